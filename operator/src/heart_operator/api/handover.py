@@ -1,0 +1,232 @@
+"""What the operator, the training Job and the serving pods hand to each other.
+
+operator ──TrainingRequest──► Job ──TrainingOutcome (termination message)──► operator
+                               └─► MLflow: evaluation.json (Evaluation), model.onnx (+ ServingPackage)
+operator ──environment (Env)──► serving pod, which opens model.onnx by its digest
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from heart_operator.api.base import Frozen, FrozenLenient
+from heart_operator.api.contract import Dataset, Feature, Target
+from heart_operator.api.training import Training
+
+PACKAGE_KEY = "heartops.package"
+"""Key of the ServingPackage (JSON) in the ONNX file's metadata_props: one file, one digest, nothing beside it."""
+ONNX_INPUT = "features"
+"""float32 [rows, features], encoded as `Feature` says."""
+ONNX_OUTPUT = "output"
+"""float32: [rows, classes] probabilities for binary and multiclass, [rows, 1] for regression."""
+EVALUATION_PATH = "evaluation/evaluation.json"
+"""Run artifact with the Evaluation; the termination message has its digest."""
+OOF_PATH = "evaluation/out_of_fold.json"
+"""Run artifact with OutOfFold; digest inside the Evaluation."""
+PROFILE_PATH = "evaluation/reference_profile.json"
+CARD_PATH = "model_card.html"
+MODEL_FILE = "model.onnx"
+"""File name below the model version's own artifact root (MLflow's ONNX flavour)."""
+
+Task = Literal["binary", "multiclass", "regression"]
+Verdict = Literal["Passed", "Failed", "InsufficientEvidence"]
+
+
+class Env:
+    """Names of the environment variables in pods that the operator starts."""
+
+    TRAINING_REQUEST = "HEARTOPS_TRAINING_REQUEST"  # TrainingRequest as JSON
+    TERMINATION_LOG = "HEARTOPS_TERMINATION_LOG"  # file for TrainingOutcome; /dev/termination-log
+    TRACKING_URI = "MLFLOW_TRACKING_URI"
+    ROW_KEY = "HEARTOPS_ROW_KEY"  # from the Secret heartops-runtime: HMAC key of row hashes
+    MODEL_NAME = "HEARTOPS_MODEL_NAME"
+    MODEL_NAMESPACE = "HEARTOPS_MODEL_NAMESPACE"
+    MODEL_VERSION = "HEARTOPS_MODEL_VERSION"
+    MODEL_SHA256 = "HEARTOPS_MODEL_SHA256"  # sha256:<hex>
+    MODEL_FILE = "HEARTOPS_MODEL_FILE"  # /model/model.onnx
+    REGISTRY_NAME = "HEARTOPS_REGISTRY_NAME"
+    SIBLINGS = "HEARTOPS_SIBLINGS"  # host:port of the headless Service of this model's ready pods
+
+
+class Tag:
+    """MLflow tags that HeartOps writes (on runs, versions and registered models)."""
+
+    TRIGGER = "heartops.trigger"
+    JOB = "heartops.job"
+    MODEL = "heartops.model"  # namespace/name; on the registered model it is the claim
+    ARTIFACT_SHA256 = "heartops.artifact_sha256"
+    EVALUATION_SHA256 = "heartops.evaluation_sha256"
+    DATASET_SHA256 = "heartops.dataset_sha256"
+    REJECTED = "heartops.rejected"  # reason; only ever used to refuse
+
+
+class ServingReference(Frozen):
+    """The version that serves while a candidate is trained: what the candidate is compared with."""
+
+    version: str
+    digest: str
+
+
+class DataAccess(Frozen):
+    """An administrator's bounds on where data may come from (runtime profile)."""
+
+    schemes: tuple[str, ...] = ("https", "s3", "gs", "pvc", "configmap", "builtin")
+    hosts: tuple[str, ...] = Field((), description="Allowed hosts, `*.` wildcards; empty: every public host.")
+
+
+class TrainingRequest(FrozenLenient):
+    """Everything a training run depends on."""
+
+    namespace: str
+    name: str
+    registry_name: str
+    trigger: str = Field(
+        description="Deterministic identity of this run; at most one version is registered for it."
+    )
+    job: str = ""
+    dataset: Dataset
+    target: Target
+    features: tuple[Feature, ...]
+    training: Training
+    serving: ServingReference | None = None
+    access: DataAccess = DataAccess()
+
+
+FailureReason = Literal[
+    "DatasetUnreachable",
+    "DatasetNotAllowed",
+    "DatasetDigestMismatch",
+    "DataInvalid",
+    "RegistryUnavailable",
+    "RegistryNameTaken",
+    "ExportFailed",
+    "TrainingFailed",
+    "TrainingInterrupted",
+]
+
+
+class TrainingResult(FrozenLenient):
+    """A version was registered."""
+
+    version: str
+    run_id: str
+    artifact_sha256: str
+    evaluation_sha256: str
+
+
+class TrainingFailure(FrozenLenient):
+    """Nothing was registered; `message` says to a person what happened, where, and what to do next."""
+
+    reason: FailureReason
+    message: str = Field(max_length=3000)
+
+
+class TrainingOutcome(FrozenLenient):
+    """The termination message (JSON, at most 4096 bytes): exactly one of the two."""
+
+    result: TrainingResult | None = None
+    failure: TrainingFailure | None = None
+
+
+EXIT_PERMANENT = 2
+"""Exit code of a failure that a retry cannot mend (bad data, bad digest): the Job's podFailurePolicy stops there."""
+
+
+class Estimate(FrozenLenient):
+    """A figure with its evidence: rows and events (rarer class) it rests on, 95 % bootstrap interval."""
+
+    n: int
+    events: int | None = None
+    estimate: float
+    low: float
+    high: float
+
+
+class SliceEstimate(FrozenLenient):
+    feature: str
+    group: str = Field(description="Value of a category, or a range such as `[40, 60)` of a number.")
+    metrics: dict[str, Estimate]
+
+
+class Gap(FrozenLenient):
+    """Greatest difference of a metric between two groups of a feature; n and events of the smaller group."""
+
+    feature: str
+    metric: str
+    groups: tuple[str, str]
+    gap: Estimate
+
+
+class Difference(FrozenLenient):
+    """Candidate minus serving version, paired on the same rows."""
+
+    n: int
+    events: int | None = None
+    candidate: float
+    serving: float
+    difference: float
+    low: float
+    high: float
+
+
+class Comparison(FrozenLenient):
+    against: ServingReference
+    metrics: dict[str, Difference]
+    rows_unseen_by_serving: int = 0
+
+
+class Finding(FrozenLenient):
+    """A check of the method itself (leakage, duplicates, parity)."""
+
+    name: str
+    verdict: Verdict
+    message: str
+
+
+class Evaluation(FrozenLenient):
+    """`evaluation.json`: the trainer measures, the operator decides."""
+
+    schema_version: int = 1
+    task: Task
+    algorithm: str
+    dataset_sha256: str
+    synthetic: bool = False
+    rows: int
+    duplicates: int = 0
+    metrics: dict[str, Estimate]
+    slices: tuple[SliceEstimate, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    comparison: Comparison | None = None
+    findings: tuple[Finding, ...] = ()
+    out_of_fold_sha256: str | None = None
+
+
+class OutOfFold(FrozenLenient):
+    """Out-of-fold predictions keyed by HMAC of the raw row; equal rows share a key and a fold."""
+
+    task: Task
+    predictions: dict[str, tuple[float, ...]] = Field(description="Row key → probabilities or [value].")
+
+
+class ReferenceRows(Frozen):
+    """Rows and the outputs the trainer got from this very ONNX file; serving repeats them before it is ready."""
+
+    inputs: Annotated[tuple[tuple[float | None, ...], ...], Field(min_length=1)]
+    outputs: Annotated[tuple[tuple[float, ...], ...], Field(min_length=1)]
+    tolerance: float = 1e-5
+
+
+class ServingPackage(FrozenLenient):
+    """All that serving knows of a version, stored inside model.onnx under PACKAGE_KEY."""
+
+    schema_version: int = 1
+    registry_name: str
+    task: Task
+    algorithm: str
+    features: tuple[Feature, ...]
+    target: Target
+    classes: tuple[int | str, ...] = ()
+    threshold: float = 0.5
+    synthetic: bool = False
+    metrics: dict[str, Estimate] = {}
+    reference: ReferenceRows

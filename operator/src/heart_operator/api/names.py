@@ -1,0 +1,104 @@
+"""Every label, annotation, condition and reason, and how children are named. Strings live here alone."""
+
+import hashlib
+
+GROUP = "heartops.dev"
+API_VERSION = "v1alpha1"
+FIELD_MANAGER = "heartops"
+PART_OF = "heartops"
+RUNTIME_SECRET = "heartops-runtime"  # noqa: S105  the Secret's fixed name, not a secret
+
+
+class Label:
+    NAME = "app.kubernetes.io/name"
+    INSTANCE = "app.kubernetes.io/instance"
+    VERSION = "app.kubernetes.io/version"
+    COMPONENT = "app.kubernetes.io/component"
+    PART_OF = "app.kubernetes.io/part-of"
+    MANAGED_BY = "app.kubernetes.io/managed-by"
+    MODEL = "heartops.dev/model"
+    MODEL_VERSION = "heartops.dev/model-version"
+
+
+class Component:
+    SERVING = "serving"
+    TRAINING = "training"
+
+
+class Annotation:
+    RETRAIN = "heartops.dev/retrain"  # on a HeartModel: any new value starts a training
+    DIGEST = "heartops.dev/digest"
+    TRIGGER = "heartops.dev/trigger"
+    RUN_ID = "heartops.dev/run-id"
+    EVALUATION = "heartops.dev/evaluation-sha256"
+    APPLIED = "heartops.dev/applied"  # hash of what we applied last: notices fields that we no longer set
+
+
+class Condition:
+    READY = "Ready"
+    AVAILABLE = "Available"
+    PROGRESSING = "Progressing"
+    TRAINED = "Trained"
+    GATE_PASSED = "GatePassed"
+    ROLLOUT_SUCCEEDED = "RolloutSucceeded"
+    MONITORING_CONFIGURED = "MonitoringConfigured"
+
+
+class Reason:
+    """Shared by conditions and events."""
+
+    # Trained
+    TRAINING_STARTED = "TrainingStarted"
+    TRAINING_SUCCEEDED = "TrainingSucceeded"
+    TRAINING_FAILED = "TrainingFailed"
+    NEVER_TRAINED = "NeverTrained"
+    # GatePassed
+    GATE_PASSED = "GatePassed"
+    GATE_FAILED = "GateFailed"
+    INSUFFICIENT_EVIDENCE = "InsufficientEvidence"
+    EVALUATION_UNREADABLE = "EvaluationUnreadable"
+    NO_CANDIDATE = "NoCandidate"
+    # rollout
+    ROLLING_OUT = "RollingOut"
+    PROMOTED = "Promoted"
+    NEVER_READY = "NeverReady"
+    ROLLED_BACK = "RolledBack"
+    # Ready, Available
+    SERVING = "Serving"
+    NOTHING_SERVES = "NothingServes"
+    REPLICAS_UNAVAILABLE = "ReplicasUnavailable"
+    WAITING_FOR_TRAINING = "WaitingForTraining"
+    # everything
+    UP_TO_DATE = "UpToDate"
+    SUSPENDED = "Suspended"
+    INVALID_SPEC = "InvalidSpec"
+    REGISTRY_UNAVAILABLE = "RegistryUnavailable"
+    REGISTRY_LOST = "RegistryLost"
+    REGISTRY_NAME_TAKEN = "RegistryNameTaken"
+    MONITORING_APPLIED = "MonitoringApplied"
+    MONITORING_UNAVAILABLE = "MonitoringUnavailable"
+    MONITORING_DISABLED = "MonitoringDisabled"
+
+
+def short_hash(*parts: str, length: int = 8) -> str:
+    """Stable hex of the parts; equal parts give equal names after any restart."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:length]
+
+
+def child_name(model: str, *suffixes: str, limit: int = 63) -> str:
+    """`model-suffix…`; a name over `limit` characters is cut and ends in a hash of the whole."""
+    name = "-".join([model, *suffixes])
+    if len(name) <= limit:
+        return name
+    tail = short_hash(name)
+    return f"{name[: limit - len(tail) - 1].rstrip('-.')}-{tail}"
+
+
+def deployment_name(model: str, version: str) -> str:
+    """One Deployment per version; short enough that its pods' names stay valid labels."""
+    return child_name(model, f"v{version}", limit=47)
+
+
+def training_job_name(model: str, uid: str, trigger: str) -> str:
+    """One Job per (model uid, trigger)."""
+    return child_name(model, "train", short_hash(uid, trigger), limit=52)

@@ -1,0 +1,28 @@
+"""Runtime profiles: an administrator's settings, mounted into the operator from a ConfigMap."""
+
+from typing import Literal
+
+from heart_operator.api.base import Frozen
+from heart_operator.api.handover import DataAccess
+from heart_operator.api.resources import Amounts
+
+
+class Images(Frozen):
+    trainer: str
+    serving: str
+
+
+class RuntimeProfile(Frozen):
+    images: Images
+    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
+    image_pull_secrets: tuple[str, ...] = ()
+    node_selector: dict[str, str] = {}
+    tolerations: tuple[dict[str, str], ...] = ()
+    training_caps: Amounts = Amounts(cpu="4", memory="8Gi")
+    serving_caps: Amounts = Amounts(cpu="4", memory="4Gi")
+    data: DataAccess = DataAccess()
+    registry_names: tuple[str, ...] = ()
+    tracking_uri: str
+    prometheus_url: str | None = None
+    monitoring_namespaces: tuple[str, ...] = ()
+    ingress_namespaces: tuple[str, ...] = ()

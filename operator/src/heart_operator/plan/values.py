@@ -1,0 +1,161 @@
+"""What is observed and what is planned: frozen values between the pure decisions and the thin I/O."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from heart_operator.api.handover import Evaluation, TrainingFailure, TrainingResult
+from heart_operator.api.heartmodel import ConditionStatus, HeartModel, HeartModelStatus
+from heart_operator.api.profile import RuntimeProfile
+
+Manifest = dict[str, Any]
+"""A Kubernetes object as data."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectKey:
+    """One object in the model's namespace."""
+
+    api_version: str
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingJob:
+    """A training Job that this model owns, with what its newest finished pod left as termination message."""
+
+    name: str
+    uid: str
+    trigger: str
+    created: datetime
+    phase: Literal["Running", "Succeeded", "Failed"]
+    finished: datetime | None = None
+    result: TrainingResult | None = None
+    failure: TrainingFailure | None = None
+    why: str = ""
+    """For a Job that ended without a message: Kubernetes' own words (OOMKilled, DeadlineExceeded, …)."""
+
+
+@dataclass(frozen=True, slots=True)
+class VersionDeployment:
+    """The Deployment of one model version."""
+
+    name: str
+    uid: str
+    version: str
+    digest: str
+    trigger: str
+    run_id: str
+    created: datetime
+    replicas: int
+    ready: int
+    up_to_date: bool
+    """The Deployment controller has seen the newest spec and its pods run it."""
+    problem: str = ""
+    """Why pods do not start, in Kubernetes' words: CrashLoopBackOff, ImagePullBackOff, …"""
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredVersion:
+    version: str
+    run_id: str
+    trigger: str
+    artifact_sha256: str
+    rejected: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """What MLflow said; with `error` set nothing else is known, and nothing may be concluded from its absence."""
+
+    error: str | None = None
+    claimed_by: str | None = None
+    versions: Mapping[str, RegisteredVersion] = field(default_factory=dict)
+    evaluation: Evaluation | None = None
+    """The evaluation of the newest trained version, read back and matched with its digest."""
+    evaluation_error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """The world as one reconcile sees it."""
+
+    model: HeartModel
+    profile: RuntimeProfile | None
+    """None: no profile of the name in spec.runtime."""
+    profiles: tuple[str, ...]
+    jobs: tuple[TrainingJob, ...]
+    deployments: tuple[VersionDeployment, ...]
+    children: Mapping[ObjectKey, Manifest]
+    """Every living child of the model, as the API server returns it."""
+    registry: Registry
+    kinds: frozenset[str]
+    """Optional kinds that this cluster has: ServiceMonitor, PrometheusRule."""
+
+    @property
+    def stable_version(self) -> str | None:
+        """The version that the Service's selector names: what serves is read from the world, not the status."""
+        for key, child in self.children.items():
+            if key.kind == "Service" and key.name == self.model.name:
+                selector: dict[str, str] = child["spec"].get("selector") or {}
+                return selector.get("heartops.dev/model-version")
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    deployment: str
+    replicas: int
+
+
+@dataclass(frozen=True, slots=True)
+class CloseRuns:
+    """End MLflow runs that a killed Job left RUNNING."""
+
+    trigger: str
+    status: Literal["KILLED", "FAILED"]
+
+
+@dataclass(frozen=True, slots=True)
+class TagVersion:
+    version: str
+    key: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetAlias:
+    alias: Literal["serving", "candidate", "previous"]
+    version: str | None
+    """None: remove the alias."""
+
+
+RegistryAction = CloseRuns | TagVersion | SetAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    type: Literal["Normal", "Warning"]
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do, in this order: record facts, create, apply, scale, delete, registry, report status, events."""
+
+    facts: HeartModelStatus
+    """The whole next status without conditions' news; recorded before any action that depends on it."""
+    create: tuple[Manifest, ...] = ()
+    """POSTed once under a deterministic name (Jobs; a Deployment with its first replica count)."""
+    apply: tuple[Manifest, ...] = ()
+    """Server-side applied, only where the living object differs."""
+    scale: tuple[Scale, ...] = ()
+    delete: tuple[ObjectKey, ...] = ()
+    registry: tuple[RegistryAction, ...] = ()
+    conditions: tuple[ConditionStatus, ...] = ()
+    events: tuple[Event, ...] = ()
+    requeue_after: float | None = None
+    """Seconds until time alone changes the answer; None: only a change of the world does."""
