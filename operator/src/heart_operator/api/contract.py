@@ -27,9 +27,7 @@ class Feature(Frozen):
     unit: str | None = Field(None, max_length=63, description="Unit of measurement, for people.")
     description: str | None = Field(None, max_length=1024, description="What it means, for people.")
     sensitive: bool = Field(False, description="Quality is also measured for each group of this feature.")
-    required: bool = Field(
-        True, description="Must be present in every row; when false, a missing value is imputed."
-    )
+    required: bool = Field(True, description="Must be present in every row; when false, a missing value is imputed.")
     missing_values: tuple[str, ...] = Field(
         (), max_length=16, description="Spellings of «missing» in this column, besides the dataset's."
     )

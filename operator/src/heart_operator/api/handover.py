@@ -80,9 +80,7 @@ class TrainingRequest(FrozenLenient):
     namespace: str
     name: str
     registry_name: str
-    trigger: str = Field(
-        description="Deterministic identity of this run; at most one version is registered for it."
-    )
+    trigger: str = Field(description="Deterministic identity of this run; at most one version is registered for it.")
     job: str = ""
     dataset: Dataset
     target: Target

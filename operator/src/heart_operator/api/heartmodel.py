@@ -12,9 +12,7 @@ from heart_operator.api.contract import Dataset, Feature, Target
 from heart_operator.api.resources import Resources
 from heart_operator.api.training import Training
 
-METRICS = (
-    "accuracy|precision|recall|f1|roc_auc|pr_auc|brier|ece|calibration_slope|net_benefit|log_loss|rmse|mae|r2"
-)
+METRICS = "accuracy|precision|recall|f1|roc_auc|pr_auc|brier|ece|calibration_slope|net_benefit|log_loss|rmse|mae|r2"
 
 
 class GateCheck(Frozen):
@@ -45,27 +43,19 @@ class Autoscaling(Frozen):
     target_cpu_utilization_percentage: int | None = Field(
         70, alias="targetCPUUtilizationPercentage", ge=1, le=100, description="Mean CPU use to aim at."
     )
-    target_memory_utilization_percentage: int | None = Field(
-        80, ge=1, le=100, description="Mean memory use to aim at."
-    )
+    target_memory_utilization_percentage: int | None = Field(80, ge=1, le=100, description="Mean memory use to aim at.")
 
 
 class Ingress(Frozen):
     class_name: str | None = Field(None, max_length=63, description="IngressClass.")
-    host: str = Field(
-        pattern=r"^(\*\.)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253, description="Host name."
-    )
+    host: str = Field(pattern=r"^(\*\.)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253, description="Host name.")
     path: str = Field("/", pattern=r"^/[A-Za-z0-9._~/-]*$", max_length=253, description="Path prefix.")
-    tls_secret_name: str | None = Field(
-        None, max_length=253, description="Secret read by the ingress controller."
-    )
+    tls_secret_name: str | None = Field(None, max_length=253, description="Secret read by the ingress controller.")
 
 
 class Serving(Frozen):
     replicas: int | None = Field(None, ge=0, le=1000, description="Fixed number of pods (no autoscaler).")
-    autoscaling: Autoscaling | None = Field(
-        None, description="Or an HPA; with neither, 3 to 20 on CPU and memory."
-    )
+    autoscaling: Autoscaling | None = Field(None, description="Or an HPA; with neither, 3 to 20 on CPU and memory.")
     resources: Resources | None = Field(None, description="Requests and limits of a serving pod.")
     ingress: Ingress | None = Field(None, description="Ingress for the model's Service.")
 
@@ -73,9 +63,7 @@ class Serving(Frozen):
 class Rollout(Frozen):
     ready_deadline: Duration = Field("60s", description="A candidate that is not ready by then is rejected.")
     rollback_window: Duration = Field("1h", description="How long the previous version stays warm.")
-    history_limit: int = Field(
-        10, ge=1, le=100, description="Entries kept in status.history and status.rejected."
-    )
+    history_limit: int = Field(10, ge=1, le=100, description="Entries kept in status.history and status.rejected.")
 
 
 class RateLimits(Frozen):
@@ -89,23 +77,17 @@ class LatencyLimits(Frozen):
 
 
 class Alerts(Frozen):
-    error_rate: RateLimits = Field(
-        default=RateLimits(warning=0.02, critical=0.05), description="Share of 5xx."
-    )
+    error_rate: RateLimits = Field(default=RateLimits(warning=0.02, critical=0.05), description="Share of 5xx.")
     latency_p95: LatencyLimits = Field(
         default=LatencyLimits(warning="500ms", critical="1s"),
         alias="latencyP95",
         description="95th percentile.",
     )
-    availability_objective: float = Field(
-        0.999, gt=0.5, lt=1, description="Objective of the burn-rate alerts."
-    )
+    availability_objective: float = Field(0.999, gt=0.5, lt=1, description="Objective of the burn-rate alerts.")
 
 
 class Monitoring(Frozen):
-    service_monitor: bool = Field(
-        True, description="Create ServiceMonitor and PrometheusRule where they exist."
-    )
+    service_monitor: bool = Field(True, description="Create ServiceMonitor and PrometheusRule where they exist.")
     alerts: Alerts = Field(default=Alerts(), description="When to alert.")
 
 

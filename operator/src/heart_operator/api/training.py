@@ -11,16 +11,12 @@ Algorithm = Literal["logistic-regression", "ridge", "random-forest", "gradient-b
 
 
 class Tuning(Frozen):
-    trials: int = Field(
-        10, ge=0, le=1000, description="Settings tried per algorithm and fold; 0: defaults only."
-    )
+    trials: int = Field(10, ge=0, le=1000, description="Settings tried per algorithm and fold; 0: defaults only.")
     timeout_seconds: int = Field(600, ge=1, le=86400, description="Bound for the whole search.")
 
 
 class CrossValidation(Frozen):
-    folds: int = Field(
-        5, ge=2, le=20, description="Outer folds; each row is judged by a model that never saw it."
-    )
+    folds: int = Field(5, ge=2, le=20, description="Outer folds; each row is judged by a model that never saw it.")
 
 
 class Training(Frozen):
@@ -32,12 +28,8 @@ class Training(Frozen):
         description="Families to choose from; all that fit the task by default.",
     )
     tuning: Tuning = Field(default=Tuning(), description="Search for settings, inside the folds.")
-    cross_validation: CrossValidation = Field(
-        default=CrossValidation(), description="How estimates are made."
-    )
-    holdout: float = Field(
-        0, ge=0, le=0.5, description="Share of rows kept out by a stable hash, for large data."
-    )
+    cross_validation: CrossValidation = Field(default=CrossValidation(), description="How estimates are made.")
+    holdout: float = Field(0, ge=0, le=0.5, description="Share of rows kept out by a stable hash, for large data.")
     scoring: str | None = Field(
         None,
         pattern=r"^(accuracy|f1|roc_auc|pr_auc|brier|log_loss|rmse|mae|r2)$",
@@ -49,6 +41,4 @@ class Training(Frozen):
     seed: int = Field(42, ge=0, le=2147483647, description="Seed of everything random.")
     resources: Resources | None = Field(None, description="Requests and limits of the training pod.")
     timeout_seconds: int = Field(3600, ge=30, le=604800, description="The Job is stopped after this time.")
-    backoff_limit: int = Field(
-        2, ge=0, le=10, description="Retries of a Job that failed for a passing reason."
-    )
+    backoff_limit: int = Field(2, ge=0, le=10, description="Retries of a Job that failed for a passing reason.")
