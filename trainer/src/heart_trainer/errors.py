@@ -1,0 +1,38 @@
+"""What can go wrong in a training, as a person should read it.
+
+TrainerError
+├── SourceError      the data could not be fetched, or must not be
+├── DataInvalid      the file broke the contract: nothing but another file or contract mends it
+└── ExportFailed     the fitted model has no faithful ONNX form
+"""
+
+from heart_operator.api.handover import FailureReason
+
+
+class TrainerError(Exception):
+    """Ends a training with a reason for the model's condition.
+
+    `permanent`: a retry cannot mend it (the Job exits with EXIT_PERMANENT).
+    """
+
+    def __init__(self, reason: FailureReason, message: str, permanent: bool) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.permanent = permanent
+
+
+class SourceError(TrainerError):
+    """DatasetUnreachable (may pass), DatasetNotAllowed or DatasetDigestMismatch (permanent)."""
+
+
+class DataInvalid(TrainerError):
+    """The rows and columns that broke the contract, and the bounds they broke; never a value."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("DataInvalid", message, permanent=True)
+
+
+class ExportFailed(TrainerError):
+    def __init__(self, message: str) -> None:
+        super().__init__("ExportFailed", message, permanent=True)

@@ -1,0 +1,91 @@
+"""The values that the trainer's rooms hand to each other.
+
+load ──Table──► fit ──Fitted──► evaluate, compare, plots, card ──► tracking ──► TrainingOutcome
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from heart_operator.api.handover import Task
+
+Floats = NDArray[np.float32] | NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rows of a dataset that has passed its contract.
+
+    `rows`: the contract's features in its order; numbers float64, booleans 0/1, a category as the value that the
+    contract lists, missing as NaN. `x`: the same as float32 [rows, features], encoded as `Feature` says.
+    `y`: class index (binary, multiclass) or float64 (regression). `classes`: what the indices stand for, ascending:
+    the contract's labels, else the target's own values ((0, 1) with positiveAbove); empty for regression.
+    """
+
+    rows: pd.DataFrame
+    x: NDArray[np.float32]
+    y: Integers | NDArray[np.float64]
+    classes: tuple[int | str, ...]
+    keys: tuple[str, ...]
+    """HMAC-SHA256 of each raw row (features and target); equal rows share a key."""
+    groups: Integers
+    """Equal feature rows share a group, and therefore a fold."""
+    raw_sha256: str
+    """`sha256:<hex>` of the file's bytes."""
+    synthetic: bool
+    task: Task
+    duplicates: int
+    """Rows that repeat an earlier one (features and target)."""
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+
+@dataclass(frozen=True)
+class FoldChoice:
+    """What the search chose without seeing the rows of this fold."""
+
+    algorithm: str
+    params: dict[str, Any]
+    calibration: str
+    """none, sigmoid or isotonic."""
+
+
+@dataclass(frozen=True)
+class OutOfFoldResult:
+    """Predictions of models that did not see the row.
+
+    With `holdout`, only the rows kept out are judged; the others have fold -1 and NaN. The final model has learnt
+    those, and no prediction of theirs is honest: store an empty tuple for their keys, so that a comparison skips them.
+    """
+
+    output: NDArray[np.float64]
+    """[rows, classes] probabilities, or [rows, 1] (regression)."""
+    fold: Integers
+    choices: tuple[FoldChoice, ...]
+    """One for each fold."""
+
+    @property
+    def judged(self) -> NDArray[np.bool_]:
+        """[rows]: the rows that have an honest prediction."""
+        return np.asarray(self.fold >= 0)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The final model, fitted on all rows (with `holdout`: on all but those kept out), and its honest estimates."""
+
+    algorithm: str
+    params: dict[str, Any]
+    calibration: str
+    pipeline: Any
+    """scikit-learn estimator; takes `Table.x`."""
+    oof: OutOfFoldResult
+    onnx: bytes
+    """model.onnx without the serving package."""
+    parity: float
+    """Greatest absolute difference between pipeline and ONNX, on real and on random rows."""
