@@ -1,0 +1,92 @@
+# HeartOps. `make help` lists what a newcomer would try.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/heartops
+VENV := .venv
+BIN := $(VENV)/bin
+CLUSTER := $(PYTHON) -m tests.cluster
+NAME ?= demo
+DATA ?=
+
+.PHONY: help
+help: ## This list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
+
+# --- the two commands -----------------------------------------------------------------------------
+.PHONY: demo demo-down test
+demo: ## Train, gate, serve and query a heart-disease model on a real cluster (DATA=FILE: a local copy)
+	@$(PYTHON) -m tests.demo up $(if $(DATA),--data '$(DATA)')
+
+demo-down: ## Remove everything that `make demo` made
+	@$(PYTHON) -m tests.demo down
+
+test: $(VENV)/ready ## Lint, types, unit, api and e2e tests, builds included
+	@$(PYTHON) -m tests.stages lint unit tools api images e2e
+
+# --- parts of the tests ---------------------------------------------------------------------------
+.PHONY: lint fmt verify generate test-unit test-api test-e2e test-soak bench
+lint: $(VENV)/ready ## ruff, mypy, import-linter, generated files
+	@$(PYTHON) -m tests.stages lint
+
+test-unit: $(VENV)/ready ## Unit, golden, property and contract tests
+	@$(PYTHON) -m tests.stages unit
+
+test-api: $(VENV)/ready ## The operator in process against a real kube-apiserver
+	@$(PYTHON) -m tests.stages tools api
+
+test-e2e: $(VENV)/ready ## A real node, real images; with KUBECONFIG set: that cluster
+	@$(PYTHON) -m tests.stages tools images e2e
+
+test-soak: $(VENV)/ready ## Longer counts of the same tests
+	@HYPOTHESIS_PROFILE=soak HEARTOPS_SOAK=1 $(PYTHON) -m tests.stages unit tools api images e2e
+
+bench: $(VENV)/ready ## Cold start, memory and throughput of serving
+	@$(BIN)/python -m tests.bench
+
+fmt: $(VENV)/ready ## Format the code
+	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format -q .
+
+generate: $(VENV)/ready ## CRDs and API pages from the types
+	@$(BIN)/python -m heart_operator.crdgen
+
+verify: $(VENV)/ready ## Fail when a generated file differs from its source
+	@$(BIN)/python -m heart_operator.crdgen --check
+
+# --- cluster and images ---------------------------------------------------------------------------
+.PHONY: cluster-build cluster-up cluster-down images
+cluster-build: ## Build Kubernetes and the base images (cached)
+	@$(CLUSTER) build
+
+cluster-up: ## Start a one-node cluster (NAME=demo)
+	@$(CLUSTER) up --name $(NAME)
+
+cluster-down: ## Remove it without a trace
+	@$(CLUSTER) down --name $(NAME)
+
+images: ## Build the product's images (cached)
+	@$(PYTHON) -m tests.images build
+
+# --- environment ----------------------------------------------------------------------------------
+.PHONY: lock clean clean-cache
+$(VENV)/ready: requirements/dev.txt requirements/uv.txt pyproject.toml
+	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	  || { echo 'HeartOps needs Python 3.11 or newer with venv: install python3-venv, or set PYTHON=…'; exit 1; }
+	@echo '» development environment: $(VENV)'
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@$(BIN)/uv pip sync -q --python $(VENV) --require-hashes requirements/dev.txt
+	@$(BIN)/uv pip install -q --python $(VENV) --no-deps -e .
+	@touch $@
+
+lock: $(VENV)/ready ## Pin dependencies anew from pyproject.toml
+	@$(BIN)/python requirements/lock.py
+
+clean: ## Remove what the builds left in this tree
+	@rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+clean-cache: ## Remove the cache of built binaries and images
+	@chmod -R u+w '$(CACHE)' 2>/dev/null || true
+	@rm -rf '$(CACHE)'
+	@echo 'removed $(CACHE)'

@@ -1,0 +1,132 @@
+"""Run the test stages in order and say what each took against its budget.
+
+`python3 -m tests.stages lint unit tools api images e2e`; standard library only.
+Budgets are minutes on two cores; a stage that builds has a larger one while the cache is empty.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = ROOT / ".venv" / "bin"
+CLUSTER = (sys.executable, "-m", "tests.cluster")
+NAME = "test"
+
+Command = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage, and how long it may take (minutes) with a warm and with an empty cache."""
+
+    run: Callable[[], bool]
+    warm: float
+    cold: float
+
+
+def tool(name: str) -> str:
+    return str(BIN / name)
+
+
+def succeeds(*commands: Command, env: dict[str, str] | None = None) -> bool:
+    """Run commands until one fails; their output is the user's to read."""
+    for command in commands:
+        print(f"  $ {' '.join(Path(command[0]).name if i == 0 else c for i, c in enumerate(command))}", flush=True)
+        if subprocess.run(command, cwd=ROOT, env={**os.environ, **(env or {})}, check=False).returncode != 0:
+            return False
+    return True
+
+
+def lint() -> bool:
+    return succeeds(
+        (tool("ruff"), "check", "."),
+        (tool("ruff"), "format", "--check", "."),
+        (tool("lint-imports"),),
+        (tool("mypy"),),
+        (tool("python"), "-m", "heart_operator.crdgen", "--check"),
+    )
+
+
+def pytest(*arguments: str, env: dict[str, str] | None = None) -> bool:
+    return succeeds((tool("python"), "-m", "pytest", *arguments), env=env)
+
+
+def unit() -> bool:
+    return pytest("tests/unit", "-n", "2", "-q")
+
+
+def tools() -> bool:
+    return succeeds((*CLUSTER, "build"))
+
+
+def with_tools() -> dict[str, str]:
+    """The cluster's own binaries (kubectl, helm, promtool) first on the PATH."""
+    folder = subprocess.run((*CLUSTER, "tools"), cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    return {"PATH": f"{folder}:{os.environ['PATH']}"}
+
+
+def api() -> bool:
+    return pytest("tests/api", "-q", env=with_tools())
+
+
+def images() -> bool:
+    return succeeds((sys.executable, "-m", "tests.images", "build"))
+
+
+def e2e() -> bool:
+    """On the cluster of KUBECONFIG when the user names one, else on a node of its own, removed afterwards."""
+    if os.environ.get("KUBECONFIG"):
+        return pytest("tests/e2e", "tests/cluster", "-q")
+    try:
+        return succeeds((*CLUSTER, "up", "--name", NAME)) and pytest(
+            "tests/e2e",
+            "tests/cluster",
+            "-q",
+            env={**with_tools(), "KUBECONFIG": kubeconfig(), "HEARTOPS_CLUSTER": NAME},
+        )
+    finally:
+        succeeds((*CLUSTER, "down", "--name", NAME))
+
+
+def kubeconfig() -> str:
+    command = (*CLUSTER, "kubeconfig", "--name", NAME)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+
+
+STAGES = {
+    "lint": Stage(lint, warm=2, cold=2),
+    "unit": Stage(unit, warm=4, cold=4),
+    "tools": Stage(tools, warm=0.5, cold=20),
+    "api": Stage(api, warm=3, cold=3),
+    "images": Stage(images, warm=0.5, cold=12),
+    "e2e": Stage(e2e, warm=10, cold=12),
+}
+
+
+def main(names: list[str]) -> int:
+    """Run the named stages; stop at the first that fails."""
+    took: dict[str, float] = {}
+    failed = ""
+    for name in names:
+        print(f"\n=== {name} ===", flush=True)
+        start = time.monotonic()
+        passed = STAGES[name].run()
+        took[name] = (time.monotonic() - start) / 60
+        if not passed:
+            failed = name
+            break
+    print("\nstage     minutes   budget warm/cold")
+    for name, minutes in took.items():
+        stage = STAGES[name]
+        note = "FAILED" if name == failed else "over its budget" if minutes > stage.cold else ""
+        print(f"{name:9} {minutes:7.1f}   {stage.warm:g} / {stage.cold:g}  {note}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:] or list(STAGES)))
