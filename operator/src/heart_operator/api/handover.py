@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from heart_operator.api.base import Frozen, FrozenLenient
-from heart_operator.api.contract import Dataset, Feature, Target
+from heart_operator.api.contract import Dataset, Feature, FeatureType, Target
 from heart_operator.api.training import Training
 
 PACKAGE_KEY = "heartops.package"
@@ -57,6 +57,7 @@ class Tag:
     ARTIFACT_SHA256 = "heartops.artifact_sha256"
     EVALUATION_SHA256 = "heartops.evaluation_sha256"
     DATASET_SHA256 = "heartops.dataset_sha256"
+    SEAL = "heartops.seal"  # HMAC over trigger and digests: only a Job of ours could have written them
     REJECTED = "heartops.rejected"  # reason; only ever used to refuse
 
 
@@ -203,7 +204,31 @@ class OutOfFold(FrozenLenient):
     """Out-of-fold predictions keyed by HMAC of the raw row; equal rows share a key and a fold."""
 
     task: Task
-    predictions: dict[str, tuple[float, ...]] = Field(description="Row key → probabilities or [value].")
+    key_id: str = Field("", description="Tells HMAC keys apart: rows keyed with another key cannot be matched.")
+    predictions: dict[str, tuple[float, ...]] = Field(
+        description="Row key → probabilities or [value]; empty: learnt, never judged."
+    )
+
+
+class FeatureProfile(FrozenLenient):
+    """What one column looked like in training."""
+
+    name: str
+    type: FeatureType
+    missing: float = Field(description="Share of rows without a value.")
+    quantiles: tuple[float, ...] = Field((), description="Numbers: least, 1st to 99th percentile, greatest.")
+    counts: dict[str, int] = Field({}, description="Categories and booleans: rows of each value of the contract.")
+
+
+class ReferenceProfile(FrozenLenient):
+    """`reference_profile.json`: what the live data and predictions are compared with to notice drift."""
+
+    schema_version: int = 1
+    rows: int
+    features: tuple[FeatureProfile, ...]
+    outputs: dict[str, tuple[float, ...]] = Field(
+        description="Class (regression: `value`) → percentiles 0 to 100 of the out-of-fold predictions."
+    )
 
 
 class ReferenceRows(Frozen):

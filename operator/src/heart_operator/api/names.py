@@ -6,6 +6,7 @@ GROUP = "heartops.dev"
 API_VERSION = "v1alpha1"
 FIELD_MANAGER = "heartops"
 PART_OF = "heartops"
+APPLICATION = "heartmodel"
 RUNTIME_SECRET = "heartops-runtime"  # noqa: S105  the Secret's fixed name, not a secret
 
 
@@ -21,8 +22,11 @@ class Label:
 
 
 class Component:
+    """Values of the component label."""
+
     SERVING = "serving"
     TRAINING = "training"
+    PODS = "serving-pods"  # the headless Service: scraped, and asked for a model's bytes
 
 
 class Annotation:
@@ -102,3 +106,13 @@ def deployment_name(model: str, version: str) -> str:
 def training_job_name(model: str, uid: str, trigger: str) -> str:
     """One Job per (model uid, trigger)."""
     return child_name(model, "train", short_hash(uid, trigger), limit=52)
+
+
+def pods_service_name(model: str) -> str:
+    """The headless Service of all ready serving pods of a model, whichever version they serve."""
+    return child_name(model, "pods")
+
+
+def service_account_name(model: str) -> str:
+    """Never the model's bare name: a model called `default` must not take over the namespace's own account."""
+    return child_name(model, "model")

@@ -1,13 +1,24 @@
 """Requests and limits of a container; nothing else of a pod can be said in a resource."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from heart_operator.api.base import Frozen
 
 QUANTITY_PATTERN = r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$"
-Quantity = Annotated[str, Field(pattern=QUANTITY_PATTERN, max_length=20)]
+
+
+def as_written(value: Any) -> Any:
+    """`cpu: 2` means `cpu: "2"`, as everywhere in Kubernetes."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Quantity = Annotated[
+    str,
+    BeforeValidator(as_written),
+    Field(pattern=QUANTITY_PATTERN, max_length=20, json_schema_extra={"x-kubernetes-int-or-string": True}),
+]
 
 
 class Amounts(Frozen):

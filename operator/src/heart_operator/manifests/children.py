@@ -4,9 +4,27 @@ from collections.abc import Set
 
 from heart_operator.api.heartmodel import HeartModel
 from heart_operator.api.profile import RuntimeProfile
+from heart_operator.manifests.hpa import build_hpa
+from heart_operator.manifests.ingress import build_ingress
+from heart_operator.manifests.network_policy import build_serving_policy, build_training_policy
+from heart_operator.manifests.pdb import build_pdb
+from heart_operator.manifests.prometheus_rule import build_prometheus_rule
+from heart_operator.manifests.service import build_headless_service, build_service
+from heart_operator.manifests.service_account import build_service_account
+from heart_operator.manifests.service_monitor import build_service_monitor
 from heart_operator.plan.values import Manifest, ObjectKey, VersionDeployment
 
-APPLIED_KINDS: tuple[tuple[str, str], ...] = ()
+APPLIED_KINDS = (
+    ("v1", "ServiceAccount"),
+    ("v1", "Service"),
+    ("networking.k8s.io/v1", "NetworkPolicy"),
+    ("networking.k8s.io/v1", "Ingress"),
+    ("policy/v1", "PodDisruptionBudget"),
+    ("autoscaling/v2", "HorizontalPodAutoscaler"),
+    ("monitoring.coreos.com/v1", "ServiceMonitor"),
+    ("monitoring.coreos.com/v1", "PrometheusRule"),
+)
+"""apiVersion and kind of everything that `build_children` may return."""
 
 
 def build_children(
@@ -18,7 +36,31 @@ def build_children(
     also the Service with the version as selector, PodDisruptionBudget, HPA (unless `serving.replicas`), Ingress,
     and, where `kinds` has them, ServiceMonitor and PrometheusRule.
     """
-    raise NotImplementedError
+    before = (
+        build_service_account(model),
+        build_serving_policy(model, profile),
+        build_training_policy(model, profile),
+        build_headless_service(model),
+    )
+    return before if stable is None else (*before, *serving_children(model, stable), *monitoring_children(model, kinds))
+
+
+def serving_children(model: HeartModel, stable: VersionDeployment) -> tuple[Manifest, ...]:
+    """The Service comes first: it decides who serves, the others only help."""
+    found = [build_service(model, stable.version), build_pdb(model, stable.version)]
+    if model.spec.serving.replicas is None:
+        found.append(build_hpa(model, stable.name))
+    if model.spec.serving.ingress:
+        found.append(build_ingress(model, model.spec.serving.ingress))
+    return tuple(found)
+
+
+def monitoring_children(model: HeartModel, kinds: Set[str]) -> tuple[Manifest, ...]:
+    """Only what the cluster has the kinds for."""
+    if not model.spec.monitoring.service_monitor:
+        return ()
+    built = (build_service_monitor(model), build_prometheus_rule(model))
+    return tuple(manifest for manifest in built if manifest["kind"] in kinds)
 
 
 def key_of(manifest: Manifest) -> ObjectKey:

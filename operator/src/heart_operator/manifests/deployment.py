@@ -1,8 +1,36 @@
-"""The Deployment of one model version."""
+"""The Deployment of one model version.
 
+Its pods fetch the model by digest in an init container; the server then reads it from a read-only mount.
+"""
+
+from typing import Any
+
+from heart_operator.api.handover import MODEL_FILE, Env
 from heart_operator.api.heartmodel import HeartModel
+from heart_operator.api.names import Annotation, Component, deployment_name, pods_service_name
 from heart_operator.api.profile import RuntimeProfile
+from heart_operator.api.quantities import bounded
+from heart_operator.api.resources import Amounts, Resources
+from heart_operator.manifests.common import (
+    MODEL_DIR,
+    SERVING_PORT,
+    container_defaults,
+    env,
+    labels,
+    metadata,
+    pod_defaults,
+    runtime_secret,
+    serving_pods,
+    thread_limits,
+)
 from heart_operator.plan.values import Manifest
+
+DEFAULT_RESOURCES = Resources(
+    requests=Amounts(cpu="100m", memory="160Mi"),
+    limits=Amounts(cpu="1", memory="512Mi"),
+)
+MODEL_VOLUME = {"name": "model", "emptyDir": {"sizeLimit": "2Gi"}}
+SCRATCH = {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}}
 
 
 def build_deployment(
@@ -16,9 +44,122 @@ def build_deployment(
     evaluation_sha256: str,
 ) -> Manifest:
     """Without `replicas`: the first count is set on creation alone (`with_replicas`)."""
-    raise NotImplementedError
+    annotations = {
+        Annotation.DIGEST: digest,
+        Annotation.TRIGGER: trigger,
+        Annotation.RUN_ID: run_id,
+        Annotation.EVALUATION: evaluation_sha256,
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": metadata(
+            model,
+            deployment_name(model.name, version),
+            Component.SERVING,
+            version=version,
+            annotations=annotations,
+        ),
+        "spec": {
+            "minReadySeconds": 2,
+            "progressDeadlineSeconds": 600,
+            "revisionHistoryLimit": 2,
+            "selector": {"matchLabels": serving_pods(model, version)},
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": "25%"}},
+            "template": {
+                "metadata": {
+                    "labels": labels(model, Component.SERVING, version),
+                    "annotations": {Annotation.DIGEST: digest},
+                },
+                "spec": pod_spec(model, profile, version, digest),
+            },
+        },
+    }
 
 
 def with_replicas(deployment: Manifest, replicas: int) -> Manifest:
     """A copy with its first replica count, to be created (POST), never applied."""
-    raise NotImplementedError
+    return deployment | {"spec": {"replicas": replicas, **deployment["spec"]}}
+
+
+def pod_spec(model: HeartModel, profile: RuntimeProfile, version: str, digest: str) -> dict[str, Any]:
+    """Fetch by digest, then serve from the read-only mount."""
+    variables = environment(model, version, digest)
+    return {
+        **pod_defaults(model, profile),
+        "terminationGracePeriodSeconds": 30,
+        "topologySpreadConstraints": spread(serving_pods(model, version)),
+        "initContainers": [fetch_container(profile, variables)],
+        "containers": [server_container(model, profile, variables)],
+        "volumes": [MODEL_VOLUME, SCRATCH],
+    }
+
+
+def environment(model: HeartModel, version: str, digest: str) -> dict[str, str]:
+    """What the fetcher and the server both know of the version."""
+    return {
+        Env.MODEL_NAME: model.name,
+        Env.MODEL_NAMESPACE: model.namespace,
+        Env.MODEL_VERSION: version,
+        Env.MODEL_SHA256: digest,
+        Env.MODEL_FILE: f"{MODEL_DIR}/{MODEL_FILE}",
+        Env.REGISTRY_NAME: model.registry_name,
+        **thread_limits(1),
+    }
+
+
+def fetch_container(profile: RuntimeProfile, variables: dict[str, str]) -> dict[str, Any]:
+    """Only this container gets credentials: the server, which faces users, needs none."""
+    siblings = f"{pods_service_name(variables[Env.MODEL_NAME])}.{variables[Env.MODEL_NAMESPACE]}.svc:{SERVING_PORT}"
+    own = {Env.SIBLINGS: siblings, Env.TRACKING_URI: profile.tracking_uri}
+    resources = bounded(None, DEFAULT_RESOURCES, profile.serving_caps)
+    return {
+        "name": "fetch",
+        "command": ["python3", "-m", "heart_serving.fetch"],
+        "env": env(variables | own),
+        "envFrom": runtime_secret(),
+        "volumeMounts": [{"name": "model", "mountPath": MODEL_DIR}, scratch_mount()],
+        **container_defaults(profile.images.serving, profile, resources),
+    }
+
+
+def server_container(model: HeartModel, profile: RuntimeProfile, variables: dict[str, str]) -> dict[str, Any]:
+    """The image's own command; it goes on answering for a moment after SIGTERM, until no traffic is sent to it."""
+    resources = bounded(model.spec.serving.resources, DEFAULT_RESOURCES, profile.serving_caps)
+    return {
+        "name": "server",
+        "env": env(variables),
+        "ports": [{"name": "http", "containerPort": SERVING_PORT, "protocol": "TCP"}],
+        "startupProbe": probe("live", period=1, failures=60),
+        "livenessProbe": probe("live", period=10, failures=3),
+        "readinessProbe": probe("ready", period=2, failures=2),
+        "volumeMounts": [{"name": "model", "mountPath": MODEL_DIR, "readOnly": True}, scratch_mount()],
+        **container_defaults(profile.images.serving, profile, resources),
+    }
+
+
+def scratch_mount() -> dict[str, Any]:
+    return {"name": "tmp", "mountPath": "/tmp"}  # noqa: S108  a mount of its own
+
+
+def probe(path: str, *, period: int, failures: int) -> dict[str, Any]:
+    """A model that fails its self-check stays alive and never becomes ready: its log can then be read."""
+    return {
+        "httpGet": {"path": f"/v2/health/{path}", "port": "http"},
+        "periodSeconds": period,
+        "timeoutSeconds": 2,
+        "failureThreshold": failures,
+    }
+
+
+def spread(selector: dict[str, str]) -> list[dict[str, Any]]:
+    """Over zones and nodes where that is possible; a small cluster still gets all its pods."""
+    return [
+        {
+            "maxSkew": 1,
+            "topologyKey": key,
+            "whenUnsatisfiable": "ScheduleAnyway",
+            "labelSelector": {"matchLabels": selector},
+        }
+        for key in ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
+    ]

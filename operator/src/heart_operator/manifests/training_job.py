@@ -1,13 +1,114 @@
 """The Job that trains one version."""
 
-from heart_operator.api.handover import ServingReference
+from math import ceil
+from typing import Any
+
+from heart_operator.api.handover import EXIT_PERMANENT, Env, ServingReference, TrainingRequest
 from heart_operator.api.heartmodel import HeartModel
+from heart_operator.api.names import Annotation, Component, training_job_name
 from heart_operator.api.profile import RuntimeProfile
+from heart_operator.api.quantities import amount, bounded
+from heart_operator.api.resources import Amounts, Resources
+from heart_operator.manifests.common import (
+    container_defaults,
+    env,
+    labels,
+    metadata,
+    pod_defaults,
+    runtime_secret,
+    thread_limits,
+)
+from heart_operator.manifests.data_volume import data_volume
 from heart_operator.plan.values import Manifest
+
+CONTAINER = "trainer"
+DEFAULT_RESOURCES = Resources(
+    requests=Amounts(cpu="500m", memory="1Gi"),
+    limits=Amounts(cpu="2", memory="4Gi"),
+)
+SCRATCH = {"name": "tmp", "emptyDir": {"sizeLimit": "10Gi"}}
 
 
 def build_training_job(
     model: HeartModel, profile: RuntimeProfile, trigger: str, serving: ServingReference | None
 ) -> Manifest:
     """Created once (POST) under a name that model uid and trigger determine; never patched."""
-    raise NotImplementedError
+    annotations = {Annotation.TRIGGER: trigger}
+    request = training_request(model, profile, trigger, serving)
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": metadata(model, request.job, Component.TRAINING, annotations=annotations),
+        "spec": {
+            "completions": 1,
+            "parallelism": 1,
+            "backoffLimit": model.spec.training.backoff_limit,
+            "activeDeadlineSeconds": model.spec.training.timeout_seconds,
+            "podFailurePolicy": failure_policy(),
+            "template": {
+                "metadata": {"labels": labels(model, Component.TRAINING), "annotations": annotations},
+                "spec": pod_spec(model, profile, request),
+            },
+        },
+    }
+
+
+def training_request(
+    model: HeartModel, profile: RuntimeProfile, trigger: str, serving: ServingReference | None
+) -> TrainingRequest:
+    """What the trainer is asked to do."""
+    return TrainingRequest(
+        namespace=model.namespace,
+        name=model.name,
+        registry_name=model.registry_name,
+        trigger=trigger,
+        job=training_job_name(model.name, model.uid, trigger),
+        dataset=model.spec.dataset,
+        target=model.spec.target,
+        features=model.spec.features,
+        training=model.spec.training,
+        serving=serving,
+        access=profile.data,
+    )
+
+
+def failure_policy() -> dict[str, Any]:
+    """Bad data is not tried again; an evicted pod does not count as a try."""
+    exit_codes = {"containerName": CONTAINER, "operator": "In", "values": [EXIT_PERMANENT]}
+    return {
+        "rules": [
+            {"action": "FailJob", "onExitCodes": exit_codes},
+            {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+        ]
+    }
+
+
+def pod_spec(model: HeartModel, profile: RuntimeProfile, request: TrainingRequest) -> dict[str, Any]:
+    """One container, its scratch space and, for pvc:// and configmap://, the data."""
+    resources = bounded(model.spec.training.resources, DEFAULT_RESOURCES, profile.training_caps)
+    volumes, mounts = data_volume(request.dataset.uri)
+    container = {
+        "name": CONTAINER,
+        "env": env(environment(profile, request, resources)),
+        "envFrom": runtime_secret(),
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}, *mounts],  # noqa: S108  a mount of its own
+        **container_defaults(profile.images.trainer, profile, resources),
+    }
+    return {
+        **pod_defaults(model, profile),
+        "restartPolicy": "Never",
+        "containers": [container],
+        "volumes": [SCRATCH, *volumes],
+    }
+
+
+def environment(profile: RuntimeProfile, request: TrainingRequest, resources: Resources) -> dict[str, str]:
+    """The request, where MLflow is, and how many threads the container may use."""
+    cpu = resources.limits.cpu if resources.limits else None
+    return {
+        Env.TRAINING_REQUEST: request.model_dump_json(by_alias=True, exclude_none=True),
+        Env.TERMINATION_LOG: "/dev/termination-log",
+        Env.TRACKING_URI: profile.tracking_uri,
+        "HOME": "/tmp",  # noqa: S108  the only writable place
+        **thread_limits(max(1, ceil(amount(cpu or "1")))),
+    }

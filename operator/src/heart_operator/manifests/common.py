@@ -1,0 +1,129 @@
+"""What the children share: metadata, labels, and the security settings of every pod."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from heart_operator.api.heartmodel import HeartModel
+from heart_operator.api.names import (
+    API_VERSION,
+    APPLICATION,
+    FIELD_MANAGER,
+    GROUP,
+    PART_OF,
+    RUNTIME_SECRET,
+    Component,
+    Label,
+    service_account_name,
+)
+from heart_operator.api.profile import RuntimeProfile
+from heart_operator.api.resources import Resources
+
+USER = 65532
+"""The unprivileged user of our images."""
+SERVING_PORT = 8080
+MODEL_DIR = "/model"
+
+
+def labels(model: HeartModel, component: str | None = None, version: str | None = None) -> dict[str, str]:
+    """Our own labels alone: a user's label on a pod could make it match somebody else's selector."""
+    found = {
+        Label.NAME: APPLICATION,
+        Label.INSTANCE: model.name,
+        Label.PART_OF: PART_OF,
+        Label.MANAGED_BY: FIELD_MANAGER,
+        Label.MODEL: model.name,
+    }
+    if component:
+        found[Label.COMPONENT] = component
+    if version:
+        found |= {Label.VERSION: version, Label.MODEL_VERSION: version}
+    return found
+
+
+def serving_pods(model: HeartModel, version: str | None = None) -> dict[str, str]:
+    """Selector of the model's serving pods; of one version when it is given."""
+    found = {Label.MODEL: model.name, Label.COMPONENT: Component.SERVING}
+    return found | {Label.MODEL_VERSION: version} if version else found
+
+
+def metadata(
+    model: HeartModel,
+    name: str,
+    component: str | None = None,
+    *,
+    version: str | None = None,
+    annotations: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Name, labels and the owner, which makes the garbage collector remove the child with its model."""
+    found: dict[str, Any] = {
+        "name": name,
+        "namespace": model.namespace,
+        "labels": labels(model, component, version),
+        "ownerReferences": [owner(model)],
+    }
+    return found | {"annotations": dict(annotations)} if annotations else found
+
+
+def owner(model: HeartModel) -> dict[str, Any]:
+    """Deletion of the model never waits for a child (blockOwnerDeletion needs a right on finalizers besides)."""
+    return {
+        "apiVersion": f"{GROUP}/{API_VERSION}",
+        "kind": "HeartModel",
+        "name": model.name,
+        "uid": model.uid,
+        "controller": True,
+        "blockOwnerDeletion": False,
+    }
+
+
+def pod_defaults(model: HeartModel, profile: RuntimeProfile) -> dict[str, Any]:
+    """Pod fields that training and serving share: no API token, Pod Security `restricted`, the profile's nodes."""
+    found: dict[str, Any] = {
+        "serviceAccountName": service_account_name(model.name),
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+    }
+    if profile.image_pull_secrets:
+        found["imagePullSecrets"] = [{"name": name} for name in profile.image_pull_secrets]
+    if profile.node_selector:
+        found["nodeSelector"] = dict(profile.node_selector)
+    if profile.tolerations:
+        found["tolerations"] = [dict(toleration) for toleration in profile.tolerations]
+    return found
+
+
+def container_defaults(image: str, profile: RuntimeProfile, resources: Resources) -> dict[str, Any]:
+    """Container fields that every one of our containers has."""
+    return {
+        "image": image,
+        "imagePullPolicy": profile.image_pull_policy,
+        "resources": resources.dump(),
+        "terminationMessagePath": "/dev/termination-log",
+        "terminationMessagePolicy": "File",
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+    }
+
+
+def env(variables: Mapping[str, str]) -> list[dict[str, str]]:
+    """A container's environment, in the order given."""
+    return [{"name": name, "value": value} for name, value in variables.items()]
+
+
+def runtime_secret() -> list[dict[str, Any]]:
+    """Credentials come from the one Secret of a fixed name, which no resource can choose; it may be absent."""
+    return [{"secretRef": {"name": RUNTIME_SECRET, "optional": True}}]
+
+
+def thread_limits(count: int) -> dict[str, str]:
+    """Native thread pools look at the node's cores; without this they would outnumber the container's."""
+    return {name: str(count) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "LOKY_MAX_CPU_COUNT")}

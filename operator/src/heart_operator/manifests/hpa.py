@@ -1,0 +1,63 @@
+"""The HorizontalPodAutoscaler of the version that serves."""
+
+from typing import Any
+
+from heart_operator.api.heartmodel import Autoscaling, HeartModel
+from heart_operator.api.names import Component
+from heart_operator.manifests.common import metadata
+from heart_operator.plan.values import Manifest
+
+
+def build_hpa(model: HeartModel, deployment: str) -> Manifest:
+    """Quick to grow, slow to shrink; `deployment` is the one that it scales."""
+    autoscaling = model.spec.serving.autoscaling or Autoscaling()
+    return {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": metadata(model, model.name, Component.SERVING),
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": deployment},
+            "minReplicas": autoscaling.min_replicas,
+            "maxReplicas": autoscaling.max_replicas,
+            "metrics": metrics(autoscaling),
+            "behavior": behavior(),
+        },
+    }
+
+
+def metrics(autoscaling: Autoscaling) -> list[dict[str, Any]]:
+    """Mean use as a share of the request."""
+    targets = {
+        "cpu": autoscaling.target_cpu_utilization_percentage,
+        "memory": autoscaling.target_memory_utilization_percentage,
+    }
+    return [
+        {
+            "type": "Resource",
+            "resource": {"name": name, "target": {"type": "Utilization", "averageUtilization": target}},
+        }
+        for name, target in targets.items()
+        if target is not None
+    ]
+
+
+def behavior() -> dict[str, Any]:
+    """Up: double, or four pods, whichever is more, per 15 s. Down: after five calm minutes, a tenth a minute."""
+    return {
+        "scaleUp": {
+            "stabilizationWindowSeconds": 0,
+            "selectPolicy": "Max",
+            "policies": [
+                {"type": "Percent", "value": 100, "periodSeconds": 15},
+                {"type": "Pods", "value": 4, "periodSeconds": 15},
+            ],
+        },
+        "scaleDown": {
+            "stabilizationWindowSeconds": 300,
+            "selectPolicy": "Max",
+            "policies": [
+                {"type": "Percent", "value": 10, "periodSeconds": 60},
+                {"type": "Pods", "value": 1, "periodSeconds": 60},
+            ],
+        },
+    }

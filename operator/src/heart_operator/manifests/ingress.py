@@ -1,0 +1,25 @@
+"""The Ingress in front of the model's Service."""
+
+from typing import Any
+
+from heart_operator.api.heartmodel import HeartModel, Ingress
+from heart_operator.api.names import Component
+from heart_operator.manifests.common import metadata
+from heart_operator.plan.values import Manifest
+
+
+def build_ingress(model: HeartModel, ingress: Ingress) -> Manifest:
+    """One host, one path, the Service's `http` port; the TLS Secret is read by the ingress controller alone."""
+    backend = {"service": {"name": model.name, "port": {"name": "http"}}}
+    path = {"path": ingress.path, "pathType": "Prefix", "backend": backend}
+    spec: dict[str, Any] = {"rules": [{"host": ingress.host, "http": {"paths": [path]}}]}
+    if ingress.class_name:
+        spec["ingressClassName"] = ingress.class_name
+    if ingress.tls_secret_name:
+        spec["tls"] = [{"hosts": [ingress.host], "secretName": ingress.tls_secret_name}]
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": metadata(model, model.name, Component.SERVING),
+        "spec": spec,
+    }

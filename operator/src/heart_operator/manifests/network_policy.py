@@ -1,0 +1,96 @@
+"""NetworkPolicies: what serving and training pods may reach, and who may call them.
+
+A policy sees the pod behind a Service, so MLflow's port in the tracking URI must be its pods' port too.
+"""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from heart_operator.api.heartmodel import HeartModel
+from heart_operator.api.names import Component, Label, child_name
+from heart_operator.api.profile import RuntimeProfile
+from heart_operator.manifests.common import SERVING_PORT, metadata, serving_pods
+from heart_operator.plan.values import Manifest
+
+Rule = dict[str, Any]
+
+WEB_PORTS = (80, 443)
+DEFAULT_PORTS = {"http": 80, "https": 443}
+S3_PORT = 9000
+"""Where S3-compatible stores inside a company usually listen; Amazon's is 443."""
+METADATA_SERVICES = {"0.0.0.0/0": ["169.254.0.0/16"], "::/0": ["fe80::/10", "fd00:ec2::/32"]}
+"""Every address but those where clouds hand out credentials."""
+
+
+def build_serving_policy(model: HeartModel, profile: RuntimeProfile) -> Manifest:
+    """In: predictions and scrapes. Out: names, MLflow and the model's other pods."""
+    siblings = {"to": [{"podSelector": {"matchLabels": serving_pods(model)}}], "ports": tcp(SERVING_PORT)}
+    return policy(
+        model,
+        Component.SERVING,
+        ingress=[callers(profile)],
+        egress=[dns(), tracking_server(profile.tracking_uri), siblings],
+    )
+
+
+def build_training_policy(model: HeartModel, profile: RuntimeProfile) -> Manifest:
+    """In: nothing. Out: names, MLflow and, for data that is not in the namespace, the web."""
+    egress = [dns(), tracking_server(profile.tracking_uri), *data_source(model.spec.dataset.uri)]
+    return policy(model, Component.TRAINING, ingress=[], egress=egress)
+
+
+def policy(model: HeartModel, component: str, *, ingress: list[Rule], egress: list[Rule]) -> Manifest:
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": metadata(model, child_name(model.name, component), component),
+        "spec": {
+            "podSelector": {"matchLabels": {Label.MODEL: model.name, Label.COMPONENT: component}},
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": ingress,
+            "egress": egress,
+        },
+    }
+
+
+def callers(profile: RuntimeProfile) -> Rule:
+    """Everybody, unless the profile names the ingress controllers' namespaces: then those, monitoring and our own."""
+    if not profile.ingress_namespaces:
+        return {"ports": tcp(SERVING_PORT)}
+    names = sorted({*profile.ingress_namespaces, *profile.monitoring_namespaces})
+    named = {"matchExpressions": [{"key": "kubernetes.io/metadata.name", "operator": "In", "values": names}]}
+    return {"from": [{"podSelector": {}}, {"namespaceSelector": named}], "ports": tcp(SERVING_PORT)}
+
+
+def dns() -> Rule:
+    """Anywhere: cluster DNS, a node-local cache, or a resolver outside the cluster."""
+    return {"ports": [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]}
+
+
+def tracking_server(uri: str) -> Rule:
+    """MLflow's port; in its own namespace alone, where the address says which (`mlflow.heartops.svc`)."""
+    parts = urlsplit(uri)
+    rule: Rule = {"ports": tcp(parts.port or DEFAULT_PORTS.get(parts.scheme, 443))}
+    labels = (parts.hostname or "").split(".")
+    if len(labels) > 2 and labels[2] == "svc":
+        namespace = {"matchLabels": {"kubernetes.io/metadata.name": labels[1]}}
+        return {"to": [{"namespaceSelector": namespace}], **rule}
+    return rule
+
+
+def data_source(uri: str) -> list[Rule]:
+    """The web's ports for data that comes over the network; nothing for data that is mounted or built in."""
+    parts = urlsplit(uri)
+    if parts.scheme not in ("http", "https", "s3", "gs"):
+        return []
+    ports = {*WEB_PORTS}
+    if parts.scheme == "s3":
+        ports.add(S3_PORT)
+    elif parts.port:
+        ports.add(parts.port)
+    blocks = [{"ipBlock": {"cidr": cidr, "except": refused}} for cidr, refused in METADATA_SERVICES.items()]
+    return [{"to": blocks, "ports": tcp(*sorted(ports))}]
+
+
+def tcp(*ports: int) -> list[Rule]:
+    return [{"protocol": "TCP", "port": port} for port in ports]

@@ -1,0 +1,170 @@
+"""The PrometheusRule of a model: error rate, latency, availability, and nobody answering.
+
+Burn rates are those of the SRE workbook (chapter 5, multiwindow, multi-burn-rate alerts): a long window says that
+it matters, a short one that it still goes on.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from heart_operator.api.durations import seconds
+from heart_operator.api.heartmodel import Alerts, HeartModel
+from heart_operator.api.names import Component, pods_service_name
+from heart_operator.manifests.common import metadata
+from heart_operator.plan.values import Manifest
+
+Rule = dict[str, Any]
+
+ERROR_RATIO = "heartops:http_errors:ratio_rate"
+BY = "by (namespace, model_name)"
+
+
+@dataclass(frozen=True, slots=True)
+class BurnRate:
+    """`factor` times the rate that would use up the objective's error budget in exactly 30 days."""
+
+    factor: float
+    long: str
+    short: str
+    severity: str
+    budget_gone: str
+
+
+BURN_RATES = (
+    BurnRate(14.4, "1h", "5m", "critical", "2 days"),
+    BurnRate(6, "6h", "30m", "critical", "5 days"),
+    BurnRate(1, "3d", "6h", "warning", "30 days"),
+)
+WINDOWS = ("5m", "30m", "1h", "6h", "3d")
+
+
+def build_prometheus_rule(model: HeartModel) -> Manifest:
+    """Groups are named after the model, so that two models never share one."""
+    name = f"heartops.{model.namespace}.{model.name}"
+    return {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "PrometheusRule",
+        "metadata": metadata(model, model.name, Component.SERVING),
+        "spec": {
+            "groups": [
+                {"name": f"{name}.ratios", "rules": [error_ratio(model, window) for window in WINDOWS]},
+                {"name": f"{name}.alerts", "rules": alerts(model)},
+            ]
+        },
+    }
+
+
+def alerts(model: HeartModel) -> list[Rule]:
+    """Every alert, the most urgent first within each kind; a model that is scaled to nothing on purpose is not down."""
+    limits = model.spec.monitoring.alerts
+    down = [] if model.spec.serving.replicas == 0 else [model_down(model)]
+    budgets = [error_budget(model, limits, rate) for rate in BURN_RATES]
+    return [*down, *error_rates(model, limits), *latencies(model, limits), *budgets]
+
+
+def quoted(text: str) -> str:
+    """A PromQL string literal: whatever the text holds, it stays one value."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
+
+
+def matchers(model: HeartModel, *more: str) -> str:
+    own = (f"namespace={quoted(model.namespace)}", f"model_name={quoted(model.name)}")
+    return "{" + ",".join([*own, *more]) + "}"
+
+
+def error_ratio(model: HeartModel, window: str) -> Rule:
+    """Share of replies that were the server's fault (5xx), over all versions that were asked."""
+    server_errors = matchers(model, 'code=~"5.."')
+    failed = f"sum {BY} (rate(http_requests_total{server_errors}[{window}]))"
+    all_of_them = f"sum {BY} (rate(http_requests_total{matchers(model)}[{window}]))"
+    return {"record": f"{ERROR_RATIO}{window}", "expr": f"{failed} / {all_of_them}"}
+
+
+def error_rates(model: HeartModel, limits: Alerts) -> list[Rule]:
+    series = f"{ERROR_RATIO}5m{matchers(model)}"
+    return [
+        alert(
+            model,
+            "HeartModelErrorRate",
+            f"{series} > {limit!r}",
+            severity,
+            summary="answers too many requests with an error",
+            description=f"{{{{ $value | humanizePercentage }}}} of the replies of the last 5 minutes were 5xx; the"
+            f" limit is {limit:.2%}. Look at the pods' logs, then at the last change: `kubectl describe heartmodel`.",
+        )
+        for severity, limit in (("critical", limits.error_rate.critical), ("warning", limits.error_rate.warning))
+    ]
+
+
+def latencies(model: HeartModel, limits: Alerts) -> list[Rule]:
+    buckets = f"prediction_latency_seconds_bucket{matchers(model)}"
+    series = f"histogram_quantile(0.95, sum by (namespace, model_name, le) (rate({buckets}[5m])))"
+    return [
+        alert(
+            model,
+            "HeartModelLatency",
+            f"{series} > {seconds(limit)!r}",
+            severity,
+            summary="answers slowly",
+            description=f"The slowest 5 % of predictions take {{{{ $value | humanizeDuration }}}} or more; the limit is"
+            f" {limit}. Compare the pods' CPU with its limit; when the autoscaler stands at its maximum, raise"
+            " spec.serving.autoscaling.maxReplicas.",
+        )
+        for severity, limit in (("critical", limits.latency_p95.critical), ("warning", limits.latency_p95.warning))
+    ]
+
+
+def error_budget(model: HeartModel, limits: Alerts, rate: BurnRate) -> Rule:
+    objective = limits.availability_objective
+    limit = round(rate.factor * (1 - objective), 10)
+    windows = [f"{ERROR_RATIO}{window}{matchers(model)} > {limit!r}" for window in (rate.long, rate.short)]
+    return alert(
+        model,
+        "HeartModelErrorBudgetBurn",
+        " and ".join(windows),
+        rate.severity,
+        hold="2m" if rate.severity == "critical" else "15m",
+        summary="uses up its error budget",
+        description=f"At the error rate of the last {rate.long} the 30-day budget of the objective {objective:.4g} is"
+        f" gone in {rate.budget_gone}. Look at what changed last: `kubectl describe heartmodel`.",
+        window=rate.long,
+    )
+
+
+def model_down(model: HeartModel) -> Rule:
+    """Ratios of requests say nothing when nobody is there to answer them."""
+    service = quoted(pods_service_name(model.name))
+    return alert(
+        model,
+        "HeartModelDown",
+        f"absent(up{{namespace={quoted(model.namespace)},service={service}}} == 1)",
+        "critical",
+        summary="has no pod that answers",
+        description="Prometheus has reached no ready pod for 5 minutes. Look at the pods' events:"
+        " `kubectl describe heartmodel` and `kubectl get pods -l heartops.dev/model`.",
+    )
+
+
+def alert(
+    model: HeartModel,
+    name: str,
+    expr: str,
+    severity: str,
+    *,
+    summary: str,
+    description: str,
+    hold: str = "5m",
+    **labels: str,
+) -> Rule:
+    """Namespace and model are set as labels, so that an alert over absent series has them too."""
+    return {
+        "alert": name,
+        "expr": expr,
+        "for": hold,
+        "labels": {"severity": severity, "namespace": model.namespace, "model_name": model.name, **labels},
+        "annotations": {
+            "summary": f"HeartModel {model.namespace}/{model.name} {summary}",
+            "description": description,
+        },
+    }

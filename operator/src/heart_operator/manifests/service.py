@@ -1,0 +1,35 @@
+"""The two Services of a model: the one that users call, and the one behind which all its pods are found."""
+
+from heart_operator.api.heartmodel import HeartModel
+from heart_operator.api.names import Component, pods_service_name
+from heart_operator.manifests.common import SERVING_PORT, metadata, serving_pods
+from heart_operator.plan.values import Manifest
+
+
+def build_service(model: HeartModel, version: str) -> Manifest:
+    """The version in the selector is what serves: promotion and rollback change this, and nothing else."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": metadata(model, model.name, Component.SERVING),
+        "spec": {
+            "type": "ClusterIP",
+            "selector": serving_pods(model, version),
+            "ports": [{"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}],
+        },
+    }
+
+
+def build_headless_service(model: HeartModel) -> Manifest:
+    """Ready pods of every version: Prometheus scrapes them, and new pods ask them for the model's bytes."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": metadata(model, pods_service_name(model.name), Component.PODS),
+        "spec": {
+            "type": "ClusterIP",
+            "clusterIP": "None",
+            "selector": serving_pods(model),
+            "ports": [{"name": "http", "port": SERVING_PORT, "targetPort": "http", "protocol": "TCP"}],
+        },
+    }

@@ -1,0 +1,22 @@
+"""The ServiceMonitor: how a Prometheus Operator finds the model's metrics."""
+
+from heart_operator.api.heartmodel import HeartModel
+from heart_operator.api.names import Component, Label
+from heart_operator.manifests.common import metadata
+from heart_operator.plan.values import Manifest
+
+
+def build_service_monitor(model: HeartModel) -> Manifest:
+    """Every ready pod of every version, through the headless Service (the other one knows only what serves)."""
+    return {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "ServiceMonitor",
+        "metadata": metadata(model, model.name, Component.SERVING),
+        "spec": {
+            "jobLabel": Label.MODEL,
+            "selector": {"matchLabels": {Label.MODEL: model.name, Label.COMPONENT: Component.PODS}},
+            "endpoints": [{"port": "http", "path": "/metrics", "interval": "15s", "scrapeTimeout": "10s"}],
+            # A model that went wild must not fill the cluster's Prometheus.
+            "sampleLimit": 10000,
+        },
+    }
