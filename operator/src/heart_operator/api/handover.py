@@ -204,7 +204,6 @@ class OutOfFold(FrozenLenient):
     """Out-of-fold predictions keyed by HMAC of the raw row; equal rows share a key and a fold."""
 
     task: Task
-    key_id: str = Field("", description="Tells HMAC keys apart: rows keyed with another key cannot be matched.")
     predictions: dict[str, tuple[float, ...]] = Field(
         description="Row key → probabilities or [value]; empty: learnt, never judged."
     )

@@ -1,0 +1,131 @@
+"""The connection to MLflow: bounded in time, its errors in words, runs that always end."""
+
+import os
+import re
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+BOUNDS = {
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "4",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_ARTIFACT_UPLOAD_DOWNLOAD_TIMEOUT": "120",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+"""A server that is away fails the attempt after about a minute; the Job's next attempt tries again."""
+LAST_WORDS = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "5", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
+"""While being killed: what is left of the pod's grace period."""
+
+for _name, _value in BOUNDS.items():  # before MLflow is imported: it reads some of them then
+    os.environ.setdefault(_name, _value)
+
+import mlflow  # noqa: E402
+import requests  # noqa: E402
+from mlflow import MlflowClient  # noqa: E402
+from mlflow.entities import RunStatus  # noqa: E402
+from mlflow.exceptions import MlflowException  # noqa: E402
+
+from heart_trainer.errors import TrainerError  # noqa: E402
+
+
+class RegistryUnavailable(TrainerError):
+    """MLflow cannot be reached or refuses; may pass."""
+
+    def __init__(self, uri: str, error: Exception) -> None:
+        first = (str(error).splitlines() or [type(error).__name__])[0][:500]
+        message = f"MLflow at {uri} did not do what was asked: {first}. Check that it runs and can be reached from here"
+        super().__init__("RegistryUnavailable", without_password(message), permanent=False)
+
+
+def without_password(text: str) -> str:
+    return re.sub(r"://[^/\s@]*@", "://", text)
+
+
+class Store:
+    """An MLflow server (or SQLite file). Every method raises RegistryUnavailable when it cannot be reached."""
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        with self.speaking():
+            mlflow.set_tracking_uri(uri)
+            mlflow.set_registry_uri(uri)
+            self.client = MlflowClient(uri, uri)
+
+    @contextmanager
+    def speaking(self) -> Iterator[None]:
+        try:
+            yield
+        except (MlflowException, requests.RequestException, OSError, ImportError) as error:
+            raise RegistryUnavailable(self.uri, error) from error
+
+    def experiment(self, name: str) -> str:
+        """The id of the experiment; made, or brought back from deletion, when needed."""
+        with self.speaking():
+            found = self.client.get_experiment_by_name(name)
+            if found is None:
+                with suppress(MlflowException):  # another Job may have made it just now
+                    return str(self.client.create_experiment(name))
+                found = self.client.get_experiment_by_name(name)
+                if found is None:
+                    raise MlflowException(f"experiment {name} can be neither made nor found")
+            elif found.lifecycle_stage == "deleted":
+                self.client.restore_experiment(found.experiment_id)
+            return str(found.experiment_id)
+
+    def close_running(self, experiment: str, tag: str, value: str) -> int:
+        """End as KILLED the runs that an earlier pod left RUNNING; returns how many."""
+        with self.speaking():
+            clause = f"tags.`{tag}` = '{value}' and attributes.status = 'RUNNING'"
+            runs = self.client.search_runs([experiment], clause)
+            for run in runs:
+                self.client.set_terminated(run.info.run_id, RunStatus.to_string(RunStatus.KILLED))
+            return len(runs)
+
+    @contextmanager
+    def run(self, experiment: str, name: str, tags: Mapping[str, str]) -> Iterator[str]:
+        """A run that ends whatever happens: FINISHED, FAILED, or KILLED on SIGTERM and Ctrl-C."""
+        with self.speaking():
+            run_id = self.client.create_run(experiment, run_name=name, tags=dict(tags)).info.run_id
+        try:
+            yield run_id
+        except KeyboardInterrupt:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second signal must not cut the last words short
+            os.environ.update(LAST_WORDS)
+            self._end(run_id, RunStatus.KILLED)
+            raise
+        except BaseException:
+            self._end(run_id, RunStatus.FAILED)
+            raise
+        else:
+            self._end(run_id, RunStatus.FINISHED)
+
+    def _end(self, run_id: str, status: int) -> None:
+        """The operator closes what this cannot: an unreachable MLflow must not hide why the run ended."""
+        with suppress(TrainerError), self.speaking():
+            self.client.set_terminated(run_id, RunStatus.to_string(status))
+
+    def read(self, artifact_uri: str) -> bytes:
+        """The bytes of one artifact, as MLflow gives them out."""
+        with self.speaking(), TemporaryDirectory() as folder:
+            found = mlflow.artifacts.download_artifacts(artifact_uri=artifact_uri, dst_path=folder)
+            return Path(found).read_bytes()
+
+    def read_run(self, run_id: str, path: str) -> bytes:
+        return self.read(f"runs:/{run_id}/{path}")
+
+    def log_folder(self, run_id: str, folder: Path) -> None:
+        with self.speaking():
+            self.client.log_artifacts(run_id, str(folder))
+
+    def log_values(self, run_id: str, params: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
+        with self.speaking():
+            for key, value in params.items():
+                self.client.log_param(run_id, key, str(value)[:6000])
+            for key, value in metrics.items():
+                self.client.log_metric(run_id, key, float(value))
