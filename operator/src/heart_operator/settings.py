@@ -1,0 +1,75 @@
+"""The operator's own settings, all from the environment (the chart sets them).
+
+| variable | default | meaning |
+|---|---|---|
+| HEARTOPS_NAMESPACES | (empty) | namespaces to watch, separated by commas; empty: the whole cluster |
+| HEARTOPS_POD_NAME | host name | identity in the Lease |
+| HEARTOPS_LEASE_NAMESPACE | heartops | namespace of the Lease: the operator's own |
+| HEARTOPS_LEASE_NAME | heartops-operator | name of the Lease |
+| HEARTOPS_PROFILES | /etc/heartops/profiles.yaml | runtime profiles: name → profile |
+| HEARTOPS_HTTP_HOST | 0.0.0.0 | address of /metrics, /livez and /readyz |
+| HEARTOPS_HTTP_PORT | 8080 | their port |
+| HEARTOPS_WORKERS | 8 | models reconciled at the same time |
+| HEARTOPS_RESYNC_SECONDS | 300 | every model is looked at again after about this time |
+| HEARTOPS_REGISTRY_SECONDS | 15 | age at which the view of the registry is read again |
+| HEARTOPS_LOG_LEVEL | info | debug, info, warning or error |
+| HEARTOPS_LOG_FORMAT | json | json or text |
+"""
+
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+PREFIX = "HEARTOPS_"
+
+
+class SettingsError(Exception):
+    """A variable is missing or wrong; the message names it."""
+
+
+def split_names(value: Any) -> Any:
+    """`a, b` as a tuple of names."""
+    return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
+
+
+def lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
+class Settings(BaseModel):
+    """One field per variable of the table above."""
+
+    model_config = ConfigDict(frozen=True)
+
+    namespaces: Annotated[tuple[str, ...], BeforeValidator(split_names)] = ()
+    pod_name: str = Field(default_factory=socket.gethostname, min_length=1)
+    lease_namespace: str = Field("heartops", min_length=1)
+    lease_name: str = Field("heartops-operator", min_length=1)
+    profiles: Path = Path("/etc/heartops/profiles.yaml")
+    http_host: str = "0.0.0.0"  # noqa: S104  kubelet and Prometheus reach the pod's own address
+    http_port: int = Field(8080, ge=0, le=65535)
+    workers: int = Field(8, ge=1, le=64)
+    resync_seconds: float = Field(300, ge=1)
+    registry_seconds: float = Field(15, ge=0)
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(lower)] = "info"
+    log_format: Annotated[Literal["json", "text"], BeforeValidator(lower)] = "json"
+
+    def watches(self, namespace: str) -> bool:
+        """Whether resources of the namespace are ours to act on."""
+        return not self.namespaces or namespace in self.namespaces
+
+
+def read_settings(environ: Mapping[str, str]) -> Settings:
+    """Settings of the environment; an empty variable counts as absent.
+
+    Raises SettingsError, which names the variable.
+    """
+    given = {name: environ.get(PREFIX + name.upper()) for name in Settings.model_fields}
+    try:
+        return Settings.model_validate({name: value for name, value in given.items() if value})
+    except ValidationError as error:
+        problems = [f"{PREFIX}{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors()]
+        raise SettingsError("; ".join(problems)) from None
