@@ -5,11 +5,23 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-DURATION_PATTERN = r"^([0-9]+(ms|s|m|h|d))+$"
-SHA256_PATTERN = r"^(sha256:)?[a-f0-9]{64}$"
+from heart_operator.api.rules import rule, rules
 
-Duration = Annotated[str, Field(pattern=DURATION_PATTERN, max_length=32)]
+DURATION_PATTERN = r"^([0-9]{1,6}(ms|s|m|h|d))+$"
+SHORT_DURATION_PATTERN = r"^([0-9]{1,6}(ms|s|m))+$"
+SHA256_PATTERN = r"^(sha256:)?[a-f0-9]{64}$"
+NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+
+Duration = Annotated[str, Field(pattern=DURATION_PATTERN, max_length=16)]
 """Length of time as Kubernetes users write it: `500ms`, `60s`, `1h30m`, `90d`."""
+
+POSITIVE = rules(rule("self.matches('[1-9]')", "must be longer than nothing"))
+"""For a Duration that may not be zero."""
+
+ShortDuration = Annotated[str, Field(pattern=SHORT_DURATION_PATTERN, max_length=16, json_schema_extra=POSITIVE)]
+"""Minutes at most (CEL can compare those); more than zero."""
+
+ShortText = Annotated[str, Field(max_length=63)]
 
 
 class Frozen(BaseModel):

@@ -2,11 +2,13 @@
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from heart_operator.api.base import Frozen
+from heart_operator.api.rules import rule, rules
 
-QUANTITY_PATTERN = r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$"
+# Never zero: Kubernetes reads a limit of 0 as «no limit», which would pass by the profile's caps.
+QUANTITY_PATTERN = r"^([1-9][0-9]*(\.[0-9]+)?|0\.0*[1-9][0-9]*)(m|k|Ki|M|Mi|G|Gi|T|Ti)?$"
 
 
 def as_written(value: Any) -> Any:
@@ -17,7 +19,11 @@ def as_written(value: Any) -> Any:
 Quantity = Annotated[
     str,
     BeforeValidator(as_written),
-    Field(pattern=QUANTITY_PATTERN, max_length=20, json_schema_extra={"x-kubernetes-int-or-string": True}),
+    Field(
+        pattern=QUANTITY_PATTERN,
+        max_length=20,
+        json_schema_extra={"minimum": 1, "x-kubernetes-int-or-string": True},
+    ),
 ]
 
 
@@ -26,6 +32,20 @@ class Amounts(Frozen):
     memory: Quantity | None = Field(None, description="Bytes, e.g. 512Mi.")
 
 
+def request_within_limit(name: str) -> dict[str, Any]:
+    given = f"has(self.requests) && has(self.limits) && has(self.requests.{name}) && has(self.limits.{name})"
+    request, limit = (f"quantity(string(self.{part}.{name}))" for part in ("requests", "limits"))
+    return rule(
+        f"!({given}) || {request}.compareTo({limit}) <= 0",
+        f"requests.{name} must not be greater than limits.{name}",
+        f".requests.{name}",
+    )
+
+
 class Resources(Frozen):
+    """Requests and limits of a container."""
+
+    model_config = ConfigDict(json_schema_extra=rules(request_within_limit("cpu"), request_within_limit("memory")))
+
     requests: Amounts | None = Field(None, description="What the scheduler reserves.")
     limits: Amounts | None = Field(None, description="What the container may not exceed.")

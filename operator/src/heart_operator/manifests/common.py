@@ -115,8 +115,8 @@ def container_defaults(image: str, profile: RuntimeProfile, resources: Resources
 
 
 def env(variables: Mapping[str, str]) -> list[dict[str, str]]:
-    """A container's environment, in the order given."""
-    return [{"name": name, "value": value} for name, value in variables.items()]
+    """A container's environment; `$` is doubled, because Kubernetes would replace `$(NAME)` inside a value."""
+    return [{"name": name, "value": value.replace("$", "$$")} for name, value in variables.items()]
 
 
 def runtime_secret() -> list[dict[str, Any]]:
@@ -126,4 +126,4 @@ def runtime_secret() -> list[dict[str, Any]]:
 
 def thread_limits(count: int) -> dict[str, str]:
     """Native thread pools look at the node's cores; without this they would outnumber the container's."""
-    return {name: str(count) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "LOKY_MAX_CPU_COUNT")}
+    return {name: str(count) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}

@@ -7,6 +7,8 @@ from heart_operator.api.names import Component
 from heart_operator.manifests.common import metadata
 from heart_operator.plan.values import Manifest
 
+DEFAULT_TARGETS = {"cpu": 70, "memory": 80}
+
 
 def build_hpa(model: HeartModel, deployment: str) -> Manifest:
     """Quick to grow, slow to shrink; `deployment` is the one that it scales."""
@@ -26,18 +28,18 @@ def build_hpa(model: HeartModel, deployment: str) -> Manifest:
 
 
 def metrics(autoscaling: Autoscaling) -> list[dict[str, Any]]:
-    """Mean use as a share of the request."""
-    targets = {
+    """Mean use as a share of the request; naming one target means that one alone."""
+    asked = {
         "cpu": autoscaling.target_cpu_utilization_percentage,
         "memory": autoscaling.target_memory_utilization_percentage,
     }
+    targets = {name: target for name, target in asked.items() if target is not None} or DEFAULT_TARGETS
     return [
         {
             "type": "Resource",
             "resource": {"name": name, "target": {"type": "Utilization", "averageUtilization": target}},
         }
         for name, target in targets.items()
-        if target is not None
     ]
 
 

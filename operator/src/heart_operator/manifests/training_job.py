@@ -105,10 +105,12 @@ def pod_spec(model: HeartModel, profile: RuntimeProfile, request: TrainingReques
 def environment(profile: RuntimeProfile, request: TrainingRequest, resources: Resources) -> dict[str, str]:
     """The request, where MLflow is, and how many threads the container may use."""
     cpu = resources.limits.cpu if resources.limits else None
+    cores = max(1, ceil(amount(cpu or "1")))
     return {
         Env.TRAINING_REQUEST: request.model_dump_json(by_alias=True, exclude_none=True),
         Env.TERMINATION_LOG: "/dev/termination-log",
         Env.TRACKING_URI: profile.tracking_uri,
         "HOME": "/tmp",  # noqa: S108  the only writable place
-        **thread_limits(max(1, ceil(amount(cpu or "1")))),
+        "LOKY_MAX_CPU_COUNT": str(cores),
+        **thread_limits(cores),
     }

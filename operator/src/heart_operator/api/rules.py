@@ -1,0 +1,30 @@
+"""Marks on the types that only the CRD's schema uses: rules in CEL, and how lists are merged.
+
+A rule's bounds matter: the API server refuses a CRD whose rules could cost too much, so every list and every string
+that a rule reads has a greatest length.
+"""
+
+from typing import Any, Literal
+
+KeyWord = dict[str, Any]
+Reason = Literal["FieldValueInvalid", "FieldValueForbidden", "FieldValueRequired", "FieldValueDuplicate"]
+
+
+def rule(cel: str, message: str, field: str | None = None, reason: Reason = "FieldValueInvalid") -> KeyWord:
+    """A demand in CEL (`self` is the value it stands on); `field` is the path that the error names, as `.minimum`."""
+    found = {"rule": cel, "message": message, "reason": reason}
+    return found | {"fieldPath": field} if field else found
+
+
+def rules(*found: KeyWord) -> KeyWord:
+    """For `json_schema_extra` of a model or a field."""
+    return {"x-kubernetes-validations": list(found)}
+
+
+def list_map(key: str) -> KeyWord:
+    """A list whose entries are known by one of their fields, which is therefore unique."""
+    return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]}
+
+
+LIST_SET: KeyWord = {"x-kubernetes-list-type": "set"}
+"""A list without repetitions."""

@@ -1,0 +1,84 @@
+"""How versions run and take over: `spec.serving` and `spec.rollout`."""
+
+from pydantic import ConfigDict, Field
+
+from heart_operator.api.base import NAME_PATTERN, POSITIVE, Duration, Frozen
+from heart_operator.api.resources import Resources
+from heart_operator.api.rules import rule, rules
+
+
+class Autoscaling(Frozen):
+    """Bounds and targets of the HorizontalPodAutoscaler."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "self.minReplicas <= self.maxReplicas",
+                "minReplicas (3 when not given) must not be greater than maxReplicas (20 when not given)",
+                ".minReplicas",
+            )
+        )
+    )
+
+    min_replicas: int = Field(3, ge=1, le=1000, description="Fewest pods.")
+    max_replicas: int = Field(20, ge=1, le=1000, description="Most pods.")
+    target_cpu_utilization_percentage: int | None = Field(
+        None,
+        alias="targetCPUUtilizationPercentage",
+        ge=1,
+        le=100,
+        description="Mean CPU use to aim at, as a share of the request. With neither target: 70 % CPU and 80 % memory.",
+    )
+    target_memory_utilization_percentage: int | None = Field(
+        None, ge=1, le=100, description="Mean memory use to aim at, as a share of the request."
+    )
+
+
+class Ingress(Frozen):
+    """Ingress for the model's Service."""
+
+    class_name: str | None = Field(None, pattern=NAME_PATTERN, max_length=63, description="IngressClass.")
+    host: str = Field(
+        pattern=r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
+        max_length=253,
+        description="Host name.",
+    )
+    path: str = Field("/", pattern=r"^/[A-Za-z0-9._~/-]*$", max_length=253, description="Path prefix.")
+    tls_secret_name: str | None = Field(
+        None,
+        pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
+        max_length=253,
+        description="Secret read by the ingress controller, never by HeartOps.",
+    )
+
+
+class Serving(Frozen):
+    """How the serving version runs."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "!has(self.replicas) || !has(self.autoscaling)",
+                "replicas and autoscaling exclude each other: remove one of them",
+                ".replicas",
+                "FieldValueForbidden",
+            )
+        )
+    )
+
+    replicas: int | None = Field(None, ge=0, le=1000, description="Fixed number of pods (no autoscaler).")
+    autoscaling: Autoscaling | None = Field(None, description="Or an HPA; with neither, 3 to 20 on CPU and memory.")
+    resources: Resources | None = Field(
+        None, description="Requests and limits of a serving pod, capped by the runtime profile."
+    )
+    ingress: Ingress | None = Field(None, description="Ingress for the model's Service.")
+
+
+class Rollout(Frozen):
+    """How a new version takes over."""
+
+    ready_deadline: Duration = Field(
+        "60s", description="A candidate that is not ready by then is rejected.", json_schema_extra=POSITIVE
+    )
+    rollback_window: Duration = Field("1h", description="How long the previous version stays warm.")
+    history_limit: int = Field(10, ge=1, le=100, description="Entries kept in status.history and status.rejected.")
