@@ -1,0 +1,92 @@
+{{- /* `release` when it contains the chart's name, else `release-heartops`; room is left for suffixes. */ -}}
+{{- define "heartops.name" -}}
+{{- if contains .Chart.Name .Release.Name -}}
+{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name .Chart.Name | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* Labels that select pods; called with (list $ "component"). */ -}}
+{{- define "heartops.selector" -}}
+{{- $root := first . -}}
+app.kubernetes.io/name: {{ $root.Chart.Name }}
+app.kubernetes.io/instance: {{ $root.Release.Name }}
+app.kubernetes.io/component: {{ last . }}
+{{- end -}}
+
+{{- /* All labels of an object; called with (list $ "component"). */ -}}
+{{- define "heartops.labels" -}}
+{{- $root := first . -}}
+{{ include "heartops.selector" . }}
+app.kubernetes.io/part-of: heartops
+app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ $root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version }}
+{{- end -}}
+
+{{- /* Pod Security `restricted`, the same for every pod; called with the uid. */ -}}
+{{- define "heartops.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: {{ . }}
+runAsGroup: {{ . }}
+fsGroup: {{ . }}
+fsGroupChangePolicy: OnRootMismatch
+seccompProfile: {type: RuntimeDefault}
+{{- end -}}
+
+{{- define "heartops.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end -}}
+
+{{- define "heartops.pullSecrets" -}}
+{{- with .Values.imagePullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- end -}}
+
+{{- /* Where MLflow answers; the external address when the chart does not install it. */ -}}
+{{- define "heartops.trackingUri" -}}
+{{- if .Values.mlflow.enabled -}}
+http://{{ include "heartops.name" . }}-mlflow.{{ .Release.Namespace }}.svc:5000
+{{- else -}}
+{{- required "mlflow.trackingUri must name your MLflow server when mlflow.enabled is false" .Values.mlflow.trackingUri -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* `true` when the operator's ServiceMonitor is wanted and the cluster knows the kind. */ -}}
+{{- define "heartops.serviceMonitor" -}}
+{{- $wanted := toString .Values.monitoring.serviceMonitor -}}
+{{- if or (eq $wanted "true") (and (eq $wanted "auto") (.Capabilities.APIVersions.Has "monitoring.coreos.com/v1/ServiceMonitor")) -}}
+true
+{{- end -}}
+{{- end -}}
+
+{{- /* One runtime profile: its own settings over what the rest of the values say; called with (list $ profile). */ -}}
+{{- define "heartops.profile" -}}
+{{- $root := first . -}}
+{{- $defaults := dict
+      "images" (pick $root.Values.images "trainer" "serving")
+      "imagePullPolicy" $root.Values.imagePullPolicy
+      "imagePullSecrets" $root.Values.imagePullSecrets
+      "trackingUri" (include "heartops.trackingUri" $root)
+      "monitoringNamespaces" $root.Values.monitoring.namespaces -}}
+{{- with $root.Values.monitoring.prometheusUrl }}{{ $_ := set $defaults "prometheusUrl" . }}{{ end -}}
+{{- mustMergeOverwrite (deepCopy $defaults) (deepCopy (last . | default dict)) | toYaml -}}
+{{- end -}}
+
+{{- /* A random value made once: what the living Secret has, else a new one; called with (list $ secret key length). */ -}}
+{{- define "heartops.keptRandom" -}}
+{{- $root := index . 0 -}}
+{{- $living := lookup "v1" "Secret" $root.Release.Namespace (index . 1) -}}
+{{- if and $living (hasKey ($living.data | default dict) (index . 2)) -}}
+{{- index $living.data (index . 2) -}}
+{{- else -}}
+{{- randAlphaNum (int (index . 3)) | b64enc -}}
+{{- end -}}
+{{- end -}}
