@@ -11,7 +11,7 @@ fresh="$PGDATA.partial"
 
 # One statement per line; the server listens on nothing while it runs them.
 run_sql() {
-    postgres --single -D "$1" -c exit_on_error=on -c log_checkpoints=off "$2" >/dev/null
+    postgres --single -D "$1" -c exit_on_error=on -c log_checkpoints=off -c log_min_error_statement=panic "$2" >/dev/null
 }
 
 quote() {
