@@ -1,0 +1,114 @@
+"""Building Kubernetes and its add-ons from Go modules, offline from any image or release registry."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+from .packages import unpack
+from .paths import HERE, cache_dir, versions
+from .report import Problem, say
+from .shell import require, run
+
+KUBERNETES = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubelet", "kubectl")
+OPERATOR = "github.com/prometheus-operator/prometheus-operator"
+GROUPS = (
+    ("kubernetes and etcd", "cluster", [f"k8s.io/kubernetes/cmd/{name}" for name in KUBERNETES]
+     + ["go.etcd.io/etcd/server/v3"]),
+    ("helm, coredns, prometheus-operator", "cluster",
+     ["helm.sh/helm/v3/cmd/helm", "./coredns", "./pause", f"{OPERATOR}/cmd/operator",
+      f"{OPERATOR}/cmd/prometheus-config-reloader"]),
+    ("metrics-server", "metrics-server", ["sigs.k8s.io/metrics-server/cmd/metrics-server"]),
+)
+RENAMED = {"server": "etcd", "operator": "prometheus-operator"}
+CRDS = (
+    ("cluster", OPERATOR, "example/prometheus-operator-crd"),
+    ("gateway-api", "sigs.k8s.io/gateway-api", "config/crd/standard"),
+)
+
+
+def build_binaries(target: Path) -> None:
+    """Compile every group into target/bin, and take the custom resource definitions into target/crds."""
+    require("go", "install a Go toolchain (version 1.26 or later)")
+    check_pins()
+    binaries = target / "bin"
+    binaries.mkdir(parents=True, exist_ok=True)
+    for title, module, packages in GROUPS:
+        _compile(title, HERE / "go" / module, packages, binaries)
+    for old, new in RENAMED.items():
+        (binaries / old).rename(binaries / new)
+    for module, path, folder in CRDS:
+        _copy_crds(HERE / "go" / module, path, folder, target / "crds" / path.rsplit("/", 1)[-1])
+
+
+def check_pins() -> None:
+    """Fail when a go.mod names another version than versions.toml, the place to read and change them."""
+    text = "\n".join(path.read_text() for path in sorted((HERE / "go").glob("*/go.mod")))
+    for module, version in versions()["go"].items():
+        if not re.search(rf"^(require|\t)\s*{re.escape(module)} {re.escape(version)}\b", text, re.M):
+            raise Problem(f"versions.toml pins {module} at {version}, but no go.mod requires it: "
+                          f"run `go get {module}@{version}` and `go mod tidy` in its folder of tests/cluster/go.")
+
+
+def unpack_prometheus(target: Path) -> None:
+    """Put Debian's prometheus and promtool into target/bin without installing the service."""
+    folder = target / "debian-prometheus"
+    shutil.rmtree(folder, ignore_errors=True)
+    unpack(versions()["debian"]["prometheus"], folder)
+    for name in ("prometheus", "promtool"):
+        shutil.move(folder / "usr/bin" / name, target / "bin" / name)
+    shutil.rmtree(folder)
+
+
+def drop_caches() -> None:
+    """Delete Go's module and build caches: the binaries are what is kept."""
+    run("chmod", "-R", "u+w", _go_cache())
+    shutil.rmtree(_go_cache())
+
+
+def _go_cache() -> Path:
+    return cache_dir() / "go-build"
+
+
+def _environment() -> dict[str, str]:
+    """The caller's Go settings (GOPROXY, GOFLAGS …) with our own caches and static binaries."""
+    cache = _go_cache()
+    cache.mkdir(parents=True, exist_ok=True)
+    return {**os.environ, "CGO_ENABLED": "0", "GOMODCACHE": str(cache / "mod"), "GOCACHE": str(cache / "build")}
+
+
+def _linker_flags() -> str:
+    version = versions()["go"]["k8s.io/kubernetes"]
+    major, minor = version.lstrip("v").split(".")[:2]
+    facts = {"gitVersion": version, "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean",
+             "buildDate": "1970-01-01T00:00:00Z"}
+    return " ".join(["-s -w", *(f"-X k8s.io/component-base/version.{key}={value}" for key, value in facts.items())])
+
+
+def _compile(title: str, folder: Path, packages: list[str], binaries: Path) -> None:
+    start = time.monotonic()
+    say(f"compiling {title} …")
+    command = ["go", "build", "-v", "-trimpath", "-ldflags", _linker_flags(), "-o", f"{binaries}/", *packages]
+    errors, count, last = [], 0, start
+    with subprocess.Popen(command, cwd=folder, env=_environment(), stderr=subprocess.PIPE, text=True) as process:
+        for line in process.stderr:
+            errors.append(line)
+            count += " " not in line.strip()
+            if time.monotonic() - last > 20:
+                last = time.monotonic()
+                say(f"compiling {title}: {count} packages so far")
+    if process.returncode:
+        raise Problem(f"go build of {title} failed: {' '.join(''.join(errors[-12:]).split())}")
+    say(f"compiled {title} in {time.monotonic() - start:.0f} s")
+
+
+def _copy_crds(module: Path, path: str, folder: str, target: Path) -> None:
+    """Copy a Go module's published CRDs; they belong to the pinned version, so the repo holds no copy."""
+    facts = json.loads(run("go", "mod", "download", "-json", f"{path}@{versions()['go'][path]}",
+                           cwd=module, env=_environment()))
+    target.mkdir(parents=True, exist_ok=True)
+    for source in sorted((Path(facts["Dir"]) / folder).glob("*.yaml")):
+        shutil.copyfile(source, target / source.name)

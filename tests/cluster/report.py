@@ -1,0 +1,15 @@
+"""What the tool says: progress lines with elapsed seconds, and one-sentence failures."""
+
+import sys
+import time
+
+_START = time.monotonic()
+
+
+class Problem(Exception):
+    """Something the user has to change; its text is one sentence that says what."""
+
+
+def say(text: str) -> None:
+    """Print a progress line on stderr (stdout carries only results)."""
+    print(f"[{time.monotonic() - _START:6.1f} s] {text}", file=sys.stderr, flush=True)
