@@ -49,8 +49,6 @@ __all__ = [
     "TrainingStatus",
 ]
 
-REGRESSION_METRICS = "['rmse', 'mae', 'r2']"
-
 
 class HeartModelSpec(Frozen):
     """What is wanted."""
@@ -90,12 +88,19 @@ class HeartModelSpec(Frozen):
                 ".target.labels",
             ),
             rule(
-                f"self.gates.checks.all(c, (self.training.task == 'regression') == (c.metric in {REGRESSION_METRICS}))",
+                f"!has(self.gates.checks) || self.gates.checks.all(c, (self.training.task == 'regression') == (c.metric in {REGRESSION_METRICS}))",
                 "rmse, mae and r2 are for regression, every other metric is for classification",
                 ".gates.checks",
             ),
             rule(
-                "self.gates.checks.all(c, !has(c.slice) || self.features.exists(f, f.name == c.slice && f.sensitive))",
+                "!has(self.gates.checks) || self.gates.checks.all(c,"
+                " (self.training.task == 'regression') == (c.metric in ['rmse', 'mae', 'r2']))",
+                "rmse, mae and r2 are for regression, every other metric is for classification",
+                ".gates.checks",
+            ),
+            rule(
+                "!has(self.gates.checks) || self.gates.checks.all(c,"
+                " !has(c.slice) || self.features.exists(f, f.name == c.slice && f.sensitive))",
                 "slice must name a feature with sensitive: true",
                 ".gates.checks",
             ),

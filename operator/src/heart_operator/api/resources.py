@@ -18,12 +18,9 @@ def as_written(value: Any) -> Any:
 
 Quantity = Annotated[
     str,
+    Field(pattern=QUANTITY_PATTERN, max_length=20),
     BeforeValidator(as_written),
-    Field(
-        pattern=QUANTITY_PATTERN,
-        max_length=20,
-        json_schema_extra={"minimum": 1, "x-kubernetes-int-or-string": True},
-    ),
+    Field(json_schema_extra={"minimum": 1, "x-kubernetes-int-or-string": True}),
 ]
 
 

@@ -1,0 +1,135 @@
+"""docs/api/heartmodel.md: what one may write, what comes back, and which rules hold."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from heart_operator.api.names import API_VERSION, GROUP
+from heart_operator.crdgen.crd import COLUMNS, DESCRIPTION, root_schema
+from heart_operator.crdgen.meanings import CONDITIONS, REASONS
+from heart_operator.crdgen.schema import INT_OR_STRING, Schema
+
+Row = tuple[str, ...]
+
+INTRODUCTION = f"""\
+<!-- Generated from operator/src/heart_operator/api by `make generate`; do not edit. -->
+
+# HeartModel
+
+{DESCRIPTION}
+
+`apiVersion: {GROUP}/{API_VERSION}`, namespaced, short name `hm`, category `heartops`. `kubectl explain heartmodel.spec`
+shows the same in a terminal. A field that is not listed here does not exist: `kubectl apply` refuses it.
+
+The smallest one:
+
+```yaml
+apiVersion: {GROUP}/{API_VERSION}
+kind: HeartModel
+metadata: {{name: heart-disease, namespace: clinic}}
+spec:
+  dataset: {{uri: "builtin://heart-synthetic"}}
+  target: {{name: num, positiveAbove: 0}}
+  features:
+    - {{name: age, type: number, minimum: 0, maximum: 120, unit: years}}
+    - {{name: sex, type: category, values: [0, 1], sensitive: true}}
+```
+"""
+
+
+def heartmodel_page() -> str:
+    """The whole page."""
+    properties = root_schema()["properties"]
+    sections = [
+        INTRODUCTION,
+        "# spec\n",
+        *object_sections("spec", properties["spec"]),
+        "# Rules\n\nChecked when a resource is applied; a broken one is refused with this message.\n",
+        table(("Where", "Message"), rule_rows("", root_schema())),
+        "# status\n",
+        *object_sections("status", properties["status"]),
+        "## Conditions\n\nAll of positive polarity; each speaks of the `observedGeneration` it carries.\n",
+        table(("Type", "True means"), [(f"`{name}`", text) for name, text in CONDITIONS.items()]),
+        "## Reasons\n\nShared by conditions and events.\n",
+        table(("Reason", "Meaning"), [(f"`{name}`", text) for name, text in REASONS.items()]),
+        "# Columns of `kubectl get heartmodels`\n",
+        table(("Column", "From", "Shown"), [column_row(found) for found in COLUMNS]),
+    ]
+    return "\n".join(sections)
+
+
+def object_sections(path: str, schema: Schema) -> Iterator[str]:
+    """One table per object, depth first."""
+    required = schema.get("required", ())
+    rows = [field_row(name, field, name in required) for name, field in schema["properties"].items()]
+    yield f"## {path}\n\n{schema.get('description', '')}\n"
+    yield table(("Field", "Type", "Default", "Bounds", "Description"), rows)
+    for name, field in schema["properties"].items():
+        below, inner = (f"{path}.{name}[]", field["items"]) if "items" in field else (f"{path}.{name}", field)
+        if "properties" in inner:
+            yield from object_sections(below, inner)
+
+
+def field_row(name: str, field: Schema, required: bool) -> Row:
+    default = "*required*" if required else ""
+    if "default" in field and "properties" not in field:  # an object's own table shows its fields' defaults
+        default = f"`{shown(field['default'])}`"
+    return (f"`{name}`", type_name(field), default, constraints(field), field.get("description", ""))
+
+
+def type_name(field: Schema) -> str:
+    if INT_OR_STRING in field:
+        return "integer or string"
+    if field["type"] == "array":
+        return f"list of {type_name(field['items'])}"
+    return str(field["type"])
+
+
+def constraints(field: Schema) -> str:
+    """What the schema demands of one field, in the words of a reader."""
+    found = []
+    if "enum" in field:
+        found.append(" ".join(f"`{value}`" for value in field["enum"]))
+    if "minimum" in field and INT_OR_STRING not in field:
+        found.append(f"{'>' if field.get('exclusiveMinimum') else '≥'} {shown(field['minimum'])}")
+    if "maximum" in field:
+        found.append(f"{'<' if field.get('exclusiveMaximum') else '≤'} {shown(field['maximum'])}")
+    if "maxItems" in field:
+        found.append(f"{field.get('minItems', 0)}–{field['maxItems']} entries")
+    if "maxLength" in field:
+        found.append(f"at most {field['maxLength']} characters")
+    if "pattern" in field:
+        found.append(f"`{field['pattern']}`")
+    if field.get("x-kubernetes-list-type") == "map":
+        found.append(f"unique by `{field['x-kubernetes-list-map-keys'][0]}`")
+    if field.get("x-kubernetes-list-type") == "set":
+        found.append("unique")
+    found += [constraints(field["items"])] if "items" in field and "properties" not in field["items"] else []
+    return ", ".join(text for text in found if text)
+
+
+def rule_rows(path: str, schema: Schema) -> Iterator[Row]:
+    for found in schema.get("x-kubernetes-validations", ()):
+        yield (f"`{path}{found.get('fieldPath', '')}`" if path else "", found["message"])
+    for name, field in schema.get("properties", {}).items():
+        yield from rule_rows(f"{path}.{name}".lstrip("."), field)
+    if "items" in schema:
+        yield from rule_rows(f"{path}[]", schema["items"])
+
+
+def column_row(found: dict[str, Any]) -> Row:
+    return (found["name"], f"`{found['jsonPath']}`", "with `-o wide`" if found.get("priority") else "always")
+
+
+def shown(value: Any) -> str:
+    """As one would write it in YAML."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {shown(inner)}" for key, inner in value.items()) + "}"
+    return str(value)
+
+
+def table(header: Row, rows: Iterator[Row] | list[Row]) -> str:
+    """A Markdown table; a `|` inside a cell would end it."""
+    lines = [header, tuple("---" for _ in header), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines) + "\n"
