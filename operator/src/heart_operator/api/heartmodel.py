@@ -3,9 +3,6 @@
 Fields whose behaviour does not exist yet are not here: nothing is accepted and then ignored.
 """
 
-from collections.abc import Mapping
-from typing import Any, Self
-
 from pydantic import ConfigDict, Field
 
 from heart_operator.api.base import NAME_PATTERN, Frozen
@@ -88,11 +85,6 @@ class HeartModelSpec(Frozen):
                 ".target.labels",
             ),
             rule(
-                f"!has(self.gates.checks) || self.gates.checks.all(c, (self.training.task == 'regression') == (c.metric in {REGRESSION_METRICS}))",
-                "rmse, mae and r2 are for regression, every other metric is for classification",
-                ".gates.checks",
-            ),
-            rule(
                 "!has(self.gates.checks) || self.gates.checks.all(c,"
                 " (self.training.task == 'regression') == (c.metric in ['rmse', 'mae', 'r2']))",
                 "rmse, mae and r2 are for regression, every other metric is for classification",
@@ -143,23 +135,3 @@ class HeartModel(Frozen):
     @property
     def registry_name(self) -> str:
         return self.spec.registry_name or f"{self.namespace}.{self.name}"
-
-    @classmethod
-    def of(cls, resource: Mapping[str, Any]) -> Self:
-        """From a resource as the API server returns it.
-
-        Raises:
-            pydantic.ValidationError: the resource was stored under rules that no longer hold.
-        """
-        metadata = resource["metadata"]
-        return cls.model_validate(
-            {
-                "namespace": metadata["namespace"],
-                "name": metadata["name"],
-                "uid": metadata["uid"],
-                "generation": metadata.get("generation", 1),
-                "annotations": metadata.get("annotations") or {},
-                "spec": resource["spec"],
-                "status": resource.get("status") or {},
-            }
-        )
