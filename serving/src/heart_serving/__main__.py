@@ -1,0 +1,46 @@
+"""`python -m heart_serving`: proves the model, then serves it."""
+
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+
+from heart_serving.app import create_app
+from heart_serving.errors import ModelRefused, SettingsError
+from heart_serving.log import configure_logging
+from heart_serving.model import load_model
+from heart_serving.server import serve
+from heart_serving.settings import read_settings
+
+EXIT_REFUSED = 2
+TERMINATION_LOG = Path("/dev/termination-log")
+"""What is written there is shown by `kubectl describe pod`."""
+
+logger = logging.getLogger("heart_serving")
+
+
+def main() -> int:
+    configure_logging()
+    try:
+        settings = read_settings(os.environ)
+        configure_logging(model=settings.name, version=settings.version)
+        started = time.perf_counter()
+        model = load_model(settings.file, settings.sha256)
+    except (SettingsError, ModelRefused) as error:
+        logger.error("not serving: %s", error)
+        leave_message(f"not serving: {error}")
+        return EXIT_REFUSED
+    logger.info("model opened and self-check passed in %.0f ms", (time.perf_counter() - started) * 1000)
+    serve(create_app(model, settings), settings)
+    return 0
+
+
+def leave_message(text: str) -> None:
+    """Where a container runtime has put a file for it."""
+    if TERMINATION_LOG.exists():
+        TERMINATION_LOG.write_text(text[:4000], encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

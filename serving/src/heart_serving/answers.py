@@ -1,0 +1,62 @@
+"""Model outputs to answers: class, label and probability, or a value."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from heart_operator.api.handover import ServingPackage
+from heart_serving.errors import Problem
+
+Matrix = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """How the outputs of one version are read; built once.
+
+    binary: class 1 when its probability reaches the threshold; `probability` is always that of class 1.
+    multiclass: the most probable class and its probability, and all of them by label. regression: the value.
+    """
+
+    task: str
+    classes: tuple[int | str, ...]
+    labels: tuple[str, ...]
+    threshold: float
+
+    @classmethod
+    def of(cls, package: ServingPackage) -> "Answers":
+        if package.task == "regression":
+            return cls("regression", (), (), package.threshold)
+        classes = package.classes or tuple(range(len(package.reference.outputs[0])))
+        named = package.target.labels
+        # Labels are given in ascending order of the classes; a different count cannot be matched with them.
+        labels = named if named and len(named) == len(classes) else tuple(str(value) for value in classes)
+        return cls(package.task, classes, labels, package.threshold)
+
+    def chosen(self, outputs: Matrix) -> list[int]:
+        """Position of the predicted class of each row."""
+        if self.task == "binary":
+            return [int(probability >= self.threshold) for probability in outputs[:, 1].tolist()]
+        chosen: list[int] = outputs.argmax(axis=1).tolist()
+        return chosen
+
+    def read(self, outputs: Matrix) -> list[dict[str, Any]]:
+        """One answer per row. Raises Problem 500 when the model answers NaN: no input that is valid may do that."""
+        if not np.isfinite(outputs).all():
+            raise Problem(500, "the model gave no finite answer to these records")
+        rows = outputs.tolist()
+        if self.task == "regression":
+            return [{"prediction": row[0]} for row in rows]
+        answers = zip(self.chosen(outputs), rows, strict=True)
+        if self.task == "binary":
+            return [self._class(choice) | {"probability": row[1]} for choice, row in answers]
+        return [
+            self._class(choice)
+            | {"probability": row[choice], "probabilities": dict(zip(self.labels, row, strict=True))}
+            for choice, row in answers
+        ]
+
+    def _class(self, choice: int) -> dict[str, Any]:
+        return {"prediction": self.classes[choice], "label": self.labels[choice]}

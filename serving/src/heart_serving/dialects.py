@@ -1,0 +1,79 @@
+"""A dialect is how one protocol writes questions, answers and refusals; what happens between is the same for all."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from heart_serving.answers import Answers
+from heart_serving.contract import Contract
+from heart_serving.errors import Invalid, Problem, Violation
+from heart_serving.jsonbody import parse_json, refuse_duplicates
+
+Matrix = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a request asks: checked rows for the model, and what the answer has to repeat."""
+
+    rows: Matrix
+    single: bool = False
+    id: str | None = None
+    outputs: tuple[str, ...] = ()
+
+
+class Dialect(Protocol):
+    def read(self, body: bytes) -> Question:
+        """Raises Problem."""
+
+    def write(self, question: Question, outputs: Matrix, request_id: str) -> Any:
+        """The JSON answer."""
+
+    def refuse(self, problem: Problem) -> Any:
+        """The JSON body of a refusal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Predict:
+    """`POST /predict`: a record, or a list of records, as plain JSON objects by feature name.
+
+    A list's answers come as `predictions` under one `request_id`, in the order of the records.
+    """
+
+    contract: Contract
+    answers: Answers
+    version: str
+
+    def read(self, body: bytes) -> Question:
+        document = parse_json(body)
+        single = type(document) is dict
+        records = [document] if single else self._list(document)
+        rows = self.contract.rows(records, single=single)
+        refuse_duplicates(body, sum(map(len, records)))
+        return Question(rows, single)
+
+    def _list(self, document: Any) -> list[Any]:
+        if type(document) is not list:
+            raise Invalid([Violation((), "dict_type", "must be one record (an object) or a list of records")])
+        if not document:
+            raise Invalid([Violation((), "too_short", "must hold at least one record")])
+        if len(document) > self.contract.max_rows:
+            raise Problem(413, f"at most {self.contract.max_rows} records are answered at once: send them in parts")
+        return document
+
+    def write(self, question: Question, outputs: Matrix, request_id: str) -> Any:
+        answers = self.answers.read(outputs)
+        common = {"model_version": self.version, "request_id": request_id}
+        return answers[0] | common if question.single else {"predictions": answers} | common
+
+    def refuse(self, problem: Problem) -> Any:
+        return refusal(problem)
+
+
+def refusal(problem: Problem) -> dict[str, Any]:
+    """`detail` as FastAPI's users know it: a list of violations, or one sentence."""
+    if isinstance(problem, Invalid):
+        return {"detail": [violation.dump() for violation in problem.violations]}
+    return {"detail": problem.message}

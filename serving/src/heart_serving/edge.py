@@ -1,0 +1,176 @@
+"""The outermost ASGI application: answers predictions itself, and passes everything else to the framework.
+
+Every request gets an id, is counted and logged here. A prediction goes from bytes to bytes without middleware:
+head, body, contract check, one ONNX run, answer.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping, Sized
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from heart_serving.dialects import Dialect
+from heart_serving.errors import Problem
+from heart_serving.intake import OVERLOADED, ClientGone, Head, Intake, check_json, read_head
+from heart_serving.log import RequestLog
+from heart_serving.metrics import ServingMetrics
+from heart_serving.model import Model
+from heart_serving.settings import Settings
+
+INLINE_BYTES = 64 * 1024
+"""A larger body is worked on in a thread: the event loop goes on answering meanwhile."""
+INLINE_SECONDS = 0.002
+"""So is every request of a model that needs longer than this for one row."""
+CLIENT_GONE = 499
+"""nginx' code for a client that did not wait; never sent, only logged and counted."""
+INTERNAL = ("/health", "/v2/health/", "/metrics", "/artifacts/")
+"""Asked by the platform and not by users: neither logged nor counted, they would dilute the error rate."""
+FAILED = Problem(500, "this request could not be answered; its id finds it in the server's log")
+
+logger = logging.getLogger("heart_serving")
+
+
+@dataclass(slots=True)
+class Call:
+    """One request on its way, with the times at which its stages ended (perf_counter)."""
+
+    id: str
+    route: str
+    started: float
+    received: float = 0.0
+    parsed: float = 0.0
+    predicted: float = 0.0
+    written: float = 0.0
+    rows: int = 0
+
+
+class Edge:
+    """ASGI application. `tasks`: the server's requests begun and not answered."""
+
+    def __init__(
+        self,
+        model: Model,
+        settings: Settings,
+        dialects: Mapping[str, Dialect],
+        framework: Any,
+        metrics: ServingMetrics,
+        log: RequestLog,
+    ) -> None:
+        self._run = model.run
+        self._slow = model.row_seconds > INLINE_SECONDS
+        self._max_in_flight = settings.max_in_flight
+        self._dialects = dialects
+        self._framework = framework
+        self._metrics = metrics
+        self._log = log
+        self._intake = Intake(settings.max_body)
+        self._worker = ThreadPoolExecutor(1, "predict")
+        self.tasks: Sized = ()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        dialect = self._dialects.get(scope["path"]) if scope["type"] == "http" else None
+        if dialect is None:
+            await self._pass_on(scope, receive, send)
+        else:
+            await self._answer(dialect, scope, receive, send)
+
+    async def _answer(self, dialect: Dialect, scope: Any, receive: Any, send: Any) -> None:
+        head = read_head(scope["headers"])
+        call = Call(head.request_id, scope["path"], time.perf_counter())
+        headers: Mapping[str, str] = {}
+        try:
+            self._admit(scope["method"])
+            check_json(head)
+            body = await self._predict(dialect, head, receive, call)
+            status = 200
+            self._observe(call)
+        except ClientGone:
+            self._finish(call, CLIENT_GONE)
+            return
+        except Problem as problem:
+            status, headers, body = problem.status, problem.headers, orjson.dumps(dialect.refuse(problem))
+        except Exception:
+            logger.exception("request %s failed", call.id)
+            status, body = FAILED.status, orjson.dumps(dialect.refuse(FAILED))
+        await respond(send, status, body, call.id, headers)
+        self._finish(call, status)
+
+    def _admit(self, method: str) -> None:
+        if method != "POST":
+            raise Problem(405, "use POST", {"Allow": "POST"})
+        # A request whose body is still on its way costs nothing yet, and has a bound of its own.
+        if len(self.tasks) - self._intake.waiting > self._max_in_flight:
+            raise Problem(503, "the server is busy: try again", OVERLOADED)
+
+    async def _predict(self, dialect: Dialect, head: Head, receive: Any, call: Call) -> bytes:
+        body = await self._intake.read(receive, head.length)
+        call.received = time.perf_counter()
+        try:
+            if len(body) <= INLINE_BYTES and not self._slow:
+                return self._work(dialect, body, call)
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._worker, self._work, dialect, body, call)
+        finally:
+            self._intake.release(len(body))
+
+    def _work(self, dialect: Dialect, body: bytes, call: Call) -> bytes:
+        question = dialect.read(body)
+        call.rows = len(question.rows)
+        call.parsed = time.perf_counter()
+        outputs = self._run(question.rows)
+        call.predicted = time.perf_counter()
+        answer = orjson.dumps(dialect.write(question, outputs, call.id))
+        call.written = time.perf_counter()
+        return answer
+
+    def _observe(self, call: Call) -> None:
+        metrics = self._metrics
+        metrics.predictions += call.rows
+        metrics.latency.observe(call.written - call.received)
+        metrics.preprocess.observe(call.parsed - call.received)
+        metrics.predict.observe(call.predicted - call.parsed)
+        metrics.postprocess.observe(call.written - call.predicted)
+
+    def _finish(self, call: Call, status: int) -> None:
+        self._metrics.count(status)
+        self._log.line(call.id, call.route, status, time.perf_counter() - call.started, call.rows)
+
+    async def _pass_on(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await self._framework(scope, receive, send)
+            return
+        call = Call(read_head(scope["headers"]).request_id, "", time.perf_counter())
+        status = FAILED.status
+
+        async def send_tagged(message: Any) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), (b"x-request-id", call.id.encode())]
+            await send(message)
+
+        try:
+            await self._framework(scope, receive, send_tagged)
+        except Exception:  # the framework has answered with 500
+            logger.exception("request %s failed", call.id)
+        if not scope["path"].startswith(INTERNAL):
+            # The path itself may hold anything; the route's template does not.
+            call.route = getattr(scope.get("route"), "path", "(none)")
+            self._finish(call, status)
+
+
+async def respond(send: Any, status: int, body: bytes, request_id: str, headers: Mapping[str, str]) -> None:
+    """A complete JSON response."""
+    fields = [
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(body)),
+        (b"x-request-id", request_id.encode()),
+    ]
+    fields += [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": status, "headers": fields})
+    await send({"type": "http.response.body", "body": body})

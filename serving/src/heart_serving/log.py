@@ -1,0 +1,96 @@
+"""JSON lines on standard output. Request lines are gathered and written a few times per second.
+
+No line holds a value of a request, nor the text of an unexpected exception, which might quote one.
+"""
+
+import asyncio
+import logging
+import sys
+import time
+import traceback
+from datetime import UTC, datetime
+from typing import IO, Any
+
+import orjson
+
+FLUSH_SECONDS = 0.1
+FLUSH_LINES = 512
+
+
+class RequestLog:
+    """Lines of answered requests, written together: one system call for many."""
+
+    def __init__(self, stream: IO[bytes] | None = None, **common: str) -> None:
+        self._stream = stream or sys.stdout.buffer
+        self._common = common
+        self._lines: list[dict[str, Any]] = []
+        self._flusher: asyncio.TimerHandle | None = None
+
+    def line(self, request_id: str, route: str, code: int, seconds: float, rows: int) -> None:
+        """Must be called on the event loop."""
+        self._lines.append(
+            {
+                "time": time.time(),
+                "level": "info",
+                "message": "request",
+                "request_id": request_id,
+                "route": route,
+                "code": code,
+                "latency_ms": round(seconds * 1000, 3),
+                "records": rows,
+                **self._common,
+            }
+        )
+        if len(self._lines) >= FLUSH_LINES:
+            self.flush()
+        elif self._flusher is None:
+            self._flusher = asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
+
+    def flush(self) -> None:
+        if self._flusher is not None:
+            self._flusher.cancel()
+            self._flusher = None
+        lines, self._lines = self._lines, []
+        for line in lines:
+            line["time"] = timestamp(line["time"])
+        if lines:
+            self._stream.write(b"\n".join(map(orjson.dumps, lines)) + b"\n")
+            self._stream.flush()
+
+
+class JsonFormatter(logging.Formatter):
+    """Records of Python's logging in the same form; of an exception only its type and where it happened."""
+
+    def __init__(self, **common: str) -> None:
+        super().__init__()
+        self._common = common
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": timestamp(record.created),
+            "level": record.levelname.lower(),
+            "message": record.getMessage(),
+            **self._common,
+        }
+        if record.exc_info and record.exc_info[1]:
+            line["exception"] = where(record.exc_info[1])
+        return orjson.dumps(line).decode()
+
+
+def where(error: BaseException) -> str:
+    """`TypeError at contract.py:91 in encode`."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno} in {frames[-1].name}" if frames else ""
+    return f"{type(error).__name__}{place}"
+
+
+def timestamp(seconds: float) -> str:
+    """RFC 3339 in UTC with milliseconds."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def configure_logging(**common: str) -> None:
+    """Everything that is logged goes to standard output as JSON lines, with `common` in each."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(JsonFormatter(**common))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)

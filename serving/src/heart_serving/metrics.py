@@ -1,0 +1,91 @@
+"""Counters of the hot path: plain Python numbers, turned into Prometheus' form only when somebody asks.
+
+A request costs a few list increments; prometheus-client's own objects take a lock for each.
+Everything here is written on the event loop's thread alone.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from itertools import accumulate
+
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Seconds. 0.5 and 1 are the default alert bounds."""
+
+
+class Histogram:
+    __slots__ = ("counts", "sum")
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(BUCKETS) + 1)
+        self.sum = 0.0
+
+    def observe(self, seconds: float) -> None:
+        self.counts[bisect_left(BUCKETS, seconds)] += 1
+        self.sum += seconds
+
+    def buckets(self) -> list[tuple[str, float]]:
+        """(upper bound, cumulative count), as Prometheus wants them."""
+        bounds = [*map(str, BUCKETS), "+Inf"]
+        return list(zip(bounds, map(float, accumulate(self.counts)), strict=True))
+
+
+class ServingMetrics(Collector):
+    """What one pod has done since its start, for one model version."""
+
+    def __init__(self, name: str, version: str, info: dict[str, str]) -> None:
+        self._labels = {"model_name": name, "model_version": version}
+        self._info = info
+        self.codes: dict[int, int] = {200: 0}
+        self.predictions = 0
+        self.latency, self.preprocess, self.predict, self.postprocess = (Histogram() for _ in range(4))
+
+    def count(self, code: int) -> None:
+        self.codes[code] = self.codes.get(code, 0) + 1
+
+    def collect(self) -> Iterator[Metric]:
+        names, values = list(self._labels), list(self._labels.values())
+        requests = CounterMetricFamily("http_requests", "Requests answered, by status code.", labels=[*names, "code"])
+        for code, count in sorted(self.codes.items()):
+            requests.add_metric([*values, str(code)], count)
+        yield requests
+        predictions = CounterMetricFamily("predictions", "Records predicted.", labels=names)
+        predictions.add_metric(values, self.predictions)
+        yield predictions
+        info = InfoMetricFamily("model", "The version that this pod serves.", labels=names)
+        info.add_metric(values, self._info)
+        yield info
+        yield from self._histograms(names, values)
+
+    def _histograms(self, names: list[str], values: list[str]) -> Iterator[Metric]:
+        for name, text, histogram in (
+            ("prediction_latency_seconds", "From a complete request to its answer.", self.latency),
+            ("request_preprocess_seconds", "Parsing and contract check.", self.preprocess),
+            ("request_predict_seconds", "The ONNX run.", self.predict),
+            ("request_postprocess_seconds", "Writing the answer.", self.postprocess),
+        ):
+            family = HistogramMetricFamily(name, text, labels=names)
+            family.add_metric(values, histogram.buckets(), histogram.sum)
+            yield family
+
+
+class Exposition:
+    """Prometheus' text format on demand: the metrics, and the process's own (memory, CPU, file descriptors)."""
+
+    content_type = "text/plain; version=0.0.4; charset=utf-8"
+
+    def __init__(self, metrics: ServingMetrics) -> None:
+        self._registry = CollectorRegistry()
+        self._registry.register(metrics)
+        ProcessCollector(registry=self._registry)
+
+    def __call__(self) -> bytes:
+        return generate_latest(self._registry)

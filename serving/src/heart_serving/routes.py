@@ -1,0 +1,150 @@
+"""Everything but predictions, on FastAPI: probes, metadata, the model's bytes, metrics and documents."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
+
+from heart_serving import __version__
+from heart_serving.docs import docs_page
+from heart_serving.metrics import Exposition, ServingMetrics
+from heart_serving.model import Model
+from heart_serving.oip import OpenInference
+from heart_serving.openapi import build_openapi
+from heart_serving.settings import Settings
+
+PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'"
+"""/docs loads nothing from anywhere: it works without the internet, and no one else learns who reads it."""
+
+
+@dataclass(slots=True)
+class Readiness:
+    """Ready from the start (the server listens only when the model has passed its self-check) until told to stop."""
+
+    draining: bool = False
+
+
+def build_framework(
+    model: Model, settings: Settings, inference: OpenInference, metrics: ServingMetrics, readiness: Readiness
+) -> FastAPI:
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.exception_handler(HTTPException)(as_json)
+    app.exception_handler(404)(as_json)
+    app.exception_handler(405)(as_json)
+    add_health(app, settings, readiness)
+    add_inference_protocol(app, settings, inference, readiness)
+    add_model(app, model, settings)
+    add_metrics(app, metrics)
+    add_documents(app, model, settings)
+    return app
+
+
+async def as_json(request: Request, error: Any) -> JSONResponse:
+    """`error` on the Open Inference Protocol's routes, `detail` everywhere else."""
+    key = "error" if request.url.path.startswith("/v2") else "detail"
+    return JSONResponse({key: error.detail}, error.status_code, error.headers)
+
+
+def add_health(app: FastAPI, settings: Settings, readiness: Readiness) -> None:
+    def ready_status(response: Response) -> None:
+        if readiness.draining:
+            response.status_code = 503
+
+    @app.get("/health", tags=["health"])
+    async def health(response: Response) -> dict[str, str]:
+        """Whether this pod answers predictions: 200, or 503 while it stops."""
+        ready_status(response)
+        state = "stopping" if readiness.draining else "ok"
+        return {"status": state, "model": settings.name, "version": settings.version}
+
+    @app.get("/v2/health/live", tags=["health"])
+    async def live() -> dict[str, bool]:
+        """The process answers."""
+        return {"live": True}
+
+    @app.get("/v2/health/ready", tags=["health"])
+    async def ready(response: Response) -> dict[str, bool]:
+        """The model has passed its self-check, and the pod is not stopping."""
+        ready_status(response)
+        return {"ready": not readiness.draining}
+
+
+def add_inference_protocol(app: FastAPI, settings: Settings, inference: OpenInference, readiness: Readiness) -> None:
+    def check(name: str, version: str = settings.version) -> None:
+        if (name, version) != (settings.name, settings.version):
+            raise HTTPException(404, f"this server has model {settings.name} version {settings.version}")
+
+    @app.get("/v2", tags=["open inference protocol"])
+    async def server_metadata() -> dict[str, Any]:
+        """Server metadata."""
+        return {"name": "heartops", "version": __version__, "extensions": []}
+
+    @app.get("/v2/models/{name}", tags=["open inference protocol"])
+    @app.get("/v2/models/{name}/versions/{version}", tags=["open inference protocol"])
+    async def model_metadata(name: str, version: str = settings.version) -> dict[str, Any]:
+        """Inputs and outputs of the model."""
+        check(name, version)
+        return inference.metadata()
+
+    @app.get("/v2/models/{name}/ready", tags=["open inference protocol"])
+    @app.get("/v2/models/{name}/versions/{version}/ready", tags=["open inference protocol"])
+    async def model_ready(response: Response, name: str, version: str = settings.version) -> dict[str, Any]:
+        """Whether the model answers."""
+        check(name, version)
+        if readiness.draining:
+            response.status_code = 503
+        return {"name": name, "ready": not readiness.draining}
+
+    @app.post("/v2/models/{name}/infer", include_in_schema=False)
+    @app.post("/v2/models/{name}/versions/{version}/infer", include_in_schema=False)
+    async def infer_elsewhere(name: str, version: str = settings.version) -> None:
+        """The model that this server has is answered before the framework is reached."""
+        check(name, version)
+
+
+def add_model(app: FastAPI, model: Model, settings: Settings) -> None:
+    package = model.package.model_dump(mode="json", by_alias=True, exclude_none=True)
+    shown = ("task", "algorithm", "target", "classes", "threshold", "synthetic", "metrics", "features")
+    card = {
+        "name": settings.name,
+        "namespace": settings.namespace,
+        "registryName": model.package.registry_name,
+        "version": settings.version,
+        "digest": f"sha256:{settings.sha256}",
+        **{key: package[key] for key in shown},
+    }
+
+    @app.get("/model", tags=["model"])
+    async def describe_model() -> dict[str, Any]:
+        """Name, version, digest, quality at training, and the data contract."""
+        return card
+
+    @app.get("/artifacts/{sha256}", include_in_schema=False)
+    async def artifact(sha256: str) -> FileResponse:
+        """The model's bytes, for new pods of the same model; they check the digest themselves."""
+        if sha256 != settings.sha256:
+            raise HTTPException(404, "this pod serves another model file")
+        return FileResponse(settings.file, media_type="application/octet-stream")
+
+
+def add_metrics(app: FastAPI, metrics: ServingMetrics) -> None:
+    exposition = Exposition(metrics)
+
+    @app.get("/metrics", tags=["health"], response_class=Response)
+    async def prometheus_metrics() -> Response:
+        """Prometheus metrics."""
+        return Response(exposition(), media_type=exposition.content_type)
+
+
+def add_documents(app: FastAPI, model: Model, settings: Settings) -> None:
+    document = build_openapi(app.routes, model.package, settings)
+    page = docs_page(document, model.package, settings)
+
+    @app.get("/openapi.json", include_in_schema=False)
+    async def openapi() -> JSONResponse:
+        return JSONResponse(document)
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        return HTMLResponse(page, headers={"Content-Security-Policy": PAGE_POLICY})
