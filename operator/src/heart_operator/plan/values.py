@@ -55,6 +55,8 @@ class VersionDeployment:
     """The Deployment controller has seen the newest spec and its pods run it."""
     problem: str = ""
     """Why pods do not start, in Kubernetes' words: CrashLoopBackOff, ImagePullBackOff, …"""
+    evaluation_sha256: str = ""
+    """From the annotation: lets the evaluation be read back when the status was lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +78,12 @@ class Registry:
     aliases: Mapping[str, str] = field(default_factory=dict)
     """Alias → version, so that an alias that is right already is not set again."""
     evaluation: Evaluation | None = None
-    """The evaluation of the newest trained version, read back and matched with its digest."""
+    """The evaluation of `plan.version_to_judge(observed)`, read back and matched with its digest."""
     evaluation_error: str | None = None
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    """Every alias of the registered model and its version."""
+    open_runs: frozenset[str] = frozenset()
+    """Triggers of this model's MLflow runs that are in state RUNNING."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +155,7 @@ class Plan:
     """What to do, in this order: record facts, create, apply, scale, delete, registry, report status, events."""
 
     facts: HeartModelStatus
-    """The whole next status without conditions' news; recorded before any action that depends on it."""
+    """The whole next status with the conditions as they were; recorded before any action that depends on it."""
     create: tuple[Manifest, ...] = ()
     """POSTed once under a deterministic name (Jobs; a Deployment with its first replica count)."""
     apply: tuple[Manifest, ...] = ()
@@ -161,3 +167,8 @@ class Plan:
     events: tuple[Event, ...] = ()
     requeue_after: float | None = None
     """Seconds until time alone changes the answer; None: only a change of the world does."""
+
+    @property
+    def status(self) -> HeartModelStatus:
+        """What to report once the plan is carried out."""
+        return self.facts.model_copy(update={"conditions": self.conditions})

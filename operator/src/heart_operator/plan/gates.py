@@ -1,0 +1,261 @@
+"""Gates: a verdict on a version, from its evaluation alone.
+
+The trainer measures (figure, n, events, 95 % bootstrap interval), this decides; so a changed threshold is applied
+without training again. Verdicts have three values: where the data cannot support one, that is said.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import isfinite
+from typing import Literal
+
+from heart_operator.api.handover import Comparison, Difference, Estimate, Evaluation, Gap, ServingReference, Verdict
+from heart_operator.api.heartmodel import GateCheck, Gates
+from heart_operator.api.names import short_hash
+
+LOWER_IS_BETTER = frozenset({"brier", "ece", "log_loss", "rmse", "mae"})
+NEEDS_CALIBRATION_EVENTS = frozenset({"ece", "calibration_slope"})
+BINDING_FINDINGS = frozenset({"leakage", "parity"})
+MIN_ROWS = 50
+MIN_EVENTS = 20
+MIN_CALIBRATION_EVENTS = 100
+"""Below about 100 events no claim about calibration is made (Collins et al. 2016, doi:10.1002/sim.6787)."""
+MIN_GROUP_ROWS = 20
+MIN_GROUP_EVENTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """One check and what it rests on; `estimate`, `low` and `high` are of the difference for maxRegression."""
+
+    metric: str
+    verdict: Verdict
+    message: str
+    bound: float | None = None
+    n: int | None = None
+    events: int | None = None
+    estimate: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GateReport:
+    """Every check's result; `verdict` is theirs together."""
+
+    verdict: Verdict
+    results: tuple[CheckResult, ...]
+    gates_hash: str
+
+    @property
+    def passed(self) -> bool:
+        return self.verdict == "Passed"
+
+    @property
+    def summary(self) -> str:
+        """For the Gate column: `Passed 4/4`, `Failed roc_auc`, `Held recall`."""
+        if self.verdict == "Passed":
+            return f"Passed {len(self._of('Passed'))}/{len(self.results)}"
+        word = "Failed" if self.verdict == "Failed" else "Held"
+        return f"{word} {', '.join(dict.fromkeys(result.metric for result in self._of(self.verdict)))}"
+
+    @property
+    def message(self) -> str:
+        """The results that decided; all of them when the gate passed."""
+        decisive = self.results if self.passed else self._of(self.verdict)
+        return "; ".join(result.message for result in decisive) or "no checks in spec.gates"
+
+    def _of(self, verdict: Verdict) -> tuple[CheckResult, ...]:
+        return tuple(result for result in self.results if result.verdict == verdict)
+
+
+def gates_hash(gates: Gates) -> str:
+    """Identity of the demands: a rejection by them is judged again when they change."""
+    return short_hash(json.dumps(gates.dump(), sort_keys=True))
+
+
+def judge(gates: Gates, evaluation: Evaluation, serving: ServingReference | None) -> GateReport:
+    """The gate's verdict on a version; `serving` is what it would replace (None: nothing serves yet)."""
+    results = (
+        *(judge_check(check, evaluation, serving) for check in gates.checks),
+        *judge_findings(evaluation),
+    )
+    return GateReport(overall(results, gates.on_insufficient_evidence), results, gates_hash(gates))
+
+
+def overall(results: Iterable[CheckResult], on_insufficient: Literal["Hold", "Pass"]) -> Verdict:
+    """Failed if one failed; what cannot be told holds the version, unless the gates let it pass."""
+    verdicts = {result.verdict for result in results}
+    if "Failed" in verdicts:
+        return "Failed"
+    if "InsufficientEvidence" in verdicts and on_insufficient == "Hold":
+        return "InsufficientEvidence"
+    return "Passed"
+
+
+def judge_findings(evaluation: Evaluation) -> tuple[CheckResult, ...]:
+    """A leak, or an ONNX file that answers otherwise than its pipeline, makes every figure worthless."""
+    return tuple(
+        CheckResult(finding.name, "Failed", f"{finding.name}: {finding.message}")
+        for finding in evaluation.findings
+        if finding.name in BINDING_FINDINGS and finding.verdict == "Failed"
+    )
+
+
+def judge_check(check: GateCheck, evaluation: Evaluation, serving: ServingReference | None) -> CheckResult:
+    if check.max_regression is not None:
+        return judge_regression(check.metric, check.max_regression, evaluation, serving)
+    if check.max_gap is not None:
+        return judge_gap(check.metric, check.max_gap, check.slice, evaluation)
+    return judge_bounds(check, evaluation)
+
+
+def judge_bounds(check: GateCheck, evaluation: Evaluation) -> CheckResult:
+    """`min` and `max` hold for the estimate; its interval is shown beside it."""
+    figure = evaluation.metrics.get(check.metric)
+    if figure is None:
+        return unknown(check.metric, f"the evaluation has no {check.metric}; remove the check or train again")
+    bound = next(value for value in (check.min, check.max, 0.0) if value is not None)
+    if not is_number(figure.estimate, figure.low, figure.high, bound):
+        return result(check.metric, "Failed", f"{check.metric} is not a number", bound, figure)
+    if lack := lacking(check.metric, figure, evaluation):
+        return result(check.metric, "InsufficientEvidence", f"{check.metric}: {lack}", bound, figure)
+    low_enough = check.max is None or figure.estimate <= check.max
+    high_enough = check.min is None or figure.estimate >= check.min
+    verdict: Verdict = "Passed" if low_enough and high_enough else "Failed"
+    return result(check.metric, verdict, bounds_message(check, figure), bound, figure)
+
+
+def judge_regression(
+    metric: str, margin: float, evaluation: Evaluation, serving: ServingReference | None
+) -> CheckResult:
+    """Non-inferiority: passed when even the worse end of the interval stays within the margin."""
+    if serving is None:
+        return CheckResult(metric, "Passed", f"{metric}: nothing to compare with", margin)
+    comparison = evaluation.comparison
+    difference = comparison.metrics.get(metric) if comparison else None
+    if comparison is None or difference is None:
+        return unknown(metric, f"it was not compared with version {serving.version}, which serves; train again", margin)
+    if comparison.against != serving:
+        return unknown(metric, other_version(comparison, serving), margin)
+    if not is_number(difference.difference, difference.low, difference.high, difference.candidate, margin):
+        return compared(metric, "Failed", f"{metric}: the comparison is not a number", margin, difference)
+    if lack := lacking(metric, difference, evaluation):
+        return compared(metric, "InsufficientEvidence", f"{metric}: {lack}", margin, difference)
+    worst, best = better_ends(metric, difference)
+    verdict = three_valued(passed=worst >= -margin, failed=best < -margin)
+    return compared(metric, verdict, regression_message(metric, verdict, margin, difference), margin, difference)
+
+
+def judge_gap(metric: str, bound: float, feature: str | None, evaluation: Evaluation) -> CheckResult:
+    """The greatest difference between two groups of a sensitive feature."""
+    gap = next((gap for gap in evaluation.gaps if (gap.feature, gap.metric) == (feature, metric)), None)
+    if gap is None:
+        return unknown(metric, f"the evaluation has no {metric} by {feature}; remove the check or train again", bound)
+    figure = gap.gap
+    if not is_number(figure.estimate, figure.low, figure.high, bound):
+        return result(metric, "Failed", f"{metric} by {feature}: the gap is not a number", bound, figure)
+    enough = figure.n >= MIN_GROUP_ROWS and (
+        evaluation.task == "regression" or (figure.events or 0) >= MIN_GROUP_EVENTS
+    )
+    verdict = three_valued(passed=figure.estimate <= bound and enough, failed=figure.low > bound)
+    return result(metric, verdict, gap_message(gap, verdict, bound), bound, figure)
+
+
+def three_valued(*, passed: bool, failed: bool) -> Verdict:
+    if failed:
+        return "Failed"
+    return "Passed" if passed else "InsufficientEvidence"
+
+
+def lacking(metric: str, figure: Estimate | Difference, evaluation: Evaluation) -> str:
+    """What the evidence lacks for this claim; empty when it suffices."""
+    if figure.n < MIN_ROWS:
+        return f"{figure.n} rows are too few for a verdict, {MIN_ROWS} are needed"
+    if evaluation.task == "regression":
+        return ""
+    needed = MIN_CALIBRATION_EVENTS if metric in NEEDS_CALIBRATION_EVENTS else MIN_EVENTS
+    if (figure.events or 0) < needed:
+        return f"{figure.events or 0} events (rows of the rarer class) are too few for a verdict, {needed} are needed"
+    return ""
+
+
+def better_ends(metric: str, difference: Difference) -> tuple[float, float]:
+    """Ends of the interval with «better» as positive: (worst, best)."""
+    if metric in LOWER_IS_BETTER:
+        return -difference.high, -difference.low
+    return difference.low, difference.high
+
+
+def is_number(*values: float) -> bool:
+    return all(isfinite(value) for value in values)
+
+
+def unknown(metric: str, message: str, bound: float | None = None) -> CheckResult:
+    return CheckResult(metric, "InsufficientEvidence", f"{metric}: {message}", bound)
+
+
+def result(metric: str, verdict: Verdict, message: str, bound: float, figure: Estimate) -> CheckResult:
+    return CheckResult(
+        metric, verdict, message, bound, figure.n, figure.events, figure.estimate, figure.low, figure.high
+    )
+
+
+def compared(metric: str, verdict: Verdict, message: str, bound: float, figure: Difference) -> CheckResult:
+    return CheckResult(
+        metric, verdict, message, bound, figure.n, figure.events, figure.difference, figure.low, figure.high
+    )
+
+
+def bounds_message(check: GateCheck, figure: Estimate) -> str:
+    """`roc_auc 0.71 < 0.80 (n=303, 95 % 0.65–0.77)`."""
+    if check.max is not None and (check.min is None or figure.estimate > check.max):
+        sign, bound = ("≤" if figure.estimate <= check.max else ">"), check.max
+    else:
+        bound = check.min if check.min is not None else 0.0
+        sign = "≥" if figure.estimate >= bound else "<"
+    value, limit = readable(figure.estimate, bound)
+    return f"{check.metric} {value} {sign} {limit} {evidence(figure)}"
+
+
+def regression_message(metric: str, verdict: Verdict, margin: float, difference: Difference) -> str:
+    words = {
+        "Passed": "no worse than",
+        "Failed": "worse than",
+        "InsufficientEvidence": "cannot be told from worse than",
+    }
+    candidate, serving = readable(difference.candidate, difference.serving)
+    return (
+        f"{metric} {candidate} is {words[verdict]} the serving version's {serving} by the margin {margin:g} "
+        f"(difference {difference.difference:+.3f}, n={difference.n}, "
+        f"95 % {difference.low:+.3f} to {difference.high:+.3f})"
+    )
+
+
+def gap_message(gap: Gap, verdict: Verdict, bound: float) -> str:
+    value, limit = readable(gap.gap.estimate, bound)
+    sign = "≤" if gap.gap.estimate <= bound else ">"
+    doubt = ", which the data cannot settle" if verdict == "InsufficientEvidence" else ""
+    groups = " and ".join(gap.groups)
+    return f"{gap.metric} differs by {value} {sign} {limit} between {gap.feature} {groups} {evidence(gap.gap)}{doubt}"
+
+
+def other_version(comparison: Comparison, serving: ServingReference) -> str:
+    return (
+        f"it was compared with version {comparison.against.version} ({comparison.against.digest[:19]}), but version "
+        f"{serving.version} ({serving.digest[:19]}) serves now; train again"
+    )
+
+
+def evidence(figure: Estimate) -> str:
+    return f"(n={figure.n}, 95 % {figure.low:.2f}–{figure.high:.2f})"
+
+
+def readable(value: float, other: float) -> tuple[str, str]:
+    """Both with two decimals, or with as many as it takes to tell them apart."""
+    for digits in range(2, 7):
+        texts = f"{value:.{digits}f}", f"{other:.{digits}f}"
+        if texts[0] != texts[1] or value == other:
+            return texts
+    return repr(value), repr(other)
