@@ -1,10 +1,11 @@
 """The product's images: built once per content, by Docker where it runs, else by the cluster tool.
 
-`python3 -m tests.images build` prints one JSON object, image name → reference, as its last line.
+`python3 -m tests.images build` prints one JSON object, image name → reference, as its last line;
+`--into NAME` also loads them into the cluster tool's cluster NAME, `--kind NAME` into a kind cluster.
 Standard library only: it runs before any environment exists.
 """
 
-import hashlib
+import argparse
 import json
 import shutil
 import subprocess
@@ -13,25 +14,32 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+CLUSTER = (sys.executable, "-m", "tests.cluster")
 
 
 @dataclass(frozen=True)
 class Image:
-    """One image: its Dockerfile, what of the tree goes into it, and which base it stands on."""
+    """One image: its Dockerfile and the cluster tool's base that it stands on."""
 
     name: str
     dockerfile: str
-    context: tuple[str, ...]
-    base: str = "python"
+    base: str = "python-base"
 
 
-_TYPES = ("operator/src/heart_operator/__init__.py", "operator/src/heart_operator/api")
+@dataclass(frozen=True)
+class Built:
+    """What a build left: a reference, and an archive where no engine keeps the image."""
+
+    reference: str
+    archive: str | None = None
+
+
 IMAGES = (
-    Image("operator", "operator/Dockerfile", ("requirements/operator.txt", "operator/src")),
-    Image("trainer", "trainer/Dockerfile", ("requirements/trainer.txt", "trainer/src", *_TYPES)),
-    Image("serving", "serving/Dockerfile", ("requirements/serving.txt", "serving/src", *_TYPES)),
-    Image("mlflow", "charts/images/mlflow/Dockerfile", ("requirements/mlflow.txt", "charts/images/mlflow")),
-    Image("postgres", "charts/images/postgres/Dockerfile", ("charts/images/postgres",), base="debian"),
+    Image("operator", "operator/Dockerfile"),
+    Image("trainer", "trainer/Dockerfile"),
+    Image("serving", "serving/Dockerfile"),
+    Image("mlflow", "charts/images/mlflow/Dockerfile"),
+    Image("postgres", "charts/images/postgres/Dockerfile", base="debian-base"),
 )
 
 
@@ -42,35 +50,61 @@ def docker_answers() -> bool:
     return subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0
 
 
-def build_with_docker(image: Image) -> str:
-    """Build with the engine and return the reference, tagged by the image's own content."""
-    command = ["docker", "build", "-q", "-f", image.dockerfile, "."]
-    digest = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
-    reference = f"heartops/{image.name}:{hashlib.sha256(digest.encode()).hexdigest()[:12]}"
-    subprocess.run(["docker", "tag", digest, reference], check=True)
-    return reference
-
-
-def build_with_cluster_tool(image: Image) -> str:
-    """Build without an engine; the tool caches by content and prints the reference last."""
-    command = [sys.executable, "-m", "tests.cluster", "image", image.name, "--dockerfile", image.dockerfile]
-    command += ["--base", image.base, *(part for path in image.context for part in ("--path", path))]
+def run(command: list[str]) -> list[str]:
+    """Run, show every line as progress, and return the lines."""
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    last = ""
+    lines = []
     for line in process.stdout:
-        last = line.strip() or last
+        lines.append(line.strip())
         print(line, end="", file=sys.stderr, flush=True)
     if process.wait() != 0:
-        raise SystemExit(f"the image {image.name} could not be built: see the lines above")
-    return last
+        raise SystemExit(f"`{' '.join(command)}` failed: see the lines above")
+    return lines
 
 
-def build_all() -> dict[str, str]:
-    """Build every image; references by name."""
+def build_with_docker(image: Image) -> Built:
+    """Build with the engine; the tag is the image's own id, so that equal content keeps its name."""
+    identity = run(["docker", "build", "-q", "-f", image.dockerfile, "."])[-1].removeprefix("sha256:")
+    reference = f"heartops/{image.name}:dev-{identity[:12]}"
+    run(["docker", "tag", identity, reference])
+    return Built(reference)
+
+
+def build_with_cluster_tool(image: Image) -> Built:
+    """Build without an engine; the tool caches by content and prints archive and reference last."""
+    options = ["--dockerfile", image.dockerfile, "--base-image", image.base]
+    *_, archive, reference = run([*CLUSTER, "image", image.name, *options])
+    return Built(reference, archive)
+
+
+def build_all() -> dict[str, Built]:
+    """Build every image of the product."""
     build = build_with_docker if docker_answers() else build_with_cluster_tool
     return {image.name: build(image) for image in IMAGES}
 
 
+def load_into_node(images: dict[str, Built], cluster: str) -> None:
+    run([*CLUSTER, "load", "--name", cluster, *(image.archive for image in images.values() if image.archive)])
+
+
+def load_into_kind(images: dict[str, Built], cluster: str) -> None:
+    run(["kind", "load", "docker-image", "--name", cluster, *(image.reference for image in images.values())])
+
+
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="python3 -m tests.images", description="Build the product's images.")
+    parser.add_argument("command", choices=["build"])
+    parser.add_argument("--into", metavar="NAME", help="load into this cluster of the cluster tool")
+    parser.add_argument("--kind", metavar="NAME", help="load into this kind cluster")
+    options = parser.parse_args(arguments)
+    images = build_all()
+    if options.into:
+        load_into_node(images, options.into)
+    if options.kind:
+        load_into_kind(images, options.kind)
+    print(json.dumps({name: image.reference for name, image in images.items()}))
+
+
 if __name__ == "__main__":
-    print(json.dumps(build_all()))
+    main(sys.argv[1:])
