@@ -9,29 +9,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-BOUNDS = {
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "4",
-    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
-    "MLFLOW_ARTIFACT_UPLOAD_DOWNLOAD_TIMEOUT": "120",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-}
-"""A server that is away fails the attempt after about a minute; the Job's next attempt tries again."""
+import mlflow
+import requests
+from mlflow import MlflowClient
+from mlflow.entities import RunStatus
+from mlflow.exceptions import MlflowException
+
+from heart_trainer.errors import TrainerError
+
 LAST_WORDS = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "5", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
 """While being killed: what is left of the pod's grace period."""
-
-for _name, _value in BOUNDS.items():  # before MLflow is imported: it reads some of them then
-    os.environ.setdefault(_name, _value)
-
-import mlflow  # noqa: E402
-import requests  # noqa: E402
-from mlflow import MlflowClient  # noqa: E402
-from mlflow.entities import RunStatus  # noqa: E402
-from mlflow.exceptions import MlflowException  # noqa: E402
-
-from heart_trainer.errors import TrainerError  # noqa: E402
 
 
 class RegistryUnavailable(TrainerError):
@@ -115,6 +102,18 @@ class Store:
         with self.speaking(), TemporaryDirectory() as folder:
             found = mlflow.artifacts.download_artifacts(artifact_uri=artifact_uri, dst_path=folder)
             return Path(found).read_bytes()
+
+    def read_model(self, model_id: str, path: str) -> bytes:
+        """One file of a logged model."""
+        with self.speaking():
+            root = self.client.get_logged_model(model_id).artifact_location
+        return self.read(f"{root}/{path}")
+
+    def read_version(self, name: str, version: str, path: str) -> bytes:
+        """One file of a registered version."""
+        with self.speaking():
+            root = self.client.get_model_version_download_uri(name, version)
+        return self.read(f"{root.rstrip('/')}/{path}")
 
     def read_run(self, run_id: str, path: str) -> bytes:
         return self.read(f"runs:/{run_id}/{path}")

@@ -80,7 +80,7 @@ def _sealed(version: Any, row_key: str) -> TrainingResult | None:
 
 
 def _stored(store: Store, version: Any, result: TrainingResult) -> bool:
-    model = store.read(f"{version.source}/{MODEL_FILE}")
+    model = store.read_version(version.name, version.version, MODEL_FILE)
     evaluation = store.read_run(result.run_id, EVALUATION_PATH)
     return sha256(model) == result.artifact_sha256 and sha256(evaluation) == result.evaluation_sha256
 
@@ -90,7 +90,7 @@ def serving_model(store: Store, registry_name: str, reference: ServingReference,
     try:
         with store.speaking():
             version = store.client.get_model_version(registry_name, reference.version)
-        data = store.read(f"{version.source}/{MODEL_FILE}")
+        data = store.read_version(version.name, version.version, MODEL_FILE)
         if sha256(data) != reference.digest:
             raise NotComparable("its file in the registry is not the one that serves (digests differ)")
         result = _sealed(version, row_key)
@@ -133,7 +133,7 @@ class Digests:
 
 
 def register(
-    store: Store, request: TrainingRequest, run_id: str, source: str, digests: Digests, row_key: str
+    store: Store, request: TrainingRequest, run_id: str, model_id: str, digests: Digests, row_key: str
 ) -> TrainingResult:
     """The last step of a training: a version with all its tags, in one call."""
     tags = {
@@ -148,11 +148,11 @@ def register(
     with store.speaking():
         version = store.client.create_model_version(
             request.registry_name,
-            source,
+            f"models:/{model_id}",
             run_id=run_id,
             tags=tags,
             await_creation_for=60,
-            model_id=source.removeprefix("models:/"),
+            model_id=model_id,
         )
     return TrainingResult(
         version=str(version.version),

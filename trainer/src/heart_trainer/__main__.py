@@ -1,0 +1,126 @@
+"""`python -m heart_trainer`: in a Job (the request is in the environment), or on a laptop with a HeartModel file."""
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from heart_operator.api.handover import EXIT_PERMANENT, Env, TrainingOutcome, TrainingRequest
+from heart_trainer.errors import TrainerError
+from heart_trainer.job import Job, Trained, train
+from heart_trainer.manifest import BadManifest, read_manifest
+from heart_trainer.outcome import failed, write_outcome
+from heart_trainer.report import report
+
+EXIT_PASSING = 1
+LAPTOP_STORE = "sqlite:///mlflow.db"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the pod is stopped: end the run, say so
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    logging.getLogger("mlflow").setLevel(logging.ERROR)  # its migrations and remarks on pip are no one's news here
+    options = _parser().parse_args(arguments)
+    try:
+        job = _job(options, os.environ)
+    except BadManifest as problem:
+        outcome, code = _complain(failed("TrainingFailed", str(problem)), EXIT_PERMANENT)
+    else:
+        outcome, code = _run(job)
+    write_outcome(os.environ.get(Env.TERMINATION_LOG), outcome)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m heart_trainer",
+        description="Train one version of a HeartModel and register it in MLflow.",
+    )
+    parser.add_argument("manifest", nargs="?", type=Path, help="YAML file with a HeartModel")
+    parser.add_argument("--data", type=Path, help="local file in place of spec.dataset.uri")
+    parser.add_argument("--tracking-uri", help=f"MLflow ({Env.TRACKING_URI}, else {LAPTOP_STORE})")
+    parser.add_argument("--out", type=Path, help="folder for model card, evaluation and model (<name>-training)")
+    return parser
+
+
+def _job(options: argparse.Namespace, environ: Mapping[str, str]) -> Job:
+    now = datetime.now(UTC)
+    request, out = _request(options, environ, now)
+    return Job(
+        request=request,
+        environ=environ,
+        tracking_uri=options.tracking_uri or environ.get(Env.TRACKING_URI) or LAPTOP_STORE,
+        today=now.date(),
+        progress=_Progress(),
+        data=options.data,
+        out=out,
+    )
+
+
+def _request(
+    options: argparse.Namespace, environ: Mapping[str, str], now: datetime
+) -> tuple[TrainingRequest, Path | None]:
+    if options.manifest:
+        request = read_manifest(options.manifest, trigger=f"cli-{now:%Y%m%dT%H%M%S%f}")
+        return request, options.out or Path(f"{request.name}-training")
+    text = environ.get(Env.TRAINING_REQUEST)
+    if not text:
+        raise BadManifest(f"name a HeartModel file (or set {Env.TRAINING_REQUEST}); --help says more")
+    try:
+        return TrainingRequest.model_validate_json(text), options.out
+    except ValidationError as error:
+        fields = ", ".join(".".join(map(str, entry["loc"])) for entry in error.errors(include_input=False))
+        raise BadManifest(f"{Env.TRAINING_REQUEST} is not a request that this trainer reads: {fields}") from error
+
+
+class _Progress:
+    """Lines with the seconds since the start."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+
+    def __call__(self, message: str) -> None:
+        print(f"{time.monotonic() - self._start:7.1f}s  {message}")
+
+
+def _run(job: Job) -> tuple[TrainingOutcome, int]:
+    """What became of it, and the exit code. Only an unforeseen error prints a traceback."""
+    try:
+        trained = train(job)
+    except TrainerError as error:
+        return _complain(failed(error.reason, error.message), EXIT_PERMANENT if error.permanent else EXIT_PASSING)
+    except KeyboardInterrupt:
+        outcome = failed("TrainingInterrupted", "the training was stopped before it ended; nothing was registered")
+        return _complain(outcome, EXIT_PASSING)
+    except Exception as error:
+        traceback.print_exc()
+        message = f"{type(error).__name__} in the trainer; its log says where. The Job retries up to its backoffLimit"
+        return _complain(failed("TrainingFailed", message), EXIT_PASSING)
+    _announce(job, trained)
+    return TrainingOutcome(result=trained.result), 0
+
+
+def _complain(outcome: TrainingOutcome, code: int) -> tuple[TrainingOutcome, int]:
+    if outcome.failure:
+        print(f"{outcome.failure.reason}: {outcome.failure.message}", file=sys.stderr)
+    return outcome, code
+
+
+def _announce(job: Job, trained: Trained) -> None:
+    if trained.evaluation:
+        print(report(trained.evaluation))
+    if job.out:
+        print(f"\nmodel card   {(job.out / 'model_card.html').resolve()}")
+    print(f"version      {trained.result.version} of {job.request.registry_name} ({trained.result.artifact_sha256})")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

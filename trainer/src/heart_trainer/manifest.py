@@ -1,0 +1,69 @@
+"""A HeartModel file → TrainingRequest, for a training on a laptop. Mistakes are named by field."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from heart_operator.api.handover import TrainingRequest
+from heart_operator.api.heartmodel import HeartModelSpec
+from heart_operator.api.names import API_VERSION, GROUP
+
+
+class BadManifest(Exception):
+    """What is wrong in the file, one line for each field."""
+
+
+def read_manifest(path: Path, trigger: str) -> TrainingRequest:
+    """The only HeartModel of the file as a request. Raises BadManifest."""
+    found = _heart_model(path)
+    metadata = found.get("metadata") or {}
+    name, namespace = metadata.get("name"), metadata.get("namespace", "default")
+    if not isinstance(name, str) or not isinstance(namespace, str):
+        raise BadManifest(f"{path}: metadata.name: a name is needed")
+    spec = _spec(path, found.get("spec"))
+    return TrainingRequest(
+        namespace=namespace,
+        name=name,
+        registry_name=spec.registry_name or f"{namespace}.{name}",
+        trigger=trigger,
+        dataset=spec.dataset,
+        target=spec.target,
+        features=spec.features,
+        training=spec.training,
+    )
+
+
+def _heart_model(path: Path) -> dict[str, Any]:
+    try:
+        documents = [entry for entry in yaml.safe_load_all(path.read_text()) if isinstance(entry, dict)]
+    except OSError as error:
+        raise BadManifest(f"{path}: cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BadManifest(f"{path}: is not YAML: {error}") from error
+    models = [entry for entry in documents if entry.get("kind") == "HeartModel"]
+    if len(models) != 1:
+        raise BadManifest(f"{path}: holds {len(models)} HeartModels; exactly one is needed")
+    wanted = f"{GROUP}/{API_VERSION}"
+    if models[0].get("apiVersion") != wanted:
+        raise BadManifest(f"{path}: apiVersion: must be {wanted}")
+    return models[0]
+
+
+def _spec(path: Path, spec: Any) -> HeartModelSpec:
+    try:
+        return HeartModelSpec.model_validate(spec)
+    except ValidationError as error:
+        lines = [f"{_field(entry['loc'])}: {_complaint(entry)}" for entry in error.errors(include_input=False)]
+        raise BadManifest(f"{path} is not a valid HeartModel:\n" + "\n".join(f"  {line}" for line in lines)) from error
+
+
+def _field(place: tuple[int | str, ...]) -> str:
+    """`spec.features[3].minimum`"""
+    return "spec" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)
+
+
+def _complaint(entry: Any) -> str:
+    texts = {"extra_forbidden": "there is no such field", "missing": "is needed"}
+    return texts.get(entry["type"], str(entry["msg"]))
