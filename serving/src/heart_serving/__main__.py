@@ -4,18 +4,15 @@ import logging
 import os
 import sys
 import time
-from pathlib import Path
 
 from heart_serving.app import create_app
 from heart_serving.errors import ModelRefused, SettingsError
-from heart_serving.log import configure_logging
+from heart_serving.log import configure_logging, leave_message
 from heart_serving.model import load_model
 from heart_serving.server import serve
 from heart_serving.settings import read_settings
 
 EXIT_REFUSED = 2
-TERMINATION_LOG = Path("/dev/termination-log")
-"""What is written there is shown by `kubectl describe pod`."""
 
 logger = logging.getLogger("heart_serving")
 
@@ -34,12 +31,6 @@ def main() -> int:
     logger.info("model opened and self-check passed in %.0f ms", (time.perf_counter() - started) * 1000)
     serve(create_app(model, settings), settings)
     return 0
-
-
-def leave_message(text: str) -> None:
-    """Where a container runtime has put a file for it."""
-    if TERMINATION_LOG.exists():
-        TERMINATION_LOG.write_text(text[:4000], encoding="utf-8")
 
 
 if __name__ == "__main__":

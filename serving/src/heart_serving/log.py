@@ -9,10 +9,13 @@ import sys
 import time
 import traceback
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import IO, Any
 
 import orjson
 
+TERMINATION_LOG = Path("/dev/termination-log")
+"""What is written there is shown by `kubectl describe pod`; a container runtime makes the file."""
 FLUSH_SECONDS = 0.1
 FLUSH_LINES = 512
 
@@ -94,3 +97,9 @@ def configure_logging(**common: str) -> None:
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonFormatter(**common))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+
+
+def leave_message(text: str) -> None:
+    """Says why the process ends to those who look at the pod and not at its log."""
+    if TERMINATION_LOG.exists():
+        TERMINATION_LOG.write_text(text[:4000], encoding="utf-8")

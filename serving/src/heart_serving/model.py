@@ -12,13 +12,12 @@ import onnxruntime
 from pydantic import ValidationError
 
 from heart_operator.api.handover import ONNX_INPUT, ONNX_OUTPUT, PACKAGE_KEY, ServingPackage
+from heart_serving.download import MAX_MODEL_BYTES
 from heart_serving.errors import ModelRefused
 from heart_serving.onnxfile import inspect_onnx
 from heart_serving.selfcheck import check_behaviour
 
 Matrix = npt.NDArray[np.float32]
-MAX_MODEL_BYTES = 512 * 1024 * 1024
-"""More than any tabular model needs; a larger file is a mistake or an attack."""
 SCHEMA_VERSION = 1
 
 

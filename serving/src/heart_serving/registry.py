@@ -1,0 +1,89 @@
+"""MLflow's REST interface, as much of it as fetching one file needs.
+
+https://mlflow.org/docs/latest/rest-api.html: where a version's files are, and the server's artifact proxy.
+"""
+
+import base64
+import json
+import posixpath
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, unquote, urlencode, urlsplit
+
+from heart_operator.api.handover import MODEL_FILE, Env
+from heart_serving.download import Address, Refused, Unreachable, download, get
+from heart_serving.errors import SettingsError
+
+MAX_ANSWER = 64 * 1024
+API = "/api/2.0"
+PROXY = f"{API}/mlflow-artifacts/artifacts/"
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """One registered version at one MLflow server."""
+
+    address: Address
+    prefix: str
+    headers: Mapping[str, str]
+    name: str
+    version: str
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str], version: str) -> "Registry":
+        """Raises SettingsError."""
+        uri, name = environ.get(Env.TRACKING_URI, ""), environ.get(Env.REGISTRY_NAME, "")
+        if not uri or not name:
+            raise SettingsError(f"set {Env.TRACKING_URI} and {Env.REGISTRY_NAME}: the operator gives them to every pod")
+        parts = urlsplit(uri)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise SettingsError(f"{Env.TRACKING_URI} must be the http(s) address of an MLflow server")
+        secure = parts.scheme == "https"
+        address = Address(parts.hostname, parts.port or (443 if secure else 80), secure)
+        return cls(address, parts.path.rstrip("/"), credentials(environ), name, version)
+
+    def fetch(self, file: Path, sha256: str) -> str:
+        """Downloads the version's ONNX file; returns a name for where it came from. Raises Unreachable or Refused."""
+        path = self.prefix + PROXY + quote(self.artifact_path())
+        download(self.address, path, file, sha256, self.headers)
+        return f"MLflow at {self.address}"
+
+    def artifact_path(self) -> str:
+        """The ONNX file's path below the artifact proxy."""
+        query = urlencode({"name": self.name, "version": self.version})
+        path = f"{self.prefix}{API}/mlflow/model-versions/get-download-uri?{query}"
+        with get(self.address, path, self.headers) as response:
+            try:
+                uri = json.loads(response.read(MAX_ANSWER))["artifact_uri"]
+            except (OSError, ValueError, LookupError, TypeError):
+                raise Unreachable(f"{self.address} does not answer as MLflow does") from None
+        return posixpath.join(proxied_path(str(uri)), MODEL_FILE)
+
+
+def proxied_path(uri: str) -> str:
+    """Path below the proxy of `mlflow-artifacts:/…` or of a URL of the proxy itself. Raises Refused."""
+    parts = urlsplit(uri)
+    if parts.scheme == "mlflow-artifacts":
+        path = parts.path.lstrip("/")
+    elif parts.scheme in ("http", "https") and PROXY in parts.path:
+        path = parts.path.partition(PROXY)[2]
+    else:
+        scheme = parts.scheme or "file"
+        raise Refused(
+            f"MLflow keeps this version at a {scheme}: address, which serving has no access to:"
+            " run MLflow with --serve-artifacts and a default artifact root of mlflow-artifacts:/"
+        )
+    if not path or ".." in unquote(path).split("/"):
+        raise Refused("MLflow names an artifact path that serving does not follow")
+    return path
+
+
+def credentials(environ: Mapping[str, str]) -> dict[str, str]:
+    """The Authorization header of MLflow's own variables: a token, or user and password."""
+    if token := environ.get("MLFLOW_TRACKING_TOKEN"):
+        return {"Authorization": f"Bearer {token}"}
+    user, password = environ.get("MLFLOW_TRACKING_USERNAME"), environ.get("MLFLOW_TRACKING_PASSWORD")
+    if user and password:
+        return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
+    return {}
