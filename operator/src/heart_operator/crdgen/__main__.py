@@ -31,6 +31,7 @@ def generated() -> dict[str, str]:
     return {
         "crds/heartmodels.heartops.dev.yaml": crd,
         "charts/heartops/crds/heartmodels.heartops.dev.yaml": crd,
+        "kustomize/base/crd.yaml": crd,
         "docs/api/heartmodel.md": heartmodel_page(),
     }
 

@@ -1,0 +1,194 @@
+"""What `helm template` renders is what the operator reads, is granted and admitted with."""
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from heart_operator.api.profile import RuntimeProfile
+from heart_operator.profiles import parse_profiles
+from heart_operator.settings import Settings
+
+pytestmark = pytest.mark.api
+
+ROOT = Path(__file__).resolve().parents[3]
+CHART = ROOT / "charts" / "heartops"
+Manifest = dict[str, Any]
+
+
+def run(*command: str) -> str:
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def render(*options: str) -> list[Manifest]:
+    words = ("helm", "template", "heartops", str(CHART), "--namespace", "ops", "--kube-version", "1.34", *options)
+    return [document for document in yaml.safe_load_all(run(*words)) if document]
+
+
+def find(documents: list[Manifest], kind: str, name: str) -> Manifest:
+    return next(d for d in documents if (d["kind"], d["metadata"]["name"]) == (kind, name))
+
+
+def pods(documents: list[Manifest]) -> Iterator[Manifest]:
+    yield from (d["spec"]["template"]["spec"] for d in documents if d["kind"] in ("Deployment", "StatefulSet"))
+
+
+def environment(container: Manifest) -> dict[str, Any]:
+    return {variable["name"]: variable.get("value", "") for variable in container["env"]}
+
+
+def operator_container(documents: list[Manifest]) -> Manifest:
+    return find(documents, "Deployment", "heartops-operator")["spec"]["template"]["spec"]["containers"][0]
+
+
+def profiles(documents: list[Manifest]) -> dict[str, RuntimeProfile]:
+    return parse_profiles(find(documents, "ConfigMap", "heartops-runtimes")["data"]["profiles.yaml"], "profiles.yaml")
+
+
+def test_lint() -> None:
+    run("helm", "lint", str(CHART))
+
+
+def test_operator_knows_every_variable_that_the_chart_sets() -> None:
+    container = operator_container(render())
+    names = {name for name in environment(container) if name.startswith("HEARTOPS_")}
+    assert names <= {f"HEARTOPS_{field.upper()}" for field in Settings.model_fields}
+    mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
+    assert str(Path(environment(container)["HEARTOPS_PROFILES"]).parent) in mounts
+
+
+def test_default_profile_has_the_charts_images_and_mlflow() -> None:
+    profile = profiles(render("--set", "images.trainer=r.example/t:1", "--set", "images.serving=r.example/s@sha256:0"))
+    assert profile["default"].images.trainer == "r.example/t:1"
+    assert profile["default"].images.serving == "r.example/s@sha256:0"
+    assert profile["default"].tracking_uri == "http://heartops-mlflow.ops.svc:5000"
+
+
+def test_a_profile_of_ones_own_wins_over_the_defaults() -> None:
+    options = ("--set", "runtimes.gpu.images.trainer=t:2", "--set", "runtimes.gpu.data.schemes={pvc}")
+    found = profiles(render(*options))
+    assert set(found) == {"default", "gpu"}
+    assert found["gpu"].images.trainer == "t:2"
+    assert found["gpu"].images.serving == found["default"].images.serving
+    assert found["gpu"].data.schemes == ("pvc",)
+
+
+def test_mlflow_accepts_the_host_that_the_profile_names() -> None:
+    documents = render()
+    mlflow = find(documents, "Deployment", "heartops-mlflow")["spec"]["template"]["spec"]["containers"][0]
+    hosts = next(word for word in mlflow["args"] if word.startswith("--allowed-hosts=")).split("=")[1].split(",")
+    assert profiles(documents)["default"].tracking_uri.removeprefix("http://") in hosts
+    assert "*" not in hosts
+
+
+def test_an_mlflow_of_ones_own_brings_neither_mlflow_nor_postgresql() -> None:
+    documents = render("--set", "mlflow.enabled=false", "--set", "mlflow.trackingUri=https://mlflow.example.org")
+    assert profiles(documents)["default"].tracking_uri == "https://mlflow.example.org"
+    names = {d["metadata"]["name"] for d in documents}
+    assert not {"heartops-mlflow", "heartops-postgresql"} & names
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--set", "mlflow.enabled=false"), "mlflow.trackingUri"),
+        (("--set", "operater.replicas=1"), "operater"),
+        (("--set", "runtimes.default.imagePulPolicy=Never"), "imagePulPolicy"),
+        (("--set", "operator.replicas=0"), "replicas"),
+    ],
+)
+def test_wrong_values_are_refused_by_name(options: tuple[str, ...], words: str) -> None:
+    command = ("helm", "template", "heartops", str(CHART), "--kube-version", "1.34", *options)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert words in done.stderr
+
+
+def test_values_schema_offers_every_field_of_a_profile() -> None:
+    schema = yaml.safe_load((CHART / "values.schema.json").read_text())
+    offered = set(schema["definitions"]["profile"]["properties"])
+    assert offered == {field.alias for field in RuntimeProfile.model_fields.values()}
+
+
+def test_every_pod_is_restricted_and_bounded() -> None:
+    found = list(pods(render()))
+    assert len(found) == 3
+    for pod in found:
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        for container in pod["containers"]:
+            security = container["securityContext"]
+            assert security["allowPrivilegeEscalation"] is False
+            assert security["readOnlyRootFilesystem"] is True
+            assert security["capabilities"] == {"drop": ["ALL"]}
+            assert container["resources"]["limits"]["memory"]
+            assert container["resources"]["requests"]["cpu"]
+            assert container["livenessProbe"]
+            assert container["readinessProbe"]
+
+
+def test_only_the_operator_has_a_token() -> None:
+    documents = render()
+    with_token = [pod["containers"][0]["name"] for pod in pods(documents) if pod["automountServiceAccountToken"]]
+    assert with_token == ["operator"]
+
+
+def granted(documents: list[Manifest]) -> set[tuple[str, str, str]]:
+    roles = [find(documents, "ClusterRole", "heartops"), find(documents, "Role", "heartops-leader")]
+    return {
+        (group, resource, verb)
+        for role in roles
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+def documented() -> set[tuple[str, str, str]]:
+    """The rows `| group | resources | verbs | … |` of operator/RBAC.md."""
+    found = set()
+    for line in (ROOT / "operator" / "RBAC.md").read_text().splitlines():
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        if len(cells) == 4 and cells[0] != "group" and not set(cells[0]) <= {"-"}:
+            group = "" if cells[0] == "(core)" else cells[0]
+            resources = re.sub(r"\(.*?\)", "", cells[1]).split(",")
+            found |= {(group, r.strip(), v.strip()) for r in resources for v in cells[2].split(",")}
+    return found
+
+
+def test_rights_are_those_that_the_operator_uses() -> None:
+    found = granted(render())
+    assert found == documented()
+    assert not [right for right in found if "*" in right or right[1] == "secrets"]
+
+
+def test_standby_replicas_bring_a_disruption_budget() -> None:
+    assert find(render("--set", "operator.replicas=2"), "PodDisruptionBudget", "heartops-operator")
+    assert not [d for d in render() if d["kind"] == "PodDisruptionBudget"]
+
+
+def test_service_monitor_appears_where_the_cluster_knows_the_kind() -> None:
+    assert not [d for d in render() if d["kind"] == "ServiceMonitor"]
+    assert find(
+        render("--api-versions", "monitoring.coreos.com/v1/ServiceMonitor"), "ServiceMonitor", "heartops-operator"
+    )
+
+
+def test_chart_and_images_have_one_version() -> None:
+    version = yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"]
+    images = yaml.safe_load((CHART / "values.yaml").read_text())["images"]
+    assert {image.rpartition(":")[2] for image in images.values()} == {version}
+
+
+def test_kustomize_base_is_rendered_from_the_chart(tmp_path: Path) -> None:
+    run("sh", "kustomize/render.sh", str(tmp_path))
+    assert (tmp_path / "operator.yaml").read_text() == (ROOT / "kustomize" / "base" / "operator.yaml").read_text()
+    kinds = re.findall(r"^kind: (\w+)", run("kubectl", "kustomize", "kustomize/base"), re.M)
+    assert {"CustomResourceDefinition", "Deployment", "ClusterRole", "ConfigMap"} <= set(kinds)

@@ -1,0 +1,115 @@
+"""Every example is a HeartModel that the types accept, with data and requests that its own contract accepts."""
+
+import csv
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from heart_operator.api.contract import Feature
+from heart_operator.api.heartmodel import HeartModelSpec
+
+ROOT = Path(__file__).resolve().parents[3]
+EXAMPLES = sorted(path.parent.name for path in (ROOT / "examples").glob("*/heartmodel.yaml"))
+DATA = Path(os.environ.get("HEARTOPS_TEST_DATA", ROOT.parent / "shared" / "data"))
+FILES = {
+    "heart-disease": DATA / "heart-disease" / "processed.cleveland.data",
+    "housing": DATA / "california-housing" / "cal_housing.data",
+}
+
+
+def manifest(name: str) -> dict[str, Any]:
+    return yaml.safe_load((ROOT / "examples" / name / "heartmodel.yaml").read_text())
+
+
+def spec(name: str) -> HeartModelSpec:
+    return HeartModelSpec.model_validate(manifest(name)["spec"])
+
+
+def breaks(feature: Feature, value: Any) -> str:
+    """What is wrong with a value, in words; empty when it fits the contract."""
+    if value is None:
+        return "is missing" if feature.required else ""
+    if feature.type == "boolean":
+        return "" if value in (0, 1) else "is no boolean"
+    if feature.type == "category":
+        return "" if value in (feature.values or ()) else "is no known category"
+    if feature.type == "integer" and value != int(value):
+        return "is no integer"
+    low, high = feature.minimum, feature.maximum
+    return "" if (low is None or low <= value) and (high is None or value <= high) else "is out of range"
+
+
+def test_the_examples_are_there() -> None:
+    assert EXAMPLES == ["heart-disease", "housing", "iris"]
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_contract_names_columns_that_the_file_has(name: str) -> None:
+    found = spec(name)
+    features = [feature.name for feature in found.features]
+    assert len(set(features)) == len(features)
+    assert found.target.name not in features
+    if found.dataset.columns:
+        assert {*features, found.target.name} == set(found.dataset.columns)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_slices_of_gates_are_sensitive_features(name: str) -> None:
+    found = spec(name)
+    sensitive = {feature.name for feature in found.features if feature.sensitive}
+    assert {check.slice for check in found.gates.checks if check.slice} <= sensitive
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_requests_fit_the_contract(name: str) -> None:
+    features = {feature.name: feature for feature in spec(name).features}
+    records = json.loads((ROOT / "examples" / name / "requests" / "predict.json").read_text())
+    assert len(records) == 3
+    for record in records:
+        assert set(record) == set(features)
+        assert {key: problem for key, value in record.items() if (problem := breaks(features[key], value))} == {}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_real_file_keeps_the_contract(name: str) -> None:
+    path = FILES[name]
+    if not DATA.exists():
+        pytest.skip("no folder HEARTOPS_TEST_DATA")
+    found = spec(name)
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == found.dataset.sha256
+    broken: set[tuple[str, str]] = set()
+    with path.open() as lines:
+        for row in csv.DictReader(lines, fieldnames=found.dataset.columns):
+            for feature in found.features:
+                text = row[feature.name]
+                value = None if text in found.dataset.missing_values else float(text)
+                if problem := breaks(feature, value):
+                    broken.add((feature.name, problem))
+    assert broken == set()
+
+
+def test_made_up_patients_are_nobody_of_the_file() -> None:
+    path = FILES["heart-disease"]
+    if not DATA.exists():
+        pytest.skip("no folder HEARTOPS_TEST_DATA")
+    columns = [feature.name for feature in spec("heart-disease").features]
+    with path.open() as lines:
+        patients = {tuple(row[:6]) for row in csv.reader(lines)}
+    for record in json.loads((ROOT / "examples/heart-disease/requests/predict.json").read_text()):
+        assert tuple(str(float(record[column])) for column in columns[:6]) not in patients
+
+
+def test_a_folder_of_an_example_can_be_applied_as_it_is() -> None:
+    """`kubectl apply -f FOLDER` takes .json and .yaml in the order of their names: the namespace must come first."""
+    for name in EXAMPLES:
+        folder = ROOT / "examples" / name
+        paths = sorted(path for path in folder.iterdir() if path.suffix in (".json", ".yaml", ".yml"))
+        documents = [document for path in paths for document in yaml.safe_load_all(path.read_text())]
+        assert all("apiVersion" in document for document in documents)
+        kinds = [document["kind"] for document in documents]
+        assert "Namespace" not in kinds[kinds.index("HeartModel") :]
