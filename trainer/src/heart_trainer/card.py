@@ -1,7 +1,7 @@
 """The model card: one HTML file, images inline, that a clinician reads in five minutes."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from heart_operator.api.contract import Feature
 from heart_operator.api.handover import Evaluation, TrainingRequest
 from heart_trainer import words
+from heart_trainer.metrics import THRESHOLD, wilson
 from heart_trainer.values import Fitted, Table
 
 GROUP_METRICS = {
@@ -68,7 +69,7 @@ def render_card(
         provenance=provenance,
         classes=names,
         counts=_counts(table, names),
-        sentences=list(words.in_plain_words(evaluation, names, request.target)),
+        sentences=[*words.in_plain_words(evaluation, names, request.target), *_false_alarms(table, fitted, names)],
         calibration=words.calibration(evaluation.metrics) if evaluation.task == "binary" else None,
         gaps=_gaps(evaluation),
         group_metrics=GROUP_METRICS[evaluation.task],
@@ -84,6 +85,13 @@ def _inline(png: bytes) -> str:
 
 def _counts(table: Table, names: tuple[str, ...]) -> list[tuple[str, int]]:
     return [(name, int((table.y == index).sum())) for index, name in enumerate(names)]
+
+
+def _false_alarms(table: Table, fitted: Fitted, names: tuple[str, ...]) -> Iterator[str]:
+    if table.task == "binary":
+        flagged = fitted.oof.output[fitted.oof.judged & (table.y == 0), 1] >= THRESHOLD
+        low, high = wilson(float(flagged.mean()), len(flagged))
+        yield words.false_alarms(float(flagged.mean()), float(low), float(high), names[1])
 
 
 def _gaps(evaluation: Evaluation) -> list[tuple[bool, str]]:

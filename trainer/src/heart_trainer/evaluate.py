@@ -8,11 +8,9 @@ import numpy as np
 from heart_operator.api.contract import Feature
 from heart_operator.api.handover import Estimate, Gap, SliceEstimate
 from heart_trainer.bootstrap import Sample, interval, replicate
-from heart_trainer.metrics import THRESHOLD, Array, Figures, Replicates, point
+from heart_trainer.metrics import THRESHOLD, Array, Figures, Replicates, point, wilson
 from heart_trainer.slices import Group, groups
 from heart_trainer.values import OutOfFoldResult, Table
-
-Z95 = 1.959964
 
 
 @dataclass(frozen=True)
@@ -71,8 +69,8 @@ def _unanimous(sample: Sample, name: str, value: float) -> tuple[float, float]:
         return value, value
     of = {"recall": sample.y == 1, "precision": sample.output[:, 1] >= THRESHOLD}.get(name)
     rows = sample.n if of is None else sample.take(np.asarray(of)).n
-    doubt = Z95**2 / (rows + Z95**2)
-    return (1 - doubt, 1.0) if value == 1 else (0.0, doubt)
+    low, high = wilson(value, rows)
+    return float(low), float(high)
 
 
 def _gaps(found: list[tuple[Group, Measured]]) -> tuple[Gap, ...]:

@@ -22,7 +22,7 @@ from heart_trainer.card import Provenance, render_card
 from heart_trainer.compare import NotComparable, compare, out_of_fold
 from heart_trainer.data import load
 from heart_trainer.evaluate import judged_sample, measure
-from heart_trainer.export import attach_package, reference_rows, run_onnx
+from heart_trainer.export import attach_package, output_scale, reference_rows, run_onnx
 from heart_trainer.findings import method_findings
 from heart_trainer.mlflow_store import Store
 from heart_trainer.plots import Subject, draw_plots
@@ -108,7 +108,7 @@ def _evaluate(job: Job, store: Store, table: Table, fitted: Fitted, rows_sha256:
     request = job.request
     measured = measure(table, request.features, fitted.oof, request.training.seed)
     comparison, remarks = _compare(job, store, table, fitted)
-    checks = method_findings(table, request.features, measured.metrics, fitted.parity)
+    checks = method_findings(table, request.features, measured.metrics, fitted.parity / output_scale(table))
     return Evaluation(
         task=table.task,
         algorithm=fitted.algorithm,

@@ -123,6 +123,14 @@ def expected_calibration_error(confidence: Array, correct: NDArray[np.bool_]) ->
     return float(np.abs(distance).sum() / len(confidence))
 
 
+def wilson(share: Array | float, rows: NDArray[np.int64] | int) -> tuple[Array, Array]:
+    """95 % interval of a share of `rows` rows (Wilson 1927)."""
+    z2 = 1.959964**2
+    centre = (share + z2 / (2 * rows)) / (1 + z2 / rows)
+    half = np.sqrt(z2 * (share * (1 - share) / rows + z2 / (4 * rows**2))) / (1 + z2 / rows)
+    return np.minimum(centre - half, share), np.maximum(centre + half, share)
+
+
 def calibration_slope(y: NDArray[np.generic], p: Array) -> float:
     """Slope of the outcome's log odds on the predicted log odds; below 1: too sure of itself (Cox 1958)."""
     model = LogisticRegression(C=np.inf, max_iter=1000, tol=1e-8).fit(_log_odds(p)[:, None], y)

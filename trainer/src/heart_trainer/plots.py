@@ -13,7 +13,7 @@ from sklearn.metrics import confusion_matrix, precision_recall_curve, roc_curve
 
 from heart_operator.api.contract import Feature
 from heart_trainer.bootstrap import Sample
-from heart_trainer.metrics import THRESHOLD, Array, net_benefit
+from heart_trainer.metrics import THRESHOLD, Array, net_benefit, wilson
 from heart_trainer.values import Table
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
@@ -45,7 +45,7 @@ class Subject:
 
 def draw_plots(subject: Subject) -> dict[str, bytes]:
     """File name (without .png) → PNG bytes."""
-    painters = COMMON | {"binary": BINARY, "multiclass": MULTICLASS, "regression": REGRESSION}[subject.table.task]
+    painters = {"binary": BINARY, "multiclass": MULTICLASS, "regression": REGRESSION}[subject.table.task] | COMMON
     with rc_context(STYLE):
         return {name: _png(painter(subject)) for name, painter in painters.items()}
 
@@ -176,7 +176,7 @@ def calibration(subject: Subject) -> Figure:
     axes.plot([0, 1], [0, 1], color="#999999", linestyle="--", linewidth=1, label="perfect")
     parts = [rows for rows in np.array_split(np.argsort(p), min(10, max(2, len(p) // 20))) if len(rows)]
     predicted, observed = (np.array([values[rows].mean() for rows in parts]) for values in (p, y.astype(float)))
-    low, high = _wilson(observed, np.array([len(rows) for rows in parts]))
+    low, high = wilson(observed, np.array([len(rows) for rows in parts]))
     axes.errorbar(
         *(predicted, observed, (observed - low, high - observed)),
         **{"fmt": "o-", "color": COLOURS[0], "capsize": 2, "label": f"model ({len(parts)} groups of ≈{len(parts[0])})"},
@@ -186,12 +186,6 @@ def calibration(subject: Subject) -> Figure:
     below.hist(p, bins=np.linspace(0, 1, 21), color=COLOURS[0], alpha=0.6)
     below.set(xlabel="Predicted probability", ylabel="Rows")
     return figure
-
-
-def _wilson(share: Array, n: NDArray[np.int64], z: float = 1.96) -> tuple[Array, Array]:
-    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
-    return np.minimum(centre - half, share), np.maximum(centre + half, share)
 
 
 def decision_curve(subject: Subject) -> Figure:
@@ -256,13 +250,13 @@ def _cloud(axes: Axes, x: Array, y: Array) -> None:
 
 
 Painters = dict[str, Callable[[Subject], Figure]]
-COMMON: Painters = {"correlation": correlation, "distributions": distributions}
+COMMON: Painters = {"distributions": distributions, "correlation": correlation}
 BINARY: Painters = {
+    "confusion": confusion,
+    "calibration": calibration,
     "roc": roc,
     "precision_recall": precision_recall,
-    "calibration": calibration,
     "decision_curve": decision_curve,
-    "confusion": confusion,
 }
 MULTICLASS: Painters = {"confusion": confusion, "roc": roc}
 REGRESSION: Painters = {"predicted_actual": predicted_actual, "residuals": residuals}

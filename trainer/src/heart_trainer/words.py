@@ -67,6 +67,11 @@ def _binary(metrics: dict[str, Estimate], positive: str) -> Iterator[str]:
     yield from (text.format(_of_hundred(metrics[name])) for name, text in texts.items() if name in metrics)
 
 
+def false_alarms(share: float, low: float, high: float, positive: str) -> str:
+    estimate = Estimate(n=0, estimate=share, low=low, high=high)
+    return f"Of 100 cases without «{positive}», it flags {_of_hundred(estimate)} all the same."
+
+
 def _multiclass(metrics: dict[str, Estimate], classes: int) -> Iterator[str]:
     if "accuracy" in metrics:
         yield f"Of 100 answers among {classes} classes, {_of_hundred(metrics['accuracy'])} are right."
