@@ -1,0 +1,80 @@
+"""Which rows are the same row, and which fold each row belongs to."""
+
+import hashlib
+import hmac
+import json
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.model_selection import KFold, StratifiedKFold
+
+from heart_trainer.values import Integers
+
+Split = tuple[Integers, Integers]
+
+
+def row_keys(values: pd.DataFrame, secret: bytes) -> tuple[str, ...]:
+    """HMAC-SHA256 (hex) of each row's canonical values; clinical rows are guessable, so a plain hash would not do.
+
+    The order of columns does not matter, and `1`, `1.0` and `01` are one number.
+    """
+    frame = values[sorted(values.columns)]
+    return tuple(_key(frame.columns, row, secret) for row in frame.itertuples(index=False, name=None))
+
+
+def _key(columns: Sequence[str], row: Sequence[Any], secret: bytes) -> str:
+    text = json.dumps([[name, _canonical(value)] for name, value in zip(columns, row, strict=True)])
+    return hmac.new(secret, text.encode(), hashlib.sha256).hexdigest()
+
+
+def _canonical(value: Any) -> float | str | None:
+    if isinstance(value, str):
+        return value
+    number = float(value)
+    return None if math.isnan(number) else number
+
+
+def equal_rows(x: NDArray[Any]) -> Integers:
+    """[rows] → number of the group of equal rows, in the order in which they appear; a missing value equals itself."""
+    frame = pd.DataFrame(x)
+    return np.asarray(frame.groupby(list(frame.columns), dropna=False, sort=False).ngroup(), dtype=np.int64)
+
+
+def held_out(keys: Sequence[str], groups: Integers, share: float) -> NDArray[np.bool_]:
+    """Rows kept out for good: by the hash of the row, so that a row never changes sides between versions."""
+    draw = pd.Series([int(key[:8], 16) / 2**32 for key in keys])
+    return np.asarray(draw.groupby(groups).transform("min") < share)
+
+
+class EqualRowsTogether:
+    """scikit-learn splitter: shuffled folds, stratified by class, in which equal rows of `x` share a fold.
+
+    The distinct rows alone are dealt out, so that repeating rows changes nobody's fold. A class needs at least
+    `n_splits` distinct rows.
+    """
+
+    def __init__(self, n_splits: int, seed: int, stratify: bool) -> None:
+        self.n_splits, self.seed, self.stratify = n_splits, seed, stratify
+
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
+        return self.n_splits
+
+    def split(self, X: Any, y: Any, groups: Any = None) -> Iterator[Split]:
+        fold = self.folds(np.asarray(X), np.asarray(y))
+        for k in range(self.n_splits):
+            yield np.flatnonzero(fold != k), np.flatnonzero(fold == k)
+
+    def folds(self, x: NDArray[Any], y: NDArray[Any], groups: Integers | None = None) -> Integers:
+        """[rows] → fold of each row; `groups` when they are known already."""
+        group = equal_rows(x) if groups is None else groups
+        _, first = np.unique(group, return_index=True)
+        kind = StratifiedKFold if self.stratify else KFold
+        dealer = kind(self.n_splits, shuffle=True, random_state=self.seed)
+        fold_of_group = np.empty(len(first), dtype=np.int64)
+        for k, (_, dealt) in enumerate(dealer.split(np.zeros((len(first), 1)), y[first])):
+            fold_of_group[dealt] = k
+        return fold_of_group[np.unique(group, return_inverse=True)[1]]

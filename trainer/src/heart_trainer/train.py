@@ -1,0 +1,123 @@
+"""Nested cross-validation and the final model.
+
+Each outer fold runs the whole procedure (settings, family, calibration) on its own training rows; its held-out rows
+are predicted once and used for nothing else. The final model is what the same procedure makes of all rows.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import joblib
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from heart_operator.api.handover import TrainingRequest
+from heart_operator.api.training import Algorithm, Training
+from heart_trainer import calibrate, families, tune
+from heart_trainer.errors import DataInvalid
+from heart_trainer.export import export, predict
+from heart_trainer.families import Setting
+from heart_trainer.rows import EqualRowsTogether, held_out
+from heart_trainer.scoring import scorer
+from heart_trainer.tune import Search
+from heart_trainer.values import Fitted, FoldChoice, Integers, OutOfFoldResult, Table
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that the procedure depends on besides the rows."""
+
+    search: Search
+    methods: tuple[calibrate.Method, ...]
+
+
+@dataclass(frozen=True)
+class Trained:
+    choice: FoldChoice
+    model: Any
+
+
+def fit(table: Table, request: TrainingRequest, progress: Callable[[str], None]) -> Fitted:
+    """Raises DataInvalid (settings that do not fit the data) or ExportFailed."""
+    fold = outer_folds(table, request.training)
+    recipe = make_recipe(table, request, tasks=int(fold.max()) + 2)
+    final, oof = cross_fit(table.x, table.y, fold, recipe, progress)
+    progress(f"converting {final.choice.algorithm} to ONNX and comparing outputs")
+    converted, parity = export(final.model, table, request.training.seed)
+    choice = final.choice
+    return Fitted(choice.algorithm, choice.params, choice.calibration, final.model, oof, converted, parity)
+
+
+def outer_folds(table: Table, training: Training) -> Integers:
+    """[rows] → outer fold. With `holdout`: 0 for the rows kept out for good, -1 for the rest."""
+    if not training.holdout:
+        dealer = EqualRowsTogether(training.cross_validation.folds, training.seed, table.task != "regression")
+        return dealer.folds(table.x, table.y, table.groups)
+    out = held_out(table.keys, table.groups, training.holdout)
+    if not out.any() or (table.task != "regression" and len(np.unique(table.y[out])) < len(np.unique(table.y))):
+        raise DataInvalid(f"spec.training.holdout: {int(out.sum())} rows are too few; use crossValidation instead.")
+    return np.where(out, 0, -1)
+
+
+def make_recipe(table: Table, request: TrainingRequest, tasks: int) -> Recipe:
+    """`tasks`: how many times the procedure runs, so that its searches share the time given."""
+    training, regression = request.training, table.task == "regression"
+    setting = Setting(request.features, regression, training.seed)
+    share = training.tuning.timeout_seconds * min(joblib.cpu_count(), tasks) / tasks
+    score = scorer(training.scoring, table.task)[1]
+    search = Search(_algorithms(training, regression), training.tuning.trials, share, score, setting)
+    rows = len(np.unique(table.groups))
+    return Recipe(search, ("none",) if regression else calibrate.methods(training.calibration, rows))
+
+
+def cross_fit(
+    x: NDArray[np.float32], y: NDArray[Any], fold: Integers, recipe: Recipe, progress: Callable[[str], None]
+) -> tuple[Trained, OutOfFoldResult]:
+    """The final model, and for every row with a fold the prediction of a model that was not given that row."""
+    folds = int(fold.max()) + 1
+    held = bool((fold < 0).any())  # then the one model of the rows left is the final one as well
+    training_rows = [fold != k for k in range(folds)] + ([] if held else [np.ones(len(y), dtype=bool)])
+    output = np.full((len(y), 1 if recipe.search.setting.regression else int(y.max()) + 1), np.nan)
+    choices: list[FoldChoice] = []
+    trained = None
+    for k, trained in enumerate(_train_each(x, y, training_rows, recipe)):
+        if k < folds:
+            output[fold == k] = predict(trained.model, x[fold == k])
+            choices.append(trained.choice)
+        progress(f"{k + 1} of {len(training_rows)} searches done: {trained.choice.algorithm}")
+    assert trained is not None  # there is at least one fold
+    return trained, OutOfFoldResult(output, fold, tuple(choices))
+
+
+def _train_each(
+    x: NDArray[np.float32], y: NDArray[Any], training_rows: list[NDArray[np.bool_]], recipe: Recipe
+) -> Iterator[Trained]:
+    """In order, as many at a time as the container has cores."""
+    jobs = min(joblib.cpu_count(), len(training_rows))
+    tasks = (joblib.delayed(train)(x[rows], y[rows], recipe) for rows in training_rows)
+    yield from joblib.Parallel(n_jobs=jobs, return_as="generator")(tasks)
+
+
+def train(x: NDArray[np.float32], y: NDArray[Any], recipe: Recipe) -> Trained:
+    """Settings, family, calibration and fit from these rows alone; equal input gives an equal model."""
+    with threadpool_limits(1):  # the order of sums depends on the number of threads, and so would the last bits
+        rows = tune.search_rows(x, y, recipe.search.setting)
+        best = tune.run(recipe.search, rows)
+        model = tune.fit_one(best.algorithm, best.params, recipe.search.setting, x, y)
+    method = calibrate.choose(recipe.methods, best.output, rows.y, rows.fold) if recipe.methods != ("none",) else "none"
+    calibrator = calibrate.learn(method, best.output, rows.y)
+    choice = FoldChoice(best.algorithm, best.params, method)
+    return Trained(choice, calibrate.CalibratedModel(model, calibrator) if calibrator else model)
+
+
+def _algorithms(training: Training, regression: bool) -> tuple[Algorithm, ...]:
+    offered = families.REGRESSORS if regression else families.CLASSIFIERS
+    wanted = training.algorithms or offered
+    wrong = [a for a in wanted if a not in offered]
+    if wrong:
+        raise DataInvalid(
+            f"spec.training.algorithms: {', '.join(wrong)} does not fit task {training.task}; use {', '.join(offered)}."
+        )
+    return tuple(wanted)
