@@ -1,0 +1,87 @@
+"""A real kube-apiserver with our CRDs, shared by every api test of one run.
+
+`KUBECONFIG` is ignored on purpose: these tests create and break things.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CLUSTER = (sys.executable, "-m", "tests.cluster")
+
+
+@dataclass(frozen=True)
+class Kubectl:
+    """kubectl as the cluster's administrator."""
+
+    binary: Path
+    kubeconfig: Path
+
+    def __call__(self, *arguments: str, stdin: Any = None) -> subprocess.CompletedProcess[str]:
+        """Run it whatever comes out; `stdin` (objects as data) is handed over as JSON."""
+        return subprocess.run(
+            (str(self.binary), *arguments),
+            input=None if stdin is None else json.dumps(stdin),
+            env={**os.environ, "KUBECONFIG": str(self.kubeconfig)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def read(self, *arguments: str) -> Any:
+        """The answer as data; fails the test when kubectl fails."""
+        done = self(*arguments, "-o", "json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="session")
+def tools() -> Path:
+    """Folder of kubectl, promtool and the rest, as `make test-api` builds it."""
+    folder = Path(
+        subprocess.run((*CLUSTER, "tools"), cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    )
+    assert (folder / "kube-apiserver").exists(), "the tools are not built yet: run `make cluster-build`"
+    return folder
+
+
+@pytest.fixture(scope="session")
+def api_server(tools: Path) -> Iterator[Path]:
+    """Kubeconfig of an API server (with etcd and the controllers, without a node) that knows our CRDs."""
+    name = f"api{os.getpid() % 100_000}"
+    try:
+        subprocess.run((*CLUSTER, "up", "--control-plane-only", "--name", name), cwd=ROOT, check=True)
+        found = subprocess.run(
+            (*CLUSTER, "kubeconfig", "--name", name), cwd=ROOT, capture_output=True, text=True, check=True
+        )
+        kubeconfig = Path(found.stdout.strip())
+        install_crds(Kubectl(tools / "kubectl", kubeconfig), tools)
+        yield kubeconfig
+    finally:
+        subprocess.run((*CLUSTER, "down", "--name", name), cwd=ROOT, check=True)
+
+
+def install_crds(kubectl: Kubectl, tools: Path) -> None:
+    """Ours, and those of the Prometheus Operator that we write."""
+    prometheus = tools.parent / "crds" / "prometheus-operator"
+    kinds = ("servicemonitors", "prometheusrules")
+    files = (ROOT / "crds", *(prometheus / f"monitoring.coreos.com_{kind}.yaml" for kind in kinds))
+    for file in files:
+        done = kubectl("apply", "--server-side", "-f", str(file))
+        assert done.returncode == 0, done.stderr
+    done = kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="session")
+def kubectl(tools: Path, api_server: Path) -> Kubectl:
+    return Kubectl(tools / "kubectl", api_server)
