@@ -22,11 +22,13 @@ from heart_trainer.card import Provenance, render_card
 from heart_trainer.compare import NotComparable, compare, out_of_fold
 from heart_trainer.data import load
 from heart_trainer.evaluate import judged_sample, measure
-from heart_trainer.export import attach_package, output_scale, reference_rows, run_onnx
+from heart_trainer.export import attach_package, output_scale, run_onnx
 from heart_trainer.findings import method_findings
 from heart_trainer.mlflow_store import Store
 from heart_trainer.plots import Subject, draw_plots
 from heart_trainer.profile import build_profile
+from heart_trainer.reference import reference_rows
+from heart_trainer.reference import reference_rows
 from heart_trainer.registry import Digests, already_registered, claim, register, serving_model, sha256
 from heart_trainer.tracking import as_json, documents, figures, log_dataset, log_model, parameters, write_files
 from heart_trainer.train import fit
