@@ -76,6 +76,7 @@ class Reason:
     UP_TO_DATE = "UpToDate"
     SUSPENDED = "Suspended"
     INVALID_SPEC = "InvalidSpec"
+    ACTION_REFUSED = "ActionRefused"  # the API server, or an object of the same name, does not let us
     REGISTRY_UNAVAILABLE = "RegistryUnavailable"
     REGISTRY_LOST = "RegistryLost"
     REGISTRY_NAME_TAKEN = "RegistryNameTaken"

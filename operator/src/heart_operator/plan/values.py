@@ -75,8 +75,6 @@ class Registry:
     error: str | None = None
     claimed_by: str | None = None
     versions: Mapping[str, RegisteredVersion] = field(default_factory=dict)
-    aliases: Mapping[str, str] = field(default_factory=dict)
-    """Alias → version, so that an alias that is right already is not set again."""
     evaluation: Evaluation | None = None
     """The evaluation of `plan.version_to_judge(observed)`, read back and matched with its digest."""
     evaluation_error: str | None = None

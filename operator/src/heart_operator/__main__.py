@@ -1,0 +1,7 @@
+"""`python -m heart_operator`."""
+
+import sys
+
+from heart_operator.main import main
+
+sys.exit(main())

@@ -1,0 +1,98 @@
+"""What the operator counts about itself, for Prometheus."""
+
+from collections.abc import Iterable, Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from heart_operator.api.heartmodel import HeartModelStatus
+
+Tracks = Mapping[str, str]
+"""Version → its role: stable, candidate or previous."""
+DURATIONS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+
+class TrackCollector(Collector):
+    """Roles of versions, as reported last; a role that ended leaves no series behind."""
+
+    def __init__(self) -> None:
+        self.models: dict[tuple[str, str], Tracks] = {}
+
+    def collect(self) -> Iterable[Metric]:
+        labels = ["namespace", "model", "version", "track"]
+        family = GaugeMetricFamily("heartops_model_track", "Role that a version of a model plays.", labels=labels)
+        for (namespace, model), tracks in sorted(self.models.items()):
+            for version, track in tracks.items():
+                family.add_metric([namespace, model, version, track], 1)
+        yield family
+
+
+class Metrics:
+    """One operator's metrics in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.tracks = TrackCollector()
+        self.registry.register(self.tracks)
+        self.duration = Histogram(
+            "heartops_reconcile_duration_seconds",
+            "Time that one look at a model took.",
+            registry=self.registry,
+            buckets=DURATIONS,
+        )
+        self.errors = Counter(
+            "heartops_reconcile_errors", "Looks at a model that failed and are tried again.", registry=self.registry
+        )
+        self.depth = Gauge("heartops_queue_depth", "Models that wait for a free worker.", registry=self.registry)
+        self.leader = Gauge("heartops_is_leader", "1 on the replica that acts.", registry=self.registry)
+        self.trainings = Counter(
+            "heartops_trainings", "Trainings that ended.", ["trigger", "result"], registry=self.registry
+        )
+        self.rollouts = Counter("heartops_rollouts", "Rollouts that ended.", ["result"], registry=self.registry)
+
+    def count_changes(self, before: HeartModelStatus, after: HeartModelStatus) -> None:
+        """Count what ended between two recorded states of one model."""
+        for trigger, result in ended_trainings(before, after):
+            self.trainings.labels(trigger, result).inc()
+        for result in ended_rollouts(before, after):
+            self.rollouts.labels(result).inc()
+
+    def show(self, namespace: str, name: str, status: HeartModelStatus) -> None:
+        """The model's versions now play these roles."""
+        self.tracks.models[namespace, name] = tracks(status)
+
+    def forget(self, namespace: str, name: str) -> None:
+        """The model is gone."""
+        self.tracks.models.pop((namespace, name), None)
+
+
+def tracks(status: HeartModelStatus) -> Tracks:
+    """Roles of a model's versions; the stable one wins where one version has two."""
+    roles = (("previous", status.previous), ("candidate", status.candidate), ("stable", status.serving))
+    return {role.version: track for track, role in roles if role}
+
+
+def ended_trainings(before: HeartModelStatus, after: HeartModelStatus) -> list[tuple[str, str]]:
+    """(trigger, result) of a training that ended between the two; an equal end is counted once."""
+    new = after.training
+    if new is None or new.phase == "Running":
+        return []
+    old = before.training
+    if old is not None and (old.job, old.phase) == (new.job, new.phase):
+        return []
+    return [(kind_of(new.trigger), new.phase.lower())]
+
+
+def kind_of(trigger: str) -> str:
+    """Why it was trained: identities would make endless series."""
+    return "retrain" if "-" in trigger else "spec"
+
+
+def ended_rollouts(before: HeartModelStatus, after: HeartModelStatus) -> list[str]:
+    """Results of the rollouts that ended between the two: `promoted`, or `rejected`."""
+    served = before.serving and before.serving.version
+    promoted = after.serving is not None and after.serving.version != served
+    known = {(entry.version, entry.reason, entry.time) for entry in before.rejected}
+    rejected = [entry for entry in after.rejected if (entry.version, entry.reason, entry.time) not in known]
+    return ["promoted"] * promoted + ["rejected"] * len(rejected)

@@ -1,0 +1,163 @@
+"""All reads of one reconcile → a frozen Observed. Nothing is written here."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from heart_operator.api.heartmodel import HeartModel
+from heart_operator.api.names import Component, Label
+from heart_operator.api.profile import RuntimeProfile
+from heart_operator.cluster import Cluster, NotFound
+from heart_operator.kinds import DEPLOYMENT, HEART_MODEL, JOB, MONITORING, OPTIONAL_CHILDREN, POD, children_kinds
+from heart_operator.parse import (
+    InvalidSpec,
+    is_finished,
+    is_ready,
+    lost_outcome,
+    owned,
+    parse_deployment,
+    parse_job,
+    parse_model,
+)
+from heart_operator.plan.values import Manifest, ObjectKey, Observed, Registry, TrainingJob, VersionDeployment
+from heart_operator.plan.versions import version_to_judge
+from heart_operator.registry import EvaluationRef, RegistryReader
+
+KINDS_MAX_AGE = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelKey:
+    """Which HeartModel."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A model as it was read: for decisions, and as the API server returned it (its status is written over that)."""
+
+    raw: Manifest
+    observed: Observed
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A stored model that does not fit the API's types, e.g. one from a newer version."""
+
+    raw: Manifest
+    message: str
+
+
+class Observer:
+    """Reads one model and everything that belongs to it."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        registry: RegistryReader,
+        profiles: Callable[[], Mapping[str, RuntimeProfile]],
+        clock: Callable[[], float],
+    ) -> None:
+        self._cluster = cluster
+        self._registry = registry
+        self._profiles = profiles
+        self._clock = clock
+        self._kinds: tuple[float, frozenset[str]] | None = None
+
+    async def observe(self, key: ModelKey) -> Seen | Unreadable | None:
+        """None: there is no such model, or it is being deleted and its children with it."""
+        try:
+            raw = await self._cluster.get(HEART_MODEL, key.namespace, key.name)
+        except NotFound:
+            return None
+        if "deletionTimestamp" in raw["metadata"]:
+            return None
+        try:
+            model = parse_model(raw)
+        except InvalidSpec as error:
+            return Unreadable(raw, str(error))
+        return Seen(raw, await self._gather(model))
+
+    async def _gather(self, model: HeartModel) -> Observed:
+        profiles = self._profiles()
+        profile = profiles.get(model.spec.runtime)
+        kinds = await self._optional_kinds()
+        children = await self._children(model, kinds)
+        observed = Observed(
+            model=model,
+            profile=profile,
+            profiles=tuple(sorted(profiles)),
+            jobs=await self._jobs(model, of_kind(children, JOB.kind)),
+            deployments=await self._deployments(model, of_kind(children, DEPLOYMENT.kind)),
+            children=children,
+            registry=Registry(),
+            kinds=kinds,
+        )
+        return replace(observed, registry=await self._registry_view(observed))
+
+    async def _children(self, model: HeartModel, kinds: frozenset[str]) -> dict[ObjectKey, Manifest]:
+        """Living objects that carry the model's label and are owned by this very model."""
+        selector = f"{Label.MODEL}={model.name}"
+        wanted = children_kinds(kinds)
+        lists = await asyncio.gather(*(self._cluster.find(kind, model.namespace, selector) for kind in wanted))
+        found = [item for items in lists for item in items if owned(item, model.uid)]
+        return {ObjectKey(item["apiVersion"], item["kind"], item["metadata"]["name"]): item for item in found}
+
+    async def _jobs(self, model: HeartModel, jobs: Iterable[Manifest]) -> tuple[TrainingJob, ...]:
+        """Oldest first."""
+        found = [await self._job(model, job) for job in jobs]
+        return tuple(sorted(found, key=lambda job: (job.created, job.name)))
+
+    async def _job(self, model: HeartModel, job: Manifest) -> TrainingJob:
+        """Pods are asked for their last words only until the status has them."""
+        name = job["metadata"]["name"]
+        known = model.status.training
+        told = known is not None and known.job == name and known.phase != "Running"
+        if told or not is_finished(job):
+            return parse_job(job, known=known)
+        pods = await self._cluster.find(POD, model.namespace, f"batch.kubernetes.io/job-name={name}")
+        found = parse_job(job, pods, known)
+        if found.phase == "Succeeded" and found.result is None and found.failure is None:
+            return replace(found, failure=lost_outcome())
+        return found
+
+    async def _deployments(self, model: HeartModel, items: Iterable[Manifest]) -> tuple[VersionDeployment, ...]:
+        """Oldest first."""
+        serving = [item for item in items if Label.MODEL_VERSION in item["metadata"]["labels"]]
+        found = [await self._deployment(model, item) for item in serving]
+        return tuple(sorted(found, key=lambda deployment: (deployment.created, deployment.name)))
+
+    async def _deployment(self, model: HeartModel, item: Manifest) -> VersionDeployment:
+        """Pods are asked what is wrong only where some are not ready."""
+        if is_ready(item):
+            return parse_deployment(item)
+        version = item["metadata"]["labels"][Label.MODEL_VERSION]
+        labels = {Label.MODEL: model.name, Label.COMPONENT: Component.SERVING, Label.MODEL_VERSION: version}
+        selector = ",".join(f"{name}={value}" for name, value in labels.items())
+        return parse_deployment(item, await self._cluster.find(POD, model.namespace, selector))
+
+    async def _registry_view(self, observed: Observed) -> Registry:
+        """With the evaluation that the gate will ask for."""
+        model, profile = observed.model, observed.profile
+        if profile is None:
+            return Registry(error=f"there is no runtime profile {model.spec.runtime!r}")
+        judged = version_to_judge(observed)
+        wanted = EvaluationRef(judged.version, judged.run_id, judged.evaluation_sha256) if judged else None
+        return await self._registry.view(profile.tracking_uri, model.registry_name, wanted)
+
+    async def _optional_kinds(self) -> frozenset[str]:
+        """Which of the optional kinds the cluster has; asked again after a minute."""
+        now = self._clock()
+        if self._kinds is None or now - self._kinds[0] > KINDS_MAX_AGE:
+            found = await self._cluster.kinds_of(MONITORING)
+            self._kinds = now, found & {kind.kind for kind in OPTIONAL_CHILDREN}
+        return self._kinds[1]
+
+
+def of_kind(children: Mapping[ObjectKey, Manifest], kind: str) -> list[Manifest]:
+    return [item for key, item in children.items() if key.kind == kind]

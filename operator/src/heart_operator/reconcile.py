@@ -1,0 +1,98 @@
+"""One look at one model: observe → plan → record → carry out → report → look again."""
+
+import logging
+from datetime import UTC, datetime
+from typing import Protocol
+
+from heart_operator.api.names import Reason
+from heart_operator.cluster import ApiUnavailable, Conflict, NotLeading, Refused
+from heart_operator.kube import Actions, NameTaken
+from heart_operator.metrics import Metrics
+from heart_operator.observe import ModelKey, Observer, Seen, Unreadable
+from heart_operator.plan.values import Observed, Plan
+from heart_operator.queue import WorkQueue
+from heart_operator.registry import RegistryUnavailable
+from heart_operator.report import Reporter
+
+log = logging.getLogger(__name__)
+
+SOONEST = 0.2
+"""Seconds between two looks that nothing but time asked for."""
+
+
+class Decide(Protocol):
+    """The pure decision."""
+
+    def __call__(self, observed: Observed, now: datetime) -> Plan: ...
+
+
+class Reconciler:
+    """Brings one model at a time to what its spec declares. Raises when it has to be tried again."""
+
+    def __init__(
+        self,
+        observer: Observer,
+        decide: Decide,
+        actions: Actions,
+        reporter: Reporter,
+        queue: WorkQueue[ModelKey],
+        metrics: Metrics,
+    ) -> None:
+        self._decide = decide
+        self._observer = observer
+        self._actions = actions
+        self._reporter = reporter
+        self._queue = queue
+        self._metrics = metrics
+
+    async def __call__(self, key: ModelKey) -> None:
+        """The queue's work. What fails is said here; when it is tried again is the queue's business."""
+        try:
+            with self._metrics.duration.time():
+                await self._reconcile(key)
+        except (Conflict, NotLeading) as error:
+            log.info("%s is looked at again: %s", key, error)
+            raise
+        except (ApiUnavailable, RegistryUnavailable, Refused, NameTaken) as error:
+            self._metrics.errors.inc()
+            log.warning("%s is tried again: %s", key, error)
+            raise
+        except Exception:
+            self._metrics.errors.inc()
+            log.exception("%s is tried again", key)
+            raise
+
+    async def _reconcile(self, key: ModelKey) -> None:
+        seen = await self._observer.observe(key)
+        if seen is None:
+            self._metrics.forget(key.namespace, key.name)
+        elif isinstance(seen, Unreadable):
+            await self._reporter.report_problem(seen.raw, Reason.INVALID_SPEC, seen.message)
+        else:
+            await self._act(key, seen, self._decide(seen.observed, datetime.now(UTC)))
+
+    async def _act(self, key: ModelKey, seen: Seen, plan: Plan) -> None:
+        if acts(plan):
+            seen = await self._record(seen, plan)
+        try:
+            await self._actions.carry_out(seen.observed, plan)
+        except (Refused, NameTaken) as error:
+            await self._reporter.report_problem(seen.raw, Reason.ACTION_REFUSED, str(error))
+            raise
+        before = seen.observed.model.status
+        await self._reporter.report(seen, plan)
+        self._metrics.count_changes(before, plan.facts)
+        self._metrics.show(key.namespace, key.name, plan.facts)
+        if plan.requeue_after is not None:
+            self._queue.add_after(key, max(SOONEST, plan.requeue_after))
+
+    async def _record(self, seen: Seen, plan: Plan) -> Seen:
+        """Facts before the actions that depend on them; without actions the report writes both at once."""
+        before = seen.observed.model.status
+        seen = await self._reporter.record(seen, plan.facts)
+        self._metrics.count_changes(before, plan.facts)
+        return seen
+
+
+def acts(plan: Plan) -> bool:
+    return any((plan.create, plan.apply, plan.scale, plan.delete, plan.registry))

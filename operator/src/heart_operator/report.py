@@ -1,0 +1,102 @@
+"""What is reported about a model: its status, in one write, and the events that follow it."""
+
+import logging
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from heart_operator.api.heartmodel import ConditionStatus, HeartModelStatus
+from heart_operator.api.names import FIELD_MANAGER, Condition, short_hash
+from heart_operator.cluster import ApiError, Cluster, Conflict
+from heart_operator.kinds import EVENT, HEART_MODEL
+from heart_operator.observe import Seen
+from heart_operator.parse import parse_status
+from heart_operator.plan.times import written
+from heart_operator.plan.values import Event, Manifest, Plan
+
+log = logging.getLogger(__name__)
+
+
+class Reporter:
+    """Writes statuses and events."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
+    async def record(self, seen: Seen, facts: HeartModelStatus) -> Seen:
+        """Write the facts before anything depends on them; the conditions stay as they are until the report."""
+        conditions = seen.observed.model.status.conditions
+        return await self._write_status(seen, facts.model_copy(update={"conditions": conditions}))
+
+    async def report(self, seen: Seen, plan: Plan) -> None:
+        """Conditions last, when what they say has been done; events after they are stored."""
+        reported = await self._write_status(seen, plan.status)
+        for event in plan.events:
+            await self._tell(reported.raw, event)
+
+    async def report_problem(self, raw: Manifest, reason: str, message: str) -> None:
+        """Ready=False for what no plan could say: an unreadable spec, or a request that the API server refuses."""
+        generation, status = raw["metadata"].get("generation"), parse_status(raw)
+        conditions = not_ready(status.conditions, reason, message, generation, datetime.now(UTC))
+        update = {"conditions": conditions, "observed_generation": generation}
+        stored = await self._put_status(raw, status.model_copy(update=update))
+        await self._tell(stored, Event("Warning", reason, message))
+
+    async def _write_status(self, seen: Seen, status: HeartModelStatus) -> Seen:
+        stored = await self._put_status(seen.raw, status)
+        model = seen.observed.model.model_copy(update={"status": status})
+        return Seen(stored, replace(seen.observed, model=model))
+
+    async def _put_status(self, raw: Manifest, status: HeartModelStatus) -> Manifest:
+        """The object as stored; nothing is written when it has this status already."""
+        wanted = status.dump()
+        if raw.get("status") == wanted:
+            return raw
+        return await self._cluster.replace(HEART_MODEL, {**raw, "status": wanted}, "status")
+
+    async def _tell(self, raw: Manifest, event: Event) -> None:
+        """An event is told once per state of the model; that it cannot be told stops nothing."""
+        try:
+            await self._cluster.create(EVENT, event_of(raw, event, datetime.now(UTC)))
+        except Conflict:
+            return
+        except ApiError as error:
+            log.warning("An event was not stored: %s", error)
+
+
+def not_ready(
+    conditions: tuple[ConditionStatus, ...], reason: str, message: str, generation: int | None, now: datetime
+) -> tuple[ConditionStatus, ...]:
+    """The conditions with Ready=False; the time of the last transition stays when it was False before."""
+    old = next((entry for entry in conditions if entry.type == Condition.READY), None)
+    since = old.last_transition_time if old and old.status == "False" else written(now)
+    new = ConditionStatus(
+        type=Condition.READY,
+        status="False",
+        reason=reason,
+        message=message,
+        last_transition_time=since,
+        observed_generation=generation,
+    )
+    return tuple(new if entry is old else entry for entry in conditions) if old else (*conditions, new)
+
+
+def event_of(raw: Manifest, event: Event, now: datetime) -> Manifest:
+    """A core/v1 Event about the model. Its name follows from the model's state, so that it is told once."""
+    meta = raw["metadata"]
+    unique = short_hash(meta["uid"], meta["resourceVersion"], event.type, event.reason, event.message, length=16)
+    stamp = written(now)
+    about = {name: meta[name] for name in ("name", "namespace", "uid", "resourceVersion")}
+    return {
+        "apiVersion": EVENT.api_version,
+        "kind": EVENT.kind,
+        "metadata": {"name": f"{meta['name']}.{unique}", "namespace": meta["namespace"]},
+        "involvedObject": {"apiVersion": HEART_MODEL.api_version, "kind": HEART_MODEL.kind, **about},
+        "type": event.type,
+        "reason": event.reason,
+        "message": event.message[:1024],
+        "source": {"component": FIELD_MANAGER},
+        "reportingComponent": FIELD_MANAGER,
+        "firstTimestamp": stamp,
+        "lastTimestamp": stamp,
+        "count": 1,
+    }
