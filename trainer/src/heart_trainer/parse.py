@@ -1,0 +1,75 @@
+"""From a file's bytes to raw text, column by column: nothing is guessed about types or missing values here."""
+
+import io
+import re
+
+import pandas as pd
+import pyarrow as pa
+
+from heart_operator.api.contract import Dataset
+from heart_trainer.errors import DataInvalid
+
+
+def parse(data: bytes, dataset: Dataset, header: bool | None = None) -> pd.DataFrame:
+    """Every column as stripped text, a missing value as None. Raises DataInvalid.
+
+    `header`: whether a CSV names its columns; by default it does unless `dataset.columns` names them.
+    """
+    named = dataset.columns is None if header is None else header
+    frame = _parquet(data) if dataset.format == "parquet" else _csv(data, named)
+    if dataset.format == "csv" and not named:
+        frame = _name(frame, dataset.columns or ())
+    twice = sorted({str(name) for name in frame.columns[frame.columns.duplicated()]})
+    if twice:
+        raise DataInvalid(f"The file has more than one column called {', '.join(twice)}.")
+    if frame.empty:
+        raise DataInvalid("The file has no rows.")
+    return frame
+
+
+def without_missing(values: "pd.Series[str]", spellings: frozenset[str]) -> "pd.Series[str]":
+    """The column with None where it is empty or spells «missing»."""
+    return values.where(values.notna() & (values != "") & ~values.isin(spellings), None)
+
+
+def _csv(data: bytes, header: bool) -> pd.DataFrame:
+    try:
+        frame = pd.read_csv(
+            io.BytesIO(data),
+            header=0 if header else None,
+            dtype=str,
+            keep_default_na=False,
+            skipinitialspace=True,
+            index_col=False,
+            encoding="utf-8-sig",
+        )
+    except pd.errors.EmptyDataError:
+        raise DataInvalid("The file is empty.") from None
+    except pd.errors.ParserError as error:
+        place = re.search(r"Expected \d+ fields in line \d+, saw \d+", str(error))
+        raise DataInvalid(f"The file is not proper CSV. {place.group() if place else ''}".strip()) from None
+    except UnicodeDecodeError:
+        raise DataInvalid("The file is not UTF-8 text; is dataset.format right?") from None
+    return _as_text(frame.rename(columns=lambda name: str(name).strip()))
+
+
+def _parquet(data: bytes) -> pd.DataFrame:
+    try:
+        frame = pd.read_parquet(io.BytesIO(data))
+    except (pa.ArrowException, ValueError, OSError):
+        raise DataInvalid("The file is not Parquet; is dataset.format right?") from None
+    return _as_text(frame)
+
+
+def _as_text(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.apply(lambda column: column.astype(object).map(_text, na_action="ignore")).astype(object)
+
+
+def _text(value: object) -> str:
+    return str(value).strip()
+
+
+def _name(frame: pd.DataFrame, columns: tuple[str, ...]) -> pd.DataFrame:
+    if frame.shape[1] != len(columns):
+        raise DataInvalid(f"The file has {frame.shape[1]} columns, dataset.columns names {len(columns)}.")
+    return frame.set_axis(list(columns), axis=1)
