@@ -166,6 +166,10 @@ BAD = {
     "unknown metric": ({CHECKS: [{"metric": "auc", "min": 0.8}]}, "spec.gates.checks[0].metric"),
     "a check without bound": ({CHECKS: [{"metric": "roc_auc"}]}, "spec.gates.checks[0]"),
     "a check with two bounds": ({CHECKS: [{"metric": "roc_auc", "min": 0.8, "max": 0.9}]}, "spec.gates.checks[0]"),
+    "a slope that may not get worse": (
+        {CHECKS: [{"metric": "calibration_slope", "maxRegression": 0.1}]},
+        "spec.gates.checks[0].metric",
+    ),
     "a gap of nothing": ({CHECKS: [{"metric": "recall", "maxGap": 0.1}]}, "spec.gates.checks[0].slice"),
     "a slice without a gap": (
         {CHECKS: [{"metric": "recall", "min": 0.1, "slice": "sex"}]},

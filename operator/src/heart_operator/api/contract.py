@@ -9,7 +9,7 @@ from heart_operator.api.rules import LIST_SET, rule, rules
 
 COLUMN_PATTERN = r"^[A-Za-z_][A-Za-z0-9_.-]*$"
 URI_PATTERN = (
-    r"^((https?|s3)://[^\s/]+/[^\s]*"
+    r"^((https?|s3|gs)://[^\s/]+/[^\s]*"
     r"|pvc://[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[^\s]+"
     r"|configmap://[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[-._a-zA-Z0-9]+"
     r"|builtin://[a-z0-9]([-_a-z0-9]*[a-z0-9])?/?(\?[^\s]*)?)$"
@@ -112,7 +112,7 @@ class Dataset(Frozen):
     uri: str = Field(
         pattern=URI_PATTERN,
         max_length=2048,
-        description="https://host/path, s3://bucket/key, pvc://claim/path, configmap://name/key or"
+        description="https://host/path, s3://bucket/key, gs://bucket/key, pvc://claim/path, configmap://name/key or"
         " builtin://name?options. The runtime profile says which schemes and hosts are allowed.",
     )
     sha256: str | None = Field(None, pattern=SHA256_PATTERN, description="Digest that the file must have.")

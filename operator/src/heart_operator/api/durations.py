@@ -13,6 +13,6 @@ def seconds(duration: str) -> float:
     Raises:
         ValueError: not a duration.
     """
-    if not re.match(DURATION_PATTERN, duration):
+    if not re.fullmatch(DURATION_PATTERN, duration):
         raise ValueError(f"{duration!r} is not a duration; write it like 500ms, 60s or 1h30m")
     return sum(int(count) * SECONDS[unit] for count, unit in re.findall(r"([0-9]+)(ms|[smhd])", duration))

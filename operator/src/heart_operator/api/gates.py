@@ -34,6 +34,11 @@ class GateCheck(Frozen):
                 "[has(self.min), has(self.max), has(self.maxRegression), has(self.maxGap)].filter(x, x).size() == 1",
                 "a check has exactly one of min, max, maxRegression and maxGap",
             ),
+            rule(
+                "self.metric != 'calibration_slope' || has(self.min) || has(self.max)",
+                "calibration_slope is best at 1: it can have min or max only",
+                ".metric",
+            ),
             rule("!has(self.maxGap) || has(self.slice)", "maxGap needs the slice that it compares", ".slice"),
             rule("has(self.maxGap) || !has(self.slice)", "slice is for maxGap", ".slice"),
         )

@@ -29,7 +29,7 @@ def amount(quantity: str) -> Decimal:
     Raises:
         ValueError: not a quantity.
     """
-    if not re.match(QUANTITY_PATTERN, quantity):
+    if not re.fullmatch(QUANTITY_PATTERN, quantity):
         raise ValueError(f"{quantity!r} is not a quantity; write it like 500m or 512Mi")
     number, suffix = re.match(r"([0-9.]+)(.*)", quantity).groups()  # type: ignore[union-attr]
     return Decimal(number) * FACTORS[suffix]

@@ -33,6 +33,7 @@ REASONS = {
     Reason.UP_TO_DATE: "Nothing is left to do.",
     Reason.SUSPENDED: "`spec.suspend` is true: the operator does nothing, pods go on serving.",
     Reason.INVALID_SPEC: "The spec cannot be fulfilled; the message names the field.",
+    Reason.ACTION_REFUSED: "The cluster refused what the operator wanted to write; the message says what and why.",
     Reason.REGISTRY_UNAVAILABLE: "MLflow does not answer: pods go on serving, nothing is promoted.",
     Reason.REGISTRY_LOST: "MLflow does not have the version that serves: it goes on serving, nothing is trained.",
     Reason.REGISTRY_NAME_TAKEN: "The registered model belongs to another HeartModel.",

@@ -26,7 +26,7 @@ def convert(schema: Schema, definitions: dict[str, Schema], *, defaults: bool) -
     node = collapse(resolve(schema, definitions), definitions)
     found = {key: value for key, value in node.items() if key not in DROPPED}
     if INT_OR_STRING in node:
-        return int_or_string(found)
+        found = int_or_string(found)
     bounds(found)
     if "properties" in node:
         found["properties"] = {
@@ -55,7 +55,7 @@ def collapse(node: Schema, definitions: dict[str, Schema]) -> Schema:
     options = [option for option in node["anyOf"] if option.get("type") != "null"]
     if len(options) == 1:
         return {**collapse(resolve(options[0], definitions), definitions), **outer}
-    if sorted(option["type"] for option in options) != ["integer", "string"]:
+    if sorted(option.get("type", "") for option in options) != ["integer", "string"]:
         raise ValueError(f"a CRD cannot express this choice: {options}")
     return {**options[0], **options[1], **outer, INT_OR_STRING: True}
 

@@ -1,0 +1,114 @@
+"""Models and profiles to build manifests from."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from heart_operator.api.handover import ServingReference
+from heart_operator.api.heartmodel import HeartModel
+from heart_operator.api.profile import RuntimeProfile
+from heart_operator.manifests.children import build_children
+from heart_operator.manifests.deployment import build_deployment
+from heart_operator.manifests.training_job import build_training_job
+from heart_operator.plan.values import Manifest, VersionDeployment
+
+INPUT = Path(__file__).parent / "input"
+DIGEST = "sha256:" + "ab" * 32
+TRIGGER = "spec-1a2b3c4d"
+MONITORING = frozenset({"ServiceMonitor", "PrometheusRule"})
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model with its profile, and everything that is built from the two."""
+
+    model: HeartModel
+    profile: RuntimeProfile
+
+    @property
+    def job(self) -> Manifest:
+        reference = ServingReference(version="6", digest=DIGEST)
+        return build_training_job(self.model, self.profile, TRIGGER, reference)
+
+    def deployment(self, version: str = "7") -> Manifest:
+        return build_deployment(
+            self.model,
+            self.profile,
+            version=version,
+            digest=DIGEST,
+            run_id="0123456789abcdef",
+            trigger=TRIGGER,
+            evaluation_sha256="cd" * 32,
+        )
+
+    def stable(self, version: str = "7") -> VersionDeployment:
+        return VersionDeployment(
+            name=self.deployment(version)["metadata"]["name"],
+            uid="uid",
+            version=version,
+            digest=DIGEST,
+            trigger=TRIGGER,
+            run_id="0123456789abcdef",
+            created=datetime(2026, 1, 2, tzinfo=UTC),
+            replicas=3,
+            ready=3,
+            up_to_date=True,
+        )
+
+    def children(self, kinds: frozenset[str] = MONITORING, version: str | None = "7") -> tuple[Manifest, ...]:
+        stable = self.stable(version) if version else None
+        return build_children(self.model, self.profile, kinds, stable)
+
+    def child(self, kind: str, name: str | None = None) -> Manifest:
+        found = [child for child in self.children() if child["kind"] == kind]
+        return next(child for child in found if name is None or child["metadata"]["name"] == name)
+
+    def everything(self) -> tuple[Manifest, ...]:
+        return (self.job, self.deployment(), *self.children())
+
+    def with_spec(self, **changes: Any) -> "Case":
+        """The same with other parts of the spec, by their names in the resource."""
+        data = self.model.dump()
+        return Case(HeartModel.model_validate(data | {"spec": data["spec"] | changes}), self.profile)
+
+    def with_profile(self, **changes: Any) -> "Case":
+        return Case(self.model, RuntimeProfile.model_validate(self.profile.dump() | changes))
+
+
+def read_case(name: str) -> Case:
+    data = yaml.safe_load((INPUT / f"{name}.yaml").read_text())
+    return Case(HeartModel.model_validate(data["model"]), RuntimeProfile.model_validate(data["profile"]))
+
+
+@pytest.fixture
+def smallest() -> Case:
+    return read_case("smallest")
+
+
+@pytest.fixture
+def full() -> Case:
+    return read_case("full")
+
+
+@pytest.fixture(params=["smallest", "full"])
+def case(request: pytest.FixtureRequest) -> Case:
+    return read_case(request.param)
+
+
+def containers(manifest: Manifest) -> list[dict[str, Any]]:
+    """All containers of a Job or Deployment."""
+    pod = manifest["spec"]["template"]["spec"]
+    return [*pod.get("initContainers", ()), *pod["containers"]]
+
+
+def environment(container: dict[str, Any]) -> dict[str, str]:
+    """What the process sees: Kubernetes turns `$$` into `$`."""
+    return {item["name"]: item["value"].replace("$$", "$") for item in container["env"]}
+
+
+def matches(selector: dict[str, str], labels: dict[str, str]) -> bool:
+    return selector.items() <= labels.items()
