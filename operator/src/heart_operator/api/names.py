@@ -74,6 +74,7 @@ class Reason:
     WAITING_FOR_TRAINING = "WaitingForTraining"
     # everything
     UP_TO_DATE = "UpToDate"
+    ON_HOLD = "OnHold"
     SUSPENDED = "Suspended"
     INVALID_SPEC = "InvalidSpec"
     ACTION_REFUSED = "ActionRefused"  # the API server, or an object of the same name, does not let us

@@ -220,14 +220,10 @@ def bounds_message(check: GateCheck, figure: Estimate) -> str:
 
 
 def regression_message(metric: str, verdict: Verdict, margin: float, difference: Difference) -> str:
-    words = {
-        "Passed": "no worse than",
-        "Failed": "worse than",
-        "InsufficientEvidence": "cannot be told from worse than",
-    }
+    words = {"Passed": "is not worse", "Failed": "is worse", "InsufficientEvidence": "may be worse"}
     candidate, serving = readable(difference.candidate, difference.serving)
     return (
-        f"{metric} {candidate} is {words[verdict]} the serving version's {serving} by the margin {margin:g} "
+        f"{metric} {candidate} {words[verdict]} than the serving version's {serving} by more than {margin:g} "
         f"(difference {difference.difference:+.3f}, n={difference.n}, "
         f"95 % {difference.low:+.3f} to {difference.high:+.3f})"
     )

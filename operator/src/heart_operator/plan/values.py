@@ -76,7 +76,7 @@ class Registry:
     claimed_by: str | None = None
     versions: Mapping[str, RegisteredVersion] = field(default_factory=dict)
     evaluation: Evaluation | None = None
-    """The evaluation of `plan.version_to_judge(observed)`, read back and matched with its digest."""
+    """The evaluation of `plan.versions.version_to_judge(observed)`, read back and matched with its digest."""
     evaluation_error: str | None = None
     aliases: Mapping[str, str] = field(default_factory=dict)
     """Every alias of the registered model and its version."""
@@ -150,7 +150,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to do, in this order: record facts, create, apply, scale, delete, registry, report status, events."""
+    """What to do, in this order: record facts, apply, create, scale, delete, registry, report status, events.
+
+    Applied before created: pods of a new Job or Deployment need their ServiceAccount and NetworkPolicies.
+    """
 
     facts: HeartModelStatus
     """The whole next status with the conditions as they were; recorded before any action that depends on it."""

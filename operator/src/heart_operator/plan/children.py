@@ -1,0 +1,26 @@
+"""What is applied and what is no longer wanted, besides Jobs and Deployments."""
+
+from collections.abc import Iterable
+
+from heart_operator.manifests.children import APPLIED_KINDS, build_children, key_of
+from heart_operator.plan.diff import needs_apply, stamp
+from heart_operator.plan.values import Manifest, ObjectKey, Observed
+from heart_operator.plan.versions import Version, as_deployment
+
+
+def wanted_children(observed: Observed, stable: Version | None) -> tuple[Manifest, ...]:
+    """Everything that should live beside the version that serves; nothing where no profile says how."""
+    if observed.profile is None:
+        return ()
+    deployment = as_deployment(observed, stable) if stable else None
+    return tuple(map(stamp, build_children(observed.model, observed.profile, observed.kinds, deployment)))
+
+
+def to_apply(observed: Observed, wanted: Iterable[Manifest]) -> tuple[Manifest, ...]:
+    return tuple(child for child in wanted if needs_apply(child, observed.children.get(key_of(child))))
+
+
+def to_remove(observed: Observed, wanted: Iterable[Manifest]) -> tuple[ObjectKey, ...]:
+    """Living children of our kinds that are not wanted: an Ingress, an HPA, monitoring that was switched off."""
+    keys = {key_of(child) for child in wanted}
+    return tuple(key for key in observed.children if (key.api_version, key.kind) in APPLIED_KINDS and key not in keys)

@@ -1,0 +1,47 @@
+"""Everything that one reconcile decided, for those who report it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from heart_operator.api.heartmodel import RejectedStatus
+from heart_operator.plan.gates import GateReport, gates_hash
+from heart_operator.plan.obstacles import Obstacle
+from heart_operator.plan.rejections import find_rejection
+from heart_operator.plan.rollout import Rollout
+from heart_operator.plan.training import TrainingPlan
+from heart_operator.plan.values import Observed, VersionDeployment
+from heart_operator.plan.versions import Version, deployment_of
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """`newest` is the version that should serve, `gate` the verdict on it (None: there is none)."""
+
+    observed: Observed
+    now: datetime
+    obstacle: Obstacle | None
+    training: TrainingPlan
+    newest: Version | None
+    gate: GateReport | None
+    rollout: Rollout
+
+    @property
+    def stable_deployment(self) -> VersionDeployment | None:
+        """Of the version that serves once the plan is carried out."""
+        return deployment_of(self.observed, self.rollout.stable)
+
+    @property
+    def candidate_deployment(self) -> VersionDeployment | None:
+        return deployment_of(self.observed, self.rollout.candidate)
+
+    @property
+    def refusal(self) -> RejectedStatus | None:
+        """Why the newest version is not the one that serves, when it was refused."""
+        stable = self.rollout.stable
+        if self.newest is None or (stable and stable.version == self.newest.version):
+            return None
+        gates = gates_hash(self.observed.model.spec.gates)
+        return find_rejection(self.rollout.rejected, self.newest, gates)
+
+    def has_obstacle(self, *reasons: str) -> bool:
+        return self.obstacle is not None and self.obstacle.reason in reasons

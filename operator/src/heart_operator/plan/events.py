@@ -1,0 +1,55 @@
+"""Events: what has just changed, said once. A restart repeats nothing: the stored conditions are compared with."""
+
+from collections.abc import Iterable
+
+from heart_operator.api.heartmodel import ConditionStatus
+from heart_operator.api.names import Condition, Reason
+from heart_operator.plan.values import Event
+
+TOLD = {
+    Condition.TRAINED: {Reason.TRAINING_STARTED, Reason.TRAINING_SUCCEEDED},
+    Condition.GATE_PASSED: {
+        Reason.GATE_PASSED,
+        Reason.GATE_FAILED,
+        Reason.INSUFFICIENT_EVIDENCE,
+        Reason.EVALUATION_UNREADABLE,
+    },
+    Condition.ROLLOUT_SUCCEEDED: {Reason.ROLLING_OUT, Reason.PROMOTED, Reason.NEVER_READY},
+    Condition.PROGRESSING: {
+        Reason.SUSPENDED,
+        Reason.INVALID_SPEC,
+        Reason.REGISTRY_UNAVAILABLE,
+        Reason.REGISTRY_LOST,
+        Reason.REGISTRY_NAME_TAKEN,
+    },
+}
+"""Conditions and reasons that make an event; besides these every training that failed."""
+TROUBLE = {
+    Reason.INSUFFICIENT_EVIDENCE,
+    Reason.EVALUATION_UNREADABLE,
+    Reason.REGISTRY_UNAVAILABLE,
+}
+"""Warnings though their condition is Unknown, not False."""
+
+
+def build_events(old: Iterable[ConditionStatus], new: Iterable[ConditionStatus]) -> tuple[Event, ...]:
+    """One event per condition whose reason or subject changed."""
+    before = {entry.type: entry for entry in old}
+    return tuple(event(entry) for entry in new if told(entry) and changed(before.get(entry.type), entry))
+
+
+def told(entry: ConditionStatus) -> bool:
+    failed_training = entry.type == Condition.TRAINED and entry.status == "False"
+    return failed_training or entry.reason in TOLD.get(entry.type, set())
+
+
+def changed(old: ConditionStatus | None, new: ConditionStatus) -> bool:
+    """Messages of obstacles hold passing details (an outage's last error), all others name what they are about."""
+    if old is None or (old.status, old.reason) != (new.status, new.reason):
+        return True
+    return new.type != Condition.PROGRESSING and old.message != new.message
+
+
+def event(entry: ConditionStatus) -> Event:
+    trouble = entry.status == "False" or entry.reason in TROUBLE
+    return Event("Warning" if trouble else "Normal", entry.reason, entry.message)

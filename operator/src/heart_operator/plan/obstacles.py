@@ -1,0 +1,87 @@
+"""What keeps the operator from training and rolling out. Whatever it is: what serves goes on serving."""
+
+from dataclasses import dataclass
+
+from heart_operator.api.names import Reason
+from heart_operator.plan.validate import problems
+from heart_operator.plan.values import Observed
+from heart_operator.plan.versions import Version, with_prefix
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Reason and message as conditions show them."""
+
+    reason: str
+    message: str
+
+
+def find_obstacle(observed: Observed, stable: Version | None) -> Obstacle | None:
+    """The first of: suspended by a person, a spec that cannot be carried out, a registry that cannot be used."""
+    return (
+        find_suspension(observed)
+        or find_invalid_spec(observed)
+        or find_silent_registry(observed)
+        or find_lost_registry(observed, stable)
+        or find_taken_name(observed)
+    )
+
+
+def find_suspension(observed: Observed) -> Obstacle | None:
+    if not observed.model.spec.suspend:
+        return None
+    return Obstacle(Reason.SUSPENDED, "The operator does not act; set spec.suspend to false to go on")
+
+
+def find_invalid_spec(observed: Observed) -> Obstacle | None:
+    found = problems(observed)
+    return Obstacle(Reason.INVALID_SPEC, "; ".join(found)) if found else None
+
+
+def find_silent_registry(observed: Observed) -> Obstacle | None:
+    error = observed.registry.error
+    if error is None:
+        return None
+    return Obstacle(
+        Reason.REGISTRY_UNAVAILABLE,
+        f"MLflow cannot be asked ({error}); what serves goes on, the rest waits until MLflow answers again",
+    )
+
+
+def find_lost_registry(observed: Observed, stable: Version | None) -> Obstacle | None:
+    """An emptied or restored registry must not start a training of every model."""
+    reported = observed.model.status.serving
+    if reported is None and stable is None:
+        return None
+    for version, digest in expected(observed, stable):
+        registered = observed.registry.versions.get(version)
+        if registered is None or differs(registered.artifact_sha256, digest):
+            words = "does not have" if registered is None else "has other bytes for"
+            return Obstacle(
+                Reason.REGISTRY_LOST,
+                f"The registry {words} version {version}, which serves; nothing is trained and pods go on serving. "
+                f"Restore {observed.model.registry_name} in MLflow from its backup",
+            )
+    return None
+
+
+def expected(observed: Observed, stable: Version | None) -> set[tuple[str, str]]:
+    """Version and digest of what serves, as the world and as the status have it."""
+    reported = observed.model.status.serving
+    found = {(stable.version, stable.digest)} if stable else set()
+    return found | ({(reported.version, with_prefix(reported.digest))} if reported else set())
+
+
+def differs(registered: str, known: str) -> bool:
+    return bool(registered and known) and with_prefix(registered) != known
+
+
+def find_taken_name(observed: Observed) -> Obstacle | None:
+    model, owner = observed.model, observed.registry.claimed_by
+    if owner is None or owner == f"{model.namespace}/{model.name}":
+        return None
+    return Obstacle(
+        Reason.REGISTRY_NAME_TAKEN,
+        f"The registered model {model.registry_name} belongs to the HeartModel {owner}; "
+        "delete that one, or create this one with another spec.registryName",
+    )

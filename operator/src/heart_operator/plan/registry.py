@@ -1,0 +1,59 @@
+"""What the registry is told: who serves, what was refused, which runs are over. Only what it does not say already."""
+
+from collections.abc import Iterable
+
+from heart_operator.api.handover import Tag
+from heart_operator.api.names import Reason
+from heart_operator.plan.gates import GateReport
+from heart_operator.plan.rejections import tag_of
+from heart_operator.plan.rollout import Rollout
+from heart_operator.plan.values import CloseRuns, Observed, RegistryAction, SetAlias, TagVersion
+from heart_operator.plan.versions import Version
+
+
+def plan_registry(
+    observed: Observed, rollout: Rollout, newest: Version | None, gate: GateReport | None, *, may_act: bool
+) -> tuple[RegistryAction, ...]:
+    """Runs are closed whenever the registry can be reached, aliases and tags only while it is surely ours."""
+    if observed.registry.error:
+        return ()
+    closing = tuple(runs_to_close(observed))
+    if not may_act:
+        return closing
+    return (*closing, *aliases(observed, rollout), *tags(observed, rollout, newest, gate))
+
+
+def runs_to_close(observed: Observed) -> Iterable[CloseRuns]:
+    """Runs that are RUNNING though their Job is not: it was killed, evicted, out of memory, or deleted."""
+    running = {job.trigger for job in observed.jobs if job.phase == "Running"}
+    ended = {job.trigger for job in observed.jobs}
+    for trigger in sorted(observed.registry.open_runs - running):
+        yield CloseRuns(trigger, "FAILED" if trigger in ended else "KILLED")
+
+
+def aliases(observed: Observed, rollout: Rollout) -> Iterable[SetAlias]:
+    """`serving`, `candidate` and `previous` are the operator's own."""
+    registry = observed.registry
+    if rollout.stable:
+        yield from alias(registry.aliases.get("serving"), SetAlias("serving", rollout.stable.version), observed)
+    candidate = rollout.candidate.version if rollout.candidate else None
+    yield from alias(registry.aliases.get("candidate"), SetAlias("candidate", candidate), observed)
+    previous = rollout.previous.version if rollout.previous else None
+    yield from alias(registry.aliases.get("previous"), SetAlias("previous", previous), observed)
+
+
+def alias(living: str | None, wanted: SetAlias, observed: Observed) -> Iterable[SetAlias]:
+    if wanted.version != living and (wanted.version is None or wanted.version in observed.registry.versions):
+        yield wanted
+
+
+def tags(observed: Observed, rollout: Rollout, newest: Version | None, gate: GateReport | None) -> Iterable[TagVersion]:
+    """Refusals survive a lost status. One by the gate is taken back once changed gates let the version pass."""
+    versions = observed.registry.versions
+    for entry in rollout.rejected:
+        if entry.version in versions and (versions[entry.version].rejected or "") != tag_of(entry):
+            yield TagVersion(entry.version, Tag.REJECTED, tag_of(entry))
+    if newest and gate and gate.passed and newest.version in versions:
+        tag = versions[newest.version].rejected or ""
+        if tag.startswith(Reason.GATE_FAILED) and all(entry.version != newest.version for entry in rollout.rejected):
+            yield TagVersion(newest.version, Tag.REJECTED, "")

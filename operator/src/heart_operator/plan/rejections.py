@@ -1,0 +1,61 @@
+"""Which versions are refused. A gate's refusal stands while the gates are the same, others until the bytes change."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from heart_operator.api.heartmodel import RejectedStatus
+from heart_operator.api.names import Reason
+from heart_operator.plan.times import written
+from heart_operator.plan.values import Observed
+from heart_operator.plan.versions import Version, with_prefix
+
+
+def find_rejection(rejected: Iterable[RejectedStatus], version: Version, gates_hash: str) -> RejectedStatus | None:
+    """The refusal of these bytes that still stands."""
+    return next((entry for entry in rejected if stands(entry, version, gates_hash)), None)
+
+
+def stands(entry: RejectedStatus, version: Version, gates_hash: str) -> bool:
+    same_bytes = with_prefix(entry.digest) == version.digest
+    return same_bytes and (entry.reason != Reason.GATE_FAILED or entry.gates_hash == gates_hash)
+
+
+def tagged_rejection(observed: Observed, version: Version, now: datetime) -> RejectedStatus | None:
+    """The registry's tag, for when the status was lost. A gate's refusal is not taken from it but judged again."""
+    registered = observed.registry.versions.get(version.version)
+    reason = registered.rejected if registered else None
+    if not reason or reason.startswith(Reason.GATE_FAILED):
+        return None
+    message = f"Refused before ({reason}), says its tag in the registry"
+    return reject(version, reason, message, now)
+
+
+def reject(version: Version, reason: str, message: str, now: datetime, gates_hash: str | None = None) -> RejectedStatus:
+    return RejectedStatus(
+        version=version.version,
+        digest=version.digest,
+        reason=reason,
+        gates_hash=gates_hash,
+        message=message,
+        time=written(now),
+    )
+
+
+def with_rejection(
+    rejected: tuple[RejectedStatus, ...], entry: RejectedStatus, limit: int
+) -> tuple[RejectedStatus, ...]:
+    """`entry` last, in the place of what was said of the same bytes before; at most `limit` entries."""
+    others = tuple(old for old in rejected if old.digest != entry.digest)
+    return (*others, entry)[-limit:]
+
+
+def without_gate_rejection(rejected: tuple[RejectedStatus, ...], version: Version) -> tuple[RejectedStatus, ...]:
+    """After the gates changed and let the version pass."""
+    return tuple(
+        entry for entry in rejected if with_prefix(entry.digest) != version.digest or entry.reason != Reason.GATE_FAILED
+    )
+
+
+def tag_of(entry: RejectedStatus) -> str:
+    """The tag's value: the reason, for a gate's refusal with the hash of the gates."""
+    return f"{entry.reason}:{entry.gates_hash}" if entry.gates_hash else entry.reason

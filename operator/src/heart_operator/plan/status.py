@@ -1,0 +1,67 @@
+"""The facts of the status: what serves, waits, stays warm, was refused, was trained."""
+
+from heart_operator.api.heartmodel import CandidateStatus, HeartModel, HeartModelStatus, HistoryEntry, ServingStatus
+from heart_operator.api.names import Label, Reason
+from heart_operator.plan.decision import Decision
+from heart_operator.plan.times import written
+from heart_operator.plan.versions import Version
+
+
+def build_facts(decision: Decision) -> HeartModelStatus:
+    """The next status, with the conditions as they were."""
+    model, rollout = decision.observed.model, decision.rollout
+    serving = serving_status(decision, rollout.stable) if rollout.stable else None
+    return HeartModelStatus(
+        observed_generation=model.generation,
+        conditions=model.status.conditions,
+        serving=serving,
+        candidate=candidate_status(decision, rollout.candidate) if rollout.candidate else None,
+        previous=rollout.previous,
+        rejected=rollout.rejected,
+        training=decision.training.status,
+        history=history(decision, serving),
+        gate=decision.gate.summary if decision.gate else model.status.gate,
+        replicas=serving.replicas if serving else 0,
+        selector=selector(model, rollout.stable) if rollout.stable else None,
+    )
+
+
+def serving_status(decision: Decision, stable: Version) -> ServingStatus:
+    before, deployment = decision.observed.model.status.serving, decision.stable_deployment
+    same = before is not None and before.version == stable.version
+    return ServingStatus(
+        version=stable.version,
+        digest=stable.digest,
+        since=before.since if before and same else written(decision.now),
+        replicas=deployment.replicas if deployment else 0,
+        ready_replicas=deployment.ready if deployment else 0,
+        url=url(decision.observed.model),
+    )
+
+
+def candidate_status(decision: Decision, candidate: Version) -> CandidateStatus:
+    before, deployment = decision.observed.model.status.candidate, decision.candidate_deployment
+    same = before is not None and before.version == candidate.version
+    since = before.since if before and same else written(deployment.created if deployment else decision.now)
+    return CandidateStatus(version=candidate.version, digest=candidate.digest, since=since)
+
+
+def history(decision: Decision, serving: ServingStatus | None) -> tuple[HistoryEntry, ...]:
+    """Who served when, newest last; the last entry is open and is what serves."""
+    model = decision.observed.model
+    entries = model.status.history
+    last = entries[-1] if entries else None
+    if serving is None or (last and last.until is None and last.version == serving.version):
+        return entries
+    closed = (*entries[:-1], last.model_copy(update={"until": serving.since})) if last and not last.until else entries
+    opened = HistoryEntry(version=serving.version, digest=serving.digest, from_=serving.since, reason=Reason.PROMOTED)
+    return (*closed, opened)[-model.spec.rollout.history_limit :]
+
+
+def url(model: HeartModel) -> str:
+    return f"http://{model.name}.{model.namespace}.svc"
+
+
+def selector(model: HeartModel, stable: Version) -> str:
+    """For the scale subresource: the pods that `status.replicas` counts."""
+    return f"{Label.MODEL}={model.name},{Label.MODEL_VERSION}={stable.version}"

@@ -1,0 +1,49 @@
+"""What starts a training: `<hash of the spec's part>-<hash of the annotation's value>`."""
+
+import json
+from collections.abc import Iterable
+
+from heart_operator.api.heartmodel import HeartModel
+from heart_operator.api.names import Annotation, short_hash
+from heart_operator.plan.values import Observed
+
+WITHOUT_EFFECT = {"resources", "timeout_seconds", "backoff_limit"}
+"""Fields of `spec.training` that change how long it takes, not what comes out."""
+
+
+def spec_trigger(model: HeartModel) -> str:
+    """Changes with everything that a training depends on.
+
+    Fields at their default are left out, so that a new operator with a new field does not train every model again.
+    """
+    spec = model.spec
+    parts = {
+        "dataset": spec.dataset.model_dump(mode="json", exclude_defaults=True),
+        "target": spec.target.model_dump(mode="json", exclude_defaults=True),
+        "features": [feature.model_dump(mode="json", exclude_defaults=True) for feature in spec.features],
+        "training": spec.training.model_dump(mode="json", exclude_defaults=True, exclude=WITHOUT_EFFECT),
+    }
+    return short_hash(json.dumps(parts, sort_keys=True))
+
+
+def current_trigger(observed: Observed) -> str:
+    """What a training must carry to count as done.
+
+    A new value of the annotation asks for a training, its removal (by a tool that applies files) asks for nothing:
+    then whatever was last trained for this spec still counts.
+    """
+    wanted = spec_trigger(observed.model)
+    if value := observed.model.annotations.get(Annotation.RETRAIN):
+        return f"{wanted}-{short_hash(value)}"
+    return next((trigger for trigger in past_triggers(observed) if trigger.split("-")[0] == wanted), wanted)
+
+
+def past_triggers(observed: Observed) -> Iterable[str]:
+    """Newest first, as far as that can be told: status, what serves, Jobs, other Deployments."""
+    if training := observed.model.status.training:
+        yield training.trigger
+    serving = observed.stable_version
+    yield from (deployment.trigger for deployment in observed.deployments if deployment.version == serving)
+    newest_first = sorted(observed.jobs, key=lambda job: (job.created, job.name), reverse=True)
+    yield from (job.trigger for job in newest_first)
+    yield from (deployment.trigger for deployment in observed.deployments)

@@ -1,0 +1,150 @@
+"""What the CRD's schema and rules cannot know: each problem names the field and what to do."""
+
+import re
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from urllib.parse import urlsplit
+
+from heart_operator.api.contract import Feature
+from heart_operator.api.durations import seconds
+from heart_operator.api.handover import DataAccess
+from heart_operator.api.heartmodel import Alerts, GateCheck, HeartModel, HeartModelSpec
+from heart_operator.api.profile import RuntimeProfile
+from heart_operator.api.quantities import amount
+from heart_operator.api.resources import Resources
+from heart_operator.plan.values import Observed
+
+DNS_LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
+CLAIM = re.compile(r"pvc://[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[^/].*")
+CONFIG_MAP = re.compile(r"configmap://[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[-._a-zA-Z0-9]+")
+REGRESSION_METRICS = frozenset({"rmse", "mae", "r2"})
+BOUNDS_ONLY = frozenset({"calibration_slope"})
+"""Best at 1: neither «worse» nor a gap means anything for these."""
+
+
+def problems(observed: Observed) -> tuple[str, ...]:
+    """`spec.field: what is wrong; what to do`, for every problem; empty when the spec can be carried out."""
+    return tuple(_problems(observed.model, observed.profile, observed.profiles))
+
+
+def _problems(model: HeartModel, profile: RuntimeProfile | None, profiles: tuple[str, ...]) -> Iterable[str]:
+    yield from name_problems(model)
+    if profile is None:
+        known = ", ".join(profiles) or "none"
+        yield f"spec.runtime: there is no runtime profile {model.spec.runtime!r}; use one of: {known}"
+    else:
+        yield from dataset_problems(model.spec.dataset.uri, profile.data)
+        yield from registry_name_problems(model, profile)
+    yield from contract_problems(model.spec)
+    for index, check in enumerate(model.spec.gates.checks):
+        yield from check_problems(f"spec.gates.checks[{index}]", check, model.spec)
+    yield from alert_problems(model.spec.monitoring.alerts)
+    yield from resource_problems("spec.training.resources", model.spec.training.resources)
+    yield from resource_problems("spec.serving.resources", model.spec.serving.resources)
+    autoscaling = model.spec.serving.autoscaling
+    if autoscaling and autoscaling.min_replicas > autoscaling.max_replicas:
+        yield "spec.serving.autoscaling: minReplicas is above maxReplicas"
+
+
+def name_problems(model: HeartModel) -> Iterable[str]:
+    """The Service bears the model's name; all other names are derived and cut where necessary."""
+    if len(model.name) > 63 or not DNS_LABEL.fullmatch(model.name):
+        yield (
+            "metadata.name: it becomes the Service's name, so it must have at most 63 characters of a-z, 0-9 and «-» "
+            "and start with a letter; create the model under another name"
+        )
+
+
+def dataset_problems(uri: str, access: DataAccess) -> Iterable[str]:
+    scheme = uri.split("://", maxsplit=1)[0]
+    if scheme not in access.schemes:
+        allowed = ", ".join(access.schemes)
+        yield f"spec.dataset.uri: the runtime profile does not allow {scheme}://; use one of: {allowed}"
+    elif scheme in ("http", "https"):
+        yield from host_problems(uri, access)
+    elif scheme == "pvc" and not CLAIM.fullmatch(uri):
+        yield "spec.dataset.uri: write pvc://claim/path/to/file"
+    elif scheme == "configmap" and not CONFIG_MAP.fullmatch(uri):
+        yield "spec.dataset.uri: write configmap://name/key"
+
+
+def host_problems(uri: str, access: DataAccess) -> Iterable[str]:
+    """The Job checks again, with what the name resolves to."""
+    try:
+        host = urlsplit(uri).hostname or ""
+    except ValueError:
+        host = ""
+    if not host:
+        yield "spec.dataset.uri: it names no host; write https://host/path"
+    elif access.hosts and not any(fnmatchcase(host, pattern) for pattern in access.hosts):
+        allowed = ", ".join(access.hosts)
+        yield f"spec.dataset.uri: the runtime profile does not allow the host {host}; allowed are: {allowed}"
+
+
+def registry_name_problems(model: HeartModel, profile: RuntimeProfile) -> Iterable[str]:
+    name = model.registry_name
+    if not name.startswith(f"{model.namespace}.") and name not in profile.registry_names:
+        yield (
+            f"spec.registryName: {name!r} does not start with {model.namespace + '.'!r}; choose such a name, or ask "
+            "the administrator to allow this one in the runtime profile (registryNames)"
+        )
+
+
+def contract_problems(spec: HeartModelSpec) -> Iterable[str]:
+    if spec.training.task == "regression" and spec.target.positive_above is not None:
+        yield (
+            "spec.target.positiveAbove: it makes classes of the target; remove it, or set training.task: classification"
+        )
+    names = [feature.name for feature in spec.features]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"spec.features: {name} is there more than once"
+    if spec.target.name in names:
+        yield f"spec.features: {spec.target.name} is the target; a model must not see what it predicts"
+    if spec.dataset.columns:
+        for name in (*names, spec.target.name):
+            if name not in spec.dataset.columns:
+                yield f"spec.dataset.columns: {name} is not among them; add it or remove it from the contract"
+    for index, feature in enumerate(spec.features):
+        yield from feature_problems(f"spec.features[{index}]", feature)
+
+
+def feature_problems(path: str, feature: Feature) -> Iterable[str]:
+    if feature.minimum is not None and feature.maximum is not None and feature.minimum > feature.maximum:
+        yield f"{path}: minimum is above maximum ({feature.name})"
+
+
+def check_problems(path: str, check: GateCheck, spec: HeartModelSpec) -> Iterable[str]:
+    regression = spec.training.task == "regression"
+    if (check.metric in REGRESSION_METRICS) != regression:
+        yield f"{path}.metric: {check.metric} does not exist for training.task {spec.training.task}"
+    bounds = [check.min is not None or check.max is not None, check.max_regression is not None]
+    if [*bounds, check.max_gap is not None].count(True) != 1:
+        yield f"{path}: set min or max, or maxRegression, or maxGap with slice"
+    if check.min is not None and check.max is not None and check.min > check.max:
+        yield f"{path}: min is above max"
+    if check.metric in BOUNDS_ONLY and (check.max_regression is not None or check.max_gap is not None):
+        yield f"{path}: {check.metric} is best at 1 and can only have min and max"
+    yield from slice_problems(path, check, spec.features)
+
+
+def slice_problems(path: str, check: GateCheck, features: Iterable[Feature]) -> Iterable[str]:
+    if (check.slice is None) != (check.max_gap is None):
+        yield f"{path}: maxGap and slice belong together"
+    elif check.slice is not None and check.slice not in [feature.name for feature in features if feature.sensitive]:
+        yield f"{path}.slice: {check.slice} is not a sensitive feature; set sensitive: true on it in spec.features"
+
+
+def alert_problems(alerts: Alerts) -> Iterable[str]:
+    if alerts.error_rate.warning > alerts.error_rate.critical:
+        yield "spec.monitoring.alerts.errorRate: warning is above critical"
+    if seconds(alerts.latency_p95.warning) > seconds(alerts.latency_p95.critical):
+        yield "spec.monitoring.alerts.latencyP95: warning is above critical"
+
+
+def resource_problems(path: str, resources: Resources | None) -> Iterable[str]:
+    if resources is None or resources.requests is None or resources.limits is None:
+        return
+    for name in ("cpu", "memory"):
+        request, limit = getattr(resources.requests, name), getattr(resources.limits, name)
+        if request is not None and limit is not None and amount(request) > amount(limit):
+            yield f"{path}.requests.{name}: {request} is above the limit {limit}"

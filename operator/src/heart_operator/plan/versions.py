@@ -1,0 +1,161 @@
+"""Which versions there are, which one serves, and which one was trained last: read from the world as it is.
+
+Digests come from the Job's termination message, and live on in the status and in the Deployment's annotations.
+What MLflow says of a digest is used in one case alone: the serving version's Deployment is gone, and all of these.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from heart_operator.api.handover import ServingReference
+from heart_operator.api.heartmodel import TrainingStatus
+from heart_operator.api.names import deployment_name
+from heart_operator.plan.triggers import current_trigger
+from heart_operator.plan.values import Observed, TrainingJob, VersionDeployment
+
+EPOCH = datetime.fromtimestamp(0, UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A model version, with what a Deployment of it needs."""
+
+    version: str
+    digest: str
+    trigger: str = ""
+    run_id: str = ""
+    evaluation_sha256: str = ""
+
+    @property
+    def reference(self) -> ServingReference:
+        return ServingReference(version=self.version, digest=self.digest)
+
+
+def version_to_judge(observed: Observed) -> Version | None:
+    """The version whose evaluation the gate needs; `observed.registry` is not looked at.
+
+    The one trained for what the spec says now; as long as there is none, the newest trained one that is newer than
+    what serves (an older one must not come back only because a training failed).
+    """
+    trained = tuple(trained_versions(observed))
+    wanted = current_trigger(observed)
+    for version in trained:
+        if version.trigger == wanted:
+            return version
+    stable = serving_version_name(observed)
+    newer = [version for version in trained if stable is None or order(version.version) >= order(stable)]
+    return max(newer, key=lambda version: order(version.version), default=None)
+
+
+def stable_version(observed: Observed) -> Version | None:
+    """The version that serves; with an empty digest when nobody knows it any more."""
+    name = serving_version_name(observed)
+    if name is None:
+        return None
+    for version in trained_versions(observed):
+        if version.version == name:
+            return version
+    return remembered(observed, name)
+
+
+def serving_version_name(observed: Observed) -> str | None:
+    """What the Service's selector names. The status speaks when the Service is gone, or names what does not exist."""
+    selected, reported = observed.stable_version, observed.model.status.serving
+    if reported is None or selected == reported.version:
+        return selected
+    running = {deployment.version for deployment in observed.deployments}
+    if selected in running or (selected is not None and reported.version not in running):
+        return selected
+    return reported.version
+
+
+def trained_versions(observed: Observed) -> Iterable[Version]:
+    """Versions of whose digests we hold our own record: Deployments, Jobs, status."""
+    for deployment in observed.deployments:
+        yield of_deployment(deployment)
+    for job in sorted(observed.jobs, key=lambda job: (job.created, job.name), reverse=True):
+        if job.result and job.phase != "Running":
+            yield of_job(job)
+    if (training := observed.model.status.training) and training.phase == "Succeeded" and training.version:
+        yield of_training(training)
+
+
+def remembered(observed: Observed, name: str) -> Version:
+    """The serving version from the status and, for what is missing there, from the registry."""
+    registered = observed.registry.versions.get(name)
+    reported = observed.model.status.serving
+    digest = reported.digest if reported and reported.version == name else ""
+    if registered is None:
+        return Version(name, digest)
+    return Version(name, digest or with_prefix(registered.artifact_sha256), registered.trigger, registered.run_id)
+
+
+def of_deployment(deployment: VersionDeployment) -> Version:
+    return Version(
+        deployment.version,
+        with_prefix(deployment.digest),
+        deployment.trigger,
+        deployment.run_id,
+        deployment.evaluation_sha256,
+    )
+
+
+def of_job(job: TrainingJob) -> Version:
+    """Of a Job with a result."""
+    assert job.result
+    result = job.result
+    return Version(
+        result.version, with_prefix(result.artifact_sha256), job.trigger, result.run_id, result.evaluation_sha256
+    )
+
+
+def of_training(training: TrainingStatus) -> Version:
+    return Version(
+        training.version or "",
+        with_prefix(training.artifact_sha256 or ""),
+        training.trigger,
+        training.run_id or "",
+        training.evaluation_sha256 or "",
+    )
+
+
+def deployment_of(observed: Observed, version: Version | None) -> VersionDeployment | None:
+    """The Deployment of exactly these bytes."""
+    if version is None:
+        return None
+    return next(
+        (
+            deployment
+            for deployment in observed.deployments
+            if deployment.version == version.version and with_prefix(deployment.digest) == version.digest
+        ),
+        None,
+    )
+
+
+def as_deployment(observed: Observed, version: Version) -> VersionDeployment:
+    """The Deployment that `version` has, or will have once it is created."""
+    return deployment_of(observed, version) or VersionDeployment(
+        name=deployment_name(observed.model.name, version.version),
+        uid="",
+        version=version.version,
+        digest=version.digest,
+        trigger=version.trigger,
+        run_id=version.run_id,
+        created=EPOCH,
+        replicas=0,
+        ready=0,
+        up_to_date=False,
+        evaluation_sha256=version.evaluation_sha256,
+    )
+
+
+def with_prefix(digest: str) -> str:
+    """`sha256:<hex>`, however it was written; empty stays empty."""
+    return digest if not digest or digest.startswith("sha256:") else f"sha256:{digest}"
+
+
+def order(version: str) -> int:
+    """MLflow counts versions up from 1."""
+    return int(version) if version.isdecimal() else 0
