@@ -59,9 +59,9 @@ def _explain_value(feature: Feature, value: Any, path: Path) -> Iterator[Violati
         if isinstance(value, bool) or not isinstance(value, int | float | str) or value not in (feature.values or ()):
             yield _not_listed(feature, path)
     elif isinstance(value, bool) or not isinstance(value, int | float):
-        yield Violation(path, "float_type", f"must be a number{_unit(feature)}")
+        yield Violation(path, "float_type", f"must be a number{_in_brackets(feature)}")
     elif feature.type == "integer" and value != value // 1:
-        yield Violation(path, "int_type", f"must be a whole number{_unit(feature)}")
+        yield Violation(path, "int_type", f"must be a whole number{_in_brackets(feature)}")
     else:
         yield from _explain_range(feature, value, path)
 
@@ -85,3 +85,7 @@ def _explain_range(feature: Feature, value: float, path: Path) -> Iterator[Viola
 
 def _unit(feature: Feature) -> str:
     return f" {feature.unit}" if feature.unit else ""
+
+
+def _in_brackets(feature: Feature) -> str:
+    return f" ({feature.unit})" if feature.unit else ""

@@ -1,0 +1,92 @@
+"""The quick validator, the slow one that explains, and heart_operator.api.contract.Feature say the same."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from heart_operator.api.contract import Feature
+from heart_serving.contract import Contract
+from heart_serving.errors import Invalid
+from heart_serving.violations import MAX_VIOLATIONS, explain_record
+from tests.support.tiny_model import HEART, RECORD
+from tests.unit.serving.strategies import any_records, contracts, good_records
+
+
+def encoded(feature: Feature, value: Any) -> float:
+    """Feature's docstring, word for word."""
+    if value is None:
+        return math.nan
+    if feature.type == "category":
+        return float(list(feature.values or ()).index(value))
+    return float(value)
+
+
+@given(st.data())
+def test_good_records_are_encoded_as_the_contract_says(data: st.DataObject) -> None:
+    contract = data.draw(contracts())
+    records = data.draw(st.lists(good_records(contract), min_size=1, max_size=5))
+    expected = [[encoded(feature, record.get(feature.name)) for feature in contract] for record in records]
+    rows = Contract.of(contract, 100).rows(records)
+    np.testing.assert_array_equal(rows, np.array(expected, np.float32))
+
+
+@given(st.data())
+def test_a_record_is_refused_exactly_when_there_is_something_to_explain(data: st.DataObject) -> None:
+    contract = data.draw(contracts())
+    record = data.draw(any_records(contract))
+    assert Contract.of(contract, 100).encode(record, []) == (not explain_record(contract, record, ()))
+
+
+@pytest.mark.parametrize(
+    ("change", "path", "message"),
+    [
+        ({"age": 121}, "age", "must be at most 120 years"),
+        ({"age": -0.5}, "age", "must be at least 0 years"),
+        ({"age": "54"}, "age", "must be a number (years)"),
+        ({"age": True}, "age", "must be a number (years)"),
+        ({"age": None}, "age", "is null, but required"),
+        ({"age": [54]}, "age", "must be a number (years)"),
+        ({"sex": 2}, "sex", "must be one of 0, 1"),
+        ({"sex": True}, "sex", "must be one of 0, 1"),
+        ({"sex": "1"}, "sex", "must be one of 0, 1"),
+        ({"cp": "none "}, "cp", "must be one of 'typical', 'atypical', 'none'"),
+        ({"cp": {}}, "cp", "must be one of 'typical', 'atypical', 'none'"),
+        ({"vessels": 1.5}, "vessels", "must be a whole number"),
+        ({"vessels": 4}, "vessels", "must be at most 3"),
+        ({"exang": 1}, "exang", "must be true or false"),
+        ({"vessel": 1}, "vessel", "is not a feature of this model; did you mean vessels?"),
+        ({"1=1; --": 1}, "(unknown field)", "is not a feature of this model"),
+    ],
+)
+def test_each_violation_names_the_field_and_the_bound(change: dict[str, Any], path: str, message: str) -> None:
+    with pytest.raises(Invalid) as refusal:
+        Contract.of(HEART, 100).rows([RECORD, RECORD | change])
+    assert [(v.path, v.message) for v in refusal.value.violations] == [((1, path), message)]
+
+
+def test_missing_required_feature() -> None:
+    with pytest.raises(Invalid, match="age: is missing, but required"):
+        Contract.of(HEART, 100).rows([{k: v for k, v in RECORD.items() if k != "age"}], single=True)
+
+
+def test_equal_numbers_are_equal_whatever_their_spelling() -> None:
+    rows = Contract.of(HEART, 100).rows([RECORD, RECORD | {"sex": 1.0, "vessels": 2.0, "age": 54.0}])
+    assert rows[0].tolist() == rows[1].tolist()
+
+
+def test_numbers_that_float32_cannot_hold_are_refused() -> None:
+    open_feature = (Feature(name="x", type="number"),)
+    assert Contract.of(open_feature, 1).rows([{"x": 3.4e38}]).tolist()[0][0] < math.inf
+    with pytest.raises(Invalid):
+        Contract.of(open_feature, 1).rows([{"x": 1e39}])
+
+
+def test_errors_of_a_large_batch_are_capped() -> None:
+    with pytest.raises(Invalid) as refusal:
+        Contract.of(HEART, 1000).rows([{}] * 1000)
+    assert len(refusal.value.violations) == MAX_VIOLATIONS + 1
+    assert refusal.value.violations[-1].type == "too_many_errors"

@@ -1,0 +1,107 @@
+"""The Open Inference Protocol means the same as /predict."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from heart_operator.api.contract import Feature
+from tests.support.serving import InProcess, in_process
+from tests.support.tiny_model import RECORD, tiny_model
+
+INFER = "/v2/models/heart/infer"
+SECOND = {"age": 70, "sex": 0, "cp": "none", "vessels": 0, "exang": True}
+DATATYPES = {"age": "FP32", "sex": "INT64", "cp": "BYTES", "vessels": "INT32", "exang": "BOOL"}
+NUMBERS = (
+    Feature(name="a", type="number"),
+    Feature(name="b", type="category", values=(5, 7)),
+    Feature(name="c", type="boolean"),
+)
+
+
+def columns(*records: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    shape = changes.pop("shape", [len(records)])
+    return {
+        "inputs": [
+            {"name": name, "shape": shape, "datatype": kind, "data": [record[name] for record in records]}
+            for name, kind in DATATYPES.items()
+        ]
+    } | changes
+
+
+async def plain(served: InProcess, *records: dict[str, Any]) -> list[dict[str, Any]]:
+    predictions: list[dict[str, Any]] = (await served.client.post("/predict", json=list(records))).json()["predictions"]
+    return predictions
+
+
+@pytest.mark.parametrize("path", [INFER, "/v2/models/heart/versions/7/infer"])
+@pytest.mark.parametrize("shape", [[2], [2, 1]])
+async def test_one_tensor_per_feature(served: InProcess, path: str, shape: list[int]) -> None:
+    answer = (await served.client.post(path, json=columns(RECORD, SECOND, shape=shape, id="q1"))).json()
+    wanted = await plain(served, RECORD, SECOND)
+    outputs = {output["name"]: output for output in answer["outputs"]}
+    assert (answer["id"], answer["model_name"], answer["model_version"]) == ("q1", "heart", "7")
+    assert outputs["prediction"]["data"] == [row["prediction"] for row in wanted]
+    assert (outputs["label"]["datatype"], outputs["label"]["data"]) == ("BYTES", [row["label"] for row in wanted])
+    assert outputs["probabilities"]["shape"] == [2, 2]
+    assert outputs["probabilities"]["data"][1::2] == [row["probability"] for row in wanted]
+
+
+@pytest.mark.parametrize("nested", [True, False])
+async def test_one_tensor_for_all_features(tmp_path: Path, nested: bool) -> None:
+    served = in_process(tiny_model(NUMBERS), tmp_path)
+    rows = [[1.5, 5, 0], [2.5, 7, 1]]
+    data = rows if nested else [value for row in rows for value in row]
+    tensor = {"name": "features", "shape": [2, 3], "datatype": "FP64", "data": data}
+    answer = (await served.client.post(INFER, json={"inputs": [tensor], "outputs": [{"name": "prediction"}]})).json()
+    wanted = await plain(served, {"a": 1.5, "b": 5, "c": False}, {"a": 2.5, "b": 7, "c": True})
+    assert [output["name"] for output in answer["outputs"]] == ["prediction"]
+    assert answer["outputs"][0]["data"] == [row["prediction"] for row in wanted]
+
+
+async def test_null_is_a_missing_value(served: InProcess) -> None:
+    without = {key: value for key, value in RECORD.items() if key != "vessels"}
+    answer = (await served.client.post(INFER, json=columns(RECORD | {"vessels": None}))).json()
+    assert answer["outputs"][2]["data"][1] == (await plain(served, without))[0]["probability"]
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "says"),
+    [
+        ({"name": "weight"}, 422, "weight: is not a feature"),
+        ({"name": "sex"}, 422, "sex: is given twice"),
+        ({"data": [540.0]}, 422, "0.age: must be at most 120 years"),
+        ({"data": ["54"]}, 422, "inputs.age.data: every value must be of its datatype FP32"),
+        ({"data": [54.0, 55.0]}, 422, "inputs.age.data: must hold as many values"),
+        ({"data": [[[54.0]]]}, 422, "inputs.age.data"),
+        ({"data": None}, 422, "inputs.age.data: must be a list"),
+        ({"datatype": "FP31"}, 422, "inputs.age.datatype: must be one of"),
+        ({"shape": [1, 1, 1]}, 422, "inputs.age.shape"),
+        ({"shape": [-1]}, 422, "inputs.age.shape"),
+        ({"shape": [True]}, 422, "inputs.age.shape"),
+        ({"shape": [10**15], "data": []}, 413, "at most 10000 records"),
+        ({"shape": [2], "data": [54, 54]}, 422, "inputs.sex.shape: must be [2] or [2, 1]"),
+    ],
+)
+async def test_refusals_in_the_protocols_form(
+    served: InProcess, change: dict[str, Any], status: int, says: str
+) -> None:
+    question = columns(RECORD)
+    question["inputs"][0] |= change
+    reply = await served.client.post(INFER, json=question)
+    assert reply.status_code == status
+    assert says in reply.json()["error"]
+
+
+async def test_metadata_and_readiness(served: InProcess) -> None:
+    metadata = (await served.client.get("/v2/models/heart/versions/7")).json()
+    assert [(item["name"], item["datatype"]) for item in metadata["inputs"]] == [
+        ("age", "FP32"),
+        ("sex", "INT64"),
+        ("cp", "BYTES"),
+        ("vessels", "INT64"),
+        ("exang", "BOOL"),
+    ]
+    assert (await served.client.get("/v2/models/heart/ready")).json() == {"name": "heart", "ready": True}
+    assert (await served.client.get("/v2/models/heart/versions/8/ready")).status_code == 404
+    assert (await served.client.get("/v2")).json()["name"] == "heartops"
