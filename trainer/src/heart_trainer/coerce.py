@@ -9,7 +9,6 @@ from heart_operator.api.contract import Feature
 
 GREATEST = float(np.finfo(np.float32).max)
 _BOOLEANS = {"0": 0.0, "1": 1.0, "false": 0.0, "true": 1.0}
-Texts = "pd.Series[str]"
 
 
 def numbers(texts: pd.Series) -> pd.Series:
@@ -25,7 +24,7 @@ def whole(texts: pd.Series) -> pd.Series:
 
 def booleans(texts: pd.Series) -> pd.Series:
     """0.0 or 1.0, from 0/1 (also `1.0`) and true/false."""
-    spelt = texts.str.lower().map(_BOOLEANS).astype(np.float64)
+    spelt = texts.map(lambda text: _BOOLEANS.get(text.lower()), na_action="ignore").astype(np.float64)
     return spelt.fillna(numbers(texts).where(lambda value: value.isin([0.0, 1.0])))
 
 

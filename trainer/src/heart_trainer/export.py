@@ -49,6 +49,7 @@ def to_bytes(model: Any, features: int) -> bytes:
     graph = _single_output(pipeline, features)
     if isinstance(model, CalibratedModel):
         append_calibrator(graph, model.calibrator)
+    _drop_unused(graph.graph)
     onnx.checker.check_model(graph)
     return bytes(graph.SerializeToString(deterministic=True))
 
@@ -119,3 +120,11 @@ def _rename_output(model: onnx.ModelProto, old: str, width: int) -> None:
         node.output[:] = [ONNX_OUTPUT if name == old else name for name in node.output]
     output = onnx.helper.make_tensor_value_info(ONNX_OUTPUT, onnx.TensorProto.FLOAT, [None, width])
     model.graph.output[0].CopyFrom(output)
+
+
+def _drop_unused(graph: onnx.GraphProto) -> None:
+    """Constants that only the dropped label output read; onnxruntime warns of each."""
+    read = {name for node in graph.node for name in node.input}
+    kept = [constant for constant in graph.initializer if constant.name in read]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)

@@ -10,15 +10,12 @@ from heart_operator.api.contract import Dataset
 from heart_trainer.errors import DataInvalid
 
 
-def parse(data: bytes, dataset: Dataset, header: bool | None = None) -> pd.DataFrame:
-    """Every column as stripped text, a missing value as None. Raises DataInvalid.
+def parse(data: bytes, dataset: Dataset) -> pd.DataFrame:
+    """Every column as stripped text. A CSV has a header unless `dataset.columns` names its columns.
 
-    `header`: whether a CSV names its columns; by default it does unless `dataset.columns` names them.
+    Raises DataInvalid.
     """
-    named = dataset.columns is None if header is None else header
-    frame = _parquet(data) if dataset.format == "parquet" else _csv(data, named)
-    if dataset.format == "csv" and not named:
-        frame = _name(frame, dataset.columns or ())
+    frame = _parquet(data) if dataset.format == "parquet" else _name(_csv(data), dataset.columns)
     twice = sorted({str(name) for name in frame.columns[frame.columns.duplicated()]})
     if twice:
         raise DataInvalid(f"The file has more than one column called {', '.join(twice)}.")
@@ -32,15 +29,15 @@ def without_missing(values: "pd.Series[str]", spellings: frozenset[str]) -> "pd.
     return values.where(values.notna() & (values != "") & ~values.isin(spellings), None)
 
 
-def _csv(data: bytes, header: bool) -> pd.DataFrame:
+def _csv(data: bytes) -> pd.DataFrame:
+    """Every line as a row, the header too: pandas would rename what stands in it twice."""
     try:
         frame = pd.read_csv(
             io.BytesIO(data),
-            header=0 if header else None,
+            header=None,
             dtype=str,
             keep_default_na=False,
             skipinitialspace=True,
-            index_col=False,
             encoding="utf-8-sig",
         )
     except pd.errors.EmptyDataError:
@@ -50,7 +47,7 @@ def _csv(data: bytes, header: bool) -> pd.DataFrame:
         raise DataInvalid(f"The file is not proper CSV. {place.group() if place else ''}".strip()) from None
     except UnicodeDecodeError:
         raise DataInvalid("The file is not UTF-8 text; is dataset.format right?") from None
-    return _as_text(frame.rename(columns=lambda name: str(name).strip()))
+    return _as_text(frame)
 
 
 def _parquet(data: bytes) -> pd.DataFrame:
@@ -69,7 +66,9 @@ def _text(value: object) -> str:
     return str(value).strip()
 
 
-def _name(frame: pd.DataFrame, columns: tuple[str, ...]) -> pd.DataFrame:
+def _name(frame: pd.DataFrame, columns: tuple[str, ...] | None) -> pd.DataFrame:
+    if columns is None:
+        return frame[1:].reset_index(drop=True).set_axis([str(name) for name in frame.iloc[0]], axis=1)
     if frame.shape[1] != len(columns):
         raise DataInvalid(f"The file has {frame.shape[1]} columns, dataset.columns names {len(columns)}.")
     return frame.set_axis(list(columns), axis=1)
