@@ -23,11 +23,11 @@ class Actions:
         self._registry = registry
 
     async def carry_out(self, observed: Observed, plan: Plan) -> None:
-        """Create, apply, scale, delete, then the registry. Stops at the first thing that does not work."""
-        for manifest in plan.create:
-            await self._create(observed, manifest)
+        """Apply, create, scale, delete, then the registry. Stops at the first thing that does not work."""
         for manifest in plan.apply:
             await self._apply(observed, manifest)
+        for manifest in plan.create:
+            await self._create(observed, manifest)
         for scale in plan.scale:
             await self._scale(observed, scale)
         for key in plan.delete:

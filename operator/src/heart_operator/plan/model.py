@@ -140,7 +140,7 @@ def requeue_after(decision: Decision) -> float | None:
         moments.append((rollout.deadline - decision.now).total_seconds())
     if rollout.previous:
         moments.append((read(rollout.previous.warm_until) - decision.now).total_seconds())
-    if needs_registry(decision):
+    if needs_registry(decision) or has_just_failed(decision):
         moments.append(POLL_SECONDS)
     return max(LEAST_SECONDS, min(moments)) if moments else None
 
@@ -150,3 +150,11 @@ def needs_registry(decision: Decision) -> bool:
         return True
     unjudged = decision.newest is not None and decision.gate is None
     return unjudged or (decision.rollout.candidate is not None and decision.rollout.step == "Hold")
+
+
+def has_just_failed(decision: Decision) -> bool:
+    """The registry's view may be older than the end of the Job: a run left open is found at the second look."""
+    training = decision.training.status
+    if training is None or training.phase != "Failed" or training.finished_at is None:
+        return False
+    return (decision.now - read(training.finished_at)).total_seconds() < POLL_SECONDS
