@@ -36,9 +36,8 @@ class HttpServer:
 
     @property
     def port(self) -> int:
-        """Where it listens, once started."""
-        port: int = self._runner.addresses[0][1]
-        return port
+        """Where it listens; 0 before it is started."""
+        return next((address[1] for address in self._runner.addresses), 0)
 
     async def start(self) -> None:
         await self._runner.setup()

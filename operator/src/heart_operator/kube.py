@@ -44,7 +44,7 @@ class Actions:
         except Conflict:
             await self._check_ours(observed, kind, manifest["metadata"]["name"])
         else:
-            log.info("Created", extra=named(manifest))
+            say("created", observed, manifest["kind"], manifest["metadata"]["name"])
 
     async def _apply(self, observed: Observed, manifest: Manifest) -> None:
         """To a living object by its uid: a namesake that took its place meanwhile is not touched."""
@@ -53,7 +53,7 @@ class Actions:
         if living:
             manifest = {**manifest, "metadata": {**manifest["metadata"], "uid": living["metadata"]["uid"]}}
         await self._cluster.apply(kind, manifest)
-        log.info("Applied", extra=named(manifest))
+        say("applied", observed, kind.kind, name)
 
     async def _check_ours(self, observed: Observed, kind: Kind, name: str) -> Manifest | None:
         """The object when it is ours, None when there is none; raises NameTaken when it is somebody else's."""
@@ -72,7 +72,7 @@ class Actions:
     async def _scale(self, observed: Observed, scale: Scale) -> None:
         body = {"spec": {"replicas": scale.replicas}}
         await self._cluster.patch(DEPLOYMENT, observed.model.namespace, scale.deployment, "scale", body)
-        log.info("Scaled", extra={"child": f"Deployment/{scale.deployment}", "replicas": scale.replicas})
+        say(f"scaled to {scale.replicas}", observed, DEPLOYMENT.kind, scale.deployment)
 
     async def _delete(self, observed: Observed, key: ObjectKey) -> None:
         """Only what was observed, by its uid."""
@@ -84,7 +84,7 @@ class Actions:
             await self._cluster.delete(BY_NAME[key.api_version, key.kind], observed.model.namespace, key.name, uid)
         except NotFound:
             return
-        log.info("Deleted", extra=named(living))
+        say("deleted", observed, key.kind, key.name)
 
 
 def kind_of(manifest: Manifest) -> Kind:
@@ -95,6 +95,5 @@ def key_of(manifest: Manifest) -> ObjectKey:
     return ObjectKey(manifest["apiVersion"], manifest["kind"], manifest["metadata"]["name"])
 
 
-def named(manifest: Manifest) -> dict[str, str]:
-    """For logs."""
-    return {"child": f"{manifest['kind']}/{manifest['metadata']['name']}"}
+def say(what: str, observed: Observed, kind: str, name: str) -> None:
+    log.info("%s/%s: %s %s/%s", observed.model.namespace, observed.model.name, what, kind, name)

@@ -93,7 +93,7 @@ class LeaderLease:
         """Wait until the Lease is ours."""
         while not await self._try_to_take():  # noqa: ASYNC110  the event happens in another process
             await asyncio.sleep(RETRY_EVERY)
-        log.info("This replica leads", extra={"identity": self._identity})
+        log.info("This replica (%s) leads", self._identity)
 
     async def keep(self) -> None:
         """Renew for as long as that works; always ends in LeaseLost."""

@@ -30,7 +30,7 @@ from heart_operator.logs import configure_logging
 from heart_operator.metrics import Metrics
 from heart_operator.mlflow_backend import MlflowBackend
 from heart_operator.observe import ModelKey, Observer
-from heart_operator.plan import plan_heart_model
+from heart_operator.plan.model import plan_heart_model
 from heart_operator.profiles import ProfilesError, ProfilesFile
 from heart_operator.queue import WorkQueue
 from heart_operator.reconcile import Decide, Reconciler

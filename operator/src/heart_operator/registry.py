@@ -22,9 +22,6 @@ TIMEOUT = 15.0
 THREADS = 4
 MAX_EVALUATION = 4 * 1024 * 1024
 KEPT_EVALUATIONS = 256
-LEAST_AGE = 2.0
-"""A version that a finished Job names is looked for again no sooner than this."""
-
 T = TypeVar("T")
 
 
@@ -79,6 +76,7 @@ class RegistryReader:
         self._entries: dict[str, Entry] = {}
         self._refreshes: dict[str, asyncio.Task[Entry]] = {}
         self._evaluations: dict[str, Evaluation] = {}
+        self._sought: set[tuple[str, str, str]] = set()
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="registry")
 
     def close(self) -> None:
@@ -90,8 +88,8 @@ class RegistryReader:
         Never raises and never waits longer than the timeout: what is not known is said in `error`.
         """
         entry = await self._entry(uri, self._max_age)
-        if newest and entry.snapshot and newest.version not in entry.snapshot.versions.get(registry_name, {}):
-            entry = await self._entry(uri, LEAST_AGE)
+        if newest and entry.snapshot and self._is_news(uri, registry_name, newest.version, entry.snapshot):
+            entry = await self._entry(uri, 0)
         if entry.snapshot is None:
             return Registry(error=entry.error)
         evaluation, problem = await self._evaluation(uri, newest) if newest else (None, None)
@@ -110,6 +108,17 @@ class RegistryReader:
         backend = self._backend(uri)
         await self._call(uri, lambda: backend.act(registry_name, action))
         self._entries.pop(uri, None)
+
+    def _is_news(self, uri: str, registry_name: str, version: str, snapshot: Snapshot) -> bool:
+        """Whether this version is missing for the first time: a Job has just registered it, so look again at once."""
+        sought = (uri, registry_name, version)
+        if version in snapshot.versions.get(registry_name, {}):
+            self._sought.discard(sought)
+            return False
+        if sought in self._sought:
+            return False
+        self._sought.add(sought)
+        return True
 
     async def _entry(self, uri: str, max_age: float) -> Entry:
         """The snapshot, read again when it is older than `max_age`; one read at a time per server."""

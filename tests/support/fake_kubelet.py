@@ -1,0 +1,105 @@
+"""Plays the node where there is none: the real controllers make the pods, this says how they fare."""
+
+import json
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+import httpx
+
+from heart_operator.api.handover import Env, TrainingFailure, TrainingOutcome, TrainingRequest
+from heart_operator.api.names import Component, Label
+from heart_operator.kinds import POD
+from tests.support.kube_api import KubeApi, Resource
+
+Fate = Literal["ready", "crash", "pending"]
+Train = Callable[[TrainingRequest], TrainingOutcome | None]
+
+
+class FakeKubelet:
+    """Ends training pods with what `train` returns (None: they run on) and makes serving pods ready.
+
+    `fates` changes the lot of a serving version: `crash` for CrashLoopBackOff, `pending` for a pod that never starts.
+    """
+
+    def __init__(self, api: KubeApi, train: Train) -> None:
+        self.train = train
+        self.fates: dict[str, Fate] = {}
+        self._api = api
+        self._told: dict[str, str] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.error: Exception | None = None
+
+    def __enter__(self) -> "FakeKubelet":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        if self.error:
+            raise self.error
+
+    def _run(self) -> None:
+        while not self._stop.wait(0.2):
+            try:
+                for pod in self._api.call("GET", "/api/v1/pods", labelSelector=Label.MODEL)["items"]:
+                    self._look_at(pod)
+            except httpx.HTTPError:
+                continue
+            except Exception as error:
+                self.error = error
+                return
+
+    def _look_at(self, pod: Resource) -> None:
+        meta = pod["metadata"]
+        component = meta["labels"][Label.COMPONENT]
+        fate = self.fates.get(meta["labels"].get(Label.MODEL_VERSION, ""), "ready")
+        if self._told.get(meta["uid"]) in (fate, "ended"):
+            return
+        if component == Component.TRAINING:
+            self._end_training(pod)
+        elif fate != "pending":
+            self._tell(pod, fate, serving_status(fate))
+
+    def _end_training(self, pod: Resource) -> None:
+        variables = {entry["name"]: entry.get("value", "") for entry in pod["spec"]["containers"][0]["env"]}
+        outcome = self.train(TrainingRequest.model_validate(json.loads(variables[Env.TRAINING_REQUEST])))
+        if outcome is not None:
+            self._tell(pod, "ended", training_status(outcome))
+
+    def _tell(self, pod: Resource, fate: str, status: Resource) -> None:
+        meta = pod["metadata"]
+        self._api.patch(POD, meta["namespace"], meta["name"], {"status": status}, "status")
+        self._told[meta["uid"]] = fate
+
+
+def container(name: str, state: Resource, **more: Any) -> Resource:
+    return {"name": name, "image": "i", "imageID": "i", "restartCount": 0, "ready": False, "state": state, **more}
+
+
+def training_status(outcome: TrainingOutcome) -> Resource:
+    """A pod that wrote its outcome and ended."""
+    failed = outcome.failure is not None
+    message = outcome.model_dump_json(by_alias=True, exclude_none=True)
+    ended = {"exitCode": 2 if failed else 0, "reason": "Error" if failed else "Completed", "message": message}
+    state = {"terminated": ended}
+    return {"phase": "Failed" if failed else "Succeeded", "containerStatuses": [container("trainer", state)]}
+
+
+def serving_status(fate: Fate) -> Resource:
+    if fate == "crash":
+        waiting = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s restarting failed container"}}
+        died = {"terminated": {"exitCode": 1, "reason": "Error", "message": "the model answers NaN"}}
+        return {"phase": "Running", "containerStatuses": [container("server", waiting, lastState=died)]}
+    since = (datetime.now(UTC) - timedelta(seconds=10)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    conditions = [{"type": kind, "status": "True", "lastTransitionTime": since} for kind in ("Ready", "ContainersReady")]
+    running = container("server", {"running": {"startedAt": since}}) | {"ready": True, "started": True}
+    return {"phase": "Running", "conditions": conditions, "containerStatuses": [running]}
+
+
+def failing(reason: Any, message: str) -> Train:
+    """A training that ends with this failure."""
+    return lambda request: TrainingOutcome(failure=TrainingFailure(reason=reason, message=message))
