@@ -1,0 +1,5 @@
+"""`make bench`."""
+
+from tests.bench.serving import main
+
+main()
