@@ -85,18 +85,18 @@ def _volume(cluster: Cluster, path: Path) -> dict:
 def _status(cluster: Cluster, *words: str) -> dict:
     check_alive(cluster)
     try:
-        return json.loads(kubectl(cluster, "get", *words, "-o", "json"))
+        return json.loads(kubectl(cluster, "get", *words))
     except Problem:
         return {}  # not there yet
 
 
 def _node_ready(cluster: Cluster) -> bool:
-    conditions = _status(cluster, "node", cluster.node_name).get("status", {}).get("conditions", [])
+    conditions = _status(cluster, "node", cluster.node_name, "-o", "json").get("status", {}).get("conditions", [])
     return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
 
 def _available(cluster: Cluster, namespace: str, name: str) -> bool:
-    return bool(_status(cluster, "-n", namespace, name).get("status", {}).get("availableReplicas"))
+    return bool(_status(cluster, "-n", namespace, name, "-o", "json").get("status", {}).get("availableReplicas"))
 
 
 def _has_figures(cluster: Cluster) -> bool:

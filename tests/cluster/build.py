@@ -7,8 +7,8 @@ from pathlib import Path
 
 from . import gobuild, ownimages, packages
 from .lock import locked
-from .paths import build_dir, cache_dir, versions
-from .report import Problem, say
+from .paths import base_dir, build_dir, images_dir, versions
+from .report import Problem
 
 
 def check_machine() -> None:
@@ -20,33 +20,36 @@ def check_machine() -> None:
 def build(control_plane_only: bool = False) -> None:
     """Make what is missing for a cluster; with control_plane_only no Debian package and no image."""
     check_machine()
-    target = build_dir()
     with locked("cluster-build"):
-        _step("binaries", gobuild.build_binaries)
+        _step("binaries", build_dir(), gobuild.build_binaries)
         if control_plane_only:
             return
         packages.ensure(versions()["debian"]["node"])
-        _step("prometheus", gobuild.unpack_prometheus)
-        _step("cluster-images", ownimages.make_cluster_images)
-        _step("base-images", ownimages.make_base_images)
-        if (cache_dir() / "go-build").exists():
-            gobuild.drop_caches()
-    _drop_old_builds(target)
+        _step("prometheus", build_dir(), gobuild.build_prometheus)
+        _step("images", images_dir(), ownimages.make_cluster_images)
+        gobuild.drop_caches()
+    build_bases()
 
 
-def _step(name: str, make: Callable[[Path], None]) -> None:
+def build_bases() -> None:
+    """Make the base images of the product's images."""
+    with locked("base-images"):
+        _step("images", base_dir(), ownimages.make_base_images)
+
+
+def _step(name: str, target: Path, make: Callable[[Path], None]) -> None:
     """Run a step unless its mark says that it ended well before."""
-    mark = build_dir() / "done" / name
+    mark = target / f".{name}-done"
     if mark.exists():
         return
-    make(build_dir())
-    mark.parent.mkdir(parents=True, exist_ok=True)
+    target.mkdir(parents=True, exist_ok=True)
+    make(target)
     mark.touch()
-    say(f"step {name} done")
+    _drop_old(target)
 
 
-def _drop_old_builds(current: Path) -> None:
-    """Delete the builds of other pins, except the newest of them (a branch switch should not rebuild)."""
+def _drop_old(current: Path) -> None:
+    """Delete what was made for other pins, except the newest (a branch switch should not rebuild)."""
     others = sorted((path for path in current.parent.iterdir() if path != current),
                     key=lambda path: path.stat().st_mtime, reverse=True)
     for path in others[1:]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from . import cgroups, net
 from .node import MOUNT_POINTS
-from .paths import Cluster
+from .paths import Cluster, cache_dir
 from .processes import stop_all
 from .shell import run, succeeds
 
@@ -26,6 +26,15 @@ def take_down(cluster: Cluster) -> None:
     _remove_empty(cluster)
 
 
+def remove_cache() -> None:
+    """Delete all that is slow to make; the next `build` starts from nothing."""
+    cache = cache_dir()
+    for mount in _mounts_below(cache):
+        run("umount", "--lazy", mount)
+    if cache.exists():
+        run("rm", "-rf", cache)
+
+
 def leftovers(cluster: Cluster) -> list[str]:
     """What a `down` should have removed, one line each."""
     found = [f"process {pid}: {text}" for pid, text in processes(cluster)]
@@ -40,10 +49,13 @@ def leftovers(cluster: Cluster) -> list[str]:
 
 def mounts(cluster: Cluster) -> list[str]:
     """Mount points below the cluster's folders, deepest first."""
-    lines = Path("/proc/self/mountinfo").read_text().splitlines()
-    points = [line.split()[4] for line in lines]
-    prefixes = tuple(f"{folder}/" for folder in (cluster.state, cluster.data))
-    return sorted((point for point in points if f"{point}/".startswith(prefixes)), key=len, reverse=True)
+    return _mounts_below(cluster.state, cluster.data)
+
+
+def _mounts_below(*folders: Path) -> list[str]:
+    points = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    prefixes = tuple(f"{folder}/" for folder in folders)
+    return sorted((point for point in points if point.startswith(prefixes)), key=len, reverse=True)
 
 
 def processes(cluster: Cluster) -> list[tuple[int, str]]:

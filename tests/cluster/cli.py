@@ -40,15 +40,15 @@ def _verify(options: argparse.Namespace) -> int:
     found = cleanup.leftovers(Cluster(options.name))
     for line in found:
         print(line)
-    say(f"cluster {options.name}: {len(found)} things left behind" if found else f"cluster {options.name}: nothing left")
+    say(f"cluster {options.name}: {len(found) or 'no'} things left behind")
     return 1 if found else 0
 
 
 def _load(options: argparse.Namespace) -> None:
     socket = _state(options)["containerd_socket"]
-    present = {name.partition("/")[2] for name in node.present_images(socket)}
+    present = node.present_images(socket)
     for archive in map(Path, options.archives):
-        if all(name.removeprefix("docker.io/") in present for name in references(archive)):
+        if all(any(f"/{held}".endswith(f"/{name}") for held in present) for name in references(archive)):
             say(f"{archive.name} is there already")
             continue
         node.import_archives(socket, [archive])
@@ -109,6 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     command("status", _status, "print the state file and the memory used")
     command("logs", _logs, "print the end of every daemon's log").add_argument("--lines", type=int, default=15)
     command("load", _load, "import image archives into the node").add_argument("archives", nargs="+")
+    command("clean-cache", lambda _options: cleanup.remove_cache(), "delete everything that is cached", named=False)
     command("tools", lambda _options: print(bin_dir()), "print the folder of kubectl, helm, promtool …", named=False)
     building = command("image", _image, "build a product image; prints archive and reference", named=False)
     building.add_argument("name")

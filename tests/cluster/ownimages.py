@@ -1,47 +1,51 @@
 """The cluster's own images: static binaries on nothing, and the base images that product images start from."""
 
 import os
-import re
 import tempfile
 from pathlib import Path
 
 from . import packages
 from .archive import tar_layer, write_archive
-from .paths import build_dir, build_key, versions
+from .paths import base_dir, build_dir, images_dir, versions
 from .report import say
 from .shell import run
 
-STATIC = ("pause", "coredns", "metrics-server", "prometheus-operator", "prometheus-config-reloader")
+STATIC = ("pause", "coredns", "metrics-server", "prometheus-operator", "prometheus-config-reloader",
+          "prometheus")
+BESIDE = {"prometheus": ("promtool",)}  # as in the upstream image; tests run it in the pod
 LEFT_OUT = ("doc", "man", "locale", "info", "lintian")
 
 
 def reference(name: str) -> str:
     """The name under which the cluster's manifests use one of its own images."""
-    return f"heartops/{name}:{build_key()}"
+    return f"heartops/{name}:{images_dir().name}"
 
 
 def base_reference(name: str) -> str:
     """The name under which a product image is built on a base image."""
-    return f"localhost/heartops/{name}:{build_key()}"
+    return f"localhost/heartops/{name}:{base_dir().name}"
 
 
 def cluster_archives() -> list[Path]:
     """What every node needs before the first pod starts."""
-    return [build_dir() / "images" / f"{name}.tar" for name in (*STATIC, "prometheus")]
+    return [images_dir() / f"{name}.tar" for name in STATIC]
 
 
 def base_archive(name: str) -> Path:
     """The archive of a base image (python-base or debian-base)."""
-    return build_dir() / "images" / f"{name}.tar"
+    return base_dir() / f"{name}.tar"
 
 
 def make_cluster_images(target: Path) -> None:
-    """Wrap each binary of target/bin into an image of one layer."""
+    """Wrap each binary that runs in a pod into an image of one layer."""
     for name in STATIC:
-        _wrap(target, name, {f"bin/{name}": target / "bin" / name})
-    prometheus = target / "bin" / "prometheus"
-    _wrap(target, "prometheus", {"bin/prometheus": prometheus, **_libraries(prometheus)})
-    prometheus.unlink()
+        layer = target / f"{name}.layer"
+        files = {f"bin/{file}": build_dir() / "bin" / file for file in (name, *BESIDE.get(name, ()))}
+        tar_layer(layer, files)
+        config = {"Entrypoint": [f"/bin/{name}"], "Env": ["PATH=/bin"], "User": "65534"}
+        write_archive(target / f"{name}.tar", reference(name), [layer], config)
+        layer.unlink()
+    say("cluster images made")
 
 
 def make_base_images(target: Path) -> None:
@@ -49,23 +53,6 @@ def make_base_images(target: Path) -> None:
     packages.ensure(versions()["debian"]["image_tools"])
     for name in versions()["images"]:
         _bootstrap(target, name)
-
-
-def _wrap(target: Path, name: str, files: dict[str, Path]) -> None:
-    images = target / "images"
-    images.mkdir(parents=True, exist_ok=True)
-    layer = images / f"{name}.layer"
-    tar_layer(layer, files)
-    config = {"Entrypoint": [f"/bin/{name}"], "Env": ["PATH=/bin"], "User": "65534"}
-    write_archive(images / f"{name}.tar", reference(name), [layer], config)
-    layer.unlink()
-    say(f"image {name} made")
-
-
-def _libraries(binary: Path) -> dict[str, Path]:
-    """The shared libraries a binary asks for (the C library and its loader), by their path in the image."""
-    found = re.findall(r"(/\S+) \(0x", run("ldd", binary))
-    return {path.lstrip("/"): Path(path).resolve() for path in found}
 
 
 def _bootstrap(target: Path, name: str) -> None:
@@ -80,14 +67,8 @@ def _bootstrap(target: Path, name: str) -> None:
             "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
             "--customize-hook=rm -rf $1/etc/apt/sources.list $1/etc/resolv.conf $1/etc/hostname $1/var/cache/apt/*.bin",
             "--customize-hook=rm -f $1/usr/lib/python3*/EXTERNALLY-MANAGED",
-            suite, layer, *packages.sources(suite), env=_clean_environment())
-        images = target / "images"
-        images.mkdir(parents=True, exist_ok=True)
+            suite, layer, *packages.sources(suite), env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
         config = {"Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8"],
                   "Cmd": ["bash"]}
-        write_archive(images / f"{name}.tar", base_reference(name), [layer], config)
-    say(f"base image {name}: {(images / f'{name}.tar').stat().st_size >> 20} MiB")
-
-
-def _clean_environment() -> dict[str, str]:
-    return {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        write_archive(target / f"{name}.tar", base_reference(name), [layer], config)
+    say(f"base image {name}: {(target / f'{name}.tar').stat().st_size >> 20} MiB")

@@ -43,19 +43,6 @@ def refresh_lists(names: list[str]) -> None:
         run("apt-get", "update", "-q", env=_environment())
 
 
-def unpack(name: str, target: Path) -> None:
-    """Unpack a package's files into a folder without installing it."""
-    target.mkdir(parents=True, exist_ok=True)
-    os.chmod(target, 0o755)
-    refresh_lists([name])
-    try:
-        run("apt-get", "download", "-q", name, cwd=target)
-    except Problem:
-        run("apt-get", "update", "-q", env=_environment())
-        run("apt-get", "download", "-q", name, cwd=target)
-    run("dpkg", "-x", next(target.glob("*.deb")), target)
-
-
 def sources(suite: str) -> list[str]:
     """The machine's own apt lines for Debian's main archive of a suite and its security updates."""
     lines = run("apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME) $(SUITE) $(COMPONENT) $(CREATED_BY)")

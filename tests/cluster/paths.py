@@ -40,14 +40,29 @@ def source_files(folder: Path) -> list[Path]:
 
 
 def build_key() -> str:
-    """The key of everything that `build` makes: it changes with the pins and the Go sources."""
+    """The key of what is compiled: it changes with the pins and the Go sources."""
     files = [HERE / "versions.toml", *source_files(HERE / "go")]
     return digest(*(str(f.relative_to(HERE)).encode() + b"\0" + f.read_bytes() for f in files))
 
 
 def build_dir() -> Path:
-    """What `build` makes: bin/, crds/ and images/."""
+    """What is compiled: bin/ and crds/."""
     return cache_dir() / "cluster" / build_key()
+
+
+def images_dir() -> Path:
+    """The cluster's own images: they also change with the code that wraps the binaries."""
+    return cache_dir() / "cluster-images" / digest(build_key().encode(), *_wrapping_code())
+
+
+def base_dir() -> Path:
+    """The base images: they change with Debian's pins and that code, not with Kubernetes."""
+    pins = versions()
+    return cache_dir() / "base-images" / digest(repr((pins["debian"], pins["images"])).encode(), *_wrapping_code())
+
+
+def _wrapping_code() -> list[bytes]:
+    return [(HERE / name).read_bytes() for name in ("ownimages.py", "archive.py")]
 
 
 def bin_dir() -> Path:
