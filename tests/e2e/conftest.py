@@ -1,0 +1,166 @@
+"""The product, installed once; a namespace for each group of tests; ways in."""
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from mlflow import MlflowClient
+
+from tests.e2e.kit import RELEASE, RESTRICTED, ROOT, SYSTEM, Model, apply, background, get, kubectl, run_kubectl
+
+DATA = Path(os.environ.get("HEARTOPS_TEST_DATA", ROOT.parent / "shared" / "data"))
+CLEVELAND = DATA / "heart-disease" / "processed.cleveland.data"
+CONFIG_MAP, KEY = "heart-data", CLEVELAND.name
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.e2e)
+            if not os.environ.get("KUBECONFIG"):
+                item.add_marker(pytest.mark.skip(reason="needs a cluster: set KUBECONFIG"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """A failed test tells what the cluster looked like."""
+    report: Any = yield
+    if report.failed and os.environ.get("KUBECONFIG"):
+        report.sections.append(("the cluster", look_around()))
+    return report
+
+
+def look_around() -> str:
+    commands = (
+        ("get", "heartmodels,jobs,deployments,pods", "-A", "-o", "wide"),
+        ("get", "events", "-A", "--sort-by=.lastTimestamp"),
+        ("logs", f"deployment/{RELEASE}-operator", "-n", SYSTEM, "--tail=60"),
+    )
+    shown = []
+    for words in commands:
+        done = run_kubectl(*words)
+        shown.append(f"$ kubectl {' '.join(words)}\n" + "\n".join((done.stdout + done.stderr).splitlines()[-60:]))
+    return "\n".join(shown)
+
+
+@pytest.fixture(scope="session")
+def images() -> dict[str, str]:
+    """References by name: HEARTOPS_IMAGES, else those of the installed release, else built and loaded."""
+    if given := os.environ.get("HEARTOPS_IMAGES"):
+        return json.loads(given)
+    target = where_to_load()
+    if not target:
+        values = json.loads(helm("get", "values", RELEASE, "-n", SYSTEM, "--all", "-o", "json"))
+        return values["images"]
+    command = [sys.executable, "-m", "tests.images", "build", *target]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def where_to_load() -> list[str]:
+    """The cluster tool's cluster, or kind's; another cluster has the product installed already."""
+    if name := os.environ.get("HEARTOPS_CLUSTER"):
+        return ["--into", name]
+    context = kubectl("config", "current-context").strip()
+    return ["--kind", context.removeprefix("kind-")] if context.startswith("kind-") else []
+
+
+def helm(*words: str) -> str:
+    done = subprocess.run(["helm", *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Warning: would violate PodSecurity" not in done.stderr, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="session", autouse=True)
+def product(images: dict[str, str]) -> None:
+    """The chart in a `restricted` namespace, as the living tree has it."""
+    apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM, "labels": RESTRICTED}})
+    kubectl("apply", "--server-side", "--force-conflicts", "-f", ROOT / "charts/heartops/crds")
+    values = [word for name, reference in images.items() for word in ("--set-string", f"images.{name}={reference}")]
+    words = ("upgrade", "--install", RELEASE, "charts/heartops", "-n", SYSTEM, "--wait", "--timeout", "8m")
+    helm(*words, *values)
+
+
+@pytest.fixture(scope="module")
+def namespace(product: None) -> Iterator[str]:
+    """Restricted, with the runtime Secret that models of a namespace need."""
+    name = f"e2e-{uuid.uuid4().hex[:6]}"
+    secret = {"name": "heartops-runtime", "namespace": name}
+    key = {"HEARTOPS_ROW_KEY": secrets.token_hex(24)}
+    apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": RESTRICTED}})
+    apply({"apiVersion": "v1", "kind": "Secret", "metadata": secret, "stringData": key})
+    yield name
+    run_kubectl("delete", "heartmodels", "--all", "-n", name)
+    kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture(scope="session")
+def proxy(product: None) -> Iterator[str]:
+    """The API server on a loopback port."""
+    with background("proxy", "--port=0", marker="Starting to serve on") as line:
+        yield f"http://{line.split()[-1]}"
+
+
+@pytest.fixture(scope="session")
+def mlflow(product: None) -> Iterator[MlflowClient]:
+    """The cluster's MLflow, under a host name that it accepts."""
+    words = ("port-forward", "-n", SYSTEM, f"service/{RELEASE}-mlflow", ":5000")
+    with background(*words, marker="Forwarding from 127.0.0.1") as line:
+        port = line.split("127.0.0.1:")[1].split()[0]
+        yield MlflowClient(tracking_uri=f"http://localhost:{port}")
+
+
+def example(name: str, namespace: str) -> dict[str, Any]:
+    """An example's HeartModel, in the test's namespace and with few pods."""
+    manifest: dict[str, Any] = yaml.safe_load((ROOT / "examples" / name / "heartmodel.yaml").read_text())
+    manifest["metadata"]["namespace"] = namespace
+    manifest["spec"]["serving"] = {"autoscaling": {"minReplicas": 2, "maxReplicas": 4}}
+    # Two busy cores, many pods at once: starting may take longer than a minute.
+    manifest["spec"]["rollout"] = {"readyDeadline": "4m"}
+    return manifest
+
+
+@pytest.fixture(scope="session")
+def real_data() -> bool:
+    """Whether the Cleveland file is there; a folder that was named but lacks it is a mistake, not a reason to do without."""
+    if CLEVELAND.exists():
+        return True
+    assert "HEARTOPS_TEST_DATA" not in os.environ, f"{CLEVELAND} does not exist"
+    assert not DATA.exists(), f"{DATA} has no heart-disease/{KEY}"
+    return False
+
+
+@pytest.fixture(scope="module")
+def heart_manifest(namespace: str, real_data: bool) -> dict[str, Any]:
+    """The heart example with its data from a ConfigMap (without the file: the synthetic cohort, said aloud)."""
+    manifest = example("heart-disease", namespace)
+    dataset = manifest["spec"]["dataset"]
+    if real_data:
+        content = {KEY: CLEVELAND.read_text()}
+        meta = {"name": CONFIG_MAP, "namespace": namespace}
+        apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": content})
+        dataset["uri"] = f"configmap://{CONFIG_MAP}/{KEY}"
+    else:
+        print("\n*** no Cleveland file: this run trains on the synthetic cohort ***", file=sys.stderr)
+        dataset["uri"] = "builtin://heart-synthetic"
+        del dataset["sha256"]
+    return manifest
+
+
+def declare(manifest: dict[str, Any]) -> Model:
+    apply(manifest)
+    return Model(manifest["metadata"]["namespace"], manifest["metadata"]["name"])
+
+
+def has_monitoring() -> bool:
+    return bool(get("crd", "servicemonitors.monitoring.coreos.com"))

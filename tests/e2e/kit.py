@@ -1,0 +1,130 @@
+"""What the tests speak with the cluster with: kubectl, a HeartModel's handle, and a patient `eventually`."""
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+
+ROOT = Path(__file__).resolve().parents[2]
+SYSTEM, RELEASE = "heartops-system", "heartops"
+OPERATOR = f"system:serviceaccount:{SYSTEM}:{RELEASE}"
+RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn", "audit")}
+CHILD_KINDS = (
+    "jobs,deployments,replicasets,pods,services,serviceaccounts,horizontalpodautoscalers,poddisruptionbudgets,"
+    "networkpolicies,ingresses"
+)
+MONITORING_KINDS = "servicemonitors.monitoring.coreos.com,prometheusrules.monitoring.coreos.com"
+Object = dict[str, Any]
+Found = TypeVar("Found")
+
+
+def kubectl(*words: object, stdin: str | None = None) -> str:
+    """Stdout; an assertion with kubectl's own words when it fails."""
+    done = run_kubectl(*words, stdin=stdin)
+    assert done.returncode == 0, f"kubectl {' '.join(map(str, words))}: {done.stderr}"
+    return done.stdout
+
+
+def run_kubectl(*words: object, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    command = ["kubectl", *map(str, words)]
+    return subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=180)
+
+
+def get(*words: object) -> Object:
+    """An object or a list as JSON; empty when there is none of that name."""
+    text = kubectl("get", *words, "-o", "json", "--ignore-not-found")
+    return json.loads(text) if text.strip() else {}
+
+
+def items(*words: object) -> list[Object]:
+    return get(*words).get("items", [])
+
+
+def apply(*manifests: Object) -> None:
+    document = {"apiVersion": "v1", "kind": "List", "items": list(manifests)}
+    kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=json.dumps(document))
+
+
+def eventually(check: Callable[[], Found], seconds: float, what: str, every: float = 0.5) -> Found:
+    """The first true value of `check`; an assertion that names what was awaited and what was seen last."""
+    deadline = time.monotonic() + seconds
+    while not (found := check()):
+        assert time.monotonic() < deadline, f"waited {seconds:.0f} s in vain for {what}; last seen: {found!r}"
+        time.sleep(every)
+    return found
+
+
+@dataclass(frozen=True)
+class Model:
+    """A HeartModel in the cluster."""
+
+    namespace: str
+    name: str
+
+    def get(self) -> Object:
+        return get("heartmodel", self.name, "-n", self.namespace)
+
+    @property
+    def status(self) -> Object:
+        return self.get().get("status", {})
+
+    def condition(self, kind: str) -> Object:
+        """The condition, if it speaks of the living generation; else empty."""
+        living = self.get()
+        generation = living.get("metadata", {}).get("generation")
+        found = (each for each in living.get("status", {}).get("conditions", []) if each["type"] == kind)
+        return next((each for each in found if each.get("observedGeneration") == generation), {})
+
+    def patch(self, **spec: Any) -> None:
+        kubectl("patch", "heartmodel", self.name, "-n", self.namespace, "--type=merge", "-p", json.dumps({"spec": spec}))
+
+    def wait(self, kind: str, status: str, seconds: float, reason: str | None = None) -> Object:
+        """The condition once it has the status (and the reason)."""
+
+        def holds() -> Object:
+            found = self.condition(kind)
+            return found if found.get("status") == status and reason in (None, found.get("reason")) else {}
+
+        return eventually(holds, seconds, f"{self.namespace}/{self.name} {kind}={status} {reason or ''}")
+
+    def wait_serving(self, version: str, seconds: float) -> Object:
+        """status.serving once it is the version and the model is Ready."""
+
+        def serving() -> Object:
+            found = self.status.get("serving", {})
+            return found if found.get("version") == version and self.condition("Ready").get("status") == "True" else {}
+
+        return eventually(serving, seconds, f"{self.namespace}/{self.name} to serve version {version}")
+
+    def children(self, kinds: str = CHILD_KINDS) -> list[Object]:
+        return items(kinds, "-n", self.namespace, "-l", f"heartops.dev/model={self.name}")
+
+    def events(self) -> list[Object]:
+        return items("events", "-n", self.namespace, "--field-selector", f"involvedObject.name={self.name}")
+
+    def predict(self, proxy: str, records: Any, **options: Any) -> httpx.Response:
+        return httpx.post(f"{self.address(proxy)}/predict", json=records, timeout=20, **options)
+
+    def address(self, proxy: str) -> str:
+        """The Service by way of the API server."""
+        return f"{proxy}/api/v1/namespaces/{self.namespace}/services/{self.name}:http/proxy"
+
+
+@contextmanager
+def background(*words: object, marker: str) -> Iterator[str]:
+    """kubectl in the background until the block ends; yields the first line with the marker."""
+    command = ["kubectl", *map(str, words)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        try:
+            assert process.stdout is not None
+            line = next((line for line in process.stdout if marker in line), "")
+            assert line, f"{' '.join(command)} ended without a line with {marker!r}"
+            yield line
+        finally:
+            process.terminate()

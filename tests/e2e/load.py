@@ -1,0 +1,82 @@
+"""Steady, bounded load from a pod: `load.py URL SECONDS RATE`; a line of JSON with the counts every second.
+
+One worker keeps its connection for as long as the server does, one opens a connection for every request. Every
+request counts; nothing is tried again. Standard library only: it runs in any image with Python.
+"""
+
+import http.client
+import json
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from urllib.parse import urlsplit
+
+BODY = Path(__file__).with_name("body.json").read_bytes()
+
+
+class Counts:
+    """Answers by version, and the first failures in words."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.answered: Counter[str] = Counter()
+        self.failed = 0
+        self.failures: list[str] = []
+
+    def add(self, version: str) -> None:
+        with self.lock:
+            self.answered[version] += 1
+
+    def fail(self, words: str) -> None:
+        with self.lock:
+            self.failed += 1
+            self.failures = [*self.failures, f"{time.strftime('%H:%M:%S')} {words}"][:20]
+
+    def show(self) -> None:
+        with self.lock:
+            counts = {"answered": dict(self.answered), "failed": self.failed, "failures": self.failures}
+        print(json.dumps(counts), flush=True)
+
+
+def ask(connection: http.client.HTTPConnection, path: str) -> tuple[str, bool]:
+    """The version that answered, and whether the connection may be used again."""
+    connection.request("POST", path, BODY, {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    content = answer.read()
+    if answer.status != 200:
+        raise ValueError(f"status {answer.status}: {content[:200]!r}")
+    return str(json.loads(content)["model_version"]), not answer.will_close
+
+
+def work(url: str, end: float, rate: float, keep: bool, counts: Counts) -> None:
+    parts = urlsplit(url)
+    assert parts.hostname
+    connection = None
+    while time.monotonic() < end:
+        started = time.monotonic()
+        connection = connection or http.client.HTTPConnection(parts.hostname, parts.port or 80, timeout=10)
+        usable = False
+        try:
+            version, usable = ask(connection, parts.path)
+            counts.add(version)
+        except (OSError, http.client.HTTPException, ValueError, KeyError) as error:
+            counts.fail(f"{'kept' if keep else 'new'} connection: {type(error).__name__}: {error}")
+        if not (keep and usable):
+            connection.close()
+            connection = None
+        time.sleep(max(0.0, 1 / rate - (time.monotonic() - started)))
+
+
+def main(url: str, seconds: float, rate: float) -> None:
+    counts, end = Counts(), time.monotonic() + seconds
+    for keep in (True, False):
+        threading.Thread(target=work, args=(url, end, rate, keep, counts), daemon=True).start()
+    while time.monotonic() < end:
+        time.sleep(1)
+        counts.show()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], float(sys.argv[2]), float(sys.argv[3]))
