@@ -23,7 +23,7 @@ class Actions:
         self._registry = registry
 
     async def carry_out(self, observed: Observed, plan: Plan) -> None:
-        """Apply, create, scale, delete, then the registry. Stops at the first thing that does not work."""
+        """Apply, create, scale, delete. Stops at the first thing that does not work."""
         for manifest in plan.apply:
             await self._apply(observed, manifest)
         for manifest in plan.create:
@@ -32,10 +32,14 @@ class Actions:
             await self._scale(observed, scale)
         for key in plan.delete:
             await self._delete(observed, key)
-        profile = observed.profile
-        for action in plan.registry if profile else ():
-            assert profile is not None
-            await self._registry.act(profile.tracking_uri, observed.model.registry_name, action)
+
+    async def tell_registry(self, observed: Observed, plan: Plan) -> None:
+        """Aliases, tags and runs: copies of what the status says, for those who look into MLflow."""
+        if observed.profile is None:
+            return
+        for action in plan.registry:
+            await self._registry.act(observed.profile.tracking_uri, observed.model.registry_name, action)
+            log.info("%s/%s: told MLflow: %s", observed.model.namespace, observed.model.name, action)
 
     async def _create(self, observed: Observed, manifest: Manifest) -> None:
         kind = kind_of(manifest)

@@ -1,4 +1,7 @@
-"""One look at one model: observe → plan → record → carry out → report → look again."""
+"""One look at one model: observe → plan → record → carry out → report → tell the registry → look again.
+
+The registry is told last: when MLflow is down, what serves and what is reported do not wait for it.
+"""
 
 import logging
 from datetime import UTC, datetime
@@ -83,6 +86,7 @@ class Reconciler:
         await self._reporter.report(seen, plan)
         self._metrics.count_changes(before, plan.facts)
         self._metrics.show(key.namespace, key.name, plan.facts)
+        await self._actions.tell_registry(seen.observed, plan)
         if plan.requeue_after is not None:
             self._queue.add_after(key, max(SOONEST, plan.requeue_after))
 

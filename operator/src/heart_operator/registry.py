@@ -106,8 +106,10 @@ class RegistryReader:
     async def act(self, uri: str, registry_name: str, action: RegistryAction) -> None:
         """Raises RegistryUnavailable when it was not done for sure."""
         backend = self._backend(uri)
-        await self._call(uri, lambda: backend.act(registry_name, action))
-        self._entries.pop(uri, None)
+        try:
+            await self._call(uri, lambda: backend.act(registry_name, action))
+        finally:
+            self._entries.pop(uri, None)
 
     def _is_news(self, uri: str, registry_name: str, version: str, snapshot: Snapshot) -> bool:
         """Whether this version is missing for the first time: a Job has just registered it, so look again at once."""
