@@ -1,0 +1,226 @@
+"""Whatever happens, in whatever order, and wherever the operator dies: these always hold.
+
+The operator and its surroundings move in turns. After every single action of the operator the watcher looks; at the end
+the surroundings become kind, and the world must come to rest with the right version behind the Service.
+"""
+
+from collections import Counter
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from heart_operator.api.names import Annotation
+from heart_operator.plan.gates import judge
+from heart_operator.plan.scale import fewest
+from heart_operator.plan.triggers import current_trigger
+from tests.support.world import PROFILE, Crash, World, bring_up
+
+LOOSE = {"checks": [{"metric": "roc_auc", "min": 0.5}]}
+USUAL = {"checks": [{"metric": "roc_auc", "min": 0.8}, {"metric": "roc_auc", "maxRegression": 0.02}]}
+STRICT = {"checks": [{"metric": "roc_auc", "min": 0.85}]}
+SERVING: list[dict[str, Any]] = [
+    {"autoscaling": {"minReplicas": 2, "maxReplicas": 5}},
+    {"autoscaling": {"minReplicas": 1, "maxReplicas": 3}},
+    {"replicas": 0},
+    {"replicas": 1},
+    {"replicas": 3},
+]
+
+
+class Operator(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = World(watchers=[self.watch])
+        self.served: str | None = None
+        self.jobs_gone: Counter[str] = Counter()
+        self.before: set[str] = set()
+
+    # --- what always holds --------------------------------------------------------------------
+
+    def watch(self, world: World) -> None:
+        """After every action of the operator."""
+        running = [job for job in world.jobs.values() if job.phase == "Running"]
+        assert len(running) <= 1, "two trainings at once"
+        for trigger, count in world.jobs_created.items():
+            assert count <= 1 + self.jobs_gone[trigger], f"{trigger} was trained twice"
+        if world.selected != self.served and world.selected is not None:
+            self.watch_promotion(world, world.selected)
+        if world.selected is not None:
+            self.served = world.selected
+            kept = {entry.version for entry in world.deployments.values()} | self.before
+            assert self.served in kept, "the operator deleted what serves"
+
+    def watch_promotion(self, world: World, version: str) -> None:
+        """Nothing gets behind the Service unproven."""
+        known, deployment, spec = world.versions[version], world.deployment(version), world.model.spec
+        assert not spec.suspend
+        assert not world.registry_error
+        against = known.evaluation.comparison.against if known.evaluation.comparison else None
+        if self.served is None:
+            against = None
+        assert judge(spec.gates, known.evaluation, against).passed, "a version that fails its gate serves"
+        assert known.starts, "a version that never starts serves"
+        assert deployment.digest == known.digest
+        assert deployment.ready >= max(1, fewest(spec.serving)), "a version with too few pods serves"
+        for entry in world.model.status.rejected:
+            assert entry.digest != known.digest or entry.reason == "GateFailed", "a refused version serves"
+        assert not world.tags.get(version, "").startswith("NeverReady")
+
+    def look(self, fuse: int | None = None) -> None:
+        """One reconcile, which may die after `fuse` actions."""
+        jobs = {job.name: job.trigger for job in self.world.jobs.values()}
+        writes, suspended = self.world.writes, self.world.model.spec.suspend
+        status = self.world.model.status
+        self.before = {self.served} if self.served and self.served not in self.world.running_versions else set()
+        self.world.fuse = fuse
+        try:
+            self.world.reconcile()
+        except Crash:
+            pass
+        finally:
+            self.world.fuse = None
+        self.jobs_gone.update(jobs[name] for name in jobs.keys() - self.world.jobs.keys())
+        if suspended:
+            assert self.world.writes - writes <= (self.world.model.status != status), "it acts while suspended"
+
+    # --- turns --------------------------------------------------------------------------------
+
+    @initialize(serving=st.sampled_from(SERVING))
+    def begin(self, serving: dict[str, Any]) -> None:
+        self.world.merge_spec({"serving": serving})
+
+    @rule()
+    def reconcile(self) -> None:
+        self.look()
+
+    @rule(actions=st.integers(0, 8))
+    def reconcile_and_die(self, actions: int) -> None:
+        self.look(actions)
+
+    @rule(auc=st.sampled_from([0.7, 0.82, 0.9]), starts=st.booleans(), regression=st.sampled_from([0.0, -0.1, -0.02]))
+    def training_succeeds(self, auc: float, starts: bool, regression: float) -> None:
+        if self.world.running_job():
+            self.world.finish_job(auc, starts, regression)
+
+    @rule(why=st.sampled_from(["OOMKilled", "DeadlineExceeded", ""]))
+    def training_fails(self, why: str) -> None:
+        if self.world.running_job():
+            self.world.fail_job(why=why)
+
+    @rule()
+    def pods_start(self) -> None:
+        self.world.start_pods()
+
+    @rule(replicas=st.integers(1, 6))
+    def autoscaler_acts(self, replicas: int) -> None:
+        self.world.autoscale(replicas)
+
+    @rule(seconds=st.sampled_from([1, 61, 3601]))
+    def time_passes(self, seconds: int) -> None:
+        self.world.pass_time(seconds)
+
+    @rule(seed=st.integers(1, 3))
+    def spec_changes(self, seed: int) -> None:
+        self.world.merge_spec({"training": {"seed": seed}})
+
+    @rule(value=st.sampled_from(["", "a", "b", "c"]))
+    def person_asks_for_training(self, value: str) -> None:
+        self.world.retrain(value)
+
+    @rule(gates=st.sampled_from([LOOSE, USUAL, STRICT]))
+    def gates_change(self, gates: dict[str, Any]) -> None:
+        self.world.merge_spec({"gates": gates})
+
+    @rule(serving=st.sampled_from(SERVING))
+    def serving_changes(self, serving: dict[str, Any]) -> None:
+        self.world.merge_spec({"serving": serving})
+
+    @rule(suspend=st.booleans())
+    def person_suspends(self, suspend: bool) -> None:
+        self.world.change_spec(suspend=suspend)
+
+    @rule(there=st.booleans())
+    def profile_comes_and_goes(self, there: bool) -> None:
+        self.world.profile = PROFILE if there else None
+
+    @rule(error=st.sampled_from([None, "connection refused"]))
+    def registry_comes_and_goes(self, error: str | None) -> None:
+        self.world.registry_error = error
+
+    @rule(error=st.sampled_from([None, "its digest differs"]))
+    def evaluation_comes_and_goes(self, error: str | None) -> None:
+        self.world.evaluation_error = error
+
+    @rule()
+    def status_is_lost(self) -> None:
+        self.world.wipe_status()
+
+    @rule(data=st.data())
+    def person_deletes_a_deployment(self, data: st.DataObject) -> None:
+        if self.world.deployments:
+            del self.world.deployments[data.draw(st.sampled_from(sorted(self.world.deployments)))]
+
+    @rule(data=st.data())
+    def person_deletes_a_child(self, data: st.DataObject) -> None:
+        if self.world.children:
+            keys = sorted(self.world.children, key=lambda key: (key.kind, key.name))
+            del self.world.children[data.draw(st.sampled_from(keys))]
+
+    @rule()
+    def person_deletes_the_running_job(self) -> None:
+        if job := self.world.running_job():
+            del self.world.jobs[job.name]
+            self.jobs_gone[job.trigger] += 1
+
+    @precondition(lambda self: self.world.profile and not self.world.registry_error and not self.world.model.spec.suspend)
+    @rule()
+    def status_is_lost_at_rest(self) -> None:
+        """The same version serves, and nothing is trained that was trained before."""
+        self.world.settle()
+        self.note_deleted_jobs()
+        served, created = self.world.selected, Counter(self.world.jobs_created)
+        remembered = current_trigger(self.world.observe()) in self.known_triggers()
+        self.world.wipe_status()
+        self.world.settle()
+        assert self.world.selected == served
+        if remembered:
+            assert self.world.jobs_created == created
+
+    def known_triggers(self) -> set[str]:
+        jobs = {job.trigger for job in self.world.jobs.values()}
+        return jobs | {entry.trigger for entry in self.world.deployments.values()}
+
+    def note_deleted_jobs(self) -> None:
+        """`settle` looks many times; Jobs that went meanwhile may be made again."""
+        present = {job.trigger for job in self.world.jobs.values()}
+        for trigger in self.world.jobs_created.keys() - present:
+            self.jobs_gone[trigger] = self.world.jobs_created[trigger]
+
+    # --- the end -------------------------------------------------------------------------------
+
+    def teardown(self) -> None:
+        """Everybody is kind again: the world comes to rest, with what the spec asks for behind the Service."""
+        world = self.world
+        world.profile, world.registry_error, world.evaluation_error = PROFILE, None, None
+        world.change_spec(suspend=False)
+        world.merge_spec({"gates": LOOSE, "serving": SERVING[0], "training": {"seed": 4}})
+        world.retrain("at last")
+        self.jobs_gone.update({trigger: 99 for trigger in world.jobs_created})
+        world.watchers = []
+        bring_up(world)
+        if not world.running_job():
+            raise AssertionError("the last training was not started")
+        wanted = world.finish_job()
+        bring_up(world)
+        world.pass_time(3601)
+        bring_up(world)
+        assert world.selected == wanted
+        assert world.running_versions == {wanted}
+        assert world.condition("Ready") == ("True", "Serving")
+        assert world.aliases == {"serving": wanted}
+        assert not world.open_runs
+        assert Annotation.APPLIED in (world.child("Service") or {})["metadata"]["annotations"]
+
+
+TestOperator = Operator.TestCase
