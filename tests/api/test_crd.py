@@ -233,6 +233,10 @@ BAD = {
         {"spec.monitoring.alerts.latencyP95": {"warning": "2s", "critical": "900ms"}},
         "spec.monitoring.alerts.latencyP95.warning",
     ),
+    "longer than anybody can tell": (
+        {"spec.monitoring.alerts.latencyP95": {"warning": "2s", "critical": "1m"}},
+        "spec.monitoring.alerts.latencyP95.critical",
+    ),
     "no errors ever": ({"spec.monitoring.alerts.availabilityObjective": 1}, "availabilityObjective"),
     # what must not exist
     "a pod template": ({"spec.serving.template": {}}, "spec.serving.template"),

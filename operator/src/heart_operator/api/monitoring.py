@@ -28,7 +28,12 @@ class LatencyLimits(Frozen):
                 "duration(self.warning) <= duration(self.critical)",
                 "warning must not be longer than critical",
                 ".warning",
-            )
+            ),
+            rule(
+                "duration(self.critical) < duration('10s')",
+                "must be shorter than 10s: slower predictions are not told apart",
+                ".critical",
+            ),
         )
     )
 

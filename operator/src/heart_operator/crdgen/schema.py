@@ -67,7 +67,9 @@ def int_or_string(node: Schema) -> Schema:
 
 
 def bounds(node: Schema) -> None:
-    """JSON Schema 2020's numeric exclusive bounds, as OpenAPI 3.0 writes them."""
+    """JSON Schema 2020's numeric exclusive bounds and single values, as OpenAPI 3.0 writes them."""
+    if "const" in node:
+        node["enum"] = [node.pop("const")]
     for bound in ("inimum", "aximum"):
         if (value := node.pop(f"exclusiveM{bound}", None)) is not None:
             node[f"m{bound}"], node[f"exclusiveM{bound}"] = value, True

@@ -40,6 +40,8 @@ def build_training_policy(model: HeartModel, profile: RuntimeProfile) -> Manifes
 
 
 def policy(model: HeartModel, component: str, *, ingress: list[Rule], egress: list[Rule]) -> Manifest:
+    """Nothing that is not named is allowed; the API server drops an empty list, so none is written."""
+    allowed = {"ingress": ingress, "egress": egress}
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -47,8 +49,7 @@ def policy(model: HeartModel, component: str, *, ingress: list[Rule], egress: li
         "spec": {
             "podSelector": {"matchLabels": {Label.MODEL: model.name, Label.COMPONENT: component}},
             "policyTypes": ["Ingress", "Egress"],
-            "ingress": ingress,
-            "egress": egress,
+            **{direction: found for direction, found in allowed.items() if found},
         },
     }
 

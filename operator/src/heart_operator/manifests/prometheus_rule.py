@@ -39,18 +39,16 @@ WINDOWS = ("5m", "30m", "1h", "6h", "3d")
 
 
 def build_prometheus_rule(model: HeartModel) -> Manifest:
-    """Groups are named after the model, so that two models never share one."""
-    name = f"heartops.{model.namespace}.{model.name}"
+    """One group, evaluated in order: an alert sees the ratios of the same moment."""
+    group = {
+        "name": f"heartops.{model.namespace}.{model.name}",
+        "rules": [*(error_ratio(model, window) for window in WINDOWS), *alerts(model)],
+    }
     return {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "PrometheusRule",
         "metadata": metadata(model, model.name, Component.SERVING),
-        "spec": {
-            "groups": [
-                {"name": f"{name}.ratios", "rules": [error_ratio(model, window) for window in WINDOWS]},
-                {"name": f"{name}.alerts", "rules": alerts(model)},
-            ]
-        },
+        "spec": {"groups": [group]},
     }
 
 

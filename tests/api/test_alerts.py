@@ -1,0 +1,287 @@
+"""Every alert of a model, run by promtool over made-up metrics: when it fires, and when it must not.
+
+The rules are those that the operator writes for a model with the default limits. Times are minutes; each scenario is a
+list of series and the moments at which it is asked whether the alert fires.
+"""
+
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from heart_operator.api.heartmodel import HeartModel
+from heart_operator.manifests.prometheus_rule import build_prometheus_rule
+
+MODEL = HeartModel.model_validate(
+    {
+        "namespace": "clinic",
+        "name": "heart",
+        "uid": "1",
+        "spec": {
+            "dataset": {"uri": "builtin://heart-synthetic"},
+            "target": {"name": "num"},
+            "features": [{"name": "age", "type": "number"}],
+        },
+    }
+)
+HOUR, DAY = 60, 24 * 60
+REQUESTS = 6000
+"""Requests per sample: enough for shares of a tenth of a per mille."""
+
+Series = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """`fires` and `silent`: minutes at which the alert does and does not fire."""
+
+    name: str
+    alert: str
+    severity: str
+    series: Sequence[Series]
+    fires: Sequence[int] = ()
+    silent: Sequence[int] = ()
+    labels: dict[str, str] = field(default_factory=dict)
+    step: int = 1
+    """Minutes between two samples, and between two evaluations."""
+
+
+def counter(rates: Sequence[tuple[int, float]]) -> str:
+    """A counter that grows by `rate` a sample for so many samples, then at the next rate."""
+    values, reached = [], 0.0
+    for samples, rate in rates:
+        values.append(f"{reached:.6f}+{rate:.6f}x{samples}")
+        reached += rate * (samples + 1)
+    return " ".join(values)
+
+
+def selector(metric: str, **labels: str) -> str:
+    found = {"namespace": "clinic", "model_name": "heart", "model_version": "7", "pod": "a"} | labels
+    return metric + "{" + ",".join(f'{name}="{value}"' for name, value in found.items()) + "}"
+
+
+def replies(*shares: tuple[int, float], total: float = REQUESTS, code: str = "500", **labels: str) -> list[Series]:
+    """Traffic of which a share has the given code, for so many samples each."""
+    bad = counter([(samples, total * share) for samples, share in shares])
+    good = counter([(samples, total * (1 - share)) for samples, share in shares])
+    return [
+        {"series": selector("http_requests_total", code=code, **labels), "values": bad},
+        {"series": selector("http_requests_total", code="200", **labels), "values": good},
+    ]
+
+
+def error_rate(severity: str, limit: float) -> list[Scenario]:
+    def scenario(name: str, series: Sequence[Series], **when: Sequence[int]) -> Scenario:
+        return Scenario(name, "HeartModelErrorRate", severity, series, **when)
+
+    above, below = limit * 1.1, limit * 0.98
+    one_bad_pod = [*replies((60, 1.0), total=REQUESTS * above), *replies((60, 0.0), total=REQUESTS, pod="b")]
+    few_bad = [*replies((60, 1.0), total=REQUESTS * limit * 0.9), *replies((60, 0.0), total=REQUESTS, pod="b")]
+    return [
+        scenario("above the limit", replies((60, above)), fires=(20, 60)),
+        scenario("just below the limit", replies((60, below)), silent=(10, 30, 60)),
+        scenario("not before it lasted", replies((30, 0), (30, above * 3)), silent=(30, 33, 35), fires=(45,)),
+        scenario("over when it is over", replies((20, above), (30, 0)), fires=(20,), silent=(40, 50)),
+        scenario("nothing is measured", [], silent=(10, 60)),
+        scenario("nobody asks", replies((60, above), total=0), silent=(10, 60)),
+        scenario("what users did wrong", replies((60, above * 3), code="422"), silent=(10, 60)),
+        scenario("another model", replies((60, above), model_name="lungs"), silent=(10, 60)),
+        scenario("the same name elsewhere", replies((60, above), namespace="ward"), silent=(10, 60)),
+        scenario("all pods together, above", one_bad_pod, fires=(20, 60)),
+        scenario("all pods together, below", few_bad, silent=(10, 30, 60)),
+        scenario("no error ever", replies((60, 0))[1:], silent=(10, 60)),
+    ]
+
+
+def predictions(slow: float, limit: float, minutes: int = 60, total: float = REQUESTS, **labels: str) -> list[Series]:
+    """Predictions of which a share needs longer than `limit` seconds."""
+    below, above = {0.5: ("0.25", "1.0"), 1.0: ("0.5", "2.5")}[limit]
+    cumulated = {below: 0.5, str(limit): 1 - slow, above: 1, "+Inf": 1}
+    return [
+        {
+            "series": selector("prediction_latency_seconds_bucket", le=le, **labels),
+            "values": counter([(minutes, total * share)]),
+        }
+        for le, share in cumulated.items()
+    ]
+
+
+def latency(severity: str, limit: float) -> list[Scenario]:
+    def scenario(name: str, series: Sequence[Series], **when: Sequence[int]) -> Scenario:
+        return Scenario(name, "HeartModelLatency", severity, series, **when)
+
+    mixed = [*predictions(0.2, limit, total=100), *predictions(0.0, limit, total=1000, pod="b")]
+    slow_pod = [*predictions(0.2, limit, total=1000), *predictions(0.0, limit, total=1000, pod="b")]
+    return [
+        scenario("six in a hundred are slow", predictions(0.06, limit), fires=(20, 60)),
+        scenario("four in a hundred are slow", predictions(0.04, limit), silent=(10, 30, 60)),
+        scenario("not before it lasted", predictions(0.06, limit), silent=(1, 4), fires=(15,)),
+        scenario("over when nobody asks any more", predictions(0.06, limit, minutes=20), fires=(20,), silent=(40,)),
+        scenario("nothing is measured", [], silent=(10, 60)),
+        scenario("nobody asks", predictions(0.06, limit, total=0), silent=(10, 60)),
+        scenario("another model", predictions(0.06, limit, model_name="lungs"), silent=(10, 60)),
+        scenario("the same name elsewhere", predictions(0.06, limit, namespace="ward"), silent=(10, 60)),
+        scenario("one slow pod among many", mixed, silent=(10, 60)),
+        scenario("one slow pod of two", slow_pod, fires=(20, 60)),
+    ]
+
+
+def budget(
+    factor: float, long: int, short: int, severity: str, window: str, hold: int, step: int = 1
+) -> list[Scenario]:
+    """Objective 0.999: the budget is one reply in a thousand."""
+
+    def scenario(name: str, series: Sequence[Series], **when: Sequence[int]) -> Scenario:
+        return Scenario(
+            name, "HeartModelErrorBudgetBurn", severity, series, labels={"window": window}, step=step, **when
+        )
+
+    def burn(*shares: tuple[int, float], **options: Any) -> list[Series]:
+        return replies(*((minutes // step, share) for minutes, share in shares), **options)
+
+    above, below = factor * 0.001 * 1.1, factor * 0.001 * 0.95
+    end = long + 2 * hold
+    spike = [(long, 0), (short, above * 2), (hold, 0)]
+    return [
+        scenario("burns above the factor", burn((end, above)), fires=(end,)),
+        scenario("burns just below the factor", burn((end, below)), silent=(end // 2, end)),
+        scenario(
+            "a spike that is small over the long window", burn(*spike), silent=(long + short, long + short + hold)
+        ),
+        scenario(
+            "over once the short window is clean",
+            burn((end, above), (short + hold, 0)),
+            fires=(end,),
+            silent=(end + short + hold,),
+        ),
+        scenario("not before it lasted", burn((end, above)), silent=(hold - 1,)),
+        scenario("nothing is measured", [], silent=(hold, end)),
+        scenario("nobody asks", burn((end, above), total=0), silent=(end,)),
+        scenario("another model", burn((end, above), model_name="lungs"), silent=(end,)),
+    ]
+
+
+def up(values: str, **labels: str) -> Series:
+    found = {"namespace": "clinic", "service": "heart-pods", "pod": "a"} | labels
+    return {"series": "up{" + ",".join(f'{name}="{value}"' for name, value in found.items()) + "}", "values": values}
+
+
+def down() -> list[Scenario]:
+    def scenario(name: str, series: Sequence[Series], **when: Sequence[int]) -> Scenario:
+        return Scenario(name, "HeartModelDown", "critical", series, **when)
+
+    return [
+        scenario("no pod was ever scraped", [], silent=(4,), fires=(5, 60)),
+        scenario("every pod is down", [up("0x60"), up("0x60", pod="b")], fires=(10, 60)),
+        scenario("pods are up", [up("1x60"), up("1x60", pod="b")], silent=(10, 60)),
+        scenario("one of two is down", [up("0x60"), up("1x60", pod="b")], silent=(10, 60)),
+        scenario("a short gap", [up("1x20 0x3 1x30")], silent=(22, 24, 30, 50)),
+        scenario("pods vanish", [up("1x20 stale _x40")], silent=(20,), fires=(30, 60)),
+        scenario("over when a pod is back", [up("0x20 1x30")], fires=(20,), silent=(22, 50)),
+        scenario("another model is up", [up("1x60", service="lungs-pods")], fires=(10,)),
+        scenario("the same name is up elsewhere", [up("1x60", namespace="ward")], fires=(10,)),
+    ]
+
+
+SCENARIOS = [
+    *error_rate("critical", 0.05),
+    *error_rate("warning", 0.02),
+    *latency("critical", 1.0),
+    *latency("warning", 0.5),
+    *budget(14.4, HOUR, 5, "critical", "1h", 2),
+    *budget(6, 6 * HOUR, 30, "critical", "6h", 10, step=5),
+    *budget(1, 3 * DAY, 6 * HOUR, "warning", "3d", 20, step=10),
+    *down(),
+]
+
+
+def title(scenario: Scenario) -> str:
+    parts = (scenario.alert, scenario.severity, *scenario.labels.values(), scenario.name)
+    return "-".join(parts).replace(" ", "_")
+
+
+@pytest.fixture(scope="module")
+def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("alerts") / "rules.yaml"
+    path.write_text(yaml.safe_dump(build_prometheus_rule(MODEL)["spec"]))
+    return path
+
+
+def promtool(tools: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run((str(tools / "promtool"), *arguments), capture_output=True, text=True, check=False)
+
+
+def run(tools: Path, rules: Path, folder: Path, test: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+    path = folder / "test.yaml"
+    files = {"rule_files": [str(rules)], "evaluation_interval": test["interval"], "tests": [test]}
+    path.write_text(yaml.safe_dump(files))
+    return promtool(tools, "test", "rules", str(path))
+
+
+def expectation(scenario: Scenario, minute: int, fires: bool) -> dict[str, Any]:
+    """Whether Prometheus' own ALERTS series says that it fires."""
+    labels = {
+        "alertname": scenario.alert,
+        "severity": scenario.severity,
+        "namespace": "clinic",
+        "model_name": "heart",
+        **scenario.labels,
+    }
+    matchers = ",".join(f'{name}="{value}"' for name, value in labels.items())
+    samples = [{"labels": "{}", "value": 1}] if fires else []
+    return {
+        "expr": f'count(ALERTS{{{matchers},alertstate="firing"}})',
+        "eval_time": f"{minute}m",
+        "exp_samples": samples,
+    }
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=title)
+def test_fires_when_it_should(tools, rules, tmp_path, scenario):
+    expected = [expectation(scenario, minute, True) for minute in scenario.fires]
+    expected += [expectation(scenario, minute, False) for minute in scenario.silent]
+    test = {"interval": f"{scenario.step}m", "input_series": list(scenario.series), "promql_expr_test": expected}
+    done = run(tools, rules, tmp_path, test)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_alert_has_seven_scenarios():
+    built = {
+        (rule["alert"], rule["labels"]["severity"], rule["labels"].get("window"))
+        for group in build_prometheus_rule(MODEL)["spec"]["groups"]
+        for rule in group["rules"]
+        if "alert" in rule
+    }
+    counts = dict.fromkeys(built, 0)
+    for scenario in SCENARIOS:
+        counts[scenario.alert, scenario.severity, scenario.labels.get("window")] += 1
+    assert min(counts.values()) >= 7, counts
+
+
+def test_prometheus_accepts_the_rules(tools, rules):
+    done = promtool(tools, "check", "rules", str(rules))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("alert", "minute", "series", "words"),
+    [
+        ("HeartModelErrorRate", 20, replies((60, 0.08)), "8% of the replies"),
+        ("HeartModelLatency", 20, predictions(0.2, 1.0), "take 2.125s or more"),
+        ("HeartModelDown", 10, [], "no ready pod for 5 minutes"),
+    ],
+)
+def test_the_text_says_what_happened(tools, rules, tmp_path, alert, minute, series, words):
+    """promtool prints the alerts that it got when another was expected."""
+    test = {
+        "interval": "1m",
+        "input_series": series,
+        "alert_rule_test": [{"eval_time": f"{minute}m", "alertname": alert, "exp_alerts": []}],
+    }
+    said = run(tools, rules, tmp_path, test).stderr
+    assert "HeartModel clinic/heart" in said
+    assert words in said
