@@ -31,6 +31,7 @@ REASONS = {
     Reason.REPLICAS_UNAVAILABLE: "Fewer pods are ready than wanted.",
     Reason.WAITING_FOR_TRAINING: "The first version is still being trained.",
     Reason.UP_TO_DATE: "Nothing is left to do.",
+    Reason.ON_HOLD: "A version that passed its gates waits to be rolled out; the message says for what.",
     Reason.SUSPENDED: "`spec.suspend` is true: the operator does nothing, pods go on serving.",
     Reason.INVALID_SPEC: "The spec cannot be fulfilled; the message names the field.",
     Reason.ACTION_REFUSED: "The cluster refused what the operator wanted to write; the message says what and why.",

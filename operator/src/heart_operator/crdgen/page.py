@@ -1,6 +1,6 @@
 """docs/api/heartmodel.md: what one may write, what comes back, and which rules hold."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from heart_operator.api.names import API_VERSION, GROUP
@@ -9,6 +9,9 @@ from heart_operator.crdgen.meanings import CONDITIONS, REASONS
 from heart_operator.crdgen.schema import INT_OR_STRING, Schema
 
 Row = tuple[str, ...]
+
+LONGEST_PATTERN = 40
+"""A longer one tells a reader less than the field's description."""
 
 INTRODUCTION = f"""\
 <!-- Generated from operator/src/heart_operator/api by `make generate`; do not edit. -->
@@ -41,39 +44,52 @@ def heartmodel_page() -> str:
     properties = root_schema()["properties"]
     sections = [
         INTRODUCTION,
-        "# spec\n",
-        *object_sections("spec", properties["spec"]),
-        "# Rules\n\nChecked when a resource is applied; a broken one is refused with this message.\n",
+        "## What one writes\n",
+        *object_sections("spec", properties["spec"], spec_table),
+        "## Rules\n\nChecked when a resource is applied; a broken one is refused with this message.\n",
         table(("Where", "Message"), rule_rows("", root_schema())),
-        "# status\n",
-        *object_sections("status", properties["status"]),
-        "## Conditions\n\nAll of positive polarity; each speaks of the `observedGeneration` it carries.\n",
+        "## What comes back\n",
+        *object_sections("status", properties["status"], status_table),
+        "### Conditions\n\nAll of positive polarity; each speaks of the `observedGeneration` it carries.\n",
         table(("Type", "True means"), [(f"`{name}`", text) for name, text in CONDITIONS.items()]),
-        "## Reasons\n\nShared by conditions and events.\n",
+        "### Reasons\n\nShared by conditions and events.\n",
         table(("Reason", "Meaning"), [(f"`{name}`", text) for name, text in REASONS.items()]),
-        "# Columns of `kubectl get heartmodels`\n",
+        "## Columns of `kubectl get heartmodels`\n",
         table(("Column", "From", "Shown"), [column_row(found) for found in COLUMNS]),
     ]
     return "\n".join(sections)
 
 
-def object_sections(path: str, schema: Schema) -> Iterator[str]:
+def object_sections(path: str, schema: Schema, as_table: Callable[[Schema], str]) -> Iterator[str]:
     """One table per object, depth first."""
-    required = schema.get("required", ())
-    rows = [field_row(name, field, name in required) for name, field in schema["properties"].items()]
-    yield f"## {path}\n\n{schema.get('description', '')}\n"
-    yield table(("Field", "Type", "Default", "Bounds", "Description"), rows)
+    yield f"### {path}\n\n{schema.get('description', '')}\n"
+    yield as_table(schema)
     for name, field in schema["properties"].items():
         below, inner = (f"{path}.{name}[]", field["items"]) if "items" in field else (f"{path}.{name}", field)
         if "properties" in inner:
-            yield from object_sections(below, inner)
+            yield from object_sections(below, inner, as_table)
 
 
-def field_row(name: str, field: Schema, required: bool) -> Row:
-    default = "*required*" if required else ""
-    if "default" in field and "properties" not in field:  # an object's own table shows its fields' defaults
-        default = f"`{shown(field['default'])}`"
-    return (f"`{name}`", type_name(field), default, constraints(field), field.get("description", ""))
+def spec_table(schema: Schema) -> str:
+    rows = [
+        (f"`{name}`", type_name(field), default(name, field, schema), constraints(field), field.get("description", ""))
+        for name, field in schema["properties"].items()
+    ]
+    return table(("Field", "Type", "Default", "Bounds", "Description"), rows)
+
+
+def status_table(schema: Schema) -> str:
+    rows = [
+        (f"`{name}`", type_name(field), field.get("description", "")) for name, field in schema["properties"].items()
+    ]
+    return table(("Field", "Type", "Description"), rows)
+
+
+def default(name: str, field: Schema, parent: Schema) -> str:
+    """An object's own table shows its fields' defaults."""
+    if "default" in field and "properties" not in field:
+        return f"`{shown(field['default'])}`"
+    return "*required*" if name in parent.get("required", ()) else ""
 
 
 def type_name(field: Schema) -> str:
@@ -97,7 +113,7 @@ def constraints(field: Schema) -> str:
         found.append(f"{field.get('minItems', 0)}–{field['maxItems']} entries")
     if "maxLength" in field:
         found.append(f"at most {field['maxLength']} characters")
-    if "pattern" in field:
+    if len(field.get("pattern", "")) in range(1, LONGEST_PATTERN):
         found.append(f"`{field['pattern']}`")
     if field.get("x-kubernetes-list-type") == "map":
         found.append(f"unique by `{field['x-kubernetes-list-map-keys'][0]}`")
@@ -122,14 +138,10 @@ def column_row(found: dict[str, Any]) -> Row:
 
 def shown(value: Any) -> str:
     """As one would write it in YAML."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {shown(inner)}" for key, inner in value.items()) + "}"
-    return str(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def table(header: Row, rows: Iterator[Row] | list[Row]) -> str:
+def table(header: Row, rows: Iterable[Row]) -> str:
     """A Markdown table; a `|` inside a cell would end it."""
     lines = [header, tuple("---" for _ in header), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines) + "\n"

@@ -56,7 +56,9 @@ def alerts(model: HeartModel) -> list[Rule]:
     """Every alert, the most urgent first within each kind; a model that is scaled to nothing on purpose is not down."""
     limits = model.spec.monitoring.alerts
     down = [] if model.spec.serving.replicas == 0 else [model_down(model)]
-    budgets = [error_budget(model, limits, rate) for rate in BURN_RATES]
+    # A low objective leaves so much budget that not even errors alone would burn it at the highest rates.
+    rates = [rate for rate in BURN_RATES if burning(limits, rate) < 1]
+    budgets = [error_budget(model, limits, rate) for rate in rates]
     return [*down, *error_rates(model, limits), *latencies(model, limits), *budgets]
 
 
@@ -113,9 +115,13 @@ def latencies(model: HeartModel, limits: Alerts) -> list[Rule]:
     ]
 
 
+def burning(limits: Alerts, rate: BurnRate) -> float:
+    """Share of errors at which the budget burns `factor` times too fast."""
+    return round(rate.factor * (1 - limits.availability_objective), 10)
+
+
 def error_budget(model: HeartModel, limits: Alerts, rate: BurnRate) -> Rule:
-    objective = limits.availability_objective
-    limit = round(rate.factor * (1 - objective), 10)
+    limit = burning(limits, rate)
     windows = [f"{ERROR_RATIO}{window}{matchers(model)} > {limit!r}" for window in (rate.long, rate.short)]
     return alert(
         model,
@@ -124,8 +130,8 @@ def error_budget(model: HeartModel, limits: Alerts, rate: BurnRate) -> Rule:
         rate.severity,
         hold="2m" if rate.severity == "critical" else "15m",
         summary="uses up its error budget",
-        description=f"At the error rate of the last {rate.long} the 30-day budget of the objective {objective:.4g} is"
-        f" gone in {rate.budget_gone}. Look at what changed last: `kubectl describe heartmodel`.",
+        description=f"At the error rate of the last {rate.long} the 30-day budget of the objective"
+        f" {limits.availability_objective:g} is gone in {rate.budget_gone}. Look at what changed last: `kubectl describe heartmodel`.",
         window=rate.long,
     )
 
