@@ -19,8 +19,7 @@ def take_down(cluster: Cluster) -> None:
         cgroups.kill(cluster.cgroup)
         net.remove(cluster)
         cgroups.remove(cluster.cgroup)
-        for mount in mounts(cluster):
-            run("umount", "--lazy", mount)
+        unmount_below(cluster.state, cluster.data)
     for folder in (cluster.state, cluster.data):
         shutil.rmtree(folder, ignore_errors=False) if folder.exists() else None
     _remove_empty(cluster)
@@ -29,8 +28,7 @@ def take_down(cluster: Cluster) -> None:
 def remove_cache() -> None:
     """Delete all that is slow to make; the next `build` starts from nothing."""
     cache = cache_dir()
-    for mount in _mounts_below(cache):
-        run("umount", "--lazy", mount)
+    unmount_below(cache)
     if cache.exists():
         run("rm", "-rf", cache)
 
@@ -38,7 +36,7 @@ def remove_cache() -> None:
 def leftovers(cluster: Cluster) -> list[str]:
     """What a `down` should have removed, one line each."""
     found = [f"process {pid}: {text}" for pid, text in processes(cluster)]
-    found += [f"mount {mount}" for mount in mounts(cluster)]
+    found += [f"mount {mount}" for mount in mounts_below(cluster.state, cluster.data)]
     found += [f"folder {folder}" for folder in (cluster.state, cluster.data) if folder.exists()]
     found += [f"cgroup {base / cluster.cgroup}" for base in cgroups.hierarchies()
               if (base / cluster.cgroup).exists()]
@@ -47,12 +45,14 @@ def leftovers(cluster: Cluster) -> list[str]:
     return found
 
 
-def mounts(cluster: Cluster) -> list[str]:
-    """Mount points below the cluster's folders, deepest first."""
-    return _mounts_below(cluster.state, cluster.data)
+def unmount_below(*folders: Path) -> None:
+    """Undo every mount below some folders."""
+    for mount in mounts_below(*folders):
+        run("umount", "--lazy", mount)
 
 
-def _mounts_below(*folders: Path) -> list[str]:
+def mounts_below(*folders: Path) -> list[str]:
+    """Mount points below some folders, deepest first."""
     points = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
     prefixes = tuple(f"{folder}/" for folder in folders)
     return sorted((point for point in points if point.startswith(prefixes)), key=len, reverse=True)

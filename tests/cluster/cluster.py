@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from . import addons, cgroups, certs, controlplane, net, node, ownimages
+from . import addons, certs, cgroups, controlplane, net, node, ownimages
 from .build import build
 from .cleanup import take_down
 from .lock import locked
@@ -27,7 +27,8 @@ def up(cluster: Cluster, mode: str, controllers: bool = True) -> None:
     state = read_state(cluster)
     if state.get("ready") and state["mode"] != mode:
         raise Problem(f"Cluster {cluster.name} is up as {state['mode']}: take it down first, or use another --name.")
-    if state.get("ready") and running(cluster).keys() == recorded(cluster) and controlplane.answers(cluster):
+    if state.get("ready") and running(cluster).keys() == recorded(cluster):
+        controlplane.wait_ready(cluster)
         say(f"cluster {cluster.name} is up: export KUBECONFIG={cluster.kubeconfig}")
         return
     if mode == FULL and os.geteuid() != 0:
@@ -108,7 +109,7 @@ def _both(*jobs: Callable[[], None]) -> None:
     def guarded(job: Callable[[], None]) -> None:
         try:
             job()
-        except BaseException as problem:  # noqa: BLE001 - handed to the caller below
+        except BaseException as problem:
             problems.append(problem)
     threads = [threading.Thread(target=guarded, args=(job,)) for job in jobs]
     for thread in threads:

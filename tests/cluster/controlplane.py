@@ -48,7 +48,7 @@ def start_apiserver(cluster: Cluster, at: Endpoints) -> None:
     pki = cluster.pki
     start(cluster, "kube-apiserver", [
         bin_dir() / "kube-apiserver", f"--etcd-servers=http://127.0.0.1:{at.etcd_port}",
-        f"--bind-address={at.address if not at.enter else '0.0.0.0'}", f"--secure-port={at.api_port}",  # noqa: S104
+        f"--bind-address={at.address if not at.enter else '0.0.0.0'}", f"--secure-port={at.api_port}",
         f"--advertise-address={at.address}", f"--service-cluster-ip-range={at.services}",
         "--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction", "--allow-privileged=true",
         f"--client-ca-file={pki}/ca.crt", f"--tls-cert-file={pki}/apiserver.crt",

@@ -5,10 +5,10 @@ import re
 import tempfile
 from pathlib import Path
 
-from . import machine, ownimages, packages
+from . import cleanup, machine, ownimages, packages
 from .build import build_bases
 from .lock import locked
-from .paths import REPO, cache_dir, digest, source_files, versions
+from .paths import cache_dir, digest, versions
 from .report import Problem, say
 from .shell import run
 
@@ -32,6 +32,7 @@ def build_image(name: str, dockerfile: Path, context: Path, base: str,
             say(f"image {reference} is built already")
         else:
             packages.ensure(versions()["debian"]["image_tools"])
+            _clear_store()
             _build(reference, dockerfile, context, files, {"BASE_IMAGE": base, **arguments}, archive)
             _drop_old(name)
     return archive, reference
@@ -81,6 +82,7 @@ def _build(reference: str, dockerfile: Path, context: Path, files: list[Path], a
         partial.unlink(missing_ok=True)
         _buildah("push", "--quiet", reference, f"docker-archive:{partial}:{reference}")
         partial.rename(archive)
+    cleanup.unmount_below(cache_dir() / "buildah")
     say(f"image {reference}: {archive.stat().st_size >> 20} MiB")
 
 
@@ -89,6 +91,12 @@ def _provide_base(base: str) -> None:
     own = {ownimages.base_reference(name): name for name in versions()["images"]}
     if base in own and base not in _buildah("images", "--format", "{{.Name}}:{{.Tag}}").split():
         _buildah("pull", "--quiet", f"docker-archive:{ownimages.base_archive(own[base])}")
+
+
+def _clear_store() -> None:
+    """Remove what a build left that was interrupted (we hold the lock: no other build runs)."""
+    _buildah("rm", "--all")
+    cleanup.unmount_below(cache_dir() / "buildah")
 
 
 def _stage(target: Path, context: Path, files: list[Path]) -> Path:
