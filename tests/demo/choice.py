@@ -52,7 +52,7 @@ def look_around() -> Machine:
         linux=platform.system() == "Linux" and platform.machine() == "x86_64",
         root=os.geteuid() == 0,
         go=shutil.which("go") is not None,
-        built=(build_dir() / "done" / "base-images").exists(),
+        built=(build_dir() / "done" / "binaries").exists(),
         free_gib=shutil.disk_usage(_existing(cache_dir())).free / 2**30,
     )
 

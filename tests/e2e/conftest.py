@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from mlflow import MlflowClient
 
-from tests.e2e.kit import RELEASE, RESTRICTED, ROOT, SYSTEM, Model, apply, background, get, kubectl, run_kubectl
+from tests.e2e.kit import RELEASE, RESTRICTED, ROOT, SYSTEM, apply, background, example, kubectl, run_kubectl
 
 DATA = Path(os.environ.get("HEARTOPS_TEST_DATA", ROOT.parent / "shared" / "data"))
 CLEVELAND = DATA / "heart-disease" / "processed.cleveland.data"
@@ -120,19 +119,9 @@ def mlflow(product: None) -> Iterator[MlflowClient]:
         yield MlflowClient(tracking_uri=f"http://localhost:{port}")
 
 
-def example(name: str, namespace: str) -> dict[str, Any]:
-    """An example's HeartModel, in the test's namespace and with few pods."""
-    manifest: dict[str, Any] = yaml.safe_load((ROOT / "examples" / name / "heartmodel.yaml").read_text())
-    manifest["metadata"]["namespace"] = namespace
-    manifest["spec"]["serving"] = {"autoscaling": {"minReplicas": 2, "maxReplicas": 4}}
-    # Two busy cores, many pods at once: starting may take longer than a minute.
-    manifest["spec"]["rollout"] = {"readyDeadline": "4m"}
-    return manifest
-
-
 @pytest.fixture(scope="session")
 def real_data() -> bool:
-    """Whether the Cleveland file is there; a folder that was named but lacks it is a mistake, not a reason to do without."""
+    """Whether the Cleveland file is there; a named folder that lacks it is a mistake."""
     if CLEVELAND.exists():
         return True
     assert "HEARTOPS_TEST_DATA" not in os.environ, f"{CLEVELAND} does not exist"
@@ -155,12 +144,3 @@ def heart_manifest(namespace: str, real_data: bool) -> dict[str, Any]:
         dataset["uri"] = "builtin://heart-synthetic"
         del dataset["sha256"]
     return manifest
-
-
-def declare(manifest: dict[str, Any]) -> Model:
-    apply(manifest)
-    return Model(manifest["metadata"]["namespace"], manifest["metadata"]["name"])
-
-
-def has_monitoring() -> bool:
-    return bool(get("crd", "servicemonitors.monitoring.coreos.com"))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 SYSTEM, RELEASE = "heartops-system", "heartops"
@@ -82,7 +83,9 @@ class Model:
         return next((each for each in found if each.get("observedGeneration") == generation), {})
 
     def patch(self, **spec: Any) -> None:
-        kubectl("patch", "heartmodel", self.name, "-n", self.namespace, "--type=merge", "-p", json.dumps({"spec": spec}))
+        kubectl(
+            "patch", "heartmodel", self.name, "-n", self.namespace, "--type=merge", "-p", json.dumps({"spec": spec})
+        )
 
     def wait(self, kind: str, status: str, seconds: float, reason: str | None = None) -> Object:
         """The condition once it has the status (and the reason)."""
@@ -128,3 +131,24 @@ def background(*words: object, marker: str) -> Iterator[str]:
             yield line
         finally:
             process.terminate()
+
+
+def example(name: str, namespace: str) -> Object:
+    """An example's HeartModel, in the test's namespace and with few pods."""
+    manifest: Object = yaml.safe_load((ROOT / "examples" / name / "heartmodel.yaml").read_text())
+    manifest["metadata"]["namespace"] = namespace
+    manifest["spec"]["serving"] = {"autoscaling": {"minReplicas": 2, "maxReplicas": 4}}
+    # Two busy cores, many pods at once: starting may take longer than a minute.
+    manifest["spec"]["rollout"] = {"readyDeadline": "4m"}
+    return manifest
+
+
+def declare(manifest: Object) -> Model:
+    """Apply a HeartModel."""
+    apply(manifest)
+    return Model(manifest["metadata"]["namespace"], manifest["metadata"]["name"])
+
+
+def has_monitoring() -> bool:
+    """Whether the cluster has the Prometheus Operator's kinds."""
+    return bool(get("crd", "servicemonitors.monitoring.coreos.com"))

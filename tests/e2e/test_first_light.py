@@ -1,0 +1,296 @@
+"""`kubectl apply` of a HeartModel ends in real predictions; then it is retrained, refused and promoted under load."""
+
+import json
+import math
+from typing import Any
+
+import httpx
+import onnx
+import pytest
+from mlflow import MlflowClient
+
+from heart_operator.api.contract import Feature
+from heart_operator.api.handover import (
+    CARD_PATH,
+    EVALUATION_PATH,
+    OOF_PATH,
+    PACKAGE_KEY,
+    PROFILE_PATH,
+    ServingPackage,
+    Tag,
+)
+from heart_operator.manifests.children import APPLIED_KINDS
+from tests.e2e.kit import (
+    MONITORING_KINDS,
+    ROOT,
+    Model,
+    Object,
+    declare,
+    eventually,
+    get,
+    has_monitoring,
+    items,
+    kubectl,
+    run_kubectl,
+)
+from tests.e2e.traffic import traffic
+
+pytestmark = pytest.mark.timeout(900)
+
+TRAINING = 480
+"""Seconds for one training of the two families below, on two cores that other tests use too."""
+PATIENTS = json.loads((ROOT / "examples/heart-disease/requests/predict.json").read_text())
+PROMETHEUS = "api/v1/namespaces/monitoring/services/prometheus-operated:9090/proxy/api/v1"
+
+
+@pytest.fixture(scope="module")
+def heart(heart_manifest: Object) -> Model:
+    """The example, with less tuning than a person would want: what is tested here is not the model's quality."""
+    heart_manifest["spec"]["training"] |= {"algorithms": ["logistic-regression"], "tuning": {"trials": 1}}
+    model = declare(heart_manifest)
+    model.wait_serving("1", TRAINING)
+    return model
+
+
+def test_every_condition_says_what_is_true(heart: Model) -> None:
+    for kind in ("Ready", "Available", "Trained", "GatePassed", "RolloutSucceeded"):
+        condition = heart.wait(kind, "True", 30)
+        assert condition["reason"]
+        assert condition["message"]
+    assert heart.status["observedGeneration"] == heart.get()["metadata"]["generation"]
+
+
+def test_status_names_what_serves(heart: Model) -> None:
+    status = heart.status
+    assert status["serving"]["version"] == "1"
+    assert status["serving"]["digest"] == f"sha256:{status['training']['artifactSha256'].removeprefix('sha256:')}"
+    assert status["serving"]["readyReplicas"] >= 2
+    assert status["training"]["phase"] == "Succeeded"
+    assert [entry["version"] for entry in status["history"]] == ["1"]
+    selector = get("service", heart.name, "-n", heart.namespace)["spec"]["selector"]
+    assert selector["heartops.dev/model-version"] == "1"
+
+
+def test_kubectl_get_shows_the_story(heart: Model) -> None:
+    header, row = kubectl("get", "hm", heart.name, "-n", heart.namespace).splitlines()
+    shown = dict(zip(header.split(), row.split(maxsplit=len(header.split()) - 1), strict=False))
+    assert shown["READY"] == "True"
+    assert shown["VERSION"] == "1"
+    assert "Passed" in row
+
+
+def test_events_tell_training_and_promotion(heart: Model) -> None:
+    events = eventually(heart.events, 20, "events")
+    assert {"TrainingStarted", "TrainingSucceeded", "Promoted"} <= {event["reason"] for event in events}
+    assert not [event for event in events if event["type"] == "Warning"]
+
+
+def package_of(heart: Model, proxy: str) -> ServingPackage:
+    """What is inside the very bytes that the status names."""
+    digest = heart.status["serving"]["digest"].removeprefix("sha256:")
+    content = httpx.get(f"{heart.address(proxy)}/artifacts/{digest}", timeout=30).raise_for_status().content
+    metadata = {each.key: each.value for each in onnx.load_from_string(content).metadata_props}
+    return ServingPackage.model_validate_json(metadata[PACKAGE_KEY])
+
+
+def as_record(features: tuple[Feature, ...], row: tuple[float | None, ...]) -> dict[str, Any]:
+    """An encoded row as a person would send it."""
+
+    def value(feature: Feature, encoded: float | None) -> Any:
+        if encoded is None or math.isnan(encoded):
+            return None
+        if feature.type == "category":
+            return (feature.values or ())[int(encoded)]
+        return bool(encoded) if feature.type == "boolean" else encoded
+
+    return {feature.name: value(feature, encoded) for feature, encoded in zip(features, row, strict=True)}
+
+
+def test_predictions_are_those_that_the_trainer_saw(heart: Model, proxy: str) -> None:
+    """From plain JSON through the Service: the outputs that the trainer stored for its reference rows."""
+    package = package_of(heart, proxy)
+    records = [as_record(package.features, row) for row in package.reference.inputs]
+    body = heart.predict(proxy, records).raise_for_status().json()
+    assert body["model_version"] == "1"
+    for answer, output in zip(body["predictions"], package.reference.outputs, strict=True):
+        assert answer["probability"] == pytest.approx(output[1], abs=1e-4)
+
+
+def test_the_ill_are_told_from_the_healthy(heart: Model, proxy: str) -> None:
+    answers = heart.predict(proxy, PATIENTS).raise_for_status().json()["predictions"]
+    assert [answers[0]["label"], answers[2]["label"]] == ["no disease", "disease"]
+    assert answers[0]["probability"] < 0.3 < 0.7 < answers[2]["probability"]
+
+
+def test_bad_requests_are_named_and_never_echoed(heart: Model, proxy: str) -> None:
+    answer = heart.predict(proxy, PATIENTS[0] | {"age": 98765})
+    assert answer.status_code == 422
+    assert "age" in answer.text
+    assert "120" in answer.text
+    assert "98765" not in answer.text
+    not_json = httpx.post(f"{heart.address(proxy)}/predict", content="age=1", headers={"Content-Type": "text/plain"})
+    assert not_json.status_code == 415
+
+
+def test_mlflow_has_run_version_card_and_alias(heart: Model, mlflow: MlflowClient, real_data: bool) -> None:
+    name = f"{heart.namespace}.{heart.name}"
+    status = heart.status
+    version = mlflow.get_model_version_by_alias(name, "serving")
+    assert version.version == "1" or version.version == 1
+    assert version.tags[Tag.ARTIFACT_SHA256].removeprefix("sha256:") in status["serving"]["digest"]
+    assert mlflow.get_registered_model(name).tags[Tag.MODEL] == f"{heart.namespace}/{heart.name}"
+    run = mlflow.get_run(status["training"]["runId"])
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics["roc_auc"] > 0.85
+    assert run.data.params
+    paths = {
+        artifact.path for folder in ("", "evaluation") for artifact in mlflow.list_artifacts(run.info.run_id, folder)
+    }
+    assert {CARD_PATH, EVALUATION_PATH, OOF_PATH, PROFILE_PATH} <= paths
+    if real_data:
+        wanted = heart.get()["spec"]["dataset"]["sha256"]
+        assert wanted in run.data.tags[Tag.DATASET_SHA256]
+
+
+def test_every_child_is_there(heart: Model) -> None:
+    kinds = {child["kind"] for child in heart.children()}
+    assert {"Job", "Deployment", "Pod", *(kind for _, kind in APPLIED_KINDS)} - kinds <= {
+        "Ingress",
+        "ServiceMonitor",
+        "PrometheusRule",
+    }
+    if has_monitoring():
+        assert {child["kind"] for child in heart.children(MONITORING_KINDS)} == {"ServiceMonitor", "PrometheusRule"}
+
+
+def test_pods_have_no_token(heart: Model) -> None:
+    for pod in items("pods", "-n", heart.namespace):
+        mounts = [mount["mountPath"] for each in pod["spec"]["containers"] for mount in each.get("volumeMounts", [])]
+        assert not [path for path in mounts if "serviceaccount" in path]
+
+
+@pytest.mark.parametrize("kind", ["deployment", "job"])
+def test_workloads_raise_no_warning_in_a_restricted_namespace(heart: Model, kind: str) -> None:
+    for child in heart.children(f"{kind}s"):
+        template = child["spec"]["template"]
+        labels = {key: value for key, value in template["metadata"].get("labels", {}).items() if "heartops" in key}
+        pod = {"apiVersion": "v1", "kind": "Pod", "spec": template["spec"]}
+        pod["metadata"] = {"name": "as-new", "namespace": heart.namespace, "labels": labels}
+        done = run_kubectl("create", "--dry-run=server", "-f", "-", stdin=json.dumps(pod))
+        assert done.returncode == 0, done.stderr
+        assert "Warning" not in done.stderr
+
+
+def test_autoscaler_sees_real_cpu_figures(heart: Model) -> None:
+    if not get("apiservice", "v1beta1.metrics.k8s.io"):
+        pytest.skip("the cluster has no metrics-server")
+
+    def figures() -> dict[str, int]:
+        found = get("hpa", heart.name, "-n", heart.namespace).get("status", {}).get("currentMetrics") or []
+        shown = (each["resource"] for each in found if each)
+        return {each["name"]: each["current"]["averageUtilization"] for each in shown if "current" in each}
+
+    seen = eventually(lambda: figures() if {"cpu", "memory"} <= figures().keys() else {}, 120, "the HPA's figures")
+    assert seen["memory"] > 0
+
+
+def test_prometheus_scrapes_the_pods_and_loads_the_rules(heart: Model, proxy: str) -> None:
+    if not has_monitoring():
+        pytest.skip("the cluster has no Prometheus Operator")
+
+    def query(path: str) -> Any:
+        return httpx.get(f"{proxy}/{PROMETHEUS}/{path}", timeout=20).raise_for_status().json()["data"]
+
+    def pods_up() -> bool:
+        targets = [t for t in query("targets")["activeTargets"] if t["labels"].get("namespace") == heart.namespace]
+        return len(targets) >= 2 and all(target["health"] == "up" for target in targets)
+
+    def rules_healthy() -> bool:
+        names = f"heartops.{heart.namespace}.{heart.name}."
+        groups = [group for group in query("rules")["groups"] if group["name"].startswith(names)]
+        rules = [rule for group in groups for rule in group["rules"]]
+        return len(groups) >= 2 and all(rule["health"] == "ok" for rule in rules)
+
+    eventually(pods_up, 120, "Prometheus to have the model's pods as targets that are up", every=2)
+    eventually(rules_healthy, 120, "Prometheus to have evaluated the model's rules", every=2)
+    series = query(f'query?query=http_requests_total{{namespace="{heart.namespace}",model_name="{heart.name}"}}')
+    assert series["result"]
+
+
+def test_operator_is_scraped(product: None, proxy: str) -> None:
+    if not has_monitoring():
+        pytest.skip("the cluster has no Prometheus Operator")
+
+    def value() -> Any:
+        address = f"{proxy}/{PROMETHEUS}/query?query=heartops_reconcile_duration_seconds_count"
+        return httpx.get(address, timeout=20).raise_for_status().json()["data"]["result"]
+
+    eventually(value, 120, "the operator's metrics in Prometheus", every=2)
+
+
+def test_a_new_version_takes_over_without_a_failed_request(heart: Model, images: dict[str, str]) -> None:
+    """Keep-alive and new connections; every request counts."""
+    with traffic(heart, PATIENTS[0], images["serving"]) as load:
+        heart.patch(training={"seed": 7})
+        heart.wait_serving("2", TRAINING)
+        # Serving closes connections after about ten seconds: by then everybody has come over.
+        eventually(lambda: load.look() or load.answered.get("2", 0) > 200, 60, "answers by version 2")
+    assert load.failures == []
+    assert load.failed == 0
+    assert set(load.answered) == {"1", "2"}
+    assert heart.status["previous"]["version"] == "1"
+
+
+def test_restarted_pods_lose_no_request(heart: Model, images: dict[str, str]) -> None:
+    """Each pod is deleted in turn: it ends what it has begun, and its model comes from a sibling or MLflow."""
+    serving = f"heartops.dev/model={heart.name},heartops.dev/model-version=2,app.kubernetes.io/component=serving"
+    names = {pod["metadata"]["name"] for pod in items("pods", "-n", heart.namespace, "-l", serving)}
+    with traffic(heart, PATIENTS[0], images["serving"]) as load:
+        for name in sorted(names):
+            kubectl("delete", "pod", name, "-n", heart.namespace, "--wait=false")
+            eventually(lambda gone=name: whole_without(heart, serving, gone), 120, f"a pod in the place of {name}")
+        load.wait_for_more()
+    assert load.failures == []
+    assert load.failed == 0
+
+
+def whole_without(heart: Model, selector: str, gone: str) -> bool:
+    """As many ready pods as wanted, the deleted one not among them."""
+    pods = items("pods", "-n", heart.namespace, "-l", selector)
+    ready = [pod for pod in pods if {"type": "Ready", "status": "True"}.items() <= ready_condition(pod).items()]
+    return len(ready) >= 2 and gone not in {pod["metadata"]["name"] for pod in pods}
+
+
+def ready_condition(pod: Object) -> Object:
+    conditions = pod.get("status", {}).get("conditions", [])
+    return next((each for each in conditions if each["type"] == "Ready"), {})
+
+
+def test_a_version_that_fails_its_gate_is_never_served(heart: Model, images: dict[str, str], proxy: str) -> None:
+    """The old one goes on; a person who lowers the gate gets the refused version without another training."""
+    with traffic(heart, PATIENTS[0], images["serving"]) as load:
+        heart.patch(training={"seed": 8}, gates={"checks": [{"metric": "roc_auc", "min": 0.999}]})
+        heart.wait("GatePassed", "False", TRAINING, reason="GateFailed")
+        rejected = eventually(lambda: heart.status.get("rejected"), 30, "status.rejected")
+        load.wait_for_more()
+    assert load.failures == []
+    assert set(load.answered) == {"2"}
+    assert rejected[0]["version"] == "3"
+    assert rejected[0]["reason"] == "GateFailed"
+    assert "roc_auc" in rejected[0]["message"]
+    assert "0.999" in rejected[0]["message"]
+    assert heart.condition("Available")["status"] == "True"
+    job = heart.status["training"]["job"]
+    heart.patch(gates={"checks": [{"metric": "roc_auc", "min": 0.5}]})
+    heart.wait_serving("3", 240)
+    assert heart.status["training"]["job"] == job
+    assert heart.predict(proxy, PATIENTS[0]).json()["model_version"] == "3"
+
+
+def test_deleting_the_model_collects_every_child(heart: Model) -> None:
+    uids = {child["metadata"]["uid"] for child in heart.children()}
+    assert uids
+    kubectl("delete", "heartmodel", heart.name, "-n", heart.namespace)
+    eventually(lambda: not heart.children(), 90, "every child to be gone")
+    if has_monitoring():
+        eventually(lambda: not heart.children(MONITORING_KINDS), 30, "ServiceMonitor and PrometheusRule to be gone")
