@@ -5,6 +5,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kubernetes.aio.client import Configuration
+
+from heart_operator.api.names import short_hash
+from tests.support.kube_api import KubeApi
+from tests.support.operator_world import OPERATOR_NAMESPACE, World, configuration_for
 
 ROOT = Path(__file__).resolve().parents[2]
 CLUSTER = (sys.executable, "-m", "tests.cluster")
@@ -85,3 +91,43 @@ def install_crds(kubectl: Kubectl, tools: Path) -> None:
 @pytest.fixture(scope="session")
 def kubectl(tools: Path, api_server: Path) -> Kubectl:
     return Kubectl(tools / "kubectl", api_server)
+
+
+@pytest.fixture(scope="session")
+def kube_api(api_server: Path) -> Iterator[KubeApi]:
+    api = KubeApi(api_server)
+    yield api
+    api.close()
+
+
+@pytest.fixture(scope="session")
+def operator_account(
+    tools: Path, kubectl: Kubectl, kube_api: KubeApi, tmp_path_factory: pytest.TempPathFactory
+) -> Configuration:
+    """The operator's own account with the chart's roles and nothing more: a missing right fails the tests."""
+    kube_api.create_namespace(OPERATOR_NAMESPACE)
+    chart = (str(tools / "helm"), "template", "heartops", str(ROOT / "charts" / "heartops"))
+    options = ("--namespace", OPERATOR_NAMESPACE, "--show-only", "templates/rbac.yaml", "--kube-version", "1.34")
+    roles = subprocess.run((*chart, *options), capture_output=True, text=True, check=True).stdout
+    file = tmp_path_factory.mktemp("roles") / "rbac.yaml"
+    file.write_text(roles)
+    done = kubectl("apply", "-f", str(file))
+    assert done.returncode == 0, done.stderr
+    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 7200}}
+    path = f"/api/v1/namespaces/{OPERATOR_NAMESPACE}/serviceaccounts/heartops/token"
+    return configuration_for(kube_api, kube_api.call("POST", path, request)["status"]["token"], file.parent)
+
+
+@pytest.fixture
+def world(
+    request: pytest.FixtureRequest,
+    api_server: Path,
+    kube_api: KubeApi,
+    operator_account: Configuration,
+    tmp_path: Path,
+) -> Iterator[World]:
+    """A namespace of the test's own, with everything that an operator needs; `world.start()` starts one."""
+    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")
+    namespace = f"{name[:50].rstrip('-')}-{short_hash(str(tmp_path))[:4]}"
+    with World(kube_api, operator_account, namespace, tmp_path, api_server.parent / "audit.log") as world:
+        yield world

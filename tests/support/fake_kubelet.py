@@ -23,10 +23,11 @@ class FakeKubelet:
     `fates` changes the lot of a serving version: `crash` for CrashLoopBackOff, `pending` for a pod that never starts.
     """
 
-    def __init__(self, api: KubeApi, train: Train) -> None:
+    def __init__(self, api: KubeApi, train: Train, namespace: str) -> None:
         self.train = train
         self.fates: dict[str, Fate] = {}
         self._api = api
+        self._namespace = namespace
         self._told: dict[str, str] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -45,7 +46,7 @@ class FakeKubelet:
     def _run(self) -> None:
         while not self._stop.wait(0.2):
             try:
-                for pod in self._api.call("GET", "/api/v1/pods", labelSelector=Label.MODEL)["items"]:
+                for pod in self._api.list(POD, self._namespace, Label.MODEL):
                     self._look_at(pod)
             except httpx.HTTPError:
                 continue
@@ -95,7 +96,9 @@ def serving_status(fate: Fate) -> Resource:
         died = {"terminated": {"exitCode": 1, "reason": "Error", "message": "the model answers NaN"}}
         return {"phase": "Running", "containerStatuses": [container("server", waiting, lastState=died)]}
     since = (datetime.now(UTC) - timedelta(seconds=10)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    conditions = [{"type": kind, "status": "True", "lastTransitionTime": since} for kind in ("Ready", "ContainersReady")]
+    conditions = [
+        {"type": kind, "status": "True", "lastTransitionTime": since} for kind in ("Ready", "ContainersReady")
+    ]
     running = container("server", {"running": {"startedAt": since}}) | {"ready": True, "started": True}
     return {"phase": "Running", "conditions": conditions, "containerStatuses": [running]}
 

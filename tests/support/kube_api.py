@@ -60,7 +60,9 @@ class KubeApi:
     def create(self, kind: Kind, resource: Resource) -> Resource:
         return self.call("POST", kind.path(resource["metadata"]["namespace"]), resource)
 
-    def patch(self, kind: Kind, namespace: str, name: str, changes: Resource, subresource: str | None = None) -> Resource:
+    def patch(
+        self, kind: Kind, namespace: str, name: str, changes: Resource, subresource: str | None = None
+    ) -> Resource:
         """JSON merge patch."""
         return self.call("PATCH", kind.path(namespace, name, subresource), changes, "application/merge-patch+json")
 
@@ -74,7 +76,9 @@ class KubeApi:
 
     def names(self, kinds: Iterable[Kind], namespace: str, selector: str) -> set[tuple[str, str]]:
         """(kind, name) of everything that matches."""
-        return {(kind.kind, item["metadata"]["name"]) for kind in kinds for item in self.list(kind, namespace, selector)}
+        return {
+            (kind.kind, item["metadata"]["name"]) for kind in kinds for item in self.list(kind, namespace, selector)
+        }
 
 
 def poll(what: str, probe: Callable[[], T | None], seconds: float = 20) -> T:

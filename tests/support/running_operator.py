@@ -69,7 +69,7 @@ class RunningOperator:
         self._task = asyncio.current_task()
         running = asyncio.create_task(operator.run(self._stop))
         self._task = running
-        while not operator.http.port and not running.done():
+        while not operator.http.port and not running.done():  # noqa: ASYNC110  for a moment
             await asyncio.sleep(0.02)
         self.port = operator.http.port
         self._started.set()

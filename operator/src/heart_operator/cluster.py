@@ -189,5 +189,13 @@ async def load_configuration() -> client.Configuration:
     try:
         config.load_incluster_config(client_configuration=configuration)
     except ConfigException:
-        await config.load_kube_config(client_configuration=configuration)
+        await load_kubeconfig(configuration)
     return configuration
+
+
+async def load_kubeconfig(configuration: client.Configuration) -> None:
+    try:
+        await config.load_kube_config(client_configuration=configuration)
+    except ConfigException as error:
+        message = f"no ServiceAccount and no usable kubeconfig ({error}); run in a pod, or set KUBECONFIG"
+        raise ConfigException(message) from None

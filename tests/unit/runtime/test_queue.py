@@ -27,7 +27,7 @@ class Gate:
 
 async def until(true: Callable[[], bool], seconds: float = 5) -> None:
     async with asyncio.timeout(seconds):
-        while not true():
+        while not true():  # noqa: ASYNC110  a poll with a deadline
             await asyncio.sleep(0.005)
 
 
