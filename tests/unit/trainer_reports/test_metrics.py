@@ -60,3 +60,14 @@ def test_wilson_is_doubtful_about_twelve_in_twelve() -> None:
     low, high = wilson(1.0, 12)
     assert float(low) == pytest.approx(0.757, abs=0.001)
     assert float(high) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("score", ["constant", "perfect"])
+def test_degenerate_predictions_give_finite_figures(score: str) -> None:
+    y = np.tile([0, 1], 50)
+    p = np.full(100, 0.5) if score == "constant" else np.where(y == 1, 0.999, 0.001)
+    output = np.column_stack([1 - p, p])
+    figures = point("binary", y, output)
+    assert figures["roc_auc"] == (0.5 if score == "constant" else 1.0)
+    assert all(np.isfinite(list(figures.values())))
+    assert np.isfinite(weighted("binary", y, output, np.ones((3, 100)))["brier"]).all()

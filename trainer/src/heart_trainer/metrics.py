@@ -46,7 +46,8 @@ def point(task: Task, y: NDArray[np.generic], output: Array) -> Figures:
     }
     if len(y) < 2 or (task != "regression" and len(np.unique(y)) < 2):
         return {} if task == "regression" or not len(y) else _one_class_point(task, y, output)
-    return {name: float(value) for name, value in compute[task](y, output).items() if np.isfinite(value)}
+    found = compute[task](y, output)
+    return {name: float(found[name]) for name in NAMES[task] if name in found and np.isfinite(found[name])}
 
 
 def weighted(task: Task, y: NDArray[np.generic], output: Array, weights: Array) -> Replicates:
@@ -97,7 +98,7 @@ def _multiclass_point(y: NDArray[np.generic], output: Array) -> Figures:
         "recall": sk.recall_score(y, chosen, average="macro", labels=labels, zero_division=0),
         "f1": sk.f1_score(y, chosen, average="macro", labels=labels, zero_division=0),
         "brier": sk.brier_score_loss(y, p, labels=labels),
-        "log_loss": sk.log_loss(y, np.clip(p, EDGE, 1), labels=labels),
+        "log_loss": sk.log_loss(y, _off_zero(p), labels=labels),
         "ece": expected_calibration_error(p.max(axis=1), chosen == y),
     }
     if len(np.unique(y)) == len(labels):
@@ -139,6 +140,11 @@ def calibration_slope(y: NDArray[np.generic], p: Array) -> float:
 
 def _log_odds(p: Array) -> Array:
     return np.asarray(logit(np.clip(p, EDGE, 1 - EDGE)))
+
+
+def _off_zero(p: Array) -> Array:
+    clipped = np.clip(p, EDGE, 1)
+    return np.asarray(clipped / clipped.sum(axis=1, keepdims=True))
 
 
 def _bins(confidence: Array) -> NDArray[np.intp]:
@@ -213,7 +219,7 @@ def _multiclass_weighted(y: NDArray[np.generic], output: Array, weights: Array) 
     truth = np.asarray(y, dtype=np.intp)
     actual, claimed = _grouped(weights, truth, k), _grouped(weights, chosen, k)
     right = _grouped(weights, truth, k, (chosen == truth).astype(float))
-    surprise = -np.log(np.clip(p[np.arange(len(p)), truth], EDGE, 1))
+    surprise = -np.log(_off_zero(p)[np.arange(len(p)), truth])
     areas = [_ranking(truth == c, p[:, c], weights)[0] for c in range(k)]
     return {
         "roc_auc": np.mean(areas, axis=0),

@@ -3,22 +3,25 @@
 import os
 import re
 import signal
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import mlflow
 import requests
 from mlflow import MlflowClient
-from mlflow.entities import RunStatus
+from mlflow.entities import Metric, Param, RunStatus
 from mlflow.exceptions import MlflowException
 
 from heart_trainer.errors import TrainerError
 
 LAST_WORDS = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "5", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
 """While being killed: what is left of the pod's grace period."""
+
+LONGEST_PARAM, MOST_PARAMS, MOST_METRICS = 6000, 100, 500
+"""MLflow's bounds of one request."""
 
 
 class RegistryUnavailable(TrainerError):
@@ -122,9 +125,11 @@ class Store:
         with self.speaking():
             self.client.log_artifacts(run_id, str(folder))
 
-    def log_values(self, run_id: str, params: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
+    def log_values(self, run_id: str, params: Mapping[str, str], metrics: Mapping[str, float]) -> None:
+        now = int(time.time() * 1000)
+        noted = [Param(key, value[:LONGEST_PARAM]) for key, value in params.items()]
+        measured = [Metric(key, float(value), now, 0) for key, value in metrics.items()]
         with self.speaking():
-            for key, value in params.items():
-                self.client.log_param(run_id, key, str(value)[:6000])
-            for key, value in metrics.items():
-                self.client.log_metric(run_id, key, float(value))
+            self.client.log_batch(run_id, params=noted[:MOST_PARAMS])
+            for start in range(0, len(measured), MOST_METRICS):
+                self.client.log_batch(run_id, metrics=measured[start : start + MOST_METRICS])

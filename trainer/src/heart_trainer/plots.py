@@ -30,6 +30,8 @@ STYLE = {
 MOST_FEATURES = 24
 """Columns shown in a heatmap or in the grid of distributions."""
 MOST_CLASSES = 12
+MOST_FILLED = 3
+"""Histograms over each other that can be told apart when they are filled."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ def distributions(subject: Subject) -> Figure:
     for axes in grid[len(shown) :]:
         axes.set_axis_off()
     handles, labels = grid[0].get_legend_handles_labels()
-    if labels:
+    if len(labels) > 1:
         figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 6))
     return figure
 
@@ -131,15 +133,22 @@ def _histogram(axes: Axes, parts: list[tuple[str, NDArray[np.float32]]]) -> None
     known = np.concatenate([values for _, values in parts])
     if not len(known):
         return
-    levels = np.unique(known)
-    edges = np.histogram_bin_edges(known, bins=20)
-    if len(levels) <= 12 and np.all(levels == levels.round()):
-        edges = np.arange(levels.min(), levels.max() + 2) - 0.5
+    edges = _edges(known)
     for index, (label, values) in enumerate(parts):
         share = np.histogram(values, edges)[0] / max(len(values), 1)
         colour = COLOURS[index % len(COLOURS)]
         axes.stairs(share, edges, label=label, color=colour, linewidth=1.6)
-        axes.stairs(share, edges, fill=True, alpha=0.15, color=colour)
+        if len(parts) <= MOST_FILLED:
+            axes.stairs(share, edges, fill=True, alpha=0.15, color=colour)
+
+
+def _edges(known: NDArray[np.float32]) -> Array:
+    """Bins of whole numbers for whole numbers, so that no bin is empty by construction."""
+    low, high = float(known.min()), float(known.max())
+    if np.any(known != known.round()):
+        return np.asarray(np.histogram_bin_edges(known, bins=20))
+    step = max(1, round((high - low) / 20))
+    return np.arange(low, high + step + 1, step) - 0.5
 
 
 def roc(subject: Subject) -> Figure:
@@ -151,7 +160,8 @@ def roc(subject: Subject) -> Figure:
         false, true, _ = roc_curve(y == c, output[:, c])
         area = float(np.trapezoid(true, false))
         label = f"{name} AUC {area:.3f}".strip()
-        axes.plot(false, true, color=COLOURS[index % len(COLOURS)], linewidth=2, label=label)
+        again = "--" if index >= len(COLOURS) else "-"
+        axes.plot(false, true, color=COLOURS[index % len(COLOURS)], linestyle=again, linewidth=2, label=label)
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
     axes.legend(loc="lower right", fontsize=8 if len(curves) > 4 else 10)
     return figure
