@@ -3,14 +3,17 @@
 import copy
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from heart_operator.api.heartmodel import HeartModelSpec, HeartModelStatus
 
 pytestmark = pytest.mark.api
 
+ROOT = Path(__file__).resolve().parents[2]
 Resource = dict[str, Any]
 GONE = object()
 """As a new value: the field is removed."""
@@ -257,6 +260,14 @@ def test_accepts(kubectl, changes):
     done = apply(kubectl, changed(changes), "--dry-run=server", "-o", "json")
     assert done.returncode == 0, done.stderr
     HeartModelSpec.model_validate(json.loads(done.stdout)["spec"])
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("examples/*/heartmodel.yaml")), ids=lambda path: path.parent.name)
+def test_accepts_the_examples(kubectl, path):
+    resource = yaml.safe_load(path.read_text())
+    resource["metadata"]["namespace"] = "default"
+    done = apply(kubectl, resource, "--dry-run=server")
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,8 @@
 import pytest
 
 from heart_operator.api.handover import EXIT_PERMANENT, Env, ServingReference, TrainingRequest
-from heart_operator.manifests.training_job import build_training_job
+from heart_operator.manifests.training_job import MAX_SPEC_BYTES, build_training_job
+from heart_operator.plan.validate import size_problems
 
 from .conftest import DIGEST, TRIGGER, containers, environment
 
@@ -88,3 +89,17 @@ def test_other_data_needs_no_volume(smallest, uri):
 
 def test_finished_jobs_are_kept_until_the_operator_deletes_them(smallest):
     assert "ttlSecondsAfterFinished" not in smallest.job["spec"]
+
+
+def test_a_spec_that_no_process_could_be_handed_is_a_problem_of_the_spec(smallest):
+    def with_features(count):
+        return smallest.with_spec(features=[feature(index) for index in range(count)])
+
+    def feature(index):
+        return {"name": f"f{index}", "type": "number", "description": "ö" * 1000}
+
+    largest = max(count for count in range(1, 256) if not list(size_problems(with_features(count).model.spec)))
+    variable = environment(containers(with_features(largest).job)[0])[Env.TRAINING_REQUEST]
+    assert MAX_SPEC_BYTES * 0.9 < len(f"{Env.TRAINING_REQUEST}={variable}".encode()) < 128 * 1024
+    (problem,) = size_problems(with_features(largest + 1).model.spec)
+    assert problem.startswith("spec.features: ")

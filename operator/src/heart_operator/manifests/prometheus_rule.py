@@ -131,7 +131,8 @@ def error_budget(model: HeartModel, limits: Alerts, rate: BurnRate) -> Rule:
         hold="2m" if rate.severity == "critical" else "15m",
         summary="uses up its error budget",
         description=f"At the error rate of the last {rate.long} the 30-day budget of the objective"
-        f" {limits.availability_objective:g} is gone in {rate.budget_gone}. Look at what changed last: `kubectl describe heartmodel`.",
+        f" {limits.availability_objective:g} is gone in {rate.budget_gone}."
+        " Look at what changed last: `kubectl describe heartmodel`.",
         window=rate.long,
     )
 

@@ -27,6 +27,8 @@ DEFAULT_RESOURCES = Resources(
     limits=Amounts(cpu="2", memory="4Gi"),
 )
 SCRATCH = {"name": "tmp", "emptyDir": {"sizeLimit": "10Gi"}}
+MAX_SPEC_BYTES = 120_000
+"""Linux starts no process with a variable over 128 KiB (MAX_ARG_STRLEN); the request is a spec and a little more."""
 
 
 def build_training_job(

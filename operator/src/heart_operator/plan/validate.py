@@ -12,6 +12,7 @@ from heart_operator.api.heartmodel import Alerts, GateCheck, HeartModel, HeartMo
 from heart_operator.api.profile import RuntimeProfile
 from heart_operator.api.quantities import amount
 from heart_operator.api.resources import Resources
+from heart_operator.manifests.training_job import MAX_SPEC_BYTES
 from heart_operator.plan.values import Observed
 
 DNS_LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
@@ -35,6 +36,7 @@ def _problems(model: HeartModel, profile: RuntimeProfile | None, profiles: tuple
     else:
         yield from dataset_problems(model.spec.dataset.uri, profile.data)
         yield from registry_name_problems(model, profile)
+    yield from size_problems(model.spec)
     yield from contract_problems(model.spec)
     for index, check in enumerate(model.spec.gates.checks):
         yield from check_problems(f"spec.gates.checks[{index}]", check, model.spec)
@@ -87,6 +89,16 @@ def registry_name_problems(model: HeartModel, profile: RuntimeProfile) -> Iterab
         yield (
             f"spec.registryName: {name!r} does not start with {model.namespace + '.'!r}; choose such a name, or ask "
             "the administrator to allow this one in the runtime profile (registryNames)"
+        )
+
+
+def size_problems(spec: HeartModelSpec) -> Iterable[str]:
+    """The trainer gets the spec in its environment, and a variable has a greatest length."""
+    size = len(spec.model_dump_json(by_alias=True, exclude_none=True).encode())
+    if size > MAX_SPEC_BYTES:
+        yield (
+            f"spec.features: the spec has {size:,} bytes as JSON, more than the {MAX_SPEC_BYTES:,} that a training Job "
+            "can be handed; shorten descriptions, or give categories shorter or fewer values"
         )
 
 
