@@ -30,6 +30,8 @@ class Row:
     label: str
     busy: Result
     alone: Result
+    cpu: float
+    """Seconds of processor time per request."""
     inference: float
     """Share of the server's time per request, saturated, that the ONNX run took."""
 
@@ -82,12 +84,12 @@ def measure_load(server: Running, label: str, records: int) -> Row:
     head = "POST /predict HTTP/1.1\r\nHost: heart\r\nContent-Type: application/json\r\n"
     request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
     generate(server.port, request, CONNECTIONS, WARM_UP)
-    before = predict_seconds(server)
+    before, cpu_before = predict_seconds(server), cpu_seconds(server)
     busy = generate(server.port, request, CONNECTIONS, SECONDS)
-    after = predict_seconds(server)
+    after, cpu_after = predict_seconds(server), cpu_seconds(server)
     alone = generate(server.port, request, 1, SECONDS / 2)
     per_run = (after[0] - before[0]) / (after[1] - before[1])
-    return Row(label, busy, alone, per_run * busy.rate)
+    return Row(label, busy, alone, (cpu_after - cpu_before) / len(busy.latencies), per_run * busy.rate)
 
 
 def predict_seconds(server: Running) -> tuple[float, float]:
@@ -95,6 +97,12 @@ def predict_seconds(server: Running) -> tuple[float, float]:
     text = httpx.get(f"{server.url}/metrics").text
     found = [re.search(rf"^request_predict_seconds_{part}\S* (\S+)$", text, re.MULTILINE) for part in ("sum", "count")]
     return float(found[0][1]), float(found[1][1])  # type: ignore[index]
+
+
+def cpu_seconds(server: Running) -> float:
+    """User and system time so far (fields 14 and 15 of /proc/…/stat)."""
+    fields = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def resident(server: Running) -> float:
@@ -106,13 +114,13 @@ def resident(server: Running) -> float:
 def report(cold: float, idle: float, loaded: float, rows: list[Row]) -> None:
     print(f"exec to first answer  {cold:6.2f} s")
     print(f"resident memory       {idle:6.1f} MB, {loaded:.1f} MB after the load\n")
-    print("POST /predict   requests/s   records/s        p50        p99  p50 alone  inference")
+    print("POST /predict   requests/s   records/s        p50        p99  p50 alone     cpu  inference")
     for row in rows:
         records, rate = int(row.label.split()[0]), row.busy.rate
         seconds = (row.busy.percentile(0.5), row.busy.percentile(0.99), row.alone.percentile(0.5))
         times = "".join(f"{1000 * value:>8.2f} ms" for value in seconds)
         failed = f"  {row.busy.failures} failed" if row.busy.failures else ""
-        print(f"{row.label:14}{rate:>12.0f}{rate * records:>12.0f}{times}{row.inference:>11.1%}{failed}")
+        print(f"{row.label:14}{rate:>12.0f}{rate * records:>12.0f}{times}{row.cpu * 1e6:>5.0f} µs{row.inference:>11.1%}{failed}")
     worst = max(row.inference for row in rows)
     verdict = "kept" if worst <= INFERENCE_BOUND else "MISSED"
     print(f"\ninference is {worst:.1%} of a request; bound {INFERENCE_BOUND:.0%}: {verdict}")

@@ -1,6 +1,7 @@
 """Model outputs to answers: class, label and probability, or a value."""
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -44,9 +45,9 @@ class Answers:
 
     def read(self, outputs: Matrix) -> list[dict[str, Any]]:
         """One answer per row. Raises Problem 500 when the model answers NaN: no input that is valid may do that."""
-        if not np.isfinite(outputs).all():
-            raise Problem(500, "the model gave no finite answer to these records")
         rows = outputs.tolist()
+        if not all(isfinite(sum(row)) for row in rows):
+            raise Problem(500, "the model gave no finite answer to these records")
         if self.task == "regression":
             return [{"prediction": row[0]} for row in rows]
         answers = zip(self.chosen(outputs), rows, strict=True)

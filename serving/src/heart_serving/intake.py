@@ -1,6 +1,5 @@
-"""How requests come in: heads and bodies, bounded in bytes, time and number."""
+"""How requests come in: heads and bodies, bounded in bytes and number; the connection bounds the time (server)."""
 
-import asyncio
 import os
 import re
 from collections.abc import Awaitable, Callable, Iterable
@@ -8,8 +7,6 @@ from typing import Any, NamedTuple
 
 from heart_serving.errors import Problem
 
-BODY_SECONDS = 10.0
-"""How long a client may take to send its body."""
 MAX_BUFFERED = 64 * 1024 * 1024
 """Bytes of all bodies at one time; with it the pod's memory is bounded whatever clients do."""
 MAX_WAITING = 1024
@@ -83,10 +80,7 @@ class Intake:
             raise Problem(503, "too many requests are being received: try again", OVERLOADED)
         self.waiting += 1
         try:
-            async with asyncio.timeout(BODY_SECONDS):
-                return await self._collect(receive)
-        except TimeoutError:
-            raise Problem(408, "the body did not arrive in time", {"Connection": "close"}) from None
+            return await self._collect(receive)
         finally:
             self.waiting -= 1
 

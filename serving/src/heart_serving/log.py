@@ -6,7 +6,6 @@ No line holds a value of a request, nor the text of an unexpected exception, whi
 import asyncio
 import logging
 import sys
-import time
 import traceback
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +17,7 @@ TERMINATION_LOG = Path("/dev/termination-log")
 """What is written there is shown by `kubectl describe pod`; a container runtime makes the file."""
 FLUSH_SECONDS = 0.1
 FLUSH_LINES = 512
+LINE = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
 
 
 class RequestLog:
@@ -33,7 +33,7 @@ class RequestLog:
         """Must be called on the event loop."""
         self._lines.append(
             {
-                "time": time.time(),
+                "time": datetime.now(UTC),
                 "level": "info",
                 "message": "request",
                 "request_id": request_id,
@@ -54,10 +54,8 @@ class RequestLog:
             self._flusher.cancel()
             self._flusher = None
         lines, self._lines = self._lines, []
-        for line in lines:
-            line["time"] = timestamp(line["time"])
         if lines:
-            self._stream.write(b"\n".join(map(orjson.dumps, lines)) + b"\n")
+            self._stream.write(b"".join([orjson.dumps(line, option=LINE) for line in lines]))
             self._stream.flush()
 
 
@@ -70,14 +68,14 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         line = {
-            "time": timestamp(record.created),
+            "time": datetime.fromtimestamp(record.created, UTC),
             "level": record.levelname.lower(),
             "message": record.getMessage(),
             **self._common,
         }
         if record.exc_info and record.exc_info[1]:
             line["exception"] = where(record.exc_info[1])
-        return orjson.dumps(line).decode()
+        return orjson.dumps(line, option=orjson.OPT_UTC_Z).decode()
 
 
 def where(error: BaseException) -> str:
@@ -85,11 +83,6 @@ def where(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno} in {frames[-1].name}" if frames else ""
     return f"{type(error).__name__}{place}"
-
-
-def timestamp(seconds: float) -> str:
-    """RFC 3339 in UTC with milliseconds."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def configure_logging(**common: str) -> None:

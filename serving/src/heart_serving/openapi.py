@@ -15,7 +15,6 @@ from heart_serving.tensors import datatype_of
 Json = dict[str, Any]
 ERRORS = {
     "400": "Malformed JSON, or a name twice in one object.",
-    "408": "The body did not arrive in time.",
     "413": "Too many bytes or records.",
     "415": "Not plain JSON in UTF-8.",
     "422": "A record breaks the contract: the field and the bound, never the value.",

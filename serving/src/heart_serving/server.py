@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Callable
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -19,6 +20,8 @@ from uvicorn.server import ServerState
 from heart_serving.app import Application
 from heart_serving.settings import Settings
 
+BODY_SECONDS = 10.0
+"""How long a request whose connection has reached its age may still wait for the rest of its body."""
 JITTER = 0.2
 """Share by which connection ages vary, so that clients do not all come back at once."""
 LAST_WORDS = 0.2
@@ -39,28 +42,69 @@ class State(ServerState):
         self.draining = False
 
 
+class OneWrite:
+    """A transport that holds a response's head until its body comes: one system call instead of two."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._head = b""
+
+    def write(self, data: bytes) -> None:
+        if data.startswith(b"HTTP/1.1 ") and not data.startswith(b"HTTP/1.1 100"):
+            self._head = data
+        else:
+            self._transport.write(self._head + data)
+            self._head = b""
+
+    def flush(self) -> None:
+        """For a response without a body."""
+        if self._head:
+            self._transport.write(self._head)
+            self._head = b""
+
+    def close(self) -> None:
+        self.flush()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
 class Connection(HttpToolsProtocol):
     """One client's connection, of bounded age."""
 
     server_state: State
-    _oldest: asyncio.TimerHandle
+    _end: asyncio.TimerHandle
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.transport = OneWrite(transport)  # type: ignore[assignment]
         age = self.server_state.connection_seconds * random.uniform(1 - JITTER, 1 + JITTER)
         now = self.loop.time()
         self._last_words_from = now + age * (1 - LAST_WORDS)
-        # `shutdown` closes an idle connection, and lets a request in flight end.
-        self._oldest = self.loop.call_at(now + age, self.shutdown)
+        self._end = self.loop.call_at(now + age, self._grow_old)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._oldest.cancel()
+        self._end.cancel()
         super().connection_lost(exc)
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
         if self.server_state.draining or self.loop.time() >= self._last_words_from:
             self.cycle.keep_alive = False
+
+    def on_response_complete(self) -> None:
+        self.transport.flush()  # type: ignore[attr-defined]
+        super().on_response_complete()
+
+    def _grow_old(self) -> None:
+        """An idle connection closes; a request in flight ends, unless its body stays away."""
+        self.shutdown()
+        self._end = self.loop.call_later(BODY_SECONDS, self._give_up)
+
+    def _give_up(self) -> None:
+        if self.cycle and self.cycle.more_body:
+            self.transport.close()
 
 
 class Server(uvicorn.Server):
