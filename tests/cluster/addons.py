@@ -37,11 +37,13 @@ def apply_all(cluster: Cluster, addresses: Addresses) -> None:
     values = {"DNS": addresses.dns, "PROMETHEUS": reference("prometheus"),
               "PROMETHEUS_VERSION": prometheus_version(),
               **{name.upper().replace("-", "_"): reference(name) for name in STATIC}}
-    documents = [Template(path.read_text()).safe_substitute(values)
-                 for path in sorted((HERE / "addons").glob("*.yaml")) if path.stem != "prometheus"]
-    _apply(cluster, "\n---\n".join([*documents, *map(json.dumps, volumes(cluster))]))
+    documents = {path.stem: Template(path.read_text()).safe_substitute(values)
+                 for path in sorted((HERE / "addons").glob("*.yaml"))}
+    # The Prometheus Operator asks once, at its start, which of its kinds there are: they come first.
+    late = [documents.pop(name) for name in ("prometheus-operator", "prometheus")]
+    _apply(cluster, "\n---\n".join([*documents.values(), *map(json.dumps, volumes(cluster))]))
     apply_crds(cluster, api_only=False)
-    _apply(cluster, Template((HERE / "addons" / "prometheus.yaml").read_text()).safe_substitute(values))
+    _apply(cluster, "\n---\n".join(late))
 
 
 def volumes(cluster: Cluster) -> list[dict]:
