@@ -25,7 +25,8 @@ from heart_trainer import words
 from heart_trainer.bootstrap import Sample
 from heart_trainer.card import Provenance, render_card
 from heart_trainer.evaluate import measure
-from heart_trainer.plots import Subject, draw_plots
+from heart_trainer.plot_style import Subject
+from heart_trainer.plots import draw_plots
 from heart_trainer.values import Fitted, OutOfFoldResult, Table
 
 PROVENANCE = Provenance("run-17", "sha256:model", "sha256:evaluation", date(2026, 3, 1))

@@ -207,9 +207,9 @@ def test_sigterm_ends_the_run_as_killed(in_job: Path, manifest: Path, tracking_u
     with subprocess.Popen(command, env=environ, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
-            assert "pass the data contract" in process.stdout.readline()
+            assert any("pass the data contract" in line for line in process.stdout)
             process.send_signal(signal.SIGTERM)
-            assert process.wait(timeout=30) == 1
+            assert process.wait(timeout=60) == 1
         finally:
             process.kill()
     failure = _outcome(in_job).failure

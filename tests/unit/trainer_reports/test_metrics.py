@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from heart_trainer.metrics import NAMES, calibration_slope, expected_calibration_error, point, weighted, wilson
+from heart_trainer.metrics import NAMES, calibration_slope, expected_calibration_error, point, wilson
+from heart_trainer.weighted import weighted
 
 Case = tuple[str, NDArray[np.generic], NDArray[np.float64]]
 

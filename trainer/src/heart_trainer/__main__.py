@@ -98,7 +98,10 @@ def _run(job: Job) -> tuple[TrainingOutcome, int]:
     except TrainerError as error:
         return _complain(failed(error.reason, error.message), EXIT_PERMANENT if error.permanent else EXIT_PASSING)
     except KeyboardInterrupt:
-        outcome = failed("TrainingInterrupted", "the training was stopped before it ended; nothing was registered")
+        outcome = failed(
+            "TrainingInterrupted",
+            "the training was stopped before it ended; the Job tries again up to its backoffLimit",
+        )
         return _complain(outcome, EXIT_PASSING)
     except Exception as error:
         traceback.print_exc()

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heart_operator.api.handover import Task
-from heart_trainer.metrics import Array, Replicates, weighted
+from heart_trainer.metrics import Array
+from heart_trainer.weighted import Replicates, weighted
 
 RESAMPLES = 1000
 CELLS = 8_000_000

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from heart_operator.api.contract import Feature
 from heart_operator.api.handover import Comparison, Difference, OutOfFold, ServingPackage, ServingReference
 from heart_trainer.bootstrap import Sample, draw
-from heart_trainer.metrics import Array, point, weighted
+from heart_trainer.metrics import Array, point
 from heart_trainer.values import OutOfFoldResult, Table
+from heart_trainer.weighted import weighted
 
 Run = Callable[[bytes, NDArray[np.float32]], NDArray[np.float32]]
 """`run_onnx`: model bytes and [rows, features] → [rows, classes] or [rows, 1]."""

@@ -8,9 +8,10 @@ import numpy as np
 from heart_operator.api.contract import Feature
 from heart_operator.api.handover import Estimate, Gap, SliceEstimate
 from heart_trainer.bootstrap import Sample, interval, replicate
-from heart_trainer.metrics import THRESHOLD, Array, Figures, Replicates, point, wilson
+from heart_trainer.metrics import THRESHOLD, Array, Figures, point, wilson
 from heart_trainer.slices import Group, groups
 from heart_trainer.values import OutOfFoldResult, Table
+from heart_trainer.weighted import Replicates
 
 
 @dataclass(frozen=True)

@@ -24,10 +24,10 @@ from heart_trainer.data import load
 from heart_trainer.evaluate import judged_sample, measure
 from heart_trainer.export import attach_package, output_scale, run_onnx
 from heart_trainer.findings import method_findings
-from heart_trainer.mlflow_store import Store
-from heart_trainer.plots import Subject, draw_plots
+from heart_trainer.mlflow_store import Store, without_password
+from heart_trainer.plot_style import Subject
+from heart_trainer.plots import draw_plots
 from heart_trainer.profile import build_profile
-from heart_trainer.reference import reference_rows
 from heart_trainer.reference import reference_rows
 from heart_trainer.registry import Digests, already_registered, claim, register, serving_model, sha256
 from heart_trainer.tracking import as_json, documents, figures, log_dataset, log_model, parameters, write_files
@@ -77,6 +77,7 @@ class Product:
 def train(job: Job) -> Trained:
     """Train and register at most one version for the request's trigger. Raises TrainerError."""
     request = job.request
+    job.progress(f"opening MLflow at {without_password(job.tracking_uri)}")
     store = Store(job.tracking_uri)
     claim(store, request)
     found = already_registered(store, request, job.row_key)
