@@ -34,6 +34,8 @@ class RunningOperator:
 
     def stop(self) -> None:
         """As SIGTERM does: running reconciles end and the Lease is released."""
+        if not self._thread.is_alive():
+            return
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(60)
         assert not self._thread.is_alive(), "the operator did not stop"

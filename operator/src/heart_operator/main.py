@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 
 GRACE = 20.0
 """Seconds that running reconciles get to end; the pod's own grace period is longer."""
-SPREAD = 5.0
+SPREAD = 3.0
 """Seconds over which a look at every model is spread."""
 
 
@@ -69,8 +69,10 @@ class Operator:
         self._cluster.may_write = lambda: self._lease.held
         self._registry = RegistryReader(connect, clock=clock, max_age=settings.registry_seconds)
         self._queue = WorkQueue[ModelKey](clock=clock, on_depth=self.metrics.depth.set)
+        self._observer = Observer(self._cluster, self._registry, lambda: self._profiles.current, clock)
+        self._registry.on_change = self._look_at_registered
         self._reconciler = Reconciler(
-            Observer(self._cluster, self._registry, lambda: self._profiles.current, clock),
+            self._observer,
             decide,
             Actions(self._cluster, self._registry),
             Reporter(self._cluster),
@@ -100,7 +102,12 @@ class Operator:
         closing = asyncio.Event()
         work = asyncio.create_task(self._queue.run(self._reconciler, self._settings.workers), name="workers")
         watches = asyncio.create_task(self._watch(stop, closing), name="watches")
-        upkeep = self._lease.keep(), self._resync(), self._profiles.watch(self._look_at_all)
+        upkeep = (
+            self._lease.keep(),
+            self._registry.poll(),
+            self._profiles.watch(self._look_at_all),
+            self._resync(),
+        )
         try:
             await first_of(stop.wait(), unending(work), unending(watches), *upkeep)
         finally:
@@ -157,6 +164,10 @@ class Operator:
         named = {(model["metadata"]["namespace"], model["metadata"]["name"]) for model in models}
         for namespace, name in named | set(self.metrics.tracks.models):
             self._queue.add_after(ModelKey(namespace, name), random.uniform(0, SPREAD))
+
+    def _look_at_registered(self, uri: str, names: frozenset[str] | None) -> None:
+        for key in self._observer.interested(uri, names):
+            self._queue.add_after(key, random.uniform(0, SETTLE if names else SPREAD))
 
     def _enqueue(self, key: ModelKey) -> None:
         if self._settings.watches(key.namespace):

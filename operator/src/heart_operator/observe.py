@@ -68,12 +68,14 @@ class Observer:
         self._profiles = profiles
         self._clock = clock
         self._kinds: tuple[float, frozenset[str]] | None = None
+        self._registered: dict[ModelKey, tuple[str, str]] = {}
 
     async def observe(self, key: ModelKey) -> Seen | Unreadable | None:
         """None: there is no such model, or it is being deleted and its children with it."""
         try:
             raw = await self._cluster.get(HEART_MODEL, key.namespace, key.name)
         except NotFound:
+            self._registered.pop(key, None)
             return None
         if "deletionTimestamp" in raw["metadata"]:
             return None
@@ -82,6 +84,12 @@ class Observer:
         except InvalidSpec as error:
             return Unreadable(raw, str(error))
         return Seen(raw, await self._gather(model))
+
+    def interested(self, uri: str, names: frozenset[str] | None) -> list[ModelKey]:
+        """Models that were seen to use these registered models of a registry (None: any of it)."""
+        return [
+            key for key, (where, name) in self._registered.items() if where == uri and (names is None or name in names)
+        ]
 
     async def _gather(self, model: HeartModel) -> Observed:
         profiles = self._profiles()
@@ -146,6 +154,7 @@ class Observer:
         model, profile = observed.model, observed.profile
         if profile is None:
             return Registry(error=f"there is no runtime profile {model.spec.runtime!r}")
+        self._registered[ModelKey(model.namespace, model.name)] = profile.tracking_uri, model.registry_name
         judged = version_to_judge(observed)
         wanted = EvaluationRef(judged.version, judged.run_id, judged.evaluation_sha256) if judged else None
         return await self._registry.view(profile.tracking_uri, model.registry_name, wanted)

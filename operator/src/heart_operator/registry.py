@@ -17,7 +17,7 @@ from heart_operator.plan.values import Registry, RegistryAction
 
 log = logging.getLogger(__name__)
 
-TIMEOUT = 15.0
+TIMEOUT = 10.0
 """Seconds that a reconcile waits for MLflow at most."""
 THREADS = 4
 MAX_EVALUATION = 4 * 1024 * 1024
@@ -53,6 +53,10 @@ class Entry:
     error: str | None
 
 
+OnChange = Callable[[str, frozenset[str] | None], None]
+"""Address of a server, and the registered models that changed there; None: it went away, or is back."""
+
+
 class RegistryUnavailable(Exception):
     """MLflow did not answer, or not what was asked for."""
 
@@ -68,12 +72,15 @@ class RegistryReader:
         max_age: float = 15.0,
         timeout: float = TIMEOUT,
     ) -> None:
+        self.on_change: OnChange = lambda uri, names: None
         self._connect = connect
         self._clock = clock
         self._max_age = max_age
         self._timeout = timeout
         self._backends: dict[str, Backend] = {}
         self._entries: dict[str, Entry] = {}
+        self._latest: dict[str, Entry] = {}
+        """As `_entries`, and kept when an entry is known to be out of date."""
         self._refreshes: dict[str, asyncio.Task[Entry]] = {}
         self._evaluations: dict[str, Evaluation] = {}
         self._sought: set[tuple[str, str, str]] = set()
@@ -102,6 +109,12 @@ class RegistryReader:
             evaluation=evaluation,
             evaluation_error=problem,
         )
+
+    async def poll(self) -> None:
+        """Look at every server that was asked before once per interval, for ever; `on_change` hears what is new."""
+        while True:
+            await asyncio.sleep(self._max_age)
+            await asyncio.gather(*(self._entry(uri, self._max_age / 2) for uri in self._latest))
 
     async def act(self, uri: str, registry_name: str, action: RegistryAction) -> None:
         """Raises RegistryUnavailable when it was not done for sure."""
@@ -142,8 +155,12 @@ class RegistryReader:
             entry = Entry(self._clock(), None, str(error))
         else:
             entry = Entry(self._clock(), snapshot, None)
-        self._report(uri, entry)
-        self._entries[uri] = entry
+        before = self._latest.get(uri)
+        self._entries[uri] = self._latest[uri] = entry
+        if before:
+            self._compare(uri, before, entry)
+        elif entry.error:
+            log.warning("The registry is unavailable: %s", entry.error)
         return entry
 
     async def _evaluation(self, uri: str, ref: EvaluationRef) -> tuple[Evaluation | None, str | None]:
@@ -178,13 +195,23 @@ class RegistryReader:
             self._backends[uri] = self._connect(uri)
         return self._backends[uri]
 
-    def _report(self, uri: str, entry: Entry) -> None:
-        """Say it once when MLflow goes away and once when it is back."""
-        before = self._entries.get(uri)
-        if entry.error and not (before and before.error):
-            log.warning("The registry is unavailable: %s", entry.error)
-        elif before and before.error and not entry.error:
-            log.info("The registry at %s answers again", public(uri))
+    def _compare(self, uri: str, before: Entry, after: Entry) -> None:
+        """Tell what changed; an outage is logged once when it begins and once when it ends."""
+        if before.snapshot and after.snapshot:
+            if names := changed_models(before.snapshot, after.snapshot):
+                self.on_change(uri, names)
+        elif before.snapshot or after.snapshot:
+            if after.error:
+                log.warning("The registry is unavailable: %s", after.error)
+            else:
+                log.info("The registry at %s answers again", public(uri))
+            self.on_change(uri, None)
+
+
+def changed_models(before: Snapshot, after: Snapshot) -> frozenset[str]:
+    """Names of the registered models of which anything differs."""
+    pairs = ((before.models, after.models), (before.versions, after.versions), (before.open_runs, after.open_runs))
+    return frozenset(name for old, new in pairs for name in {*old, *new} if old.get(name) != new.get(name))
 
 
 def check_evaluation(content: bytes, ref: EvaluationRef) -> tuple[Evaluation | None, str | None]:
