@@ -27,23 +27,25 @@ def apply_crds(cluster: Cluster, api_only: bool) -> None:
     """The CRDs of the Prometheus Operator and the Gateway API; api_only: those that the product writes."""
     paths = sorted((build_dir() / "crds").rglob("*.yaml"))
     chosen = [path for path in paths if not api_only or API_ONLY_CRDS.search(path.name)]
-    _apply(cluster, "\n---\n".join(path.read_text() for path in chosen))
+    _apply(cluster, *(path.read_text() for path in chosen))
     kubectl(cluster, "wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
 
 
 def apply_all(cluster: Cluster, addresses: Addresses) -> None:
-    """Apply every add-on; they become ready when the node is."""
-    _apply(cluster, json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "monitoring"}}))
+    """Apply every add-on; they become ready when the node is.
+
+    The Prometheus Operator comes after its CRDs: it looks for them once, when it starts.
+    """
     values = {"DNS": addresses.dns, "PROMETHEUS": reference("prometheus"),
               "PROMETHEUS_VERSION": prometheus_version(),
               **{name.upper().replace("-", "_"): reference(name) for name in STATIC}}
-    documents = {path.stem: Template(path.read_text()).safe_substitute(values)
-                 for path in sorted((HERE / "addons").glob("*.yaml"))}
-    # The Prometheus Operator asks once, at its start, which of its kinds there are: they come first.
-    late = [documents.pop(name) for name in ("prometheus-operator", "prometheus")]
-    _apply(cluster, "\n---\n".join([*documents.values(), *map(json.dumps, volumes(cluster))]))
+
+    def filled(*names: str) -> list[str]:
+        return [Template((HERE / "addons" / f"{name}.yaml").read_text()).safe_substitute(values) for name in names]
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "monitoring"}}
+    _apply(cluster, *filled("coredns", "metrics-server", "storage"), *map(json.dumps, [namespace, *volumes(cluster)]))
     apply_crds(cluster, api_only=False)
-    _apply(cluster, "\n---\n".join(late))
+    _apply(cluster, *filled("prometheus-operator", "prometheus"))
 
 
 def volumes(cluster: Cluster) -> list[dict]:
@@ -65,8 +67,8 @@ def wait_all(cluster: Cluster, seconds: float = 150) -> None:
     wait_for("CPU figures of the node", lambda: _has_figures(cluster), seconds, every=0.3)
 
 
-def _apply(cluster: Cluster, text: str) -> None:
-    kubectl(cluster, "apply", "--server-side", "--validate=false", "-f", "-", input=text)
+def _apply(cluster: Cluster, *documents: str) -> None:
+    kubectl(cluster, "apply", "--server-side", "--validate=false", "-f", "-", input="\n---\n".join(documents))
 
 
 def _volume(cluster: Cluster, path: Path) -> dict:
