@@ -332,7 +332,9 @@ class World:
             )
 
     def _scale(self, scale: Any) -> None:
-        entry = self.deployments[scale.deployment]
+        entry, hpa = self.deployments[scale.deployment], self.child("HorizontalPodAutoscaler")
+        owned = hpa is not None and hpa["spec"]["scaleTargetRef"]["name"] == entry.name and entry.replicas > 0
+        assert not owned, "operator and autoscaler both scale"
         count = scale.replicas
         self.deployments[entry.name] = replace(entry, replicas=count, ready=min(entry.ready, count))
 
@@ -340,6 +342,7 @@ class World:
         if key.kind == "Job":
             del self.jobs[key.name]
         elif key.kind == "Deployment":
+            assert self.deployments[key.name].version != self.selected, "the operator deletes what serves"
             del self.deployments[key.name]
         else:
             del self.children[key]

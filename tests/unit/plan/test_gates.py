@@ -70,9 +70,7 @@ def test_a_metric_that_was_not_measured_is_not_passed() -> None:
 
 def difference(low: float, high: float, n: int = 303, events: int = 139) -> Difference:
     middle = (low + high) / 2
-    return Difference(
-        n=n, events=events, candidate=0.8 + middle, serving=0.8, difference=middle, low=low, high=high
-    )
+    return Difference(n=n, events=events, candidate=0.8 + middle, serving=0.8, difference=middle, low=low, high=high)
 
 
 REGRESSIONS = [
@@ -226,9 +224,7 @@ def evaluations(draw: st.DrawFn, numbers: st.SearchStrategy[float]) -> Evaluatio
     metric, n, events = draw(METRICS), draw(st.integers(0, 400)), draw(st.none() | st.integers(0, 200))
     low, middle, high = (draw(numbers) for _ in range(3))
     measured = Estimate(n=n, events=events, estimate=middle, low=low, high=high)
-    compared = Difference(
-        n=n, events=events, candidate=middle, serving=0.5, difference=middle, low=low, high=high
-    )
+    compared = Difference(n=n, events=events, candidate=middle, serving=0.5, difference=middle, low=low, high=high)
     return evaluation(
         metrics={metric: measured},
         gaps=(Gap(feature="sex", metric=metric, groups=("0", "1"), gap=measured),),
