@@ -8,6 +8,8 @@ from heart_operator.api.handover import Estimate, Evaluation, Gap
 FEWEST_EVENTS = 100
 """Below this many events nothing is claimed about calibration."""
 
+LOWER_IS_BETTER = ("brier", "log_loss", "ece", "rmse", "mae")
+
 METRICS = {
     "roc_auc": ("ROC-AUC", "how well cases are ranked: 0.5 is chance, 1 is perfect"),
     "pr_auc": ("PR-AUC", "precision averaged over all recalls"),
@@ -124,8 +126,9 @@ def _slope(slope: Estimate) -> str:
 
 def gap_sentence(gap: Gap) -> str:
     high, low = gap.groups
+    worse = " (worse)" if gap.metric in LOWER_IS_BETTER else ""
     doubt = "" if gap.gap.low > 0 else " The data are too few to say whether this is more than chance."
     return (
         f"{title(gap.metric)} is {number(gap.gap.estimate)} ({number(gap.gap.low)} to {number(gap.gap.high)}) "
-        f"higher for {gap.feature} {high} than for {gap.feature} {low}.{doubt}"
+        f"higher{worse} for {gap.feature} {high} than for {gap.feature} {low}.{doubt}"
     )
