@@ -131,6 +131,8 @@ class Operator:
             registry=registry,
             settings=build_settings(kinds, self._settings.lease_name),
             standalone=True,
+            # By itself kopf asks for the user's name, and the pod's number has none.
+            identity=self._settings.pod_name,
             clusterwide=not self._settings.namespaces,
             namespaces=namespaces if self._settings.namespaces else (),
             stop_flag=closing,
