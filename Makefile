@@ -2,7 +2,6 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 PYTHON ?= python3
-CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/heartops
 VENV := .venv
 BIN := $(VENV)/bin
 CLUSTER := $(PYTHON) -m tests.cluster
@@ -87,6 +86,4 @@ clean: ## Remove what the builds left in this tree
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 clean-cache: ## Remove the cache of built binaries and images
-	@chmod -R u+w '$(CACHE)' 2>/dev/null || true
-	@rm -rf '$(CACHE)'
-	@echo 'removed $(CACHE)'
+	@$(CLUSTER) clean-cache
