@@ -10,14 +10,13 @@ import pytest
 
 from heart_operator.api.handover import Env, TrainingRequest
 from heart_operator.api.names import Annotation, Label
-from heart_operator.kinds import BY_NAME, CHILDREN, DEPLOYMENT, HEART_MODEL
+from heart_operator.kinds import BY_NAME, DEPLOYMENT, HEART_MODEL, SERVICE
 from tests.support.fake_kubelet import failing
 from tests.support.kube_api import Resource, poll
-from tests.support.operator_world import PROFILES, SERVICE, World
+from tests.support.operator_world import PROFILES, World
 
 pytestmark = pytest.mark.api
 
-HPA = CHILDREN[4]
 RESTORED = 15
 """Seconds within which a deleted or edited child is as it was."""
 

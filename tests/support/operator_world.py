@@ -10,7 +10,7 @@ from typing import Any
 from kubernetes.aio.client import Configuration
 
 from heart_operator.api.names import FIELD_MANAGER, Label
-from heart_operator.kinds import CHILDREN, DEPLOYMENT, EVENT, HEART_MODEL, JOB, OPTIONAL_CHILDREN, Kind
+from heart_operator.kinds import CHILDREN, DEPLOYMENT, EVENT, HEART_MODEL, JOB, OPTIONAL_CHILDREN, SERVICE, Kind
 from heart_operator.mlflow_backend import MlflowBackend
 from heart_operator.registry import Backend
 from heart_operator.settings import Settings
@@ -20,7 +20,6 @@ from tests.support.kube_api import KubeApi, Resource, poll
 from tests.support.running_operator import RunningOperator
 
 OPERATOR_NAMESPACE = "heartops"
-SERVICE = CHILDREN[2]
 PROFILES: dict[str, Any] = {
     "default": {"images": {"trainer": "trainer:1", "serving": "serving:1"}, "trackingUri": "http://mlflow.example:5000"}
 }

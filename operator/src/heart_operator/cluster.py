@@ -88,11 +88,20 @@ class Cluster:
         return await self.write("POST", path, manifest, {"fieldManager": FIELD_MANAGER})
 
     async def apply(self, kind: Kind, manifest: Manifest) -> Manifest:
-        """Server-side apply; what we set is ours, what we never set stays as it is."""
+        """Server-side apply; what we set is ours, what we never set stays as it is.
+
+        With a `metadata.uid` only to that very object, else Conflict.
+        """
         meta = manifest["metadata"]
         query = {"fieldManager": FIELD_MANAGER, "force": "true"}
         media = "application/apply-patch+yaml"
-        return await self.write("PATCH", kind.path(meta["namespace"], meta["name"]), manifest, query, media=media)
+        path = kind.path(meta["namespace"], meta["name"])
+        try:
+            return await self.write("PATCH", path, manifest, query, media=media)
+        except Refused as error:
+            if "metadata.uid" in str(error):  # for a namesake the API server calls the uid invalid
+                raise Conflict(str(error)) from None
+            raise
 
     async def patch(self, kind: Kind, namespace: str, name: str, subresource: str | None, body: Manifest) -> Manifest:
         """JSON merge patch."""
@@ -129,9 +138,13 @@ class Cluster:
         media: str = "application/json",
     ) -> Manifest:
         """A request that changes something; NotLeading instead once the Lease is lost."""
-        if not self.may_write():
-            raise NotLeading(f"{method} {path} was not sent: this process no longer holds the Lease")
+        self.check_leading(f"{method} {path}")
         return await self.request(method, path, query, body, media=media)
+
+    def check_leading(self, what: str) -> None:
+        """Raises NotLeading when nothing may be changed any more."""
+        if not self.may_write():
+            raise NotLeading(f"{what}: not sent, this process no longer holds the Lease")
 
     async def request(
         self,

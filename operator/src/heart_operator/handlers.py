@@ -4,15 +4,17 @@ No timers, daemons or delete handlers: each would force a finalizer, and a final
 is down. kopf stores nothing in our resources and posts no events.
 """
 
+import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import kopf
 from kubernetes.aio import client
 
-from heart_operator.api.names import FIELD_MANAGER, Label
-from heart_operator.kinds import HEART_MODEL, LEASE, Kind
+from heart_operator.api.names import FIELD_MANAGER, Label, short_hash
+from heart_operator.kinds import DEPLOYMENT, HEART_MODEL, JOB, LEASE, Kind
 from heart_operator.observe import ModelKey
+from heart_operator.plan.values import Manifest
 
 SETTLE = 0.1
 """Seconds to wait for the other events of one change."""
@@ -20,6 +22,8 @@ SERVER_TIMEOUT = 290
 CLIENT_TIMEOUT = 300.0
 INACTIVITY_TIMEOUT = 75.0
 """Seconds without an event or bookmark (one a minute) after which a watch counts as dead and is begun again."""
+
+VOLATILE = ("resourceVersion", "managedFields", "generation")
 
 Enqueue = Callable[[ModelKey], None]
 
@@ -35,14 +39,28 @@ def build_registry(kinds: Iterable[Kind], enqueue: Enqueue, pulse: Callable[[], 
         if name := labels.get(Label.MODEL):
             enqueue(ModelKey(namespace, name))
 
+    def on_plain_child(type: str | None, body: Manifest, memo: kopf.Memo, **event: Any) -> None:
+        if is_news(body, memo) or type == "DELETED":
+            on_child(**event)
+
     def on_lease(**_: Any) -> None:
         pulse()
 
     watch(registry, HEART_MODEL, on_model)
     watch(registry, LEASE, on_lease)
     for kind in kinds:
-        watch(registry, kind, on_child)
+        watch(registry, kind, on_child if kind in (JOB, DEPLOYMENT) else on_plain_child)
     return registry
+
+
+def is_news(body: Manifest, memo: kopf.Memo) -> bool:
+    """Whether more than the status changed since the last event: an HPA's is written several times a minute."""
+    metadata = {name: value for name, value in body["metadata"].items() if name not in VOLATILE}
+    rest = {name: value for name, value in body.items() if name not in ("metadata", "status")}
+    seen = short_hash(json.dumps([metadata, rest], sort_keys=True, default=dict), length=16)
+    news: bool = memo.get("seen") != seen
+    memo["seen"] = seen
+    return news
 
 
 def watch(registry: kopf.OperatorRegistry, kind: Kind, handler: Callable[..., None]) -> None:

@@ -38,6 +38,7 @@ class Actions:
         if observed.profile is None:
             return
         for action in plan.registry:
+            self._cluster.check_leading("MLflow")
             await self._registry.act(observed.profile.tracking_uri, observed.model.registry_name, action)
             log.info("%s/%s: told MLflow: %s", observed.model.namespace, observed.model.name, action)
 

@@ -23,9 +23,8 @@ class Reporter:
         self._cluster = cluster
 
     async def record(self, seen: Seen, facts: HeartModelStatus) -> Seen:
-        """Write the facts before anything depends on them; the conditions stay as they are until the report."""
-        conditions = seen.observed.model.status.conditions
-        return await self._write_status(seen, facts.model_copy(update={"conditions": conditions}))
+        """Write the facts before anything depends on them; the conditions in them are still the old ones."""
+        return await self._write_status(seen, facts)
 
     async def report(self, seen: Seen, plan: Plan) -> None:
         """Conditions last, when what they say has been done; events after they are stored."""
@@ -39,7 +38,8 @@ class Reporter:
         conditions = not_ready(status.conditions, reason, message, generation, datetime.now(UTC))
         update = {"conditions": conditions, "observed_generation": generation}
         stored = await self._put_status(raw, status.model_copy(update=update))
-        await self._tell(stored, Event("Warning", reason, message))
+        if stored is not raw:
+            await self._tell(stored, Event("Warning", reason, message))
 
     async def _write_status(self, seen: Seen, status: HeartModelStatus) -> Seen:
         stored = await self._put_status(seen.raw, status)
