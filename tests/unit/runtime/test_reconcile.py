@@ -25,7 +25,7 @@ KEY = ModelKey("clinic", "heart")
 NOW = "2026-01-02T03:04:05Z"
 PROFILES = parse_profiles("default: {images: {trainer: t, serving: s}, trackingUri: http://mlflow}", "file")
 READY = ConditionStatus(type="Ready", status="True", reason="Serving", last_transition_time=NOW)
-FACTS = HeartModelStatus(serving=ServingStatus(version="1", digest="d", since=NOW))
+FACTS = HeartModelStatus(observed_generation=1, serving=ServingStatus(version="1", digest="d", since=NOW))
 
 
 class FakeCluster:
