@@ -5,12 +5,18 @@ import json
 import socket
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.support.serving import Running, running
+from heart_serving import server as server_module
+from heart_serving.app import create_app
+from heart_serving.model import load_model
+from heart_serving.server import build_server
+from heart_serving.settings import Settings
+from tests.support.serving import Running, free_port, running
 from tests.support.tiny_model import RECORD, tiny_model
 
 BODY = json.dumps(RECORD).encode()
@@ -75,6 +81,17 @@ def refused_from_now_on(server: Running) -> None:
         time.sleep(0.02)
 
 
+def test_while_stopping_every_answer_ends_its_connection(tmp_path: Path) -> None:
+    with running(tiny_model(), tmp_path, HEARTOPS_DRAIN_SECONDS="20") as server, connect(server) as client:
+        assert b"connection: close" not in exchange(client)
+        server.terminate()
+        ends = time.monotonic() + 10
+        while httpx.get(f"{server.url}/v2/health/ready").status_code != 503:
+            assert time.monotonic() < ends
+        assert b"connection: close" in exchange(client)
+        assert client.recv(1) == b""
+
+
 def test_connections_end_at_their_age_and_say_so(tmp_path: Path) -> None:
     with running(tiny_model(), tmp_path, HEARTOPS_CONNECTION_SECONDS="1") as server:
         started = time.monotonic()
@@ -82,6 +99,7 @@ def test_connections_end_at_their_age_and_say_so(tmp_path: Path) -> None:
             stuck.sendall(REQUEST[:20])
             while b"connection: close" not in exchange(busy):
                 assert time.monotonic() - started < 1.3
+                time.sleep(0.02)  # between two requests it is as idle as the other
             assert time.monotonic() - started > 0.5
             assert busy.recv(1) == b""
             assert idle.recv(1) == b""
@@ -94,7 +112,9 @@ def exchange(client: socket.socket) -> bytes:
     client.sendall(REQUEST)
     reply = b""
     while not reply.endswith(b"}"):
-        reply += client.recv(65536)
+        part = client.recv(65536)
+        assert part, "closed without an answer"
+        reply += part
     assert reply.startswith(b"HTTP/1.1 200")
     return reply
 
@@ -139,3 +159,34 @@ def read_all(client: socket.socket) -> bytes:
     while part := client.recv(65536):
         parts.append(part)
     return b"".join(parts)
+
+
+async def test_a_body_that_stays_away_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A little after the connection's age, and not before: a slow client that does send is answered."""
+    monkeypatch.setattr(server_module, "BODY_SECONDS", 1.0)
+    model, port = tiny_model(), free_port()
+    settings = Settings("heart", "clinic", "7", model.sha256, model.write(tmp_path), "127.0.0.1", port, 0, 0.3)
+    server = build_server(create_app(load_model(settings.file, model.sha256), settings), settings)
+    serving = asyncio.create_task(server.serve())
+    await until(lambda: server.started)
+    (reader, writer), (slow_reader, slow_writer) = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+    began = time.monotonic()
+    for each in (writer, slow_writer):
+        each.write(REQUEST[:-5])
+    await asyncio.sleep(0.5)  # past the age: what is being tested is that it passes
+    slow_writer.write(REQUEST[-5:])
+    assert (await slow_reader.read()).startswith(b"HTTP/1.1 200")
+    async with asyncio.timeout(10):
+        assert await reader.read() == b""
+    assert 1.2 < time.monotonic() - began < 4
+    server.should_exit = True
+    await serving
+    for each in (writer, slow_writer):
+        each.close()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    ends = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < ends
+        await asyncio.sleep(0.01)
