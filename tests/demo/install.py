@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import subprocess
 import time
 from collections.abc import Iterator
 
@@ -74,6 +75,18 @@ def _upgrade(place: Place, images: dict[str, str], description: str) -> None:
         *("upgrade", "--install", RELEASE, CHART, "-n", SYSTEM, "--wait", "--timeout", f"{TIMEOUT}s"),
         *("--description", description, *values),
     )
+    try:
+        told = _wait(place, process)
+    finally:
+        process.terminate()
+    if process.returncode:
+        output, _ = process.communicate()
+        raise Problem(f"Helm could not install the chart: {output.strip()} Not ready: {told or 'nothing'}.")
+    say("the chart is installed")
+
+
+def _wait(place: Place, process: subprocess.Popen[str]) -> str:
+    """Until Helm ends; what was said last."""
     told = ""
     while process.poll() is None:
         waiting = "; ".join(_not_ready(place))
@@ -81,10 +94,7 @@ def _upgrade(place: Place, images: dict[str, str], description: str) -> None:
             say(f"waiting for {waiting}")
             told = waiting
         time.sleep(1)
-    if process.returncode:
-        errors, _ = process.communicate()
-        raise Problem(f"Helm could not install the chart: {errors.strip()} Not ready: {told or 'nothing'}.")
-    say("the chart is installed")
+    return told
 
 
 def _not_ready(place: Place) -> Iterator[str]:
@@ -94,14 +104,19 @@ def _not_ready(place: Place) -> Iterator[str]:
         conditions = {each["type"]: each["status"] for each in status.get("conditions", [])}
         if conditions.get("Ready") != "True":
             component = pod["metadata"]["labels"]["app.kubernetes.io/component"]
-            yield f"{component} ({_reason(status)})"
+            yield f"{component} ({_reason(place, pod)})"
 
 
-def _reason(status: dict) -> str:
+def _reason(place: Place, pod: dict) -> str:
+    """Why a pod is not ready; for one that crashes, the last words of its log."""
+    status = pod.get("status", {})
     for container in status.get("containerStatuses", []):
-        waiting = container.get("state", {}).get("waiting")
-        if waiting:
-            return waiting.get("reason", "waiting")
+        reason = container.get("state", {}).get("waiting", {}).get("reason")
+        if reason == "CrashLoopBackOff":
+            words = place.kubectl("logs", "--previous", "--tail=1", "-n", SYSTEM, pod["metadata"]["name"])
+            return f"it crashes: {words.strip()[:300]}"
+        if reason:
+            return reason
     return "starting" if status.get("phase") == "Running" else status.get("phase", "Pending").lower()
 
 

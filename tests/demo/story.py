@@ -34,7 +34,7 @@ def tell(place: Place, source: Source) -> None:
 def figures(model: dict[str, Any]) -> list[str]:
     """Each check of the gate, as the condition tells it."""
     conditions = {each["type"]: each for each in model["status"]["conditions"]}
-    return conditions["GatePassed"]["message"].split("; ")
+    return conditions["GatePassed"]["message"].partition(": ")[2].split("; ")
 
 
 def predict(place: Place, patients: list[dict[str, Any]]) -> list[dict[str, Any]]:

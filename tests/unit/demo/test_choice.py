@@ -155,8 +155,8 @@ def test_predictions_are_read_in_the_order_of_the_patients() -> None:
 
 
 def test_figures_are_one_line_for_each_check() -> None:
-    found = model(GatePassed=("True", "GatePassed", "Version 1 passed: roc_auc 0.91 ≥ 0.80; brier 0.12 ≤ 0.16"))
-    assert len(figures(found)) == 2
+    found = model(GatePassed=("True", "GatePassed", "Version 1: roc_auc 0.91 ≥ 0.80 (n=303); brier 0.12 ≤ 0.16"))
+    assert figures(found) == ["roc_auc 0.91 ≥ 0.80 (n=303)", "brier 0.12 ≤ 0.16"]
 
 
 def test_the_demo_runs_before_any_package_is_installed() -> None:
