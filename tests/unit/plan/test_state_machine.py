@@ -221,7 +221,7 @@ class Operator(RuleBasedStateMachine):
         world.change_spec(suspend=False)
         world.merge_spec({"gates": LOOSE, "serving": SERVING[0], "training": {"seed": 4}})
         world.retrain("at last")
-        self.jobs_gone.update({trigger: 99 for trigger in world.jobs_created})
+        self.jobs_gone.update(dict.fromkeys(world.jobs_created, 99))
         world.watchers = []
         bring_up(world)
         if not world.running_job():

@@ -11,7 +11,7 @@ from heart_operator.plan.failures import failure_of
 from heart_operator.plan.times import written
 from heart_operator.plan.triggers import current_trigger
 from heart_operator.plan.values import Manifest, ObjectKey, Observed, TrainingJob
-from heart_operator.plan.versions import Version, of_deployment
+from heart_operator.plan.versions import Version, of_deployment, serving_version_name
 
 KEPT_JOBS = 3
 
@@ -54,7 +54,7 @@ def training_record(observed: Observed, trigger: str) -> TrainingStatus | None:
     for job in observed.jobs:
         if job.trigger == trigger:
             return of_job(job)
-    return known or of_deployments(observed, trigger) or of_rejected(observed, trigger)
+    return known or of_deployments(observed, trigger) or of_registered(observed, trigger)
 
 
 def last_record(observed: Observed) -> TrainingStatus | None:
@@ -93,10 +93,11 @@ def of_deployments(observed: Observed, trigger: str) -> TrainingStatus | None:
     return None
 
 
-def of_rejected(observed: Observed, trigger: str) -> TrainingStatus | None:
-    """A version of this trigger was refused: another training would only make it again."""
+def of_registered(observed: Observed, trigger: str) -> TrainingStatus | None:
+    """A version of this trigger serves though its Deployment is gone, or was refused: no reason to make it again."""
+    serving = serving_version_name(observed)
     for registered in observed.registry.versions.values():
-        if registered.trigger == trigger and registered.rejected:
+        if registered.trigger == trigger and (registered.rejected or registered.version == serving):
             return TrainingStatus(
                 job=job_name(observed, trigger),
                 trigger=trigger,

@@ -16,8 +16,6 @@ from heart_operator.manifests.training_job import MAX_SPEC_BYTES
 from heart_operator.plan.values import Observed
 
 DNS_LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
-CLAIM = re.compile(r"pvc://[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[^/].*")
-CONFIG_MAP = re.compile(r"configmap://[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[-._a-zA-Z0-9]+")
 REGRESSION_METRICS = frozenset({"rmse", "mae", "r2"})
 BOUNDS_ONLY = frozenset({"calibration_slope"})
 """Best at 1: neither «worse» nor a gap means anything for these."""
@@ -64,10 +62,6 @@ def dataset_problems(uri: str, access: DataAccess) -> Iterable[str]:
         yield f"spec.dataset.uri: the runtime profile does not allow {scheme}://; use one of: {allowed}"
     elif scheme in ("http", "https"):
         yield from host_problems(uri, access)
-    elif scheme == "pvc" and not CLAIM.fullmatch(uri):
-        yield "spec.dataset.uri: write pvc://claim/path/to/file"
-    elif scheme == "configmap" and not CONFIG_MAP.fullmatch(uri):
-        yield "spec.dataset.uri: write configmap://name/key"
 
 
 def host_problems(uri: str, access: DataAccess) -> Iterable[str]:
