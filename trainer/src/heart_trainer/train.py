@@ -19,7 +19,7 @@ from heart_trainer import calibrate, families, tune
 from heart_trainer.errors import DataInvalid
 from heart_trainer.export import export, predict
 from heart_trainer.families import Setting
-from heart_trainer.rows import EqualRowsTogether, held_out
+from heart_trainer.rows import EqualRowsTogether, held_out, worth_learning
 from heart_trainer.scoring import scorer
 from heart_trainer.tune import Search
 from heart_trainer.values import Fitted, FoldChoice, Integers, OutOfFoldResult, Table
@@ -41,24 +41,37 @@ class Trained:
 
 def fit(table: Table, request: TrainingRequest, progress: Callable[[str], None]) -> Fitted:
     """Raises DataInvalid (settings that do not fit the data) or ExportFailed."""
-    fold = outer_folds(table, request.training)
+    rows = worth_learning(table.x, table.y)
+    fold = outer_folds(table, rows, request.training)
     recipe = make_recipe(table, request, tasks=int(fold.max()) + 2)
-    final, oof = cross_fit(table.x, table.y, fold, recipe, progress)
+    final, judged = cross_fit(table.x[rows], table.y[rows], fold, recipe, progress)
+    oof = for_every_row(judged, table.groups, rows)
     progress(f"converting {final.choice.algorithm} to ONNX and comparing outputs")
     converted, parity = export(final.model, table, request.training.seed)
     choice = final.choice
     return Fitted(choice.algorithm, choice.params, choice.calibration, final.model, oof, converted, parity)
 
 
-def outer_folds(table: Table, training: Training) -> Integers:
-    """[rows] → outer fold. With `holdout`: 0 for the rows kept out for good, -1 for the rest."""
+def outer_folds(table: Table, rows: Integers, training: Training) -> Integers:
+    """Outer fold of each of `rows` (indices). With `holdout`: 0 for those kept out for good, -1 for the rest."""
     if not training.holdout:
         dealer = EqualRowsTogether(training.cross_validation.folds, training.seed, table.task != "regression")
-        return dealer.folds(table.x, table.y, table.groups)
-    out = held_out(table.keys, table.groups, training.holdout)
-    if not out.any() or (table.task != "regression" and len(np.unique(table.y[out])) < len(np.unique(table.y))):
-        raise DataInvalid(f"spec.training.holdout: {int(out.sum())} rows are too few; use crossValidation instead.")
+        return dealer.folds(table.x[rows], table.y[rows], table.groups[rows])
+    out = held_out(table.keys, table.groups, training.holdout)[rows]
+    y = table.y[rows]
+    sides = (y[out], y[~out])
+    if any(len(side) < 2 * tune.INNER_FOLDS for side in sides) or (
+        table.task != "regression" and any(len(np.unique(side)) < len(table.classes) for side in sides)
+    ):
+        raise DataInvalid(f"spec.training.holdout keeps {out.sum()} rows out: too few, use crossValidation instead.")
     return np.where(out, 0, -1)
+
+
+def for_every_row(judged: OutOfFoldResult, groups: Integers, rows: Integers) -> OutOfFoldResult:
+    """From the rows learnt to all rows: rows with equal features have one fold and one prediction."""
+    place = np.empty(int(groups.max()) + 1, dtype=np.int64)
+    place[groups[rows]] = np.arange(len(rows))
+    return OutOfFoldResult(judged.output[place[groups]], judged.fold[place[groups]], judged.choices)
 
 
 def make_recipe(table: Table, request: TrainingRequest, tasks: int) -> Recipe:
