@@ -118,9 +118,9 @@ def report(cold: float, idle: float, loaded: float, rows: list[Row]) -> None:
     for row in rows:
         records, rate = int(row.label.split()[0]), row.busy.rate
         seconds = (row.busy.percentile(0.5), row.busy.percentile(0.99), row.alone.percentile(0.5))
-        times = "".join(f"{1000 * value:>8.2f} ms" for value in seconds)
+        times = "".join(f"{1000 * value:>8.2f} ms" for value in seconds) + f"{1e6 * row.cpu:>5.0f} µs"
         failed = f"  {row.busy.failures} failed" if row.busy.failures else ""
-        print(f"{row.label:14}{rate:>12.0f}{rate * records:>12.0f}{times}{row.cpu * 1e6:>5.0f} µs{row.inference:>11.1%}{failed}")
+        print(f"{row.label:14}{rate:>12.0f}{rate * records:>12.0f}{times}{row.inference:>11.1%}{failed}")
     worst = max(row.inference for row in rows)
     verdict = "kept" if worst <= INFERENCE_BOUND else "MISSED"
     print(f"\ninference is {worst:.1%} of a request; bound {INFERENCE_BOUND:.0%}: {verdict}")
