@@ -109,7 +109,8 @@ class Model:
         return items(kinds, "-n", self.namespace, "-l", f"heartops.dev/model={self.name}")
 
     def events(self) -> list[Object]:
-        return items("events", "-n", self.namespace, "--field-selector", f"involvedObject.name={self.name}")
+        about = f"involvedObject.kind=HeartModel,involvedObject.name={self.name}"
+        return items("events", "-n", self.namespace, "--field-selector", about)
 
     def predict(self, proxy: str, records: Any, **options: Any) -> httpx.Response:
         return httpx.post(f"{self.address(proxy)}/predict", json=records, timeout=20, **options)

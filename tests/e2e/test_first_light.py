@@ -106,14 +106,23 @@ def as_record(features: tuple[Feature, ...], row: tuple[float | None, ...]) -> d
     return {feature.name: value(feature, encoded) for feature, encoded in zip(features, row, strict=True)}
 
 
+def is_allowed(features: tuple[Feature, ...], row: tuple[float | None, ...]) -> bool:
+    """Reference rows are made up from the columns' ranges: a few hold what the contract refuses of a person."""
+    pairs = list(zip(features, row, strict=True))
+    whole = all(feature.type != "integer" or float(value).is_integer() for feature, value in pairs if value is not None)
+    return whole and all(value is not None or not feature.required for feature, value in pairs)
+
+
 def test_predictions_are_those_that_the_trainer_saw(heart: Model, proxy: str) -> None:
     """From plain JSON through the Service: the outputs that the trainer stored for its reference rows."""
     package = package_of(heart, proxy)
-    records = [as_record(package.features, row) for row in package.reference.inputs]
-    body = heart.predict(proxy, records).raise_for_status().json()
+    rows = zip(package.reference.inputs, package.reference.outputs, strict=True)
+    allowed = [(as_record(package.features, row), output) for row, output in rows if is_allowed(package.features, row)]
+    assert len(allowed) >= 5
+    body = heart.predict(proxy, [record for record, _ in allowed]).raise_for_status().json()
     assert body["model_version"] == "1"
-    for answer, output in zip(body["predictions"], package.reference.outputs, strict=True):
-        assert answer["probability"] == pytest.approx(output[1], abs=1e-4)
+    for answer, (_, output) in zip(body["predictions"], allowed, strict=True):
+        assert answer["probability"] == pytest.approx(output[1], abs=1e-5)
 
 
 def test_the_ill_are_told_from_the_healthy(heart: Model, proxy: str) -> None:
@@ -149,7 +158,7 @@ def test_mlflow_has_run_version_card_and_alias(heart: Model, mlflow: MlflowClien
     assert {CARD_PATH, EVALUATION_PATH, OOF_PATH, PROFILE_PATH} <= paths
     if real_data:
         wanted = heart.get()["spec"]["dataset"]["sha256"]
-        assert wanted in run.data.tags[Tag.DATASET_SHA256]
+        assert wanted in version.tags[Tag.DATASET_SHA256]
 
 
 def test_every_child_is_there(heart: Model) -> None:
@@ -187,7 +196,7 @@ def test_autoscaler_sees_real_cpu_figures(heart: Model) -> None:
 
     def figures() -> dict[str, int]:
         found = get("hpa", heart.name, "-n", heart.namespace).get("status", {}).get("currentMetrics") or []
-        shown = (each["resource"] for each in found if each)
+        shown = (each["resource"] for each in found if "resource" in each)
         return {each["name"]: each["current"]["averageUtilization"] for each in shown if "current" in each}
 
     seen = eventually(lambda: figures() if {"cpu", "memory"} <= figures().keys() else {}, 120, "the HPA's figures")
@@ -206,10 +215,10 @@ def test_prometheus_scrapes_the_pods_and_loads_the_rules(heart: Model, proxy: st
         return len(targets) >= 2 and all(target["health"] == "up" for target in targets)
 
     def rules_healthy() -> bool:
-        names = f"heartops.{heart.namespace}.{heart.name}."
-        groups = [group for group in query("rules")["groups"] if group["name"].startswith(names)]
+        name = f"heartops.{heart.namespace}.{heart.name}"
+        groups = [group for group in query("rules")["groups"] if group["name"].startswith(name)]
         rules = [rule for group in groups for rule in group["rules"]]
-        return len(groups) >= 2 and all(rule["health"] == "ok" for rule in rules)
+        return {rule["type"] for rule in rules} == {"recording", "alerting"} and all(r["health"] == "ok" for r in rules)
 
     eventually(pods_up, 120, "Prometheus to have the model's pods as targets that are up", every=2)
     eventually(rules_healthy, 120, "Prometheus to have evaluated the model's rules", every=2)
@@ -269,7 +278,7 @@ def ready_condition(pod: Object) -> Object:
 def test_a_version_that_fails_its_gate_is_never_served(heart: Model, images: dict[str, str], proxy: str) -> None:
     """The old one goes on; a person who lowers the gate gets the refused version without another training."""
     with traffic(heart, PATIENTS[0], images["serving"]) as load:
-        heart.patch(training={"seed": 8}, gates={"checks": [{"metric": "roc_auc", "min": 0.999}]})
+        heart.patch(training={"seed": 8}, gates={"checks": [{"metric": "roc_auc", "min": 0.99}]})
         heart.wait("GatePassed", "False", TRAINING, reason="GateFailed")
         rejected = eventually(lambda: heart.status.get("rejected"), 30, "status.rejected")
         load.wait_for_more()
@@ -278,7 +287,7 @@ def test_a_version_that_fails_its_gate_is_never_served(heart: Model, images: dic
     assert rejected[0]["version"] == "3"
     assert rejected[0]["reason"] == "GateFailed"
     assert "roc_auc" in rejected[0]["message"]
-    assert "0.999" in rejected[0]["message"]
+    assert "0.99" in rejected[0]["message"]
     assert heart.condition("Available")["status"] == "True"
     job = heart.status["training"]["job"]
     heart.patch(gates={"checks": [{"metric": "roc_auc", "min": 0.5}]})
