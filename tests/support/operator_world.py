@@ -2,6 +2,7 @@
 
 import copy
 import json
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -10,7 +11,17 @@ from typing import Any
 from kubernetes.aio.client import Configuration
 
 from heart_operator.api.names import FIELD_MANAGER, Label
-from heart_operator.kinds import CHILDREN, DEPLOYMENT, EVENT, HEART_MODEL, JOB, OPTIONAL_CHILDREN, SERVICE, Kind
+from heart_operator.kinds import (
+    BY_NAME,
+    CHILDREN,
+    DEPLOYMENT,
+    EVENT,
+    HEART_MODEL,
+    JOB,
+    OPTIONAL_CHILDREN,
+    SERVICE,
+    Kind,
+)
 from heart_operator.mlflow_backend import MlflowBackend
 from heart_operator.registry import Backend
 from heart_operator.settings import Settings
@@ -20,9 +31,12 @@ from tests.support.kube_api import KubeApi, Resource, poll
 from tests.support.running_operator import RunningOperator
 
 OPERATOR_NAMESPACE = "heartops"
+ACCOUNT = f"system:serviceaccount:{OPERATOR_NAMESPACE}:heartops"
 PROFILES: dict[str, Any] = {
     "default": {"images": {"trainer": "trainer:1", "serving": "serving:1"}, "trackingUri": "http://mlflow.example:5000"}
 }
+CRASHING = {"containers": [{"name": "server", "image": "elsewhere:1"}]}
+"""An edit of a Deployment's pod template that would break it."""
 SPEC: Resource = {
     "dataset": {"uri": "https://example.org/heart.csv"},
     "target": {"name": "num", "positiveAbove": 0},
@@ -107,13 +121,13 @@ class World:
         except AssertionError as error:
             raise AssertionError(f"{error}; it has {json.dumps(self.status(name), indent=1)}") from None
 
+    def serving(self, name: str = "heart") -> str | None:
+        """The version that the status says serves."""
+        return self.status(name).get("serving", {}).get("version")
+
     def wait_serving(self, version: str = "1", name: str = "heart", seconds: float = 20) -> None:
         """Until the version serves and the model is ready."""
-        poll(
-            f"version {version} of {name} serves; it has {self.status(name)}",
-            lambda: self.status(name).get("serving", {}).get("version") == version,
-            seconds,
-        )
+        poll(f"version {version} of {name} serves", lambda: self.serving(name) == version, seconds)
         self.wait_condition("Ready", "True", name=name, seconds=seconds)
 
     def selected(self, name: str = "heart") -> str | None:
@@ -145,15 +159,64 @@ class World:
 
     def writes(self) -> list[str]:
         """Every mutating request that operators sent about this namespace, `verb resource name`, Leases left out."""
-        lines = (json.loads(line) for line in self._audit.read_text().splitlines())
         return [
             f"{line['verb']} {line['objectRef']['resource']} {line['objectRef'].get('name', '')}"
-            for line in lines
+            for line in self._requests()
             if line.get("userAgent") == FIELD_MANAGER
             and line["verb"] not in ("get", "list", "watch")
             and line["objectRef"].get("namespace") == self.namespace
             and line["objectRef"]["resource"] != "leases"
         ]
+
+    def owners(self, name: str = "heart") -> set[str]:
+        """Uids of whatever owns the children."""
+        items = (self.api.get(kind_named(kind), self.namespace, child) for kind, child in self.children(name))
+        return {owner["uid"] for item in items if item for owner in item["metadata"].get("ownerReferences", ())}
+
+    def settle(self, quiet: float = 2) -> None:
+        """Wait until operators have written nothing for some seconds."""
+        last, since = len(self.writes()), time.monotonic()
+
+        def calm() -> bool:
+            nonlocal last, since
+            if (now := len(self.writes())) != last:
+                last, since = now, time.monotonic()
+            return time.monotonic() - since > quiet
+
+        poll("the operator stops writing", calm, 30)
+
+    def forbidden(self) -> list[str]:
+        """Requests of the operator's account that its roles did not allow."""
+        ours = (line for line in self._requests() if line["user"]["username"] == ACCOUNT)
+        return [f"{line['verb']} {line['requestURI']}" for line in ours if line["responseStatus"].get("code") == 403]
+
+    def used(self) -> set[tuple[str, str]]:
+        """(verb, resource) of everything that the operator's account did."""
+        ours = [line for line in self._requests() if line["user"]["username"] == ACCOUNT and "objectRef" in line]
+        applied = [line for line in ours if line["verb"] == "patch" and line["responseStatus"]["code"] == 201]
+        # The API server asks for the right to create too where an apply makes an object.
+        made = {("create", resource_of(line["objectRef"])) for line in applied}
+        return made | {(line["verb"], resource_of(line["objectRef"])) for line in ours}
+
+    def granted(self) -> set[tuple[str, str]]:
+        """(verb, resource) of everything that the chart's roles allow."""
+        rbac = "/apis/rbac.authorization.k8s.io/v1"
+        everywhere = self.api.call("GET", f"{rbac}/clusterroles/heartops")
+        leader = self.api.call("GET", f"{rbac}/namespaces/{OPERATOR_NAMESPACE}/roles/heartops-leader")
+        rules = (*everywhere["rules"], *leader["rules"])
+        return {(verb, name) for rule in rules for verb in rule["verbs"] for name in rule["resources"]}
+
+    def _requests(self) -> list[Resource]:
+        return [json.loads(line) for line in self._audit.read_text().splitlines()]
+
+
+def kind_named(name: str) -> Kind:
+    return next(kind for kind in BY_NAME.values() if kind.kind == name)
+
+
+def resource_of(reference: Resource) -> str:
+    """As RBAC names it: `deployments/scale`."""
+    return "/".join(filter(None, (reference["resource"], reference.get("subresource"))))
 
 
 def model(namespace: str, name: str, **spec: Any) -> Resource:

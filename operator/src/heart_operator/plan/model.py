@@ -5,12 +5,13 @@ from datetime import datetime
 
 from heart_operator.api.handover import ServingReference
 from heart_operator.api.names import Reason
-from heart_operator.manifests.deployment import build_deployment, with_replicas
+from heart_operator.manifests.deployment import with_replicas
 from heart_operator.plan.children import to_apply, to_remove, wanted_children
 from heart_operator.plan.conditions import build_conditions
 from heart_operator.plan.decision import Decision
 from heart_operator.plan.events import build_events
 from heart_operator.plan.gates import GateReport, judge
+from heart_operator.plan.mend import to_mend, version_deployment
 from heart_operator.plan.obstacles import find_obstacle
 from heart_operator.plan.registry import plan_registry
 from heart_operator.plan.rollout import plan_rollout
@@ -39,7 +40,7 @@ def plan_heart_model(observed: Observed, now: datetime) -> Plan:
     return Plan(
         facts,
         create=(*decision.training.create, *new_deployments(decision)),
-        apply=to_apply(observed, children or ()),
+        apply=(*to_apply(observed, children or ()), *to_mend(observed, running_versions(decision))),
         scale=tuple(scales(decision)),
         delete=(
             *decision.training.delete,
@@ -98,17 +99,12 @@ def new_deployments(decision: Decision) -> Iterable[Manifest]:
 def deployment_manifest(observed: Observed, version: Version, count: int) -> Iterable[Manifest]:
     """Nothing where no profile says how to run it, or nobody knows its bytes any more."""
     occupied = any(deployment.version == version.version for deployment in observed.deployments)
-    if observed.profile and version.digest and not occupied:
-        built = build_deployment(
-            observed.model,
-            observed.profile,
-            version=version.version,
-            digest=version.digest,
-            run_id=version.run_id,
-            trigger=version.trigger,
-            evaluation_sha256=version.evaluation_sha256,
-        )
+    if version.digest and not occupied and (built := version_deployment(observed, version)):
         yield with_replicas(built, count)
+
+
+def running_versions(decision: Decision) -> tuple[Version | None, ...]:
+    return decision.rollout.stable, decision.rollout.candidate
 
 
 def scales(decision: Decision) -> list[Scale]:

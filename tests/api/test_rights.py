@@ -1,0 +1,54 @@
+"""The rights that the chart gives to the operator, against the API server's audit log."""
+
+import pytest
+
+from heart_operator.api.names import Label
+from tests.support.kube_api import poll
+from tests.support.operator_world import CRASHING, World, kind_named
+
+pytestmark = pytest.mark.api
+
+RACES = {("get", "jobs"), ("get", "deployments")}
+"""Used only when an object of that name was made between two requests."""
+
+
+def test_the_chart_grants_what_is_used_and_nothing_else(world: World) -> None:
+    ingress = {"className": "none", "host": "heart.example.org"}
+    train = world.registry.train
+    world.kubelet.train = lambda request: train(request) if request.training.seed != 42 else None
+    with world.start():
+        world.create(serving={"ingress": ingress}, rollout={"rollbackWindow": "1s"})
+        poll("a training Job", world.jobs)
+        world.edit({"training": {"seed": 1}})
+        world.wait_serving("1")
+        for kind, name in sorted(world.children()):
+            disturb(world, kind, name)
+        world.settle()
+        assert not [name for _, name in world.children() if name.startswith("old-")], "what is not wanted must go"
+        switched_off = {"replicas": 1, "autoscaling": None, "ingress": None}
+        world.edit({"serving": switched_off, "monitoring": {"serviceMonitor": False}, "training": {"seed": 7}})
+        world.wait_serving("2", seconds=40)
+        world.settle()
+    assert world.forbidden() == []
+    assert world.granted() - world.used() - RACES == set()
+
+
+def disturb(world: World, kind: str, name: str) -> None:
+    """Edit the child, and leave one beside it as a former version of the operator may have made it."""
+    if kind == "Job":
+        return
+    edit = {"metadata": {"labels": {Label.PART_OF: "edited"}}}
+    if kind == "Deployment":
+        edit = {"spec": {"template": {"spec": CRASHING}}}
+    else:
+        leave_an_old_one(world, kind, name)
+    world.api.patch(kind_named(kind), world.namespace, name, edit)
+
+
+def leave_an_old_one(world: World, kind: str, name: str) -> None:
+    living = world.child(kind_named(kind), name)
+    metadata = {key: living["metadata"][key] for key in ("namespace", "labels", "ownerReferences")}
+    old = {"apiVersion": living["apiVersion"], "kind": kind, "metadata": metadata | {"name": f"old-{name}"}}
+    if spec := living.get("spec"):
+        old["spec"] = {key: value for key, value in spec.items() if key not in ("clusterIP", "clusterIPs")}
+    world.api.create(kind_named(kind), old)
