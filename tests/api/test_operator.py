@@ -145,3 +145,13 @@ def test_a_new_value_of_the_annotation_trains_once(world: World) -> None:
         world.api.patch(HEART_MODEL, world.namespace, "heart", annotations)
         world.wait_serving("2", seconds=40)
         assert len(world.registry.versions[f"{world.namespace}.heart"]) == 2
+
+
+def test_an_operator_of_one_namespace_leaves_others_alone(world: World) -> None:
+    with world.start(namespaces=("somewhere-else",)) as elsewhere:
+        poll("it leads", lambda: elsewhere.metric("heartops_is_leader") == 1)
+        world.create()
+        world.settle()
+        assert world.writes() == []
+    with world.start(namespaces=("somewhere-else", world.namespace)):
+        world.wait_serving("1")
