@@ -119,6 +119,8 @@ class World:
     jobs: dict[str, TrainingJob] = field(default_factory=dict)
     deployments: dict[str, VersionDeployment] = field(default_factory=dict)
     children: dict[ObjectKey, Manifest] = field(default_factory=dict)
+    trained: dict[str, Version] = field(default_factory=dict)
+    """Every version that ever was, whatever the registry still lists."""
     versions: dict[str, Version] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
@@ -215,10 +217,11 @@ class World:
         assert job
         version = next((name for name, known in self.versions.items() if known.trigger == job.trigger), None)
         if version is None:
-            version = str(len(self.versions) + 1)
+            version = str(len(self.trained) + 1)
             against = self.serving_reference()
             measured = evaluation(auc, comparison(against, regression) if against else None)
-            self.versions[version] = Version(f"run-{version}", job.trigger, sha(version), measured, starts)
+            self.trained[version] = Version(f"run-{version}", job.trigger, sha(version), measured, starts)
+            self.versions[version] = self.trained[version]
             self.claimed_by = "clinic/heart"
         known = self.versions[version]
         result = TrainingResult(
@@ -237,7 +240,7 @@ class World:
     def start_pods(self) -> None:
         """Pods of every Deployment come up, where the version can start at all."""
         for name, entry in self.deployments.items():
-            version = self.versions.get(entry.version)
+            version = self.trained.get(entry.version)
             starts = version is None or version.starts
             problem = "" if starts else "CrashLoopBackOff in server: self-check failed"
             self.deployments[name] = replace(
@@ -363,7 +366,7 @@ class World:
         if self.registry_error:
             return Registry(error=self.registry_error)
         judged = version_to_judge(observed)
-        known = self.versions.get(judged.version) if judged else None
+        known = self.trained.get(judged.version) if judged else None
         unreadable = self.evaluation_error if known else None
         return Registry(
             claimed_by=self.claimed_by,

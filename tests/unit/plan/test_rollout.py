@@ -1,5 +1,7 @@
 """Rollout: how a version gets behind the Service, and what happens to those that do not."""
 
+from dataclasses import replace
+
 import pytest
 
 from heart_operator.plan.values import ObjectKey, Scale
@@ -46,7 +48,7 @@ def test_all_wanted_pods_must_be_ready() -> None:
     train(world, "x")
     assert world.deployment("2").replicas == 4, "as many as the stable version has now"
     entry = world.deployment("2")
-    world.deployments[entry.name] = type(entry)(**{**as_dict(entry), "ready": 3, "up_to_date": True})
+    world.deployments[entry.name] = replace(entry, ready=3, up_to_date=True)
     world.settle()
     assert world.selected == "1"
     world.start_pods()
@@ -55,10 +57,6 @@ def test_all_wanted_pods_must_be_ready() -> None:
     assert ("HorizontalPodAutoscaler", "heart") in names(plan.apply), "the autoscaler moves with the traffic"
     assert world.selected == "2"
     assert hpa_target(world) == "heart-v2"
-
-
-def as_dict(entry: object) -> dict[str, object]:
-    return {name: getattr(entry, name) for name in type(entry).__slots__}  # type: ignore[attr-defined]
 
 
 def test_a_rollout_grows_with_the_stable_version() -> None:
@@ -232,6 +230,18 @@ def test_mlflow_going_down_stops_a_rollout_and_ends_nothing() -> None:
     assert world.selected == "2"
 
 
+def test_a_version_that_the_registry_no_longer_lists_waits() -> None:
+    world = serving_world()
+    train(world, "x")
+    del world.versions["2"]
+    world.aliases.pop("candidate")
+    bring_up(world)
+    assert world.selected == "1"
+    assert world.condition("Progressing") == ("Unknown", "OnHold")
+    assert "the registry to list it" in world.message("Progressing")
+    assert world.plan().requeue_after == 30
+
+
 def test_a_newer_candidate_replaces_an_older_one() -> None:
     world = serving_world()
     train(world, "x", starts=False)
@@ -255,12 +265,40 @@ def test_a_failed_training_brings_no_old_version_back() -> None:
     world = serving_world()
     train(world, "x")
     bring_up(world)
+    world.merge_spec({"gates": {}})
     world.jobs = {name: job for name, job in world.jobs.items() if job.result and job.result.version == "1"}
     world.retrain("y")
     world.settle()
     world.fail_job()
+    world.settle()
+    del world.deployments["heart-v2"]
     bring_up(world)
     assert world.selected == "2"
+    assert world.model.status.candidate is None
+
+
+def test_a_rollout_is_left_alone_while_mlflow_is_down() -> None:
+    world = serving_world()
+    train(world, "x")
+    world.retrain("y")
+    world.settle()
+    world.registry_error = "connection refused"
+    world.finish_job()
+    world.settle()
+    assert world.running_versions == {"1", "2"}, "who knows whether version 3 will pass"
+
+
+def test_a_deployment_with_other_bytes_is_replaced() -> None:
+    world = serving_world()
+    train(world, "x")
+    name = world.deployment("2").name
+    world.deployments[name] = replace(world.deployments[name], digest="sha256:" + "0" * 64, ready=2, up_to_date=True)
+    plan = world.reconcile()
+    assert [key.name for key in plan.delete] == [name]
+    assert world.selected == "1"
+    bring_up(world)
+    assert world.selected == "2"
+    assert world.deployment("2").digest == world.versions["2"].digest
 
 
 def test_the_serving_versions_deployment_is_made_again() -> None:

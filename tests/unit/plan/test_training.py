@@ -81,6 +81,7 @@ def test_a_new_value_of_the_annotation_trains_again() -> None:
 
 def test_removing_the_annotation_asks_for_nothing() -> None:
     world = serving_world()
+    world.merge_spec({"gates": {}})
     world.retrain("monday")
     world.settle()
     world.finish_job()
@@ -92,6 +93,18 @@ def test_removing_the_annotation_asks_for_nothing() -> None:
         bring_up(world)
         assert world.selected == "2"
         assert sum(world.jobs_created.values()) == 2
+
+
+def test_removing_the_annotation_hides_no_failure() -> None:
+    world = serving_world()
+    world.retrain("monday")
+    world.settle()
+    world.fail_job()
+    world.settle()
+    world.model = world.model.model_copy(update={"annotations": {}})
+    world.settle()
+    assert world.condition("Trained") == ("False", "TrainingFailed")
+    assert world.selected == "1"
 
 
 def test_back_to_an_earlier_spec_is_back_to_its_version() -> None:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable
-from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
 
 from heart_operator.api.contract import Feature
@@ -72,9 +71,13 @@ def host_problems(uri: str, access: DataAccess) -> Iterable[str]:
         host = ""
     if not host:
         yield "spec.dataset.uri: it names no host; write https://host/path"
-    elif access.hosts and not any(fnmatchcase(host, pattern) for pattern in access.hosts):
+    elif access.hosts and not any(matches(host, pattern.lower()) for pattern in access.hosts):
         allowed = ", ".join(access.hosts)
         yield f"spec.dataset.uri: the runtime profile does not allow the host {host}; allowed are: {allowed}"
+
+
+def matches(host: str, pattern: str) -> bool:
+    return host.endswith(pattern[1:]) if pattern.startswith("*.") else host == pattern
 
 
 def registry_name_problems(model: HeartModel, profile: RuntimeProfile) -> Iterable[str]:

@@ -53,10 +53,8 @@ def stable_version(observed: Observed) -> Version | None:
     name = serving_version_name(observed)
     if name is None:
         return None
-    for version in trained_versions(observed):
-        if version.version == name:
-            return version
-    return remembered(observed, name)
+    known = (*map(of_deployment, observed.deployments), *trained_versions(observed))
+    return next((version for version in known if version.version == name), None) or remembered(observed, name)
 
 
 def serving_version_name(observed: Observed) -> str | None:
@@ -71,14 +69,13 @@ def serving_version_name(observed: Observed) -> str | None:
 
 
 def trained_versions(observed: Observed) -> Iterable[Version]:
-    """Versions of whose digests we hold our own record: Deployments, Jobs, status."""
-    for deployment in observed.deployments:
-        yield of_deployment(deployment)
+    """Versions of whose digests we hold our own record, best first: status, Jobs, Deployments."""
+    if (training := observed.model.status.training) and training.phase == "Succeeded" and training.version:
+        yield of_training(training)
     for job in sorted(observed.jobs, key=lambda job: (job.created, job.name), reverse=True):
         if job.result and job.phase != "Running":
             yield of_job(job)
-    if (training := observed.model.status.training) and training.phase == "Succeeded" and training.version:
-        yield of_training(training)
+    yield from map(of_deployment, observed.deployments)
 
 
 def remembered(observed: Observed, name: str) -> Version:
