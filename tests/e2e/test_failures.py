@@ -37,7 +37,7 @@ def models(namespace: str) -> dict[str, Model]:
     small = {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"cpu": "1", "memory": "64Mi"}}
     out_of_memory = iris(namespace, "out-of-memory", resources=small)
     forbidden = iris(namespace, "forbidden")
-    forbidden["spec"]["dataset"] = {"uri": "http://127.0.0.1/iris.csv"}
+    forbidden["spec"]["dataset"] = {"uri": "https://127.0.0.1/iris.csv"}
     manifests = (bad_rows, bad_digest, out_of_memory, forbidden)
     return {manifest["metadata"]["name"]: declare(manifest) for manifest in manifests}
 
@@ -56,9 +56,18 @@ def test_another_digest_is_refused_before_training(models: dict[str, Model]) -> 
     assert "dataset.sha256" in message
 
 
-def test_an_address_that_is_not_allowed_is_refused(models: dict[str, Model]) -> None:
+def test_an_address_inside_the_cluster_is_refused_by_the_job(models: dict[str, Model]) -> None:
     message = models["forbidden"].wait("Trained", "False", 240, reason="DatasetNotAllowed")["message"]
-    assert "http" in message
+    assert "127.0.0.1" in message
+
+
+def test_a_scheme_that_the_profile_does_not_allow_starts_no_job(namespace: str) -> None:
+    manifest = iris(namespace, "scheme")
+    manifest["spec"]["dataset"] = {"uri": "http://example.org/iris.csv"}
+    model = declare(manifest)
+    message = model.wait("Ready", "False", 30, reason="InvalidSpec")["message"]
+    assert "spec.dataset.uri" in message
+    assert model.children("jobs") == []
 
 
 def test_a_job_without_enough_memory_says_so(models: dict[str, Model]) -> None:
