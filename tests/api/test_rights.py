@@ -3,8 +3,9 @@
 import pytest
 
 from heart_operator.api.names import Label
+from heart_operator.kinds import LEASE
 from tests.support.kube_api import poll
-from tests.support.operator_world import CRASHING, World, kind_named
+from tests.support.operator_world import CRASHING, OPERATOR_NAMESPACE, World, kind_named
 
 pytestmark = pytest.mark.api
 
@@ -16,6 +17,8 @@ def test_the_chart_grants_what_is_used_and_nothing_else(world: World) -> None:
     ingress = {"className": "none", "host": "heart.example.org"}
     train = world.registry.train
     world.kubelet.train = lambda request: train(request) if request.training.seed != 42 else None
+    if world.api.get(LEASE, OPERATOR_NAMESPACE, "heartops-operator"):
+        world.api.delete(LEASE, OPERATOR_NAMESPACE, "heartops-operator")
     with world.start():
         world.create(serving={"ingress": ingress}, rollout={"rollbackWindow": "1s"})
         poll("a training Job", world.jobs)

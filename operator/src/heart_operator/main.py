@@ -229,4 +229,7 @@ def main() -> int:
     except LeaseLost as error:
         log.error("This replica stops acting: %s", error)
         return 1
+    except Exception:
+        log.exception("This replica ends")
+        return 1
     return 0

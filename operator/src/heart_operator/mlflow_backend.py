@@ -31,6 +31,10 @@ PROXIED = re.compile(r"mlflow-artifacts:/(?!/)")
 """Artifacts that the tracking server itself hands out: a run cannot send us to another host or to a local file."""
 
 
+TRIGGER = re.compile(r"[0-9a-f]+(-[0-9a-f]+)?")
+"""Anybody may write tags; only what looks like a trigger of ours is taken for one (and put into a search)."""
+
+
 class RegistryError(Exception):
     """MLflow answered something that cannot be used; the message says what."""
 
@@ -83,8 +87,9 @@ class MlflowBackend:
         open_runs: dict[str, frozenset[str]] = {}
         if names:
             for run in pages(self.client.search_runs, experiment_ids=list(names), filter_string=wanted):
-                name = names[run.info.experiment_id]
-                open_runs[name] = open_runs.get(name, frozenset()) | {run.data.tags[Tag.TRIGGER]}
+                name, trigger = names[run.info.experiment_id], run.data.tags[Tag.TRIGGER]
+                if TRIGGER.fullmatch(trigger):
+                    open_runs[name] = open_runs.get(name, frozenset()) | {trigger}
         return open_runs
 
     def read_artifact(self, run_id: str, path: str, limit: int) -> bytes:

@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 TIMEOUT = 10.0
 """Seconds that a reconcile waits for MLflow at most."""
 THREADS = 4
+FORGET_AFTER = 3600.0
+"""A server that no model was looked at with for this long is not asked any more."""
 MAX_EVALUATION = 4 * 1024 * 1024
 KEPT_EVALUATIONS = 256
 T = TypeVar("T")
@@ -82,6 +84,7 @@ class RegistryReader:
         self._latest: dict[str, Entry] = {}
         """As `_entries`, and kept when an entry is known to be out of date."""
         self._refreshes: dict[str, asyncio.Task[Entry]] = {}
+        self._used: dict[str, float] = {}
         self._evaluations: dict[str, Evaluation] = {}
         self._sought: set[tuple[str, str, str]] = set()
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="registry")
@@ -94,6 +97,7 @@ class RegistryReader:
 
         Never raises and never waits longer than the timeout: what is not known is said in `error`.
         """
+        self._used[uri] = self._clock()
         entry = await self._entry(uri, self._max_age)
         if newest and entry.snapshot and self._is_news(uri, registry_name, newest.version, entry.snapshot):
             entry = await self._entry(uri, 0)
@@ -111,10 +115,11 @@ class RegistryReader:
         )
 
     async def poll(self) -> None:
-        """Look at every server that was asked before once per interval, for ever; `on_change` hears what is new."""
+        """Look at every server in use once per interval, for ever; `on_change` hears what is new."""
         while True:
             await asyncio.sleep(self._max_age)
-            await asyncio.gather(*(self._entry(uri, self._max_age / 2) for uri in self._latest))
+            used = [uri for uri, when in self._used.items() if self._clock() - when < FORGET_AFTER]
+            await asyncio.gather(*(self._entry(uri, self._max_age / 2) for uri in used))
 
     async def act(self, uri: str, registry_name: str, action: RegistryAction) -> None:
         """Raises RegistryUnavailable when it was not done for sure."""

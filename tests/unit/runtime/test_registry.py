@@ -158,3 +158,27 @@ async def test_profiles_may_have_registries_of_their_own(clock: Clock) -> None:
     train(backends["http://a"])
     assert (await reader.view("http://a", NAME, None)).versions
     assert (await reader.view("http://b", NAME, None)).error
+
+
+async def test_what_changes_in_the_registry_is_told_to_those_it_concerns(
+    reader: RegistryReader, backend: FakeRegistry, clock: Clock
+) -> None:
+    told: list[frozenset[str] | None] = []
+    reader.on_change = lambda uri, names: told.append(names)
+    await reader.view(URI, NAME, None)
+    clock.now += 16
+    await reader.view(URI, NAME, None)
+    assert told == [], "nothing changed"
+    train(backend, "clinic.other")
+    clock.now += 16
+    await reader.view(URI, NAME, None)
+    assert told == [frozenset({"clinic.other"})]
+    backend.down = True
+    for _ in range(3):
+        clock.now += 16
+        await reader.view(URI, NAME, None)
+    assert told[1:] == [None], "an outage concerns everybody, once"
+    backend.down = False
+    clock.now += 16
+    await reader.view(URI, NAME, None)
+    assert told[2:] == [None]
