@@ -68,8 +68,8 @@ def held_out(keys: Sequence[str], groups: Integers, share: float) -> NDArray[np.
 class EqualRowsTogether:
     """scikit-learn splitter: shuffled folds, stratified by class, in which equal rows of `x` share a fold.
 
-    The distinct rows alone are dealt out, so that repeating rows changes nobody's fold. A class needs at least
-    `n_splits` distinct rows.
+    The distinct rows alone are dealt out, so that repeating rows changes nobody's fold. Rows with equal features and
+    several classes are dealt as the rarest of them. A class needs at least `n_splits` distinct rows.
     """
 
     def __init__(self, n_splits: int, seed: int, stratify: bool) -> None:
@@ -83,13 +83,19 @@ class EqualRowsTogether:
         for k in range(self.n_splits):
             yield np.flatnonzero(fold != k), np.flatnonzero(fold == k)
 
-    def folds(self, x: NDArray[Any], y: NDArray[Any], groups: Integers | None = None) -> Integers:
-        """[rows] → fold of each row; `groups` when they are known already."""
-        group = equal_rows(x) if groups is None else groups
-        _, first = np.unique(group, return_index=True)
+    def folds(self, x: NDArray[Any], y: NDArray[Any]) -> Integers:
+        """[rows] → fold of each row."""
+        group = equal_rows(x)
+        first = _representatives(group, y) if self.stratify else np.unique(group, return_index=True)[1]
         kind = StratifiedKFold if self.stratify else KFold
         dealer = kind(self.n_splits, shuffle=True, random_state=self.seed)
         fold_of_group = np.empty(len(first), dtype=np.int64)
         for k, (_, dealt) in enumerate(dealer.split(np.zeros((len(first), 1)), y[first])):
             fold_of_group[dealt] = k
         return fold_of_group[np.unique(group, return_inverse=True)[1]]
+
+
+def _representatives(group: Integers, y: Integers) -> Integers:
+    """For each group the index of a row of the group's rarest class."""
+    rarest_first = np.lexsort((np.bincount(y)[y], group))
+    return np.asarray(rarest_first[np.unique(group[rarest_first], return_index=True)[1]])

@@ -33,9 +33,8 @@ def check_enough(y: NDArray[Any], groups: Integers, classes: tuple[int | str, ..
     if distinct < max(LEAST_ROWS, 2 * folds):
         raise DataInvalid(f"The file has {distinct} distinct rows; training needs {max(LEAST_ROWS, 2 * folds)}.")
     needed = max(LEAST_PER_CLASS, 2 * folds)
-    firsts = np.unique(groups, return_index=True)[1]
     for index, name in enumerate(classes):
-        count = int((y[firsts] == index).sum())
+        count = len(np.unique(groups[y == index]))
         if count < needed:
             raise DataInvalid(
                 f"Class {name} of the target has {count} distinct rows; {folds} folds need {needed}. "

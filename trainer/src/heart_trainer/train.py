@@ -56,7 +56,7 @@ def outer_folds(table: Table, rows: Integers, training: Training) -> Integers:
     """Outer fold of each of `rows` (indices). With `holdout`: 0 for those kept out for good, -1 for the rest."""
     if not training.holdout:
         dealer = EqualRowsTogether(training.cross_validation.folds, training.seed, table.task != "regression")
-        return dealer.folds(table.x[rows], table.y[rows], table.groups[rows])
+        return dealer.folds(table.x[rows], table.y[rows])
     out = held_out(table.keys, table.groups, training.holdout)[rows]
     y = table.y[rows]
     sides = (y[out], y[~out])
