@@ -34,6 +34,8 @@ class Operator(RuleBasedStateMachine):
         super().__init__()
         self.world = World(watchers=[self.watch])
         self.served: str | None = None
+        self.decided: str | None = None
+        self.selected: str | None = None
         self.jobs_gone: Counter[str] = Counter()
 
     # --- what always holds --------------------------------------------------------------------
@@ -44,10 +46,17 @@ class Operator(RuleBasedStateMachine):
         assert len(running) <= 1, "two trainings at once"
         for trigger, count in world.jobs_created.items():
             assert count <= 1 + self.jobs_gone[trigger], f"{trigger} was trained twice"
-        if world.selected != self.served and world.selected is not None:
-            self.watch_promotion(world, world.selected)
+        recorded = world.model.status.serving
+        if recorded and recorded.version not in (self.served, self.decided):
+            # The facts come first: from here on a lost Service comes back with this version.
+            self.watch_promotion(world, recorded.version)
+            self.decided = recorded.version
         if world.selected is not None:
+            restored = self.selected is None and world.selected == self.decided
+            if world.selected != self.served and not restored:
+                self.watch_promotion(world, world.selected)
             self.served = world.selected
+        self.selected = world.selected
 
     def watch_promotion(self, world: World, version: str) -> None:
         """Nothing gets behind the Service unproven."""
@@ -70,6 +79,7 @@ class Operator(RuleBasedStateMachine):
         jobs = {job.name: job.trigger for job in self.world.jobs.values()}
         writes, suspended = self.world.writes, self.world.model.spec.suspend
         status = self.world.model.status
+        self.selected = self.world.selected
         self.world.fuse = fuse
         try:
             self.world.reconcile()
