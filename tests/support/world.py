@@ -119,6 +119,9 @@ class World:
     jobs: dict[str, TrainingJob] = field(default_factory=dict)
     deployments: dict[str, VersionDeployment] = field(default_factory=dict)
     children: dict[ObjectKey, Manifest] = field(default_factory=dict)
+    """Living objects besides Jobs and Deployments."""
+    templates: dict[str, Manifest] = field(default_factory=dict)
+    """The Deployments as objects; their counts and pods are in `deployments`."""
     trained: dict[str, Version] = field(default_factory=dict)
     """Every version that ever was, whatever the registry still lists."""
     versions: dict[str, Version] = field(default_factory=dict)
@@ -145,7 +148,7 @@ class World:
             profiles=("default",),
             jobs=tuple(sorted(self.jobs.values(), key=lambda job: (job.created, job.name))),
             deployments=tuple(sorted(self.deployments.values(), key=lambda entry: entry.name)),
-            children=copy.deepcopy(self.children),
+            children=copy.deepcopy(self.children | self._deployment_objects()),
             registry=Registry(error="not asked"),
             kinds=self.kinds,
         )
@@ -306,10 +309,18 @@ class World:
     def _store(self, status: HeartModelStatus) -> None:
         self.model = self.model.model_copy(update={"status": status})
 
+    def _deployment_objects(self) -> dict[ObjectKey, Manifest]:
+        return {ObjectKey("apps/v1", "Deployment", name): self.templates[name] for name in self.deployments}
+
     def _apply(self, manifest: Manifest) -> None:
         key = ObjectKey(manifest["apiVersion"], manifest["kind"], manifest["metadata"]["name"])
-        assert key.kind not in ("Job", "Deployment"), "Jobs and Deployments are never applied"
-        self.children[key] = copy.deepcopy(manifest)
+        assert key.kind != "Job", "Jobs are never applied"
+        if key.kind == "Deployment":
+            assert "replicas" not in manifest["spec"], "a count that is applied once falls back to 1 later"
+            assert key.name in self.deployments, "Deployments are created with their first count"
+            self.templates[key.name] = copy.deepcopy(manifest)
+        else:
+            self.children[key] = copy.deepcopy(manifest)
 
     def _create(self, manifest: Manifest) -> None:
         name, annotations = manifest["metadata"]["name"], manifest["metadata"]["annotations"]
@@ -320,6 +331,7 @@ class World:
                 self.jobs_created[trigger] += 1
                 self.open_runs.add(trigger)
         elif name not in self.deployments:
+            self.templates[name] = copy.deepcopy(manifest)
             self.deployments[name] = VersionDeployment(
                 name=name,
                 uid=f"uid-{name}",

@@ -185,7 +185,8 @@ def find_rollout_succeeded(decision: Decision) -> Finding:
         advice = "See kubectl describe for its pods; a version with other bytes is tried again"
         return Finding("False", refusal.reason, f"Version {refusal.version}: {refusal.message}. {advice}")
     if rollout.candidate and rollout.step == "Overdue":
-        return Finding("False", Reason.NEVER_READY, f"Version {rollout.candidate.version}: {rollout.why}")
+        advice = "It goes on trying; when spec.serving.resources or the runtime profile change, it starts anew"
+        return Finding("False", Reason.NEVER_READY, f"Version {rollout.candidate.version}: {rollout.why}. {advice}")
     if rollout.candidate and (rollout.step in ("Start", "Wait") or decision.candidate_deployment):
         return Finding("Unknown", Reason.ROLLING_OUT, f"Version {rollout.candidate.version} is rolling out")
     if rollout.stable is None:

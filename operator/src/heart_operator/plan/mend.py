@@ -2,6 +2,7 @@
 
 A running Deployment is pinned: a new profile, a new operator or a change of `serving.resources` must not touch it. So
 it is mended only while what we would build today still is what we built then, which the hash on it tells.
+A candidate that does not get ready is not running yet: it is made anew, so that more memory helps it.
 """
 
 from collections.abc import Iterable
@@ -43,6 +44,15 @@ def was_edited(observed: Observed, wanted: Manifest) -> bool:
     if living is None or hash_of(living) != hash_of(wanted):
         return False
     return needs_apply(wanted, living) is not None
+
+
+def is_outdated(observed: Observed, version: Version | None) -> bool:
+    """Whether the living Deployment is not what we would build for this version today."""
+    if version is None or deployment_of(observed, version) is None:
+        return False
+    wanted = version_deployment(observed, version)
+    living = observed.children.get(key_of(wanted)) if wanted else None
+    return living is not None and wanted is not None and hash_of(living) != hash_of(wanted)
 
 
 def hash_of(manifest: Manifest) -> str | None:

@@ -11,7 +11,7 @@ from heart_operator.plan.conditions import build_conditions
 from heart_operator.plan.decision import Decision
 from heart_operator.plan.events import build_events
 from heart_operator.plan.gates import GateReport, judge
-from heart_operator.plan.mend import to_mend, version_deployment
+from heart_operator.plan.mend import is_outdated, to_mend, version_deployment
 from heart_operator.plan.obstacles import find_obstacle
 from heart_operator.plan.registry import plan_registry
 from heart_operator.plan.rollout import plan_rollout
@@ -20,7 +20,7 @@ from heart_operator.plan.status import build_facts
 from heart_operator.plan.times import read
 from heart_operator.plan.training import plan_training
 from heart_operator.plan.values import Manifest, ObjectKey, Observed, Plan, Scale
-from heart_operator.plan.versions import Version, deployment_of, stable_version, version_to_judge
+from heart_operator.plan.versions import Version, stable_version, version_to_judge
 
 POLL_SECONDS = 30.0
 """How soon to look again at a registry that is needed and cannot be used."""
@@ -118,13 +118,22 @@ def surplus_deployments(decision: Decision) -> list[ObjectKey]:
     """Deployments without a role: superseded, refused, no longer warm. While an obstacle stands only the latter."""
     observed, rollout = decision.observed, decision.rollout
     kept = {entry.name for entry in observed.deployments if entry.version in rollout.roles}
-    if (candidate := rollout.candidate) and deployment_of(observed, candidate) is None:
+    if (candidate := rollout.candidate) and must_be_remade(decision):
         kept -= {entry.name for entry in observed.deployments if entry.version == candidate.version}
     surplus = [entry for entry in observed.deployments if entry.name not in kept]
     if decision.obstacle:
         before = observed.model.status.previous
         surplus = [entry for entry in surplus if before and entry.version == before.version]
     return [ObjectKey("apps/v1", "Deployment", entry.name) for entry in surplus]
+
+
+def must_be_remade(decision: Decision) -> bool:
+    """The candidate's Deployment has other bytes, or would be built otherwise today and its pods do not start."""
+    rollout, candidate = decision.rollout, decision.rollout.candidate
+    if rollout.previous and candidate and rollout.previous.version == candidate.version:
+        return False
+    waits = rollout.step in ("Wait", "Overdue")
+    return decision.candidate_deployment is None or (waits and is_outdated(decision.observed, candidate))
 
 
 def requeue_after(decision: Decision) -> float | None:
