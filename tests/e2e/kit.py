@@ -49,7 +49,8 @@ def items(*words: object) -> list[Object]:
 
 def apply(*manifests: Object) -> None:
     document = {"apiVersion": "v1", "kind": "List", "items": list(manifests)}
-    kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=json.dumps(document))
+    options = ("--server-side", "--force-conflicts", "--field-manager=heartops-e2e")
+    kubectl("apply", *options, "-f", "-", stdin=json.dumps(document))
 
 
 def eventually(check: Callable[[], Found], seconds: float, what: str, every: float = 0.5) -> Found:
