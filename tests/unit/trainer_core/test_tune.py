@@ -48,7 +48,7 @@ def test_a_search_out_of_time_still_judges_every_family_once() -> None:
 
 def test_a_stack_takes_the_tuned_settings_of_its_members() -> None:
     rows = data()
-    found = {a: run(search(a), rows) for a in ("logistic-regression", "random-forest", "gradient-boosting")}
+    found = {a: run(search(a, trials=2), rows) for a in ("logistic-regression", "random-forest", "gradient-boosting")}
     stack = tune._tune("stacking", search("stacking"), rows, 0.0, found)
     assert stack.params == {name: one.params for name, one in found.items()}
 
@@ -78,9 +78,9 @@ def test_a_simpler_family_wins_unless_clearly_beaten() -> None:
 def test_the_error_of_a_lead_is_what_repeated_sampling_shows() -> None:
     y = np.arange(400) % 2
     score = scorer("roc_auc", "binary")[1]
-    leads = [paired_lead(predictions(y, 2, 2 * s), predictions(y, 1.6, 2 * s + 1), y, score) for s in range(80)]
+    leads = [paired_lead(predictions(y, 2, 2 * s), predictions(y, 1.6, 2 * s + 1), y, score) for s in range(40)]
     spread = np.std([lead for lead, _ in leads])
-    assert np.mean([error for _, error in leads]) == pytest.approx(spread, rel=0.25)
+    assert np.mean([error for _, error in leads]) == pytest.approx(spread, rel=0.35)
 
 
 def test_the_search_looks_at_a_bounded_number_of_rows() -> None:
