@@ -14,8 +14,12 @@ from .shell import run, wait_for
 
 VOLUMES, VOLUME_SIZE = 32, "10Gi"
 API_ONLY_CRDS = re.compile(r"servicemonitors|podmonitors|prometheusrules|gateway\.networking")
-AWAITED = (("kube-system", "deployment/coredns"), ("kube-system", "deployment/metrics-server"),
-           ("monitoring", "deployment/prometheus-operator"), ("monitoring", "statefulset/prometheus-cluster"))
+AWAITED = (
+    ("kube-system", "deployment/coredns"),
+    ("kube-system", "deployment/metrics-server"),
+    ("monitoring", "deployment/prometheus-operator"),
+    ("monitoring", "statefulset/prometheus-cluster"),
+)
 
 
 def kubectl(cluster: Cluster, *words: object, **options: object) -> str:
@@ -36,12 +40,16 @@ def apply_all(cluster: Cluster, addresses: Addresses) -> None:
 
     The Prometheus Operator comes after its CRDs: it looks for them once, when it starts.
     """
-    values = {"DNS": addresses.dns, "PROMETHEUS": reference("prometheus"),
-              "PROMETHEUS_VERSION": prometheus_version(),
-              **{name.upper().replace("-", "_"): reference(name) for name in STATIC}}
+    values = {
+        "DNS": addresses.dns,
+        "PROMETHEUS": reference("prometheus"),
+        "PROMETHEUS_VERSION": prometheus_version(),
+        **{name.upper().replace("-", "_"): reference(name) for name in STATIC},
+    }
 
     def filled(*names: str) -> list[str]:
         return [Template((HERE / "addons" / f"{name}.yaml").read_text()).safe_substitute(values) for name in names]
+
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "monitoring"}}
     _apply(cluster, *filled("coredns", "metrics-server", "storage"), *map(json.dumps, [namespace, *volumes(cluster)]))
     apply_crds(cluster, api_only=False)
@@ -76,10 +84,14 @@ def _volume(cluster: Cluster, path: Path) -> dict:
     path.chmod(0o777)
     here = {"key": "kubernetes.io/hostname", "operator": "In", "values": [cluster.node_name]}
     return {
-        "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": f"local-{path.name}"},
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": f"local-{path.name}"},
         "spec": {
-            "capacity": {"storage": VOLUME_SIZE}, "accessModes": ["ReadWriteOnce"],
-            "persistentVolumeReclaimPolicy": "Retain", "storageClassName": "standard",
+            "capacity": {"storage": VOLUME_SIZE},
+            "accessModes": ["ReadWriteOnce"],
+            "persistentVolumeReclaimPolicy": "Retain",
+            "storageClassName": "standard",
             "local": {"path": str(path)},
             "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [here]}]}},
         },

@@ -26,12 +26,20 @@ def write_archive(target: Path, reference: str, layers: list[Path], config: dict
     digests = [_sha256(layer) for layer in layers]
     # buildah refuses to build on an image whose history tells of fewer layers than it has.
     history = [{"created": "1970-01-01T00:00:00Z", "created_by": "heartops"} for _ in layers]
-    image = json.dumps({"architecture": "amd64", "os": "linux", "created": "1970-01-01T00:00:00Z", "config": config,
-                        "history": history,
-                        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{d}" for d in digests]}}).encode()
+    image = json.dumps(
+        {
+            "architecture": "amd64",
+            "os": "linux",
+            "created": "1970-01-01T00:00:00Z",
+            "config": config,
+            "history": history,
+            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{d}" for d in digests]},
+        }
+    ).encode()
     config_name = hashlib.sha256(image).hexdigest() + ".json"
-    manifest = json.dumps([{"Config": config_name, "RepoTags": [reference],
-                            "Layers": [f"{d}.tar" for d in digests]}]).encode()
+    manifest = json.dumps(
+        [{"Config": config_name, "RepoTags": [reference], "Layers": [f"{d}.tar" for d in digests]}]
+    ).encode()
     partial = target.with_suffix(".partial")
     with tarfile.open(partial, "w", format=tarfile.GNU_FORMAT) as tar:
         _add_bytes(tar, "manifest.json", manifest)

@@ -50,7 +50,10 @@ def _step(name: str, target: Path, make: Callable[[Path], None]) -> None:
 
 def _drop_old(current: Path) -> None:
     """Delete what was made for other pins, except the newest (a branch switch should not rebuild)."""
-    others = sorted((path for path in current.parent.iterdir() if path != current),
-                    key=lambda path: path.stat().st_mtime, reverse=True)
+    others = sorted(
+        (path for path in current.parent.iterdir() if path != current),
+        key=lambda path: path.stat().st_mtime,
+        reverse=True,
+    )
     for path in others[1:]:
         shutil.rmtree(path)

@@ -25,29 +25,50 @@ def make_all(cluster: Cluster, server_ips: list[str], node_ip: str | None) -> No
     (pki / "openssl.cnf").write_text(CONFIG)
     _authority(pki, "ca")
     _authority(pki, "front-proxy-ca")
-    names = ["DNS:localhost", "DNS:kubernetes", "DNS:kubernetes.default", "DNS:kubernetes.default.svc",
-             "DNS:kubernetes.default.svc.cluster.local", *(f"IP:{ip}" for ip in server_ips)]
+    names = [
+        "DNS:localhost",
+        "DNS:kubernetes",
+        "DNS:kubernetes.default",
+        "DNS:kubernetes.default.svc",
+        "DNS:kubernetes.default.svc.cluster.local",
+        *(f"IP:{ip}" for ip in server_ips),
+    ]
     _leaf(pki, "apiserver", "kube-apiserver", alternatives=names)
     _leaf(pki, "front-proxy-client", "front-proxy-client", authority="front-proxy-ca")
     for name, (common, organisation) in CLIENTS.items():
         _leaf(pki, name, common, organisation)
     if node_ip:
-        _leaf(pki, "kubelet", f"system:node:{cluster.node_name}", "system:nodes",
-              alternatives=[f"DNS:{cluster.node_name}", f"IP:{node_ip}"])
+        _leaf(
+            pki,
+            "kubelet",
+            f"system:node:{cluster.node_name}",
+            "system:nodes",
+            alternatives=[f"DNS:{cluster.node_name}", f"IP:{node_ip}"],
+        )
     run("openssl", "ecparam", "-genkey", "-name", "prime256v1", "-noout", "-out", pki / "service-account.key")
 
 
 def write_kubeconfig(cluster: Cluster, user: str, server: str, target: Path) -> None:
     """A kubeconfig (JSON is YAML) with its certificates inside, so that it can be copied elsewhere."""
+
     def embedded(name: str) -> str:
         return base64.b64encode((cluster.pki / name).read_bytes()).decode()
+
     name = cluster.node_name
     content = {
-        "apiVersion": "v1", "kind": "Config", "current-context": name,
-        "clusters": [{"name": name,
-                      "cluster": {"server": server, "certificate-authority-data": embedded("ca.crt")}}],
-        "users": [{"name": user, "user": {"client-certificate-data": embedded(f"{user}.crt"),
-                                          "client-key-data": embedded(f"{user}.key")}}],
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": name,
+        "clusters": [{"name": name, "cluster": {"server": server, "certificate-authority-data": embedded("ca.crt")}}],
+        "users": [
+            {
+                "name": user,
+                "user": {
+                    "client-certificate-data": embedded(f"{user}.crt"),
+                    "client-key-data": embedded(f"{user}.key"),
+                },
+            }
+        ],
         "contexts": [{"name": name, "context": {"cluster": name, "user": user}}],
     }
     target.touch(mode=0o600)
@@ -55,21 +76,65 @@ def write_kubeconfig(cluster: Cluster, user: str, server: str, target: Path) -> 
 
 
 def _new_key(pki: Path, name: str, subject: str, *options: object) -> None:
-    run("openssl", "req", "-x509", "-config", pki / "openssl.cnf", "-newkey", "ec", "-pkeyopt",
-        "ec_paramgen_curve:prime256v1", "-nodes", "-days", "365", "-sha256", "-subj", subject,
-        "-keyout", pki / f"{name}.key", "-out", pki / f"{name}.crt", *options)
+    run(
+        "openssl",
+        "req",
+        "-x509",
+        "-config",
+        pki / "openssl.cnf",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "365",
+        "-sha256",
+        "-subj",
+        subject,
+        "-keyout",
+        pki / f"{name}.key",
+        "-out",
+        pki / f"{name}.crt",
+        *options,
+    )
 
 
 def _authority(pki: Path, name: str) -> None:
-    _new_key(pki, name, f"/CN=heartops-{name}", "-addext", "basicConstraints=critical,CA:TRUE",
-             "-addext", "keyUsage=critical,digitalSignature,keyEncipherment,keyCertSign",
-             "-addext", "subjectKeyIdentifier=hash")
+    _new_key(
+        pki,
+        name,
+        f"/CN=heartops-{name}",
+        "-addext",
+        "basicConstraints=critical,CA:TRUE",
+        "-addext",
+        "keyUsage=critical,digitalSignature,keyEncipherment,keyCertSign",
+        "-addext",
+        "subjectKeyIdentifier=hash",
+    )
 
 
-def _leaf(pki: Path, name: str, common: str, organisation: str = "", authority: str = "ca",
-          alternatives: list[str] | None = None) -> None:
+def _leaf(
+    pki: Path,
+    name: str,
+    common: str,
+    organisation: str = "",
+    authority: str = "ca",
+    alternatives: list[str] | None = None,
+) -> None:
     subject = (f"/O={organisation}" if organisation else "") + f"/CN={common}"
     extra = ["-addext", f"subjectAltName={','.join(alternatives)}"] if alternatives else []
-    _new_key(pki, name, subject, "-CA", pki / f"{authority}.crt", "-CAkey", pki / f"{authority}.key",
-             "-addext", "basicConstraints=critical,CA:FALSE",
-             "-addext", "extendedKeyUsage=clientAuth,serverAuth", *extra)
+    _new_key(
+        pki,
+        name,
+        subject,
+        "-CA",
+        pki / f"{authority}.crt",
+        "-CAkey",
+        pki / f"{authority}.key",
+        "-addext",
+        "basicConstraints=critical,CA:FALSE",
+        "-addext",
+        "extendedKeyUsage=clientAuth,serverAuth",
+        *extra,
+    )

@@ -38,8 +38,7 @@ def leftovers(cluster: Cluster) -> list[str]:
     found = [f"process {pid}: {text}" for pid, text in processes(cluster)]
     found += [f"mount {mount}" for mount in mounts_below(cluster.state, cluster.data)]
     found += [f"folder {folder}" for folder in (cluster.state, cluster.data) if folder.exists()]
-    found += [f"cgroup {base / cluster.cgroup}" for base in cgroups.hierarchies()
-              if (base / cluster.cgroup).exists()]
+    found += [f"cgroup {base / cluster.cgroup}" for base in cgroups.hierarchies() if (base / cluster.cgroup).exists()]
     if shutil.which("ip"):
         found += _network_leftovers(cluster)
     return found

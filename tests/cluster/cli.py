@@ -57,8 +57,9 @@ def _load(options: argparse.Namespace) -> None:
 
 def _image(options: argparse.Namespace) -> None:
     arguments = dict(pair.split("=", 1) for pair in options.build_arg)
-    archive, reference = images.build_image(options.name, Path(options.dockerfile), Path(options.context),
-                                            options.base_image, arguments)
+    archive, reference = images.build_image(
+        options.name, Path(options.dockerfile), Path(options.context), options.base_image, arguments
+    )
     print(archive)
     print(reference)
 
@@ -74,7 +75,7 @@ def _status(options: argparse.Namespace) -> None:
 def _logs(options: argparse.Namespace) -> None:
     for path in sorted(Cluster(options.name).logs.glob("*.log")):
         print(f"== {path}")
-        print("\n".join(path.read_text(errors="replace").splitlines()[-options.lines:]))
+        print("\n".join(path.read_text(errors="replace").splitlines()[-options.lines :]))
 
 
 def _state(options: argparse.Namespace) -> dict:

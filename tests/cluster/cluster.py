@@ -32,15 +32,16 @@ def up(cluster: Cluster, mode: str, controllers: bool = True) -> None:
         say(f"cluster {cluster.name} is up: export KUBECONFIG={cluster.kubeconfig}")
         return
     if mode == FULL and os.geteuid() != 0:
-        raise Problem("A cluster with a node needs root (namespaces, mounts, cgroups): run it as root, "
-                      "use --control-plane-only, or use kind (tests/cluster/kind.yaml).")
+        raise Problem(
+            "A cluster with a node needs root (namespaces, mounts, cgroups): run it as root, "
+            "use --control-plane-only, or use kind (tests/cluster/kind.yaml)."
+        )
     build(control_plane_only=mode == API_ONLY)
     with locked(f"cluster-{cluster.name}"):
         take_down(cluster)
         start = time.monotonic()
         _start_full(cluster) if mode == FULL else _start_api_only(cluster, controllers)
-    say(f"cluster {cluster.name} is up after {time.monotonic() - start:.1f} s: "
-        f"export KUBECONFIG={cluster.kubeconfig}")
+    say(f"cluster {cluster.name} is up after {time.monotonic() - start:.1f} s: export KUBECONFIG={cluster.kubeconfig}")
 
 
 def _prepare(cluster: Cluster) -> None:
@@ -111,6 +112,7 @@ def _both(*jobs: Callable[[], None]) -> None:
             job()
         except BaseException as problem:
             problems.append(problem)
+
     threads = [threading.Thread(target=guarded, args=(job,)) for job in jobs]
     for thread in threads:
         thread.start()
@@ -121,12 +123,24 @@ def _both(*jobs: Callable[[], None]) -> None:
 
 
 def _places(cluster: Cluster, addresses: net.Addresses) -> dict:
-    return {"host": addresses.host, "node_ip": addresses.node, "node_name": cluster.node_name,
-            "pod_subnet": addresses.pods, "service_subnet": addresses.services, "dns": addresses.dns,
-            "containerd_socket": str(cluster.containerd_socket)}
+    return {
+        "host": addresses.host,
+        "node_ip": addresses.node,
+        "node_name": cluster.node_name,
+        "pod_subnet": addresses.pods,
+        "service_subnet": addresses.services,
+        "dns": addresses.dns,
+        "containerd_socket": str(cluster.containerd_socket),
+    }
 
 
 def _write_state(cluster: Cluster, facts: dict, ready: bool = True) -> None:
-    common = {"name": cluster.name, "kubeconfig": str(cluster.kubeconfig), "bin": str(bin_dir()),
-              "logs": str(cluster.logs), "audit_log": str(cluster.state / "audit.log"), "ready": ready}
+    common = {
+        "name": cluster.name,
+        "kubeconfig": str(cluster.kubeconfig),
+        "bin": str(bin_dir()),
+        "logs": str(cluster.logs),
+        "audit_log": str(cluster.state / "audit.log"),
+        "ready": ready,
+    }
     cluster.state_file.write_text(json.dumps({**common, **facts}, indent=2) + "\n")

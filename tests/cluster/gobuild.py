@@ -16,11 +16,22 @@ KUBERNETES = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "ku
 OPERATOR = "github.com/prometheus-operator/prometheus-operator"
 PROMETHEUS = "github.com/prometheus/prometheus"
 GROUPS = (
-    ("kubernetes and etcd", "cluster", [f"k8s.io/kubernetes/cmd/{name}" for name in KUBERNETES]
-     + ["go.etcd.io/etcd/server/v3"]),
-    ("helm, coredns, prometheus-operator", "cluster",
-     ["helm.sh/helm/v3/cmd/helm", "./coredns", "./pause", f"{OPERATOR}/cmd/operator",
-      f"{OPERATOR}/cmd/prometheus-config-reloader"]),
+    (
+        "kubernetes and etcd",
+        "cluster",
+        [f"k8s.io/kubernetes/cmd/{name}" for name in KUBERNETES] + ["go.etcd.io/etcd/server/v3"],
+    ),
+    (
+        "helm, coredns, prometheus-operator",
+        "cluster",
+        [
+            "helm.sh/helm/v3/cmd/helm",
+            "./coredns",
+            "./pause",
+            f"{OPERATOR}/cmd/operator",
+            f"{OPERATOR}/cmd/prometheus-config-reloader",
+        ],
+    ),
     ("metrics-server", "metrics-server", ["sigs.k8s.io/metrics-server/cmd/metrics-server"]),
 )
 RENAMED = {"server": "etcd", "operator": "prometheus-operator"}
@@ -49,8 +60,10 @@ def check_pins() -> None:
     text = "\n".join(path.read_text() for path in sorted((HERE / "go").glob("*/go.mod")))
     for module, version in versions()["go"].items():
         if not re.search(rf"^(require|\t)\s*{re.escape(module)} {re.escape(version)}\b", text, re.M):
-            raise Problem(f"versions.toml pins {module} at {version}, but no go.mod requires it: "
-                          f"run `go get {module}@{version}` and `go mod tidy` in its folder of tests/cluster/go.")
+            raise Problem(
+                f"versions.toml pins {module} at {version}, but no go.mod requires it: "
+                f"run `go get {module}@{version}` and `go mod tidy` in its folder of tests/cluster/go."
+            )
 
 
 def build_prometheus(target: Path) -> None:
@@ -90,8 +103,13 @@ def _environment() -> dict[str, str]:
 def _linker_flags() -> str:
     version = versions()["go"]["k8s.io/kubernetes"]
     major, minor = version.lstrip("v").split(".")[:2]
-    facts = {"gitVersion": version, "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean",
-             "buildDate": "1970-01-01T00:00:00Z"}
+    facts = {
+        "gitVersion": version,
+        "gitMajor": major,
+        "gitMinor": minor,
+        "gitTreeState": "clean",
+        "buildDate": "1970-01-01T00:00:00Z",
+    }
     return " ".join(["-s -w", *(f"-X k8s.io/component-base/version.{key}={value}" for key, value in facts.items())])
 
 
@@ -121,6 +139,15 @@ def _copy_crds(module: str, path: str, folder: str, target: Path) -> None:
 
 def _module_folder(module: str, path: str) -> Path:
     """Where Go keeps the pinned version of a dependency of one of our modules."""
-    facts = json.loads(run("go", "mod", "download", "-json", f"{path}@{versions()['go'][path]}",
-                           cwd=HERE / "go" / module, env=_environment()))
+    facts = json.loads(
+        run(
+            "go",
+            "mod",
+            "download",
+            "-json",
+            f"{path}@{versions()['go'][path]}",
+            cwd=HERE / "go" / module,
+            env=_environment(),
+        )
+    )
     return Path(facts["Dir"])

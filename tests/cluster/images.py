@@ -15,8 +15,7 @@ from .shell import run
 CONTEXT_LINE = re.compile(r"^# context: (.+)$", re.M)
 
 
-def build_image(name: str, dockerfile: Path, context: Path, base: str,
-                arguments: dict[str, str]) -> tuple[Path, str]:
+def build_image(name: str, dockerfile: Path, context: Path, base: str, arguments: dict[str, str]) -> tuple[Path, str]:
     """Build an image unless its content was built before; return (archive, reference)."""
     if not dockerfile.is_file():
         raise Problem(f"There is no Dockerfile {dockerfile}: name an existing one with --dockerfile.")
@@ -64,19 +63,46 @@ def _buildah(*words: object) -> str:
     """Run buildah on a storage of our own in the cache, which leaves no mount behind."""
     store, scratch = cache_dir() / "buildah", cache_dir() / "tmp"
     scratch.mkdir(parents=True, exist_ok=True)
-    return run("buildah", "--root", store / "root", "--runroot", store / "run", "--storage-driver", "overlay",
-               "--storage-opt", "overlay.skip_mount_home=true", *words, env={**os.environ, "TMPDIR": str(scratch)})
+    return run(
+        "buildah",
+        "--root",
+        store / "root",
+        "--runroot",
+        store / "run",
+        "--storage-driver",
+        "overlay",
+        "--storage-opt",
+        "overlay.skip_mount_home=true",
+        *words,
+        env={**os.environ, "TMPDIR": str(scratch)},
+    )
 
 
-def _build(reference: str, dockerfile: Path, context: Path, files: list[Path], arguments: dict[str, str],
-           archive: Path) -> None:
+def _build(
+    reference: str, dockerfile: Path, context: Path, files: list[Path], arguments: dict[str, str], archive: Path
+) -> None:
     _provide_base(arguments["BASE_IMAGE"])
     with tempfile.TemporaryDirectory(dir=cache_dir() / "tmp") as scratch:
         staged = _stage(Path(scratch) / "context", context, files)
         say(f"building image {reference} …")
         flags = [word for key, value in arguments.items() for word in ("--build-arg", f"{key}={value}")]
-        _buildah("build", "--isolation", "chroot", "--network", "host", "--pull-never", "--layers", "--quiet",
-                 *machine.lend(Path(scratch)), *flags, "--tag", reference, "--file", dockerfile.resolve(), staged)
+        _buildah(
+            "build",
+            "--isolation",
+            "chroot",
+            "--network",
+            "host",
+            "--pull-never",
+            "--layers",
+            "--quiet",
+            *machine.lend(Path(scratch)),
+            *flags,
+            "--tag",
+            reference,
+            "--file",
+            dockerfile.resolve(),
+            staged,
+        )
         archive.parent.mkdir(parents=True, exist_ok=True)
         partial = archive.with_suffix(".partial")
         partial.unlink(missing_ok=True)

@@ -55,8 +55,10 @@ def free_addresses() -> Addresses:
         candidate = Addresses(second)
         if not any(ipaddress.ip_network(candidate.subnet).overlaps(network) for network in taken):
             return candidate
-    raise Problem(f"All subnets 10.{FIRST}.0.0/16 to 10.{FIRST + COUNT - 1}.0.0/16 are routed already: "
-                  "take a cluster down or remove one of these routes.")
+    raise Problem(
+        f"All subnets 10.{FIRST}.0.0/16 to 10.{FIRST + COUNT - 1}.0.0/16 are routed already: "
+        "take a cluster down or remove one of these routes."
+    )
 
 
 def interface(cluster: Cluster) -> str:

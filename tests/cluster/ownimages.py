@@ -10,8 +10,7 @@ from .paths import base_dir, build_dir, images_dir, versions
 from .report import say
 from .shell import run
 
-STATIC = ("pause", "coredns", "metrics-server", "prometheus-operator", "prometheus-config-reloader",
-          "prometheus")
+STATIC = ("pause", "coredns", "metrics-server", "prometheus-operator", "prometheus-config-reloader", "prometheus")
 BESIDE = {"prometheus": ("promtool",)}  # as in the upstream image; tests run it in the pod
 LEFT_OUT = ("doc", "man", "locale", "info", "lintian")
 
@@ -63,12 +62,24 @@ def _bootstrap(target: Path, name: str) -> None:
     exclude = [f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in LEFT_OUT]
     with tempfile.TemporaryDirectory() as scratch:
         layer = Path(scratch) / "root.tar"
-        run("mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", f"--include={wanted}", *exclude,
+        run(
+            "mmdebstrap",
+            "--quiet",
+            "--mode=root",
+            "--variant=minbase",
+            f"--include={wanted}",
+            *exclude,
             "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
             "--customize-hook=rm -rf $1/etc/apt/sources.list $1/etc/resolv.conf $1/etc/hostname $1/var/cache/apt/*.bin",
             "--customize-hook=rm -f $1/usr/lib/python3*/EXTERNALLY-MANAGED",
-            suite, layer, *packages.sources(suite), env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
-        config = {"Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8"],
-                  "Cmd": ["bash"]}
+            suite,
+            layer,
+            *packages.sources(suite),
+            env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+        )
+        config = {
+            "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8"],
+            "Cmd": ["bash"],
+        }
         write_archive(target / f"{name}.tar", base_reference(name), [layer], config)
     say(f"base image {name}: {(target / f'{name}.tar').stat().st_size >> 20} MiB")

@@ -15,16 +15,20 @@ POLICY = Path("/usr/sbin/policy-rc.d")
 
 def missing(names: list[str]) -> list[str]:
     """Those of the packages that are not installed."""
+
     def installed(name: str) -> bool:
         return succeeds("sh", "-c", f"dpkg-query -W -f '${{Status}}' {name} | grep -q 'ok installed'")
+
     return [name for name in names if not installed(name)]
 
 
 def ensure(names: list[str]) -> None:
     """Install the missing packages, or say in one sentence why that cannot be done."""
     if not shutil.which("dpkg-query"):
-        raise Problem("This is not a Debian system: install the equivalents of versions.toml's [debian] "
-                      "packages, or run the e2e suite on kind (tests/cluster/kind.yaml).")
+        raise Problem(
+            "This is not a Debian system: install the equivalents of versions.toml's [debian] "
+            "packages, or run the e2e suite on kind (tests/cluster/kind.yaml)."
+        )
     absent = missing(names)
     if not absent:
         return
@@ -46,9 +50,11 @@ def refresh_lists(names: list[str]) -> None:
 def sources(suite: str) -> list[str]:
     """The machine's own apt lines for Debian's main archive of a suite and its security updates."""
     lines = run("apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME) $(SUITE) $(COMPONENT) $(CREATED_BY)")
-    found = [f"deb {uri} {suite}{'-security' if 'security' in uri else ''} main"
-             for uri, codename, *_rest in map(str.split, lines.splitlines())
-             if codename == suite or re.fullmatch(rf"{suite}-security", codename)]
+    found = [
+        f"deb {uri} {suite}{'-security' if 'security' in uri else ''} main"
+        for uri, codename, *_rest in map(str.split, lines.splitlines())
+        if codename == suite or re.fullmatch(rf"{suite}-security", codename)
+    ]
     if not found:
         raise Problem(f"apt knows no archive of Debian {suite}: add one to /etc/apt/sources.list and try again.")
     return sorted(set(found))

@@ -24,9 +24,15 @@ def start(cluster: Cluster, name: str, command: list[object], enter: tuple[objec
     grouped = os.geteuid() == 0 and cgroups_in_use(cluster)
     with (cluster.logs / f"{name}.log").open("ab") as log:
         process = subprocess.Popen(
-            words, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True, cwd="/",
+            words,
+            stdout=log,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            cwd="/",
             env={"PATH": f"{bin_dir()}:{SEARCH}", "HOME": str(cluster.data)},
-            preexec_fn=(lambda: cgroups.join(cluster.cgroup)) if grouped else None)
+            preexec_fn=(lambda: cgroups.join(cluster.cgroup)) if grouped else None,
+        )
     folder = cluster.state / "pids"
     folder.mkdir(exist_ok=True)
     (folder / f"{name}.json").write_text(json.dumps({"pid": process.pid, "started": _started(process.pid)}))

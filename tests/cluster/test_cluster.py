@@ -49,14 +49,27 @@ def test_every_node_is_ready() -> None:
 def test_pod_reaches_a_service_by_name() -> None:
     """Name, Service address and exec, with the one image of the cluster that has a client in it."""
     pod = kubectl("-n", "monitoring", "get", "pods", "-l", "app.kubernetes.io/name=prometheus", "-o", "name").split()[0]
-    answer = kubectl("-n", "monitoring", "exec", pod, "-c", "prometheus", "--", "promtool", "query", "instant",
-                     "http://prometheus-operated.monitoring.svc:9090", "vector(41)")
+    answer = kubectl(
+        "-n",
+        "monitoring",
+        "exec",
+        pod,
+        "-c",
+        "prometheus",
+        "--",
+        "promtool",
+        "query",
+        "instant",
+        "http://prometheus-operated.monitoring.svc:9090",
+        "vector(41)",
+    )
     assert "41" in answer
 
 
 def test_metrics_api_has_figures() -> None:
     def figures() -> list[dict]:
         return json.loads(kubectl("get", "--raw", "/apis/metrics.k8s.io/v1beta1/pods"))["items"]
+
     pods = eventually(figures)
     assert all(container["usage"]["cpu"] for pod in pods for container in pod["containers"])
 
@@ -65,11 +78,16 @@ def test_prometheus_scrapes_its_targets() -> None:
     def healthy() -> bool:
         targets = json.loads(kubectl("get", "--raw", f"{PROMETHEUS}/targets?state=active"))["data"]["activeTargets"]
         return bool(targets) and all(target["health"] == "up" for target in targets)
+
     eventually(healthy)
 
 
 def test_prometheus_loads_rules(namespace: str) -> None:
-    rule = {"apiVersion": "monitoring.coreos.com/v1", "kind": "PrometheusRule", "metadata": {"name": "probe"},
-            "spec": {"groups": [{"name": namespace, "rules": [{"record": "probe:one", "expr": "vector(1)"}]}]}}
+    rule = {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "PrometheusRule",
+        "metadata": {"name": "probe"},
+        "spec": {"groups": [{"name": namespace, "rules": [{"record": "probe:one", "expr": "vector(1)"}]}]},
+    }
     kubectl("-n", namespace, "apply", "-f", "-", text=json.dumps(rule))
     eventually(lambda: namespace in kubectl("get", "--raw", f"{PROMETHEUS}/rules"), seconds=120)
