@@ -7,6 +7,7 @@ the surroundings become kind, and the world must come to rest with the right ver
 from collections import Counter
 from typing import Any
 
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
@@ -249,3 +250,4 @@ class Operator(RuleBasedStateMachine):
 
 
 TestOperator = Operator.TestCase
+TestOperator.pytestmark = [pytest.mark.timeout(7200)]  # 10,000 sequences in the soak

@@ -95,6 +95,18 @@ def test_removing_the_annotation_asks_for_nothing() -> None:
         assert sum(world.jobs_created.values()) == 2
 
 
+def test_removing_the_annotation_stops_no_training() -> None:
+    world = serving_world()
+    world.retrain("monday")
+    world.settle()
+    job = world.running_job()
+    assert job
+    world.model = world.model.model_copy(update={"annotations": {}})
+    world.wipe_status()
+    world.settle()
+    assert world.running_job() == job
+
+
 def test_removing_the_annotation_hides_no_failure() -> None:
     world = serving_world()
     world.retrain("monday")

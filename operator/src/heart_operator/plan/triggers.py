@@ -39,9 +39,10 @@ def current_trigger(observed: Observed) -> str:
 
 
 def past_triggers(observed: Observed) -> Iterable[str]:
-    """Newest first, as far as that can be told: status, what serves, Jobs, other Deployments."""
+    """Newest first, as far as that can be told: status, the running Job, what serves, Jobs, other Deployments."""
     if training := observed.model.status.training:
         yield training.trigger
+    yield from (job.trigger for job in observed.jobs if job.phase == "Running")
     serving = observed.stable_version
     yield from (deployment.trigger for deployment in observed.deployments if deployment.version == serving)
     newest_first = sorted(observed.jobs, key=lambda job: (job.created, job.name), reverse=True)
