@@ -1,27 +1,32 @@
-"""Conditions: what is so, why, and what a person does next. All of positive polarity.
-
-`Unknown` is for what waits (training, evidence, an outage, a suspension); `False` for what a person must look at.
-"""
+"""The conditions of the status: findings with their times."""
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
 
 from heart_operator.api.heartmodel import ConditionStatus
-from heart_operator.api.names import Annotation, Condition, Reason
+from heart_operator.api.names import Condition
 from heart_operator.plan.decision import Decision
-from heart_operator.plan.scale import fewest
+from heart_operator.plan.findings import (
+    Finding,
+    find_available,
+    find_gate_passed,
+    find_monitoring,
+    find_progressing,
+    find_ready,
+    find_rollout_succeeded,
+    find_trained,
+    previous_condition,
+)
 from heart_operator.plan.times import written
 
-MONITORING_KINDS = frozenset({"ServiceMonitor", "PrometheusRule"})
-RETRAIN = f"give the annotation {Annotation.RETRAIN} a new value"
-
-
-class Finding(NamedTuple):
-    """One condition without its times."""
-
-    status: Literal["True", "False", "Unknown"]
-    reason: str
-    message: str
+FINDERS: dict[str, Callable[[Decision], Finding]] = {
+    Condition.READY: find_ready,
+    Condition.AVAILABLE: find_available,
+    Condition.PROGRESSING: find_progressing,
+    Condition.TRAINED: find_trained,
+    Condition.GATE_PASSED: find_gate_passed,
+    Condition.ROLLOUT_SUCCEEDED: find_rollout_succeeded,
+    Condition.MONITORING_CONFIGURED: find_monitoring,
+}
 
 
 def build_conditions(decision: Decision) -> tuple[ConditionStatus, ...]:
@@ -40,181 +45,3 @@ def dated(decision: Decision, type_: str, finding: Finding) -> ConditionStatus:
         last_transition_time=since,
         observed_generation=decision.observed.model.generation,
     )
-
-
-def previous_condition(decision: Decision, type_: str) -> ConditionStatus | None:
-    return next((entry for entry in decision.observed.model.status.conditions if entry.type == type_), None)
-
-
-def find_ready(decision: Decision) -> Finding:
-    """The version that should serve does, with the wanted replicas."""
-    obstacle = decision.obstacle
-    if obstacle and decision.has_obstacle(Reason.INVALID_SPEC, Reason.REGISTRY_LOST, Reason.REGISTRY_NAME_TAKEN):
-        return Finding("False", obstacle.reason, obstacle.message)
-    found = ready_of_nothing(decision) if decision.rollout.stable is None else ready_of_stable(decision)
-    if obstacle and obstacle.reason == Reason.SUSPENDED:
-        return Finding("True" if found.status == "True" else "Unknown", obstacle.reason, obstacle.message)
-    return found
-
-
-def ready_of_nothing(decision: Decision) -> Finding:
-    """Before the first version serves: whatever it waits for."""
-    for waits_for in (find_progressing, find_trained):
-        finding = waits_for(decision)
-        if finding.reason != Reason.UP_TO_DATE:
-            reason = Reason.WAITING_FOR_TRAINING if finding.reason == Reason.TRAINING_STARTED else finding.reason
-            return Finding("False", reason, f"Nothing serves yet. {finding.message}")
-    return Finding("False", Reason.NOTHING_SERVES, "Nothing serves yet")
-
-
-def ready_of_stable(decision: Decision) -> Finding:
-    stable, deployment = decision.rollout.stable, decision.stable_deployment
-    assert stable
-    ready, wanted = deployment.ready if deployment else 0, fewest(decision.observed.model.spec.serving)
-    if deployment is None or ready < wanted:
-        problem = f": {deployment.problem}" if deployment and deployment.problem else ""
-        message = f"{ready} of {wanted} pods of version {stable.version} are ready{problem}"
-        return Finding("False", Reason.REPLICAS_UNAVAILABLE, message)
-    if decision.rollout.step in ("Start", "Wait"):
-        return find_progressing(decision)._replace(status="False")
-    return Finding("True", Reason.SERVING, f"Version {stable.version} serves")
-
-
-def find_available(decision: Decision) -> Finding:
-    """Something serves; stays True through every rollout."""
-    stable, deployment = decision.rollout.stable, decision.stable_deployment
-    if stable and deployment and deployment.ready > 0:
-        return Finding("True", Reason.SERVING, f"Version {stable.version} serves")
-    if stable and fewest(decision.observed.model.spec.serving) == 0:
-        return Finding("False", Reason.NOTHING_SERVES, "spec.serving.replicas is 0; raise it to serve")
-    if stable and deployment and deployment.problem:
-        return Finding("False", Reason.NOTHING_SERVES, f"No pod is ready: {deployment.problem}")
-    return Finding("False", Reason.NOTHING_SERVES, "No pod is ready; the condition Ready says why")
-
-
-def find_progressing(decision: Decision) -> Finding:
-    """What the operator is doing, or what keeps it from doing more."""
-    if obstacle := decision.obstacle:
-        waits = decision.has_obstacle(Reason.SUSPENDED, Reason.REGISTRY_UNAVAILABLE)
-        return Finding("Unknown" if waits else "False", obstacle.reason, obstacle.message)
-    training, refusal = decision.training.status, decision.refusal
-    if decision.training.wanted or (training and training.phase == "Running"):
-        return Finding("True", Reason.TRAINING_STARTED, find_trained(decision).message)
-    if decision.rollout.candidate:
-        return progress_of_candidate(decision)
-    if training and training.phase == "Failed":
-        return find_trained(decision)
-    if refusal:
-        return Finding("False", refusal.reason, f"Version {refusal.version} was refused: {refusal.message}")
-    return Finding("True", Reason.UP_TO_DATE, "Nothing is left to do")
-
-
-def progress_of_candidate(decision: Decision) -> Finding:
-    rollout, deployment = decision.rollout, decision.candidate_deployment
-    assert rollout.candidate
-    name = f"Version {rollout.candidate.version}"
-    if rollout.step == "Overdue":
-        return Finding("False", Reason.NEVER_READY, f"{name} goes on starting: {rollout.why}")
-    if rollout.step in ("Start", "Wait"):
-        ready = f"{deployment.ready} pods are ready" if deployment else "its pods are created"
-        problem = f" ({rollout.why})" if rollout.why else ""
-        return Finding("True", Reason.ROLLING_OUT, f"{name} is rolling out: {ready}{problem}")
-    if decision.gate is None or not decision.gate.passed:
-        return find_gate_passed(decision)
-    return Finding("Unknown", Reason.ON_HOLD, f"{name} waits for {rollout.why}")
-
-
-def find_trained(decision: Decision) -> Finding:
-    """A version was trained for what the spec says now."""
-    training = decision.training.status
-    if decision.training.wanted or training is None:
-        return untrained(decision)
-    if training.phase == "Running":
-        return Finding(
-            "Unknown", Reason.TRAINING_STARTED, f"Job {training.job} trains; see kubectl logs job/{training.job}"
-        )
-    if training.phase == "Failed":
-        return Finding("False", training.reason or Reason.TRAINING_FAILED, training.message or "")
-    return Finding("True", Reason.TRAINING_SUCCEEDED, f"Version {training.version} was trained for this spec")
-
-
-def untrained(decision: Decision) -> Finding:
-    if decision.obstacle:
-        return Finding("Unknown", decision.obstacle.reason, decision.obstacle.message)
-    if decision.training.delete:
-        return Finding("Unknown", Reason.TRAINING_STARTED, "The spec has changed: the running training is replaced")
-    return Finding("Unknown", Reason.NEVER_TRAINED, "Nothing has been trained for this spec yet")
-
-
-def find_gate_passed(decision: Decision) -> Finding:
-    """The newest version meets the gates of the spec."""
-    newest, gate, refusal = decision.newest, decision.gate, decision.refusal
-    if newest is None:
-        return Finding("Unknown", Reason.NO_CANDIDATE, "No version has been trained yet")
-    name = f"Version {newest.version}: "
-    if gate is None:
-        if refusal and refusal.reason == Reason.GATE_FAILED:
-            return Finding("False", Reason.GATE_FAILED, name + refusal.message)
-        return unjudged(decision, name)
-    if gate.verdict == "Passed":
-        return Finding("True", Reason.GATE_PASSED, name + gate.message)
-    if gate.verdict == "Failed":
-        return Finding("False", Reason.GATE_FAILED, name + gate.message)
-    advice = f"Train on more data, change spec.gates (onInsufficientEvidence: Pass lets it through), or {RETRAIN}"
-    return Finding("Unknown", Reason.INSUFFICIENT_EVIDENCE, f"{name}{gate.message}. {advice}")
-
-
-def unjudged(decision: Decision, name: str) -> Finding:
-    """No evaluation at hand: what was found before still holds for the same version and spec."""
-    old = previous_condition(decision, Condition.GATE_PASSED)
-    generation = decision.observed.model.generation
-    if old and old.status != "Unknown" and old.message.startswith(name) and old.observed_generation == generation:
-        return Finding(old.status, old.reason, old.message)
-    if error := decision.observed.registry.error:
-        return Finding(
-            "Unknown", Reason.REGISTRY_UNAVAILABLE, f"{name}cannot be judged before MLflow answers ({error})"
-        )
-    problem = decision.observed.registry.evaluation_error or "its evaluation is not there"
-    return Finding("Unknown", Reason.EVALUATION_UNREADABLE, f"{name}{problem}. If this lasts, {RETRAIN}")
-
-
-def find_rollout_succeeded(decision: Decision) -> Finding:
-    """The newest version reached everyone."""
-    rollout, refusal = decision.rollout, decision.refusal
-    if refusal and refusal.reason == Reason.NEVER_READY:
-        advice = "See kubectl describe for its pods; a version with other bytes is tried again"
-        return Finding("False", refusal.reason, f"Version {refusal.version}: {refusal.message}. {advice}")
-    if rollout.candidate and rollout.step == "Overdue":
-        advice = "It goes on trying; when spec.serving.resources or the runtime profile change, it starts anew"
-        return Finding("False", Reason.NEVER_READY, f"Version {rollout.candidate.version}: {rollout.why}. {advice}")
-    if rollout.candidate and (rollout.step in ("Start", "Wait") or decision.candidate_deployment):
-        return Finding("Unknown", Reason.ROLLING_OUT, f"Version {rollout.candidate.version} is rolling out")
-    if rollout.stable is None:
-        return Finding("Unknown", Reason.NO_CANDIDATE, "No version has been rolled out yet")
-    if decision.newest and decision.newest.version == rollout.stable.version:
-        return Finding("True", Reason.PROMOTED, f"Version {rollout.stable.version} was promoted")
-    return Finding("True", Reason.SERVING, f"Version {rollout.stable.version} serves; no other is being rolled out")
-
-
-def find_monitoring(decision: Decision) -> Finding:
-    observed = decision.observed
-    if not observed.model.spec.monitoring.service_monitor:
-        return Finding("False", Reason.MONITORING_DISABLED, "spec.monitoring.serviceMonitor is false")
-    if missing := MONITORING_KINDS - observed.kinds:
-        kinds = " and ".join(sorted(missing))
-        message = f"The cluster does not know {kinds}: install the Prometheus Operator, or scrape /metrics otherwise"
-        return Finding("False", Reason.MONITORING_UNAVAILABLE, message)
-    if decision.rollout.stable is None:
-        return Finding("Unknown", Reason.NOTHING_SERVES, "Monitoring is set up with the first version that serves")
-    return Finding("True", Reason.MONITORING_APPLIED, "ServiceMonitor and PrometheusRule are in place")
-
-
-FINDERS: dict[str, Callable[[Decision], Finding]] = {
-    Condition.READY: find_ready,
-    Condition.AVAILABLE: find_available,
-    Condition.PROGRESSING: find_progressing,
-    Condition.TRAINED: find_trained,
-    Condition.GATE_PASSED: find_gate_passed,
-    Condition.ROLLOUT_SUCCEEDED: find_rollout_succeeded,
-    Condition.MONITORING_CONFIGURED: find_monitoring,
-}
