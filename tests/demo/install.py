@@ -100,6 +100,8 @@ def _wait(place: Place, process: subprocess.Popen[str]) -> str:
 def _not_ready(place: Place) -> Iterator[str]:
     """`name (why)` of each pod of the release that is not ready."""
     for pod in place.get("pods", "-n", SYSTEM, "-l", f"app.kubernetes.io/instance={RELEASE}").get("items", []):
+        if "deletionTimestamp" in pod["metadata"]:
+            continue
         status = pod.get("status", {})
         conditions = {each["type"]: each["status"] for each in status.get("conditions", [])}
         if conditions.get("Ready") != "True":

@@ -40,18 +40,19 @@ class Narrator:
 
 
 def end(model: dict[str, Any]) -> str:
-    """`Ready`, or why it will never be; empty while the story goes on."""
+    """`Ready`, or why it will never be; empty while the story goes on.
+
+    Ready alone would not do: after a change of the spec the former version goes on serving until the new one is there.
+    """
     if not model:
         return "The HeartModel is gone."
     generation = model["metadata"]["generation"]
     living = {kind: each for kind, each in _conditions(model).items() if each.get("observedGeneration") == generation}
-    if living.get("Ready", {}).get("status") == "True":
-        return "Ready"
     for kind in ORDER:
         condition = living.get(kind, {})
         if condition.get("status") == "False" and condition.get("reason") in FINAL:
             return f"{condition['reason']}: {condition.get('message', '')}"
-    return ""
+    return "Ready" if all(living.get(kind, {}).get("status") == "True" for kind in ORDER) else ""
 
 
 def _conditions(model: dict[str, Any]) -> dict[str, dict[str, Any]]:

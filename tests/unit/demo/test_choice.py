@@ -125,13 +125,31 @@ def test_each_change_is_told_once_in_the_order_of_the_story() -> None:
     assert list(narrator.news(second)) == ["Trained=True TrainingSucceeded: version 1"]
 
 
-def test_the_story_ends_when_ready() -> None:
-    assert end(model(Ready=("True", "Serving", "version 1"))) == "Ready"
+SERVING = {
+    "Trained": ("True", "TrainingSucceeded", ""),
+    "GatePassed": ("True", "GatePassed", ""),
+    "RolloutSucceeded": ("True", "Promoted", ""),
+    "Available": ("True", "Serving", ""),
+    "Ready": ("True", "Serving", "version 1"),
+}
+
+
+def test_the_story_ends_when_the_version_for_this_spec_serves() -> None:
+    assert end(model(**SERVING)) == "Ready"
+
+
+@pytest.mark.parametrize("kind", ["Trained", "GatePassed", "RolloutSucceeded"])
+def test_a_former_version_that_still_serves_is_not_the_end(kind: str) -> None:
+    assert end(model(**SERVING | {kind: ("Unknown", "RegistryUnavailable", "MLflow is starting")})) == ""
 
 
 def test_an_answer_about_an_older_spec_ends_nothing() -> None:
-    assert end(model(generation=2, Ready=("True", "Serving", "version 1"))) == ""
+    assert end(model(generation=2, **SERVING)) == ""
     assert end(model(generation=2, Trained=("False", "DataInvalid", "row 3"))) == ""
+
+
+def test_a_refused_version_is_told_though_the_former_one_serves() -> None:
+    assert end(model(**SERVING | {"GatePassed": ("False", "GateFailed", "roc_auc 0.7 < 0.8")})).startswith("GateFailed")
 
 
 def test_what_no_waiting_mends_ends_with_the_conditions_words() -> None:
