@@ -139,8 +139,7 @@ def test_only_the_operator_has_a_token() -> None:
     assert with_token == ["operator"]
 
 
-def granted(documents: list[Manifest]) -> set[tuple[str, str, str]]:
-    roles = [find(documents, "ClusterRole", "heartops"), find(documents, "Role", "heartops-leader")]
+def granted(roles: list[Manifest]) -> set[tuple[str, str, str]]:
     return {
         (group, resource, verb)
         for role in roles
@@ -164,9 +163,20 @@ def documented() -> set[tuple[str, str, str]]:
 
 
 def test_rights_are_those_that_the_operator_uses() -> None:
-    found = granted(render())
+    documents = render()
+    found = granted([find(documents, "ClusterRole", "heartops"), find(documents, "Role", "heartops-leader")])
     assert found == documented()
     assert not [right for right in found if "*" in right or right[1] == "secrets"]
+
+
+def test_an_operator_of_some_namespaces_has_no_right_in_others() -> None:
+    documents = render("--set", "operator.namespaces={clinic,lab}")
+    bound = [d for d in documents if d["kind"] == "ClusterRoleBinding"]
+    assert bound == []
+    roles = [d for d in documents if (d["kind"], d["metadata"]["name"]) == ("Role", "heartops")]
+    assert {role["metadata"]["namespace"] for role in roles} == {"clinic", "lab", "ops"}
+    assert granted(roles) | granted([find(documents, "Role", "heartops-leader")]) == documented()
+    assert environment(operator_container(documents))["HEARTOPS_NAMESPACES"] == "clinic,lab"
 
 
 def test_standby_replicas_bring_a_disruption_budget() -> None:
@@ -192,3 +202,15 @@ def test_kustomize_base_is_rendered_from_the_chart(tmp_path: Path) -> None:
     assert (tmp_path / "operator.yaml").read_text() == (ROOT / "kustomize" / "base" / "operator.yaml").read_text()
     kinds = re.findall(r"^kind: (\w+)", run("kubectl", "kustomize", "kustomize/base"), re.M)
     assert {"CustomResourceDefinition", "Deployment", "ClusterRole", "ConfigMap"} <= set(kinds)
+
+
+@pytest.mark.parametrize("options", [(), ("--set", "operator.namespaces={default}"), ("--set", "operator.replicas=2")])
+def test_a_real_api_server_accepts_every_object(api_server: Path, tools: Path, options: tuple[str, ...]) -> None:
+    """Field by field (strict validation), where the CRDs are installed."""
+    command = ("helm", "template", "heartops", str(CHART), "--namespace", "default", "--kube-version", "1.34")
+    text = run(*command, "--set", "monitoring.serviceMonitor=true", *options)
+    kubectl = (str(tools / "kubectl"), "--kubeconfig", str(api_server))
+    words = ("apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", "-")
+    done = subprocess.run([*kubectl, *words], input=text, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr
