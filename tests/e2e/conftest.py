@@ -7,13 +7,27 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mlflow import MlflowClient
 
-from tests.e2e.kit import RELEASE, RESTRICTED, ROOT, SYSTEM, apply, background, example, kubectl, run_kubectl
+from tests.e2e.kit import (
+    RELEASE,
+    RESTRICTED,
+    ROOT,
+    SYSTEM,
+    TRAINING,
+    Model,
+    apply,
+    background,
+    declare,
+    example,
+    kubectl,
+    run_kubectl,
+)
 
 DATA = Path(os.environ.get("HEARTOPS_TEST_DATA", ROOT.parent / "shared" / "data"))
 CLEVELAND = DATA / "heart-disease" / "processed.cleveland.data"
@@ -90,17 +104,26 @@ def product(images: dict[str, str]) -> None:
     helm(*words, *values)
 
 
-@pytest.fixture(scope="module")
-def namespace(product: None) -> Iterator[str]:
+@contextmanager
+def new_namespace() -> Iterator[str]:
     """Restricted, with the runtime Secret that models of a namespace need."""
     name = f"e2e-{uuid.uuid4().hex[:6]}"
     secret = {"name": "heartops-runtime", "namespace": name}
     key = {"HEARTOPS_ROW_KEY": secrets.token_hex(24)}
     apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": RESTRICTED}})
     apply({"apiVersion": "v1", "kind": "Secret", "metadata": secret, "stringData": key})
-    yield name
-    run_kubectl("delete", "heartmodels", "--all", "-n", name)
-    kubectl("delete", "namespace", name, "--wait=false")
+    try:
+        yield name
+    finally:
+        run_kubectl("delete", "heartmodels", "--all", "-n", name)
+        kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture(scope="module")
+def namespace(product: None) -> Iterator[str]:
+    """One for each file of tests."""
+    with new_namespace() as name:
+        yield name
 
 
 @pytest.fixture(scope="session")
@@ -110,7 +133,7 @@ def proxy(product: None) -> Iterator[str]:
         yield f"http://{line.split()[-1]}"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def mlflow(product: None) -> Iterator[MlflowClient]:
     """The cluster's MLflow, under a host name that it accepts."""
     words = ("port-forward", "-n", SYSTEM, f"service/{RELEASE}-mlflow", ":5000")
@@ -129,18 +152,23 @@ def real_data() -> bool:
     return False
 
 
-@pytest.fixture(scope="module")
-def heart_manifest(namespace: str, real_data: bool) -> dict[str, Any]:
-    """The heart example with its data from a ConfigMap (without the file: the synthetic cohort, said aloud)."""
-    manifest = example("heart-disease", namespace)
-    dataset = manifest["spec"]["dataset"]
-    if real_data:
-        content = {KEY: CLEVELAND.read_text()}
-        meta = {"name": CONFIG_MAP, "namespace": namespace}
-        apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": content})
-        dataset["uri"] = f"configmap://{CONFIG_MAP}/{KEY}"
-    else:
-        print("\n*** no Cleveland file: this run trains on the synthetic cohort ***", file=sys.stderr)
-        dataset["uri"] = "builtin://heart-synthetic"
-        del dataset["sha256"]
-    return manifest
+@pytest.fixture(scope="session")
+def heart(product: None, real_data: bool) -> Iterator[Model]:
+    """The heart example as it is shipped, all families and tuning included, serving its first version.
+
+    Its data come from a ConfigMap; without the file it is the synthetic cohort, and that is said aloud.
+    """
+    with new_namespace() as name:
+        manifest = example("heart-disease", name)
+        dataset = manifest["spec"]["dataset"]
+        if real_data:
+            meta, content = {"name": CONFIG_MAP, "namespace": name}, {KEY: CLEVELAND.read_text()}
+            apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": content})
+            dataset["uri"] = f"configmap://{CONFIG_MAP}/{KEY}"
+        else:
+            print("\n*** no Cleveland file: this run trains on the synthetic cohort ***", file=sys.stderr)
+            dataset["uri"] = "builtin://heart-synthetic"
+            del dataset["sha256"]
+        model = declare(manifest)
+        model.wait_serving("1", TRAINING)
+        yield model

@@ -14,6 +14,9 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 SYSTEM, RELEASE = "heartops-system", "heartops"
+PATIENTS = json.loads((ROOT / "examples/heart-disease/requests/predict.json").read_text())
+TRAINING = 600
+"""Seconds for one training, on two cores that other things use too."""
 OPERATOR = f"system:serviceaccount:{SYSTEM}:{RELEASE}"
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn", "audit")}
 CHILD_KINDS = (

@@ -1,4 +1,4 @@
-"""`kubectl apply` of a HeartModel ends in real predictions; then it is retrained, refused and promoted under load."""
+"""`kubectl apply` of a HeartModel ends in real predictions, and everybody who should know of them does."""
 
 import json
 import math
@@ -22,10 +22,8 @@ from heart_operator.api.handover import (
 from heart_operator.manifests.children import APPLIED_KINDS
 from tests.e2e.kit import (
     MONITORING_KINDS,
-    ROOT,
+    PATIENTS,
     Model,
-    Object,
-    declare,
     eventually,
     get,
     has_monitoring,
@@ -33,23 +31,10 @@ from tests.e2e.kit import (
     kubectl,
     run_kubectl,
 )
-from tests.e2e.traffic import traffic
 
 pytestmark = pytest.mark.timeout(900)
 
-TRAINING = 480
-"""Seconds for one training of the two families below, on two cores that other tests use too."""
-PATIENTS = json.loads((ROOT / "examples/heart-disease/requests/predict.json").read_text())
 PROMETHEUS = "api/v1/namespaces/monitoring/services/prometheus-operated:9090/proxy/api/v1"
-
-
-@pytest.fixture(scope="module")
-def heart(heart_manifest: Object) -> Model:
-    """The example, with less tuning than a person would want: what is tested here is not the model's quality."""
-    heart_manifest["spec"]["training"] |= {"algorithms": ["logistic-regression"], "tuning": {"trials": 1}}
-    model = declare(heart_manifest)
-    model.wait_serving("1", TRAINING)
-    return model
 
 
 def test_every_condition_says_what_is_true(heart: Model) -> None:
@@ -150,13 +135,14 @@ def test_mlflow_has_run_version_card_and_alias(heart: Model, mlflow: MlflowClien
     assert mlflow.get_registered_model(name).tags[Tag.MODEL] == f"{heart.namespace}/{heart.name}"
     run = mlflow.get_run(status["training"]["runId"])
     assert run.info.status == "FINISHED"
-    assert run.data.metrics["roc_auc"] > 0.85
     assert run.data.params
     paths = {
         artifact.path for folder in ("", "evaluation") for artifact in mlflow.list_artifacts(run.info.run_id, folder)
     }
     assert {CARD_PATH, EVALUATION_PATH, OOF_PATH, PROFILE_PATH} <= paths
     if real_data:
+        assert run.data.metrics["roc_auc"] >= 0.90
+        assert run.data.metrics["brier"] <= 0.125
         wanted = heart.get()["spec"]["dataset"]["sha256"]
         assert wanted in version.tags[Tag.DATASET_SHA256]
 
@@ -235,71 +221,3 @@ def test_operator_is_scraped(product: None, proxy: str) -> None:
         return httpx.get(address, timeout=20).raise_for_status().json()["data"]["result"]
 
     eventually(value, 120, "the operator's metrics in Prometheus", every=2)
-
-
-def test_a_new_version_takes_over_without_a_failed_request(heart: Model, images: dict[str, str]) -> None:
-    """Keep-alive and new connections; every request counts."""
-    with traffic(heart, PATIENTS[0], images["serving"]) as load:
-        heart.patch(training={"seed": 7})
-        heart.wait_serving("2", TRAINING)
-        # Serving closes connections after about ten seconds: by then everybody has come over.
-        eventually(lambda: load.look() or load.answered.get("2", 0) > 200, 60, "answers by version 2")
-    assert load.failures == []
-    assert load.failed == 0
-    assert set(load.answered) == {"1", "2"}
-    assert heart.status["previous"]["version"] == "1"
-
-
-def test_restarted_pods_lose_no_request(heart: Model, images: dict[str, str]) -> None:
-    """Each pod is deleted in turn: it ends what it has begun, and its model comes from a sibling or MLflow."""
-    serving = f"heartops.dev/model={heart.name},heartops.dev/model-version=2,app.kubernetes.io/component=serving"
-    names = {pod["metadata"]["name"] for pod in items("pods", "-n", heart.namespace, "-l", serving)}
-    with traffic(heart, PATIENTS[0], images["serving"]) as load:
-        for name in sorted(names):
-            kubectl("delete", "pod", name, "-n", heart.namespace, "--wait=false")
-            eventually(lambda gone=name: whole_without(heart, serving, gone), 120, f"a pod in the place of {name}")
-        load.wait_for_more()
-    assert load.failures == []
-    assert load.failed == 0
-
-
-def whole_without(heart: Model, selector: str, gone: str) -> bool:
-    """As many ready pods as wanted, the deleted one not among them."""
-    pods = items("pods", "-n", heart.namespace, "-l", selector)
-    ready = [pod for pod in pods if {"type": "Ready", "status": "True"}.items() <= ready_condition(pod).items()]
-    return len(ready) >= 2 and gone not in {pod["metadata"]["name"] for pod in pods}
-
-
-def ready_condition(pod: Object) -> Object:
-    conditions = pod.get("status", {}).get("conditions", [])
-    return next((each for each in conditions if each["type"] == "Ready"), {})
-
-
-def test_a_version_that_fails_its_gate_is_never_served(heart: Model, images: dict[str, str], proxy: str) -> None:
-    """The old one goes on; a person who lowers the gate gets the refused version without another training."""
-    with traffic(heart, PATIENTS[0], images["serving"]) as load:
-        heart.patch(training={"seed": 8}, gates={"checks": [{"metric": "roc_auc", "min": 0.99}]})
-        heart.wait("GatePassed", "False", TRAINING, reason="GateFailed")
-        rejected = eventually(lambda: heart.status.get("rejected"), 30, "status.rejected")
-        load.wait_for_more()
-    assert load.failures == []
-    assert set(load.answered) == {"2"}
-    assert rejected[0]["version"] == "3"
-    assert rejected[0]["reason"] == "GateFailed"
-    assert "roc_auc" in rejected[0]["message"]
-    assert "0.99" in rejected[0]["message"]
-    assert heart.condition("Available")["status"] == "True"
-    job = heart.status["training"]["job"]
-    heart.patch(gates={"checks": [{"metric": "roc_auc", "min": 0.5}]})
-    heart.wait_serving("3", 240)
-    assert heart.status["training"]["job"] == job
-    assert heart.predict(proxy, PATIENTS[0]).json()["model_version"] == "3"
-
-
-def test_deleting_the_model_collects_every_child(heart: Model) -> None:
-    uids = {child["metadata"]["uid"] for child in heart.children()}
-    assert uids
-    kubectl("delete", "heartmodel", heart.name, "-n", heart.namespace)
-    eventually(lambda: not heart.children(), 90, "every child to be gone")
-    if has_monitoring():
-        eventually(lambda: not heart.children(MONITORING_KINDS), 30, "ServiceMonitor and PrometheusRule to be gone")
