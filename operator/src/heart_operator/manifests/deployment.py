@@ -143,7 +143,7 @@ def scratch_mount() -> dict[str, Any]:
 
 
 def probe(path: str, *, period: int, failures: int) -> dict[str, Any]:
-    """A model that fails its self-check stays alive and never becomes ready: its log can then be read."""
+    """A model that fails its self-check ends at once and never becomes ready; the termination message says why."""
     return {
         "httpGet": {"path": f"/v2/health/{path}", "port": "http"},
         "periodSeconds": period,
