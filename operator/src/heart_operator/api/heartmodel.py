@@ -3,30 +3,39 @@
 Fields whose behaviour does not exist yet are not here: nothing is accepted and then ignored.
 """
 
+from typing import Literal
+
 from pydantic import ConfigDict, Field
 
 from heart_operator.api.base import NAME_PATTERN, Frozen
 from heart_operator.api.contract import Dataset, Feature, Target
 from heart_operator.api.gates import GateCheck, Gates
 from heart_operator.api.monitoring import Alerts, LatencyLimits, Monitoring, RateLimits
+from heart_operator.api.rollout import Analysis, Mirror, Pause, Rollout, RolloutStep
 from heart_operator.api.rules import list_map, rule, rules
-from heart_operator.api.serving import Autoscaling, Ingress, Rollout, Serving
+from heart_operator.api.serving import Autoscaling, Ingress, Route, Serving
 from heart_operator.api.status import (
+    AnalysisStatus,
     CandidateStatus,
+    CommandStatus,
     ConditionStatus,
     HeartModelStatus,
     HistoryEntry,
     PreviousStatus,
     RejectedStatus,
     ServingStatus,
+    TrackCounts,
     TrainingStatus,
 )
 from heart_operator.api.training import Training
 
 __all__ = [
     "Alerts",
+    "Analysis",
+    "AnalysisStatus",
     "Autoscaling",
     "CandidateStatus",
+    "CommandStatus",
     "ConditionStatus",
     "GateCheck",
     "Gates",
@@ -36,15 +45,32 @@ __all__ = [
     "HistoryEntry",
     "Ingress",
     "LatencyLimits",
+    "Mirror",
     "Monitoring",
+    "Pause",
     "PreviousStatus",
     "RateLimits",
     "RejectedStatus",
     "Rollout",
+    "RolloutStep",
+    "Route",
     "Serving",
     "ServingStatus",
+    "TrackCounts",
     "TrainingStatus",
 ]
+
+
+VERSION_RULES = rules(
+    rule(
+        "type(self) == int ? self >= 1 : self.matches('^(latest|[1-9][0-9]{0,8}|@[A-Za-z0-9_.-]{1,100})$')",
+        "write latest, a version's number, or @alias",
+    ),
+    rule(
+        "type(self) == int || !(self in ['@serving', '@candidate', '@previous'])",
+        "these aliases are written by the operator: choose another one",
+    ),
+)
 
 
 class HeartModelSpec(Frozen):
@@ -100,6 +126,14 @@ class HeartModelSpec(Frozen):
     )
 
     suspend: bool = Field(False, description="The operator stops acting; pods keep serving.")
+    version: int | str = Field(
+        "latest",
+        description="What should serve: `latest`, a version's number, or `@alias` in the registry.",
+        json_schema_extra=VERSION_RULES,
+    )
+    approval: Literal["Automatic", "Manual"] = Field(
+        "Automatic", description="Manual: no version takes over before a person approves it."
+    )
     registry_name: str | None = Field(
         None,
         pattern=r"^[a-z0-9][a-z0-9._-]*$",

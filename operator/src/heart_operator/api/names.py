@@ -35,6 +35,10 @@ class Annotation:
     TRIGGER = "heartops.dev/trigger"
     RUN_ID = "heartops.dev/run-id"
     EVALUATION = "heartops.dev/evaluation-sha256"
+    STABLE_VERSION = "heartops.dev/stable-version"  # on the Service: what serves, whatever its selector spans
+    COMMAND = "heartops.dev/command"  # on a HeartModel: what a person asks for, by whom and why
+    COMMAND_BY = "heartops.dev/command-by"
+    COMMAND_WHY = "heartops.dev/command-why"
     APPLIED = "heartops.dev/applied"  # hash of what we applied last: notices fields that we no longer set
 
 

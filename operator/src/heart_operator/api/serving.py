@@ -1,10 +1,15 @@
-"""How versions run and take over: `spec.serving` and `spec.rollout`."""
+"""How versions run: `spec.serving`."""
+
+from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from heart_operator.api.base import NAME_PATTERN, POSITIVE, Duration, Frozen
+from heart_operator.api.base import NAME_PATTERN, Frozen
 from heart_operator.api.resources import Resources
 from heart_operator.api.rules import rule, rules
+
+HOST_PATTERN = r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+HostName = Annotated[str, Field(pattern=HOST_PATTERN, max_length=253)]
 
 
 class Autoscaling(Frozen):
@@ -38,11 +43,7 @@ class Ingress(Frozen):
     """Ingress for the model's Service."""
 
     class_name: str | None = Field(None, pattern=NAME_PATTERN, max_length=63, description="IngressClass.")
-    host: str = Field(
-        pattern=r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
-        max_length=253,
-        description="Host name.",
-    )
+    host: HostName = Field(description="Host name.")
     path: str = Field("/", pattern=r"^/[A-Za-z0-9._~/-]*$", max_length=253, description="Path prefix.")
     tls_secret_name: str | None = Field(
         None,
@@ -50,6 +51,26 @@ class Ingress(Frozen):
         max_length=253,
         description="Secret read by the ingress controller, never by HeartOps.",
     )
+
+
+class Gateway(Frozen):
+    """A Gateway of the Gateway API."""
+
+    name: str = Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253, description="Name of the Gateway.")
+    namespace: str | None = Field(
+        None,
+        pattern=NAME_PATTERN,
+        max_length=63,
+        description="Its namespace, by default the model's; its listener must allow routes of the model's namespace.",
+    )
+
+
+class Route(Frozen):
+    """HTTPRoute for the model; during a canary it splits the traffic exactly."""
+
+    gateway: Gateway = Field(description="The Gateway that carries the route.")
+    hostnames: tuple[HostName, ...] = Field((), max_length=16, description="Host names; empty: all of the listener.")
+    path_prefix: str = Field("/", pattern=r"^/[A-Za-z0-9._~/-]*$", max_length=253, description="Path prefix.")
 
 
 class Serving(Frozen):
@@ -71,14 +92,5 @@ class Serving(Frozen):
     resources: Resources | None = Field(
         None, description="Requests and limits of a serving pod, capped by the runtime profile."
     )
+    route: Route | None = Field(None, description="HTTPRoute for the model, by a Gateway.")
     ingress: Ingress | None = Field(None, description="Ingress for the model's Service.")
-
-
-class Rollout(Frozen):
-    """How a new version takes over."""
-
-    ready_deadline: Duration = Field(
-        "60s", description="A candidate that is not ready by then is rejected.", json_schema_extra=POSITIVE
-    )
-    rollback_window: Duration = Field("1h", description="How long the previous version stays warm.")
-    history_limit: int = Field(10, ge=1, le=100, description="Entries kept in status.history and status.rejected.")

@@ -14,6 +14,17 @@ Digest = Annotated[str, Field(description="sha256:<hex> of the model's file.")]
 Version = Annotated[str, Field(description="Version in the registry.")]
 
 
+class WatchStatus(FrozenLenient):
+    """Whether the version that was promoted last holds what it showed; while the previous one is warm."""
+
+    time: Time = Field(description="The last look.")
+    bad: int = Field(0, description="Bad looks in a row.")
+    requests: float = Field(0, description="Requests; older ones fade out.")
+    errors: float = Field(0, description="Of these with 5xx.")
+    slow: float = Field(0, description="Of the predictions those over the critical latency.")
+    predictions: float = Field(0, description="Predictions.")
+
+
 class ServingStatus(FrozenLenient):
     """What the Service's selector names."""
 
@@ -23,6 +34,38 @@ class ServingStatus(FrozenLenient):
     replicas: int = Field(0, description="Pods that it should have.")
     ready_replicas: int = Field(0, description="Pods that answer.")
     url: str | None = Field(None, description="Where to send predictions.")
+    watch: WatchStatus | None = Field(None, description="How it does since its promotion.")
+
+
+class TrackCounts(FrozenLenient):
+    """What one version answered since the candidate got its first requests."""
+
+    requests: int = Field(0, description="Requests answered.")
+    errors: int = Field(0, description="Of these with 5xx.")
+    refused: int = Field(0, description="Of these with 422: the request broke the data contract.")
+    latency: tuple[int, ...] = Field((), description="Predictions per bucket of the latency histogram.")
+    outputs: dict[str, int] = Field({}, description="Predictions per bin of the output.")
+
+
+class MirrorStatus(FrozenLenient):
+    """How the candidate's answers differ from the stable version's on copied requests."""
+
+    compared: int = Field(0, description="Answers compared.")
+    different: int = Field(0, description="Of these with another prediction.")
+    failed: int = Field(0, description="Copies that the candidate did not answer.")
+    max_difference: float = Field(0, description="Largest difference of a probability (regression: relative).")
+
+
+class AnalysisStatus(FrozenLenient):
+    """What the looks at the traffic found."""
+
+    time: Time = Field(description="The last look.")
+    looks: int = Field(0, description="Looks so far.")
+    failures: int = Field(0, description="Bad looks in a row.")
+    verdict: Literal["Passed", "Failed", "Inconclusive"] = Field("Inconclusive", description="The last verdict.")
+    message: str = Field("", description="Why.")
+    stable: TrackCounts = Field(default=TrackCounts(), description="The version that serves.")
+    candidate: TrackCounts = Field(default=TrackCounts(), description="The candidate.")
 
 
 class CandidateStatus(FrozenLenient):
@@ -31,6 +74,16 @@ class CandidateStatus(FrozenLenient):
     version: Version
     digest: Digest
     since: Time = Field(description="When its rollout began.")
+    step: int = Field(0, description="Index of the step in spec.rollout.steps; their number: all are done.")
+    step_since: Time | None = Field(None, description="When that step began.")
+    weight: int = Field(0, description="Percentage of the traffic asked for.")
+    actual_weight: int = Field(0, description="Percentage that the number of pods, or the route, gives.")
+    paused: bool = Field(False, description="A person paused it.")
+    approved: bool = Field(False, description="A person approved it.")
+    waiting: float = Field(0, description="Seconds of pauses, holds and approvals; the progress deadline spares them.")
+    message: str = Field("", description="What it does or waits for.")
+    analysis: AnalysisStatus | None = Field(None, description="What its traffic shows.")
+    mirror: MirrorStatus | None = Field(None, description="What shadow traffic shows.")
 
 
 class PreviousStatus(FrozenLenient):
@@ -77,6 +130,20 @@ class HistoryEntry(FrozenLenient):
     until: Time | None = Field(None, description="When it stopped.")
     reason: str = Field(description="Why it began to serve.")
     by: str = Field("heartops", description="Who decided it.")
+    why: str = Field("", description="Why, in words.")
+
+
+class CommandStatus(FrozenLenient):
+    """The last command of a person that was handled."""
+
+    id: str = Field(description="Its identity.")
+    action: str = Field(description="What was asked for.")
+    version: str = Field("", description="For which version.")
+    by: str = Field("", description="Who asked.")
+    why: str = Field("", description="Why.")
+    time: Time = Field(description="When it was handled.")
+    done: bool = Field(True, description="Whether it was carried out.")
+    result: str = Field("", description="What came of it.")
 
 
 class ConditionStatus(FrozenLenient):
@@ -103,6 +170,7 @@ class HeartModelStatus(FrozenLenient):
     rejected: tuple[RejectedStatus, ...] = Field((), description="Versions that are not served, and why.")
     training: TrainingStatus | None = None
     history: tuple[HistoryEntry, ...] = Field((), description="Versions that served, newest first.")
+    command: CommandStatus | None = None
     gate: str | None = Field(None, description="Summary of the newest gate, for the Gate column.")
     replicas: int | None = Field(None, description="Serving pods, for the scale subresource.")
     selector: str | None = Field(None, description="Selects the serving pods, for the scale subresource.")

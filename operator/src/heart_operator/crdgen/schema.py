@@ -34,6 +34,8 @@ def convert(schema: Schema, definitions: dict[str, Schema], *, defaults: bool) -
         }
     if "items" in node:
         found["items"] = convert(node["items"], definitions, defaults=defaults)
+    if isinstance(values := node.get("additionalProperties"), dict):
+        found["additionalProperties"] = convert(values, definitions, defaults=defaults)
     if defaults:
         add_default(found, node)
     return found
