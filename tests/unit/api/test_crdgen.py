@@ -25,7 +25,10 @@ def test_the_schema_is_structural():
     """What the API server demands of every node, and what it would refuse."""
     for path, node in nodes("", root_schema()):
         assert ("type" in node) != ("x-kubernetes-int-or-string" in node), path
-        assert not {"$ref", "$defs", "title", "const", "additionalProperties", "oneOf", "allOf"} & node.keys(), path
+        assert not {"$ref", "$defs", "title", "const", "oneOf", "allOf"} & node.keys(), path
+        assert "additionalProperties" not in node or (
+            "type" in node["additionalProperties"] and "properties" not in node
+        ), path
         assert "anyOf" not in node or "x-kubernetes-int-or-string" in node, path
 
 
