@@ -16,6 +16,7 @@ from heart_operator.kinds import DEPLOYMENT, HEART_MODEL, JOB, Kind
 
 Resource = dict[str, Any]
 T = TypeVar("T")
+BUSY_TRIES = 10
 NAMESPACE = Kind("v1", "Namespace", "namespaces")
 __all__ = ["DEPLOYMENT", "HEART_MODEL", "JOB", "KubeApi", "Resource", "poll"]
 
@@ -40,7 +41,12 @@ class KubeApi:
 
     def call(self, method: str, path: str, body: Any = None, media: str = "application/json", **query: str) -> Resource:
         """Raises httpx.HTTPStatusError with the API server's message for 4xx and 5xx."""
-        answer = self._http.request(method, path, json=body, headers={"Content-Type": media}, params=query)
+        for _ in range(BUSY_TRIES):
+            answer = self._http.request(method, path, json=body, headers={"Content-Type": media}, params=query)
+            if answer.status_code != 429:
+                break
+            # As every client of Kubernetes does: a changed CRD's storage needs a moment.
+            time.sleep(float(answer.headers.get("Retry-After", 1)))
         if answer.is_error:
             raise httpx.HTTPStatusError(answer.text, request=answer.request, response=answer)
         return answer.json()
