@@ -2,6 +2,7 @@
 
 operator ──TrainingRequest──► Job ──TrainingOutcome (termination message)──► operator
                                └─► MLflow: evaluation.json (Evaluation), model.onnx (+ ServingPackage)
+operator ──EvaluationRequest──► Job, for a version that somebody registered by hand: the same outcome and evaluation
 operator ──environment (Env)──► serving pod, which opens model.onnx by its digest
 """
 
@@ -36,6 +37,7 @@ class Env:
     """Names of the environment variables in pods that the operator starts."""
 
     TRAINING_REQUEST = "HEARTOPS_TRAINING_REQUEST"  # TrainingRequest as JSON
+    EVALUATION_REQUEST = "HEARTOPS_EVALUATION_REQUEST"  # EvaluationRequest as JSON
     TERMINATION_LOG = "HEARTOPS_TERMINATION_LOG"  # file for TrainingOutcome; /dev/termination-log
     TRACKING_URI = "MLFLOW_TRACKING_URI"
     ROW_KEY = "HEARTOPS_ROW_KEY"  # from the Secret heartops-runtime: HMAC key of row hashes
@@ -57,6 +59,8 @@ class Tag:
     ARTIFACT_SHA256 = "heartops.artifact_sha256"
     EVALUATION_SHA256 = "heartops.evaluation_sha256"
     DATASET_SHA256 = "heartops.dataset_sha256"
+    EVALUATION_RUN = "heartops.evaluation_run"  # where its evaluation is, when that is not the version's own run
+    VERSION = "heartops.version"  # on the run of an evaluation Job: the version that it measured
     SEAL = "heartops.seal"  # HMAC over trigger and digests: only a Job of ours could have written them
     REJECTED = "heartops.rejected"  # reason; only ever used to refuse
 
@@ -75,8 +79,8 @@ class DataAccess(Frozen):
     hosts: tuple[str, ...] = Field((), description="Allowed hosts, `*.` wildcards; empty: every public host.")
 
 
-class TrainingRequest(FrozenLenient):
-    """Everything a training run depends on."""
+class JobRequest(FrozenLenient):
+    """What every Job of ours is told: whose model it is, which rows to read, and what they are asked."""
 
     namespace: str
     name: str
@@ -91,6 +95,16 @@ class TrainingRequest(FrozenLenient):
     access: DataAccess = DataAccess()
 
 
+class TrainingRequest(JobRequest):
+    """Everything a training run depends on."""
+
+
+class EvaluationRequest(JobRequest):
+    """A version that somebody registered by hand; of `training` only the task and the seed matter."""
+
+    version: str = Field(pattern=r"^[1-9][0-9]*$", description="The version to measure.")
+
+
 FailureReason = Literal[
     "DatasetUnreachable",
     "DatasetNotAllowed",
@@ -99,13 +113,14 @@ FailureReason = Literal[
     "RegistryUnavailable",
     "RegistryNameTaken",
     "ExportFailed",
+    "NotServable",
     "TrainingFailed",
     "TrainingInterrupted",
 ]
 
 
 class TrainingResult(FrozenLenient):
-    """A version was registered."""
+    """A version was registered (training) or measured (evaluation); `run_id` is the run with its evaluation."""
 
     version: str
     run_id: str
@@ -114,7 +129,7 @@ class TrainingResult(FrozenLenient):
 
 
 class TrainingFailure(FrozenLenient):
-    """Nothing was registered; `message` says to a person what happened, where, and what to do next."""
+    """Nothing was registered or measured; `message` says to a person what happened, where, and what to do next."""
 
     reason: FailureReason
     message: str = Field(max_length=3000)

@@ -1,6 +1,7 @@
 """Every label, annotation, condition and reason, and how children are named. Strings live here alone."""
 
 import hashlib
+import re
 
 GROUP = "heartops.dev"
 API_VERSION = "v1alpha1"
@@ -8,6 +9,8 @@ FIELD_MANAGER = "heartops"
 PART_OF = "heartops"
 APPLICATION = "heartmodel"
 RUNTIME_SECRET = "heartops-runtime"  # noqa: S105  the Secret's fixed name, not a secret
+EVALUATE = re.compile(r"evaluate-([1-9][0-9]*)-[0-9a-f]+")
+"""The trigger of an evaluation Job; every other trigger is a training's."""
 
 
 class Label:
@@ -65,6 +68,7 @@ class Reason:
     GATE_FAILED = "GateFailed"
     INSUFFICIENT_EVIDENCE = "InsufficientEvidence"
     EVALUATION_UNREADABLE = "EvaluationUnreadable"
+    NOT_SERVABLE = "NotServable"
     NO_CANDIDATE = "NoCandidate"
     # rollout
     ROLLING_OUT = "RollingOut"
@@ -112,6 +116,22 @@ def deployment_name(model: str, version: str) -> str:
 def training_job_name(model: str, uid: str, trigger: str) -> str:
     """One Job per (model uid, trigger)."""
     return child_name(model, "train", short_hash(uid, trigger), limit=52)
+
+
+def evaluation_trigger(version: str, *identity: str) -> str:
+    """Why a version that was registered by hand is measured: `evaluate-8-1a2b3c4d`."""
+    return f"evaluate-{version}-{short_hash(*identity)}"
+
+
+def evaluated_version(trigger: str) -> str | None:
+    """The version that a Job of this trigger measures; None: it trains one."""
+    match = EVALUATE.fullmatch(trigger)
+    return match[1] if match else None
+
+
+def evaluation_job_name(model: str, uid: str, trigger: str) -> str:
+    """One Job per (model uid, trigger)."""
+    return child_name(model, "evaluate", short_hash(uid, trigger), limit=52)
 
 
 def pods_service_name(model: str) -> str:
