@@ -10,6 +10,7 @@ from heart_serving.log import RequestLog
 from heart_serving.metrics import ServingMetrics
 from heart_serving.model import Model
 from heart_serving.oip import OpenInference
+from heart_serving.outputs import OutputCounts
 from heart_serving.routes import Readiness, build_framework
 from heart_serving.settings import Settings
 
@@ -27,7 +28,7 @@ def create_app(model: Model, settings: Settings, log: RequestLog | None = None) 
     answers = Answers.of(model.package)
     inference = OpenInference(contract, answers, settings.name, settings.version)
     info = {"version": settings.version, "digest": f"sha256:{settings.sha256}", "algorithm": model.package.algorithm}
-    metrics = ServingMetrics(settings.name, settings.version, info)
+    metrics = ServingMetrics(settings.name, settings.version, info, OutputCounts(answers))
     readiness = Readiness()
     log = log or RequestLog(model=settings.name, version=settings.version)
     dialects: dict[str, Dialect] = {

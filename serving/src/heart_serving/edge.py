@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from heart_serving.dialects import Dialect
+from heart_serving.dialects import Dialect, Matrix
 from heart_serving.errors import Problem
 from heart_serving.intake import OVERLOADED, ClientGone, Head, Intake, check_json, read_head
 from heart_serving.log import RequestLog
@@ -47,6 +47,7 @@ class Call:
     predicted: float = 0.0
     written: float = 0.0
     rows: int = 0
+    outputs: Matrix | None = None
 
 
 class Edge:
@@ -122,7 +123,7 @@ class Edge:
         question = dialect.read(body)
         call.rows = len(question.rows)
         call.parsed = time.perf_counter()
-        outputs = self._run(question.rows)
+        call.outputs = outputs = self._run(question.rows)
         call.predicted = time.perf_counter()
         answer = orjson.dumps(dialect.write(question, outputs, call.id))
         call.written = time.perf_counter()
@@ -131,6 +132,8 @@ class Edge:
     def _observe(self, call: Call) -> None:
         metrics = self._metrics
         metrics.predictions += call.rows
+        if call.outputs is not None:
+            metrics.outputs.add(call.outputs)
         metrics.latency.observe(call.written - call.received)
         metrics.preprocess.observe(call.parsed - call.received)
         metrics.predict.observe(call.predicted - call.parsed)

@@ -17,6 +17,8 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from heart_serving.outputs import OutputCounts
+
 BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Seconds. 0.5 and 1 are the default alert bounds."""
 
@@ -41,11 +43,12 @@ class Histogram:
 class ServingMetrics(Collector):
     """What one pod has done since its start, for one model version."""
 
-    def __init__(self, name: str, version: str, info: dict[str, str]) -> None:
+    def __init__(self, name: str, version: str, info: dict[str, str], outputs: OutputCounts) -> None:
         self._labels = {"model_name": name, "model_version": version}
         self._info = info
         self.codes: dict[int, int] = {200: 0}
         self.predictions = 0
+        self.outputs = outputs
         self.latency, self.preprocess, self.predict, self.postprocess = (Histogram() for _ in range(4))
 
     def count(self, code: int) -> None:
@@ -60,6 +63,10 @@ class ServingMetrics(Collector):
         predictions = CounterMetricFamily("predictions", "Records predicted.", labels=names)
         predictions.add_metric(values, self.predictions)
         yield predictions
+        outputs = CounterMetricFamily("prediction_output", "Records, by where the output fell.", labels=[*names, "bin"])
+        for bin_, count in self.outputs.items():
+            outputs.add_metric([*values, bin_], count)
+        yield outputs
         info = InfoMetricFamily("model", "The version that this pod serves.", labels=names)
         info.add_metric(values, self._info)
         yield info
