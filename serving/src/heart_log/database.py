@@ -1,0 +1,63 @@
+"""A URL to an engine whose connections give up in time."""
+
+from typing import Any
+
+from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
+
+URL_VARIABLE = "HEARTOPS_DATABASE_URL"
+CONNECT_SECONDS = 5
+STATEMENT_SECONDS = 20
+"""No statement of ours needs as long; without a bound, a hanging server would hold its thread for ever."""
+
+
+class BadUrl(Exception):
+    """The address cannot be used; the message says why, and never holds the password."""
+
+
+def open_database(url: str, pool_size: int = 2) -> Engine:
+    """Connects to nothing yet. Raises BadUrl.
+
+    `postgresql://role:password@host/database` (the role's search path names the schema) or `sqlite:///file`.
+    """
+    parsed = parse_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        engine = create_engine(parsed, connect_args={"timeout": CONNECT_SECONDS})
+        event.listen(engine, "connect", _prepare_sqlite)
+        return engine
+    options = f"-c timezone=UTC -c statement_timeout={STATEMENT_SECONDS}s -c lock_timeout={CONNECT_SECONDS}s"
+    arguments = {
+        "connect_timeout": CONNECT_SECONDS,
+        "application_name": "heartops",
+        "options": options,
+        # A server that vanished without a word is noticed in about half a minute.
+        "tcp_user_timeout": STATEMENT_SECONDS * 1000,
+        "keepalives_idle": 10,
+    }
+    return create_engine(
+        parsed,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=CONNECT_SECONDS,
+        pool_pre_ping=True,
+        connect_args=arguments,
+    )
+
+
+def parse_url(url: str) -> URL:
+    """Raises BadUrl."""
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise BadUrl(f"{URL_VARIABLE} is not an address like postgresql://role:password@host/database") from None
+    if parsed.get_backend_name() not in ("postgresql", "sqlite"):
+        raise BadUrl(f"{URL_VARIABLE} must begin with postgresql:// or sqlite:///")
+    if parsed.get_backend_name() == "postgresql":
+        return parsed.set(drivername="postgresql+psycopg2")
+    return parsed
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    """Readers and one writer at a time, without waiting for each other."""
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")

@@ -1,0 +1,32 @@
+"""Schema migrations: from whatever a database has to the newest tables."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+FOLDER = Path(__file__).parent / "migrations"
+LOCK = 0x48656172746F7073
+"""Key of PostgreSQL's advisory lock: two Jobs at the same time take turns."""
+
+
+def migrate(connection: Connection) -> None:
+    """To the newest revision, in one transaction that the caller commits."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def head() -> str:
+    """The newest revision."""
+    return str(ScriptDirectory.from_config(_config()).get_current_head())
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER))
+    return config

@@ -1,0 +1,80 @@
+"""A PostgreSQL server of a test's own, on a loopback port; it can be stopped and started again."""
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+NOBODY = 65534
+"""PostgreSQL refuses to run as root: then it runs as this user."""
+
+
+@dataclass
+class Postgres:
+    """`url`: of the superuser, who needs no password here."""
+
+    binaries: Path
+    data: Path
+    port: int
+
+    @property
+    def url(self) -> str:
+        return self.url_of("postgres")
+
+    def url_of(self, role: str, password: str = "x", database: str = "postgres") -> str:
+        return f"postgresql://{role}:{password}@127.0.0.1:{self.port}/{database}"
+
+    def start(self) -> None:
+        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='{self.data}' -c fsync=off"
+        self._control("start", "-w", "-t", "60", "-o", options, "-l", str(self.data / "log"))
+
+    def stop(self, mode: str = "immediate") -> None:
+        """`immediate`: as if it had been killed."""
+        self._control("stop", "-w", "-m", mode)
+
+    def _control(self, *words: str) -> None:
+        run_unprivileged(str(self.binaries / "pg_ctl"), "-D", str(self.data), *words)
+
+
+def run_unprivileged(*command: str) -> None:
+    prefix = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"] if os.geteuid() == 0 else []
+    done = subprocess.run([*prefix, *command], capture_output=True, text=True, check=False, cwd="/")
+    assert done.returncode == 0, f"{' '.join(command)}: {done.stdout}{done.stderr}"
+
+
+def find_binaries() -> Path | None:
+    """Debian keeps the server's programs off the PATH."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+    path = shutil.which("postgres") or (found[-1] if found else None)
+    return Path(path).parent if path else None
+
+
+@contextmanager
+def running_postgres() -> Iterator[Postgres]:
+    """Gone without a trace when the block ends."""
+    binaries = find_binaries()
+    assert binaries, "these tests need PostgreSQL's server programs: install the package `postgresql`"
+    with tempfile.TemporaryDirectory(prefix="heartops-postgres-") as folder:
+        data = Path(folder) / "data"
+        data.mkdir()
+        if os.geteuid() == 0:
+            for path in (Path(folder), data):
+                os.chown(path, NOBODY, NOBODY)
+        run_unprivileged(str(binaries / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "--no-sync")
+        server = Postgres(binaries, data, free_port())
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
