@@ -6,9 +6,9 @@ operator ──EvaluationRequest──► Job, for a version that somebody regis
 operator ──environment (Env)──► serving pod, which opens model.onnx by its digest
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from heart_operator.api.base import Frozen, FrozenLenient
 from heart_operator.api.contract import Dataset, Feature, FeatureType, Target
@@ -26,6 +26,8 @@ OOF_PATH = "evaluation/out_of_fold.json"
 """Run artifact with OutOfFold; digest inside the Evaluation."""
 PROFILE_PATH = "evaluation/reference_profile.json"
 CARD_PATH = "model_card.html"
+MIRROR_FILE = "mirror.json"
+"""Key of the ConfigMap `<model>-mirror`, and the file's name where it is mounted."""
 MODEL_FILE = "model.onnx"
 """File name below the model version's own artifact root (MLflow's ONNX flavour)."""
 
@@ -47,6 +49,7 @@ class Env:
     MODEL_SHA256 = "HEARTOPS_MODEL_SHA256"  # sha256:<hex>
     MODEL_FILE = "HEARTOPS_MODEL_FILE"  # /model/model.onnx
     REGISTRY_NAME = "HEARTOPS_REGISTRY_NAME"
+    MIRROR_FILE = "HEARTOPS_MIRROR_FILE"  # MirrorTarget as JSON, changed while pods run
     SIBLINGS = "HEARTOPS_SIBLINGS"  # host:port of the headless Service of this model's ready pods
 
 
@@ -251,6 +254,20 @@ class ReferenceRows(Frozen):
     inputs: Annotated[tuple[tuple[float | None, ...], ...], Field(min_length=1)]
     outputs: Annotated[tuple[tuple[float, ...], ...], Field(min_length=1)]
     tolerance: float = 1e-5
+
+
+class MirrorTarget(FrozenLenient):
+    """MIRROR_FILE of a ConfigMap that every serving pod mounts: which share of its requests it copies, and whereto."""
+
+    percent: int = Field(0, ge=0, le=100)
+    url: str = Field("", pattern=r"^(http://[A-Za-z0-9.:\[\]-]+)?$", description="Without a path.")
+    version: str = Field("", description="The version that answers there.")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.percent and not (self.url and self.version):
+            raise ValueError("a percent above 0 needs url and version")
+        return self
 
 
 class ServingPackage(FrozenLenient):

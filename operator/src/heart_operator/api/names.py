@@ -139,6 +139,16 @@ def pods_service_name(model: str) -> str:
     return child_name(model, "pods")
 
 
+def candidate_service_name(model: str) -> str:
+    """The Service of the version that is rolling out: a route's second backend, and where requests are mirrored to."""
+    return child_name(model, "candidate")
+
+
+def mirror_config_name(model: str) -> str:
+    """The ConfigMap that tells the serving pods of a model what to mirror."""
+    return child_name(model, "mirror")
+
+
 def service_account_name(model: str) -> str:
     """Never the model's bare name: a model called `default` must not take over the namespace's own account."""
     return child_name(model, "model")
