@@ -14,15 +14,23 @@ Digest = Annotated[str, Field(description="sha256:<hex> of the model's file.")]
 Version = Annotated[str, Field(description="Version in the registry.")]
 
 
+Evidence = Annotated[
+    dict[str, tuple[float, ...]],
+    Field(description="Logarithms of what each bet against a claim has become; carried from look to look."),
+]
+
+
 class WatchStatus(FrozenLenient):
     """Whether the version that was promoted last holds what it showed; while the previous one is warm."""
 
     time: Time = Field(description="The last look.")
     bad: int = Field(0, description="Bad looks in a row.")
-    requests: float = Field(0, description="Requests; older ones fade out.")
-    errors: float = Field(0, description="Of these with 5xx.")
-    slow: float = Field(0, description="Of the predictions those over the critical latency.")
-    predictions: float = Field(0, description="Predictions.")
+    message: str = Field("", description="What the last look found.")
+    requests: int = Field(0, description="Requests since its promotion.")
+    errors: int = Field(0, description="Of these with 5xx.")
+    predictions: int = Field(0, description="Predictions since its promotion.")
+    slow: int = Field(0, description="Of these over the critical latency.")
+    evidence: Evidence = {}
 
 
 class ServingStatus(FrozenLenient):
@@ -66,6 +74,7 @@ class AnalysisStatus(FrozenLenient):
     message: str = Field("", description="Why.")
     stable: TrackCounts = Field(default=TrackCounts(), description="The version that serves.")
     candidate: TrackCounts = Field(default=TrackCounts(), description="The candidate.")
+    evidence: Evidence = {}
 
 
 class CandidateStatus(FrozenLenient):
