@@ -13,7 +13,8 @@ from heart_operator.api.training import Training
 from heart_trainer.compare import NotComparable
 from heart_trainer.errors import TrainerError
 from heart_trainer.mlflow_store import RegistryUnavailable, Store
-from heart_trainer.registry import Digests, already_registered, claim, register, seal, serving_model, sha256
+from heart_trainer.registry import Digests, already_registered, claim, register, seal, sha256
+from heart_trainer.serving_version import serving_model
 
 KEY = "row key of the namespace"
 REQUEST = TrainingRequest(

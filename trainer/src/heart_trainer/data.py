@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from heart_operator.api.contract import Feature, Target
-from heart_operator.api.handover import Env, TrainingRequest
+from heart_operator.api.handover import Env, JobRequest
 from heart_trainer.coerce import encode, numbers
 from heart_trainer.parse import parse, without_missing
 from heart_trainer.rows import equal_rows, row_keys
@@ -27,7 +27,7 @@ LAPTOP_KEY = b"heartops-laptop"
 log = logging.getLogger(__name__)
 
 
-def load(request: TrainingRequest, environ: Mapping[str, str], data: Path | None = None) -> Table:
+def load(request: JobRequest, environ: Mapping[str, str], data: Path | None = None) -> Table:
     """The dataset of a request, checked; `data`: a local file in place of its URI. Raises TrainerError."""
     content = fetch(request.dataset, request.access, data)
     builtin = data is None and request.dataset.uri.startswith("builtin://")
@@ -46,13 +46,13 @@ def row_key(environ: Mapping[str, str]) -> bytes:
     return key.encode() if key else LAPTOP_KEY
 
 
-def _mark_missing(raw: pd.DataFrame, request: TrainingRequest) -> pd.DataFrame:
+def _mark_missing(raw: pd.DataFrame, request: JobRequest) -> pd.DataFrame:
     everywhere = frozenset(request.dataset.missing_values)
     own = {f.name: everywhere | set(f.missing_values) for f in request.features}
     return raw.apply(lambda column: without_missing(column, own.get(str(column.name), everywhere)))
 
 
-def _table(raw: pd.DataFrame, request: TrainingRequest, secret: bytes, sha256: str, synthetic: bool) -> Table:
+def _table(raw: pd.DataFrame, request: JobRequest, secret: bytes, sha256: str, synthetic: bool) -> Table:
     encoded = pd.DataFrame({f.name: encode(raw[f.name], f) for f in request.features})
     x = encoded.to_numpy(np.float32)
     texts = raw[request.target.name]

@@ -3,7 +3,8 @@
 TrainerError
 ├── SourceError      the data could not be fetched, or must not be
 ├── DataInvalid      the file broke the contract: nothing but another file or contract mends it
-└── ExportFailed     the fitted model has no faithful ONNX form
+├── ExportFailed     the fitted model has no faithful ONNX form
+└── NotServable      a version registered by hand is not one that serving could answer with
 """
 
 from heart_operator.api.handover import FailureReason
@@ -36,3 +37,8 @@ class DataInvalid(TrainerError):
 class ExportFailed(TrainerError):
     def __init__(self, message: str) -> None:
         super().__init__("ExportFailed", message, permanent=True)
+
+
+class NotServable(TrainerError):
+    def __init__(self, message: str) -> None:
+        super().__init__("NotServable", message, permanent=True)

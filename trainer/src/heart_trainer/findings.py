@@ -110,6 +110,11 @@ def _conflicting(table: Table) -> int:
     return sum(len(outcomes[int(group)]) > 1 for group in table.groups)
 
 
+def not_compared(version: str, why: str) -> Finding:
+    """With the version that serves."""
+    return _finding("comparison", "InsufficientEvidence", f"not compared with version {version}, which serves: {why}")
+
+
 def onnx_parity(parity: float) -> Finding:
     verdict: Verdict = "Passed" if parity <= PARITY else "Failed"
     message = f"pipeline and ONNX model differ by at most {parity:.1e} (bound {PARITY:.0e})"

@@ -23,13 +23,14 @@ from heart_trainer.compare import NotComparable, compare, out_of_fold
 from heart_trainer.data import load
 from heart_trainer.evaluate import judged_sample, measure
 from heart_trainer.export import attach_package, output_scale, run_onnx
-from heart_trainer.findings import method_findings
+from heart_trainer.findings import method_findings, not_compared
 from heart_trainer.mlflow_store import Store, without_password
 from heart_trainer.plot_style import Subject
 from heart_trainer.plots import draw_plots
 from heart_trainer.profile import build_profile
 from heart_trainer.reference import reference_rows
-from heart_trainer.registry import Digests, already_registered, claim, register, serving_model, sha256
+from heart_trainer.registry import Digests, already_registered, claim, register, sha256
+from heart_trainer.serving_version import serving_model
 from heart_trainer.tracking import as_json, documents, figures, log_dataset, log_model, parameters, write_files
 from heart_trainer.train import fit
 from heart_trainer.values import Fitted, Table
@@ -138,8 +139,7 @@ def _compare(job: Job, store: Store, table: Table, fitted: Fitted) -> tuple[Comp
         seed = request.training.seed
         return compare(table, request.features, fitted.oof, serving, run_onnx, seed), ()
     except NotComparable as why:
-        message = f"not compared with version {request.serving.version}, which serves: {why}"
-        return None, (Finding(name="comparison", verdict="InsufficientEvidence", message=message),)
+        return None, (not_compared(request.serving.version, str(why)),)
 
 
 def _package(request: TrainingRequest, table: Table, fitted: Fitted, evaluation: Evaluation) -> ServingPackage:

@@ -1,30 +1,24 @@
-"""Registered versions: whose name it is, what an earlier pod already registered, and what may be believed of it."""
+"""Registered versions: whose name it is, what an earlier pod already registered, and how a version is marked."""
 
 import hashlib
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import onnx
 from mlflow.exceptions import MlflowException
-from pydantic import ValidationError
 
 from heart_operator.api.handover import (
     EVALUATION_PATH,
     MODEL_FILE,
-    OOF_PATH,
-    PACKAGE_KEY,
-    Evaluation,
-    OutOfFold,
-    ServingPackage,
-    ServingReference,
+    EvaluationRequest,
+    JobRequest,
     Tag,
     TrainingRequest,
     TrainingResult,
 )
-from heart_trainer.compare import NotComparable, ServingModel
 from heart_trainer.errors import TrainerError
-from heart_trainer.mlflow_store import RegistryUnavailable, Store
+from heart_trainer.mlflow_store import Store
 
 
 def sha256(data: bytes) -> str:
@@ -36,7 +30,7 @@ def seal(row_key: str, trigger: str, artifact: str, evaluation: str) -> str:
     return hmac.new(row_key.encode(), "\n".join((trigger, artifact, evaluation)).encode(), hashlib.sha256).hexdigest()
 
 
-def claim(store: Store, request: TrainingRequest) -> None:
+def claim(store: Store, request: JobRequest) -> None:
     """Take the registered model for this HeartModel. Raises TrainerError (RegistryNameTaken) when it is another's."""
     ours = f"{request.namespace}/{request.name}"
     with store.speaking():
@@ -62,20 +56,22 @@ def already_registered(store: Store, request: TrainingRequest, row_key: str) -> 
         clause = f"name = '{request.registry_name}' and tags.`{Tag.TRIGGER}` = '{request.trigger}'"
         versions = store.client.search_model_versions(clause)
     for version in sorted(versions, key=lambda found: int(found.version)):
-        result = _sealed(version, row_key)
+        result = sealed(version, row_key)
         if result and _stored(store, version, result):
             return result
     return None
 
 
-def _sealed(version: Any, row_key: str) -> TrainingResult | None:
+def sealed(version: Any, row_key: str) -> TrainingResult | None:
+    """What the tags of MLflow's version say, when a Job of ours has written them."""
     tags = version.tags
     artifact, evaluation = tags.get(Tag.ARTIFACT_SHA256, ""), tags.get(Tag.EVALUATION_SHA256, "")
     expected = seal(row_key, tags.get(Tag.TRIGGER, ""), artifact, evaluation)
     if not hmac.compare_digest(expected, tags.get(Tag.SEAL, "")):
         return None
+    run_id = tags.get(Tag.EVALUATION_RUN, version.run_id)
     return TrainingResult(
-        version=str(version.version), run_id=version.run_id, artifact_sha256=artifact, evaluation_sha256=evaluation
+        version=str(version.version), run_id=run_id, artifact_sha256=artifact, evaluation_sha256=evaluation
     )
 
 
@@ -83,46 +79,6 @@ def _stored(store: Store, version: Any, result: TrainingResult) -> bool:
     model = store.read_version(version.name, version.version, MODEL_FILE)
     evaluation = store.read_run(result.run_id, EVALUATION_PATH)
     return sha256(model) == result.artifact_sha256 and sha256(evaluation) == result.evaluation_sha256
-
-
-def serving_model(store: Store, registry_name: str, reference: ServingReference, row_key: str) -> ServingModel:
-    """The version that serves, every file of it checked against a digest. Raises NotComparable."""
-    try:
-        with store.speaking():
-            version = store.client.get_model_version(registry_name, reference.version)
-        data = store.read_version(version.name, version.version, MODEL_FILE)
-        if sha256(data) != reference.digest:
-            raise NotComparable("its file in the registry is not the one that serves (digests differ)")
-        result = _sealed(version, row_key)
-        if result is None:
-            raise NotComparable(
-                "its tags carry no seal of this row key, so that rows it has learnt cannot be told from new ones"
-            )
-        return ServingModel(reference, data, read_package(data), _sealed_rows(store, result))
-    except RegistryUnavailable as error:
-        raise NotComparable(f"its files could not be read: {error.message}") from error
-
-
-def _sealed_rows(store: Store, result: TrainingResult) -> OutOfFold:
-    """Its out-of-fold predictions, through the chain seal → evaluation → predictions."""
-    evaluation = store.read_run(result.run_id, EVALUATION_PATH)
-    rows = store.read_run(result.run_id, OOF_PATH)
-    try:
-        expected = Evaluation.model_validate_json(evaluation).out_of_fold_sha256
-        if sha256(evaluation) != result.evaluation_sha256 or sha256(rows) != expected:
-            raise NotComparable("its evaluation in the registry was changed after training (digests differ)")
-        return OutOfFold.model_validate_json(rows)
-    except ValidationError as error:
-        raise NotComparable("its evaluation was written by a version of HeartOps that cannot be read here") from error
-
-
-def read_package(model: bytes) -> ServingPackage:
-    """The package inside an ONNX file of ours. Raises NotComparable when there is none."""
-    properties = {entry.key: entry.value for entry in onnx.load_model_from_string(model).metadata_props}
-    try:
-        return ServingPackage.model_validate_json(properties.get(PACKAGE_KEY, ""))
-    except ValidationError as error:
-        raise NotComparable("its file holds no serving package that can be read here") from error
 
 
 @dataclass(frozen=True)
@@ -136,7 +92,36 @@ def register(
     store: Store, request: TrainingRequest, run_id: str, model_id: str, digests: Digests, row_key: str
 ) -> TrainingResult:
     """The last step of a training: a version with all its tags, in one call."""
-    tags = {
+    version = create_version(store, request.registry_name, run_id, model_id, _tags(request, digests, row_key))
+    return _result(version, run_id, digests)
+
+
+def create_version(store: Store, registry_name: str, run_id: str, model_id: str, tags: Mapping[str, str]) -> str:
+    with store.speaking():
+        version = store.client.create_model_version(
+            registry_name,
+            f"models:/{model_id}",
+            run_id=run_id,
+            tags=dict(tags),
+            await_creation_for=60,
+            model_id=model_id,
+        )
+    return str(version.version)
+
+
+def mark_evaluated(
+    store: Store, request: EvaluationRequest, run_id: str, digests: Digests, row_key: str
+) -> TrainingResult:
+    """The last step of an evaluation: what was measured of somebody's version, beside it. The seal comes last."""
+    tags = {Tag.EVALUATION_RUN: run_id, **_tags(request, digests, row_key)}
+    with store.speaking():
+        for key, value in tags.items():
+            store.client.set_model_version_tag(request.registry_name, request.version, key, value)
+    return _result(request.version, run_id, digests)
+
+
+def _tags(request: JobRequest, digests: Digests, row_key: str) -> dict[str, str]:
+    return {
         Tag.TRIGGER: request.trigger,
         Tag.JOB: request.job,
         Tag.MODEL: f"{request.namespace}/{request.name}",
@@ -145,17 +130,11 @@ def register(
         Tag.DATASET_SHA256: digests.dataset,
         Tag.SEAL: seal(row_key, request.trigger, digests.artifact, digests.evaluation),
     }
-    with store.speaking():
-        version = store.client.create_model_version(
-            request.registry_name,
-            f"models:/{model_id}",
-            run_id=run_id,
-            tags=tags,
-            await_creation_for=60,
-            model_id=model_id,
-        )
+
+
+def _result(version: str, run_id: str, digests: Digests) -> TrainingResult:
     return TrainingResult(
-        version=str(version.version),
+        version=version,
         run_id=run_id,
         artifact_sha256=digests.artifact,
         evaluation_sha256=digests.evaluation,

@@ -21,6 +21,7 @@ from heart_operator.api.handover import (
     OOF_PATH,
     PROFILE_PATH,
     Evaluation,
+    JobRequest,
     TrainingRequest,
 )
 from heart_trainer.errors import TrainerError
@@ -66,15 +67,18 @@ def write_files(
     folder: Path, fitted: Fitted, documents: Mapping[str, bytes], card: str, plots: Mapping[str, bytes]
 ) -> None:
     """Lay out the run's artifacts under `folder`. `documents`: evaluation, out-of-fold predictions, profile."""
-    parts = {**documents, CARD_PATH: card.encode(), **{f"plots/{name}.png": png for name, png in plots.items()}}
-    for path, data in parts.items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_bytes(data)
+    write(folder, {**documents, CARD_PATH: card.encode(), **{f"plots/{name}.png": png for name, png in plots.items()}})
     (folder / PIPELINE_PATH).parent.mkdir(exist_ok=True)
     joblib.dump(fitted.pipeline, folder / PIPELINE_PATH, compress=3)
 
 
-def log_dataset(store: Store, run_id: str, request: TrainingRequest, table: Table) -> None:
+def write(folder: Path, files: Mapping[str, bytes]) -> None:
+    for path, data in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(data)
+
+
+def log_dataset(store: Store, run_id: str, request: JobRequest, table: Table) -> None:
     """MLflow's own record of the dataset; its digest field holds 36 characters."""
     digest = table.raw_sha256.removeprefix("sha256:")[:36]
     source = without_password(request.dataset.uri)
