@@ -59,5 +59,10 @@ class Answers:
             for choice, row in answers
         ]
 
+    def plain(self, outputs: Matrix) -> list[Any]:
+        """The same for protocols in which an answer with a single field is that field's value (a regression's)."""
+        answers = self.read(outputs)
+        return answers if self.classes else [answer["prediction"] for answer in answers]
+
     def _class(self, choice: int) -> dict[str, Any]:
         return {"prediction": self.classes[choice], "label": self.labels[choice]}

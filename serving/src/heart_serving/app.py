@@ -6,6 +6,8 @@ from heart_serving.answers import Answers
 from heart_serving.contract import Contract
 from heart_serving.dialects import Dialect, Predict
 from heart_serving.edge import Edge
+from heart_serving.invocations import Invocations
+from heart_serving.kservev1 import KServeV1
 from heart_serving.log import RequestLog
 from heart_serving.metrics import ServingMetrics
 from heart_serving.model import Model
@@ -35,6 +37,8 @@ def create_app(model: Model, settings: Settings, log: RequestLog | None = None) 
         "/predict": Predict(contract, answers, settings.version),
         f"/v2/models/{settings.name}/infer": inference,
         f"/v2/models/{settings.name}/versions/{settings.version}/infer": inference,
+        f"/v1/models/{settings.name}:predict": KServeV1(contract, answers),
+        "/invocations": Invocations(contract, answers),
     }
     framework = build_framework(model, settings, inference, metrics, readiness)
     return Application(Edge(model, settings, dialects, framework, metrics, log), readiness, log)

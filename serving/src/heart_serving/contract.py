@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from heart_operator.api.contract import Feature
-from heart_serving.errors import Invalid, Violation
+from heart_serving.errors import Invalid, Problem, Violation
 from heart_serving.violations import FLOAT32_MAX, MAX_VIOLATIONS, explain_record
 
 NAN = float("nan")
@@ -72,12 +72,19 @@ class Contract:
     def rows(self, records: Sequence[Any], *, single: bool = False) -> npt.NDArray[np.float32]:
         """float32 [records, features]. Raises Invalid with every violation, capped, for the first bad records.
 
-        `single`: there is one record and no list, so that paths need no position.
+        Problem 413 for too many. `single`: there is one record and no list, so that paths need no position.
         """
+        if not 0 < len(records) <= self.max_rows:
+            raise self._wrong_count(len(records))
         values: list[float] = []
         if not all(self.encode(record, values) for record in records):
             raise Invalid(self.violations(records, single=single))
         return np.frombuffer(array("f", values), np.float32).reshape(len(records), len(self.columns))
+
+    def _wrong_count(self, count: int) -> Problem:
+        if count:
+            return Problem(413, f"at most {self.max_rows} records are answered at once: send them in parts")
+        return Invalid([Violation((), "too_short", "must hold at least one record")])
 
     def encode(self, record: Any, out: list[float]) -> bool:
         """Appends one value per feature; False (with `out` spoilt) when anything is wrong with the record."""

@@ -1,14 +1,15 @@
 """A dialect is how one protocol writes questions, answers and refusals; what happens between is the same for all."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from heart_serving.answers import Answers
 from heart_serving.contract import Contract
-from heart_serving.errors import Invalid, Problem, Violation
+from heart_serving.errors import NO_HEADERS, Invalid, Problem, Violation
 from heart_serving.jsonbody import parse_json, refuse_duplicates
 
 Matrix = npt.NDArray[np.float32]
@@ -22,6 +23,15 @@ class Question:
     single: bool = False
     id: str | None = None
     outputs: tuple[str, ...] = ()
+    binary: frozenset[str] = frozenset()
+    """Outputs that are to come as bytes behind the JSON (Open Inference Protocol)."""
+
+
+class Reply(NamedTuple):
+    """A finished answer, for dialects that do not answer in plain JSON."""
+
+    body: bytes
+    headers: Mapping[str, str] = NO_HEADERS
 
 
 class Dialect(Protocol):
@@ -29,7 +39,7 @@ class Dialect(Protocol):
         """Raises Problem."""
 
     def write(self, question: Question, outputs: Matrix, request_id: str) -> Any:
-        """The JSON answer."""
+        """The JSON answer, or a Reply."""
 
     def refuse(self, problem: Problem) -> Any:
         """The JSON body of a refusal."""
@@ -57,10 +67,6 @@ class Predict:
     def _list(self, document: Any) -> list[Any]:
         if type(document) is not list:
             raise Invalid([Violation((), "dict_type", "must be one record (an object) or a list of records")])
-        if not document:
-            raise Invalid([Violation((), "too_short", "must hold at least one record")])
-        if len(document) > self.contract.max_rows:
-            raise Problem(413, f"at most {self.contract.max_rows} records are answered at once: send them in parts")
         return document
 
     def write(self, question: Question, outputs: Matrix, request_id: str) -> Any:

@@ -14,12 +14,13 @@ from typing import Any
 
 import orjson
 
-from heart_serving.dialects import Dialect, Matrix
+from heart_serving.dialects import Dialect, Matrix, Reply
 from heart_serving.errors import Problem
-from heart_serving.intake import OVERLOADED, ClientGone, Head, Intake, check_json, read_head
+from heart_serving.intake import OVERLOADED, ClientGone, Head, Intake, check_binary, check_json, read_head
 from heart_serving.log import RequestLog
 from heart_serving.metrics import ServingMetrics
 from heart_serving.model import Model
+from heart_serving.oip import OpenInference
 from heart_serving.settings import Settings
 
 INLINE_BYTES = 64 * 1024
@@ -86,8 +87,8 @@ class Edge:
         headers: Mapping[str, str] = {}
         try:
             self._admit(scope["method"])
-            check_json(head)
-            body = await self._predict(dialect, head, receive, call)
+            dialect = accept(dialect, head)
+            body, headers = await self._predict(dialect, head, receive, call)
             status = 200
             self._observe(call)
         except ClientGone:
@@ -108,7 +109,7 @@ class Edge:
         if len(self.tasks) - self._intake.waiting > self._max_in_flight:
             raise Problem(503, "the server is busy: try again", OVERLOADED)
 
-    async def _predict(self, dialect: Dialect, head: Head, receive: Any, call: Call) -> bytes:
+    async def _predict(self, dialect: Dialect, head: Head, receive: Any, call: Call) -> Reply:
         body = await self._intake.read(receive, head.length)
         call.received = time.perf_counter()
         try:
@@ -119,15 +120,16 @@ class Edge:
         finally:
             self._intake.release(len(body))
 
-    def _work(self, dialect: Dialect, body: bytes, call: Call) -> bytes:
+    def _work(self, dialect: Dialect, body: bytes, call: Call) -> Reply:
         question = dialect.read(body)
         call.rows = len(question.rows)
         call.parsed = time.perf_counter()
         call.outputs = outputs = self._run(question.rows)
         call.predicted = time.perf_counter()
-        answer = orjson.dumps(dialect.write(question, outputs, call.id))
+        answer = dialect.write(question, outputs, call.id)
+        reply = answer if type(answer) is Reply else Reply(orjson.dumps(answer))
         call.written = time.perf_counter()
-        return answer
+        return reply
 
     def _observe(self, call: Call) -> None:
         metrics = self._metrics
@@ -167,10 +169,21 @@ class Edge:
             self._finish(call, status)
 
 
+def accept(dialect: Dialect, head: Head) -> Dialect:
+    """The dialect for a request of this head. Raises Problem 415 for what it does not read."""
+    if head.json_length is None:
+        check_json(head)
+        return dialect
+    if not isinstance(dialect, OpenInference):
+        raise Problem(415, "binary tensor data belongs to the Open Inference Protocol: send plain JSON")
+    check_binary(head)
+    return dialect.with_binary_data(head.json_length)
+
+
 async def respond(send: Any, status: int, body: bytes, request_id: str, headers: Mapping[str, str]) -> None:
-    """A complete JSON response."""
-    fields = [
-        (b"content-type", b"application/json"),
+    """A complete response: JSON, if no header says otherwise."""
+    fields = [] if "Content-Type" in headers else [(b"content-type", b"application/json")]
+    fields += [
         (b"content-length", b"%d" % len(body)),
         (b"x-request-id", request_id.encode()),
     ]

@@ -28,11 +28,13 @@ class Head(NamedTuple):
     length: int | None = None
     request_id: str = ""
     encoded: bool = False
+    json_length: int | None = None
+    """Bytes of JSON before binary tensor data, as the header says (-1: not a number)."""
 
 
 def read_head(headers: Iterable[tuple[bytes, bytes]]) -> Head:
     """Names come in lower case (ASGI)."""
-    content_type, length, request_id, encoded = b"", None, "", False
+    content_type, length, request_id, encoded, json_length = b"", None, "", False, None
     for name, value in headers:
         if name == b"content-type":
             content_type = value
@@ -42,7 +44,9 @@ def read_head(headers: Iterable[tuple[bytes, bytes]]) -> Head:
             request_id = value.decode()
         elif name == b"content-encoding":
             encoded = value.lower() != b"identity"
-    return Head(content_type, length, request_id or new_request_id(), encoded)
+        elif name == b"inference-header-content-length":
+            json_length = int(value) if value.isdigit() and len(value) < 20 else -1
+    return Head(content_type, length, request_id or new_request_id(), encoded, json_length)
 
 
 def new_request_id() -> str:
@@ -62,6 +66,12 @@ def check_json(head: Head) -> None:
     for parameter in parameters:
         if parameter.startswith(b"charset=") and parameter[8:].strip(b'"') not in (b"utf-8", b"utf8", b"us-ascii"):
             raise Problem(415, "the body must be encoded in UTF-8")
+
+
+def check_binary(head: Head) -> None:
+    """The same for JSON with the bytes of tensors behind it."""
+    if head.encoded or head.content_type not in (b"application/octet-stream", b"application/json"):
+        raise Problem(415, "JSON with binary tensor data must come as application/octet-stream, not compressed")
 
 
 class Intake:

@@ -35,3 +35,21 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise Problem(400, "the body has two entries of the same name in one object")
     return found
+
+
+def refuse_duplicates_of(document: Any, body: bytes) -> None:
+    """The same for a document of any form."""
+    refuse_duplicates(body, count_keys(document))
+
+
+def count_keys(document: Any) -> int:
+    """Entries of every object in the document. Without recursion: the parser allows more levels than Python does."""
+    keys, waiting = 0, [document]
+    while waiting:
+        value = waiting.pop()
+        if type(value) is dict:
+            keys += len(value)
+            waiting.extend(value.values())
+        elif type(value) is list and value and type(value[0]) in (dict, list):
+            waiting.extend(value)
+    return keys

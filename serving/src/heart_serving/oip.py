@@ -1,15 +1,19 @@
 """`POST /v2/models/…/infer`: the Open Inference Protocol as a dialect, and the model's metadata in it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from heart_serving.answers import Answers
-from heart_serving.contract import Contract
-from heart_serving.dialects import Matrix, Question
-from heart_serving.errors import Invalid, Problem, Violation
-from heart_serving.jsonbody import parse_json, refuse_duplicates
-from heart_serving.tensors import datatype_of, read_tensor, to_records
+import orjson
 
+from heart_serving.answers import Answers
+from heart_serving.binary import HEADER, Tail, write_values
+from heart_serving.contract import Contract
+from heart_serving.dialects import Matrix, Question, Reply
+from heart_serving.errors import Problem
+from heart_serving.jsonbody import parse_json, refuse_duplicates_of
+from heart_serving.tensors import check_parameters, datatype_of, read_tensor, to_records
+
+Json = dict[str, Any]
 MAX_ID = 256
 
 
@@ -21,56 +25,79 @@ class OpenInference:
     answers: Answers
     name: str
     version: str
+    json_length: int | None = None
+    """Of a request with binary tensor data: where its JSON ends."""
+
+    def with_binary_data(self, json_length: int) -> "OpenInference":
+        """The dialect for one request whose header says so."""
+        return replace(self, json_length=json_length)
 
     def read(self, body: bytes) -> Question:
-        document = parse_json(body)
+        text, tail = self._split(body)
+        document = parse_json(text)
         if type(document) is not dict or type(document.get("inputs")) is not list or not document["inputs"]:
-            raise Problem(422, "inputs: must be a list of tensors")
-        if len(document["inputs"]) > len(self.contract.features):
-            raise Problem(422, "inputs: there are more tensors than features")
-        refuse_duplicates(body, count_keys(document))
-        tensors = [read_tensor(item, self.contract.max_rows) for item in document["inputs"]]
-        records = to_records(tensors, self.contract.features)
-        if not records:
-            raise Invalid([Violation(("inputs",), "too_short", "must hold at least one row")])
-        wanted = self._wanted(document.get("outputs"))
-        return Question(self.contract.rows(records), id=self._id(document.get("id")), outputs=wanted)
+            raise Problem(400, "inputs: must be a list of tensors")
+        refuse_duplicates_of(document, text)
+        check_parameters(document, "request")
+        tensors = [read_tensor(item, tail) for item in document["inputs"]]
+        tail.check_used()
+        names, binary = self._wanted(document)
+        rows = self.contract.rows(to_records(tensors, self.contract.features))
+        return Question(rows, id=self._id(document.get("id")), outputs=names, binary=binary)
+
+    def _split(self, body: bytes) -> tuple[bytes, Tail]:
+        """The JSON, and what comes behind it."""
+        if self.json_length is None:
+            return body, Tail()
+        if not 0 <= self.json_length <= len(body):
+            raise Problem(400, f"the header {HEADER} must say how many bytes of the body are JSON")
+        return body[: self.json_length], Tail(body[self.json_length :])
 
     def _id(self, value: Any) -> str | None:
         if value is not None and (type(value) is not str or len(value) > MAX_ID):
-            raise Problem(422, f"id: must be a string of at most {MAX_ID} characters")
+            raise Problem(400, f"id: must be a string of at most {MAX_ID} characters")
         return value
 
-    def _wanted(self, outputs: Any) -> tuple[str, ...]:
+    def _wanted(self, document: Json) -> tuple[tuple[str, ...], frozenset[str]]:
+        """Names of the outputs to answer with, in the order asked for, and which of them as bytes."""
         names = tuple(item["name"] for item in self.output_metadata())
-        if not outputs:
-            return names
+        outputs = document.get("outputs") or [{"name": name} for name in names]
         if type(outputs) is not list or not all(type(o) is dict and o.get("name") in names for o in outputs):
-            raise Problem(422, f"outputs: this model has {', '.join(names)}")
-        return tuple(dict.fromkeys(output["name"] for output in outputs))
+            raise Problem(400, f"outputs: this model has {', '.join(names)}")
+        for output in outputs:
+            check_parameters(output, f"outputs.{output['name']}")
+        every = (document.get("parameters") or {}).get("binary_data_output", False)
+        wanted = {o["name"]: (o.get("parameters") or {}).get("binary_data", every) for o in outputs}
+        return tuple(wanted), frozenset(name for name, binary in wanted.items() if binary)
 
     def write(self, question: Question, outputs: Matrix, request_id: str) -> Any:
         answers = self.answers.read(outputs)
-        rows = len(answers)
         data: dict[str, list[Any]] = {"prediction": [answer["prediction"] for answer in answers]}
         if self.answers.classes:
             data["label"] = [answer["label"] for answer in answers]
             data["probabilities"] = outputs.ravel().tolist()
-        tensors = {item["name"]: item for item in self.output_metadata()}
-        return {
+        described = {item["name"]: item for item in self.output_metadata()}
+        chunks: list[bytes] = []
+        tensors = []
+        for name in question.outputs:
+            tensor = described[name] | {"shape": [len(answers), *described[name]["shape"][1:]]}
+            if name in question.binary:
+                chunks.append(write_values(data[name], tensor["datatype"]))
+                tensors.append(tensor | {"parameters": {"binary_data_size": len(chunks[-1])}})
+            else:
+                tensors.append(tensor | {"data": data[name]})
+        answer = {
             "model_name": self.name,
             "model_version": self.version,
             "id": question.id or request_id,
-            "outputs": [
-                tensors[name] | {"shape": [rows, *tensors[name]["shape"][1:]], "data": data[name]}
-                for name in question.outputs
-            ],
+            "outputs": tensors,
         }
+        return binary_reply(answer, chunks) if question.binary else answer
 
     def refuse(self, problem: Problem) -> Any:
         return {"error": problem.message}
 
-    def metadata(self) -> dict[str, Any]:
+    def metadata(self) -> Json:
         return {
             "name": self.name,
             "versions": [self.version],
@@ -82,7 +109,7 @@ class OpenInference:
             "outputs": self.output_metadata(),
         }
 
-    def output_metadata(self) -> list[dict[str, Any]]:
+    def output_metadata(self) -> list[Json]:
         classes = self.answers.classes
         if not classes:
             return [{"name": "prediction", "datatype": "FP32", "shape": [-1]}]
@@ -94,14 +121,6 @@ class OpenInference:
         ]
 
 
-def count_keys(document: Any) -> int:
-    """Entries of every object in the document. Without recursion: the parser allows more levels than Python does."""
-    keys, waiting = 0, [document]
-    while waiting:
-        value = waiting.pop()
-        if type(value) is dict:
-            keys += len(value)
-            waiting.extend(value.values())
-        elif type(value) is list and value and type(value[0]) in (dict, list):
-            waiting.extend(value)
-    return keys
+def binary_reply(answer: Json, chunks: list[bytes]) -> Reply:
+    text = orjson.dumps(answer)
+    return Reply(text + b"".join(chunks), {"Content-Type": "application/octet-stream", HEADER: str(len(text))})

@@ -1,25 +1,25 @@
-"""The Open Inference Protocol's tensors: to records of the contract, and back.
+"""The Open Inference Protocol's tensors: checked, and turned into records of the contract.
 
 https://github.com/open-inference/open-inference-protocol/blob/main/specification/protocol/inference_rest.md
 Values in tensors are those of the contract (a category's value, not its code), so that every route means the same.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from heart_operator.api.contract import Feature
-from heart_operator.api.handover import ONNX_INPUT
+from heart_serving.binary import Tail
 from heart_serving.errors import Problem
-from heart_serving.violations import plain_name
+from heart_serving.tables import Records, from_columns, from_rows
+from heart_serving.violations import FLOAT32_MAX, plain_name
 
-INTEGERS = frozenset({"INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"})
-FLOATS = frozenset({"FP16", "FP32", "FP64"})
-DATATYPES: dict[str, frozenset[type]] = (
-    dict.fromkeys(INTEGERS, frozenset({int}))
-    | dict.fromkeys(FLOATS, frozenset({int, float}))
-    | {"BOOL": frozenset({bool}), "BYTES": frozenset({str})}
-)
+INTEGERS = {f"INT{bits}": (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) for bits in (8, 16, 32, 64)} | {
+    f"UINT{bits}": (0, 2**bits - 1) for bits in (8, 16, 32, 64)
+}
+FLOATS = {"FP16": 65504.0, "FP32": FLOAT32_MAX, "FP64": float("inf")}
+"""The largest number of each."""
+DATATYPES = ("BOOL", *INTEGERS, *FLOATS, "BYTES")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,85 +31,80 @@ class Tensor:
     values: list[Any]
 
 
-def read_tensor(item: Any, max_rows: int) -> Tensor:
-    """Raises Problem with the tensor's name and what is wrong."""
+def read_tensor(item: Any, tail: Tail) -> Tensor:
+    """Raises Problem 400 with the tensor's name and what is wrong."""
     if type(item) is not dict or type(item.get("name")) is not str:
-        raise Problem(422, "inputs: every tensor must be an object with a name")
-    name, shape, datatype, data = plain_name(item["name"]), item.get("shape"), item.get("datatype"), item.get("data")
+        raise Problem(400, "inputs: every tensor must be an object with a name")
+    name, shape, datatype = plain_name(item["name"]), item.get("shape"), item.get("datatype")
+    where = f"inputs.{name}"
+    check_parameters(item, where)
     if type(shape) is not list or not 1 <= len(shape) <= 2 or any(type(n) is not int or n < 0 for n in shape):
-        raise Problem(422, f"inputs.{name}.shape: must be [rows] or [rows, columns]")
+        raise Problem(400, f"{where}.shape: must be [rows] or [rows, columns]")
     if type(datatype) is not str or datatype not in DATATYPES:
-        raise Problem(422, f"inputs.{name}.datatype: must be one of {', '.join(DATATYPES)}")
-    if type(data) is not list:
-        raise Problem(422, f"inputs.{name}.data: must be a list of values (binary tensor data is not supported)")
-    if shape[0] > max_rows:
-        raise Problem(413, f"at most {max_rows} records are answered at once: send them in parts")
-    values = flatten(data, len(shape))
+        raise Problem(400, f"{where}.datatype: must be one of {', '.join(DATATYPES)}")
+    values = flatten(item["data"], shape, where) if "data" in item else tail.take(item, datatype, where)
     if len(values) != shape[0] * (shape[1] if len(shape) == 2 else 1):
-        raise Problem(422, f"inputs.{name}.data: must hold as many values as its shape says")
-    if not set(map(type, values)) <= DATATYPES[datatype] | {type(None)}:
-        raise Problem(422, f"inputs.{name}.data: every value must be of its datatype {datatype}")
+        raise Problem(400, f"{where}.data: must hold as many values as its shape says")
+    if not all_of(values, datatype):
+        raise Problem(400, f"{where}.data: every value must be of its datatype {datatype}")
     return Tensor(name, tuple(shape), values)
 
 
-def flatten(data: list[Any], depth: int) -> list[Any]:
+def check_parameters(item: dict[str, Any], where: str) -> None:
+    """Parameters that nobody knows are allowed, in the protocol's form."""
+    given = item.get("parameters")
+    if given is None:
+        return
+    if type(given) is not dict or not all(isinstance(value, str | int | float) for value in given.values()):
+        raise Problem(400, f"{where}.parameters: must be an object of strings, numbers and booleans")
+
+
+def flatten(data: Any, shape: list[int], where: str) -> list[Any]:
     """Row-major values of a list that is flat, or nested as deep as the shape; anything deeper fails on its type."""
-    if depth > 1 and data and all(type(row) is list and len(row) == len(data[0]) for row in data):
+    if type(data) is not list:
+        raise Problem(400, f"{where}.data: must be a list of values")
+    if len(shape) == 2 and data and all(type(row) is list and len(row) == shape[1] for row in data):
         return [value for row in data for value in row]
     return data
 
 
-def to_records(tensors: list[Tensor], features: tuple[Feature, ...]) -> list[dict[str, Any]]:
-    """One record per row, from one tensor per feature or from a single tensor [rows, features]."""
-    by_name = {feature.name: feature for feature in features}
-    if len(tensors) == 1 and (tensors[0].name not in by_name or len(features) == 1):
-        return _from_matrix(tensors[0], features)
-    return _from_columns(tensors, by_name)
+def all_of(values: list[Any], datatype: str) -> bool:
+    """Whether every value that is not null is one of the datatype. 1.0 is an integer in JSON."""
+    types = set(map(type, values)) - {type(None)}
+    if datatype == "BOOL":
+        return types <= {bool}
+    if datatype == "BYTES":
+        return types <= {str}
+    if not types <= {int, float}:
+        return False
+    if datatype in FLOATS:
+        return all(-FLOATS[datatype] <= value <= FLOATS[datatype] for value in values if value is not None)
+    low, high = INTEGERS[datatype]
+    return all(low <= value <= high and value == value // 1 for value in values if value is not None)
 
 
-def _from_matrix(tensor: Tensor, features: tuple[Feature, ...]) -> list[dict[str, Any]]:
-    width = tensor.shape[1] if len(tensor.shape) == 2 else 1
-    if width != len(features) or tensor.name not in (ONNX_INPUT, "input-0", "input", *(f.name for f in features)):
-        raise Problem(
-            422, f"inputs: send one tensor per feature, or one named {ONNX_INPUT} of shape [rows, {len(features)}]"
-        )
-    readers = [(feature.name, _reader(feature)) for feature in features]
-    rows = (tensor.values[start : start + width] for start in range(0, len(tensor.values), width))
-    return [
-        {name: read(value) for (name, read), value in zip(readers, row, strict=True) if value is not None}
-        for row in rows
-    ]
+def to_records(tensors: Sequence[Tensor], features: Sequence[Feature]) -> Records:
+    """One record per row, from one tensor per feature, or from a single one [rows, features] of whatever name."""
+    names = [feature.name for feature in features]
+    if len(tensors) == 1 and len(tensors[0].shape) == 2 and tensors[0].shape[1] == len(names):
+        values, width = tensors[0].values, len(names)
+        rows = [values[start : start + width] for start in range(0, len(values), width)]
+        return from_rows(rows, names, features, "inputs")
+    if len(tensors) == 1 and tensors[0].name not in names:
+        raise Problem(400, f"inputs: send one tensor per feature, or a single one of shape [rows, {len(names)}]")
+    return from_columns(_columns(tensors), features)
 
 
-def _from_columns(tensors: list[Tensor], features: dict[str, Feature]) -> list[dict[str, Any]]:
-    rows = tensors[0].shape[0] if tensors else 0
-    records: list[dict[str, Any]] = [{} for _ in range(rows)]
-    seen = set()
+def _columns(tensors: Sequence[Tensor]) -> dict[str, list[Any]]:
+    rows = tensors[0].shape[0]
+    columns: dict[str, list[Any]] = {}
     for tensor in tensors:
-        if tensor.name not in features or tensor.name in seen:
-            problem = "is given twice" if tensor.name in seen else "is not a feature of this model"
-            raise Problem(422, f"inputs.{tensor.name}: {problem}")
-        if tensor.shape[0] != rows or tensor.shape[1:] not in ((), (1,)):
-            raise Problem(422, f"inputs.{tensor.name}.shape: must be [{rows}] or [{rows}, 1] as of the other tensors")
-        seen.add(tensor.name)
-        read = _reader(features[tensor.name])
-        for record, value in zip(records, tensor.values, strict=True):
-            if value is not None:
-                record[tensor.name] = read(value)
-    return records
-
-
-def _reader(feature: Feature) -> Callable[[Any], Any]:
-    """A numeric tensor writes a boolean as 0 or 1; everything else is the contract's to judge."""
-    return _as_boolean if feature.type == "boolean" else _as_is
-
-
-def _as_boolean(value: Any) -> Any:
-    return bool(value) if type(value) in (int, float) and value in (0, 1) else value
-
-
-def _as_is(value: Any) -> Any:
-    return value
+        if tensor.name in columns:
+            raise Problem(400, f"inputs.{tensor.name}: is given twice")
+        if tensor.shape not in ((rows,), (rows, 1)):
+            raise Problem(400, f"inputs.{tensor.name}.shape: must be [{rows}] or [{rows}, 1] as of the other tensors")
+        columns[tensor.name] = tensor.values
+    return columns
 
 
 def datatype_of(feature: Feature) -> str:
