@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from heart_operator.api.base import Frozen, FrozenLenient
 from heart_operator.api.contract import Dataset, Feature, FeatureType, Target
+from heart_operator.api.explanation import Explanation
 from heart_operator.api.training import Training
 
 PACKAGE_KEY = "heartops.package"
@@ -50,6 +51,7 @@ class Env:
     MODEL_FILE = "HEARTOPS_MODEL_FILE"  # /model/model.onnx
     REGISTRY_NAME = "HEARTOPS_REGISTRY_NAME"
     MIRROR_FILE = "HEARTOPS_MIRROR_FILE"  # MirrorTarget as JSON, changed while pods run
+    EXPLANATIONS = "HEARTOPS_EXPLANATIONS"  # true | false: whether /explain answers
     SIBLINGS = "HEARTOPS_SIBLINGS"  # host:port of the headless Service of this model's ready pods
 
 
@@ -284,3 +286,4 @@ class ServingPackage(FrozenLenient):
     synthetic: bool = False
     metrics: dict[str, Estimate] = {}
     reference: ReferenceRows
+    explanation: Explanation | None = None
