@@ -11,7 +11,7 @@ from heart_serving.contract import Contract
 from heart_serving.dialects import Matrix, Question, Reply
 from heart_serving.errors import Problem
 from heart_serving.jsonbody import parse_json, refuse_duplicates_of
-from heart_serving.tensors import check_parameters, datatype_of, read_tensor, to_records
+from heart_serving.tensors import check_parameters, datatype_of, describe_outputs, read_tensor, to_records
 
 Json = dict[str, Any]
 MAX_ID = 256
@@ -60,7 +60,7 @@ class OpenInference:
 
     def _wanted(self, document: Json) -> tuple[tuple[str, ...], frozenset[str]]:
         """Names of the outputs to answer with, in the order asked for, and which of them as bytes."""
-        names = tuple(item["name"] for item in self.output_metadata())
+        names = tuple(item["name"] for item in describe_outputs(self.answers))
         outputs = document.get("outputs") or [{"name": name} for name in names]
         if type(outputs) is not list or not all(type(o) is dict and o.get("name") in names for o in outputs):
             raise Problem(400, f"outputs: this model has {', '.join(names)}")
@@ -76,7 +76,7 @@ class OpenInference:
         if self.answers.classes:
             data["label"] = [answer["label"] for answer in answers]
             data["probabilities"] = outputs.ravel().tolist()
-        described = {item["name"]: item for item in self.output_metadata()}
+        described = {item["name"]: item for item in describe_outputs(self.answers)}
         chunks: list[bytes] = []
         tensors = []
         for name in question.outputs:
@@ -106,19 +106,8 @@ class OpenInference:
                 {"name": feature.name, "datatype": datatype_of(feature), "shape": [-1]}
                 for feature in self.contract.features
             ],
-            "outputs": self.output_metadata(),
+            "outputs": describe_outputs(self.answers),
         }
-
-    def output_metadata(self) -> list[Json]:
-        classes = self.answers.classes
-        if not classes:
-            return [{"name": "prediction", "datatype": "FP32", "shape": [-1]}]
-        kind = "INT64" if all(isinstance(value, int) for value in classes) else "BYTES"
-        return [
-            {"name": "prediction", "datatype": kind, "shape": [-1]},
-            {"name": "label", "datatype": "BYTES", "shape": [-1]},
-            {"name": "probabilities", "datatype": "FP32", "shape": [-1, len(classes)]},
-        ]
 
 
 def binary_reply(answer: Json, chunks: list[bytes]) -> Reply:

@@ -1,28 +1,21 @@
-"""Everything but predictions, on FastAPI: probes, metadata, the model's bytes, metrics and documents."""
+"""Everything but predictions, on FastAPI: probes, the model's bytes, metrics and documents."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 
-from heart_serving import __version__
 from heart_serving.docs import docs_page
 from heart_serving.metrics import Exposition, ServingMetrics
 from heart_serving.model import Model
 from heart_serving.oip import OpenInference
 from heart_serving.openapi import build_openapi
+from heart_serving.protocolroutes import STOPPING, add_protocols
+from heart_serving.readiness import Readiness
 from heart_serving.settings import Settings
 
 PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'"
 """/docs loads nothing from anywhere: it works without the internet, and no one else learns who reads it."""
-
-
-@dataclass(slots=True)
-class Readiness:
-    """Ready from the start (the server listens only when the model has passed its self-check) until told to stop."""
-
-    draining: bool = False
 
 
 def build_framework(
@@ -33,7 +26,7 @@ def build_framework(
     app.exception_handler(404)(as_json)
     app.exception_handler(405)(as_json)
     add_health(app, settings, readiness)
-    add_inference_protocol(app, settings, inference, readiness)
+    add_protocols(app, settings, inference, readiness)
     add_model(app, model, settings)
     add_metrics(app, metrics)
     add_documents(app, model, settings)
@@ -41,21 +34,16 @@ def build_framework(
 
 
 async def as_json(request: Request, error: Any) -> JSONResponse:
-    """`error` on the Open Inference Protocol's routes, `detail` everywhere else."""
-    key = "error" if request.url.path.startswith("/v2") else "detail"
+    """`error` on KServe's routes, `detail` everywhere else."""
+    key = "error" if request.url.path.startswith(("/v1", "/v2")) else "detail"
     return JSONResponse({key: error.detail}, error.status_code, error.headers)
 
 
 def add_health(app: FastAPI, settings: Settings, readiness: Readiness) -> None:
-    def ready_status(response: Response) -> None:
-        if readiness.draining:
-            response.status_code = 503
-
-    @app.get("/health", tags=["health"])
+    @app.get("/health", tags=["health"], responses=STOPPING)
     async def health(response: Response) -> dict[str, str]:
         """Whether this pod answers predictions: 200, or 503 while it stops."""
-        ready_status(response)
-        state = "stopping" if readiness.draining else "ok"
+        state = "ok" if readiness.tell(response) else "stopping"
         return {"status": state, "model": settings.name, "version": settings.version}
 
     @app.get("/v2/health/live", tags=["health"])
@@ -63,44 +51,10 @@ def add_health(app: FastAPI, settings: Settings, readiness: Readiness) -> None:
         """The process answers."""
         return {"live": True}
 
-    @app.get("/v2/health/ready", tags=["health"])
+    @app.get("/v2/health/ready", tags=["health"], responses=STOPPING)
     async def ready(response: Response) -> dict[str, bool]:
         """The model has passed its self-check, and the pod is not stopping."""
-        ready_status(response)
-        return {"ready": not readiness.draining}
-
-
-def add_inference_protocol(app: FastAPI, settings: Settings, inference: OpenInference, readiness: Readiness) -> None:
-    def check(name: str, version: str = settings.version) -> None:
-        if (name, version) != (settings.name, settings.version):
-            raise HTTPException(404, f"this server has model {settings.name} version {settings.version}")
-
-    @app.get("/v2", tags=["open inference protocol"])
-    async def server_metadata() -> dict[str, Any]:
-        """Server metadata."""
-        return {"name": "heartops", "version": __version__, "extensions": []}
-
-    @app.get("/v2/models/{name}", tags=["open inference protocol"])
-    @app.get("/v2/models/{name}/versions/{version}", tags=["open inference protocol"])
-    async def model_metadata(name: str, version: str = settings.version) -> dict[str, Any]:
-        """Inputs and outputs of the model."""
-        check(name, version)
-        return inference.metadata()
-
-    @app.get("/v2/models/{name}/ready", tags=["open inference protocol"])
-    @app.get("/v2/models/{name}/versions/{version}/ready", tags=["open inference protocol"])
-    async def model_ready(response: Response, name: str, version: str = settings.version) -> dict[str, Any]:
-        """Whether the model answers."""
-        check(name, version)
-        if readiness.draining:
-            response.status_code = 503
-        return {"name": name, "ready": not readiness.draining}
-
-    @app.post("/v2/models/{name}/infer", include_in_schema=False)
-    @app.post("/v2/models/{name}/versions/{version}/infer", include_in_schema=False)
-    async def infer_elsewhere(name: str, version: str = settings.version) -> None:
-        """The model that this server has is answered before the framework is reached."""
-        check(name, version)
+        return {"ready": readiness.tell(response)}
 
 
 def add_model(app: FastAPI, model: Model, settings: Settings) -> None:

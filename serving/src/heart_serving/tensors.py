@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from heart_operator.api.contract import Feature
+from heart_serving.answers import Answers
 from heart_serving.binary import Tail
 from heart_serving.errors import Problem
 from heart_serving.tables import Records, from_columns, from_rows
@@ -45,7 +46,7 @@ def read_tensor(item: Any, tail: Tail) -> Tensor:
     values = flatten(item["data"], shape, where) if "data" in item else tail.take(item, datatype, where)
     if len(values) != shape[0] * (shape[1] if len(shape) == 2 else 1):
         raise Problem(400, f"{where}.data: must hold as many values as its shape says")
-    if not all_of(values, datatype):
+    if "data" in item and not all_of(values, datatype):
         raise Problem(400, f"{where}.data: every value must be of its datatype {datatype}")
     return Tensor(name, tuple(shape), values)
 
@@ -112,3 +113,16 @@ def datatype_of(feature: Feature) -> str:
     if feature.type == "category":
         return "INT64" if all(isinstance(value, int) for value in feature.values or ()) else "BYTES"
     return {"number": "FP32", "integer": "INT64", "boolean": "BOOL"}[feature.type]
+
+
+def describe_outputs(answers: Answers) -> list[dict[str, Any]]:
+    """Name, datatype and shape of every output."""
+    classes = answers.classes
+    if not classes:
+        return [{"name": "prediction", "datatype": "FP32", "shape": [-1]}]
+    kind = "INT64" if all(isinstance(value, int) for value in classes) else "BYTES"
+    return [
+        {"name": "prediction", "datatype": kind, "shape": [-1]},
+        {"name": "label", "datatype": "BYTES", "shape": [-1]},
+        {"name": "probabilities", "datatype": "FP32", "shape": [-1, len(classes)]},
+    ]

@@ -13,12 +13,19 @@ from prometheus_client.parser import text_string_to_metric_families
 import heart_serving
 from heart_operator.api.contract import Feature
 from heart_serving.contract import Contract
-from heart_serving.openapi import example_record
+from heart_serving.schemas import example_record
 from tests.support.serving import InProcess, in_process
 from tests.support.tiny_model import HEART, RECORD, tiny_model
 from tests.unit.serving.strategies import contracts
 
 ROOT = Path(__file__).resolve().parents[3]
+PREDICTIONS = (
+    "/predict",
+    "/v2/models/heart/infer",
+    "/v2/models/heart/versions/7/infer",
+    "/invocations",
+    "/v1/models/heart:predict",
+)
 
 
 async def openapi(served: InProcess) -> dict[str, Any]:
@@ -31,7 +38,7 @@ async def test_openapi_is_valid_and_complete(tmp_path: Path, task: str) -> None:
     served = in_process(tiny_model(task=task, classes=(0, 1, 2) if task == "multiclass" else None), tmp_path)
     document = await openapi(served)
     OpenAPI.model_validate(document)
-    paths = {"/predict", "/v2/models/heart/infer", "/v2/models/{name}", "/health", "/v2/health/ready", "/model"}
+    paths = {*PREDICTIONS, "/v2/models/{name}", "/v1/models/{name}", "/ping", "/health", "/v2/health/ready", "/model"}
     assert paths <= set(document["paths"])
     text = json.dumps(document)
     for reference in {part.split('"')[0] for part in text.split("#/components/schemas/")[1:]}:
@@ -50,7 +57,7 @@ async def test_openapi_tells_the_contract(served: InProcess) -> None:
 
 async def test_the_examples_work_as_they_stand(served: InProcess) -> None:
     document = await openapi(served)
-    for path in ("/predict", "/v2/models/heart/infer"):
+    for path in PREDICTIONS:
         content = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]
         for example in content["examples"].values():
             assert (await served.client.post(path, json=example["value"])).status_code == 200

@@ -105,3 +105,64 @@ async def test_metadata_and_readiness(served: InProcess) -> None:
     assert (await served.client.get("/v2/models/heart/ready")).json() == {"name": "heart", "ready": True}
     assert (await served.client.get("/v2/models/heart/versions/8/ready")).status_code == 404
     assert (await served.client.get("/v2")).json()["name"] == "heartops"
+
+
+async def test_the_list_of_models(served: InProcess) -> None:
+    assert (await served.client.get("/v2/models")).json() == {"models": ["heart"]}
+    assert "binary_tensor_data" in (await served.client.get("/v2")).json()["extensions"]
+
+
+async def test_a_server_that_stops_says_so(served: InProcess) -> None:
+    served.application.readiness.draining = True
+    assert (await served.client.get("/v2/models/heart/ready")).status_code == 503
+    assert (await served.client.get("/v2/health/live")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("datatype", "good", "bad"),
+    [
+        ("INT8", [5, -128, 7.0], [128, -129, 1.5, True, "5"]),
+        ("INT16", [32767], [32768]),
+        ("INT32", [-(2**31)], [2**31]),
+        ("INT64", [2**63 - 1], [2**63]),
+        ("UINT8", [0, 255], [-1, 256]),
+        ("UINT16", [65535], [65536]),
+        ("UINT32", [2**32 - 1], [2**32]),
+        ("UINT64", [2**64 - 1], [-1]),
+        ("FP16", [0.5, -65504], [65505, True]),
+        ("FP32", [1, -3.4e38], [3.5e38, "1"]),
+        ("FP64", [2.5], [False, "1"]),
+    ],
+)
+async def test_numbers_must_fit_their_datatype(tmp_path: Path, datatype: str, good: list[Any], bad: list[Any]) -> None:
+    served = in_process(tiny_model((Feature(name="x", type="number"),)), tmp_path)
+
+    async def ask(value: Any) -> Any:
+        tensor = {"name": "x", "shape": [1], "datatype": datatype, "data": [value]}
+        return await served.client.post(INFER, json={"inputs": [tensor]})
+
+    for value in good:
+        wanted = (await plain(served, {"x": value}))[0]["probability"]
+        assert (await ask(value)).json()["outputs"][2]["data"][1] == pytest.approx(wanted, abs=1e-6)
+    for value in bad:
+        reply = await ask(value)
+        assert (reply.status_code, datatype in reply.json()["error"]) == (400, True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"id": 5},
+        {"id": "x" * 257},
+        {"parameters": [1]},
+        {"parameters": {"a": {}}},
+        {"outputs": [{"name": "score"}]},
+        {"outputs": ["label"]},
+        {"outputs": [{"name": "label", "parameters": 1}]},
+    ],
+)
+async def test_what_surrounds_the_tensors_is_checked(served: InProcess, change: dict[str, Any]) -> None:
+    assert (await served.client.post(INFER, json=columns(RECORD, parameters={"any": 1}))).status_code == 200
+    reply = await served.client.post(INFER, json=columns(RECORD, **change))
+    assert reply.status_code == 400
+    assert next(iter(change)) in reply.json()["error"] or "request.parameters" in reply.json()["error"]

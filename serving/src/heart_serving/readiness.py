@@ -1,0 +1,18 @@
+"""Whether this pod wants requests."""
+
+from dataclasses import dataclass
+
+from fastapi import Response
+
+
+@dataclass(slots=True)
+class Readiness:
+    """Ready from the start (the server listens only when the model has passed its self-check) until told to stop."""
+
+    draining: bool = False
+
+    def tell(self, response: Response) -> bool:
+        """Whether the pod is ready; gives the response the status 503 when it is not."""
+        if self.draining:
+            response.status_code = 503
+        return not self.draining
