@@ -1,6 +1,6 @@
 """A dialect is how one protocol writes questions, answers and refusals; what happens between is the same for all."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -20,6 +20,8 @@ class Question:
     """What a request asks: checked rows for the model, and what the answer has to repeat."""
 
     rows: Matrix
+    records: Sequence[Mapping[str, Any]]
+    """The same by feature name, as they were sent (a feature without a value may be absent): for the prediction log."""
     single: bool = False
     id: str | None = None
     outputs: tuple[str, ...] = ()
@@ -62,7 +64,7 @@ class Predict:
         records = [document] if single else self._list(document)
         rows = self.contract.rows(records, single=single)
         refuse_duplicates(body, sum(map(len, records)))
-        return Question(rows, single)
+        return Question(rows, records, single)
 
     def _list(self, document: Any) -> list[Any]:
         if type(document) is not list:

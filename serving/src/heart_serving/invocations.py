@@ -38,7 +38,7 @@ class Invocations:
             raise Problem(400, f"the body must be an object with exactly one of {', '.join(FORMS)}")
         refuse_duplicates_of(document, body)
         records = FORMS[forms[0]](document[forms[0]], self._contract.features)
-        return Question(self._contract.rows(records))
+        return Question(self._contract.rows(records), records)
 
     def write(self, question: Question, outputs: Matrix, request_id: str) -> Any:
         return {"predictions": self._answers.plain(outputs)}

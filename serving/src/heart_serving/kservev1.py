@@ -26,7 +26,8 @@ class KServeV1:
             raise Problem(400, "the body must be an object with either instances or inputs")
         refuse_duplicates_of(document, body)
         read, form = (read_instances, "instances") if "instances" in document else (read_inputs, "inputs")
-        return Question(self._contract.rows(read(document[form], self._contract.features)))
+        records = read(document[form], self._contract.features)
+        return Question(self._contract.rows(records), records)
 
     def write(self, question: Question, outputs: Matrix, request_id: str) -> Any:
         return {"predictions": self._answers.plain(outputs)}

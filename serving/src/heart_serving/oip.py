@@ -42,8 +42,9 @@ class OpenInference:
         tensors = [read_tensor(item, tail) for item in document["inputs"]]
         tail.check_used()
         names, binary = self._wanted(document)
-        rows = self.contract.rows(to_records(tensors, self.contract.features))
-        return Question(rows, id=self._id(document.get("id")), outputs=names, binary=binary)
+        records = to_records(tensors, self.contract.features)
+        rows = self.contract.rows(records)
+        return Question(rows, records, id=self._id(document.get("id")), outputs=names, binary=binary)
 
     def _split(self, body: bytes) -> tuple[bytes, Tail]:
         """The JSON, and what comes behind it."""
