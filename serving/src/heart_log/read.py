@@ -1,38 +1,12 @@
 """Reading the log: what was answered in a window, and what turned out to be true. Shadow copies are never among it."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, FromClause, Select, and_, select
 
 from heart_log.tables import feedback, predictions
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """One record that was answered."""
-
-    version: str
-    time: datetime
-    features: dict[str, Any]
-    """As sent; a feature that is absent or None had no value, unless `redacted` names it."""
-    redacted: tuple[str, ...]
-    outputs: tuple[float, ...]
-    """Probability of each class, in the order of the model's classes; [value] for regression."""
-    label: str | None
-    outcome: str | float | None = None
-    """Name of the true class, or the true value; None where it was not asked for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """What quality is measured by: a prediction without its features."""
-
-    outputs: tuple[float, ...]
-    label: str | None
-    outcome: str | float | None = None
-
+from heart_log.values import Outcome, Prediction, Scored
 
 KEY = ("model", "request_id", "row_index")
 COLUMNS = [predictions.c[name] for name in ("version", "time", "features", "redacted", "outputs", "label")]
@@ -91,10 +65,10 @@ def _prediction(
     redacted: list[str],
     outputs: list[float],
     label: str | None,
-    outcome: str | float | None = None,
+    outcome: Outcome | None = None,
 ) -> Prediction:
     return Prediction(version, time, features, tuple(redacted), tuple(outputs), label, outcome)
 
 
-def _scored(outputs: list[float], label: str | None, outcome: str | float | None = None) -> Scored:
+def _scored(outputs: list[float], label: str | None, outcome: Outcome | None = None) -> Scored:
     return Scored(tuple(outputs), label, outcome)

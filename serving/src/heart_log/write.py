@@ -1,9 +1,8 @@
 """Storing what was predicted and what came true; each function is one statement in the caller's transaction."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import (
     Connection,
@@ -22,38 +21,11 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from heart_log.tables import feedback, predictions
+from heart_log.values import Key, Outcome, Source, Stored
 
 ROW_FIELDS = ("request_id", "row_index", "time", "features", "outputs", "label", "shadow")
 """Keys of each object in a batch; `time` is UTC as `2026-11-21 08:01:02.345678`."""
 DOCUMENTS = ("features", "outputs")
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Who predicted, and which features the log does not get to see."""
-
-    model: str
-    version: str
-    digest: str
-    redacted: tuple[str, ...] = ()
-
-
-class Key(NamedTuple):
-    """One answer: a request, and the position of the record in it (0 for a single one)."""
-
-    request_id: str
-    row_index: int
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """What became of reported outcomes."""
-
-    new: int
-    corrected: int
-    """They replaced another outcome of the same answer."""
-    unchanged: int
-    """They repeat what was known."""
 
 
 def store_predictions(connection: Connection, source: Source, batch: str) -> int:
@@ -80,7 +52,7 @@ def _rows(connection: Connection) -> Select[Any]:
     return select(*batch.table_valued(*typed).render_derived(with_types=True).c)
 
 
-def store_outcomes(connection: Connection, model: str, outcomes: Mapping[Key, str | float], now: datetime) -> Stored:
+def store_outcomes(connection: Connection, model: str, outcomes: Mapping[Key, Outcome], now: datetime) -> Stored:
     """The last outcome of an answer counts. Its prediction need not be stored (yet): they are joined when read."""
     if not outcomes:
         return Stored(0, 0, 0)

@@ -1,0 +1,62 @@
+"""What goes into the log and comes out of it; nothing here loads a database library."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+Outcome = str | float
+"""Name of the true class, or the true value (regression)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Who predicted, and which features the log does not get to see."""
+
+    model: str
+    version: str
+    digest: str
+    redacted: tuple[str, ...] = ()
+
+
+class Key(NamedTuple):
+    """One answer: a request, and the position of the record in it (0 for a single one)."""
+
+    request_id: str
+    row_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What became of reported outcomes."""
+
+    new: int
+    corrected: int
+    """They replaced another outcome of the same answer."""
+    unchanged: int
+    """They repeat what was known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One record that was answered."""
+
+    version: str
+    time: datetime
+    features: dict[str, Any]
+    """As sent; a feature that is absent or None had no value, unless `redacted` names it."""
+    redacted: tuple[str, ...]
+    outputs: tuple[float, ...]
+    """Probability of each class, in the order of the model's classes; [value] for regression."""
+    label: str | None
+    """Name of the predicted class; None for regression."""
+    outcome: Outcome | None = None
+    """None where it was not asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What quality is measured by: a prediction without its features."""
+
+    outputs: tuple[float, ...]
+    label: str | None
+    outcome: Outcome | None = None

@@ -1,0 +1,74 @@
+"""The log in Prometheus' form: what was written, what was dropped and why, outcomes, and live quality."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from heart_log.quality import Figures
+
+DROP_REASONS = ("queue_full", "refused", "shutdown", "no_database")
+FEEDBACK_RESULTS = ("new", "corrected", "unchanged", "refused", "unavailable")
+QUALITY = {
+    "accuracy": "Share of predictions that were right",
+    "precision": "Share of positive predictions that were right",
+    "recall": "Share of positive outcomes that were predicted",
+    "brier": "Mean squared error of probabilities",
+    "mae": "Mean absolute error",
+    "rmse": "Root of the mean squared error",
+}
+
+
+@dataclass(slots=True)
+class LogMetrics:
+    """Numbers that the parts of the log keep up to date; `collect` reads them."""
+
+    labels: Mapping[str, str]
+    dropped: Counter[str] = field(default_factory=Counter)
+    feedback: Counter[str] = field(default_factory=Counter)
+    written: Callable[[], int] = lambda: 0
+    errors: Callable[[], int] = lambda: 0
+    waiting: Callable[[], int] = lambda: 0
+    figures: Callable[[], Mapping[str, Figures]] = dict
+
+    def collect(self) -> Iterator[Metric]:
+        names, values = list(self.labels), list(self.labels.values())
+        for name, text, value in (
+            ("prediction_log_written", "Records written to the prediction log.", self.written()),
+            ("prediction_log_write_errors", "Attempts at writing that failed; they are repeated.", self.errors()),
+        ):
+            family = CounterMetricFamily(name, text, labels=names)
+            family.add_metric(values, value)
+            yield family
+        yield self._counts("prediction_log_dropped", "Records that the log lost.", "reason", DROP_REASONS, self.dropped)
+        yield self._counts("feedback", "Reported outcomes.", "result", FEEDBACK_RESULTS, self.feedback)
+        waiting = GaugeMetricFamily("prediction_log_queue_rows", "Records that wait to be written.", labels=names)
+        waiting.add_metric(values, self.waiting())
+        yield waiting
+        yield from self._quality([*names, "source"], values)
+
+    def _counts(
+        self, name: str, text: str, label: str, kinds: tuple[str, ...], counts: Counter[str]
+    ) -> CounterMetricFamily:
+        family = CounterMetricFamily(name, text, labels=[*self.labels, label])
+        for kind in kinds:
+            family.add_metric([*self.labels.values(), kind], counts[kind])
+        return family
+
+    def _quality(self, names: list[str], values: list[str]) -> Iterator[Metric]:
+        """`model_accuracy`, its 95 % interval as `model_accuracy_low` and `_high`, and how many rows it rests on."""
+        found = self.figures()
+        for metric, text in QUALITY.items():
+            known = {source: figures[metric] for source, figures in found.items() if metric in figures}
+            for suffix, part, words in (
+                ("", "value", text),
+                ("_low", "low", f"{text}: lower bound, 95 %"),
+                ("_high", "high", f"{text}: upper bound, 95 %"),
+                ("_rows", "rows", f"{text}: predictions it rests on"),
+            ):
+                family = GaugeMetricFamily(f"model_{metric}{suffix}", f"{words}.", labels=names)
+                for source, figure in known.items():
+                    family.add_metric([*values, source], getattr(figure, part))
+                if known:
+                    yield family

@@ -1,0 +1,110 @@
+"""Puts the log together for one model version."""
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from heart_log.values import Source
+from heart_operator.api.handover import Env
+from heart_serving.answers import Answers
+from heart_serving.predictionlog.keeper import Keeper
+from heart_serving.predictionlog.metrics import LogMetrics
+from heart_serving.predictionlog.recorder import DroppingRecorder, NoRecorder, Queue, Recorder
+from heart_serving.predictionlog.settings import LogSettings
+from heart_serving.predictionlog.sinks import Sink, Stdout, Unavailable
+from heart_serving.predictionlog.writer import Writer
+
+if TYPE_CHECKING:
+    from heart_serving.predictionlog.store import Store
+
+CLOSE_SECONDS = 5.0
+"""For what still waits when the server has answered its last request; within the pod's grace period."""
+
+logger = logging.getLogger("heart_serving")
+
+
+class LazyStore:
+    """Opens the database when somebody first needs it, in that thread: loading its libraries takes a while."""
+
+    def __init__(self, url: str, source: Source) -> None:
+        self._url, self._source = url, source
+        self._lock = threading.Lock()
+        self._store: Store | None = None
+
+    def __call__(self) -> "Store":
+        """Raises Unavailable."""
+        with self._lock:
+            if self._store is None:
+                self._store = self._open()
+            return self._store
+
+    def _open(self) -> "Store":
+        from heart_log.database import BadUrl  # noqa: PLC0415
+        from heart_serving.predictionlog.store import Store  # noqa: PLC0415
+
+        try:
+            return Store.open(self._url, self._source)
+        except BadUrl as error:
+            raise Unavailable(str(error)) from None
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionLogging:
+    """`recorder` is the hot path's, `metrics` /metrics', `store` /feedback's (None: there is no database)."""
+
+    recorder: Recorder
+    metrics: LogMetrics
+    store: "Callable[[], Store] | None" = None
+    writer: Writer | None = None
+    keeper: Keeper | None = None
+
+    def start(self) -> None:
+        for part in (self.writer, self.keeper):
+            if part:
+                part.start()
+
+    def close(self) -> None:
+        """When nothing is predicted any more: writes what still waits."""
+        if self.keeper:
+            self.keeper.close()
+        if self.writer:
+            self.writer.close(CLOSE_SECONDS)
+
+
+def build_log(settings: LogSettings, source: Source, answers: Answers) -> PredictionLogging:
+    """Starts nothing yet."""
+    metrics = LogMetrics({"model_name": source.model, "model_version": source.version})
+    if settings.spec.sink == "None":
+        return PredictionLogging(NoRecorder(), metrics)
+    if settings.spec.sink == "Stdout":
+        stdout = Stdout(model=source.model, version=source.version, digest=source.digest)
+        return _with_writer(settings, answers, metrics, lambda: stdout)
+    if not settings.url:
+        logger.warning(
+            "prediction log: the Secret heartops-runtime of this namespace has no %s, so nothing is logged; add it"
+            " (the chart's NOTES say how), or set spec.serving.predictionLog.sink to None",
+            Env.DATABASE_URL,
+        )
+        return PredictionLogging(DroppingRecorder(metrics.dropped, "no_database"), metrics)
+    return _with_database(settings, source, answers, metrics)
+
+
+def _with_database(settings: LogSettings, source: Source, answers: Answers, metrics: LogMetrics) -> PredictionLogging:
+    store = LazyStore(settings.url, source)
+    keeper = Keeper(store, answers.labels, timedelta(days=settings.spec.retention_days))
+    metrics.figures = lambda: keeper.figures
+    return replace(_with_writer(settings, answers, metrics, store), store=store, keeper=keeper)
+
+
+def _with_writer(
+    settings: LogSettings, answers: Answers, metrics: LogMetrics, sink: Callable[[], Sink]
+) -> PredictionLogging:
+    queue = Queue(settings.spec, metrics.dropped)
+    writer = Writer(queue, answers, sink, metrics.dropped)
+    metrics.waiting = lambda: queue.rows
+    metrics.written = lambda: writer.written
+    metrics.errors = lambda: writer.errors
+    return PredictionLogging(queue, metrics, writer=writer)

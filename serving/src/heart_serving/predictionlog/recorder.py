@@ -1,0 +1,96 @@
+"""The hot path's end of the log: a prediction is remembered by reference, or counted as dropped; nothing waits."""
+
+import time
+from binascii import crc32
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from heart_operator.api.predictionlog import PredictionLog
+
+MAX_ROWS = 20_000
+"""Rows that wait at most: about 20 MB of a pod's memory, and more than three minutes of 100 predictions per second."""
+SHARES = 10_000
+Matrix = npt.NDArray[np.float32]
+Records = Sequence[Mapping[str, Any]]
+
+
+class Entry(NamedTuple):
+    """One answered request."""
+
+    time: float
+    """Seconds since 1970."""
+    request_id: str
+    records: Records
+    outputs: Matrix
+    shadow: bool
+
+
+class Recorder(Protocol):
+    def offer(self, request_id: str, records: Records, outputs: Matrix, shadow: bool) -> None:
+        """Takes note of an answered request. Never waits and never fails. On the event loop alone."""
+
+
+class NoRecorder:
+    """For `sink: None`."""
+
+    def offer(self, request_id: str, records: Records, outputs: Matrix, shadow: bool) -> None:
+        pass
+
+
+class DroppingRecorder:
+    """For a log that has nowhere to go: what is not kept is counted all the same."""
+
+    def __init__(self, dropped: Counter[str], reason: str) -> None:
+        self._dropped, self._reason = dropped, reason
+
+    def offer(self, request_id: str, records: Records, outputs: Matrix, shadow: bool) -> None:
+        self._dropped[self._reason] += len(records)
+
+
+class Queue:
+    """Sampled and redacted requests on their way: `offer` on the event loop, `take` in the writer's thread.
+
+    Either side has a counter of its own, so that neither needs a lock.
+    """
+
+    def __init__(self, spec: PredictionLog, dropped: Counter[str], max_rows: int = MAX_ROWS) -> None:
+        self._share = spec.sample_percent * SHARES // 100
+        self._redacted = frozenset(spec.redact)
+        self._dropped = dropped
+        self._max_rows = max_rows
+        self._entries: deque[Entry] = deque()
+        self._offered = self._done = 0
+
+    @property
+    def rows(self) -> int:
+        """Rows that wait, those in the writer's hands included."""
+        return self._offered - self._done
+
+    def offer(self, request_id: str, records: Records, outputs: Matrix, shadow: bool) -> None:
+        # By the id, so that all pods and every attempt decide alike.
+        if crc32(request_id.encode()) % SHARES >= self._share:
+            return
+        count = len(records)
+        if self.rows + count > self._max_rows:
+            self._dropped["queue_full"] += count
+            return
+        if self._redacted:
+            records = [{k: v for k, v in record.items() if k not in self._redacted} for record in records]
+        self._offered += count
+        self._entries.append(Entry(time.time(), request_id, records, outputs, shadow))
+
+    def take(self, rows: int) -> list[Entry]:
+        """The oldest requests, as many as make up the rows (at least one, if there is any)."""
+        taken: list[Entry] = []
+        while self._entries and rows > 0:
+            taken.append(self._entries.popleft())
+            rows -= len(taken[-1].records)
+        return taken
+
+    def done(self, rows: int) -> None:
+        """So many rows taken before no longer wait."""
+        self._done += rows

@@ -1,0 +1,33 @@
+"""What the pod's environment says of its prediction log."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pydantic import ValidationError
+
+from heart_operator.api.handover import Env
+from heart_operator.api.predictionlog import PredictionLog
+from heart_serving.errors import SettingsError
+
+SILENT = PredictionLog(sink="None")
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """`url` is empty where the namespace's Secret names no database."""
+
+    spec: PredictionLog = SILENT
+    url: str = field(default="", repr=False)
+
+
+def read_log_settings(environ: Mapping[str, str]) -> LogSettings:
+    """On a laptop nobody sets the spec: a database's address alone is enough to log. Raises SettingsError."""
+    url = environ.get(Env.DATABASE_URL, "")
+    text = environ.get(Env.PREDICTION_LOG)
+    if not text:
+        return LogSettings(PredictionLog() if url else SILENT, url)
+    try:
+        return LogSettings(PredictionLog.model_validate_json(text), url)
+    except ValidationError as error:
+        where = ", ".join(".".join(map(str, item["loc"])) for item in error.errors(include_input=False))
+        raise SettingsError(f"{Env.PREDICTION_LOG} is not readable at {where or 'its start'}") from None

@@ -1,0 +1,105 @@
+"""The thread that empties the queue."""
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+from heart_serving.answers import Answers
+from heart_serving.predictionlog.recorder import Queue
+from heart_serving.predictionlog.rows import Row, rows_of
+from heart_serving.predictionlog.sinks import Refused, Sink, Unavailable
+
+BATCH_ROWS = 500
+IDLE_SECONDS = 0.5
+"""How long rows gather while there is little to write."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
+"""Seconds between attempts at a sink that is unavailable."""
+LAST_PAUSE = 0.2
+"""Seconds between attempts when the process is about to end."""
+
+logger = logging.getLogger("heart_serving")
+
+
+class Writer:
+    """Writes until it is closed. `sink` is asked for in the writer's thread; opening it may be slow."""
+
+    def __init__(self, queue: Queue, answers: Answers, sink: Callable[[], Sink], dropped: Counter[str]) -> None:
+        self._queue, self._answers, self._sink, self._dropped = queue, answers, sink, dropped
+        self._closing = threading.Event()
+        self._give_up_at = float("inf")
+        self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
+        self._trouble = False
+        self.written = 0
+        self.errors = 0
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self, seconds: float) -> None:
+        """Writes what waits, for so long at most; what is left then is counted as dropped. Nothing may be offered."""
+        self._give_up_at = time.monotonic() + seconds
+        self._closing.set()
+        if self._thread.ident:
+            self._thread.join(seconds)
+        if left := self._queue.rows:
+            self._dropped["shutdown"] += left
+            logger.warning("prediction log: %d rows could not be written before the end", left)
+
+    def _run(self) -> None:
+        while True:
+            if entries := self._queue.take(BATCH_ROWS):
+                for rows in batches(rows_of(entries, self._answers)):
+                    if not self._write(rows):
+                        return
+                    self._queue.done(len(rows))
+            elif self._closing.is_set():
+                return
+            else:
+                self._closing.wait(IDLE_SECONDS)
+
+    def _write(self, rows: list[Row]) -> bool:
+        """Once they are written or refused; false when time is up before."""
+        pause = FIRST_PAUSE
+        while not self._attempt(rows):
+            if time.monotonic() + LAST_PAUSE > self._give_up_at:
+                return False
+            if self._closing.is_set():
+                time.sleep(LAST_PAUSE)
+            else:
+                self._closing.wait(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+        return True
+
+    def _attempt(self, rows: list[Row]) -> bool:
+        """Whether these rows are done with."""
+        try:
+            self._sink().write(rows)
+        except Unavailable as why:
+            self.errors += 1
+            self._tell(f"cannot be written ({why}); rows wait for the next attempt")
+            return False
+        except Exception as error:  # whatever it is, predictions to come must not pay for it
+            self._dropped["refused"] += len(rows)
+            self._tell(
+                f"{len(rows)} rows were refused ({error if isinstance(error, Refused) else type(error).__name__})"
+            )
+        else:
+            self.written += len(rows)
+            self._tell("")
+        return True
+
+    def _tell(self, trouble: str) -> None:
+        """The log hears when trouble begins and when it is over, not about every attempt."""
+        if trouble and not self._trouble:
+            logger.warning("prediction log: %s", trouble)
+        elif self._trouble and not trouble:
+            logger.info("prediction log: written again")
+        self._trouble = bool(trouble)
+
+
+def batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
+    while batch := list(islice(rows, BATCH_ROWS)):
+        yield batch
