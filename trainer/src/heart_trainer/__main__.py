@@ -1,4 +1,7 @@
-"""`python -m heart_trainer`: in a Job (the request is in the environment), or on a laptop with a HeartModel file."""
+"""`python -m heart_trainer`: in a Job (the request is in the environment), or on a laptop with a HeartModel file.
+
+`python -m heart_trainer evaluate` measures a version that is registered already, in place of training one.
+"""
 
 import argparse
 import logging
@@ -7,13 +10,22 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from heart_operator.api.handover import EXIT_PERMANENT, Env, TrainingOutcome, TrainingRequest
+from heart_operator.api.handover import (
+    EXIT_PERMANENT,
+    Env,
+    EvaluationRequest,
+    JobRequest,
+    TrainingOutcome,
+    TrainingRequest,
+)
+from heart_trainer.assess import assess
 from heart_trainer.errors import TrainerError
 from heart_trainer.job import Job, Trained, train
 from heart_trainer.manifest import BadManifest, read_manifest
@@ -21,39 +33,50 @@ from heart_trainer.outcome import failed, write_outcome
 from heart_trainer.report import report
 
 EXIT_PASSING = 1
+EVALUATE = "evaluate"
 LAPTOP_STORE = "sqlite:///mlflow.db"
+R = TypeVar("R", bound=JobRequest)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # the pod is stopped: end the run, say so
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     logging.getLogger("mlflow").setLevel(logging.ERROR)  # its migrations and remarks on pip are no one's news here
-    options = _parser().parse_args(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    evaluates = words[:1] == [EVALUATE]
+    options = _parser(evaluates).parse_args(words[evaluates:])
     try:
-        job = _job(options, os.environ)
+        job = _job(options, os.environ, evaluates)
     except BadManifest as problem:
         outcome, code = _complain(failed("TrainingFailed", str(problem)), EXIT_PERMANENT)
     else:
-        outcome, code = _run(job)
+        outcome, code = _run(job, assess if evaluates else train)
     write_outcome(os.environ.get(Env.TERMINATION_LOG), outcome)
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m heart_trainer",
-        description="Train one version of a HeartModel and register it in MLflow.",
-    )
+def _parser(evaluates: bool) -> argparse.ArgumentParser:
+    about = {
+        False: "Train one version of a HeartModel and register it in MLflow. "
+        f"`{EVALUATE}` as the first word measures a version that is registered already.",
+        True: "Measure a registered version on the dataset of a HeartModel.",
+    }
+    words = f" {EVALUATE}" if evaluates else ""
+    parser = argparse.ArgumentParser(prog=f"python -m heart_trainer{words}", description=about[evaluates])
     parser.add_argument("manifest", nargs="?", type=Path, help="YAML file with a HeartModel")
     parser.add_argument("--data", type=Path, help="local file in place of spec.dataset.uri")
     parser.add_argument("--tracking-uri", help=f"MLflow ({Env.TRACKING_URI}, else {LAPTOP_STORE})")
-    parser.add_argument("--out", type=Path, help="folder for model card, evaluation and model (<name>-training)")
+    if evaluates:
+        parser.add_argument("--version", default="", help="the version's number")
+    else:
+        parser.add_argument("--out", type=Path, help="folder for model card, evaluation and model (<name>-training)")
     return parser
 
 
-def _job(options: argparse.Namespace, environ: Mapping[str, str]) -> Job:
+def _job(options: argparse.Namespace, environ: Mapping[str, str], evaluates: bool) -> Job[Any]:
     now = datetime.now(UTC)
-    request, out = _request(options, environ, now)
+    make = _evaluation if evaluates else _training
+    request, out = make(options, environ, f"cli-{now:%Y%m%dT%H%M%S%f}")
     return Job(
         request=request,
         environ=environ,
@@ -65,20 +88,35 @@ def _job(options: argparse.Namespace, environ: Mapping[str, str]) -> Job:
     )
 
 
-def _request(
-    options: argparse.Namespace, environ: Mapping[str, str], now: datetime
+def _training(
+    options: argparse.Namespace, environ: Mapping[str, str], trigger: str
 ) -> tuple[TrainingRequest, Path | None]:
     if options.manifest:
-        request = read_manifest(options.manifest, trigger=f"cli-{now:%Y%m%dT%H%M%S%f}")
+        request = read_manifest(options.manifest, trigger)
         return request, options.out or Path(f"{request.name}-training")
-    text = environ.get(Env.TRAINING_REQUEST)
+    return _from_environment(TrainingRequest, environ, Env.TRAINING_REQUEST), options.out
+
+
+def _evaluation(
+    options: argparse.Namespace, environ: Mapping[str, str], trigger: str
+) -> tuple[EvaluationRequest, None]:
+    if not options.manifest:
+        return _from_environment(EvaluationRequest, environ, Env.EVALUATION_REQUEST), None
+    request = read_manifest(options.manifest, trigger)
+    if not options.version.isdecimal():
+        raise BadManifest("--version: name the number of a registered version, such as 8")
+    return EvaluationRequest.model_validate({**request.dump(), "version": options.version}), None
+
+
+def _from_environment(kind: type[R], environ: Mapping[str, str], variable: str) -> R:
+    text = environ.get(variable)
     if not text:
-        raise BadManifest(f"name a HeartModel file (or set {Env.TRAINING_REQUEST}); --help says more")
+        raise BadManifest(f"name a HeartModel file (or set {variable}); --help says more")
     try:
-        return TrainingRequest.model_validate_json(text), options.out
+        return kind.model_validate_json(text)
     except ValidationError as error:
         fields = ", ".join(".".join(map(str, entry["loc"])) for entry in error.errors(include_input=False))
-        raise BadManifest(f"{Env.TRAINING_REQUEST} is not a request that this trainer reads: {fields}") from error
+        raise BadManifest(f"{variable} is not a request that this trainer reads: {fields}") from error
 
 
 class _Progress:
@@ -91,16 +129,16 @@ class _Progress:
         print(f"{time.monotonic() - self._start:7.1f}s  {message}")
 
 
-def _run(job: Job) -> tuple[TrainingOutcome, int]:
+def _run(job: Job[Any], act: Callable[[Job[Any]], Trained]) -> tuple[TrainingOutcome, int]:
     """What became of it, and the exit code. Only an unforeseen error prints a traceback."""
     try:
-        trained = train(job)
+        trained = act(job)
     except TrainerError as error:
         return _complain(failed(error.reason, error.message), EXIT_PERMANENT if error.permanent else EXIT_PASSING)
     except KeyboardInterrupt:
         outcome = failed(
             "TrainingInterrupted",
-            "the training was stopped before it ended; the Job tries again up to its backoffLimit",
+            "it was stopped before it ended; the Job tries again up to its backoffLimit",
         )
         return _complain(outcome, EXIT_PASSING)
     except Exception as error:
@@ -117,7 +155,7 @@ def _complain(outcome: TrainingOutcome, code: int) -> tuple[TrainingOutcome, int
     return outcome, code
 
 
-def _announce(job: Job, trained: Trained) -> None:
+def _announce(job: Job[Any], trained: Trained) -> None:
     if trained.evaluation:
         print(report(trained.evaluation))
     if job.out:

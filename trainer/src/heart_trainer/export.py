@@ -38,7 +38,8 @@ def export(model: Any, table: Table, seed: int) -> tuple[bytes, float]:
     if not difference <= TOLERANCE * output_scale(table):  # NaN fails as well
         raise ExportFailed(
             f"The ONNX model differs from the pipeline by {difference:.2g}, more than "
-            f"{TOLERANCE * output_scale(table):.2g}: leave its family out of spec.training.algorithms."
+            f"{TOLERANCE * output_scale(table):.2g}: leave its family out of spec.training.algorithms. A pipeline of "
+            "your own must begin with an imputer."
         )
     return converted, difference
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Generic, TypeVar
 
 from heart_operator.api.handover import (
     CARD_PATH,
@@ -13,6 +14,7 @@ from heart_operator.api.handover import (
     Env,
     Evaluation,
     Finding,
+    JobRequest,
     ServingPackage,
     Tag,
     TrainingRequest,
@@ -37,13 +39,14 @@ from heart_trainer.values import Fitted, Table
 from heart_trainer.words import class_names
 
 Progress = Callable[[str], None]
+R = TypeVar("R", bound=JobRequest)
 
 
 @dataclass(frozen=True)
-class Job:
+class Job(Generic[R]):
     """A request and where it runs. `data`: a local file in place of the dataset's URI; `out`: where copies go."""
 
-    request: TrainingRequest
+    request: R
     environ: Mapping[str, str]
     tracking_uri: str
     today: date
@@ -58,7 +61,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Trained:
-    """`evaluation` is None when an earlier pod had already registered the version."""
+    """What a Job of either kind made; `evaluation` is None when an earlier pod had already registered the version."""
 
     result: TrainingResult
     evaluation: Evaluation | None
@@ -75,7 +78,7 @@ class Product:
     documents: dict[str, bytes]
 
 
-def train(job: Job) -> Trained:
+def train(job: Job[TrainingRequest]) -> Trained:
     """Train and register at most one version for the request's trigger. Raises TrainerError."""
     request = job.request
     job.progress(f"opening MLflow at {without_password(job.tracking_uri)}")
@@ -94,7 +97,7 @@ def train(job: Job) -> Trained:
     return Trained(result, product.evaluation)
 
 
-def _make(job: Job, store: Store) -> Product:
+def _make(job: Job[TrainingRequest], store: Store) -> Product:
     request = job.request
     table = load(request, job.environ, data=job.data)
     job.progress(f"{len(table)} rows and {len(request.features)} features pass the data contract")
@@ -108,7 +111,7 @@ def _make(job: Job, store: Store) -> Product:
     return Product(table, fitted, evaluation, attach_package(fitted.onnx, package), files)
 
 
-def _evaluate(job: Job, store: Store, table: Table, fitted: Fitted, rows_sha256: str) -> Evaluation:
+def _evaluate(job: Job[TrainingRequest], store: Store, table: Table, fitted: Fitted, rows_sha256: str) -> Evaluation:
     request = job.request
     measured = measure(table, request.features, fitted.oof, request.training.seed)
     comparison, remarks = _compare(job, store, table, fitted)
@@ -129,7 +132,9 @@ def _evaluate(job: Job, store: Store, table: Table, fitted: Fitted, rows_sha256:
     )
 
 
-def _compare(job: Job, store: Store, table: Table, fitted: Fitted) -> tuple[Comparison | None, tuple[Finding, ...]]:
+def _compare(
+    job: Job[TrainingRequest], store: Store, table: Table, fitted: Fitted
+) -> tuple[Comparison | None, tuple[Finding, ...]]:
     request = job.request
     if request.serving is None:
         return None, ()
@@ -156,7 +161,7 @@ def _package(request: TrainingRequest, table: Table, fitted: Fitted, evaluation:
     )
 
 
-def _keep(job: Job, store: Store, run_id: str, product: Product) -> TrainingResult:
+def _keep(job: Job[TrainingRequest], store: Store, run_id: str, product: Product) -> TrainingResult:
     request, table, fitted, evaluation = job.request, product.table, product.fitted, product.evaluation
     job.progress("writing figures, model card and model to MLflow")
     names = class_names(table.classes, request.target)

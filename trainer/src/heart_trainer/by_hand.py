@@ -1,0 +1,91 @@
+"""For notebooks: a model of your own as a version that HeartOps can serve.
+
+    rows = read_rows("heartmodel.yaml", data="heart.csv")
+    model = make_pipeline(SimpleImputer(), StandardScaler(), LogisticRegression()).fit(rows.x, rows.y)
+    package_and_register(model, rows, tracking_uri="http://localhost:5000")
+
+The operator finds the new version and measures it in a Job of its own before anything is served (docs/registering.md).
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from heart_operator.api.handover import ONNX_INPUT, ONNX_OUTPUT, ServingPackage, Tag, TrainingRequest
+from heart_trainer.data import load
+from heart_trainer.errors import NotServable
+from heart_trainer.export import attach_package, export
+from heart_trainer.manifest import read_manifest
+from heart_trainer.mlflow_store import Store
+from heart_trainer.reference import reference_rows
+from heart_trainer.registry import claim, create_version
+from heart_trainer.servable import answers, open_model
+from heart_trainer.tracking import log_model
+from heart_trainer.values import Table
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A HeartModel's rows as its models see them."""
+
+    request: TrainingRequest
+    table: Table
+
+    @property
+    def x(self) -> NDArray[Any]:
+        """float32 [rows, features] in the contract's order: a category as its index, a missing value as NaN."""
+        return self.table.x
+
+    @property
+    def y(self) -> NDArray[Any]:
+        """Class index of each row, or its value (regression)."""
+        return self.table.y
+
+
+def read_rows(manifest: str | Path, data: str | Path | None = None) -> Rows:
+    """Rows that pass the contract in this HeartModel file; `data`: a local file in place of spec.dataset.uri.
+
+    Raises BadManifest or TrainerError.
+    """
+    request = read_manifest(Path(manifest), trigger="by-hand")
+    return Rows(request, load(request, os.environ, data=Path(data) if data else None))
+
+
+def package_and_register(model: Any, rows: Rows, tracking_uri: str, algorithm: str = "by-hand") -> str:
+    """Register a fitted model and return the version's number. Raises TrainerError before anything is registered.
+
+    `model`: a scikit-learn estimator that was fitted on `rows.x`, or the bytes of an ONNX file with one input
+    `features` (float32 [rows, features]) and one output `output` (float32 [rows, classes], or [rows, 1]).
+    """
+    request, table = rows.request, rows.table
+    converted = model if isinstance(model, bytes) else export(model, table, request.training.seed)[0]
+    data = _package(converted, request, table, algorithm)
+    answers(open_model(data), table)
+    store = Store(tracking_uri)
+    claim(store, request)
+    owner = {Tag.MODEL: f"{request.namespace}/{request.name}"}
+    with store.run(store.experiment(request.registry_name), "by-hand", owner) as run_id:
+        model_id = log_model(store, run_id, data, table)
+        return create_version(store, request.registry_name, run_id, model_id, tags=owner)
+
+
+def _package(converted: bytes, request: TrainingRequest, table: Table, algorithm: str) -> bytes:
+    try:
+        reference = reference_rows(converted, table)
+    except Exception as error:  # the runtime's errors have no common base
+        wanted = f"{ONNX_INPUT} (float32 [rows, {len(request.features)}]) in, {ONNX_OUTPUT} (float32) out"
+        raise NotServable(f"The ONNX file cannot be run as {wanted}: {error}"[:1000]) from error
+    package = ServingPackage(
+        registry_name=request.registry_name,
+        task=table.task,
+        algorithm=algorithm,
+        features=request.features,
+        target=request.target,
+        classes=table.classes,
+        synthetic=table.synthetic,
+        reference=reference,
+    )
+    return attach_package(converted, package)
