@@ -74,6 +74,17 @@ def test_a_status_gets_no_defaults():
     assert "default" not in str(structural_schema(Outer, defaults=False))
 
 
+def test_a_default_holds_no_nulls():
+    """The API server refuses the CRD for one; an absent field is left out."""
+
+    class Many(Frozen):
+        entries: tuple[Outer, ...] = (Outer(),)
+
+    [entry] = structural_schema(Many)["properties"]["entries"]["default"]
+    assert "maybe" not in entry
+    assert entry["always"] == {"needed": 2, "count": 3}
+
+
 def test_a_choice_that_a_crd_cannot_express_is_an_error():
     class Odd(Frozen):
         odd: Inner | Outer

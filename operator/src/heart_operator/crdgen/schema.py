@@ -85,4 +85,11 @@ def add_default(node: Schema, source: Schema) -> None:
     if "properties" in node:
         inner = {name: field["default"] for name, field in node["properties"].items() if "default" in field}
         default = {name: default[name] for name in node.get("required", ())} | inner
-    node["default"] = default
+    node["default"] = without_nulls(default)
+
+
+def without_nulls(value: Any) -> Any:
+    """The API server refuses a default with null where a field is simply absent."""
+    if isinstance(value, dict):
+        return {name: without_nulls(entry) for name, entry in value.items() if entry is not None}
+    return [without_nulls(entry) for entry in value] if isinstance(value, list) else value
