@@ -24,7 +24,7 @@ def build(control_plane_only: bool = False) -> None:
         _step("binaries", build_dir(), gobuild.build_binaries)
         if control_plane_only:
             return
-        packages.ensure(versions()["debian"]["node"])
+        packages.ensure([*versions()["debian"]["node"], *versions()["debian"]["test_servers"]])
         _step("prometheus", build_dir(), gobuild.build_prometheus)
         _step("images", images_dir(), ownimages.make_cluster_images)
         gobuild.drop_caches()

@@ -15,8 +15,8 @@ class BadUrl(Exception):
     """The address cannot be used; the message says why, and never holds the password."""
 
 
-def open_database(url: str, pool_size: int = 2) -> Engine:
-    """Connects to nothing yet. Raises BadUrl.
+def open_database(url: str) -> Engine:
+    """Connects to nothing yet; then keeps one connection, and has three at most. Raises BadUrl.
 
     `postgresql://role:password@host/database` (the role's search path names the schema) or `sqlite:///file`.
     """
@@ -25,23 +25,15 @@ def open_database(url: str, pool_size: int = 2) -> Engine:
         engine = create_engine(parsed, connect_args={"timeout": CONNECT_SECONDS})
         event.listen(engine, "connect", _prepare_sqlite)
         return engine
-    options = f"-c timezone=UTC -c statement_timeout={STATEMENT_SECONDS}s -c lock_timeout={CONNECT_SECONDS}s"
     arguments = {
         "connect_timeout": CONNECT_SECONDS,
         "application_name": "heartops",
-        "options": options,
-        # A server that vanished without a word is noticed in about half a minute.
-        "tcp_user_timeout": STATEMENT_SECONDS * 1000,
+        "options": f"-c timezone=UTC -c statement_timeout={STATEMENT_SECONDS}s -c lock_timeout={CONNECT_SECONDS}s",
+        "tcp_user_timeout": STATEMENT_SECONDS * 1000,  # a server that vanished without a word
         "keepalives_idle": 10,
     }
-    return create_engine(
-        parsed,
-        pool_size=pool_size,
-        max_overflow=0,
-        pool_timeout=CONNECT_SECONDS,
-        pool_pre_ping=True,
-        connect_args=arguments,
-    )
+    pool = {"pool_size": 1, "max_overflow": 2, "pool_timeout": CONNECT_SECONDS, "pool_pre_ping": True}
+    return create_engine(parsed, connect_args=arguments, **pool)
 
 
 def parse_url(url: str) -> URL:
@@ -50,11 +42,10 @@ def parse_url(url: str) -> URL:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
         raise BadUrl(f"{URL_VARIABLE} is not an address like postgresql://role:password@host/database") from None
-    if parsed.get_backend_name() not in ("postgresql", "sqlite"):
+    backend = parsed.get_backend_name()
+    if backend not in ("postgresql", "postgres", "sqlite"):
         raise BadUrl(f"{URL_VARIABLE} must begin with postgresql:// or sqlite:///")
-    if parsed.get_backend_name() == "postgresql":
-        return parsed.set(drivername="postgresql+psycopg2")
-    return parsed
+    return parsed if backend == "sqlite" else parsed.set(drivername="postgresql+psycopg2")
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -1,0 +1,7 @@
+"""The tests of tests/unit/log once more, on a real PostgreSQL."""
+
+import pytest
+
+from tests.unit.log.test_log import *  # noqa: F403
+
+pytestmark = pytest.mark.api
