@@ -24,8 +24,11 @@ from heart_operator.api.handover import (
 from heart_operator.api.heartmodel import HeartModel, HeartModelStatus
 from heart_operator.api.names import Annotation, Label
 from heart_operator.api.profile import RuntimeProfile
+from heart_operator.plan.looks import is_look_due
 from heart_operator.plan.model import plan_heart_model
+from heart_operator.plan.selection import select_version
 from heart_operator.plan.values import (
+    AnalysisSample,
     CloseRuns,
     Manifest,
     ObjectKey,
@@ -38,7 +41,6 @@ from heart_operator.plan.values import (
     TrainingJob,
     VersionDeployment,
 )
-from heart_operator.plan.versions import version_to_judge
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 MONITORING = frozenset({"ServiceMonitor", "PrometheusRule"})
@@ -51,6 +53,7 @@ SPEC: dict[str, Any] = {
     "features": [{"name": "age", "type": "number"}, {"name": "sex", "type": "category", "values": [0, 1]}],
     "gates": {"checks": [{"metric": "roc_auc", "min": 0.8}, {"metric": "roc_auc", "maxRegression": 0.02}]},
     "serving": {"autoscaling": {"minReplicas": 2, "maxReplicas": 5}},
+    "rollout": {"steps": []},
 }
 
 
@@ -132,6 +135,8 @@ class World:
     registry_error: str | None = None
     evaluation_error: str | None = None
     jobs_created: Counter[str] = field(default_factory=Counter)
+    sample: AnalysisSample = field(default_factory=lambda: AnalysisSample(error="nobody measures"))
+    """What every look at the traffic finds."""
     events: list[str] = field(default_factory=list)
     writes: int = 0
     fuse: int | None = None
@@ -151,6 +156,7 @@ class World:
             children=copy.deepcopy(self.children | self._deployment_objects()),
             registry=Registry(error="not asked"),
             kinds=self.kinds,
+            sample=self.sample if is_look_due(self.model, self.now) else None,
         )
         return replace(without, registry=self._registry(without))
 
@@ -250,6 +256,11 @@ class World:
                 entry, ready=entry.replicas if starts else 0, up_to_date=True, problem=problem
             )
 
+    def crash(self, version: str, times: int) -> None:
+        """The version's server ends, again and again."""
+        entry = self.deployment(version)
+        self.deployments[entry.name] = replace(entry, crashes=entry.crashes + times, problem="OOMKilled in server")
+
     def autoscale(self, replicas: int) -> None:
         """The HPA does what it does: it owns what it points at, and pauses at 0."""
         hpa = self.child("HorizontalPodAutoscaler")
@@ -267,7 +278,16 @@ class World:
     def selected(self) -> str | None:
         """The version behind the Service."""
         service = self.child("Service")
-        return service["spec"]["selector"][Label.MODEL_VERSION] if service else None
+        return service["metadata"]["annotations"][Annotation.STABLE_VERSION] if service else None
+
+    @property
+    def answering(self) -> set[str]:
+        """Versions whose ready pods get the Service's traffic."""
+        service = self.child("Service")
+        if service is None:
+            return set()
+        only = service["spec"]["selector"].get(Label.MODEL_VERSION)
+        return {entry.version for entry in self.deployments.values() if entry.ready and only in (None, entry.version)}
 
     @property
     def running_versions(self) -> set[str]:
@@ -377,16 +397,17 @@ class World:
     def _registry(self, observed: Observed) -> Registry:
         if self.registry_error:
             return Registry(error=self.registry_error)
-        judged = version_to_judge(observed)
-        known = self.trained.get(judged.version) if judged else None
-        unreadable = self.evaluation_error if known else None
-        return Registry(
+        found = Registry(
             claimed_by=self.claimed_by,
             versions={name: self._registered(name, version) for name, version in self.versions.items()},
-            evaluation=known.evaluation if known and not unreadable else None,
-            evaluation_error=unreadable,
             aliases=dict(self.aliases),
             open_runs=frozenset(self.open_runs),
+        )
+        judged = select_version(replace(observed, registry=found)).version
+        known = self.trained.get(judged.version) if judged and judged.evaluation_sha256 else None
+        unreadable = self.evaluation_error if known else None
+        return replace(
+            found, evaluation=known.evaluation if known and not unreadable else None, evaluation_error=unreadable
         )
 
     def _registered(self, name: str, version: Version) -> RegisteredVersion:

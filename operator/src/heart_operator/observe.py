@@ -19,8 +19,8 @@ from heart_operator.parse import (
     parse_job,
     parse_model,
 )
+from heart_operator.plan.selection import select_version
 from heart_operator.plan.values import Manifest, ObjectKey, Observed, Registry, TrainingJob, VersionDeployment
-from heart_operator.plan.versions import version_to_judge
 from heart_operator.registry import EvaluationRef, RegistryReader
 
 KINDS_MAX_AGE = 60.0
@@ -155,9 +155,11 @@ class Observer:
         if profile is None:
             return Registry(error=f"there is no runtime profile {model.spec.runtime!r}")
         self._registered[ModelKey(model.namespace, model.name)] = profile.tracking_uri, model.registry_name
-        judged = version_to_judge(observed)
-        wanted = EvaluationRef(judged.version, judged.run_id, judged.evaluation_sha256) if judged else None
-        return await self._registry.view(profile.tracking_uri, model.registry_name, wanted)
+
+        def choose(found: Registry) -> EvaluationRef | None:
+            return evaluation_wanted(replace(observed, registry=found))
+
+        return await self._registry.view(profile.tracking_uri, model.registry_name, choose)
 
     async def _optional_kinds(self) -> frozenset[str]:
         """Which of the optional kinds the cluster has; asked again after a minute."""
@@ -166,6 +168,14 @@ class Observer:
             found = await self._cluster.kinds_of(MONITORING)
             self._kinds = now, found & {kind.kind for kind in OPTIONAL_CHILDREN}
         return self._kinds[1]
+
+
+def evaluation_wanted(observed: Observed) -> EvaluationRef | None:
+    """The evaluation that the gate will ask for."""
+    version = select_version(observed).version
+    if version is None or not version.evaluation_sha256:
+        return None
+    return EvaluationRef(version.version, version.run_id, version.evaluation_sha256)
 
 
 def of_kind(children: Mapping[ObjectKey, Manifest], kind: str) -> list[Manifest]:

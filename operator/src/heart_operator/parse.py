@@ -140,6 +140,7 @@ def lost_outcome() -> TrainingFailure:
 def parse_deployment(item: Manifest, pods: Iterable[Manifest] = ()) -> VersionDeployment:
     """A version's Deployment; `pods` only where some of them are not ready."""
     meta, spec, status = item["metadata"], item["spec"], item.get("status") or {}
+    pods = list(pods)
     annotations, labels = meta.get("annotations") or {}, meta.get("labels") or {}
     seen = status.get("observedGeneration", 0) >= meta.get("generation", 1)
     return VersionDeployment(
@@ -155,7 +156,13 @@ def parse_deployment(item: Manifest, pods: Iterable[Manifest] = ()) -> VersionDe
         up_to_date=seen and status.get("updatedReplicas", 0) == status.get("replicas", 0),
         problem=next((words for pod in pods if (words := pod_problem(pod))), ""),
         evaluation_sha256=annotations.get(Annotation.EVALUATION, ""),
+        crashes=sum(map(restarts, pods)),
     )
+
+
+def restarts(pod: Manifest) -> int:
+    """How often a pod's server ended; its init container may try as often as it likes."""
+    return sum(entry.get("restartCount", 0) for entry in (pod.get("status") or {}).get("containerStatuses") or [])
 
 
 def is_ready(item: Manifest) -> bool:

@@ -6,7 +6,7 @@ import logging
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from pydantic import ValidationError
@@ -63,6 +63,10 @@ class RegistryUnavailable(Exception):
     """MLflow did not answer, or not what was asked for."""
 
 
+Choose = Callable[[Registry], EvaluationRef | None]
+"""From what the registry has to the version whose evaluation is needed."""
+
+
 class RegistryReader:
     """All of the operator's dealings with MLflow. One event loop; calls run in a small pool of threads."""
 
@@ -92,27 +96,22 @@ class RegistryReader:
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    async def view(self, uri: str, registry_name: str, newest: EvaluationRef | None) -> Registry:
-        """What MLflow says of one registered model, and the evaluation of its newest trained version.
+    async def view(self, uri: str, registry_name: str, choose: Choose) -> Registry:
+        """What MLflow says of one registered model, and the evaluation of the version that `choose` names in it.
 
         Never raises and never waits longer than the timeout: what is not known is said in `error`.
         """
         self._used[uri] = self._clock()
         entry = await self._entry(uri, self._max_age)
-        if newest and entry.snapshot and self._is_news(uri, registry_name, newest.version, entry.snapshot):
+        wanted = choose(model_view(entry, registry_name))
+        if wanted and entry.snapshot and self._is_news(uri, registry_name, wanted.version, entry.snapshot):
             entry = await self._entry(uri, 0)
-        if entry.snapshot is None:
-            return Registry(error=entry.error)
-        evaluation, problem = await self._evaluation(uri, newest) if newest else (None, None)
-        model = entry.snapshot.models.get(registry_name, RegisteredModel(None, {}))
-        return Registry(
-            claimed_by=model.claimed_by,
-            versions=entry.snapshot.versions.get(registry_name, {}),
-            aliases=model.aliases,
-            open_runs=entry.snapshot.open_runs.get(registry_name, frozenset()),
-            evaluation=evaluation,
-            evaluation_error=problem,
-        )
+            wanted = choose(model_view(entry, registry_name))
+        found = model_view(entry, registry_name)
+        if wanted is None or found.error:
+            return found
+        evaluation, problem = await self._evaluation(uri, wanted)
+        return replace(found, evaluation=evaluation, evaluation_error=problem)
 
     async def poll(self) -> None:
         """Look at every server in use once per interval, for ever; `on_change` hears what is new."""
@@ -211,6 +210,19 @@ class RegistryReader:
             else:
                 log.info("The registry at %s answers again", public(uri))
             self.on_change(uri, None)
+
+
+def model_view(entry: Entry, registry_name: str) -> Registry:
+    """One registered model as a snapshot shows it."""
+    if entry.snapshot is None:
+        return Registry(error=entry.error)
+    model = entry.snapshot.models.get(registry_name, RegisteredModel(None, {}))
+    return Registry(
+        claimed_by=model.claimed_by,
+        versions=entry.snapshot.versions.get(registry_name, {}),
+        aliases=model.aliases,
+        open_runs=entry.snapshot.open_runs.get(registry_name, frozenset()),
+    )
 
 
 def changed_models(before: Snapshot, after: Snapshot) -> frozenset[str]:

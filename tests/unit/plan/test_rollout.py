@@ -78,7 +78,7 @@ def test_the_previous_version_stays_warm_then_goes() -> None:
     world.autoscale(4)
     world.settle()
     assert world.deployment("1").replicas == 4, "it could take over at once"
-    assert world.plan().requeue_after == 3600
+    assert world.plan().requeue_after == 30, "its successor is watched"
     world.pass_time(3599)
     world.settle()
     assert world.running_versions == {"1", "2"}
@@ -421,7 +421,7 @@ def test_history_says_who_served_when() -> None:
 
 def test_history_is_bounded() -> None:
     world = serving_world()
-    world.merge_spec({"rollout": {"historyLimit": 2}})
+    world.merge_spec({"rollout": {"steps": [], "historyLimit": 2}})
     for value in "abc":
         train(world, value)
         bring_up(world)

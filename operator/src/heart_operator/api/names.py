@@ -22,6 +22,7 @@ class Label:
     MANAGED_BY = "app.kubernetes.io/managed-by"
     MODEL = "heartops.dev/model"
     MODEL_VERSION = "heartops.dev/model-version"
+    SCHEDULE = "heartops.dev/schedule"
 
 
 class Component:
@@ -29,6 +30,7 @@ class Component:
 
     SERVING = "serving"
     TRAINING = "training"
+    CHECK = "check"
     PODS = "serving-pods"  # the headless Service: scraped, and asked for a model's bytes
 
 
@@ -37,6 +39,7 @@ class Annotation:
     DIGEST = "heartops.dev/digest"
     TRIGGER = "heartops.dev/trigger"
     RUN_ID = "heartops.dev/run-id"
+    TICK = "heartops.dev/tick"  # on a check Job: the end of the window that it looks at
     EVALUATION = "heartops.dev/evaluation-sha256"
     STABLE_VERSION = "heartops.dev/stable-version"  # on the Service: what serves, whatever its selector spans
     COMMAND = "heartops.dev/command"  # on a HeartModel: what a person asks for, by whom and why
@@ -75,6 +78,14 @@ class Reason:
     PROMOTED = "Promoted"
     NEVER_READY = "NeverReady"
     ROLLED_BACK = "RolledBack"
+    CANARY_ANALYSIS_FAILED = "CanaryAnalysisFailed"
+    CRASHING = "Crashing"
+    PROGRESS_DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"
+    ABORTED = "Aborted"
+    AWAITING_APPROVAL = "AwaitingApproval"
+    PAUSED = "Paused"
+    COMMANDED = "Commanded"  # an event: a person's command was handled
+    NOT_POSSIBLE = "NotPossible"  # an event: it could not be
     # Ready, Available
     SERVING = "Serving"
     NOTHING_SERVES = "NothingServes"
@@ -83,6 +94,7 @@ class Reason:
     # everything
     UP_TO_DATE = "UpToDate"
     ON_HOLD = "OnHold"
+    VERSION_NOT_FOUND = "VersionNotFound"
     SUSPENDED = "Suspended"
     INVALID_SPEC = "InvalidSpec"
     ACTION_REFUSED = "ActionRefused"  # the API server, or an object of the same name, does not let us
@@ -92,6 +104,47 @@ class Reason:
     MONITORING_APPLIED = "MonitoringApplied"
     MONITORING_UNAVAILABLE = "MonitoringUnavailable"
     MONITORING_DISABLED = "MonitoringDisabled"
+
+
+class ScheduleCondition:
+    """Conditions of a RetrainSchedule."""
+
+    READY = "Ready"
+    CHECKED = "Checked"
+    STABLE = "Stable"
+    PERFORMANCE_KEPT = "PerformanceKept"
+    RUN_SUCCEEDED = "RunSucceeded"
+
+
+class ScheduleReason:
+    """Shared by a RetrainSchedule's conditions and events."""
+
+    # Ready
+    SCHEDULED = "Scheduled"
+    WAITING = "Waiting"
+    RUN_MISSED = "RunMissed"
+    SUSPENDED = "Suspended"
+    INVALID_SPEC = "InvalidSpec"
+    MODEL_NOT_FOUND = "ModelNotFound"
+    # Checked
+    CHECKED = "Checked"
+    CHECKING = "Checking"
+    CHECK_FAILED = "CheckFailed"
+    NEVER_CHECKED = "NeverChecked"
+    # Stable, PerformanceKept
+    NO_DRIFT = "NoDrift"
+    DRIFT_DETECTED = "DriftDetected"
+    DRIFT_UNCONFIRMED = "DriftUnconfirmed"
+    PERFORMANCE_KEPT = "PerformanceKept"
+    PERFORMANCE_BELOW = "PerformanceBelow"
+    PERFORMANCE_UNCERTAIN = "PerformanceUncertain"
+    INSUFFICIENT_SAMPLES = "InsufficientSamples"
+    # RunSucceeded
+    NEVER_RUN = "NeverRun"
+    RETRAIN_REQUESTED = "RetrainRequested"
+    RETRAINING = "Retraining"
+    RETRAINING_COMPLETED = "RetrainingCompleted"
+    RETRAINING_FAILED = "RetrainingFailed"
 
 
 def short_hash(*parts: str, length: int = 8) -> str:
@@ -116,6 +169,11 @@ def deployment_name(model: str, version: str) -> str:
 def training_job_name(model: str, uid: str, trigger: str) -> str:
     """One Job per (model uid, trigger)."""
     return child_name(model, "train", short_hash(uid, trigger), limit=52)
+
+
+def check_job_name(schedule: str, uid: str, tick: str) -> str:
+    """One Job per (schedule uid, tick of its checks)."""
+    return child_name(schedule, "check", short_hash(uid, tick), limit=52)
 
 
 def evaluation_trigger(version: str, *identity: str) -> str:

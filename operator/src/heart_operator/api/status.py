@@ -45,6 +45,9 @@ class ServingStatus(FrozenLenient):
     watch: WatchStatus | None = Field(None, description="How it does since its promotion.")
 
 
+Phase = Literal["Starting", "Scaling", "Paused", "Held", "AwaitingApproval"]
+
+
 class TrackCounts(FrozenLenient):
     """What one version answered since the candidate got its first requests."""
 
@@ -89,7 +92,10 @@ class CandidateStatus(FrozenLenient):
     actual_weight: int = Field(0, description="Percentage that the number of pods, or the route, gives.")
     paused: bool = Field(False, description="A person paused it.")
     approved: bool = Field(False, description="A person approved it.")
-    waiting: float = Field(0, description="Seconds of pauses, holds and approvals; the progress deadline spares them.")
+    forced: bool = Field(False, description="A person skipped the remaining steps and the analysis.")
+    base_replicas: int = Field(0, description="Pods of the serving version when the candidate got its first requests.")
+    phase: Phase = Field("Starting", description="What it does.")
+    phase_since: Time | None = Field(None, description="Since when it does that.")
     message: str = Field("", description="What it does or waits for.")
     analysis: AnalysisStatus | None = Field(None, description="What its traffic shows.")
     mirror: MirrorStatus | None = Field(None, description="What shadow traffic shows.")
@@ -180,6 +186,7 @@ class HeartModelStatus(FrozenLenient):
     training: TrainingStatus | None = None
     history: tuple[HistoryEntry, ...] = Field((), description="Versions that served, newest first.")
     command: CommandStatus | None = None
+    wanted_version: str | None = Field(None, description="spec.version that was acted on last.")
     gate: str | None = Field(None, description="Summary of the newest gate, for the Gate column.")
     replicas: int | None = Field(None, description="Serving pods, for the scale subresource.")
     selector: str | None = Field(None, description="Selects the serving pods, for the scale subresource.")

@@ -12,6 +12,7 @@ from heart_operator.manifests.prometheus_rule import build_prometheus_rule
 from heart_operator.manifests.service import build_headless_service, build_service
 from heart_operator.manifests.service_account import build_service_account
 from heart_operator.manifests.service_monitor import build_service_monitor
+from heart_operator.plan.traffic import Traffic
 from heart_operator.plan.values import Manifest, ObjectKey, VersionDeployment
 
 APPLIED_KINDS = (
@@ -28,7 +29,11 @@ APPLIED_KINDS = (
 
 
 def build_children(
-    model: HeartModel, profile: RuntimeProfile, kinds: Set[str], stable: VersionDeployment | None
+    model: HeartModel,
+    profile: RuntimeProfile,
+    kinds: Set[str],
+    stable: VersionDeployment | None,
+    traffic: Traffic,
 ) -> tuple[Manifest, ...]:
     """The children to apply; an owned object of APPLIED_KINDS that is not among them is to be deleted.
 
@@ -42,12 +47,14 @@ def build_children(
         build_training_policy(model, profile),
         build_headless_service(model),
     )
-    return before if stable is None else (*before, *serving_children(model, stable), *monitoring_children(model, kinds))
+    if stable is None:
+        return before
+    return (*before, *serving_children(model, stable, traffic), *monitoring_children(model, kinds))
 
 
-def serving_children(model: HeartModel, stable: VersionDeployment) -> tuple[Manifest, ...]:
+def serving_children(model: HeartModel, stable: VersionDeployment, traffic: Traffic) -> tuple[Manifest, ...]:
     """The Service comes first: it decides who serves, the others only help."""
-    found = [build_service(model, stable.version), build_pdb(model, stable.version)]
+    found = [build_service(model, stable.version, spread=traffic.spread), build_pdb(model, stable.version)]
     if model.spec.serving.replicas is None:
         found.append(build_hpa(model, stable.name))
     if model.spec.serving.ingress:

@@ -1,20 +1,24 @@
 """The two Services of a model: the one that users call, and the one behind which all its pods are found."""
 
 from heart_operator.api.heartmodel import HeartModel
-from heart_operator.api.names import Component, pods_service_name
+from heart_operator.api.names import Annotation, Component, pods_service_name
 from heart_operator.manifests.common import SERVING_PORT, metadata, serving_pods
 from heart_operator.plan.values import Manifest
 
 
-def build_service(model: HeartModel, version: str) -> Manifest:
-    """The version in the selector is what serves: promotion and rollback change this, and nothing else."""
+def build_service(model: HeartModel, version: str, *, spread: bool = False) -> Manifest:
+    """The version in the selector is what serves: promotion and rollback change this, and nothing else.
+
+    With `spread` it selects the pods of every version, so that their numbers split the traffic; the annotation still
+    names the one that serves.
+    """
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": metadata(model, model.name, Component.SERVING),
+        "metadata": metadata(model, model.name, Component.SERVING, annotations={Annotation.STABLE_VERSION: version}),
         "spec": {
             "type": "ClusterIP",
-            "selector": serving_pods(model, version),
+            "selector": serving_pods(model) if spread else serving_pods(model, version),
             "ports": [{"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}],
         },
     }

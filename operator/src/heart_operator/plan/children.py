@@ -4,16 +4,18 @@ from collections.abc import Iterable
 
 from heart_operator.manifests.children import APPLIED_KINDS, build_children, key_of
 from heart_operator.plan.diff import needs_apply, stamp
+from heart_operator.plan.rollout import Rollout
 from heart_operator.plan.values import Manifest, ObjectKey, Observed
-from heart_operator.plan.versions import Version, as_deployment
+from heart_operator.plan.versions import as_deployment
 
 
-def wanted_children(observed: Observed, stable: Version | None) -> tuple[Manifest, ...]:
+def wanted_children(observed: Observed, rollout: Rollout) -> tuple[Manifest, ...]:
     """Everything that should live beside the version that serves; nothing where no profile says how."""
     if observed.profile is None:
         return ()
-    deployment = as_deployment(observed, stable) if stable else None
-    return tuple(map(stamp, build_children(observed.model, observed.profile, observed.kinds, deployment)))
+    deployment = as_deployment(observed, rollout.stable) if rollout.stable else None
+    children = build_children(observed.model, observed.profile, observed.kinds, deployment, rollout.traffic)
+    return tuple(map(stamp, children))
 
 
 def to_apply(observed: Observed, wanted: Iterable[Manifest]) -> tuple[Manifest, ...]:

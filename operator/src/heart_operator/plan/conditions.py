@@ -5,17 +5,17 @@ from collections.abc import Callable
 from heart_operator.api.heartmodel import ConditionStatus
 from heart_operator.api.names import Condition
 from heart_operator.plan.decision import Decision
+from heart_operator.plan.finding import Finding
 from heart_operator.plan.findings import (
-    Finding,
     find_available,
     find_gate_passed,
     find_monitoring,
     find_progressing,
     find_ready,
-    find_rollout_succeeded,
     find_trained,
     previous_condition,
 )
+from heart_operator.plan.findings_rollout import find_rollout_succeeded
 from heart_operator.plan.times import written
 
 FINDERS: dict[str, Callable[[Decision], Finding]] = {

@@ -8,6 +8,7 @@ from heart_operator.plan.gates import GateReport, gates_hash
 from heart_operator.plan.obstacles import Obstacle
 from heart_operator.plan.rejections import find_rejection
 from heart_operator.plan.rollout import Rollout
+from heart_operator.plan.selection import Selection
 from heart_operator.plan.training import TrainingPlan
 from heart_operator.plan.values import Observed, VersionDeployment
 from heart_operator.plan.versions import Version, deployment_of
@@ -15,15 +16,20 @@ from heart_operator.plan.versions import Version, deployment_of
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`newest` is the version that should serve, `gate` the verdict on it (None: there is none)."""
+    """`selection` is what should serve, `gate` the verdict on it (None: there is none)."""
 
     observed: Observed
     now: datetime
     obstacle: Obstacle | None
     training: TrainingPlan
-    newest: Version | None
+    selection: Selection
     gate: GateReport | None
     rollout: Rollout
+
+    @property
+    def newest(self) -> Version | None:
+        """The version that should serve."""
+        return self.selection.version
 
     @property
     def stable_deployment(self) -> VersionDeployment | None:

@@ -1,9 +1,8 @@
 """Events: what has just changed, said once. A restart repeats nothing: the stored conditions are compared with."""
 
-from collections.abc import Iterable
-
-from heart_operator.api.heartmodel import ConditionStatus
+from heart_operator.api.heartmodel import CommandStatus, ConditionStatus, HeartModelStatus
 from heart_operator.api.names import Condition, Reason
+from heart_operator.plan.findings_rollout import REFUSED_ON_TRAFFIC
 from heart_operator.plan.values import Event
 
 TOLD = {
@@ -14,13 +13,20 @@ TOLD = {
         Reason.INSUFFICIENT_EVIDENCE,
         Reason.EVALUATION_UNREADABLE,
     },
-    Condition.ROLLOUT_SUCCEEDED: {Reason.ROLLING_OUT, Reason.PROMOTED, Reason.NEVER_READY},
+    Condition.ROLLOUT_SUCCEEDED: {
+        Reason.ROLLING_OUT,
+        Reason.PROMOTED,
+        Reason.PAUSED,
+        Reason.AWAITING_APPROVAL,
+        *REFUSED_ON_TRAFFIC,
+    },
     Condition.PROGRESSING: {
         Reason.SUSPENDED,
         Reason.INVALID_SPEC,
         Reason.REGISTRY_UNAVAILABLE,
         Reason.REGISTRY_LOST,
         Reason.REGISTRY_NAME_TAKEN,
+        Reason.VERSION_NOT_FOUND,
     },
 }
 """Conditions and reasons that make an event; besides these every training that failed."""
@@ -32,10 +38,23 @@ TROUBLE = {
 """Warnings though their condition is Unknown, not False."""
 
 
-def build_events(old: Iterable[ConditionStatus], new: Iterable[ConditionStatus]) -> tuple[Event, ...]:
-    """One event per condition whose reason or subject changed."""
-    before = {entry.type: entry for entry in old}
-    return tuple(event(entry) for entry in new if told(entry) and changed(before.get(entry.type), entry))
+def build_events(old: HeartModelStatus, new: HeartModelStatus) -> tuple[Event, ...]:
+    """One event per condition whose reason or subject changed, and one for a person's command that was handled."""
+    before = {entry.type: entry for entry in old.conditions}
+    found = [event(entry) for entry in new.conditions if told(entry) and changed(before.get(entry.type), entry)]
+    if new.command and (old.command is None or old.command.id != new.command.id):
+        found.insert(0, command_event(new.command))
+    return tuple(found)
+
+
+def command_event(command: CommandStatus) -> Event:
+    """Who asked for what, why, and what came of it."""
+    about = f" of version {command.version}" if command.version else ""
+    why = f" ({command.why})" if command.why else ""
+    message = f"{command.by or 'A person'} asked for {command.action}{about}{why}: {command.result}"
+    return (
+        Event("Normal", Reason.COMMANDED, message) if command.done else Event("Warning", Reason.NOT_POSSIBLE, message)
+    )
 
 
 def told(entry: ConditionStatus) -> bool:

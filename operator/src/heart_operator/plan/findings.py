@@ -3,23 +3,16 @@
 `Unknown` is for what waits (training, evidence, an outage, a suspension); `False` for what a person must look at.
 """
 
-from typing import Literal, NamedTuple
-
 from heart_operator.api.heartmodel import ConditionStatus
 from heart_operator.api.names import Annotation, Condition, Reason
 from heart_operator.plan.decision import Decision
+from heart_operator.plan.finding import Finding
+from heart_operator.plan.findings_rollout import is_under_way, progress_of_candidate
 from heart_operator.plan.scale import fewest
+from heart_operator.plan.selection import LATEST
 
 MONITORING_KINDS = frozenset({"ServiceMonitor", "PrometheusRule"})
 RETRAIN = f"give the annotation {Annotation.RETRAIN} a new value"
-
-
-class Finding(NamedTuple):
-    """One condition without its times."""
-
-    status: Literal["True", "False", "Unknown"]
-    reason: str
-    message: str
 
 
 def previous_condition(decision: Decision, type_: str) -> ConditionStatus | None:
@@ -55,9 +48,15 @@ def ready_of_stable(decision: Decision) -> Finding:
         problem = f": {deployment.problem}" if deployment and deployment.problem else ""
         message = f"{ready} of {wanted} pods of version {stable.version} are ready{problem}"
         return Finding("False", Reason.REPLICAS_UNAVAILABLE, message)
-    if decision.rollout.step in ("Start", "Wait"):
+    if is_under_way(decision) or misses_what_is_named(decision):
         return find_progressing(decision)._replace(status="False")
     return Finding("True", Reason.SERVING, f"Version {stable.version} serves")
+
+
+def misses_what_is_named(decision: Decision) -> bool:
+    """`spec.version` names a version that is not there, or was refused: something else serves."""
+    named = str(decision.observed.model.spec.version) != LATEST
+    return named and (decision.refusal is not None or bool(decision.selection.why or decision.selection.unknown))
 
 
 def find_available(decision: Decision) -> Finding:
@@ -81,27 +80,14 @@ def find_progressing(decision: Decision) -> Finding:
     if decision.training.wanted or (training and training.phase == "Running"):
         return Finding("True", Reason.TRAINING_STARTED, find_trained(decision).message)
     if decision.rollout.candidate:
-        return progress_of_candidate(decision)
+        return progress_of_candidate(decision) or find_gate_passed(decision)
+    if decision.selection.why:
+        return Finding("False", Reason.VERSION_NOT_FOUND, f"spec.version: {decision.selection.why}")
     if training and training.phase == "Failed":
         return find_trained(decision)
     if refusal:
         return Finding("False", refusal.reason, f"Version {refusal.version} was refused: {refusal.message}")
     return Finding("True", Reason.UP_TO_DATE, "Nothing is left to do")
-
-
-def progress_of_candidate(decision: Decision) -> Finding:
-    rollout, deployment = decision.rollout, decision.candidate_deployment
-    assert rollout.candidate
-    name = f"Version {rollout.candidate.version}"
-    if rollout.step == "Overdue":
-        return Finding("False", Reason.NEVER_READY, f"{name} goes on starting: {rollout.why}")
-    if rollout.step in ("Start", "Wait"):
-        ready = f"{deployment.ready} pods are ready" if deployment else "its pods are created"
-        problem = f" ({rollout.why})" if rollout.why else ""
-        return Finding("True", Reason.ROLLING_OUT, f"{name} is rolling out: {ready}{problem}")
-    if decision.gate is None or not decision.gate.passed:
-        return find_gate_passed(decision)
-    return Finding("Unknown", Reason.ON_HOLD, f"{name} waits for {rollout.why}")
 
 
 def find_trained(decision: Decision) -> Finding:
@@ -156,24 +142,6 @@ def unjudged(decision: Decision, name: str) -> Finding:
         )
     problem = decision.observed.registry.evaluation_error or "its evaluation is not there"
     return Finding("Unknown", Reason.EVALUATION_UNREADABLE, f"{name}{problem}. If this lasts, {RETRAIN}")
-
-
-def find_rollout_succeeded(decision: Decision) -> Finding:
-    """The newest version reached everyone."""
-    rollout, refusal = decision.rollout, decision.refusal
-    if refusal and refusal.reason == Reason.NEVER_READY:
-        advice = "See kubectl describe for its pods; a version with other bytes is tried again"
-        return Finding("False", refusal.reason, f"Version {refusal.version}: {refusal.message}. {advice}")
-    if rollout.candidate and rollout.step == "Overdue":
-        advice = "It goes on trying; when spec.serving.resources or the runtime profile change, it starts anew"
-        return Finding("False", Reason.NEVER_READY, f"Version {rollout.candidate.version}: {rollout.why}. {advice}")
-    if rollout.candidate and (rollout.step in ("Start", "Wait") or decision.candidate_deployment):
-        return Finding("Unknown", Reason.ROLLING_OUT, f"Version {rollout.candidate.version} is rolling out")
-    if rollout.stable is None:
-        return Finding("Unknown", Reason.NO_CANDIDATE, "No version has been rolled out yet")
-    if decision.newest and decision.newest.version == rollout.stable.version:
-        return Finding("True", Reason.PROMOTED, f"Version {rollout.stable.version} was promoted")
-    return Finding("True", Reason.SERVING, f"Version {rollout.stable.version} serves; no other is being rolled out")
 
 
 def find_monitoring(decision: Decision) -> Finding:

@@ -11,16 +11,18 @@ from heart_operator.plan.conditions import build_conditions
 from heart_operator.plan.decision import Decision
 from heart_operator.plan.events import build_events
 from heart_operator.plan.gates import GateReport, judge
+from heart_operator.plan.looks import look_after
 from heart_operator.plan.mend import is_outdated, to_mend, version_deployment
 from heart_operator.plan.obstacles import find_obstacle
 from heart_operator.plan.registry import plan_registry
 from heart_operator.plan.rollout import plan_rollout
 from heart_operator.plan.scale import plan_scale, wanted_count
+from heart_operator.plan.selection import select_version
 from heart_operator.plan.status import build_facts
 from heart_operator.plan.times import read
 from heart_operator.plan.training import plan_training
 from heart_operator.plan.values import Manifest, ObjectKey, Observed, Plan, Scale
-from heart_operator.plan.versions import Version, stable_version, version_to_judge
+from heart_operator.plan.versions import Version, stable_version
 
 POLL_SECONDS = 30.0
 """How soon to look again at a registry that is needed and cannot be used."""
@@ -33,10 +35,10 @@ def plan_heart_model(observed: Observed, now: datetime) -> Plan:
     conditions = build_conditions(decision)
     facts = build_facts(decision)
     requeue = requeue_after(decision)
+    events = build_events(observed.model.status, facts.model_copy(update={"conditions": conditions}))
     if observed.model.spec.suspend:
-        events = build_events(observed.model.status.conditions, conditions)
         return Plan(facts, conditions=conditions, events=events, requeue_after=requeue)
-    children = wanted_children(observed, decision.rollout.stable) if keeps_children(decision) else None
+    children = wanted_children(observed, decision.rollout) if keeps_children(decision) else None
     return Plan(
         facts,
         create=(*decision.training.create, *new_deployments(decision)),
@@ -51,7 +53,7 @@ def plan_heart_model(observed: Observed, now: datetime) -> Plan:
             observed, decision.rollout, decision.newest, decision.gate, may_act=decision.obstacle is None
         ),
         conditions=conditions,
-        events=build_events(observed.model.status.conditions, conditions),
+        events=events,
         requeue_after=requeue,
     )
 
@@ -61,10 +63,10 @@ def decide(observed: Observed, now: datetime) -> Decision:
     stable = stable_version(observed)
     obstacle = find_obstacle(observed, stable)
     training = plan_training(observed, stable, may_start=obstacle is None, now=now)
-    newest = version_to_judge(observed)
-    gate = find_verdict(observed, stable, newest)
-    rollout = plan_rollout(observed, stable, newest, gate, may_act=obstacle is None, now=now)
-    return Decision(observed, now, obstacle, training, newest, gate, rollout)
+    selection = select_version(observed)
+    gate = find_verdict(observed, stable, selection.version)
+    rollout = plan_rollout(observed, stable, selection, gate, obstacle, now)
+    return Decision(observed, now, obstacle, training, selection, gate, rollout)
 
 
 def find_verdict(observed: Observed, stable: Version | None, newest: Version | None) -> GateReport | None:
@@ -91,7 +93,7 @@ def new_deployments(decision: Decision) -> Iterable[Manifest]:
     observed, rollout = decision.observed, decision.rollout
     count = wanted_count(observed.model.spec.serving, decision.stable_deployment)
     if rollout.step == "Start" and rollout.candidate:
-        yield from deployment_manifest(observed, rollout.candidate, count)
+        yield from deployment_manifest(observed, rollout.candidate, rollout.candidate_pods)
     if rollout.stable and decision.stable_deployment is None:
         yield from deployment_manifest(observed, rollout.stable, count)
 
@@ -110,8 +112,13 @@ def running_versions(decision: Decision) -> tuple[Version | None, ...]:
 def scales(decision: Decision) -> list[Scale]:
     surplus = {key.name for key in surplus_deployments(decision)}
     stable = decision.stable_deployment
-    kept = [entry for entry in decision.observed.deployments if entry.name not in surplus and entry != stable]
-    return plan_scale(decision.observed, stable, kept)
+    candidate, count = decision.candidate_deployment, wanted_count(decision.observed.model.spec.serving, stable)
+    others = {
+        entry: decision.rollout.candidate_pods if entry == candidate else count
+        for entry in decision.observed.deployments
+        if entry.name not in surplus and entry != stable
+    }
+    return plan_scale(decision.observed, stable, others)
 
 
 def surplus_deployments(decision: Decision) -> list[ObjectKey]:
@@ -123,7 +130,8 @@ def surplus_deployments(decision: Decision) -> list[ObjectKey]:
     surplus = [entry for entry in observed.deployments if entry.name not in kept]
     if decision.obstacle:
         before = observed.model.status.previous
-        surplus = [entry for entry in surplus if before and entry.version == before.version]
+        known = {entry.version for entry in rollout.rejected} | ({before.version} if before else set())
+        surplus = [entry for entry in surplus if entry.version in known]
     return [ObjectKey("apps/v1", "Deployment", entry.name) for entry in surplus]
 
 
@@ -132,8 +140,8 @@ def must_be_remade(decision: Decision) -> bool:
     rollout, candidate = decision.rollout, decision.rollout.candidate
     if rollout.previous and candidate and rollout.previous.version == candidate.version:
         return False
-    waits = rollout.step in ("Wait", "Overdue")
-    return decision.candidate_deployment is None or (waits and is_outdated(decision.observed, candidate))
+    starts = rollout.step == "Overdue" or (rollout.progress is not None and rollout.progress.phase == "Starting")
+    return decision.candidate_deployment is None or (starts and is_outdated(decision.observed, candidate))
 
 
 def requeue_after(decision: Decision) -> float | None:
@@ -143,11 +151,19 @@ def requeue_after(decision: Decision) -> float | None:
         return None
     if rollout.deadline:
         moments.append((rollout.deadline - decision.now).total_seconds())
+    if look := next_look_after(decision):
+        moments.append((look - decision.now).total_seconds())
     if rollout.previous:
         moments.append((read(rollout.previous.warm_until) - decision.now).total_seconds())
     if needs_registry(decision) or has_just_failed(decision):
         moments.append(POLL_SECONDS)
     return max(LEAST_SECONDS, min(moments)) if moments else None
+
+
+def next_look_after(decision: Decision) -> datetime | None:
+    """The next look at the traffic, once the plan is carried out."""
+    model = decision.observed.model
+    return look_after(model.model_copy(update={"status": build_facts(decision)}), decision.now)
 
 
 def needs_registry(decision: Decision) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from heart_operator.api.handover import Tag
 from heart_operator.api.names import Reason
 from heart_operator.plan.gates import GateReport
-from heart_operator.plan.rejections import tag_of
+from heart_operator.plan.rejections import is_forgiven, tag_of
 from heart_operator.plan.rollout import Rollout
 from heart_operator.plan.values import CloseRuns, Observed, RegistryAction, SetAlias, TagVersion
 from heart_operator.plan.versions import Version
@@ -53,7 +53,10 @@ def tags(observed: Observed, rollout: Rollout, newest: Version | None, gate: Gat
     for entry in rollout.rejected:
         if entry.version in versions and (versions[entry.version].rejected or "") != tag_of(entry):
             yield TagVersion(entry.version, Tag.REJECTED, tag_of(entry))
-    if newest and gate and gate.passed and newest.version in versions:
-        tag = versions[newest.version].rejected or ""
-        if tag.startswith(Reason.GATE_FAILED) and all(entry.version != newest.version for entry in rollout.rejected):
-            yield TagVersion(newest.version, Tag.REJECTED, "")
+    refused = {entry.version for entry in rollout.rejected}
+    for name, registered in versions.items():
+        if not registered.rejected or name in refused:
+            continue
+        judged_anew = newest is not None and newest.version == name and gate is not None and gate.passed
+        if is_forgiven(observed, name) or (judged_anew and registered.rejected.startswith(Reason.GATE_FAILED)):
+            yield TagVersion(name, Tag.REJECTED, "")

@@ -16,18 +16,24 @@ def find_rejection(rejected: Iterable[RejectedStatus], version: Version, gates_h
 
 
 def stands(entry: RejectedStatus, version: Version, gates_hash: str) -> bool:
-    same_bytes = with_prefix(entry.digest) == version.digest
+    same_bytes = with_prefix(entry.digest) == version.digest if version.digest else entry.version == version.version
     return same_bytes and (entry.reason != Reason.GATE_FAILED or entry.gates_hash == gates_hash)
 
 
 def tagged_rejection(observed: Observed, version: Version, now: datetime) -> RejectedStatus | None:
     """The registry's tag, for when the status was lost. A gate's refusal is not taken from it but judged again."""
     registered = observed.registry.versions.get(version.version)
-    reason = registered.rejected if registered else None
+    reason = registered.rejected if registered and not is_forgiven(observed, version.version) else None
     if not reason or reason.startswith(Reason.GATE_FAILED):
         return None
     message = f"Refused before ({reason}), says its tag in the registry"
     return reject(version, reason, message, now)
+
+
+def is_forgiven(observed: Observed, version: str) -> bool:
+    """A person asked to try it again; the registry's tag may not know of it yet."""
+    command = observed.model.status.command
+    return command is not None and command.done and (command.action, command.version) == ("retry", version)
 
 
 def reject(version: Version, reason: str, message: str, now: datetime, gates_hash: str | None = None) -> RejectedStatus:

@@ -1,44 +1,56 @@
 """Rollout: which version is to serve, which waits, which stays warm, which is refused.
 
-candidate ──gate──► Deployment ──ready──► stable ──replaced──► previous ──rollbackWindow──► gone
-    └── Failed ──► rejected ◄── not ready by readyDeadline ──┘
+    wanted ──gate──► candidate ──steps, analysis, approval──► stable ──replaced──► previous ──rollbackWindow──► gone
+                        └── refused ◄── bad on traffic, never ready, aborted        │
+                               └──────── stable that turned bad ◄───────────────────┘ previous serves again
+
+Going forward needs a gate, a registry and pods. Going back needs only a version that served before.
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 
-from heart_operator.api.durations import seconds
-from heart_operator.api.heartmodel import PreviousStatus, RejectedStatus
-from heart_operator.api.names import Reason
+from heart_operator.api.heartmodel import CandidateStatus, CommandStatus, PreviousStatus, RejectedStatus
+from heart_operator.api.status import WatchStatus
+from heart_operator.plan.canary import Move, next_move
+from heart_operator.plan.commands import Roles, handle_command
 from heart_operator.plan.gates import GateReport, gates_hash
-from heart_operator.plan.rejections import (
-    find_rejection,
-    reject,
-    tagged_rejection,
-    with_rejection,
-    without_gate_rejection,
-)
+from heart_operator.plan.looks import with_look
+from heart_operator.plan.obstacles import Obstacle
+from heart_operator.plan.rejections import find_rejection, reject, with_rejection
 from heart_operator.plan.scale import wanted_count
-from heart_operator.plan.times import read, written
-from heart_operator.plan.values import Observed, VersionDeployment
+from heart_operator.plan.scene import build_scene, candidate_status, effective_rollout, first_pods, known_candidate
+from heart_operator.plan.selection import Selection
+from heart_operator.plan.traffic import Traffic
+from heart_operator.plan.values import Observed
+from heart_operator.plan.verdicts import judge_rejections, without_renamed
 from heart_operator.plan.versions import Version, deployment_of
+from heart_operator.plan.warm import keep_previous, warm_deployment, warm_from, way_back
+from heart_operator.plan.watch import watch_stable
 
-Step = Literal["None", "Hold", "Start", "Wait", "Overdue", "Promote"]
+NOBODY = Traffic()
+Step = Literal["None", "Hold", "Start", "Go", "Overdue", "Promote", "Return"]
 
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """The roles once the plan is carried out. `step` is what the candidate does now; after Promote it is stable."""
+    """The roles once the plan is carried out; after the steps Promote and Return the new version is stable."""
 
     stable: Version | None
     candidate: Version | None = None
+    progress: CandidateStatus | None = None
+    """What is noted of the candidate."""
     previous: PreviousStatus | None = None
     rejected: tuple[RejectedStatus, ...] = ()
     step: Step = "None"
     why: str = ""
-    """What a Hold or Wait waits for."""
+    """What a Hold or an overdue start waits for."""
     deadline: datetime | None = None
+    traffic: Traffic = NOBODY
+    candidate_pods: int = 0
+    command: CommandStatus | None = None
+    watch: WatchStatus | None = None
 
     @property
     def roles(self) -> set[str]:
@@ -50,121 +62,156 @@ class Rollout:
 def plan_rollout(
     observed: Observed,
     stable: Version | None,
-    newest: Version | None,
+    selection: Selection,
     gate: GateReport | None,
-    *,
-    may_act: bool,
+    obstacle: Obstacle | None,
     now: datetime,
 ) -> Rollout:
-    """`newest` is the version that should serve if its gate lets it; `gate` None: there is no verdict (yet).
-
-    With `may_act` false no version changes its role.
-    """
-    previous = keep_previous(observed, stable, newest, now)
-    rejected = judge_rejections(observed, stable, newest, gate, now) if may_act else observed.model.status.rejected
-    rollout = Rollout(stable, previous=previous, rejected=rejected)
-    if newest is None or (stable and newest.version == stable.version):
-        return rollout
-    if find_rejection(rejected, newest, gates_hash(observed.model.spec.gates)):
-        return rollout
-    rollout = replace(rollout, candidate=newest)
-    return advance(observed, rollout, newest, gate, now) if may_act else rollout
-
-
-def judge_rejections(
-    observed: Observed, stable: Version | None, newest: Version | None, gate: GateReport | None, now: datetime
-) -> tuple[RejectedStatus, ...]:
-    """The refusals with the gate's newest verdict. What serves is never refused: it can only be replaced."""
-    rejected, limit = observed.model.status.rejected, observed.model.spec.rollout.history_limit
-    if newest is None or (stable and stable.version == newest.version):
-        return rejected
-    if find_rejection(rejected, newest, gates_hash(observed.model.spec.gates)):
-        return rejected
-    if tagged := tagged_rejection(observed, newest, now):
-        return with_rejection(rejected, tagged, limit)
-    if gate is None or gate.verdict == "InsufficientEvidence":
-        return rejected
-    if gate.passed:
-        return without_gate_rejection(rejected, newest)
-    entry = reject(newest, Reason.GATE_FAILED, gate.message, now, gate.gates_hash)
-    return with_rejection(rejected, entry, limit)
-
-
-def advance(
-    observed: Observed, rollout: Rollout, candidate: Version, gate: GateReport | None, now: datetime
-) -> Rollout:
-    """One step of the candidate, as far as gate and pods allow."""
-    if gate is None or not gate.passed:
-        return replace(rollout, step="Hold", why="its gate")
-    if candidate.version not in observed.registry.versions:
-        return replace(rollout, step="Hold", why="the registry to list it")
-    count = wanted_count(observed.model.spec.serving, deployment_of(observed, rollout.stable))
-    if count == 0:
-        # Promoting what never ran would trust it unproven, on the day when somebody needs it.
-        return replace(rollout, step="Hold", why="spec.serving.replicas to be above 0")
-    deployment = deployment_of(observed, candidate)
-    if deployment is None:
-        return replace(rollout, step="Start")
-    if deployment.up_to_date and deployment.ready >= count:
-        return promote(observed, rollout, candidate, now)
-    return await_pods(observed, rollout, deployment, count, now)
-
-
-def promote(observed: Observed, rollout: Rollout, candidate: Version, now: datetime) -> Rollout:
-    """The candidate serves; what served before stays warm, so that going back is a change of the selector alone."""
-    window = timedelta(seconds=seconds(observed.model.spec.rollout.rollback_window))
-    before = rollout.stable
-    previous = (
-        PreviousStatus(version=before.version, digest=before.digest, warm_until=written(now + window))
-        if before
-        else None
+    """`gate`: the verdict on the selected version, None: there is none (yet). With an obstacle nothing goes forward."""
+    previous = keep_previous(observed, stable, selection.version, now)
+    if observed.model.spec.suspend:
+        return as_it_is(observed, stable, selection, previous)
+    rejected = without_renamed(observed)
+    if obstacle is None:
+        rejected = judge_rejections(observed, stable, selection, gate, rejected, now)
+    back = way_back(observed, stable, previous, rejected)
+    spec = effective_rollout(observed, stable)
+    roles = Roles(stable, known_candidate(observed, selection.version), rejected, back is not None)
+    handled = handle_command(observed, roles, spec, now)
+    watched = watch_stable(observed, stable, handled.roles.rejected, now, has_way_back=back is not None)
+    rollout = Rollout(
+        stable, previous=previous, rejected=watched.rejected, command=handled.command, watch=watched.status
     )
-    return replace(rollout, stable=candidate, candidate=None, previous=previous, step="Promote")
+    returned = go_back(observed, rollout, selection.version, now)
+    return returned or go_on(observed, rollout, selection, handled.roles.candidate, gate, obstacle, now)
 
 
-def await_pods(
-    observed: Observed, rollout: Rollout, deployment: VersionDeployment, count: int, now: datetime
+def as_it_is(
+    observed: Observed, stable: Version | None, selection: Selection, previous: PreviousStatus | None
 ) -> Rollout:
-    """Past the deadline the candidate is refused; the first version, which nothing can replace, goes on trying."""
-    patience = observed.model.spec.rollout.ready_deadline
-    deadline = deployment.created + timedelta(seconds=seconds(patience))
-    trouble = f"{deployment.ready} of {count} pods were ready {patience} after their start"
-    trouble += f" ({deployment.problem})" if deployment.problem else ""
-    if now < deadline:
-        return replace(rollout, step="Wait", why=deployment.problem, deadline=deadline)
-    if rollout.stable is None or rollout.candidate is None:
-        return replace(rollout, step="Overdue", why=trouble)
-    entry = reject(rollout.candidate, Reason.NEVER_READY, trouble, now)
-    limit = observed.model.spec.rollout.history_limit
-    return replace(rollout, candidate=None, rejected=with_rejection(rollout.rejected, entry, limit))
+    """Suspended: every role stays with who has it."""
+    status = observed.model.status
+    candidate = selection.version if status.candidate else None
+    return Rollout(
+        stable,
+        candidate=candidate,
+        progress=status.candidate,
+        previous=previous,
+        rejected=status.rejected,
+        command=status.command,
+        watch=status.serving.watch if status.serving else None,
+    )
 
 
-def keep_previous(
-    observed: Observed, stable: Version | None, newest: Version | None, now: datetime
-) -> PreviousStatus | None:
-    """The warm version, until its time is over or its Deployment is gone."""
-    previous = observed.model.status.previous
+# --- back ---------------------------------------------------------------------------------------------
+
+
+def go_back(observed: Observed, rollout: Rollout, wanted: Version | None, now: datetime) -> Rollout | None:
+    """To the version that served before: at once while it is warm, since it has nothing left to prove."""
+    stable, refused = rollout.stable, is_refused(observed, rollout, rollout.stable)
     if stable is None:
         return None
-    if previous is None:
-        return recover_previous(observed, {stable, newest}, now)
-    if observed.model.spec.suspend:
-        return previous
-    runs = any(deployment.version == previous.version for deployment in observed.deployments)
-    over = now >= read(previous.warm_until)
-    return previous if runs and not over and previous.version != stable.version else None
+    target = way_back(observed, stable, rollout.previous, rollout.rejected) if refused else None
+    warm = rollout.previous if warm_deployment(observed, rollout.previous) else None
+    if target is None and wanted and warm and warm.version == wanted.version:
+        target = wanted if not is_refused(observed, rollout, wanted) else None
+    if target is None:
+        return None
+    if warm and warm.version == target.version:
+        left = None if refused else warm_from(observed, stable, now)
+        return replace(rollout, stable=target, previous=left, step="Return", watch=None)
+    return restart(observed, rollout, target, now)
 
 
-def recover_previous(observed: Observed, others: set[Version | None], now: datetime) -> PreviousStatus | None:
-    """Without a status nobody remembers which version was kept warm: the newest besides `others` with ready pods."""
-    if observed.model.status.serving is not None:
-        return None
-    taken = {version.version for version in others if version}
-    window = timedelta(seconds=seconds(observed.model.spec.rollout.rollback_window))
-    warm = [
-        deployment for deployment in observed.deployments if deployment.ready > 0 and deployment.version not in taken
-    ]
-    newest = max(warm, key=lambda deployment: (deployment.created, deployment.name), default=None)
-    if newest is None:
-        return None
-    return PreviousStatus(version=newest.version, digest=newest.digest, warm_until=written(now + window))
+def restart(observed: Observed, rollout: Rollout, target: Version, now: datetime) -> Rollout:
+    """The way back is cold: what was refused goes on serving until the pods of the version before are ready."""
+    count = wanted_count(observed.model.spec.serving, deployment_of(observed, rollout.stable))
+    deployment = deployment_of(observed, target)
+    rollout = replace(rollout, candidate=target, candidate_pods=count, why="its pods to start again")
+    if deployment is None:
+        return replace(rollout, step="Start")
+    if deployment.up_to_date and deployment.ready >= max(1, count):
+        return replace(rollout, stable=target, candidate=None, previous=None, step="Return", watch=None)
+    return replace(rollout, step="Go")
+
+
+def is_refused(observed: Observed, rollout: Rollout, version: Version | None) -> bool:
+    if version is None:
+        return False
+    return find_rejection(rollout.rejected, version, gates_hash(observed.model.spec.gates)) is not None
+
+
+# --- forward -------------------------------------------------------------------------------------------
+
+
+def go_on(
+    observed: Observed,
+    rollout: Rollout,
+    selection: Selection,
+    progress: CandidateStatus | None,
+    gate: GateReport | None,
+    obstacle: Obstacle | None,
+    now: datetime,
+) -> Rollout:
+    """One move of the selected version, as far as gate, pods, traffic and people allow."""
+    stable, wanted = rollout.stable, selection.version
+    if wanted is None or (stable and wanted.version == stable.version) or is_refused(observed, rollout, wanted):
+        return rollout
+    rollout = replace(rollout, candidate=wanted)
+    hold = find_hold(observed, rollout, selection, gate, obstacle)
+    deployment = deployment_of(observed, wanted)
+    status = progress or candidate_status(observed, wanted, deployment.created if deployment else now)
+    if deployment is None:
+        rollout = replace(rollout, progress=status, why=hold, candidate_pods=first_pods(observed, stable))
+        return replace(rollout, step="None" if obstacle else "Hold" if hold else "Start")
+    scene = build_scene(observed, stable, wanted, deployment, hold, now)
+    return settle(observed, rollout, next_move(scene, with_look(observed, status, now)), now)
+
+
+def find_hold(
+    observed: Observed, rollout: Rollout, selection: Selection, gate: GateReport | None, obstacle: Obstacle | None
+) -> str:
+    """What the candidate waits for before it goes any further; empty: nothing."""
+    if obstacle:
+        return obstacle.message
+    if not selection.pinned and (gate is None or not gate.passed):
+        return "its gate"
+    if rollout.candidate and rollout.candidate.version not in observed.registry.versions:
+        return "the registry to list it"
+    if wanted_count(observed.model.spec.serving, deployment_of(observed, rollout.stable)) == 0:
+        # Promoting what never ran would trust it unproven, on the day when somebody needs it.
+        return "spec.serving.replicas to be above 0"
+    return ""
+
+
+def settle(observed: Observed, rollout: Rollout, move: Move, now: datetime) -> Rollout:
+    """The roles after a candidate's move."""
+    if move.outcome == "Reject":
+        return refuse(observed, rollout, move, now)
+    if move.outcome == "Promote":
+        before = rollout.stable
+        previous = warm_from(observed, before, now) if before else None
+        return replace(rollout, stable=rollout.candidate, candidate=None, previous=previous, step="Promote", watch=None)
+    # Pods of a third version would answer, too, once the Service selects all of the model's pods.
+    previous = None if move.status.weight and not observed.model.spec.serving.route else rollout.previous
+    return replace(
+        rollout,
+        progress=move.status,
+        previous=previous,
+        step="Hold" if move.status.phase == "Held" else "Go",
+        why=move.status.message,
+        deadline=move.deadline,
+        traffic=move.traffic,
+        candidate_pods=move.pods,
+    )
+
+
+def refuse(observed: Observed, rollout: Rollout, move: Move, now: datetime) -> Rollout:
+    """All traffic stays with, or goes back to, the stable version; the first version of all goes on trying."""
+    if rollout.stable is None or rollout.candidate is None:
+        return replace(
+            rollout, progress=move.status, step="Overdue", why=move.message, candidate_pods=first_pods(observed, None)
+        )
+    entry = reject(rollout.candidate, move.reason, move.message, now)
+    limit = observed.model.spec.rollout.history_limit
+    return replace(rollout, candidate=None, rejected=with_rejection(rollout.rejected, entry, limit))

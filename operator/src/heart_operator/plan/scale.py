@@ -1,6 +1,6 @@
 """How many pods each version has. One owner at a time: the HPA where it points, the operator elsewhere."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 from heart_operator.api.heartmodel import Autoscaling, Serving
 from heart_operator.plan.values import Observed, Scale, VersionDeployment
@@ -24,12 +24,14 @@ def wanted_count(serving: Serving, stable: VersionDeployment | None) -> int:
 
 
 def plan_scale(
-    observed: Observed, stable: VersionDeployment | None, others: Iterable[VersionDeployment]
+    observed: Observed, stable: VersionDeployment | None, others: Mapping[VersionDeployment, int]
 ) -> list[Scale]:
-    """Changes of counts; `others` (candidate, previous) follow the stable version."""
+    """Changes of counts; `others` (candidate, previous) have the counts given."""
     serving, target = observed.model.spec.serving, hpa_target(observed)
     count = wanted_count(serving, stable)
-    found = [Scale(other.name, count) for other in others if other.replicas != count and is_ours(other, target)]
+    found = [
+        Scale(other.name, pods) for other, pods in others.items() if other.replicas != pods and is_ours(other, target)
+    ]
     if stable is None or not is_ours(stable, target):
         return found
     # A living Deployment at 0 has no autoscaler (it pauses there), so somebody else must take the first step.

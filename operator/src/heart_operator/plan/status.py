@@ -1,6 +1,6 @@
 """The facts of the status: what serves, waits, stays warm, was refused, was trained."""
 
-from heart_operator.api.heartmodel import CandidateStatus, HeartModel, HeartModelStatus, HistoryEntry, ServingStatus
+from heart_operator.api.heartmodel import CommandStatus, HeartModel, HeartModelStatus, HistoryEntry, ServingStatus
 from heart_operator.api.names import Label, Reason
 from heart_operator.plan.decision import Decision
 from heart_operator.plan.times import written
@@ -15,11 +15,13 @@ def build_facts(decision: Decision) -> HeartModelStatus:
         observed_generation=model.generation,
         conditions=model.status.conditions,
         serving=serving,
-        candidate=candidate_status(decision, rollout.candidate) if rollout.candidate else None,
+        candidate=rollout.progress if rollout.candidate else None,
         previous=rollout.previous,
         rejected=rollout.rejected,
         training=decision.training.status,
         history=history(decision, serving),
+        command=rollout.command,
+        wanted_version=str(model.spec.version),
         gate=decision.gate.summary if decision.gate else model.status.gate,
         replicas=serving.replicas if serving else 0,
         selector=selector(model, rollout.stable) if rollout.stable else None,
@@ -36,14 +38,8 @@ def serving_status(decision: Decision, stable: Version) -> ServingStatus:
         replicas=deployment.replicas if deployment else 0,
         ready_replicas=deployment.ready if deployment else 0,
         url=url(decision.observed.model),
+        watch=decision.rollout.watch,
     )
-
-
-def candidate_status(decision: Decision, candidate: Version) -> CandidateStatus:
-    before, deployment = decision.observed.model.status.candidate, decision.candidate_deployment
-    same = before is not None and before.version == candidate.version
-    since = before.since if before and same else written(deployment.created if deployment else decision.now)
-    return CandidateStatus(version=candidate.version, digest=candidate.digest, since=since)
 
 
 def history(decision: Decision, serving: ServingStatus | None) -> tuple[HistoryEntry, ...]:
@@ -54,8 +50,31 @@ def history(decision: Decision, serving: ServingStatus | None) -> tuple[HistoryE
     if serving is None or (last and last.until is None and last.version == serving.version):
         return entries
     closed = (*entries[:-1], last.model_copy(update={"until": serving.since})) if last and not last.until else entries
-    opened = HistoryEntry(version=serving.version, digest=serving.digest, from_=serving.since, reason=Reason.PROMOTED)
+    opened = HistoryEntry(
+        version=serving.version, digest=serving.digest, from_=serving.since, **why_it_serves(decision)
+    )
     return (*closed, opened)[-model.spec.rollout.history_limit :]
+
+
+def why_it_serves(decision: Decision) -> dict[str, str]:
+    """Reason, and who and why where a person decided it."""
+    rollout, before = decision.rollout, decision.observed.model.status.serving
+    if rollout.step == "Return":
+        refused = next((entry for entry in rollout.rejected if before and entry.version == before.version), None)
+        why = f"version {before.version}: {refused.message}" if before and refused else "spec.version names it"
+        return {"reason": Reason.ROLLED_BACK, "why": why} | decider(rollout.command, ("rollback",), before)
+    return {"reason": Reason.PROMOTED} | decider(rollout.command, ("promote", "promote-full"), rollout.stable)
+
+
+def decider(
+    command: CommandStatus | None, actions: tuple[str, ...], about: Version | ServingStatus | None
+) -> dict[str, str]:
+    """Who asked for it, when the last command was about this version."""
+    if command is None or about is None or not command.done:
+        return {}
+    if command.action not in actions or command.version != about.version:
+        return {}
+    return {"by": command.by or "a person"} | ({"why": command.why} if command.why else {})
 
 
 def url(model: HeartModel) -> str:

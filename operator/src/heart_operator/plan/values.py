@@ -7,7 +7,9 @@ from typing import Any, Literal
 
 from heart_operator.api.handover import Evaluation, TrainingFailure, TrainingResult
 from heart_operator.api.heartmodel import ConditionStatus, HeartModel, HeartModelStatus
+from heart_operator.api.names import Annotation, Label
 from heart_operator.api.profile import RuntimeProfile
+from heart_operator.plan.counts import NO_ANSWERS, Counts
 
 Manifest = dict[str, Any]
 """A Kubernetes object as data."""
@@ -57,6 +59,8 @@ class VersionDeployment:
     """Why pods do not start, in Kubernetes' words: CrashLoopBackOff, ImagePullBackOff, …"""
     evaluation_sha256: str = ""
     """From the annotation: lets the evaluation be read back when the status was lost."""
+    crashes: int = 0
+    """How often the server ended in the living pods."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +80,38 @@ class Registry:
     claimed_by: str | None = None
     versions: Mapping[str, RegisteredVersion] = field(default_factory=dict)
     evaluation: Evaluation | None = None
-    """The evaluation of `plan.versions.version_to_judge(observed)`, read back and matched with its digest."""
+    """The evaluation of the version that `plan.selection` chooses, read back and matched with its digest."""
     evaluation_error: str | None = None
     aliases: Mapping[str, str] = field(default_factory=dict)
     """Every alias of the registered model and its version."""
     open_runs: frozenset[str] = frozenset()
     """Triggers of this model's MLflow runs that are in state RUNNING."""
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorCounts:
+    """How the candidate answered copies of the serving version's requests."""
+
+    compared: int = 0
+    different: int = 0
+    failed: int = 0
+    """Copies without an answer."""
+    max_difference: float = 0.0
+
+
+NO_MIRROR = MirrorCounts()
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisSample:
+    """What the versions answered since the last look; with `error` set nothing is known."""
+
+    stable: Counts = NO_ANSWERS
+    candidate: Counts = NO_ANSWERS
+    mirror: MirrorCounts = NO_MIRROR
+    error: str | None = None
+    partial: str = ""
+    """What is missing from it, e.g. pods that did not answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +129,22 @@ class Observed:
     registry: Registry
     kinds: frozenset[str]
     """Optional kinds that this cluster has: ServiceMonitor, PrometheusRule."""
+    sample: AnalysisSample | None = None
+    """What the versions answered since the last look at the traffic; None: no look was due."""
+    requested: tuple[str, ...] = ()
+    """Trainings that the model's RetrainSchedules ask for now (plan.requests)."""
 
     @property
     def stable_version(self) -> str | None:
-        """The version that the Service's selector names: what serves is read from the world, not the status."""
+        """What serves is read from the world, not the status: from the Service's selector.
+
+        During a canary that selects every version's pods, an annotation beside it names the stable one.
+        """
         for key, child in self.children.items():
             if key.kind == "Service" and key.name == self.model.name:
                 selector: dict[str, str] = child["spec"].get("selector") or {}
-                return selector.get("heartops.dev/model-version")
+                annotations: dict[str, str] = child["metadata"].get("annotations") or {}
+                return selector.get(Label.MODEL_VERSION) or annotations.get(Annotation.STABLE_VERSION)
         return None
 
 

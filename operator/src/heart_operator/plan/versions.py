@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from heart_operator.api.handover import ServingReference
 from heart_operator.api.heartmodel import TrainingStatus
 from heart_operator.api.names import deployment_name
-from heart_operator.plan.triggers import current_trigger
 from heart_operator.plan.values import Observed, TrainingJob, VersionDeployment
 
 EPOCH = datetime.fromtimestamp(0, UTC)
@@ -30,22 +29,6 @@ class Version:
     @property
     def reference(self) -> ServingReference:
         return ServingReference(version=self.version, digest=self.digest)
-
-
-def version_to_judge(observed: Observed) -> Version | None:
-    """The version whose evaluation the gate needs; `observed.registry` is not looked at.
-
-    The one trained for what the spec says now; as long as there is none, the newest trained one that is newer than
-    what serves (an older one must not come back only because a training failed).
-    """
-    trained = tuple(trained_versions(observed))
-    wanted = current_trigger(observed)
-    for version in trained:
-        if version.trigger == wanted:
-            return version
-    stable = serving_version_name(observed)
-    newer = [version for version in trained if stable is None or order(version.version) >= order(stable)]
-    return max(newer, key=lambda version: order(version.version), default=None)
 
 
 def stable_version(observed: Observed) -> Version | None:
