@@ -1,6 +1,7 @@
 """Storing what was predicted and what came true; each function is one statement in the caller's transaction."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -24,8 +25,9 @@ from heart_log.tables import feedback, predictions
 from heart_log.values import Key, Outcome, Source, Stored
 
 ROW_FIELDS = ("request_id", "row_index", "time", "features", "outputs", "label", "shadow")
-"""Keys of each object in a batch; `time` is UTC as `2026-11-21 08:01:02.345678`."""
-DOCUMENTS = ("features", "outputs")
+"""Keys of each object in a batch of predictions; `time` is UTC as `2026-11-21 08:01:02.345678`."""
+OUTCOME_FIELDS = ("request_id", "row_index", "outcome")
+DOCUMENTS = ("features", "outputs", "outcome")
 
 
 def store_predictions(connection: Connection, source: Source, batch: str) -> int:
@@ -36,39 +38,37 @@ def store_predictions(connection: Connection, source: Source, batch: str) -> int
     """
     same = {"model": source.model, "version": source.version, "digest": source.digest}
     redacted = literal(list(source.redacted), predictions.c.redacted.type)
-    rows = _rows(connection).add_columns(*map(literal, same.values()), redacted)
+    rows = _rows(connection, predictions, ROW_FIELDS).add_columns(*map(literal, same.values()), redacted)
     insert = _insert(connection, predictions).from_select([*ROW_FIELDS, *same, "redacted"], rows)
     return connection.execute(insert.on_conflict_do_nothing(), {"batch": batch}).rowcount
 
 
-def _rows(connection: Connection) -> Select[Any]:
-    """The objects of the parameter `batch` as rows of ROW_FIELDS."""
-    if connection.dialect.name == "sqlite":
-        value = func.json_each(bindparam("batch")).table_valued("value").c.value
-        fields = [value.op("->" if name in DOCUMENTS else "->>")(name) for name in ROW_FIELDS]
-        return select(*fields).where(true())  # without a WHERE SQLite takes ON CONFLICT for a join's ON
-    typed = [column(name, predictions.c[name].type) for name in ROW_FIELDS]
-    batch = func.jsonb_to_recordset(cast(bindparam("batch"), postgresql.JSONB))
-    return select(*batch.table_valued(*typed).render_derived(with_types=True).c)
-
-
 def store_outcomes(connection: Connection, model: str, outcomes: Mapping[Key, Outcome], now: datetime) -> Stored:
     """The last outcome of an answer counts. Its prediction need not be stored (yet): they are joined when read."""
-    if not outcomes:
-        return Stored(0, 0, 0)
-    rows = [
-        {"model": model, **key._asdict(), "outcome": outcome, "time": now, "corrections": 0}
-        for key, outcome in sorted(outcomes.items())  # one order, so that two transactions cannot wait for each other
-    ]
-    insert = _insert(connection, feedback).values(rows)
+    # In one order, so that two transactions cannot wait for each other.
+    batch = json.dumps([key._asdict() | {"outcome": outcome} for key, outcome in sorted(outcomes.items())])
+    time = literal(now, feedback.c.time.type)
+    rows = _rows(connection, feedback, OUTCOME_FIELDS).add_columns(literal(model), time, literal(0))
+    insert = _insert(connection, feedback).from_select([*OUTCOME_FIELDS, "model", "time", "corrections"], rows)
     changed = insert.on_conflict_do_update(
         index_elements=["model", "request_id", "row_index"],
         set_={"outcome": insert.excluded.outcome, "time": now, "corrections": feedback.c.corrections + 1},
         where=feedback.c.outcome != insert.excluded.outcome,
     )
-    corrections = connection.execute(changed.returning(feedback.c.corrections)).scalars().all()
-    new = sum(count == 0 for count in corrections)
-    return Stored(new, len(corrections) - new, len(rows) - len(corrections))
+    counts = connection.execute(changed.returning(feedback.c.corrections), {"batch": batch}).scalars().all()
+    new = sum(count == 0 for count in counts)
+    return Stored(new, len(counts) - new, len(outcomes) - len(counts))
+
+
+def _rows(connection: Connection, table: Table, names: Sequence[str]) -> Select[Any]:
+    """The objects of the parameter `batch` as rows of the table's columns of these names."""
+    if connection.dialect.name == "sqlite":
+        value = func.json_each(bindparam("batch")).table_valued("value").c.value
+        fields = [value.op("->" if name in DOCUMENTS else "->>")(name) for name in names]
+        return select(*fields).where(true())  # without a WHERE SQLite takes ON CONFLICT for a join's ON
+    typed = [column(name, table.c[name].type) for name in names]
+    batch = func.jsonb_to_recordset(cast(bindparam("batch"), postgresql.JSONB))
+    return select(*batch.table_valued(*typed).render_derived(with_types=True).c)
 
 
 def delete_older(connection: Connection, table: Table, model: str, before: datetime, limit: int) -> int:
