@@ -32,10 +32,10 @@ class Kubectl:
     kubeconfig: Path
 
     def __call__(self, *arguments: str, stdin: Any = None) -> subprocess.CompletedProcess[str]:
-        """Run it whatever comes out; `stdin` (objects as data) is handed over as JSON."""
+        """Run it whatever comes out; `stdin` is text, or objects as data that are handed over as JSON."""
         return subprocess.run(
             (str(self.binary), *arguments),
-            input=None if stdin is None else json.dumps(stdin),
+            input=stdin if stdin is None or isinstance(stdin, str) else json.dumps(stdin),
             env={**os.environ, "KUBECONFIG": str(self.kubeconfig)},
             capture_output=True,
             text=True,
@@ -71,6 +71,7 @@ def api_server(tools: Path) -> Iterator[Path]:
         )
         kubeconfig = Path(found.stdout.strip())
         install_crds(Kubectl(tools / "kubectl", kubeconfig), tools)
+        install_part(Kubectl(tools / "kubectl", kubeconfig), tools, "admission.yaml", "user-roles.yaml")
         yield kubeconfig
     finally:
         subprocess.run((*CLUSTER, "down", "--name", name), cwd=ROOT, check=True)
@@ -85,6 +86,16 @@ def install_crds(kubectl: Kubectl, tools: Path) -> None:
         done = kubectl("apply", "--server-side", "-f", str(file))
         assert done.returncode == 0, done.stderr
     done = kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+    assert done.returncode == 0, done.stderr
+
+
+def install_part(kubectl: Kubectl, tools: Path, *templates: str) -> None:
+    """Some files of the chart, rendered for the operator's namespace."""
+    command = (str(tools / "helm"), "template", "heartops", str(ROOT / "charts" / "heartops"))
+    options = ("--namespace", OPERATOR_NAMESPACE, "--kube-version", "1.34")
+    shown = (word for name in templates for word in ("--show-only", f"templates/{name}"))
+    text = subprocess.run((*command, *options, *shown), capture_output=True, text=True, check=True).stdout
+    done = kubectl("apply", "--server-side", "-f", "-", stdin=text)
     assert done.returncode == 0, done.stderr
 
 
@@ -106,16 +117,11 @@ def operator_account(
 ) -> Configuration:
     """The operator's own account with the chart's roles and nothing more: a missing right fails the tests."""
     kube_api.create_namespace(OPERATOR_NAMESPACE)
-    chart = (str(tools / "helm"), "template", "heartops", str(ROOT / "charts" / "heartops"))
-    options = ("--namespace", OPERATOR_NAMESPACE, "--show-only", "templates/rbac.yaml", "--kube-version", "1.34")
-    roles = subprocess.run((*chart, *options), capture_output=True, text=True, check=True).stdout
-    file = tmp_path_factory.mktemp("roles") / "rbac.yaml"
-    file.write_text(roles)
-    done = kubectl("apply", "-f", str(file))
-    assert done.returncode == 0, done.stderr
+    install_part(kubectl, tools, "rbac.yaml")
+    folder = tmp_path_factory.mktemp("operator")
     request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 7200}}
     path = f"/api/v1/namespaces/{OPERATOR_NAMESPACE}/serviceaccounts/heartops/token"
-    return configuration_for(kube_api, kube_api.call("POST", path, request)["status"]["token"], file.parent)
+    return configuration_for(kube_api, kube_api.call("POST", path, request)["status"]["token"], folder)
 
 
 @pytest.fixture

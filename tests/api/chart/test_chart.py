@@ -179,6 +179,12 @@ def test_an_operator_of_some_namespaces_has_no_right_in_others() -> None:
     assert environment(operator_container(documents))["HEARTOPS_NAMESPACES"] == "clinic,lab"
 
 
+def test_the_policy_can_be_left_out() -> None:
+    kinds = {"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
+    assert kinds <= {d["kind"] for d in render()}
+    assert not kinds & {d["kind"] for d in render("--set", "admission.enabled=false")}
+
+
 def test_standby_replicas_bring_a_disruption_budget() -> None:
     assert find(render("--set", "operator.replicas=2"), "PodDisruptionBudget", "heartops-operator")
     assert not [d for d in render() if d["kind"] == "PodDisruptionBudget"]

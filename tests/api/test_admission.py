@@ -1,0 +1,185 @@
+"""Who told the operator something cannot be forged, and whoever tells it nothing is not hindered."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from heart_operator.api.names import Annotation
+from tests.api.conftest import Kubectl
+from tests.support.kube_api import KubeApi, poll
+from tests.support.operator_world import model
+
+pytestmark = pytest.mark.api
+
+DIGEST = "sha256:" + "ab" * 32
+NAMESPACE = "admission"
+USERS = {"alice": "edit", "bob": "edit", "vera": "view"}
+POLICY = "heartops-commands"
+Done = subprocess.CompletedProcess[str]
+As = Callable[..., Done]
+
+
+def order(
+    by: str, action: str = "promote", version: str = "7", digest: str = DIGEST, id_: str = "id-1"
+) -> dict[str, str]:
+    """The three annotations of a command."""
+    value = f"{action} {version} {digest} {id_}"
+    return {Annotation.COMMAND: value, Annotation.COMMAND_BY: by, Annotation.COMMAND_WHY: "checked"}
+
+
+NOTHING = dict.fromkeys((Annotation.COMMAND, Annotation.COMMAND_BY, Annotation.COMMAND_WHY, Annotation.RETRAIN))
+
+
+@pytest.fixture(scope="module")
+def people(kubectl: Kubectl, kube_api: KubeApi) -> As:
+    """`people("alice", "get", "pods")`: kubectl as one of USERS, each with one of Kubernetes' own roles."""
+    kube_api.create_namespace(NAMESPACE)
+
+    def as_user(user: str, *words: str, stdin: Any = None) -> Done:
+        return kubectl("--as", user, "-n", NAMESPACE, *words, stdin=stdin)
+
+    for user, role in USERS.items():
+        done = kubectl("-n", NAMESPACE, "create", "rolebinding", user, f"--clusterrole={role}", f"--user={user}")
+        assert done.returncode == 0, done.stderr
+    poll("the chart's roles are part of edit and view", lambda: can(as_user, "vera", "get", "heartmodels"))
+    poll("the chart's roles are part of edit and view", lambda: can(as_user, "bob", "patch", "heartmodels"))
+    assert as_user("alice", "create", "-f", "-", stdin=model(NAMESPACE, "probe")).returncode == 0
+    forged = order("bob")
+    poll("the policy is in force", lambda: annotate(as_user, "alice", forged, "probe").returncode != 0)
+    return as_user
+
+
+@pytest.fixture
+def heart(people: As) -> str:
+    """A model without a command, made by bob."""
+    people("bob", "delete", "heartmodel", "heart", "--ignore-not-found")
+    done = people("bob", "create", "-f", "-", stdin=model(NAMESPACE, "heart"))
+    assert done.returncode == 0, done.stderr
+    return "heart"
+
+
+def can(people: As, user: str, verb: str, resource: str, subresource: str = "") -> bool:
+    options = (f"--subresource={subresource}",) if subresource else ()
+    return people(user, "auth", "can-i", verb, resource, *options).stdout.strip() == "yes"
+
+
+def annotate(people: As, user: str, annotations: dict[str, Any], name: str = "heart") -> Done:
+    """None removes one."""
+    changes = json.dumps({"metadata": {"annotations": annotations}})
+    return people(user, "patch", "heartmodel", name, "--type=merge", "--patch", changes)
+
+
+def passes(done: Done) -> None:
+    assert done.returncode == 0, done.stderr
+
+
+def refused(done: Done, words: str) -> None:
+    assert done.returncode != 0
+    assert words in done.stderr
+
+
+def test_a_command_in_anothers_name_is_refused_and_says_what_to_do(people: As, heart: str) -> None:
+    done = annotate(people, "alice", order("bob"))
+    refused(done, "heartops.dev/command-by must be the user of the request (alice)")
+    refused(done, "use kubectl heart")
+
+
+def test_a_command_without_a_name_is_refused(people: As, heart: str) -> None:
+    refused(annotate(people, "alice", {Annotation.COMMAND: order("alice")[Annotation.COMMAND]}), "(alice)")
+
+
+def test_ones_own_command_passes(people: As, heart: str) -> None:
+    passes(annotate(people, "alice", order("alice")))
+    passes(annotate(people, "bob", order("bob", "abort", id_="id-2")))
+
+
+@pytest.mark.parametrize("annotation", [Annotation.COMMAND, Annotation.COMMAND_BY, Annotation.COMMAND_WHY])
+def test_nobody_changes_a_part_of_anothers_command(people: As, heart: str, annotation: str) -> None:
+    passes(annotate(people, "alice", order("alice")))
+    other = order("mallory", "abort") | {Annotation.COMMAND_WHY: "never said"}
+    refused(annotate(people, "bob", {annotation: other[annotation]}), "(bob)")
+    refused(annotate(people, "bob", {annotation: None}), "(bob)")
+
+
+def test_what_leaves_the_command_alone_passes(people: As, heart: str) -> None:
+    """Edits of the spec, of other annotations, and a GitOps tool that applies the model without the annotations."""
+    passes(annotate(people, "alice", order("alice")))
+    passes(people("bob", "patch", "heartmodel", "heart", "--type=merge", "-p", '{"spec":{"suspend":true}}'))
+    passes(annotate(people, "bob", {"example.org/note": "1"}))
+    manifest = model(NAMESPACE, "heart", suspend=False)
+    passes(
+        people(
+            "bob", "apply", "--server-side", "--field-manager=gitops", "--force-conflicts", "-f", "-", stdin=manifest
+        )
+    )
+    kept = json.loads(people("bob", "get", "heartmodel", "heart", "-o", "json").stdout)["metadata"]["annotations"]
+    assert kept[Annotation.COMMAND_BY] == "alice"
+
+
+def test_taking_the_command_away_passes(people: As, heart: str) -> None:
+    passes(annotate(people, "alice", order("alice")))
+    passes(annotate(people, "bob", NOTHING))
+    passes(annotate(people, "alice", order("alice", id_="id-2")))
+    passes(people("bob", "replace", "-f", "-", stdin=model(NAMESPACE, "heart")))
+
+
+def test_a_model_cannot_be_made_with_anothers_command(people: As, heart: str) -> None:
+    made = model(NAMESPACE, "born")
+    made["metadata"]["annotations"] = order("alice")
+    refused(people("bob", "create", "-f", "-", stdin=made), "(bob)")
+    passes(people("alice", "create", "-f", "-", stdin=made))
+
+
+@pytest.mark.parametrize("action", ["promote", "promote-full"])
+@pytest.mark.parametrize(("version", "digest"), [("-", "-"), ("7", "-"), ("-", DIGEST)])
+def test_an_approval_names_version_and_digest(people: As, heart: str, action: str, version: str, digest: str) -> None:
+    refused(annotate(people, "alice", order("alice", action, version, digest)), "must name the version and the digest")
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["promote", "", "restart 7 - id-1", "abort 7 sha256:ab id-1", "abort seven - id-1", f"abort 7 {DIGEST} a b"],
+)
+def test_a_command_that_nobody_can_read_is_refused(people: As, heart: str, command: str) -> None:
+    refused(annotate(people, "alice", order("alice") | {Annotation.COMMAND: command}), "must read")
+
+
+def test_retraining_needs_no_name_unless_it_claims_one(people: As, heart: str) -> None:
+    passes(annotate(people, "bob", {Annotation.RETRAIN: "one"}))
+    asked = order("alice", "retrain", "-", "-", "id-7")
+    passes(annotate(people, "alice", asked | {Annotation.RETRAIN: "id-7"}))
+    passes(annotate(people, "bob", {Annotation.RETRAIN: "two"}))
+    refused(annotate(people, "bob", {Annotation.RETRAIN: "id-7"}), "(bob)")
+
+
+def test_the_status_is_no_way_around(people: As, kubectl: Kubectl, heart: str) -> None:
+    changes = json.dumps({"metadata": {"annotations": order("alice")}, "status": {"gate": "seen"}})
+    options = ("--subresource=status", "--type=merge", "--patch", changes)
+    passes(kubectl("-n", NAMESPACE, "patch", "heartmodel", "heart", *options))
+    found = kubectl.read("-n", NAMESPACE, "get", "heartmodel", "heart")
+    assert found["status"] == {"gate": "seen"}
+    assert Annotation.COMMAND not in found["metadata"].get("annotations", {})
+
+
+def test_the_api_server_finds_nothing_odd_in_the_policy(people: As, kubectl: Kubectl) -> None:
+    def checked() -> dict[str, Any] | None:
+        found: dict[str, Any] = kubectl.read("get", "validatingadmissionpolicy", POLICY).get("status", {})
+        return found if "typeChecking" in found else None
+
+    assert poll("the policy's types are checked", checked)["typeChecking"].get("expressionWarnings", []) == []
+
+
+def test_kubernetes_roles_are_enough_for_kubectl_heart(people: As) -> None:
+    """`view` for status, history and logs; `edit` for commands and predictions through the API server."""
+    seeing = [("get", "heartmodels"), ("list", "deployments"), ("list", "pods"), ("list", "events")]
+    for user in USERS:
+        assert all(can(people, user, *right) for right in seeing)
+        assert can(people, user, "get", "pods", "log")
+    assert can(people, "alice", "patch", "heartmodels")
+    assert can(people, "alice", "create", "services", "proxy")
+    assert can(people, "alice", "create", "secrets")
+    assert not can(people, "vera", "patch", "heartmodels")
+    assert not can(people, "vera", "create", "services", "proxy")
