@@ -6,12 +6,13 @@ MLflow is untrusted storage: nothing read here is believed unless a digest from 
 import os
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heart_operator.api.handover import Tag
+from heart_operator.api.names import EVALUATE
 from heart_operator.plan.values import CloseRuns, RegisteredVersion, RegistryAction, SetAlias, TagVersion
 
 if TYPE_CHECKING:
@@ -31,8 +32,14 @@ PROXIED = re.compile(r"mlflow-artifacts:/(?!/)")
 """Artifacts that the tracking server itself hands out: a run cannot send us to another host or to a local file."""
 
 
-TRIGGER = re.compile(r"[0-9a-f]+(-[0-9a-f]+)?")
+TRAINING = re.compile(r"[0-9a-f]+(-[0-9A-Za-z]+)*")
 """Anybody may write tags; only what looks like a trigger of ours is taken for one (and put into a search)."""
+REGISTRY_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+"""The registered models that a HeartModel can name; those of other names need not be looked at."""
+COPY = re.compile(r"models:/[^/]+/[0-9]+")
+"""Where MLflow says that a copied version comes from; the copy has the tags of the original."""
+NAMES = 50
+"""Registered models in one search of versions: it becomes a URL, and proxies bound its length."""
 
 
 class RegistryError(Exception):
@@ -74,12 +81,25 @@ class MlflowBackend:
         return self._client
 
     def snapshot(self) -> Snapshot:
-        """A fixed number of paginated searches, filtered by our tags, whatever the number of models."""
-        models = pages(self.client.search_registered_models, filter_string=f"tags.`{Tag.MODEL}` LIKE '%'")
+        """Paginated searches alone: of models, of their versions (`NAMES` models at once) and of runs.
+
+        Versions that somebody registered by hand have no tag of ours. So the models are looked for that a HeartModel
+        has claimed, or that one may claim by its usual name `<namespace>.<name>`, and then all of their versions.
+        """
+        models = {model.name: registered_model(model) for model in self._models()}
         versions: dict[str, dict[str, RegisteredVersion]] = {}
-        for found in pages(self.client.search_model_versions, filter_string=f"tags.`{Tag.TRIGGER}` LIKE '%'"):
-            versions.setdefault(found.name, {})[str(found.version)] = registered_version(found)
-        return Snapshot({model.name: registered_model(model) for model in models}, versions, self._open_runs())
+        for names in batched(sorted(models), NAMES):
+            quoted = ", ".join(f"'{name}'" for name in names)
+            for found in pages(self.client.search_model_versions, filter_string=f"name IN ({quoted})"):
+                versions.setdefault(found.name, {})[str(found.version)] = registered_version(found)
+        return Snapshot(models, versions, self._open_runs())
+
+    def _models(self) -> list[Any]:
+        wanted = (f"tags.`{Tag.MODEL}` LIKE '%'", "name LIKE '%.%'")
+        found = [
+            model for words in wanted for model in pages(self.client.search_registered_models, filter_string=words)
+        ]
+        return [model for model in found if REGISTRY_NAME.fullmatch(model.name)]
 
     def _open_runs(self) -> dict[str, frozenset[str]]:
         names = {found.experiment_id: found.name for found in pages(self.client.search_experiments)}
@@ -88,7 +108,7 @@ class MlflowBackend:
         if names:
             for run in pages(self.client.search_runs, experiment_ids=list(names), filter_string=wanted):
                 name, trigger = names[run.info.experiment_id], run.data.tags[Tag.TRIGGER]
-                if TRIGGER.fullmatch(trigger):
+                if TRAINING.fullmatch(trigger) or EVALUATE.fullmatch(trigger):
                     open_runs[name] = open_runs.get(name, frozenset()) | {trigger}
         return open_runs
 
@@ -146,10 +166,17 @@ def registered_model(model: Any) -> RegisteredModel:
 
 
 def registered_version(version: Any) -> RegisteredVersion:
+    trigger = version.tags.get(Tag.TRIGGER, "")
+    by_hand = COPY.fullmatch(version.source or "") or not TRAINING.fullmatch(trigger)
     return RegisteredVersion(
         version=str(version.version),
-        run_id=version.run_id or "",
-        trigger=version.tags.get(Tag.TRIGGER, ""),
+        run_id=version.tags.get(Tag.EVALUATION_RUN) or version.run_id or "",
+        trigger="" if by_hand else trigger,
         artifact_sha256=version.tags.get(Tag.ARTIFACT_SHA256, ""),
         rejected=version.tags.get(Tag.REJECTED) or None,
+        created=version.creation_timestamp or 0,
     )
+
+
+def batched(items: Sequence[str], size: int) -> Iterable[Sequence[str]]:
+    return (items[start : start + size] for start in range(0, len(items), size))

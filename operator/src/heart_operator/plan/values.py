@@ -68,8 +68,11 @@ class RegisteredVersion:
     version: str
     run_id: str
     trigger: str
+    """Of the training that registered it; empty: somebody registered it by hand, or copied it."""
     artifact_sha256: str
     rejected: str | None = None
+    created: int = 0
+    """Milliseconds since 1970: a registered model that is made anew counts its versions from 1 again."""
 
 
 @dataclass(frozen=True, slots=True)
