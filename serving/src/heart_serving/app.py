@@ -1,6 +1,9 @@
 """Puts the application together: contract, dialects, framework and edge for one model."""
 
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from heart_serving.answers import Answers
 from heart_serving.contract import Contract
@@ -10,10 +13,13 @@ from heart_serving.invocations import Invocations
 from heart_serving.kservev1 import KServeV1
 from heart_serving.log import RequestLog
 from heart_serving.metrics import ServingMetrics
+from heart_serving.mirror import Mirror
+from heart_serving.mirrorfile import MirrorFile
 from heart_serving.model import Model
 from heart_serving.oip import OpenInference
 from heart_serving.outputs import OutputCounts
-from heart_serving.routes import Readiness, build_framework
+from heart_serving.readiness import Readiness
+from heart_serving.routes import build_framework
 from heart_serving.settings import Settings
 
 
@@ -22,6 +28,8 @@ class Application:
     edge: Edge
     readiness: Readiness
     log: RequestLog
+    background: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = ()
+    """What runs beside the requests, from the server's start to its end."""
 
 
 def create_app(model: Model, settings: Settings, log: RequestLog | None = None) -> Application:
@@ -41,4 +49,8 @@ def create_app(model: Model, settings: Settings, log: RequestLog | None = None) 
         "/invocations": Invocations(contract, answers),
     }
     framework = build_framework(model, settings, inference, metrics, readiness)
-    return Application(Edge(model, settings, dialects, framework, metrics, log), readiness, log)
+    mirror = Mirror(settings.version, metrics, relative=answers.task == "regression")
+    edge = Edge(model, settings, dialects, framework, metrics, log, mirror)
+    if settings.mirror_file is None:
+        return Application(edge, readiness, log)
+    return Application(edge, readiness, log, (partial(mirror.run, MirrorFile(settings.mirror_file, settings.version)),))

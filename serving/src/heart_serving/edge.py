@@ -19,6 +19,7 @@ from heart_serving.errors import Problem
 from heart_serving.intake import OVERLOADED, ClientGone, Head, Intake, check_binary, check_json, read_head
 from heart_serving.log import RequestLog
 from heart_serving.metrics import ServingMetrics
+from heart_serving.mirror import Mirror
 from heart_serving.model import Model
 from heart_serving.oip import OpenInference
 from heart_serving.settings import Settings
@@ -47,6 +48,8 @@ class Call:
     parsed: float = 0.0
     predicted: float = 0.0
     written: float = 0.0
+    shadow: bool = False
+    body: bytes = b""
     rows: int = 0
     outputs: Matrix | None = None
 
@@ -62,6 +65,7 @@ class Edge:
         framework: Any,
         metrics: ServingMetrics,
         log: RequestLog,
+        mirror: Mirror,
     ) -> None:
         self._run = model.run
         self._slow = model.row_seconds > INLINE_SECONDS
@@ -70,6 +74,7 @@ class Edge:
         self._framework = framework
         self._metrics = metrics
         self._log = log
+        self._mirror = mirror
         self._intake = Intake(settings.max_body)
         self._worker = ThreadPoolExecutor(1, "predict")
         self.tasks: Sized = ()
@@ -83,7 +88,7 @@ class Edge:
 
     async def _answer(self, dialect: Dialect, scope: Any, receive: Any, send: Any) -> None:
         head = read_head(scope["headers"])
-        call = Call(head.request_id, scope["path"], time.perf_counter())
+        call = Call(head.request_id, scope["path"], time.perf_counter(), shadow=head.shadow)
         headers: Mapping[str, str] = {}
         try:
             self._admit(scope["method"])
@@ -101,6 +106,8 @@ class Edge:
             status, body = FAILED.status, orjson.dumps(dialect.refuse(FAILED))
         await respond(send, status, body, call.id, headers)
         self._finish(call, status)
+        if status == 200 and not call.shadow:
+            self._mirror.offer(call.route, head, call.body, Reply(body, headers))
 
     def _admit(self, method: str) -> None:
         if method != "POST":
@@ -110,7 +117,7 @@ class Edge:
             raise Problem(503, "the server is busy: try again", OVERLOADED)
 
     async def _predict(self, dialect: Dialect, head: Head, receive: Any, call: Call) -> Reply:
-        body = await self._intake.read(receive, head.length)
+        call.body = body = await self._intake.read(receive, head.length)
         call.received = time.perf_counter()
         try:
             if len(body) <= INLINE_BYTES and not self._slow:
@@ -143,13 +150,14 @@ class Edge:
 
     def _finish(self, call: Call, status: int) -> None:
         self._metrics.count(status)
-        self._log.line(call.id, call.route, status, time.perf_counter() - call.started, call.rows)
+        self._log.line(call.id, call.route, status, time.perf_counter() - call.started, call.rows, shadow=call.shadow)
 
     async def _pass_on(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             await self._framework(scope, receive, send)
             return
-        call = Call(read_head(scope["headers"]).request_id, "", time.perf_counter())
+        head = read_head(scope["headers"])
+        call = Call(head.request_id, "", time.perf_counter(), shadow=head.shadow)
         status = FAILED.status
 
         async def send_tagged(message: Any) -> None:

@@ -30,11 +30,13 @@ class Head(NamedTuple):
     encoded: bool = False
     json_length: int | None = None
     """Bytes of JSON before binary tensor data, as the header says (-1: not a number)."""
+    shadow: bool = False
+    """A copy that another server made to compare the answers: its answer reaches no user."""
 
 
 def read_head(headers: Iterable[tuple[bytes, bytes]]) -> Head:
     """Names come in lower case (ASGI)."""
-    content_type, length, request_id, encoded, json_length = b"", None, "", False, None
+    content_type, length, request_id, encoded, json_length, shadow = b"", None, "", False, None, False
     for name, value in headers:
         if name == b"content-type":
             content_type = value
@@ -46,7 +48,9 @@ def read_head(headers: Iterable[tuple[bytes, bytes]]) -> Head:
             encoded = value.lower() != b"identity"
         elif name == b"inference-header-content-length":
             json_length = int(value) if value.isdigit() and len(value) < 20 else -1
-    return Head(content_type, length, request_id or new_request_id(), encoded, json_length)
+        elif name == b"x-heartops-shadow":
+            shadow = True
+    return Head(content_type, length, request_id or new_request_id(), encoded, json_length, shadow)
 
 
 def new_request_id() -> str:

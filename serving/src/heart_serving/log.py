@@ -17,6 +17,7 @@ TERMINATION_LOG = Path("/dev/termination-log")
 """What is written there is shown by `kubectl describe pod`; a container runtime makes the file."""
 FLUSH_SECONDS = 0.1
 FLUSH_LINES = 512
+SHADOW = {"shadow": True}
 LINE = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
 
 
@@ -29,8 +30,8 @@ class RequestLog:
         self._lines: list[dict[str, Any]] = []
         self._flusher: asyncio.TimerHandle | None = None
 
-    def line(self, request_id: str, route: str, code: int, seconds: float, rows: int) -> None:
-        """Must be called on the event loop."""
+    def line(self, request_id: str, route: str, code: int, seconds: float, rows: int, *, shadow: bool = False) -> None:
+        """Must be called on the event loop. `shadow`: a copy, whose answer no user saw."""
         self._lines.append(
             {
                 "time": datetime.now(UTC),
@@ -41,6 +42,7 @@ class RequestLog:
                 "code": code,
                 "latency_ms": round(seconds * 1000, 3),
                 "records": rows,
+                **(SHADOW if shadow else {}),
                 **self._common,
             }
         )

@@ -6,11 +6,13 @@ Everything here is written on the event loop's thread alone.
 
 from bisect import bisect_left
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import (
     CounterMetricFamily,
+    GaugeMetricFamily,
     HistogramMetricFamily,
     InfoMetricFamily,
     Metric,
@@ -40,6 +42,18 @@ class Histogram:
         return list(zip(bounds, map(float, accumulate(self.counts)), strict=True))
 
 
+@dataclass(slots=True)
+class Mirrored:
+    """What became of the requests that were copied to one candidate."""
+
+    results: dict[str, int] = field(default_factory=lambda: {"equal": 0, "different": 0, "failed": 0, "dropped": 0})
+    max_difference: float = 0.0
+
+    def add(self, equal: bool, difference: float) -> None:
+        self.results["equal" if equal else "different"] += 1
+        self.max_difference = max(self.max_difference, difference)
+
+
 class ServingMetrics(Collector):
     """What one pod has done since its start, for one model version."""
 
@@ -49,10 +63,15 @@ class ServingMetrics(Collector):
         self.codes: dict[int, int] = {200: 0}
         self.predictions = 0
         self.outputs = outputs
+        self._mirrored: dict[str, Mirrored] = {}
         self.latency, self.preprocess, self.predict, self.postprocess = (Histogram() for _ in range(4))
 
     def count(self, code: int) -> None:
         self.codes[code] = self.codes.get(code, 0) + 1
+
+    def mirrored_to(self, version: str) -> Mirrored:
+        """The counts of a candidate, from when mirroring to it first began."""
+        return self._mirrored.setdefault(version, Mirrored())
 
     def collect(self) -> Iterator[Metric]:
         names, values = list(self._labels), list(self._labels.values())
@@ -67,10 +86,22 @@ class ServingMetrics(Collector):
         for bin_, count in self.outputs.items():
             outputs.add_metric([*values, bin_], count)
         yield outputs
+        yield from self._mirror(names, values)
         info = InfoMetricFamily("model", "The version that this pod serves.", labels=names)
         info.add_metric(values, self._info)
         yield info
         yield from self._histograms(names, values)
+
+    def _mirror(self, names: list[str], values: list[str]) -> Iterator[Metric]:
+        names = [*names, "candidate_version"]
+        copies = CounterMetricFamily("mirror_requests", "Requests copied to a candidate.", labels=[*names, "result"])
+        largest = GaugeMetricFamily("mirror_max_difference", "Largest difference of two answers.", labels=names)
+        for version, mirrored in self._mirrored.items():
+            for result, count in mirrored.results.items():
+                copies.add_metric([*values, version, result], count)
+            largest.add_metric([*values, version], mirrored.max_difference)
+        yield copies
+        yield largest
 
     def _histograms(self, names: list[str], values: list[str]) -> Iterator[Metric]:
         for name, text, histogram in (

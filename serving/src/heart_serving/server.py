@@ -8,8 +8,9 @@
 import asyncio
 import logging
 import random
+import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
 from types import FrameType
 from typing import Any
 
@@ -114,10 +115,22 @@ class Server(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config, settings: Settings, drain: Callable[[], None]) -> None:
         super().__init__(config)
+        self.background: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
+        self._running: list[asyncio.Task[None]] = []
         self.server_state = State(settings.connection_seconds)
         self._drain = drain
         self._drain_seconds = settings.drain_seconds
         self._closes: float | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._running = [asyncio.create_task(run()) for run in self.background]
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+        await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self._closes is not None:
@@ -157,6 +170,7 @@ def build_server(application: Application, settings: Settings) -> Server:
 
     server = Server(config, settings, drain)
     application.edge.tasks = server.server_state.tasks
+    server.background = application.background
     return server
 
 

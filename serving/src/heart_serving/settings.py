@@ -38,6 +38,8 @@ class Settings:
     """Records of one request."""
     max_in_flight: int = 128
     """Requests begun and not answered; beyond, clients are told to come back."""
+    mirror_file: Path | None = None
+    """Says, while the server runs, what to copy to a candidate."""
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
@@ -55,6 +57,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         port=int(number(environ, PORT, 8080, 1, 65535)),
         drain_seconds=number(environ, DRAIN_SECONDS, 5.0, 0, 3600),
         connection_seconds=number(environ, CONNECTION_SECONDS, 10.0, 0.1, 86400),
+        mirror_file=Path(path) if (path := environ.get(Env.MIRROR_FILE)) else None,
     )
 
 
