@@ -17,7 +17,7 @@ ALLOWED_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml"})
 EXTERNAL = 1
 """TensorProto.DataLocation.EXTERNAL."""
 
-_STRING, _INT32, _MESSAGE = 9, 5, 11
+_FLOAT, _INT64, _INT32, _STRING, _MESSAGE, _BYTES = 2, 3, 5, 9, 11, 12
 _FIELDS: dict[str, tuple[tuple[str, int, int, bool, str], ...]] = {
     # message: (field, number, type, repeated, message type)
     "Model": (
@@ -31,10 +31,18 @@ _FIELDS: dict[str, tuple[tuple[str, int, int, bool, str], ...]] = {
         ("initializer", 5, _MESSAGE, True, "Tensor"),
         ("sparse_initializer", 15, _MESSAGE, True, "SparseTensor"),
     ),
-    "Node": (("attribute", 5, _MESSAGE, True, "Attribute"), ("domain", 7, _STRING, False, "")),
+    "Node": (
+        ("op_type", 4, _STRING, False, ""),
+        ("attribute", 5, _MESSAGE, True, "Attribute"),
+        ("domain", 7, _STRING, False, ""),
+    ),
     "Attribute": (
+        ("name", 1, _STRING, False, ""),
         ("t", 5, _MESSAGE, False, "Tensor"),
         ("g", 6, _MESSAGE, False, "Graph"),
+        ("floats", 7, _FLOAT, True, ""),
+        ("ints", 8, _INT64, True, ""),
+        ("strings", 9, _BYTES, True, ""),
         ("tensors", 10, _MESSAGE, True, "Tensor"),
         ("graphs", 11, _MESSAGE, True, "Graph"),
         ("sparse_tensor", 22, _MESSAGE, False, "SparseTensor"),
@@ -50,11 +58,7 @@ _FIELDS: dict[str, tuple[tuple[str, int, int, bool, str], ...]] = {
 
 def inspect_onnx(data: bytes) -> dict[str, str]:
     """The file's metadata_props. Raises ModelRefused for what is not a self-contained standard ONNX file."""
-    model: Any = _model_class()()
-    try:
-        model.ParseFromString(data)
-    except (message.DecodeError, RecursionError):
-        raise ModelRefused("the model file is not ONNX: register a version with an ONNX model") from None
+    model = read_model(data)
     if not model.opset_import or not model.HasField("graph"):
         raise ModelRefused("the model file holds no ONNX graph: register a version with an ONNX model")
     domains = {opset.domain for opset in model.opset_import} | {node.domain for node in _nodes(model.graph)}
@@ -66,6 +70,16 @@ def inspect_onnx(data: bytes) -> dict[str, str]:
     if any(tensor.data_location == EXTERNAL or tensor.external_data for tensor in _tensors(model.graph)):
         raise ModelRefused("the model keeps data outside its file: export it as one self-contained ONNX file")
     return {entry.key: entry.value for entry in model.metadata_props}
+
+
+def read_model(data: bytes) -> Any:
+    """ModelProto, as far as it is declared above. Raises ModelRefused."""
+    model: Any = _model_class()()
+    try:
+        model.ParseFromString(data)
+    except (message.DecodeError, RecursionError):
+        raise ModelRefused("the model file is not ONNX: register a version with an ONNX model") from None
+    return model
 
 
 def _graphs(graph: Any) -> Iterator[Any]:

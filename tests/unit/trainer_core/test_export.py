@@ -1,43 +1,19 @@
 """model.onnx says what the pipeline says, for every family that is offered."""
 
-from typing import Any
-
 import numpy as np
 import onnx
 import pytest
 
 from heart_operator.api.contract import Target
 from heart_operator.api.handover import ONNX_INPUT, ONNX_OUTPUT, PACKAGE_KEY, ServingPackage
-from heart_trainer import calibrate, families, tune
-from heart_trainer.calibrate import CalibratedModel, Method
+from heart_trainer import families
+from heart_trainer.calibrate import Method
 from heart_trainer.converters import floor32
 from heart_trainer.errors import ExportFailed
 from heart_trainer.export import attach_package, export, output_scale, parity, random_rows, run_onnx, to_bytes
-from heart_trainer.families import Setting
 from heart_trainer.reference import made_up_rows, reference_rows
-from heart_trainer.values import Table
-from tests.support.trainer import MIXED, mixed_rows, table
-
-TASKS = {"binary": 2, "multiclass": 3, "regression": 0}
-
-
-def problem(task: str, rows: int = 400) -> Table:
-    x, score = mixed_rows(rows)
-    if task == "regression":
-        return table(x, score * 100_000, 0)
-    return table(x, np.digitize(score, [1.0] if task == "binary" else [0.0, 2.0]), TASKS[task])
-
-
-def fitted(algorithm: Any, rows: Table, calibration: Method = "none") -> Any:
-    setting = Setting(MIXED, rows.task == "regression", 42)
-    model = tune.fit_one(algorithm, families.defaults(algorithm), setting, rows.x, rows.y)
-    if calibration == "none":
-        return model
-    doubtful = 0.6 * model.predict_proba(rows.x) + 0.4 / len(rows.classes)
-    calibrator = calibrate.learn(calibration, doubtful, rows.y)
-    assert calibrator
-    return CalibratedModel(model, calibrator)
-
+from tests.support.fitted import TASKS, fitted, problem
+from tests.support.trainer import MIXED, mixed_rows
 
 CASES = [
     *[(a, "binary", m) for a in families.CLASSIFIERS for m in ("none", "sigmoid", "isotonic")],
