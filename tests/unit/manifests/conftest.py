@@ -13,12 +13,14 @@ from heart_operator.api.heartmodel import HeartModel
 from heart_operator.api.profile import RuntimeProfile
 from heart_operator.manifests.children import build_children
 from heart_operator.manifests.deployment import build_deployment
+from heart_operator.manifests.evaluation_job import build_evaluation_job
 from heart_operator.manifests.training_job import build_training_job
 from heart_operator.plan.values import Manifest, VersionDeployment
 
 INPUT = Path(__file__).parent / "input"
 DIGEST = "sha256:" + "ab" * 32
 TRIGGER = "spec-1a2b3c4d"
+EVALUATION_TRIGGER = "evaluate-8-5e6f7a8b"
 MONITORING = frozenset({"ServiceMonitor", "PrometheusRule"})
 
 
@@ -33,6 +35,11 @@ class Case:
     def job(self) -> Manifest:
         reference = ServingReference(version="6", digest=DIGEST)
         return build_training_job(self.model, self.profile, TRIGGER, reference)
+
+    @property
+    def evaluation_job(self) -> Manifest:
+        reference = ServingReference(version="6", digest=DIGEST)
+        return build_evaluation_job(self.model, self.profile, EVALUATION_TRIGGER, "8", reference)
 
     def deployment(self, version: str = "7") -> Manifest:
         return build_deployment(
@@ -68,7 +75,7 @@ class Case:
         return next(child for child in found if name is None or child["metadata"]["name"] == name)
 
     def everything(self) -> tuple[Manifest, ...]:
-        return (self.job, self.deployment(), *self.children())
+        return (self.job, self.evaluation_job, self.deployment(), *self.children())
 
     def with_spec(self, **changes: Any) -> "Case":
         """The same with other parts of the spec, by their names in the resource."""

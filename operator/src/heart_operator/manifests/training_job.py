@@ -3,7 +3,7 @@
 from math import ceil
 from typing import Any
 
-from heart_operator.api.handover import EXIT_PERMANENT, Env, ServingReference, TrainingRequest
+from heart_operator.api.handover import EXIT_PERMANENT, Env, JobRequest, ServingReference, TrainingRequest
 from heart_operator.api.heartmodel import HeartModel
 from heart_operator.api.names import Annotation, Component, training_job_name
 from heart_operator.api.profile import RuntimeProfile
@@ -35,12 +35,17 @@ def build_training_job(
     model: HeartModel, profile: RuntimeProfile, trigger: str, serving: ServingReference | None
 ) -> Manifest:
     """Created once (POST) under a name that model uid and trigger determine; never patched."""
-    annotations = {Annotation.TRIGGER: trigger}
     request = training_request(model, profile, trigger, serving)
+    return trainer_job(model, pod_spec(model, profile, request, Env.TRAINING_REQUEST), request)
+
+
+def trainer_job(model: HeartModel, pod: dict[str, Any], request: JobRequest, version: str | None = None) -> Manifest:
+    """A Job of the trainer image; `version` labels one that is about a version that exists already."""
+    annotations = {Annotation.TRIGGER: request.trigger}
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": metadata(model, request.job, Component.TRAINING, annotations=annotations),
+        "metadata": metadata(model, request.job, Component.TRAINING, version=version, annotations=annotations),
         "spec": {
             "completions": 1,
             "parallelism": 1,
@@ -49,7 +54,7 @@ def build_training_job(
             "podFailurePolicy": failure_policy(),
             "template": {
                 "metadata": {"labels": labels(model, Component.TRAINING), "annotations": annotations},
-                "spec": pod_spec(model, profile, request),
+                "spec": pod,
             },
         },
     }
@@ -85,13 +90,13 @@ def failure_policy() -> dict[str, Any]:
     }
 
 
-def pod_spec(model: HeartModel, profile: RuntimeProfile, request: TrainingRequest) -> dict[str, Any]:
-    """One container, its scratch space and, for pvc:// and configmap://, the data."""
+def pod_spec(model: HeartModel, profile: RuntimeProfile, request: JobRequest, variable: str) -> dict[str, Any]:
+    """One container, its scratch space and, for pvc:// and configmap://, the data; the request is in `variable`."""
     resources = bounded(model.spec.training.resources, DEFAULT_RESOURCES, profile.training_caps)
     volumes, mounts = data_volume(request.dataset.uri)
     container = {
         "name": CONTAINER,
-        "env": env(environment(profile, request, resources)),
+        "env": env({variable: request_json(request), **environment(profile, resources)}),
         "envFrom": runtime_secret(),
         "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}, *mounts],  # noqa: S108  a mount of its own
         **container_defaults(profile.images.trainer, profile, resources),
@@ -104,12 +109,15 @@ def pod_spec(model: HeartModel, profile: RuntimeProfile, request: TrainingReques
     }
 
 
-def environment(profile: RuntimeProfile, request: TrainingRequest, resources: Resources) -> dict[str, str]:
-    """The request, where MLflow is, and how many threads the container may use."""
+def request_json(request: JobRequest) -> str:
+    return request.model_dump_json(by_alias=True, exclude_none=True)
+
+
+def environment(profile: RuntimeProfile, resources: Resources) -> dict[str, str]:
+    """Where MLflow is, and how many threads the container may use."""
     cpu = resources.limits.cpu if resources.limits else None
     cores = max(1, ceil(amount(cpu or "1")))
     return {
-        Env.TRAINING_REQUEST: request.model_dump_json(by_alias=True, exclude_none=True),
         Env.TERMINATION_LOG: "/dev/termination-log",
         Env.TRACKING_URI: profile.tracking_uri,
         "HOME": "/tmp",  # noqa: S108  the only writable place

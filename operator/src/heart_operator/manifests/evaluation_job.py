@@ -1,0 +1,29 @@
+"""The Job that measures a version which somebody registered by hand."""
+
+from heart_operator.api.handover import Env, EvaluationRequest, ServingReference
+from heart_operator.api.heartmodel import HeartModel
+from heart_operator.api.names import evaluation_job_name
+from heart_operator.api.profile import RuntimeProfile
+from heart_operator.manifests.training_job import pod_spec, trainer_job, training_request
+from heart_operator.plan.values import Manifest
+
+ARGUMENTS = ["evaluate"]
+
+
+def build_evaluation_job(
+    model: HeartModel, profile: RuntimeProfile, trigger: str, version: str, serving: ServingReference | None
+) -> Manifest:
+    """A training's Job but for what it does: the same image, bounds and network, created once and never patched."""
+    request = evaluation_request(model, profile, trigger, version, serving)
+    pod = pod_spec(model, profile, request, Env.EVALUATION_REQUEST)
+    pod["containers"][0]["args"] = ARGUMENTS
+    return trainer_job(model, pod, request, version)
+
+
+def evaluation_request(
+    model: HeartModel, profile: RuntimeProfile, trigger: str, version: str, serving: ServingReference | None
+) -> EvaluationRequest:
+    """What the trainer is asked to measure: this version, on the data and the contract of the spec."""
+    asked = training_request(model, profile, trigger, serving).model_dump()
+    job = evaluation_job_name(model.name, model.uid, trigger)
+    return EvaluationRequest.model_validate(asked | {"job": job, "version": version})
