@@ -1,0 +1,133 @@
+"""The command line: what to type, and what is printed."""
+
+import json
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import version as installed
+from typing import IO
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from heart_cli.asking import predict as ask
+from heart_cli.client import Client
+from heart_cli.following import follow, show
+from heart_cli.listing import history_table, models_table
+from heart_cli.namespaces import init_namespace as init
+from heart_cli.options import NAME, VERSION, on_cluster, version_text
+from heart_cli.orders import ORDERS
+from heart_cli.podlogs import copy_logs, find_pods
+from heart_cli.reading import read_model, read_names
+
+PIPE_WIDTH = 1000
+"""Columns where nobody looks at a terminal: nothing is folded."""
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(installed("heartops"), prog_name="kubectl heart")
+def cli() -> None:
+    """See models and their rollouts, and tell the operator what to do with them."""
+
+
+for entry in ORDERS:
+    cli.add_command(entry)
+
+
+@cli.command()
+@click.argument("name", type=NAME, required=False)
+@click.option("-w", "--watch", "again", is_flag=True, help="Go on drawing until Ctrl-C.")
+@on_cluster
+def status(client: Client, name: str | None, again: bool) -> None:
+    """Show a model as a tree; without NAME, all models.
+
+    Versions with their pods, the candidate's analysis, gate, training, what it waits for, and what you can do.
+    """
+    if name is None and again:
+        raise click.UsageError("--watch needs a NAME")
+    if name is None:
+        print_table(models_table([read_model(client, each) for each in read_names(client)], datetime.now(UTC)))
+    elif again:
+        watched(client, name)
+    else:
+        show(client, name, Console())
+
+
+@cli.command()
+@click.argument("name", type=NAME)
+@on_cluster
+def watch(client: Client, name: str) -> None:
+    """Draw the tree of `status` until Ctrl-C."""
+    watched(client, name)
+
+
+@cli.command()
+@click.argument("name", type=NAME)
+@on_cluster
+def history(client: Client, name: str) -> None:
+    """Show who served and who was rejected, and why."""
+    print_table(history_table(read_model(client, name)))
+
+
+@cli.command()
+@click.argument("name", type=NAME)
+@click.option("--version", type=VERSION, help="This version's pods; by default those of the one that serves.")
+@click.option("--training", is_flag=True, help="The newest training instead.")
+@click.option("-f", "--follow", "goes_on", is_flag=True, help="Go on until the pods end, or Ctrl-C.")
+@click.option("--tail", type=int, default=100, show_default=True, help="Lines of each pod; -1 for all.")
+@on_cluster
+def logs(client: Client, name: str, version: int | None, training: bool, goes_on: bool, tail: int) -> None:
+    """Print what the pods write."""
+    if training and version is not None:
+        raise click.UsageError("--training and --version exclude each other")
+    pods = find_pods(client, name, version_text(version), training)
+    try:
+        copy_logs(client, pods, tail, goes_on, write_line)
+    except KeyboardInterrupt:
+        return
+
+
+@cli.command()
+@click.argument("name", type=NAME)
+@click.argument("record", required=False)
+@click.option("-f", "--file", type=click.File(), help="Read the record from a file; - is standard input.")
+@on_cluster
+def predict(client: Client, name: str, record: str | None, file: IO[str] | None) -> None:
+    """Ask the version that serves.
+
+    RECORD is JSON by feature name (one record, or a list of them), or - for standard input.
+    """
+    if (record is None) == (file is None):
+        raise click.UsageError("give either a RECORD or --file")
+    text = file.read() if file else sys.stdin.read() if record == "-" else str(record)
+    click.echo(json.dumps(ask(client, name, text), indent=2, ensure_ascii=False))
+
+
+@cli.command("init-namespace")
+@click.argument("namespace_name", metavar="NAMESPACE", type=NAME)
+@on_cluster
+def init_namespace(client: Client, namespace_name: str) -> None:
+    """Make the Secret that a namespace needs, once."""
+    client.namespace = namespace_name
+    click.echo(init(client))
+
+
+def watched(client: Client, name: str) -> None:
+    """Ctrl-C is the way to end it, not a failure."""
+    try:
+        follow(client, name, Console())
+    except KeyboardInterrupt:
+        return
+
+
+def print_table(table: Table) -> None:
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=PIPE_WIDTH)
+    console.print(table)
+
+
+def write_line(line: bytes) -> None:
+    """One write, so that lines of several pods do not mix."""
+    sys.stdout.buffer.write(line)
+    sys.stdout.buffer.flush()

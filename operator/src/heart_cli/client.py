@@ -1,0 +1,129 @@
+"""Requests to the API server with the user's own kubeconfig: objects in and out as plain data."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import quote
+
+from kubernetes import client, config
+from kubernetes.config.config_exception import ConfigException
+from urllib3.exceptions import HTTPError
+
+from heart_cli.errors import ApiFailure, Failure
+from heart_operator.kinds import HEART_MODEL, Kind
+from heart_operator.plan.values import Manifest
+
+FIELD_MANAGER = "kubectl-heart"
+TIMEOUT = 20.0
+ENDLESS = (TIMEOUT, None)
+"""Seconds to connect, and no limit for what is followed."""
+
+
+class Client:
+    """One cluster, as one user; `namespace` is where commands look."""
+
+    def __init__(self, api: client.ApiClient, namespace: str) -> None:
+        self._api = api
+        self._api.user_agent = FIELD_MANAGER
+        self.namespace = namespace
+
+    def get(self, kind: Kind, name: str) -> Manifest:
+        found: Manifest = self.call("GET", kind.path(self.namespace, quote(name, safe="")))
+        return found
+
+    def list(self, kind: Kind, **query: str) -> list[Manifest]:
+        """`labelSelector` and `fieldSelector` as the API has them."""
+        items: list[Manifest] = self.call("GET", kind.path(self.namespace), query)["items"]
+        return items
+
+    def annotate(self, name: str, annotations: Mapping[str, str]) -> None:
+        """One merge patch of a HeartModel; other annotations stay."""
+        self.call(
+            "PATCH",
+            HEART_MODEL.path(self.namespace, quote(name, safe="")),
+            {"fieldManager": FIELD_MANAGER},
+            {"metadata": {"annotations": dict(annotations)}},
+            media="application/merge-patch+json",
+        )
+
+    def user_name(self) -> str:
+        """Who the API server takes us for."""
+        review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+        answer = self.call("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", body=review)
+        name: str = answer["status"]["userInfo"]["username"]
+        return name
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        *,
+        media: str = "application/json",
+    ) -> Any:
+        """The decoded answer; raises ApiFailure for every other outcome."""
+        with self._send(method, path, query, body, media) as response:
+            return json.loads(response.read())
+
+    def lines(self, path: str, query: Mapping[str, str]) -> Iterator[bytes]:
+        """An answer line by line, as it comes."""
+        with self._send("GET", path, query, timeout=ENDLESS) as response:
+            rest = b""
+            for chunk in response.response.stream(decode_content=True):
+                *whole, rest = (rest + chunk).split(b"\n")
+                yield from whole
+            if rest:
+                yield rest
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        body: Any = None,
+        media: str = "application/json",
+        timeout: Any = TIMEOUT,
+    ) -> Any:
+        serialized = self._api.param_serialize(
+            method,
+            path,
+            query_params=list((query or {}).items()),
+            header_params={"Accept": "application/json, */*", "Content-Type": media},
+            body=body,
+            auth_settings=["BearerToken"],
+        )
+        try:
+            response = self._api.call_api(*serialized, _request_timeout=timeout)
+            if response.status < 300:
+                return response
+            content: bytes = response.read()
+        except (HTTPError, OSError, client.ApiException) as error:
+            host = self._api.configuration.host
+            raise ApiFailure(f"The API server at {host} cannot be reached ({type(error).__name__})", 0) from error
+        raise ApiFailure(message_of(content), response.status, content)
+
+
+def message_of(content: bytes) -> str:
+    """The API server's own words."""
+    try:
+        return str(json.loads(content)["message"])
+    except (ValueError, KeyError, TypeError):
+        return content[:300].decode(errors="replace")
+
+
+def connect(kubeconfig: str | None, context: str | None, namespace: str | None) -> Client:
+    """As kubectl does: KUBECONFIG or ~/.kube/config, its current context, and that context's namespace.
+
+    Raises:
+        Failure: no usable kubeconfig.
+    """
+    try:
+        contexts, current = config.list_kube_config_contexts(kubeconfig)
+        chosen = next((entry for entry in contexts if entry["name"] == context), None) if context else current
+        if chosen is None:
+            raise Failure(f"The kubeconfig has no context {context}")
+        api = config.new_client_from_config(kubeconfig, context, persist_config=False)
+    except (ConfigException, OSError) as error:
+        raise Failure(f"No usable kubeconfig ({error}): set KUBECONFIG, or name a file with --kubeconfig") from error
+    return Client(api, namespace or chosen["context"].get("namespace") or "default")

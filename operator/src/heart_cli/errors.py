@@ -1,0 +1,18 @@
+"""Why a command ends with exit code 1; each text is a sentence for the person at the terminal.
+
+Failure
+└── ApiFailure   the API server said no, or nothing
+"""
+
+
+class Failure(Exception):
+    """The command could not be carried out."""
+
+
+class ApiFailure(Failure):
+    """A request's answer; `status` is 0 where none came."""
+
+    def __init__(self, message: str, status: int, body: bytes = b"") -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = body

@@ -1,0 +1,64 @@
+"""Draws a model's tree again and again, until Ctrl-C."""
+
+import time
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+from rich.tree import Tree
+
+from heart_cli.client import Client
+from heart_cli.errors import ApiFailure
+from heart_cli.reading import read_view
+from heart_cli.tree import build_tree, render
+from heart_cli.view import View
+
+SECONDS = 2.0
+
+
+def show(client: Client, name: str, console: Console) -> None:
+    """Once."""
+    tree = build_tree(read_view(client, name), datetime.now(UTC))
+    if console.is_terminal:
+        console.print(tree)
+    else:
+        console.file.write(render(tree))
+
+
+def follow(client: Client, name: str, console: Console) -> None:
+    """On a terminal in place; elsewhere a new tree whenever something changed (the passing of time is no change)."""
+    if console.is_terminal:
+        follow_live(client, name, console)
+    else:
+        follow_plain(client, name, console)
+
+
+def follow_live(client: Client, name: str, console: Console) -> None:
+    """An answer that fails to come leaves the last tree, and says so."""
+    view = read_view(client, name)
+    with Live(console=console, auto_refresh=False) as live:
+        while True:
+            live.update(build_tree(view, datetime.now(UTC)), refresh=True)
+            time.sleep(SECONDS)
+            try:
+                view = read_view(client, name)
+            except ApiFailure as error:
+                live.update(stale(view, str(error)), refresh=True)
+
+
+def stale(view: View, problem: str) -> Tree:
+    tree = build_tree(view, datetime.now(UTC))
+    tree.add(Text(f"not up to date: {problem}", "red"))
+    return tree
+
+
+def follow_plain(client: Client, name: str, console: Console) -> None:
+    shown: View | None = None
+    while True:
+        view = read_view(client, name)
+        if view != shown:
+            console.file.write(render(build_tree(view, datetime.now(UTC))) + "\n")
+            console.file.flush()
+            shown = view
+        time.sleep(SECONDS)

@@ -1,0 +1,68 @@
+"""All models of a namespace, and the versions that one had."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from heart_cli.targets import newest
+from heart_cli.words import age, clean, clock, short
+from heart_operator.api.heartmodel import HeartModel
+from heart_operator.api.names import Condition
+
+
+def models_table(models: Iterable[HeartModel], now: datetime) -> Table:
+    """A line for each model."""
+    table = plain_table("MODEL", "READY", "VERSION", "CANDIDATE", "WEIGHT", "SINCE", "REASON")
+    for model in models:
+        add(table, *model_row(model, now))
+    return table
+
+
+def model_row(model: HeartModel, now: datetime) -> list[str]:
+    serving, candidate = model.status.serving, model.status.candidate
+    ready = next((entry for entry in model.status.conditions if entry.type == Condition.READY), None)
+    return [
+        model.name,
+        ready.status if ready else "",
+        serving.version if serving else "",
+        candidate.version if candidate else "",
+        f"{candidate.actual_weight} %" if candidate else "",
+        age(serving.since, now) if serving else "",
+        ready.reason if ready else "",
+    ]
+
+
+def history_table(model: HeartModel) -> Table:
+    """Versions that served and versions that were refused, the newest first; times in UTC."""
+    table = plain_table("VERSION", "FROM", "UNTIL", "REASON", "BY", "WHY", "DIGEST")
+    for _, row in sorted([*served_rows(model), *rejected_rows(model)], reverse=True):
+        add(table, *row)
+    return table
+
+
+def served_rows(model: HeartModel) -> Iterable[tuple[str, list[str]]]:
+    for entry in model.status.history:
+        until = clock(entry.until) if entry.until else "serves"
+        row = [entry.version, clock(entry.from_), until, entry.reason, entry.by, entry.why, short(entry.digest)]
+        yield entry.from_, row
+
+
+def rejected_rows(model: HeartModel) -> Iterable[tuple[str, list[str]]]:
+    for entry in newest(model.status.rejected):
+        row = [entry.version, clock(entry.time), "rejected", entry.reason, "", entry.message, short(entry.digest)]
+        yield entry.time, row
+
+
+def plain_table(*names: str) -> Table:
+    """Columns as kubectl prints them: no lines, wide enough, nothing cut."""
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for name in names:
+        table.add_column(name, overflow="fold")
+    return table
+
+
+def add(table: Table, *cells: str) -> None:
+    table.add_row(*(Text(clean(cell)) for cell in cells))

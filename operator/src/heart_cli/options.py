@@ -1,0 +1,66 @@
+"""What the commands share on the command line: where to look, and how failures end."""
+
+import functools
+import re
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from heart_cli.client import connect
+from heart_cli.errors import Failure
+from heart_cli.targets import Refused
+from heart_cli.words import clean
+from heart_operator.api.base import NAME_PATTERN
+from heart_operator.api.commands import MAX_WHY
+
+Function = Callable[..., Any]
+
+
+class Name(click.ParamType[str]):
+    """Name of a model or a namespace."""
+
+    name = "name"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if re.fullmatch(NAME_PATTERN, value) is None or len(value) > 253:
+            self.fail("is not a name: small letters, digits and hyphens", param, ctx)
+        return str(value)
+
+
+class Words(click.ParamType[str]):
+    """A reason, short enough to be kept in the history."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if len(value) > MAX_WHY:
+            self.fail(f"is longer than {MAX_WHY} characters", param, ctx)
+        return clean(value)
+
+
+NAME = Name()
+VERSION = click.IntRange(min=1)
+
+WHERE = (
+    click.option("-n", "--namespace", type=NAME, help="Namespace; by default the context's."),
+    click.option("--context", help="Context of the kubeconfig; by default the current one."),
+    click.option("--kubeconfig", type=click.Path(dir_okay=False), help="File; by default KUBECONFIG."),
+)
+
+
+def on_cluster(function: Function) -> Function:
+    """Adds kubectl's options for where to look. The command gets a Client first; its failures end with exit code 1."""
+
+    @functools.wraps(function)
+    def run(namespace: str | None, context: str | None, kubeconfig: str | None, **options: Any) -> None:
+        try:
+            function(connect(kubeconfig, context, namespace), **options)
+        except (Refused, Failure) as error:
+            raise click.ClickException(clean(str(error))) from None
+
+    return functools.reduce(lambda wrapped, option: option(wrapped), reversed(WHERE), run)
+
+
+def version_text(version: int | None) -> str:
+    return "" if version is None else str(version)

@@ -1,0 +1,62 @@
+"""Reads one model with what belongs to it, and says what is there when it is not."""
+
+from heart_cli.client import Client
+from heart_cli.errors import ApiFailure, Failure
+from heart_cli.view import View, build_view
+from heart_operator.api.heartmodel import HeartModel
+from heart_operator.api.names import Component, Label
+from heart_operator.kinds import DEPLOYMENT, EVENT, HEART_MODEL, POD
+from heart_operator.parse import InvalidSpec, parse_model
+from heart_operator.plan.values import Manifest
+
+
+def read_model(client: Client, name: str) -> HeartModel:
+    return parsed(name, read_raw(client, name))
+
+
+def read_view(client: Client, name: str) -> View:
+    """The model with Deployments, serving pods and events."""
+    raw = read_raw(client, name)
+    serving = f"{Label.MODEL}={name},{Label.COMPONENT}={Component.SERVING}"
+    about = f"involvedObject.kind={HEART_MODEL.kind},involvedObject.name={name}"
+    try:
+        return build_view(
+            raw,
+            client.list(DEPLOYMENT, labelSelector=serving),
+            client.list(POD, labelSelector=serving),
+            client.list(EVENT, fieldSelector=about),
+        )
+    except InvalidSpec as error:
+        raise unreadable(name, error) from None
+
+
+def read_names(client: Client) -> list[str]:
+    """Every model of the namespace."""
+    try:
+        return sorted(item["metadata"]["name"] for item in client.list(HEART_MODEL))
+    except ApiFailure as error:
+        if error.status == 404:
+            raise Failure("This cluster does not know HeartModels: is HeartOps installed?") from None
+        raise
+
+
+def read_raw(client: Client, name: str) -> Manifest:
+    """Raises Failure with the names that there are."""
+    try:
+        return client.get(HEART_MODEL, name)
+    except ApiFailure as error:
+        if error.status != 404:
+            raise
+    there = ", ".join(read_names(client)) or "none"
+    raise Failure(f"There is no HeartModel {name} in namespace {client.namespace}; there are: {there}")
+
+
+def parsed(name: str, raw: Manifest) -> HeartModel:
+    try:
+        return parse_model(raw)
+    except InvalidSpec as error:
+        raise unreadable(name, error) from None
+
+
+def unreadable(name: str, error: InvalidSpec) -> Failure:
+    return Failure(f"HeartModel {name} is from another version of HeartOps than this kubectl heart ({error})")

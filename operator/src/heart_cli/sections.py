@@ -1,0 +1,128 @@
+"""What stands under the versions: the gate, training, a person's last command, what is waited for, what was said."""
+
+from datetime import datetime
+
+from heart_cli.commands import go_on, offers
+from heart_cli.targets import typed
+from heart_cli.view import View
+from heart_cli.words import age
+from heart_operator.api.commands import read_command
+from heart_operator.api.heartmodel import AnalysisStatus, ConditionStatus, HeartModel, TrackCounts, TrainingStatus
+from heart_operator.api.names import Condition
+from heart_operator.api.status import MirrorStatus
+
+GATE_VERDICTS = {"True": "passed", "False": "failed", "Unknown": "open"}
+TELLING = (
+    Condition.READY,
+    Condition.PROGRESSING,
+    Condition.TRAINED,
+    Condition.GATE_PASSED,
+    Condition.ROLLOUT_SUCCEEDED,
+)
+"""Conditions that say what is missing, the most general first."""
+SHOWN_EVENTS = 5
+
+
+def headline(view: View) -> str:
+    """`clinic/heart · Ready · spec.version: latest`."""
+    model, ready = view.model, view.condition(Condition.READY)
+    if ready is None:
+        state = "not looked at yet"
+    else:
+        state = "Ready" if ready.status == "True" else f"not Ready: {ready.reason}"
+    return f"{model.namespace}/{model.name} · {state} · spec.version: {model.spec.version}"
+
+
+def analysis_words(found: AnalysisStatus, now: datetime) -> list[str]:
+    """The verdict, then one line for each of the two versions."""
+    looks = f"{found.looks} looks, the last {age(found.time, now)} ago, {found.failures} bad in a row"
+    verdict = f"analysis {found.verdict}: {found.message}" if found.message else f"analysis {found.verdict}"
+    return [f"{verdict} ({looks})", track("stable   ", found.stable), track("candidate", found.candidate)]
+
+
+def track(name: str, found: TrackCounts) -> str:
+    share = f" ({found.errors / found.requests:.1%})" if found.requests else ""
+    return f"{name} {found.requests} requests, {found.errors} errors{share}, {found.refused} refused as invalid"
+
+
+def mirror_words(found: MirrorStatus) -> str:
+    share = f" ({found.different / found.compared:.1%})" if found.compared else ""
+    return (
+        f"shadow: {found.compared} answers compared, {found.different} differ{share}, {found.failed} not answered, "
+        f"largest difference {found.max_difference:.3g}"
+    )
+
+
+def gate_words(view: View) -> str:
+    """The newest verdict, with its figures."""
+    found = view.condition(Condition.GATE_PASSED)
+    if found is None:
+        return "gate: nothing judged yet"
+    return f"gate {GATE_VERDICTS[found.status]}: {found.message}"
+
+
+def training_words(model: HeartModel, now: datetime) -> str:
+    training = model.status.training
+    if training is None:
+        return "training: none yet"
+    return f"training {training.phase}{since(training, now)}: {training_result(training)}"
+
+
+def since(training: TrainingStatus, now: datetime) -> str:
+    if training.phase != "Running" and training.finished_at:
+        return f" {age(training.finished_at, now)} ago"
+    return f" for {age(training.started_at, now)}" if training.phase == "Running" and training.started_at else ""
+
+
+def training_result(training: TrainingStatus) -> str:
+    if training.phase == "Succeeded":
+        return f"version {training.version} (Job {training.job})"
+    if training.phase == "Failed":
+        return ": ".join(filter(None, (training.reason, training.message)))
+    return f"Job {training.job}"
+
+
+def command_words(model: HeartModel, now: datetime) -> list[str]:
+    """What a person asked for last, and what came of it; nothing when nobody asked."""
+    asked, handled = read_command(model.annotations), model.status.command
+    found = []
+    if asked and (handled is None or handled.id != asked.id):
+        found.append(f"asked: {asked.action} {asked.version} by {asked.by}, not handled yet")
+    if handled:
+        why = f" ({handled.why})" if handled.why else ""
+        what = " ".join(filter(None, (handled.action, handled.version)))
+        found.append(f"last command: {what} by {handled.by}, {age(handled.time, now)} ago{why}: {handled.result}")
+    return found
+
+
+def now_words(view: View) -> list[str]:
+    """What goes on, is waited for or went wrong, each thing said once."""
+    candidate = view.model.status.candidate
+    said = [f"version {candidate.version}: {candidate.message}"] if candidate and candidate.message else []
+    for type_ in TELLING:
+        found = view.condition(type_)
+        if found and found.status != "True" and not any(is_said(found, words) for words in said):
+            said.append(f"{found.reason}: {found.message}")
+    return said
+
+
+def is_said(found: ConditionStatus, words: str) -> bool:
+    """Several conditions may have one cause."""
+    return found.message in words or words.startswith(f"{found.reason}: ")
+
+
+def next_steps(model: HeartModel) -> list[str]:
+    """Commands that make sense now."""
+    if model.spec.suspend:
+        return [go_on(model)]
+    training = model.status.training
+    logs = [f"{typed(model, 'logs')} --training"] if training and training.phase != "Succeeded" else []
+    return [*offers(model), *logs]
+
+
+def event_words(view: View, now: datetime) -> list[tuple[str, str]]:
+    """(type, line), the newest last."""
+    return [
+        (event.type, f"{age(event.time, now)} ago · {event.reason} · {event.message}")
+        for event in view.events[-SHOWN_EVENTS:]
+    ]

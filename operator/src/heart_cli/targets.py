@@ -1,0 +1,156 @@
+"""Which version a command is about, and when there is none."""
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from heart_operator.api.commands import Action
+from heart_operator.api.heartmodel import CandidateStatus, HeartModel, RejectedStatus
+from heart_operator.api.names import Reason
+
+
+class Refused(Exception):
+    """The command would do nothing, or not what was meant; the text says what to do instead."""
+
+
+class Target(NamedTuple):
+    """A version and its bytes; both empty where the command needs none."""
+
+    version: str = ""
+    digest: str = ""
+
+
+def candidate_target(model: HeartModel, version: str) -> Target:
+    candidate = require_candidate(model)
+    if version not in ("", candidate.version):
+        raise Refused(f"Version {version} is not the candidate: that is version {candidate.version}")
+    return Target(candidate.version, candidate.digest)
+
+
+def require_candidate(model: HeartModel) -> CandidateStatus:
+    if candidate := model.status.candidate:
+        return candidate
+    words = f"{model.name} has no candidate; {what_serves(model)}"
+    if last := newest(model.status.rejected)[:1]:
+        words += f". {rejected_words(model, last[0])}"
+    raise Refused(words)
+
+
+def rejected_words(model: HeartModel, entry: RejectedStatus) -> str:
+    """Why, and how it may be tried again: the gates that refused a version would do so again."""
+    why = f"Version {entry.version} was rejected ({entry.reason}: {entry.message})"
+    if entry.reason == Reason.GATE_FAILED:
+        return f"{why}; the same gates would refuse it again: change spec.gates, or train another version"
+    return f"{why}; to let it be tried again: {typed(model, 'retry', entry.version)}"
+
+
+def pause_target(model: HeartModel, version: str) -> Target:
+    target = candidate_target(model, version)
+    if require_candidate(model).paused:
+        raise Refused(f"Version {target.version} is paused already; to go on: {typed(model, 'resume')}")
+    return target
+
+
+def resume_target(model: HeartModel, version: str) -> Target:
+    target = candidate_target(model, version)
+    if not require_candidate(model).paused:
+        raise Refused(
+            f"Nobody paused version {target.version}; to go on after a pause of its steps, or to approve it: "
+            f"{typed(model, 'promote')}"
+        )
+    return target
+
+
+def rollback_target(model: HeartModel, version: str) -> Target:
+    """What serves: it is refused, and the version that served before comes back; `version` must be that one."""
+    serving, candidate = model.status.serving, model.status.candidate
+    if serving is None:
+        raise Refused(f"Nothing serves {model.name} yet: there is nothing to go back from")
+    if is_number(model.spec.version):
+        raise Refused(
+            f"spec.version of {model.name} asks for version {model.spec.version}: let it name the version that should "
+            f"serve instead ({patch_version(model, '…')})"
+        )
+    if candidate and not version:
+        raise Refused(
+            f"Version {candidate.version} is on its way; to reject it and leave version {serving.version} serving: "
+            f"{typed(model, 'abort')}. To go back from version {serving.version} itself, name the target with --to"
+        )
+    back = way_back(model)
+    if version not in ("", back.version):
+        raise Refused(
+            f"A rollback from version {serving.version} goes to version {back.version}; for version {version} to "
+            f"serve, let spec.version name it ({patch_version(model, version)})"
+        )
+    return Target(serving.version, serving.digest)
+
+
+def patch_version(model: HeartModel, version: str) -> str:
+    return f'kubectl patch heartmodel {model.name} --type merge -p \'{{"spec":{{"version":{version}}}}}\''
+
+
+def way_back(model: HeartModel) -> Target:
+    """The newest version besides what serves that served and was not refused."""
+    refused = {entry.digest for entry in model.status.rejected}
+    for target in served_before(model):
+        if target.digest not in refused:
+            return target
+    raise Refused(f"There is no version to go back to: {what_serves(model)}, and no other one that served is known")
+
+
+def served_before(model: HeartModel) -> list[Target]:
+    """Versions that served and no longer do: the warm one first, then the history, newest first."""
+    status = model.status
+    warm = [Target(status.previous.version, status.previous.digest)] if status.previous else []
+    past = sorted(status.history, key=lambda entry: entry.from_, reverse=True)
+    found = [*warm, *(Target(entry.version, entry.digest) for entry in past)]
+    return [target for target in found if status.serving is None or target.digest != status.serving.digest]
+
+
+def retry_target(model: HeartModel, version: str) -> Target:
+    """The rejected version, by default the newest."""
+    rejected = newest(model.status.rejected)
+    if not rejected:
+        raise Refused(f"No version of {model.name} is rejected; {what_serves(model)}")
+    for entry in rejected:
+        if version in ("", entry.version):
+            return retried(model, entry)
+    raise Refused(f"Version {version} is not rejected (these are: {', '.join(entry.version for entry in rejected)})")
+
+
+def retried(model: HeartModel, entry: RejectedStatus) -> Target:
+    if entry.reason == Reason.GATE_FAILED:
+        raise Refused(rejected_words(model, entry))
+    return Target(entry.version, entry.digest)
+
+
+def no_target(model: HeartModel, version: str) -> Target:
+    return Target()
+
+
+def newest(rejected: Iterable[RejectedStatus]) -> list[RejectedStatus]:
+    return sorted(rejected, key=lambda entry: entry.time, reverse=True)
+
+
+def is_number(version: int | str) -> bool:
+    """Whether spec.version names one version, not `latest` or an alias."""
+    return str(version).isdigit()
+
+
+def what_serves(model: HeartModel) -> str:
+    return f"version {model.status.serving.version} serves" if model.status.serving else "nothing serves yet"
+
+
+TARGETS: dict[Action, Callable[[HeartModel, str], Target]] = {
+    "promote": candidate_target,
+    "promote-full": candidate_target,
+    "abort": candidate_target,
+    "pause": pause_target,
+    "resume": resume_target,
+    "rollback": rollback_target,
+    "retry": retry_target,
+    "retrain": no_target,
+}
+
+
+def typed(model: HeartModel, action: str, version: str = "") -> str:
+    return " ".join(filter(None, ("kubectl heart", action, model.name, version)))

@@ -1,0 +1,86 @@
+"""What the cluster holds of one model, as frozen values."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from heart_operator.api.heartmodel import ConditionStatus, HeartModel
+from heart_operator.api.names import Label
+from heart_operator.parse import parse_deployment, parse_model, pod_problem
+from heart_operator.plan.values import Manifest, VersionDeployment
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """One serving pod."""
+
+    name: str
+    version: str
+    state: str
+    """`ready`, `not ready` or `ending`."""
+    restarts: int
+    created: str
+    problem: str = ""
+    """Why it does not start, in Kubernetes' words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that was said of the model."""
+
+    type: str
+    reason: str
+    message: str
+    time: str
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A model with its Deployments, pods (oldest first) and events (oldest first)."""
+
+    model: HeartModel
+    deployments: tuple[VersionDeployment, ...] = ()
+    pods: tuple[Pod, ...] = ()
+    events: tuple[Event, ...] = ()
+
+    def deployment(self, version: str) -> VersionDeployment | None:
+        return next((entry for entry in self.deployments if entry.version == version), None)
+
+    def condition(self, type_: str) -> ConditionStatus | None:
+        return next((entry for entry in self.model.status.conditions if entry.type == type_), None)
+
+
+def build_view(
+    raw: Manifest, deployments: Iterable[Manifest] = (), pods: Iterable[Manifest] = (), events: Iterable[Manifest] = ()
+) -> View:
+    """From objects as the API server returns them.
+
+    Raises:
+        heart_operator.parse.InvalidSpec: another version of HeartOps wrote the model.
+    """
+    return View(
+        parse_model(raw),
+        tuple(parse_deployment(item) for item in deployments),
+        tuple(sorted(map(parse_pod, pods), key=lambda pod: (pod.created, pod.name))),
+        tuple(sorted(map(parse_event, events), key=lambda event: event.time)),
+    )
+
+
+def parse_pod(item: Manifest) -> Pod:
+    meta, status = item["metadata"], item.get("status") or {}
+    containers: list[dict[str, Any]] = status.get("containerStatuses") or []
+    ready = bool(containers) and all(container["ready"] for container in containers)
+    return Pod(
+        name=meta["name"],
+        version=(meta.get("labels") or {}).get(Label.MODEL_VERSION, ""),
+        state="ending" if "deletionTimestamp" in meta else "ready" if ready else "not ready",
+        restarts=sum(container["restartCount"] for container in containers),
+        created=meta["creationTimestamp"],
+        problem=pod_problem(item),
+    )
+
+
+def parse_event(item: Manifest) -> Event:
+    """Either form of an Event: with `lastTimestamp`, or with `eventTime` alone."""
+    time = item.get("lastTimestamp") or item.get("eventTime") or item["metadata"]["creationTimestamp"]
+    return Event(item.get("type", "Normal"), item.get("reason", ""), item.get("message", ""), time)
