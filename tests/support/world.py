@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from heart_operator.api.commands import Command
 from heart_operator.api.handover import (
     Comparison,
     Difference,
@@ -139,6 +140,7 @@ class World:
     """What every look at the traffic finds."""
     events: list[str] = field(default_factory=list)
     writes: int = 0
+    commands: int = 0
     fuse: int | None = None
     """Actions until the operator crashes; None: never."""
     watchers: list[Callable[["World"], None]] = field(default_factory=list)
@@ -255,6 +257,14 @@ class World:
             self.deployments[name] = replace(
                 entry, ready=entry.replicas if starts else 0, up_to_date=True, problem=problem
             )
+
+    def tell(self, action: str, version: str, by: str = "alice", why: str = "") -> None:
+        """A person's command, as `kubectl heart` writes it."""
+        self.commands += 1
+        digest = self.trained[version].digest if version in self.trained else ""
+        told = {"action": action, "version": version, "digest": digest, "id": str(self.commands), "by": by, "why": why}
+        annotations = {**self.model.annotations, **Command.model_validate(told).annotations()}
+        self.model = self.model.model_copy(update={"annotations": annotations})
 
     def crash(self, version: str, times: int) -> None:
         """The version's server ends, again and again."""

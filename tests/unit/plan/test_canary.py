@@ -4,26 +4,12 @@ from typing import Any
 
 import pytest
 
-from heart_operator.api.commands import Command
-from heart_operator.plan.counts import Counts
 from heart_operator.plan.values import AnalysisSample
+from tests.support.traffic import BAD, GOOD, SILENT, answers
 from tests.support.world import World, bring_up, serving_world
 
 STEPS = [{"setWeight": 10}, {"pause": {"duration": "5m"}}, {"setWeight": 50}, {"pause": {"duration": "5m"}}]
 ANALYSIS = {"interval": "30s", "minRequests": 50, "failureLimit": 1}
-EDGES = 17
-
-
-def answers(requests: int, errors: int = 0, refused: int = 0, bins: dict[str, int] | None = None) -> Counts:
-    """Quick answers, spread over two bins of the output unless told otherwise."""
-    latency = (requests,) + (0,) * (EDGES - 1)
-    half = requests // 2
-    return Counts(requests, errors, refused, latency, bins or {"0.20": half, "0.70": requests - half})
-
-
-GOOD = AnalysisSample(stable=answers(300), candidate=answers(300))
-BAD = AnalysisSample(stable=answers(300), candidate=answers(300, errors=150))
-SILENT = AnalysisSample()
 
 
 def canary_world(sample: AnalysisSample = GOOD, **rollout: Any) -> World:
@@ -47,14 +33,7 @@ def train(world: World, value: str, **kind: Any) -> str:
 
 def tell(world: World, action: str, version: str, by: str = "alice", why: str = "") -> None:
     """`kubectl heart ACTION`, and the operator looks."""
-    digest = world.trained[version].digest if version in world.trained else ""
-    identity = f"{action}-{len(world.events)}-{world.writes}"
-    command = Command.model_validate(
-        {"action": action, "version": version, "digest": digest, "id": identity, "by": by, "why": why}
-    )
-    world.model = world.model.model_copy(
-        update={"annotations": {**world.model.annotations, **command.annotations()}}
-    )
+    world.tell(action, version, by, why)
     world.settle()
 
 

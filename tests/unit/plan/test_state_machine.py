@@ -15,6 +15,8 @@ from heart_operator.api.names import Annotation
 from heart_operator.plan.gates import judge
 from heart_operator.plan.scale import fewest
 from heart_operator.plan.triggers import current_trigger
+from heart_operator.plan.values import AnalysisSample
+from tests.support.traffic import BAD, GOOD, SILENT
 from tests.support.world import PROFILE, Crash, World, bring_up
 
 LOOSE = {"checks": [{"metric": "roc_auc", "min": 0.5}]}
@@ -27,6 +29,15 @@ SERVING: list[dict[str, Any]] = [
     {"replicas": 1},
     {"replicas": 3},
 ]
+ROLLOUTS: list[dict[str, Any]] = [
+    {"steps": []},
+    {"steps": [{"setWeight": 20}, {"pause": {"duration": "1m"}}, {"setWeight": 50}], "analysis": {"minRequests": 50}},
+    {"steps": [{"setWeight": 40}, {"pause": {}}]},
+    {"steps": [{"pause": {"duration": "1m"}}], "mirror": {"percent": 50}},
+    {"steps": [{"setWeight": 10}], "analysis": {"onInconclusive": "Promote"}},
+]
+SAMPLES = [GOOD, BAD, SILENT, AnalysisSample(error="Prometheus is down")]
+ACTIONS = ["promote", "promote-full", "abort", "rollback", "retry", "pause", "resume"]
 RARELY = st.sampled_from([False, False, True])
 
 
@@ -38,6 +49,9 @@ class Operator(RuleBasedStateMachine):
         self.decided: str | None = None
         self.selected: str | None = None
         self.jobs_gone: Counter[str] = Counter()
+        self.proven: set[str] = set()
+        """Versions that have served."""
+        self.approved: set[str] = set()
 
     # --- what always holds --------------------------------------------------------------------
 
@@ -57,22 +71,38 @@ class Operator(RuleBasedStateMachine):
             if world.selected != self.served and not restored:
                 self.watch_promotion(world, world.selected)
             self.served = world.selected
+            self.proven.add(world.selected)
+            self.watch_traffic(world)
         self.selected = world.selected
 
+    def watch_traffic(self, world: World) -> None:
+        """Only the serving version and the candidate answer, and no refused one that could be replaced."""
+        candidate = world.model.status.candidate
+        assert world.answering <= {world.selected, candidate.version if candidate else None}
+        refused = {entry.digest for entry in world.model.status.rejected if entry.reason != "GateFailed"}
+        if candidate and not self.world.model.spec.suspend:
+            assert candidate.digest not in refused, "a refused version is rolled out"
+
     def watch_promotion(self, world: World, version: str) -> None:
-        """Nothing gets behind the Service unproven."""
-        known, deployment, spec = world.versions[version], world.deployment(version), world.model.spec
+        """Nothing gets behind the Service unproven; what has served before may come back at any time."""
+        known, deployment, spec = world.trained[version], world.deployment(version), world.model.spec
         assert not spec.suspend
+        assert deployment.digest == known.digest
+        for entry in world.model.status.rejected:
+            assert entry.digest != known.digest or entry.reason == "GateFailed", "a refused version serves"
+        if version in self.proven:
+            assert deployment.ready > 0, "a version without a pod serves"
+            return
         assert not world.registry_error
+        assert spec.approval == "Automatic" or version in self.approved, "nobody approved it"
+        assert known.starts, "a version that never starts serves"
+        assert deployment.ready >= max(1, fewest(spec.serving)), "a version with too few pods serves"
+        if str(spec.version) == version:
+            return
         against = known.evaluation.comparison.against if known.evaluation.comparison else None
         if self.served is None:
             against = None
         assert judge(spec.gates, known.evaluation, against).passed, "a version that fails its gate serves"
-        assert known.starts, "a version that never starts serves"
-        assert deployment.digest == known.digest
-        assert deployment.ready >= max(1, fewest(spec.serving)), "a version with too few pods serves"
-        for entry in world.model.status.rejected:
-            assert entry.digest != known.digest or entry.reason == "GateFailed", "a refused version serves"
         assert not world.tags.get(version, "").startswith("NeverReady")
 
     def look(self, fuse: int | None = None) -> None:
@@ -94,15 +124,15 @@ class Operator(RuleBasedStateMachine):
 
     # --- turns --------------------------------------------------------------------------------
 
-    @initialize(serving=st.sampled_from(SERVING), versions=st.integers(0, 2))
-    def begin(self, serving: dict[str, Any], versions: int) -> None:
+    @initialize(serving=st.sampled_from(SERVING), versions=st.integers(0, 2), rollout=st.sampled_from(ROLLOUTS))
+    def begin(self, serving: dict[str, Any], versions: int, rollout: dict[str, Any]) -> None:
         """From nothing, or with versions that were promoted already."""
         for version in range(versions):
             self.world.retrain(f"at first {version}")
             self.good_hour()
             self.world.finish_job()
             self.good_hour()
-        self.world.merge_spec({"serving": serving})
+        self.world.merge_spec({"serving": serving, "rollout": rollout})
 
     @rule()
     def reconcile(self) -> None:
@@ -159,6 +189,46 @@ class Operator(RuleBasedStateMachine):
     @rule(serving=st.sampled_from(SERVING))
     def serving_changes(self, serving: dict[str, Any]) -> None:
         self.world.merge_spec({"serving": serving})
+
+    @rule(rollout=st.sampled_from(ROLLOUTS))
+    def rollout_changes(self, rollout: dict[str, Any]) -> None:
+        self.world.merge_spec({"rollout": rollout})
+
+    @rule(sample=st.sampled_from(SAMPLES))
+    def traffic_shows(self, sample: AnalysisSample) -> None:
+        """What looks find from now on; the operator looks a few times."""
+        self.world.sample = sample
+        for _ in range(4):
+            self.world.pass_time(30)
+            self.world.start_pods()
+            self.look()
+
+    @rule(action=st.sampled_from(ACTIONS), data=st.data())
+    def person_commands(self, action: str, data: st.DataObject) -> None:
+        if self.world.trained:
+            version = data.draw(st.sampled_from(sorted(self.world.trained)))
+            if action.startswith("promote"):
+                self.approved.add(version)
+            self.world.tell(action, version)
+
+    @rule(approval=st.sampled_from(["Automatic", "Automatic", "Manual"]))
+    def approval_changes(self, approval: str) -> None:
+        self.world.merge_spec({"approval": approval})
+
+    @rule(version=st.sampled_from(["latest", "latest", 1, 2, "@champion"]))
+    def person_names_a_version(self, version: int | str) -> None:
+        self.world.merge_spec({"version": version})
+
+    @rule(data=st.data())
+    def person_moves_the_alias(self, data: st.DataObject) -> None:
+        if self.world.versions:
+            self.world.aliases["champion"] = data.draw(st.sampled_from(sorted(self.world.versions)))
+
+    @rule(data=st.data(), times=st.integers(1, 3))
+    def pods_crash(self, data: st.DataObject, times: int) -> None:
+        if self.world.deployments:
+            name = data.draw(st.sampled_from(sorted(self.world.deployments)))
+            self.world.crash(self.world.deployments[name].version, times)
 
     @rule(suspend=RARELY)
     def person_suspends(self, suspend: bool) -> None:
@@ -230,7 +300,9 @@ class Operator(RuleBasedStateMachine):
         world = self.world
         world.profile, world.registry_error, world.evaluation_error = PROFILE, None, None
         world.change_spec(suspend=False)
-        world.merge_spec({"gates": LOOSE, "serving": SERVING[0], "training": {"seed": 4}})
+        kind = {"version": "latest", "approval": "Automatic", "rollout": ROLLOUTS[1]}
+        world.merge_spec({"gates": LOOSE, "serving": SERVING[0], "training": {"seed": 4}} | kind)
+        world.sample = GOOD
         world.retrain("at last")
         self.jobs_gone.update(dict.fromkeys(world.jobs_created, 99))
         world.watchers = []
@@ -239,12 +311,13 @@ class Operator(RuleBasedStateMachine):
             raise AssertionError("the last training was not started")
         wanted = world.finish_job()
         bring_up(world)
-        world.pass_time(3601)
-        bring_up(world)
+        for seconds in (30, 61, 61, 3601):
+            world.pass_time(seconds)
+            bring_up(world)
         assert world.selected == wanted
         assert world.running_versions == {wanted}
         assert world.condition("Ready") == ("True", "Serving")
-        assert world.aliases == {"serving": wanted}
+        assert {name: version for name, version in world.aliases.items() if name != "champion"} == {"serving": wanted}
         assert not world.open_runs
         assert Annotation.APPLIED in (world.child("Service") or {})["metadata"]["annotations"]
 
