@@ -1,0 +1,18 @@
+"""Metrics of the serving pods: serving writes them, the operator reads them.
+
+All carry `model_name` and `model_version`.
+"""
+
+LATENCY_EDGES = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Upper edges of the latency histogram's buckets, in seconds. 0.5 and 1 are the default alert bounds."""
+
+REQUESTS = "http_requests_total"
+"""Requests answered, by `code`."""
+LATENCY_BUCKET = "prediction_latency_seconds_bucket"
+"""Predictions answered within `le` seconds."""
+OUTPUT = "prediction_output_total"
+"""Records predicted, by the `bin` into which the output fell."""
+MIRRORED = "mirror_requests_total"
+"""Copies sent to `candidate_version`, by `result`: equal, different, failed, dropped."""
+MIRROR_DIFFERENCE = "mirror_max_difference"
+"""Largest difference of an answer to that of `candidate_version`."""
