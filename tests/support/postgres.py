@@ -10,13 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+PASSWORD = "x"
 NOBODY = 65534
 """PostgreSQL refuses to run as root: then it runs as this user."""
 
 
 @dataclass
 class Postgres:
-    """`url`: of the superuser, who needs no password here."""
+    """`url`: of the superuser. Everybody logs in with a password."""
 
     binaries: Path
     data: Path
@@ -26,7 +27,7 @@ class Postgres:
     def url(self) -> str:
         return self.url_of("postgres")
 
-    def url_of(self, role: str, password: str = "x", database: str = "postgres") -> str:
+    def url_of(self, role: str, password: str = PASSWORD, database: str = "postgres") -> str:
         return f"postgresql://{role}:{password}@127.0.0.1:{self.port}/{database}"
 
     def start(self) -> None:
@@ -65,7 +66,9 @@ def running_postgres() -> Iterator[Postgres]:
         if os.geteuid() == 0:
             for path in (Path(folder), data):
                 os.chown(path, NOBODY, NOBODY)
-        run_unprivileged(str(binaries / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "--no-sync")
+        (Path(folder) / "password").write_text(PASSWORD)
+        login = ("-U", "postgres", "-A", "scram-sha-256", "--pwfile", str(Path(folder) / "password"))
+        run_unprivileged(str(binaries / "initdb"), "-D", str(data), *login, "--no-sync")
         server = Postgres(binaries, data, free_port())
         server.start()
         try:

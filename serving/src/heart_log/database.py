@@ -3,7 +3,7 @@
 from typing import Any
 
 from sqlalchemy import URL, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 URL_VARIABLE = "HEARTOPS_DATABASE_URL"
 CONNECT_SECONDS = 5
@@ -46,6 +46,13 @@ def parse_url(url: str) -> URL:
     if backend not in ("postgresql", "postgres", "sqlite"):
         raise BadUrl(f"{URL_VARIABLE} must begin with postgresql:// or sqlite:///")
     return parsed if backend == "sqlite" else parsed.set(drivername="postgresql+psycopg2")
+
+
+def plain(error: SQLAlchemyError) -> str:
+    """What went wrong without the database's own words, which may quote a value or a password."""
+    if isinstance(error, DBAPIError):
+        return f"{type(error.orig).__name__} {getattr(error.orig, 'pgcode', None) or ''}".strip()
+    return type(error).__name__
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

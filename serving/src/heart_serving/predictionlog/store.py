@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 import orjson
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
-from heart_log.database import open_database
+from heart_log.database import open_database, plain
 from heart_log.migrate import migrate
 from heart_log.read import read_outcomes, read_outputs
 from heart_log.tables import feedback, predictions
@@ -73,10 +73,3 @@ class Store:
             raise Refused(plain(error)) from None
         except SQLAlchemyError as error:
             raise Unavailable(plain(error)) from None
-
-
-def plain(error: SQLAlchemyError) -> str:
-    """What went wrong without the database's own words, which quote values: `OperationalError 57P03`."""
-    if isinstance(error, DBAPIError):
-        return f"{type(error.orig).__name__} {getattr(error.orig, 'pgcode', None) or ''}".strip()
-    return type(error).__name__
