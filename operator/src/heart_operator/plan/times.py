@@ -9,3 +9,8 @@ def written(moment: datetime) -> str:
 
 def read(text: str) -> datetime:
     return datetime.fromisoformat(text)
+
+
+def compact(moment: datetime) -> str:
+    """For names and identities: `20261122T030000Z`."""
+    return moment.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")

@@ -1,4 +1,8 @@
-"""What starts a training: `<hash of the spec's part>-<hash of the annotation's value>`."""
+"""What starts a training.
+
+A trigger is `<hash of the spec's part>[-<hash of the annotation's value>][-<request of a RetrainSchedule>]…`. It is put
+together from what is asked for now, so that the same wishes give the same Job after any restart.
+"""
 
 import json
 from collections.abc import Iterable
@@ -29,13 +33,20 @@ def spec_trigger(model: HeartModel) -> str:
 def current_trigger(observed: Observed) -> str:
     """What a training must carry to count as done.
 
-    A new value of the annotation asks for a training, its removal (by a tool that applies files) asks for nothing:
-    then whatever was last trained for this spec still counts.
+    Whatever was last trained for this spec and answers every wish still counts: the removal of the annotation (by a
+    tool that applies files) and the end of a scheduled run ask for nothing.
     """
-    wanted = spec_trigger(observed.model)
-    if value := observed.model.annotations.get(Annotation.RETRAIN):
-        return f"{wanted}-{short_hash(value)}"
-    return next((trigger for trigger in past_triggers(observed) if trigger.split("-")[0] == wanted), wanted)
+    spec, wishes = spec_trigger(observed.model), (*annotation_wish(observed.model), *observed.requested)
+    for trigger in past_triggers(observed):
+        first, *answered = trigger.split("-")
+        if first == spec and set(wishes) <= set(answered):
+            return trigger
+    return "-".join((spec, *wishes))
+
+
+def annotation_wish(model: HeartModel) -> tuple[str, ...]:
+    value = model.annotations.get(Annotation.RETRAIN)
+    return (short_hash(value),) if value else ()
 
 
 def past_triggers(observed: Observed) -> Iterable[str]:

@@ -1,0 +1,111 @@
+"""The Job that looks at the prediction log for a RetrainSchedule."""
+
+from datetime import datetime
+from typing import Any
+
+from heart_operator.api.drift import CHECK_REQUEST, CheckRequest
+from heart_operator.api.handover import Env, ServingReference
+from heart_operator.api.heartmodel import HeartModel
+from heart_operator.api.names import API_VERSION, GROUP, Annotation, Component, Label, check_job_name
+from heart_operator.api.profile import RuntimeProfile
+from heart_operator.api.quantities import bounded
+from heart_operator.api.resources import Amounts, Resources
+from heart_operator.api.retrainschedule import RetrainSchedule
+from heart_operator.manifests.common import container_defaults, env, labels, pod_defaults, runtime_secret, thread_limits
+from heart_operator.manifests.training_job import failure_policy
+from heart_operator.plan.times import written
+from heart_operator.plan.values import Manifest
+
+CONTAINER = "trainer"
+RESOURCES = Resources(requests=Amounts(cpu="250m", memory="512Mi"), limits=Amounts(cpu="1", memory="2Gi"))
+SECONDS = 900
+RETRIES = 2
+
+
+def build_check_job(schedule: RetrainSchedule, model: HeartModel, profile: RuntimeProfile, tick: datetime) -> Manifest:
+    """Created once (POST) under a name that the schedule's uid and the tick determine; the schedule owns it."""
+    request = check_request(schedule, model, tick)
+    annotations = {Annotation.TICK: written(tick)}
+    found = labels(model, Component.CHECK) | {Label.SCHEDULE: schedule.name}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": request.job,
+            "namespace": model.namespace,
+            "labels": found,
+            "annotations": annotations,
+            "ownerReferences": [owner(schedule)],
+        },
+        "spec": {
+            "completions": 1,
+            "parallelism": 1,
+            "backoffLimit": RETRIES,
+            "activeDeadlineSeconds": SECONDS,
+            "podFailurePolicy": failure_policy(),
+            "template": {
+                "metadata": {"labels": found, "annotations": annotations},
+                "spec": pod_spec(model, profile, request),
+            },
+        },
+    }
+
+
+def check_request(schedule: RetrainSchedule, model: HeartModel, tick: datetime) -> CheckRequest:
+    """What the Job is asked to look at."""
+    serving = model.status.serving
+    assert serving, "only a version that serves has predictions"
+    return CheckRequest(
+        namespace=model.namespace,
+        name=model.name,
+        schedule=schedule.name,
+        registry_name=model.registry_name,
+        serving=ServingReference(version=serving.version, digest=serving.digest),
+        features=model.spec.features,
+        until=written(tick),
+        job=check_job_name(schedule.name, schedule.uid, written(tick)),
+        drift=schedule.spec.drift,
+        performance=schedule.spec.performance,
+    )
+
+
+def owner(schedule: RetrainSchedule) -> dict[str, Any]:
+    """The garbage collector removes the Job with its schedule."""
+    return {
+        "apiVersion": f"{GROUP}/{API_VERSION}",
+        "kind": "RetrainSchedule",
+        "name": schedule.name,
+        "uid": schedule.uid,
+        "controller": True,
+        "blockOwnerDeletion": False,
+    }
+
+
+def pod_spec(model: HeartModel, profile: RuntimeProfile, request: CheckRequest) -> dict[str, Any]:
+    """The trainer's image with another command; no data is mounted."""
+    resources = bounded(RESOURCES, RESOURCES, profile.training_caps)
+    container = {
+        "name": CONTAINER,
+        "args": ["check"],
+        "env": env(environment(profile, request)),
+        "envFrom": runtime_secret(),
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108  a mount of its own
+        **container_defaults(profile.images.trainer, profile, resources),
+    }
+    return {
+        **pod_defaults(model, profile),
+        "restartPolicy": "Never",
+        "containers": [container],
+        "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}}],
+    }
+
+
+def environment(profile: RuntimeProfile, request: CheckRequest) -> dict[str, str]:
+    """The request, and where MLflow is; the log's address comes from the runtime Secret."""
+    return {
+        CHECK_REQUEST: request.model_dump_json(by_alias=True, exclude_none=True),
+        Env.TERMINATION_LOG: "/dev/termination-log",
+        Env.TRACKING_URI: profile.tracking_uri,
+        "HOME": "/tmp",  # noqa: S108  the only writable place
+        **thread_limits(1),
+    }

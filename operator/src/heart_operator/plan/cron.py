@@ -1,0 +1,46 @@
+"""Ticks of a cron expression in a time zone. All times in and out are UTC.
+
+Clocks that change (as in Debian's cron): an expression with a fixed hour and minute runs once a day, at the first
+moment after the gap when its own is skipped, and the first time when its own comes twice; one with a `*` hour or minute
+follows the real passing of time.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import takewhile
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from cronsim import CronSim, CronSimError
+
+LOOKS_BACK = tuple(timedelta(hours=hours) for hours in (1, 24, 24 * 32))
+"""Stretches searched for the latest tick, the near past first: a tick every minute must not mean a long list."""
+
+
+class BadCron(ValueError):
+    """No such expression or time zone; the message is for people."""
+
+
+def ticks(cron: str, zone: str, after: datetime) -> Iterator[datetime]:
+    """Every tick later than `after`, for ever. Raises BadCron."""
+    try:
+        found = CronSim(cron, after.astimezone(ZoneInfo(zone)))
+    except CronSimError as error:
+        raise BadCron(f"{cron!r} is no cron expression ({error}); write it like `0 3 * * 0`") from None
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise BadCron(f"there is no time zone {zone!r}; write it like Europe/Berlin or Etc/UTC") from None
+    # In the hour that comes twice, the first tick found may lie before `after`.
+    return (moment for tick in found if (moment := tick.astimezone(UTC)) > after)
+
+
+def next_tick(cron: str, zone: str, after: datetime) -> datetime | None:
+    """The first tick later than `after`; None for an expression that never comes. Raises BadCron."""
+    return next(ticks(cron, zone, after), None)
+
+
+def latest_tick(cron: str, zone: str, after: datetime, until: datetime) -> datetime | None:
+    """The last tick of (after, until]; None when there is none. Raises BadCron."""
+    for start in [max(after, until - back) for back in LOOKS_BACK] + [after]:
+        found = list(takewhile(lambda tick: tick <= until, ticks(cron, zone, start)))
+        if found:
+            return found[-1]
+    return None

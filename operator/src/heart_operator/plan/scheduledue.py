@@ -1,0 +1,156 @@
+"""What is due: a tick of the schedule, a look at the log, a training that a finding asks for. Nothing is replayed."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from heart_operator.api.durations import seconds
+from heart_operator.api.retrainschedule import DriftCheck, RetrainScheduleSpec
+from heart_operator.api.schedulestatus import Cause, RetrainScheduleStatus
+from heart_operator.plan.cron import latest_tick, next_tick
+from heart_operator.plan.requests import CAUSES, request_id, requests_of
+from heart_operator.plan.schedulevalues import SKEW, ScheduleObserved
+from heart_operator.plan.times import read
+
+CHECK_SCHEDULE: str = DriftCheck.model_fields["schedule"].default
+WEEK = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A training that is due; `wait` says what it waits for (empty: it may begin), `until` when that ends by itself."""
+
+    cause: Cause
+    moment: datetime
+    wait: str = ""
+    until: datetime | None = None
+
+    @property
+    def id(self) -> str:
+        return request_id(self.cause, self.moment)
+
+
+def check_schedule(spec: RetrainScheduleSpec) -> str | None:
+    """When the log is looked at; None: never."""
+    if spec.drift:
+        return spec.drift.schedule
+    return CHECK_SCHEDULE if spec.performance else None
+
+
+def due_tick(observed: ScheduleObserved, now: datetime) -> Due | None:
+    """The latest tick that no training has followed, at most startingDeadlineSeconds ago. Raises BadCron.
+
+    A training that began after the tick for whatever reason is as good as the tick's own.
+    """
+    schedule = observed.schedule
+    if schedule.spec.schedule is None:
+        return None
+    tick = latest(observed, schedule.spec.schedule, schedule.status.last_schedule_time, now)
+    if tick is None or observed.trained_since(tick, now) or observed.answers(request_id("Schedule", tick)):
+        return None
+    return Due("Schedule", tick, wait=busy(observed))
+
+
+def latest(observed: ScheduleObserved, cron: str, last: str | None, now: datetime) -> datetime | None:
+    """The latest tick since the last one that was handled; one of the future (a clock went wrong) is not believed."""
+    schedule = observed.schedule
+    after = max(read(schedule.created), now - timedelta(seconds=schedule.spec.starting_deadline_seconds))
+    if last and read(last) <= now:
+        after = max(after, read(last))
+    return latest_tick(cron, schedule.spec.time_zone, after, now)
+
+
+def busy(observed: ScheduleObserved) -> str:
+    """Why a training may not begin now, empty when it may."""
+    if observed.schedule.spec.concurrency_policy == "Replace":
+        return ""
+    if observed.is_training:
+        return "a training of the model runs"
+    candidate = observed.model.status.candidate if observed.model else None
+    return f"version {candidate.version} is on its way to serve" if candidate else ""
+
+
+def due_check(observed: ScheduleObserved, now: datetime) -> datetime | None:
+    """The latest tick of the looks; None while one is under way, or nothing serves. Raises BadCron."""
+    schedule = observed.schedule
+    cron = check_schedule(schedule.spec)
+    if cron is None or observed.serving_version is None or any(job.phase == "Running" for job in observed.checks):
+        return None
+    tick = latest(observed, cron, schedule.status.last_check_time, now)
+    return None if tick is None or any(job.tick >= tick for job in observed.checks) else tick
+
+
+def due_finding(observed: ScheduleObserved, status: RetrainScheduleStatus, now: datetime) -> Due | None:
+    """A training that the newest finding asks for, within cooldown and weekly budget.
+
+    A finding about a version that no longer serves asks for nothing, nor does one older than its own window.
+    """
+    for cause, moment, window in findings(observed, status):
+        if now - moment > window or observed.trained_since(moment, now) or observed.answers(request_id(cause, moment)):
+            continue
+        if any(run.id == request_id(cause, moment) for run in status.runs):
+            continue
+        until, why = allowance(observed, status, now)
+        return Due(cause, moment, wait=why or busy(observed), until=until)
+    return None
+
+
+def findings(observed: ScheduleObserved, status: RetrainScheduleStatus) -> list[tuple[Cause, datetime, timedelta]]:
+    """Cause, time and window of what speaks for a training now."""
+    spec, found = observed.schedule.spec, list[tuple[Cause, datetime, timedelta]]()
+    drift, performance = status.last_drift, status.last_performance
+    if spec.drift and drift and (drift.verdict, drift.version) == ("Drift", observed.serving_version):
+        found.append(("Drift", read(drift.time), length(spec.drift.window)))
+    if (
+        spec.performance
+        and performance
+        and (performance.verdict, performance.version) == ("Below", observed.serving_version)
+    ):
+        found.append(("Performance", read(performance.time), length(spec.performance.window)))
+    return found
+
+
+def length(duration: str) -> timedelta:
+    return timedelta(seconds=seconds(duration))
+
+
+def allowance(observed: ScheduleObserved, status: RetrainScheduleStatus, now: datetime) -> tuple[datetime | None, str]:
+    """Until when, and why, no data-triggered run may begin; (None, ""): one may."""
+    spec, begun = observed.schedule.spec, sorted(data_triggered(observed, status, now))
+    if not begun:
+        return None, ""
+    if (rested := begun[-1] + length(spec.cooldown)) > now:
+        return rested, f"cooldown {spec.cooldown} after the last run that data asked for"
+    if len(begun) >= spec.max_runs_per_week:
+        return begun[-spec.max_runs_per_week] + WEEK, f"{spec.max_runs_per_week} runs in seven days (maxRunsPerWeek)"
+    return None, ""
+
+
+def data_triggered(observed: ScheduleObserved, status: RetrainScheduleStatus, now: datetime) -> set[datetime]:
+    """When data asked for runs in the last seven days: from the status and, should that be lost, from the Jobs."""
+    recorded = {read(moment) for moment in status.data_triggered}
+    jobs = {job.created for job in observed.trainings if asked_by_data(job.trigger)}
+    unrecorded = {job for job in jobs if all(abs(job - known) > timedelta(minutes=1) for known in recorded)}
+    return {moment for moment in recorded | unrecorded if -SKEW <= now - moment < WEEK}
+
+
+def asked_by_data(trigger: str) -> bool:
+    return any(CAUSES[request[0]] != "Schedule" for request in requests_of(trigger))
+
+
+def overdue_since(observed: ScheduleObserved, now: datetime) -> datetime | None:
+    """The latest tick of the schedule, however long ago, after which no training has begun. Raises BadCron."""
+    spec, created = observed.schedule.spec, read(observed.schedule.created)
+    if spec.schedule is None or spec.suspend:
+        return None
+    tick = latest_tick(spec.schedule, spec.time_zone, created, now)
+    followed = tick is None or observed.trained_since(tick, now) or observed.answers(request_id("Schedule", tick))
+    return None if followed or any(begun_since(run.started_at, tick) for run in observed.schedule.status.runs) else tick
+
+
+def begun_since(started: str | None, tick: datetime | None) -> bool:
+    return bool(started and tick and read(started) >= tick)
+
+
+def next_moment(cron: str | None, spec: RetrainScheduleSpec, now: datetime) -> datetime | None:
+    """The next tick; None when there is none or it is suspended. Raises BadCron."""
+    return None if cron is None or spec.suspend else next_tick(cron, spec.time_zone, now)

@@ -1,0 +1,84 @@
+"""What one look at a RetrainSchedule sees, and what it plans."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from heart_operator.api.drift import CheckFailure, CheckResult
+from heart_operator.api.heartmodel import ConditionStatus, HeartModel
+from heart_operator.api.profile import RuntimeProfile
+from heart_operator.api.retrainschedule import RetrainSchedule
+from heart_operator.api.schedulestatus import RetrainScheduleStatus
+from heart_operator.plan.requests import requests_of
+from heart_operator.plan.times import read
+from heart_operator.plan.values import Event, Manifest, ObjectKey, TrainingJob
+
+SKEW = timedelta(minutes=5)
+"""How far the clocks of the API server and the operator may be apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckJob:
+    """A check Job of this schedule, with what its newest finished pod left as termination message."""
+
+    name: str
+    uid: str
+    tick: datetime
+    phase: Literal["Running", "Succeeded", "Failed"]
+    result: CheckResult | None = None
+    failure: CheckFailure | None = None
+    why: str = ""
+    """For a Job that ended without a message: Kubernetes' own words."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleObserved:
+    """A schedule and its surroundings."""
+
+    schedule: RetrainSchedule
+    model: HeartModel | None
+    """None: there is no such model, or nobody can read it."""
+    profile: RuntimeProfile | None
+    trainings: tuple[TrainingJob, ...] = ()
+    """The model's training Jobs."""
+    checks: tuple[CheckJob, ...] = ()
+
+    @property
+    def is_training(self) -> bool:
+        return any(job.phase == "Running" for job in self.trainings) or bool(
+            self.model and self.model.status.training and self.model.status.training.phase == "Running"
+        )
+
+    @property
+    def serving_version(self) -> str | None:
+        serving = self.model.status.serving if self.model else None
+        return serving.version if serving else None
+
+    def trained_since(self, moment: datetime, now: datetime) -> bool:
+        """Whether a training of the model, whoever asked for it, began then or later; not one of the future."""
+        recorded = self.model.status.training if self.model else None
+        begun = [read(recorded.started_at)] if recorded and recorded.started_at else []
+        return any(moment <= start <= now + SKEW for start in [*begun, *(job.created for job in self.trainings)])
+
+    def answers(self, request: str) -> bool:
+        """Whether a training has been started for the request."""
+        recorded = self.model.status.training if self.model else None
+        triggers = [recorded.trigger] if recorded else []
+        return any(request in requests_of(trigger) for trigger in [*triggers, *(job.trigger for job in self.trainings)])
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulePlan:
+    """What to do, in this order: record facts, create, delete, report status, events."""
+
+    facts: RetrainScheduleStatus
+    """The whole next status with the conditions as they were."""
+    create: tuple[Manifest, ...] = ()
+    delete: tuple[ObjectKey, ...] = ()
+    conditions: tuple[ConditionStatus, ...] = ()
+    events: tuple[Event, ...] = ()
+    requeue_after: float | None = None
+
+    @property
+    def status(self) -> RetrainScheduleStatus:
+        return self.facts.model_copy(update={"conditions": self.conditions})
