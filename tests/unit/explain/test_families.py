@@ -93,11 +93,11 @@ def by_definition(case: Case, row: NDArray[np.float32]) -> tuple[NDArray[np.floa
     means = in_unit(case, mixed.reshape(-1, players)).reshape(len(coalitions), len(background), -1).mean(axis=1)
     value = dict(zip(map(frozenset, coalitions), means, strict=True))
     shares = np.zeros((players, means.shape[1]))
-    for members in value:
+    for members, joined in value.items():
         for player in members:
             without = members - {player}
             weight = factorial(len(without)) * factorial(players - len(members)) / factorial(players)
-            shares[player] += weight * (value[members] - value[without])
+            shares[player] += weight * (joined - value[without])
     return value[frozenset()], shares
 
 

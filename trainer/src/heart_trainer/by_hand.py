@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from heart_operator.api.handover import ONNX_INPUT, ONNX_OUTPUT, ServingPackage, Tag, TrainingRequest
 from heart_trainer.data import load
 from heart_trainer.errors import NotServable
+from heart_trainer.explanation import by_answers
 from heart_trainer.export import attach_package, export
 from heart_trainer.manifest import read_manifest
 from heart_trainer.mlflow_store import Store
@@ -87,5 +88,6 @@ def _package(converted: bytes, request: TrainingRequest, table: Table, algorithm
         classes=table.classes,
         synthetic=table.synthetic,
         reference=reference,
+        explanation=by_answers(table),
     )
     return attach_package(converted, package)

@@ -24,6 +24,7 @@ from heart_trainer.card import Provenance, render_card
 from heart_trainer.compare import NotComparable, compare, out_of_fold
 from heart_trainer.data import load
 from heart_trainer.evaluate import judged_sample, measure
+from heart_trainer.explanation import build_explanation
 from heart_trainer.export import attach_package, output_scale, run_onnx
 from heart_trainer.findings import method_findings, not_compared
 from heart_trainer.mlflow_store import Store, without_password
@@ -158,6 +159,7 @@ def _package(request: TrainingRequest, table: Table, fitted: Fitted, evaluation:
         synthetic=table.synthetic,
         metrics=evaluation.metrics,
         reference=reference_rows(fitted.onnx, table),
+        explanation=build_explanation(fitted.pipeline, table, request.features),
     )
 
 
