@@ -41,8 +41,9 @@ def source_files(folder: Path) -> list[Path]:
 
 def build_key() -> str:
     """The key of what is compiled: it changes with the pins and the Go sources."""
-    files = [HERE / "versions.toml", *source_files(HERE / "go")]
-    return digest(*(str(f.relative_to(HERE)).encode() + b"\0" + f.read_bytes() for f in files))
+    files = source_files(HERE / "go")
+    sources = (str(f.relative_to(HERE)).encode() + b"\0" + f.read_bytes() for f in files)
+    return digest(repr(versions()["go"]).encode(), *sources)
 
 
 def build_dir() -> Path:
@@ -58,7 +59,8 @@ def images_dir() -> Path:
 def base_dir() -> Path:
     """The base images: they change with Debian's pins and that code, not with Kubernetes."""
     pins = versions()
-    return cache_dir() / "base-images" / digest(repr((pins["debian"], pins["images"])).encode(), *_wrapping_code())
+    made_of = (pins["debian"]["suite"], pins["debian"]["image_tools"], pins["images"])
+    return cache_dir() / "base-images" / digest(repr(made_of).encode(), *_wrapping_code())
 
 
 def _wrapping_code() -> list[bytes]:
