@@ -131,7 +131,7 @@ def invocations(package: ServingPackage) -> Json:
         "dataframe_records": RECORDS,
         "instances": {"anyOf": [RECORDS, ROWS]},
         "inputs": {"anyOf": [columns_schema(), RECORDS, ROWS]},
-        "params": {"type": "object", "description": "Ignored: these models declare none."},
+        "params": {"description": "Ignored, whatever it is: these models declare none."},
     }
     forms = ("dataframe_split", "dataframe_records", "instances", "inputs")
     return operation(

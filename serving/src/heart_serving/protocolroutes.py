@@ -83,13 +83,13 @@ def add_kserve_v1(app: FastAPI, settings: Settings, readiness: Readiness) -> Non
 
 
 def add_mlflow(app: FastAPI, readiness: Readiness) -> None:
-    @app.get("/ping", tags=["mlflow"], responses=STOPPING)
+    @app.get("/ping", tags=["mlflow"], responses=STOPPING, response_class=PlainTextResponse)
     async def ping(response: Response) -> PlainTextResponse:
         """200 while predictions are answered."""
         readiness.tell(response)
         return PlainTextResponse("\n", response.status_code or 200)
 
-    @app.get("/version", tags=["mlflow"])
+    @app.get("/version", tags=["mlflow"], response_class=PlainTextResponse)
     async def version() -> PlainTextResponse:
         """Version of the server."""
         return PlainTextResponse(__version__)

@@ -69,6 +69,7 @@ MALFORMED: list[tuple[Any, str]] = [
     ({"dataframe_split": ROWS}, "dataframe_split: must be an object with data"),
     ({"dataframe_split": {"columns": NAMES}}, "dataframe_split: must be an object with data"),
     ({"dataframe_split": {"data": ROWS, "rows": 1}}, "dataframe_split: must be an object with data"),
+    ({"dataframe_split": {"data": ROWS, "index": {}}}, "dataframe_split.index: must be a list"),
     ({"dataframe_split": {"columns": "age", "data": ROWS}}, "columns: must be a list of different names"),
     ({"dataframe_split": {"columns": [*NAMES[1:], "sex"], "data": ROWS}}, "columns: must be a list of different"),
     ({"dataframe_split": {"columns": NAMES, "data": [[1]]}}, "rows with 5 values each"),
