@@ -16,13 +16,13 @@ AGAIN = (
 )
 
 
-def failure_of(job: TrainingJob) -> tuple[str, str]:
-    """Reason and message for a Job that registered nothing."""
+def failure_of(job: TrainingJob, what: str = "Training", again: str = AGAIN) -> tuple[str, str]:
+    """Reason and message for a Job that registered (or measured) nothing."""
     if job.failure:
-        return job.failure.reason, f"{sentence(job.failure.message)} {AGAIN} (Job {job.name})"
+        return job.failure.reason, f"{sentence(job.failure.message)} {again} (Job {job.name})"
     why = job.why or "it ended without saying why"
     hint = next((hint for word, hint in HINTS.items() if word in why), f"see kubectl logs job/{job.name}")
-    return Reason.TRAINING_FAILED, f"Training ended early: {why}; {hint}. {AGAIN} (Job {job.name})"
+    return Reason.TRAINING_FAILED, f"{what} ended early: {why}; {hint}. {again} (Job {job.name})"
 
 
 def sentence(text: str) -> str:

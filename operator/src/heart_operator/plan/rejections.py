@@ -51,7 +51,7 @@ def with_rejection(
     rejected: tuple[RejectedStatus, ...], entry: RejectedStatus, limit: int
 ) -> tuple[RejectedStatus, ...]:
     """`entry` last, in the place of what was said of the same bytes before; at most `limit` entries."""
-    others = tuple(old for old in rejected if old.digest != entry.digest)
+    others = tuple(old for old in rejected if (old.digest or old.version) != (entry.digest or entry.version))
     return (*others, entry)[-limit:]
 
 
