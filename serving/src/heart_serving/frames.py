@@ -18,7 +18,7 @@ def read_split(value: Any, features: Features) -> Records:
     where = "dataframe_split"
     if type(value) is not dict or "data" not in value or value.keys() - {"columns", "data", "index"}:
         raise Problem(400, f"{where}: must be an object with data, and optionally columns and index")
-    if type(value.get("index", [])) is not list:
+    if value.get("index") is not None and type(value["index"]) is not list:
         raise Problem(400, f"{where}.index: must be a list")
     names = value.get("columns")
     if names is None:

@@ -122,9 +122,9 @@ def invocations(package: ServingPackage) -> Json:
             "type": "object",
             "required": ["data"],
             "properties": {
-                "columns": {"type": "array", "items": {"type": "string"}, "uniqueItems": True},
+                "columns": {"type": ["array", "null"], "items": {"type": "string"}, "uniqueItems": True},
                 "data": ROWS,
-                "index": {"type": "array"},
+                "index": {"type": ["array", "null"]},
             },
             "additionalProperties": False,
         },
