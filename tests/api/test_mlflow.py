@@ -1,12 +1,9 @@
 """The operator as a process of its own, with a real MLflow: what its client and server agree on, and how it ends."""
 
 import os
-import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +16,7 @@ from heart_operator.mlflow_backend import MlflowBackend, RegistryError
 from heart_operator.plan.values import CloseRuns, SetAlias, TagVersion
 from tests.support.fake_registry import evaluation_of
 from tests.support.kube_api import poll
+from tests.support.mlflow_server import running_mlflow
 from tests.support.operator_world import OPERATOR_NAMESPACE, PROFILES, World
 
 pytestmark = pytest.mark.api
@@ -26,35 +24,8 @@ pytestmark = pytest.mark.api
 
 @pytest.fixture(scope="module")
 def mlflow_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """An MLflow server on SQLite, on the loopback interface."""
-    folder = tmp_path_factory.mktemp("mlflow")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    store = (
-        "--backend-store-uri",
-        f"sqlite:///{folder}/mlflow.db",
-        "--artifacts-destination",
-        str(folder / "artifacts"),
-    )
-    command = (sys.executable, "-m", "mlflow", "server", *store, "--port", str(port), "--workers", "1")
-    with (folder / "log").open("w") as log:
-        server = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, start_new_session=True)
-    uri = f"http://127.0.0.1:{port}"
-    try:
-        poll("MLflow answers", lambda: server.poll() is None and answers(f"{uri}/health"), 120)
+    with running_mlflow(tmp_path_factory.mktemp("mlflow")) as uri:
         yield uri
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(server.pid, signal.SIGTERM)
-        server.wait(30)
-
-
-def answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=5):
-            return True
-    except OSError:
-        return False
 
 
 def train(backend: MlflowBackend, request: TrainingRequest, auc: float = 0.91) -> TrainingOutcome:
