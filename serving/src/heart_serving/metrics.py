@@ -19,26 +19,24 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from heart_operator.api.metrics import LATENCY_EDGES
 from heart_serving.outputs import OutputCounts
-
-BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-"""Seconds. 0.5 and 1 are the default alert bounds."""
 
 
 class Histogram:
     __slots__ = ("counts", "sum")
 
     def __init__(self) -> None:
-        self.counts = [0] * (len(BUCKETS) + 1)
+        self.counts = [0] * (len(LATENCY_EDGES) + 1)
         self.sum = 0.0
 
     def observe(self, seconds: float) -> None:
-        self.counts[bisect_left(BUCKETS, seconds)] += 1
+        self.counts[bisect_left(LATENCY_EDGES, seconds)] += 1
         self.sum += seconds
 
     def buckets(self) -> list[tuple[str, float]]:
         """(upper bound, cumulative count), as Prometheus wants them."""
-        bounds = [*map(str, BUCKETS), "+Inf"]
+        bounds = [*map(str, LATENCY_EDGES), "+Inf"]
         return list(zip(bounds, map(float, accumulate(self.counts)), strict=True))
 
 

@@ -173,10 +173,3 @@ def test_a_status_with_other_buckets_begins_its_latency_anew() -> None:
     found = look(GOOD, last=old)
     assert len(found.candidate.latency) == BUCKETS
     assert sum(found.candidate.latency) == 300
-
-
-def test_edges_are_those_of_serving() -> None:
-    from heart_operator.api.metrics import LATENCY_EDGES
-    from heart_serving.metrics import BUCKETS as SERVED
-
-    assert LATENCY_EDGES == SERVED

@@ -21,6 +21,8 @@ from heart_operator.api.resources import Resources
 USER = 65532
 """The unprivileged user of our images."""
 SERVING_PORT = 8080
+SERVER = "server"
+"""Name of the container that answers."""
 MODEL_DIR = "/model"
 
 

@@ -13,6 +13,7 @@ from heart_operator.api.quantities import bounded
 from heart_operator.api.resources import Amounts, Resources
 from heart_operator.manifests.common import (
     MODEL_DIR,
+    SERVER,
     SERVING_PORT,
     container_defaults,
     env,
@@ -127,7 +128,7 @@ def server_container(model: HeartModel, profile: RuntimeProfile, variables: dict
     """The image's own command; it goes on answering for a moment after SIGTERM, until no traffic is sent to it."""
     resources = bounded(model.spec.serving.resources, DEFAULT_RESOURCES, profile.serving_caps)
     return {
-        "name": "server",
+        "name": SERVER,
         "env": env(variables),
         "ports": [{"name": "http", "containerPort": SERVING_PORT, "protocol": "TCP"}],
         "startupProbe": probe("live", period=1, failures=60),
