@@ -23,13 +23,13 @@ def main() -> int:
         settings = read_settings(os.environ)
         configure_logging(model=settings.name, version=settings.version)
         started = time.perf_counter()
-        model = load_model(settings.file, settings.sha256)
+        application = create_app(load_model(settings.file, settings.sha256), settings)
     except (SettingsError, ModelRefused) as error:
         logger.error("not serving: %s", error)
         leave_message(f"not serving: {error}")
         return EXIT_REFUSED
     logger.info("model opened and self-check passed in %.0f ms", (time.perf_counter() - started) * 1000)
-    serve(create_app(model, settings), settings)
+    serve(application, settings)
     return 0
 
 

@@ -9,6 +9,7 @@ from heart_serving.answers import Answers
 from heart_serving.contract import Contract
 from heart_serving.dialects import Dialect, Predict
 from heart_serving.edge import Edge
+from heart_serving.explain.desk import ExplainDesk, open_desk
 from heart_serving.invocations import Invocations
 from heart_serving.kservev1 import KServeV1
 from heart_serving.log import RequestLog
@@ -33,7 +34,7 @@ class Application:
 
 
 def create_app(model: Model, settings: Settings, log: RequestLog | None = None) -> Application:
-    """The ASGI application (`edge`), and what the server needs to stop it well."""
+    """The ASGI application (`edge`), and what the server needs to stop it well. Raises ModelRefused."""
     contract = Contract.of(model.package.features, settings.max_rows)
     answers = Answers.of(model.package)
     inference = OpenInference(contract, answers, settings.name, settings.version)
@@ -41,13 +42,15 @@ def create_app(model: Model, settings: Settings, log: RequestLog | None = None) 
     metrics = ServingMetrics(settings.name, settings.version, info, OutputCounts(answers))
     readiness = Readiness()
     log = log or RequestLog(model=settings.name, version=settings.version)
-    dialects: dict[str, Dialect] = {
+    dialects: dict[str, Dialect | ExplainDesk] = {
         "/predict": Predict(contract, answers, settings.version),
         f"/v2/models/{settings.name}/infer": inference,
         f"/v2/models/{settings.name}/versions/{settings.version}/infer": inference,
         f"/v1/models/{settings.name}:predict": KServeV1(contract, answers),
         "/invocations": Invocations(contract, answers),
     }
+    if desk := open_desk(model, settings, contract, answers):
+        dialects["/explain"] = desk
     framework = build_framework(model, settings, inference, metrics, readiness)
     mirror = Mirror(settings.version, metrics, relative=answers.task == "regression")
     edge = Edge(model, settings, dialects, framework, metrics, log, mirror)

@@ -16,6 +16,7 @@ import orjson
 
 from heart_serving.dialects import Dialect, Matrix, Reply
 from heart_serving.errors import Problem
+from heart_serving.explain.desk import ExplainDesk
 from heart_serving.intake import OVERLOADED, ClientGone, Head, Intake, check_binary, check_json, read_head
 from heart_serving.log import RequestLog
 from heart_serving.metrics import ServingMetrics
@@ -61,7 +62,7 @@ class Edge:
         self,
         model: Model,
         settings: Settings,
-        dialects: Mapping[str, Dialect],
+        dialects: Mapping[str, Dialect | ExplainDesk],
         framework: Any,
         metrics: ServingMetrics,
         log: RequestLog,
@@ -86,7 +87,7 @@ class Edge:
         else:
             await self._answer(dialect, scope, receive, send)
 
-    async def _answer(self, dialect: Dialect, scope: Any, receive: Any, send: Any) -> None:
+    async def _answer(self, dialect: Dialect | ExplainDesk, scope: Any, receive: Any, send: Any) -> None:
         head = read_head(scope["headers"])
         call = Call(head.request_id, scope["path"], time.perf_counter(), shadow=head.shadow)
         headers: Mapping[str, str] = {}
@@ -95,7 +96,8 @@ class Edge:
             dialect = accept(dialect, head)
             body, headers = await self._predict(dialect, head, receive, call)
             status = 200
-            self._observe(call)
+            if call.outputs is not None:
+                self._observe(call, call.outputs)
         except ClientGone:
             self._finish(call, CLIENT_GONE)
             return
@@ -106,7 +108,7 @@ class Edge:
             status, body = FAILED.status, orjson.dumps(dialect.refuse(FAILED))
         await respond(send, status, body, call.id, headers)
         self._finish(call, status)
-        if status == 200 and not call.shadow:
+        if status == 200 and not call.shadow and call.outputs is not None:
             self._mirror.offer(call.route, head, call.body, Reply(body, headers))
 
     def _admit(self, method: str) -> None:
@@ -116,16 +118,24 @@ class Edge:
         if len(self.tasks) - self._intake.waiting > self._max_in_flight:
             raise Problem(503, "the server is busy: try again", OVERLOADED)
 
-    async def _predict(self, dialect: Dialect, head: Head, receive: Any, call: Call) -> Reply:
+    async def _predict(self, dialect: Dialect | ExplainDesk, head: Head, receive: Any, call: Call) -> Reply:
         call.body = body = await self._intake.read(receive, head.length)
         call.received = time.perf_counter()
         try:
+            if isinstance(dialect, ExplainDesk):
+                return await self._explain(dialect, body, call)
             if len(body) <= INLINE_BYTES and not self._slow:
                 return self._work(dialect, body, call)
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._worker, self._work, dialect, body, call)
         finally:
             self._intake.release(len(body))
+
+    async def _explain(self, desk: ExplainDesk, body: bytes, call: Call) -> Reply:
+        """No prediction: neither counted as one nor mirrored."""
+        call.rows, answer = await desk.answer(body, call.id)
+        self._metrics.explain.observe(time.perf_counter() - call.received)
+        return Reply(answer)
 
     def _work(self, dialect: Dialect, body: bytes, call: Call) -> Reply:
         question = dialect.read(body)
@@ -138,11 +148,10 @@ class Edge:
         call.written = time.perf_counter()
         return reply
 
-    def _observe(self, call: Call) -> None:
+    def _observe(self, call: Call, outputs: Matrix) -> None:
         metrics = self._metrics
         metrics.predictions += call.rows
-        if call.outputs is not None:
-            metrics.outputs.add(call.outputs)
+        metrics.outputs.add(outputs)
         metrics.latency.observe(call.written - call.received)
         metrics.preprocess.observe(call.parsed - call.received)
         metrics.predict.observe(call.predicted - call.parsed)
@@ -177,7 +186,7 @@ class Edge:
             self._finish(call, status)
 
 
-def accept(dialect: Dialect, head: Head) -> Dialect:
+def accept(dialect: Dialect | ExplainDesk, head: Head) -> Dialect | ExplainDesk:
     """The dialect for a request of this head. Raises Problem 415 for what it does not read."""
     if head.json_length is None:
         check_json(head)

@@ -62,7 +62,7 @@ class ServingMetrics(Collector):
         self.predictions = 0
         self.outputs = outputs
         self._mirrored: dict[str, Mirrored] = {}
-        self.latency, self.preprocess, self.predict, self.postprocess = (Histogram() for _ in range(4))
+        self.latency, self.preprocess, self.predict, self.postprocess, self.explain = (Histogram() for _ in range(5))
 
     def count(self, code: int) -> None:
         self.codes[code] = self.codes.get(code, 0) + 1
@@ -107,6 +107,7 @@ class ServingMetrics(Collector):
             ("request_preprocess_seconds", "Parsing and contract check.", self.preprocess),
             ("request_predict_seconds", "The ONNX run.", self.predict),
             ("request_postprocess_seconds", "Writing the answer.", self.postprocess),
+            ("request_explain_seconds", "From a complete request to its explanation.", self.explain),
         ):
             family = HistogramMetricFamily(name, text, labels=names)
             family.add_metric(values, histogram.buckets(), histogram.sum)

@@ -6,6 +6,8 @@ from fastapi.openapi.utils import get_openapi
 from starlette.routing import BaseRoute
 
 from heart_operator.api.handover import ServingPackage
+from heart_serving.explain.desk import shipped
+from heart_serving.explain.operation import explain, explanation_schema
 from heart_serving.operations import PARAMETERS, invocations, open_inference, predict, tensor_schema, v1_predict
 from heart_serving.schemas import Json, prediction_schema, record_schema
 from heart_serving.settings import Settings
@@ -25,8 +27,10 @@ def build_openapi(routes: Sequence[BaseRoute], package: ServingPackage, settings
 
 def prediction_paths(package: ServingPackage, settings: Settings) -> Json:
     model = f"/v2/models/{settings.name}"
+    explanation = shipped(package, settings)
     return {
         "/predict": {"post": predict(package)},
+        **({"/explain": {"post": explain(package, explanation)}} if explanation else {}),
         f"{model}/infer": {"post": open_inference(package, "infer")},
         f"{model}/versions/{settings.version}/infer": {"post": open_inference(package, "inferVersion")},
         "/invocations": {"post": invocations(package)},
@@ -38,6 +42,7 @@ def component_schemas(package: ServingPackage) -> Json:
     return {
         "Record": record_schema(package.features),
         "Prediction": prediction_schema(package),
+        "Explanation": explanation_schema(package),
         "Tensor": tensor_schema(),
         "Parameters": PARAMETERS,
         "Problem": {"type": "object", "properties": {"detail": {}}, "required": ["detail"]},

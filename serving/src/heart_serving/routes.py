@@ -6,6 +6,7 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 
 from heart_serving.docs import docs_page
+from heart_serving.explain.desk import add_refusal
 from heart_serving.metrics import Exposition, ServingMetrics
 from heart_serving.model import Model
 from heart_serving.oip import OpenInference
@@ -29,6 +30,7 @@ def build_framework(
     add_protocols(app, settings, inference, readiness)
     add_model(app, model, settings)
     add_metrics(app, metrics)
+    add_refusal(app, model.package, settings)
     add_documents(app, model, settings)
     return app
 

@@ -38,6 +38,8 @@ class Settings:
     """Records of one request."""
     max_in_flight: int = 128
     """Requests begun and not answered; beyond, clients are told to come back."""
+    explanations: bool = True
+    """Whether /explain answers."""
     mirror_file: Path | None = None
     """Says, while the server runs, what to copy to a candidate."""
 
@@ -57,6 +59,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         port=int(number(environ, PORT, 8080, 1, 65535)),
         drain_seconds=number(environ, DRAIN_SECONDS, 5.0, 0, 3600),
         connection_seconds=number(environ, CONNECTION_SECONDS, 10.0, 0.1, 86400),
+        explanations=switch(environ, Env.EXPLANATIONS, default=True),
         mirror_file=Path(path) if (path := environ.get(Env.MIRROR_FILE)) else None,
     )
 
@@ -66,6 +69,13 @@ def hex_digest(value: str) -> str:
     if not re.fullmatch(SHA256_PATTERN, value):
         raise SettingsError(f"{Env.MODEL_SHA256} is not a SHA-256 digest: expected sha256: and 64 hex digits")
     return value.removeprefix("sha256:")
+
+
+def switch(environ: Mapping[str, str], name: str, *, default: bool) -> bool:
+    value = environ.get(name) or str(default)
+    if value.lower() not in ("true", "false"):
+        raise SettingsError(f"{name} must be true or false")
+    return value.lower() == "true"
 
 
 def number(environ: Mapping[str, str], name: str, default: float, low: float, high: float) -> float:
