@@ -44,6 +44,7 @@ CHILDREN = (
     DEPLOYMENT,
     SERVICE,
     SERVICE_ACCOUNT,
+    Kind("v1", "ConfigMap", "configmaps"),
     Kind("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers"),
     Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets"),
     Kind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies"),
@@ -55,8 +56,10 @@ MONITORING = "monitoring.coreos.com/v1"
 OPTIONAL_CHILDREN = (
     Kind(MONITORING, "ServiceMonitor", "servicemonitors"),
     Kind(MONITORING, "PrometheusRule", "prometheusrules"),
+    Kind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes"),
 )
-"""Kinds that exist where the Prometheus Operator does."""
+"""Kinds that exist where the Prometheus Operator, or the Gateway API, does."""
+OPTIONAL_API_VERSIONS = tuple(sorted({kind.api_version for kind in OPTIONAL_CHILDREN}))
 
 BY_NAME = {(kind.api_version, kind.kind): kind for kind in (*CHILDREN, *OPTIONAL_CHILDREN)}
 

@@ -22,14 +22,14 @@ from kubernetes.aio.config.config_exception import ConfigException
 from heart_operator.cluster import ApiError, Cluster, load_configuration
 from heart_operator.endpoints import HttpServer, build_app
 from heart_operator.handlers import SETTLE, build_registry, build_settings, use_credentials
-from heart_operator.kinds import HEART_MODEL, MONITORING, Kind, children_kinds
+from heart_operator.kinds import HEART_MODEL, Kind, children_kinds
 from heart_operator.kube import Actions
 from heart_operator.lease import REQUEST_TIMEOUT, LeaderLease, LeaseLost
 from heart_operator.liveness import Pulse, is_alive
 from heart_operator.logs import configure_logging
 from heart_operator.metrics import Metrics
 from heart_operator.mlflow_backend import MlflowBackend
-from heart_operator.observe import ModelKey, Observer
+from heart_operator.observe import ModelKey, Observer, optional_kinds
 from heart_operator.plan.model import plan_heart_model
 from heart_operator.profiles import ProfilesError, ProfilesFile
 from heart_operator.queue import WorkQueue
@@ -145,7 +145,7 @@ class Operator:
         while True:
             try:
                 if HEART_MODEL.kind in await self._cluster.kinds_of(HEART_MODEL.api_version):
-                    return children_kinds(await self._cluster.kinds_of(MONITORING))
+                    return children_kinds(await optional_kinds(self._cluster))
                 log.warning("The cluster does not know the kind HeartModel yet; install the CRDs")
             except ApiError as error:
                 log.warning("The cluster's kinds cannot be read: %s", error)

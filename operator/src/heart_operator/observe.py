@@ -8,7 +8,15 @@ from heart_operator.api.heartmodel import HeartModel
 from heart_operator.api.names import Component, Label
 from heart_operator.api.profile import RuntimeProfile
 from heart_operator.cluster import Cluster, NotFound
-from heart_operator.kinds import DEPLOYMENT, HEART_MODEL, JOB, MONITORING, OPTIONAL_CHILDREN, POD, children_kinds
+from heart_operator.kinds import (
+    DEPLOYMENT,
+    HEART_MODEL,
+    JOB,
+    OPTIONAL_API_VERSIONS,
+    OPTIONAL_CHILDREN,
+    POD,
+    children_kinds,
+)
 from heart_operator.parse import (
     InvalidSpec,
     is_finished,
@@ -165,9 +173,14 @@ class Observer:
         """Which of the optional kinds the cluster has; asked again after a minute."""
         now = self._clock()
         if self._kinds is None or now - self._kinds[0] > KINDS_MAX_AGE:
-            found = await self._cluster.kinds_of(MONITORING)
-            self._kinds = now, found & {kind.kind for kind in OPTIONAL_CHILDREN}
+            self._kinds = now, await optional_kinds(self._cluster)
         return self._kinds[1]
+
+
+async def optional_kinds(cluster: Cluster) -> frozenset[str]:
+    """Which of the optional kinds the cluster has."""
+    found = await asyncio.gather(*map(cluster.kinds_of, OPTIONAL_API_VERSIONS))
+    return frozenset(kind.kind for kind in OPTIONAL_CHILDREN if any(kind.kind in kinds for kinds in found))
 
 
 def evaluation_wanted(observed: Observed) -> EvaluationRef | None:

@@ -15,13 +15,15 @@ from heart_operator.manifests.children import build_children
 from heart_operator.manifests.deployment import build_deployment
 from heart_operator.manifests.evaluation_job import build_evaluation_job
 from heart_operator.manifests.training_job import build_training_job
+from heart_operator.plan.traffic import Traffic
 from heart_operator.plan.values import Manifest, VersionDeployment
 
 INPUT = Path(__file__).parent / "input"
 DIGEST = "sha256:" + "ab" * 32
 TRIGGER = "spec-1a2b3c4d"
 EVALUATION_TRIGGER = "evaluate-8-5e6f7a8b"
-MONITORING = frozenset({"ServiceMonitor", "PrometheusRule"})
+KINDS = frozenset({"ServiceMonitor", "PrometheusRule", "HTTPRoute"})
+CANARY = Traffic(candidate="8", weight=25, mirror_percent=20)
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,12 @@ class Case:
             up_to_date=True,
         )
 
-    def children(self, kinds: frozenset[str] = MONITORING, version: str | None = "7") -> tuple[Manifest, ...]:
+    def children(
+        self, kinds: frozenset[str] = KINDS, version: str | None = "7", traffic: Traffic = CANARY
+    ) -> tuple[Manifest, ...]:
+        """Of a model whose version 8 is rolling out, unless `traffic` says otherwise."""
         stable = self.stable(version) if version else None
-        return build_children(self.model, self.profile, kinds, stable)
+        return build_children(self.model, self.profile, kinds, stable, traffic)
 
     def child(self, kind: str, name: str | None = None) -> Manifest:
         found = [child for child in self.children() if child["kind"] == kind]

@@ -5,11 +5,13 @@ from collections.abc import Set
 from heart_operator.api.heartmodel import HeartModel
 from heart_operator.api.profile import RuntimeProfile
 from heart_operator.manifests.hpa import build_hpa
+from heart_operator.manifests.http_route import build_http_route
 from heart_operator.manifests.ingress import build_ingress
+from heart_operator.manifests.mirror import build_mirror_config
 from heart_operator.manifests.network_policy import build_serving_policy, build_training_policy
 from heart_operator.manifests.pdb import build_pdb
 from heart_operator.manifests.prometheus_rule import build_prometheus_rule
-from heart_operator.manifests.service import build_headless_service, build_service
+from heart_operator.manifests.service import build_candidate_service, build_headless_service, build_service
 from heart_operator.manifests.service_account import build_service_account
 from heart_operator.manifests.service_monitor import build_service_monitor
 from heart_operator.plan.traffic import Traffic
@@ -18,10 +20,12 @@ from heart_operator.plan.values import Manifest, ObjectKey, VersionDeployment
 APPLIED_KINDS = (
     ("v1", "ServiceAccount"),
     ("v1", "Service"),
+    ("v1", "ConfigMap"),
     ("networking.k8s.io/v1", "NetworkPolicy"),
     ("networking.k8s.io/v1", "Ingress"),
     ("policy/v1", "PodDisruptionBudget"),
     ("autoscaling/v2", "HorizontalPodAutoscaler"),
+    ("gateway.networking.k8s.io/v1", "HTTPRoute"),
     ("monitoring.coreos.com/v1", "ServiceMonitor"),
     ("monitoring.coreos.com/v1", "PrometheusRule"),
 )
@@ -37,9 +41,9 @@ def build_children(
 ) -> tuple[Manifest, ...]:
     """The children to apply; an owned object of APPLIED_KINDS that is not among them is to be deleted.
 
-    Before anything serves (`stable` is None): ServiceAccount, headless Service and NetworkPolicies. Then
-    also the Service with the version as selector, PodDisruptionBudget, HPA (unless `serving.replicas`), Ingress,
-    and, where `kinds` has them, ServiceMonitor and PrometheusRule.
+    Before anything serves (`stable` is None): ServiceAccount, headless Service and NetworkPolicies. Then also the
+    Service with the version as selector, the candidate's Service, the mirror's ConfigMap, PodDisruptionBudget, HPA
+    (unless `serving.replicas`), Ingress, and, where `kinds` has them, HTTPRoute, ServiceMonitor and PrometheusRule.
     """
     before = (
         build_service_account(model),
@@ -49,16 +53,32 @@ def build_children(
     )
     if stable is None:
         return before
-    return (*before, *serving_children(model, stable, traffic), *monitoring_children(model, kinds))
+    return (
+        *before,
+        *serving_children(model, stable, traffic),
+        *routes(model, kinds, traffic),
+        *monitoring_children(model, kinds),
+    )
 
 
 def serving_children(model: HeartModel, stable: VersionDeployment, traffic: Traffic) -> tuple[Manifest, ...]:
     """The Service comes first: it decides who serves, the others only help."""
     found = [build_service(model, stable.version, spread=traffic.spread), build_pdb(model, stable.version)]
+    if traffic.candidate:
+        found.append(build_candidate_service(model, traffic.candidate))
+    found.append(build_mirror_config(model, traffic.candidate, traffic.mirror_percent))
     if model.spec.serving.replicas is None:
         found.append(build_hpa(model, stable.name))
-    if model.spec.serving.ingress:
-        found.append(build_ingress(model, model.spec.serving.ingress))
+    return tuple(found)
+
+
+def routes(model: HeartModel, kinds: Set[str], traffic: Traffic) -> tuple[Manifest, ...]:
+    """Ways in from outside the cluster; after the Services that they name."""
+    serving, found = model.spec.serving, []
+    if serving.ingress:
+        found.append(build_ingress(model, serving.ingress))
+    if serving.route and "HTTPRoute" in kinds:
+        found.append(build_http_route(model, serving.route, traffic.weight))
     return tuple(found)
 
 

@@ -5,9 +5,9 @@ Its pods fetch the model by digest in an init container; the server then reads i
 
 from typing import Any
 
-from heart_operator.api.handover import MODEL_FILE, Env
+from heart_operator.api.handover import MIRROR_FILE, MODEL_FILE, Env
 from heart_operator.api.heartmodel import HeartModel
-from heart_operator.api.names import Annotation, Component, deployment_name, pods_service_name
+from heart_operator.api.names import Annotation, Component, deployment_name, mirror_config_name, pods_service_name
 from heart_operator.api.profile import RuntimeProfile
 from heart_operator.api.quantities import bounded
 from heart_operator.api.resources import Amounts, Resources
@@ -32,6 +32,7 @@ DEFAULT_RESOURCES = Resources(
 )
 MODEL_VOLUME = {"name": "model", "emptyDir": {"sizeLimit": "2Gi"}}
 SCRATCH = {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}}
+MIRROR_DIR = "/etc/heartops/mirror"
 
 
 def build_deployment(
@@ -92,7 +93,7 @@ def pod_spec(model: HeartModel, profile: RuntimeProfile, version: str, digest: s
         "topologySpreadConstraints": spread(serving_pods(model, version)),
         "initContainers": [fetch_container(profile, variables)],
         "containers": [server_container(model, profile, variables)],
-        "volumes": [MODEL_VOLUME, SCRATCH],
+        "volumes": [MODEL_VOLUME, SCRATCH, mirror_volume(model)],
     }
 
 
@@ -129,14 +130,23 @@ def server_container(model: HeartModel, profile: RuntimeProfile, variables: dict
     resources = bounded(model.spec.serving.resources, DEFAULT_RESOURCES, profile.serving_caps)
     return {
         "name": SERVER,
-        "env": env(variables),
+        "env": env(variables | {Env.MIRROR_FILE: f"{MIRROR_DIR}/{MIRROR_FILE}"}),
         "ports": [{"name": "http", "containerPort": SERVING_PORT, "protocol": "TCP"}],
         "startupProbe": probe("live", period=1, failures=60),
         "livenessProbe": probe("live", period=10, failures=3),
         "readinessProbe": probe("ready", period=2, failures=2),
-        "volumeMounts": [{"name": "model", "mountPath": MODEL_DIR, "readOnly": True}, scratch_mount()],
+        "volumeMounts": [
+            {"name": "model", "mountPath": MODEL_DIR, "readOnly": True},
+            {"name": "mirror", "mountPath": MIRROR_DIR, "readOnly": True},
+            scratch_mount(),
+        ],
         **container_defaults(profile.images.serving, profile, resources),
     }
+
+
+def mirror_volume(model: HeartModel) -> dict[str, Any]:
+    """Optional: no pod waits for it. As a folder, because a single mounted file never changes."""
+    return {"name": "mirror", "configMap": {"name": mirror_config_name(model.name), "optional": True}}
 
 
 def scratch_mount() -> dict[str, Any]:

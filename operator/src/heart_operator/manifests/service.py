@@ -1,9 +1,11 @@
-"""The two Services of a model: the one that users call, and the one behind which all its pods are found."""
+"""A model's Services: for users, for what only a candidate gets, and the one behind which all pods are found."""
 
 from heart_operator.api.heartmodel import HeartModel
-from heart_operator.api.names import Annotation, Component, pods_service_name
+from heart_operator.api.names import Annotation, Component, candidate_service_name, pods_service_name
 from heart_operator.manifests.common import SERVING_PORT, metadata, serving_pods
 from heart_operator.plan.values import Manifest
+
+HTTP = {"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}
 
 
 def build_service(model: HeartModel, version: str, *, spread: bool = False) -> Manifest:
@@ -19,8 +21,18 @@ def build_service(model: HeartModel, version: str, *, spread: bool = False) -> M
         "spec": {
             "type": "ClusterIP",
             "selector": serving_pods(model) if spread else serving_pods(model, version),
-            "ports": [{"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}],
+            "ports": [HTTP],
         },
+    }
+
+
+def build_candidate_service(model: HeartModel, version: str) -> Manifest:
+    """The version that is rolling out, alone: an HTTPRoute's second backend, and where requests are mirrored to."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": metadata(model, candidate_service_name(model.name), Component.SERVING),
+        "spec": {"type": "ClusterIP", "selector": serving_pods(model, version), "ports": [HTTP]},
     }
 
 
