@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from heart_log.values import Source
 from heart_serving.answers import Answers
 from heart_serving.contract import Contract
 from heart_serving.dialects import Dialect, Predict
@@ -19,6 +20,7 @@ from heart_serving.mirrorfile import MirrorFile
 from heart_serving.model import Model
 from heart_serving.oip import OpenInference
 from heart_serving.outputs import OutputCounts
+from heart_serving.predictionlog.parts import PredictionLogging, build_log
 from heart_serving.readiness import Readiness
 from heart_serving.routes import build_framework
 from heart_serving.settings import Settings
@@ -29,6 +31,7 @@ class Application:
     edge: Edge
     readiness: Readiness
     log: RequestLog
+    predictions: PredictionLogging
     background: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = ()
     """What runs beside the requests, from the server's start to its end."""
 
@@ -51,9 +54,12 @@ def create_app(model: Model, settings: Settings, log: RequestLog | None = None) 
     }
     if desk := open_desk(model, settings, contract, answers):
         dialects["/explain"] = desk
-    framework = build_framework(model, settings, inference, metrics, readiness)
+    source = Source(settings.name, settings.version, f"sha256:{settings.sha256}", settings.log.spec.redact)
+    predictions = build_log(settings.log, source, answers)
+    framework = build_framework(model, settings, inference, metrics, readiness, predictions)
     mirror = Mirror(settings.version, metrics, relative=answers.task == "regression")
-    edge = Edge(model, settings, dialects, framework, metrics, log, mirror)
+    edge = Edge(model, settings, dialects, framework, metrics, log, mirror, predictions.recorder)
     if settings.mirror_file is None:
-        return Application(edge, readiness, log)
-    return Application(edge, readiness, log, (partial(mirror.run, MirrorFile(settings.mirror_file, settings.version)),))
+        return Application(edge, readiness, log, predictions)
+    follow = partial(mirror.run, MirrorFile(settings.mirror_file, settings.version))
+    return Application(edge, readiness, log, predictions, (follow,))

@@ -23,6 +23,7 @@ from heart_serving.metrics import ServingMetrics
 from heart_serving.mirror import Mirror
 from heart_serving.model import Model
 from heart_serving.oip import OpenInference
+from heart_serving.predictionlog.recorder import Recorder, Records
 from heart_serving.settings import Settings
 
 INLINE_BYTES = 64 * 1024
@@ -33,6 +34,8 @@ CLIENT_GONE = 499
 """nginx' code for a client that did not wait; never sent, only logged and counted."""
 INTERNAL = ("/health", "/v2/health/", "/metrics", "/artifacts/")
 """Asked by the platform and not by users: neither logged nor counted, they would dilute the error rate."""
+UNCOUNTED = ("/feedback",)
+"""Logged, and not counted with the others: what its database does says nothing of the model that answers."""
 FAILED = Problem(500, "this request could not be answered; its id finds it in the server's log")
 
 logger = logging.getLogger("heart_serving")
@@ -52,6 +55,7 @@ class Call:
     shadow: bool = False
     body: bytes = b""
     rows: int = 0
+    records: Records = ()
     outputs: Matrix | None = None
 
 
@@ -67,6 +71,7 @@ class Edge:
         metrics: ServingMetrics,
         log: RequestLog,
         mirror: Mirror,
+        recorder: Recorder,
     ) -> None:
         self._run = model.run
         self._slow = model.row_seconds > INLINE_SECONDS
@@ -76,6 +81,7 @@ class Edge:
         self._metrics = metrics
         self._log = log
         self._mirror = mirror
+        self._recorder = recorder
         self._intake = Intake(settings.max_body)
         self._worker = ThreadPoolExecutor(1, "predict")
         self.tasks: Sized = ()
@@ -140,6 +146,7 @@ class Edge:
     def _work(self, dialect: Dialect, body: bytes, call: Call) -> Reply:
         question = dialect.read(body)
         call.rows = len(question.rows)
+        call.records = question.records
         call.parsed = time.perf_counter()
         call.outputs = outputs = self._run(question.rows)
         call.predicted = time.perf_counter()
@@ -152,13 +159,15 @@ class Edge:
         metrics = self._metrics
         metrics.predictions += call.rows
         metrics.outputs.add(outputs)
+        self._recorder.offer(call.id, call.records, outputs, call.shadow)
         metrics.latency.observe(call.written - call.received)
         metrics.preprocess.observe(call.parsed - call.received)
         metrics.predict.observe(call.predicted - call.parsed)
         metrics.postprocess.observe(call.written - call.predicted)
 
     def _finish(self, call: Call, status: int) -> None:
-        self._metrics.count(status)
+        if call.route not in UNCOUNTED:
+            self._metrics.count(status)
         self._log.line(call.id, call.route, status, time.perf_counter() - call.started, call.rows, shadow=call.shadow)
 
     async def _pass_on(self, scope: Any, receive: Any, send: Any) -> None:

@@ -21,7 +21,9 @@ from heart_serving.errors import Invalid, Problem, Violation
 from heart_serving.intake import OVERLOADED, REQUEST_ID, ClientGone, Intake, check_json, read_head
 from heart_serving.jsonbody import parse_json, refuse_duplicates
 from heart_serving.predictionlog.metrics import LogMetrics
+from heart_serving.predictionlog.parts import PredictionLogging
 from heart_serving.predictionlog.sinks import Refused, Unavailable
+from heart_serving.settings import Settings
 from heart_serving.violations import FLOAT32_MAX, MAX_LISTED_VALUES, MAX_VIOLATIONS, plain_name
 
 if TYPE_CHECKING:
@@ -137,7 +139,9 @@ class Feedback:
         return self._store().report(outcomes, datetime.now(UTC))
 
 
-def add_feedback(app: FastAPI, feedback: Feedback, answers: Answers) -> None:
+def add_feedback(app: FastAPI, settings: Settings, answers: Answers, predictions: PredictionLogging) -> None:
+    outcomes = Outcomes(answers, settings.max_rows)
+    feedback = Feedback(outcomes, predictions.store, predictions.metrics, settings.max_body)
     outcome = {"enum": [*dict.fromkeys([*answers.classes, *answers.labels])]} if answers.classes else {"type": "number"}
     body = request_body(outcome)
 

@@ -119,9 +119,10 @@ class Exposition:
 
     content_type = "text/plain; version=0.0.4; charset=utf-8"
 
-    def __init__(self, metrics: ServingMetrics) -> None:
+    def __init__(self, *collectors: Collector) -> None:
         self._registry = CollectorRegistry()
-        self._registry.register(metrics)
+        for collector in collectors:
+            self._registry.register(collector)
         ProcessCollector(registry=self._registry)
 
     def __call__(self) -> bytes:

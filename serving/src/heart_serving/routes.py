@@ -4,13 +4,16 @@ from typing import Any
 
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
+from prometheus_client.registry import Collector
 
 from heart_serving.docs import docs_page
 from heart_serving.explain.desk import add_refusal
+from heart_serving.feedback import add_feedback
 from heart_serving.metrics import Exposition, ServingMetrics
 from heart_serving.model import Model
 from heart_serving.oip import OpenInference
 from heart_serving.openapi import build_openapi
+from heart_serving.predictionlog.parts import PredictionLogging
 from heart_serving.protocolroutes import STOPPING, add_protocols
 from heart_serving.readiness import Readiness
 from heart_serving.settings import Settings
@@ -20,7 +23,12 @@ PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe
 
 
 def build_framework(
-    model: Model, settings: Settings, inference: OpenInference, metrics: ServingMetrics, readiness: Readiness
+    model: Model,
+    settings: Settings,
+    inference: OpenInference,
+    metrics: ServingMetrics,
+    readiness: Readiness,
+    predictions: PredictionLogging,
 ) -> FastAPI:
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.exception_handler(HTTPException)(as_json)
@@ -29,7 +37,8 @@ def build_framework(
     add_health(app, settings, readiness)
     add_protocols(app, settings, inference, readiness)
     add_model(app, model, settings)
-    add_metrics(app, metrics)
+    add_feedback(app, settings, inference.answers, predictions)
+    add_metrics(app, metrics, predictions.metrics)
     add_refusal(app, model.package, settings)
     add_documents(app, model, settings)
     return app
@@ -84,8 +93,8 @@ def add_model(app: FastAPI, model: Model, settings: Settings) -> None:
         return FileResponse(settings.file, media_type="application/octet-stream")
 
 
-def add_metrics(app: FastAPI, metrics: ServingMetrics) -> None:
-    exposition = Exposition(metrics)
+def add_metrics(app: FastAPI, *metrics: Collector) -> None:
+    exposition = Exposition(*metrics)
 
     @app.get("/metrics", tags=["health"], response_class=Response)
     async def prometheus_metrics() -> Response:

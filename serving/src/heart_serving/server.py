@@ -177,7 +177,9 @@ def build_server(application: Application, settings: Settings) -> Server:
 def serve(application: Application, settings: Settings) -> None:
     """Answers until the process is told to stop."""
     server = build_server(application, settings)
+    application.predictions.start()
     try:
         server.run()
     finally:
         application.log.flush()
+        application.predictions.close()

@@ -8,6 +8,7 @@ from pathlib import Path
 from heart_operator.api.base import SHA256_PATTERN
 from heart_operator.api.handover import Env
 from heart_serving.errors import SettingsError
+from heart_serving.predictionlog.settings import NO_LOG, LogSettings, read_log_settings
 
 ANY_HOST = "0.0.0.0"  # noqa: S104  a pod's server is reached from outside; NetworkPolicies say by whom
 HOST = "HEARTOPS_HOST"
@@ -42,6 +43,7 @@ class Settings:
     """Whether /explain answers."""
     mirror_file: Path | None = None
     """Says, while the server runs, what to copy to a candidate."""
+    log: LogSettings = NO_LOG
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
@@ -61,6 +63,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         connection_seconds=number(environ, CONNECTION_SECONDS, 10.0, 0.1, 86400),
         explanations=switch(environ, Env.EXPLANATIONS, default=True),
         mirror_file=Path(path) if (path := environ.get(Env.MIRROR_FILE)) else None,
+        log=read_log_settings(environ),
     )
 
 

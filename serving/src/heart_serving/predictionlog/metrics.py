@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from heart_log.quality import Figures
 
@@ -20,8 +21,8 @@ QUALITY = {
 }
 
 
-@dataclass(slots=True)
-class LogMetrics:
+@dataclass(slots=True, eq=False)
+class LogMetrics(Collector):
     """Numbers that the parts of the log keep up to date; `collect` reads them."""
 
     labels: Mapping[str, str]

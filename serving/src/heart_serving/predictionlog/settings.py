@@ -20,6 +20,9 @@ class LogSettings:
     url: str = field(default="", repr=False)
 
 
+NO_LOG = LogSettings()
+
+
 def read_log_settings(environ: Mapping[str, str]) -> LogSettings:
     """On a laptop nobody sets the spec: a database's address alone is enough to log. Raises SettingsError."""
     url = environ.get(Env.DATABASE_URL, "")
