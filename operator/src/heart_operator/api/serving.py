@@ -92,5 +92,6 @@ class Serving(Frozen):
     resources: Resources | None = Field(
         None, description="Requests and limits of a serving pod, capped by the runtime profile."
     )
+    explanations: bool = Field(True, description="Answer `/explain`: how much each feature moved a prediction.")
     route: Route | None = Field(None, description="HTTPRoute for the model, by a Gateway.")
     ingress: Ingress | None = Field(None, description="Ingress for the model's Service.")

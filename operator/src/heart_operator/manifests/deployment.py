@@ -127,10 +127,14 @@ def fetch_container(profile: RuntimeProfile, variables: dict[str, str]) -> dict[
 
 def server_container(model: HeartModel, profile: RuntimeProfile, variables: dict[str, str]) -> dict[str, Any]:
     """The image's own command; it goes on answering for a moment after SIGTERM, until no traffic is sent to it."""
+    own = {
+        Env.MIRROR_FILE: f"{MIRROR_DIR}/{MIRROR_FILE}",
+        Env.EXPLANATIONS: str(model.spec.serving.explanations).lower(),
+    }
     resources = bounded(model.spec.serving.resources, DEFAULT_RESOURCES, profile.serving_caps)
     return {
         "name": SERVER,
-        "env": env(variables | {Env.MIRROR_FILE: f"{MIRROR_DIR}/{MIRROR_FILE}"}),
+        "env": env(variables | own),
         "ports": [{"name": "http", "containerPort": SERVING_PORT, "protocol": "TCP"}],
         "startupProbe": probe("live", period=1, failures=60),
         "livenessProbe": probe("live", period=10, failures=3),
