@@ -19,6 +19,7 @@ from heart_operator.readings import (
     answered,
     count_answers,
     count_mirrored,
+    count_outcomes,
     growth,
     merged,
     of_version,
@@ -155,6 +156,8 @@ def count(question: Question, interval: Interval) -> AnalysisSample:
         count_answers(stable),
         count_answers(of_version(grown, question.candidate)),
         count_mirrored(stable, question.candidate),
+        stable_outcomes=count_outcomes(of_version(interval.after, question.stable)),
+        candidate_outcomes=count_outcomes(of_version(interval.after, question.candidate)),
         partial=interval.partial,
     )
 

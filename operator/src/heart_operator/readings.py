@@ -2,17 +2,27 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from heart_operator.api.metrics import LATENCY_BUCKET, LATENCY_EDGES, MIRROR_DIFFERENCE, MIRRORED, OUTPUT, REQUESTS
-from heart_operator.plan.counts import Counts
+from heart_operator.api.metrics import (
+    ACCURACY,
+    ACCURACY_ROWS,
+    LATENCY_BUCKET,
+    LATENCY_EDGES,
+    MIRROR_DIFFERENCE,
+    MIRRORED,
+    OUTPUT,
+    REQUESTS,
+)
+from heart_operator.plan.counts import NO_OUTCOMES, Counts, Share
 from heart_operator.plan.values import MirrorCounts
 
-NAMES = (REQUESTS, LATENCY_BUCKET, OUTPUT, MIRRORED, MIRROR_DIFFERENCE)
+GAUGES = (MIRROR_DIFFERENCE, ACCURACY, ACCURACY_ROWS)
+NAMES = (REQUESTS, LATENCY_BUCKET, OUTPUT, MIRRORED, *GAUGES)
 
 
 class Unreadable(Exception):
@@ -56,15 +66,13 @@ def parse_vector(answer: Any) -> dict[Series, float]:
 def series(source: str, name: str, labels: Mapping[str, str], value: float) -> tuple[Series, float]:
     if not math.isfinite(value) or value < 0:
         raise Unreadable(f"{name} is not a number")
-    return Series(source, name, frozenset(labels.items())), value
+    return Series(source, name, frozenset((key, text) for key, text in labels.items() if key != "__name__")), value
 
 
 def growth(before: Reading, after: Reading) -> dict[Series, float]:
     """What was counted in between. A counter that fell began anew, and so did one that was not there before."""
     return {
-        entry: value
-        if entry.name == MIRROR_DIFFERENCE or value < before.get(entry, 0)
-        else value - before.get(entry, 0)
+        entry: value if entry.name in GAUGES or value < before.get(entry, 0) else value - before.get(entry, 0)
         for entry, value in after.items()
     }
 
@@ -97,6 +105,17 @@ def count_mirrored(grown: Reading, candidate: str) -> MirrorCounts:
     equal, different = results.get("equal", 0), results.get("different", 0)
     largest = max((value for entry, value in about.items() if entry.name == MIRROR_DIFFERENCE), default=0.0)
     return MirrorCounts(equal + different, different, results.get("failed", 0), largest)
+
+
+def count_outcomes(reading: Reading) -> Share:
+    """Wrong ones among the predictions with a reported outcome, as the pod says that knows most; of one version."""
+    pods = [
+        (reading.get(replace(entry, name=ACCURACY_ROWS), 0.0), right)
+        for entry, right in reading.items()
+        if entry.name == ACCURACY and entry.label("source") == "feedback"
+    ]
+    rows, right = max(pods, default=(0.0, 0.0))
+    return Share(round(rows * (1 - right)), round(rows)) if rows else NO_OUTCOMES
 
 
 def summed(reading: Reading, name: str, label: str) -> dict[str, int]:

@@ -10,7 +10,7 @@ import pytest
 from heart_operator.api.heartmodel import Analysis, AnalysisStatus
 from heart_operator.api.status import TrackCounts
 from heart_operator.plan.analysis import look_at_candidate
-from heart_operator.plan.counts import BUCKETS, Counts
+from heart_operator.plan.counts import BUCKETS, Counts, Share
 from heart_operator.plan.values import AnalysisSample
 from tests.support.answers import counts, probabilities
 
@@ -94,6 +94,25 @@ def test_prediction_shift(candidate: Counts, spec: dict[str, Any], verdict: str)
     found = look(both(stable, candidate), **spec)
     assert found.verdict == verdict, found.message
     assert verdict == "Passed" or "prediction shift" in found.message
+
+
+OUTCOMES = [
+    ("none", Share(0, 0), Share(0, 0), "Passed", "errors"),
+    ("too few", Share(100, 1000), Share(29, 29), "Passed", "errors"),
+    ("equal", Share(150, 1000), Share(30, 200), "Passed", "live accuracy: 85.00% of 200 outcomes"),
+    ("a little worse, by chance?", Share(150, 1000), Share(40, 200), "Passed", "80.00% of 200"),
+    ("worse beyond doubt", Share(150, 1000), Share(80, 200), "Failed", "the stable version has 85.00% of 1000"),
+    ("better", Share(400, 1000), Share(20, 200), "Passed", "90.00% of 200"),
+    ("never wrong against never right", Share(0, 200), Share(200, 200), "Failed", "0.00% of 200"),
+]
+
+
+@pytest.mark.parametrize(
+    ("stable", "candidate", "verdict", "words"), [row[1:] for row in OUTCOMES], ids=[row[0] for row in OUTCOMES]
+)
+def test_live_accuracy(stable: Share, candidate: Share, verdict: str, words: str) -> None:
+    found = look(replace(GOOD, stable_outcomes=stable, candidate_outcomes=candidate))
+    assert (found.verdict, words in found.message) == (verdict, True), found.message
 
 
 def test_rows_of_one_request_are_one_piece_of_evidence() -> None:

@@ -14,7 +14,9 @@ import pytest
 from heart_operator.api.heartmodel import Alerts, Analysis, AnalysisStatus
 from heart_operator.api.status import WatchStatus
 from heart_operator.plan.analysis import look_at_candidate
+from heart_operator.plan.analysis_accuracy import judge_accuracy
 from heart_operator.plan.analysis_watch import look_at_serving
+from heart_operator.plan.counts import Share
 from heart_operator.plan.values import AnalysisSample
 from tests.support.answers import Behaviour
 
@@ -182,6 +184,19 @@ def test_a_real_shift_is_found(mean: float, spread: float) -> None:
     figures = simulate(f"logits +{mean:g}, standard deviation {spread:g}", traffic)
     assert figures.rejected >= 0.8
     assert figures.ever_passed <= 0.05
+
+
+@pytest.mark.parametrize(("candidate", "least", "most"), [(0.15, 0.0, 0.02), (0.3, 0.8, 1.0)])
+def test_live_accuracy(candidate: float, least: float, most: float) -> None:
+    """Outcomes trickle in; 15 % of the stable version's predictions are wrong."""
+    random = np.random.default_rng(20261121)
+    failed = 0
+    for _ in range(RUNS):
+        wrong = np.cumsum(random.binomial(5, (0.15, candidate), size=(100, 2)), axis=0)
+        pairs = ((Share(int(a), 5 * n), Share(int(b), 5 * n)) for n, (a, b) in enumerate(wrong, 1))
+        failed += any(result.verdict == "Failed" for pair in pairs for result in judge_accuracy(*pair))
+    print(f"\nlive accuracy, {candidate:.0%} wrong against 15%: {failed / RUNS:.1%} ever failed")
+    assert least <= failed / RUNS <= most
 
 
 def watch(behaviour: Behaviour, count: int, rate: float) -> float:

@@ -8,14 +8,16 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from heart_log.quality import wilson
 from heart_operator.analysis import MetricsReader, Question
 from heart_operator.cluster import ApiUnavailable
 from heart_operator.kinds import Kind
-from heart_operator.plan.counts import Counts
+from heart_operator.plan.counts import Counts, Share
 from heart_operator.plan.values import AnalysisSample, Manifest
 from heart_serving.answers import Answers
 from heart_serving.metrics import Exposition, ServingMetrics
 from heart_serving.outputs import OutputCounts
+from heart_serving.predictionlog.metrics import LogMetrics
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NOW = START + timedelta(minutes=10)
@@ -33,6 +35,7 @@ class Pod:
     started: datetime = START - timedelta(hours=1)
     metrics: ServingMetrics = field(init=False)
     reply: Callable[[], Awaitable[web.StreamResponse]] | None = None
+    more: LogMetrics | None = None
 
     def __post_init__(self) -> None:
         self.restart()
@@ -58,7 +61,7 @@ class Pod:
     async def serve(self, _: web.Request) -> web.StreamResponse:
         if self.reply:
             return await self.reply()
-        return web.Response(body=Exposition(self.metrics)())
+        return web.Response(body=Exposition(self.metrics, *([self.more] if self.more else []))())
 
 
 @dataclass
@@ -270,6 +273,19 @@ async def test_mirrored_answers(world: World) -> None:
     world.pod("b").metrics.mirrored_to("5").results.update(equal=100)
     found = (await world.sample()).mirror
     assert (found.compared, found.different, found.failed, found.max_difference) == (7, 2, 1, 0.25)
+
+
+async def test_outcomes_are_of_the_version_and_not_of_each_pod(world: World) -> None:
+    """Every pod tells its version's figures from the database; one may be older than the other."""
+
+    def log(rows: int, right: int) -> LogMetrics:
+        figures = {"feedback": {"accuracy": wilson(right, rows)}, "estimated": {"accuracy": wilson(1, 1000)}}
+        return LogMetrics({"model_name": "heart", "model_version": "6"}, figures=lambda: figures)
+
+    await world.sample()
+    world.pod("a").more, world.pod("b").more = log(100, 80), log(120, 90)
+    found = await world.sample()
+    assert (found.stable_outcomes, found.candidate_outcomes) == (Share(30, 120), Share(0, 0))
 
 
 # --- Prometheus ----------------------------------------------------------------------------------

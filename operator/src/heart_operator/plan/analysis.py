@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from heart_operator.api.heartmodel import Analysis, AnalysisStatus
+from heart_operator.plan.analysis_accuracy import judge_accuracy
 from heart_operator.plan.analysis_shares import (
     FALSE_ALARM,
     FALSE_PRAISE,
@@ -21,7 +22,7 @@ from heart_operator.plan.analysis_shares import (
     weigh,
 )
 from heart_operator.plan.analysis_shift import MIN_OUTPUTS, Shift, prediction_shift
-from heart_operator.plan.counts import Counts
+from heart_operator.plan.counts import NO_OUTCOMES, Counts, Share
 from heart_operator.plan.times import written
 from heart_operator.plan.values import AnalysisSample
 
@@ -50,7 +51,7 @@ def look_at_candidate(
     evidence = gather(spec, before, sample)
     stable = Counts.load(before.stable) + sample.stable
     candidate = Counts.load(before.candidate) + sample.candidate
-    found = judge_analysis(spec, stable, candidate, evidence)
+    found = judge_analysis(spec, stable, candidate, evidence, sample.stable_outcomes, sample.candidate_outcomes)
     note = f"; {sample.partial}" if sample.partial and found.verdict == "Inconclusive" else ""
     judged = {
         "failures": before.failures + 1 if found.verdict == "Failed" else 0,
@@ -72,12 +73,20 @@ def gather(spec: Analysis, before: AnalysisStatus, sample: AnalysisSample) -> di
     return evidence
 
 
-def judge_analysis(spec: Analysis, stable: Counts, candidate: Counts, evidence: Evidence) -> AnalysisVerdict:
+def judge_analysis(
+    spec: Analysis,
+    stable: Counts,
+    candidate: Counts,
+    evidence: Evidence,
+    stable_outcomes: Share = NO_OUTCOMES,
+    candidate_outcomes: Share = NO_OUTCOMES,
+) -> AnalysisVerdict:
     """The verdict on all that was counted since the candidate got its first request, and on the bets about it."""
     checks = (
         enough_requests(spec, candidate),
         *(judge_share(check, evidence, stable, candidate) for check in share_checks(spec)),
         judge_shift(spec, stable, candidate),
+        *judge_accuracy(stable_outcomes, candidate_outcomes),
     )
     verdict = overall(checks)
     return AnalysisVerdict(verdict, "; ".join(check.message for check in checks if check.verdict == verdict), checks)

@@ -11,8 +11,8 @@ from heart_operator.api.heartmodel import Analysis
 from heart_operator.plan.analysis_stats import BETTER, WORSE, Capital, bet, gain, money_for, total, twice
 from heart_operator.plan.counts import Counts, Share
 
-FALSE_ALARM = 0.005
-"""Chance that a check ever calls a version bad that is not; four checks make 2 %."""
+FALSE_ALARM = 0.004
+"""Chance that a check ever calls a version bad that is not; five checks make 2 %."""
 FALSE_PRAISE = 0.05
 """Chance that a check ever calls a version good that is twice as bad as allowed."""
 RESERVE = 2.0

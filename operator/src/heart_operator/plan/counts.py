@@ -74,3 +74,4 @@ class Counts:
 
 
 NO_ANSWERS = Counts()
+NO_OUTCOMES = Share(0, 0)

@@ -9,7 +9,7 @@ from heart_operator.api.handover import Evaluation, TrainingFailure, TrainingRes
 from heart_operator.api.heartmodel import ConditionStatus, HeartModel, HeartModelStatus
 from heart_operator.api.names import Annotation, Label
 from heart_operator.api.profile import RuntimeProfile
-from heart_operator.plan.counts import NO_ANSWERS, Counts
+from heart_operator.plan.counts import NO_ANSWERS, NO_OUTCOMES, Counts, Share
 
 Manifest = dict[str, Any]
 """A Kubernetes object as data."""
@@ -112,6 +112,9 @@ class AnalysisSample:
     stable: Counts = NO_ANSWERS
     candidate: Counts = NO_ANSWERS
     mirror: MirrorCounts = NO_MIRROR
+    stable_outcomes: Share = NO_OUTCOMES
+    """Wrong ones among all predictions whose outcome is known by now: a state and no increment."""
+    candidate_outcomes: Share = NO_OUTCOMES
     error: str | None = None
     partial: str = ""
     """What is missing from it, e.g. pods that did not answer."""
