@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from heart_operator.api.heartmodel import HeartModel
-from heart_operator.api.names import Component, Label
+from heart_operator.api.names import Component, Label, evaluated_version
 from heart_operator.api.profile import RuntimeProfile
 from heart_operator.cluster import Cluster, NotFound
 from heart_operator.kinds import (
@@ -104,11 +104,13 @@ class Observer:
         profile = profiles.get(model.spec.runtime)
         kinds = await self._optional_kinds()
         children = await self._children(model, kinds)
+        jobs = await self._jobs(model, of_kind(children, JOB.kind))
         observed = Observed(
             model=model,
             profile=profile,
             profiles=tuple(sorted(profiles)),
-            jobs=await self._jobs(model, of_kind(children, JOB.kind)),
+            jobs=tuple(job for job in jobs if evaluated_version(job.trigger) is None),
+            evaluations=tuple(job for job in jobs if evaluated_version(job.trigger)),
             deployments=await self._deployments(model, of_kind(children, DEPLOYMENT.kind)),
             children=children,
             registry=Registry(),

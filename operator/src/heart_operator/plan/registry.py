@@ -25,8 +25,9 @@ def plan_registry(
 
 def runs_to_close(observed: Observed) -> Iterable[CloseRuns]:
     """Runs that are RUNNING though their Job is not: it was killed, evicted, out of memory, or deleted."""
-    running = {job.trigger for job in observed.jobs if job.phase == "Running"}
-    ended = {job.trigger for job in observed.jobs}
+    jobs = (*observed.jobs, *observed.evaluations)
+    running = {job.trigger for job in jobs if job.phase == "Running"}
+    ended = {job.trigger for job in jobs}
     for trigger in sorted(observed.registry.open_runs - running):
         yield CloseRuns(trigger, "FAILED" if trigger in ended else "KILLED")
 

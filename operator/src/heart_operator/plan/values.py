@@ -26,7 +26,7 @@ class ObjectKey:
 
 @dataclass(frozen=True, slots=True)
 class TrainingJob:
-    """A training Job that this model owns, with what its newest finished pod left as termination message."""
+    """A Job of the trainer that this model owns, with what its newest finished pod left as termination message."""
 
     name: str
     uid: str
@@ -137,6 +137,8 @@ class Observed:
     """Optional kinds that this cluster has: ServiceMonitor, PrometheusRule."""
     sample: AnalysisSample | None = None
     """What the versions answered since the last look at the traffic; None: no look was due."""
+    evaluations: tuple[TrainingJob, ...] = ()
+    """Jobs that measure versions which somebody registered by hand, oldest first; `jobs` are those that train."""
     requested: tuple[str, ...] = ()
     """Trainings that the model's RetrainSchedules ask for now (plan.requests)."""
 
