@@ -7,6 +7,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from heart_operator.api.heartmodel import HeartModelStatus
+from heart_operator.rollout_metrics import RolloutCollector
 
 Tracks = Mapping[str, str]
 """Version → its role: stable, candidate or previous."""
@@ -35,6 +36,8 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.tracks = TrackCollector()
         self.registry.register(self.tracks)
+        self._candidates = RolloutCollector()
+        self.registry.register(self._candidates)
         self.duration = Histogram(
             "heartops_reconcile_duration_seconds",
             "Time that one look at a model took.",
@@ -59,12 +62,14 @@ class Metrics:
             self.rollouts.labels(result).inc()
 
     def show(self, namespace: str, name: str, status: HeartModelStatus) -> None:
-        """The model's versions now play these roles."""
+        """What is reported of the model now: its versions' roles, and what a candidate does."""
         self.tracks.models[namespace, name] = tracks(status)
+        self._candidates.models[namespace, name] = status
 
     def forget(self, namespace: str, name: str) -> None:
         """The model is gone."""
         self.tracks.models.pop((namespace, name), None)
+        self._candidates.models.pop((namespace, name), None)
 
 
 def tracks(status: HeartModelStatus) -> Tracks:
@@ -90,9 +95,15 @@ def kind_of(trigger: str) -> str:
 
 
 def ended_rollouts(before: HeartModelStatus, after: HeartModelStatus) -> list[str]:
-    """Results of the rollouts that ended between the two: `promoted`, or `rejected`."""
-    served = before.serving and before.serving.version
-    promoted = after.serving is not None and after.serving.version != served
+    """Results of the rollouts that ended between the two: `promoted`, `rejected`, `rolled_back` to the one before."""
+    served = before.serving.version if before.serving else None
+    serves = after.serving.version if after.serving else None
+    changed = [] if serves in (None, served) else ["rolled_back" if is_return(before, serves) else "promoted"]
     known = {(entry.version, entry.reason, entry.time) for entry in before.rejected}
     rejected = [entry for entry in after.rejected if (entry.version, entry.reason, entry.time) not in known]
-    return ["promoted"] * promoted + ["rejected"] * len(rejected)
+    return changed + ["rejected" for entry in rejected if entry.version != served]
+
+
+def is_return(before: HeartModelStatus, version: str | None) -> bool:
+    """Whether the version is the one that was kept warm for this."""
+    return before.previous is not None and before.previous.version == version

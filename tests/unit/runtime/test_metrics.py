@@ -41,6 +41,57 @@ def test_rollouts_end_in_promotion_or_rejection() -> None:
     assert ended_rollouts(after, after) == []
 
 
+def test_a_way_back_is_no_promotion() -> None:
+    """Rejecting what serves, and the return to the version before, are one rollback, however many writes it takes."""
+    previous = PreviousStatus(version="1", digest="d", warm_until=NOW)
+    refused = RejectedStatus(version="2", digest="d", reason="RolledBack", message="m", time=NOW)
+    bad = HeartModelStatus(serving=serving("2"), previous=previous)
+    noted = bad.model_copy(update={"rejected": (refused,)})
+    back = HeartModelStatus(serving=serving("1"), rejected=(refused,))
+    assert ended_rollouts(bad, back) == ["rolled_back"]
+    assert ended_rollouts(bad, noted) + ended_rollouts(noted, back) == ["rolled_back"]
+
+
+def candidate(**analysis: object) -> HeartModelStatus:
+    """Half-way, with ordinary traffic."""
+    track = {"requests": 300, "outputs": {"0.20": 150, "0.80": 150}}
+    found = {"time": NOW, "verdict": "Passed", "stable": track, "candidate": track} | analysis
+    mirror = {"compared": 8, "different": 2}
+    status = {"version": "3", "digest": "d", "since": NOW, "weight": 10, "actualWeight": 25}
+    return HeartModelStatus.model_validate({"candidate": status | {"analysis": found, "mirror": mirror}})
+
+
+def test_what_a_candidate_does() -> None:
+    metrics = Metrics()
+
+    def value(name: str, **more: str) -> float | None:
+        labels = {"namespace": "clinic", "model": "heart", "version": "3"} | more
+        return metrics.registry.get_sample_value(name, labels)
+
+    metrics.show("clinic", "heart", candidate(failures=1))
+    assert value("heartops_candidate_weight", kind="asked") == 10
+    assert value("heartops_candidate_weight", kind="reached") == 25
+    assert value("heartops_analysis_verdict", verdict="Passed") == 1
+    assert value("heartops_analysis_bad_looks") == 1
+    assert value("heartops_prediction_shift") == 0
+    assert value("heartops_mirror_different_share") == 0.25
+    other = {"requests": 300, "outputs": {"0.20": 30, "0.80": 270}}
+    metrics.show("clinic", "heart", candidate(verdict="Failed", candidate=other))
+    assert value("heartops_analysis_verdict", verdict="Passed") is None
+    assert value("heartops_analysis_verdict", verdict="Failed") == 1
+    assert (value("heartops_prediction_shift") or 0) > 0.5
+    metrics.forget("clinic", "heart")
+    assert value("heartops_candidate_weight", kind="asked") is None
+
+
+def test_what_is_not_known_of_a_candidate_has_no_series() -> None:
+    metrics = Metrics()
+    metrics.show("clinic", "heart", HeartModelStatus(candidate=CandidateStatus(version="3", digest="d", since=NOW)))
+    names = {family.name for family in metrics.registry.collect() if family.samples}
+    assert "heartops_candidate_weight" in names
+    assert not {"heartops_analysis_verdict", "heartops_prediction_shift", "heartops_mirror_different_share"} & names
+
+
 def test_roles_of_a_deleted_model_leave_no_series() -> None:
     metrics = Metrics()
     status = HeartModelStatus(
