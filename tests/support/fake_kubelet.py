@@ -1,6 +1,5 @@
 """Plays the node where there is none: the real controllers make the pods, this says how they fare."""
 
-import json
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -8,23 +7,25 @@ from typing import Any, Literal
 
 import httpx
 
-from heart_operator.api.handover import Env, TrainingFailure, TrainingOutcome, TrainingRequest
+from heart_operator.api.handover import Env, EvaluationRequest, TrainingFailure, TrainingOutcome, TrainingRequest
 from heart_operator.api.names import Component, Label
 from heart_operator.kinds import POD
 from tests.support.kube_api import KubeApi, Resource
 
 Fate = Literal["ready", "crash", "pending"]
 Train = Callable[[TrainingRequest], TrainingOutcome | None]
+Evaluate = Callable[[EvaluationRequest], TrainingOutcome | None]
 
 
 class FakeKubelet:
-    """Ends training pods with what `train` returns (None: they run on) and makes serving pods ready.
+    """Ends pods of Jobs with what `train` or `evaluate` returns (None: they run on) and makes serving pods ready.
 
     `fates` changes the lot of a serving version: `crash` for CrashLoopBackOff, `pending` for a pod that never starts.
     """
 
-    def __init__(self, api: KubeApi, train: Train, namespace: str) -> None:
+    def __init__(self, api: KubeApi, train: Train, evaluate: Evaluate, namespace: str) -> None:
         self.train = train
+        self.evaluate = evaluate
         self.fates: dict[str, Fate] = {}
         self._api = api
         self._namespace = namespace
@@ -61,13 +62,16 @@ class FakeKubelet:
         if self._told.get(meta["uid"]) in (fate, "ended"):
             return
         if component == Component.TRAINING:
-            self._end_training(pod)
+            self._end_job(pod)
         elif fate != "pending":
             self._tell(pod, fate, serving_status(fate))
 
-    def _end_training(self, pod: Resource) -> None:
+    def _end_job(self, pod: Resource) -> None:
         variables = {entry["name"]: entry.get("value", "") for entry in pod["spec"]["containers"][0]["env"]}
-        outcome = self.train(TrainingRequest.model_validate(json.loads(variables[Env.TRAINING_REQUEST])))
+        if Env.EVALUATION_REQUEST in variables:
+            outcome = self.evaluate(EvaluationRequest.model_validate_json(variables[Env.EVALUATION_REQUEST]))
+        else:
+            outcome = self.train(TrainingRequest.model_validate_json(variables[Env.TRAINING_REQUEST]))
         if outcome is not None:
             self._tell(pod, "ended", training_status(outcome))
 

@@ -3,14 +3,16 @@
 import hashlib
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from heart_operator.api.handover import (
     Comparison,
     Difference,
     Estimate,
     Evaluation,
+    EvaluationRequest,
     ServingReference,
+    TrainingFailure,
     TrainingOutcome,
     TrainingRequest,
     TrainingResult,
@@ -44,6 +46,8 @@ class FakeRegistry:
     versions: dict[str, dict[str, RegisteredVersion]] = field(default_factory=dict)
     open_runs: dict[str, frozenset[str]] = field(default_factory=dict)
     artifacts: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    unservable: set[tuple[str, str]] = field(default_factory=set)
+    """Versions registered by hand that no evaluation Job can measure."""
     actions: list[tuple[str, RegistryAction]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -70,15 +74,44 @@ class FakeRegistry:
         with self.lock:
             known = self.versions.setdefault(name, {})
             version = str(len(known) + 1)
-            run_id = f"run-{name}-{version}"
-            content = evaluation_of(self.auc, request.serving).model_dump_json(by_alias=True).encode()
-            artifact = "sha256:" + hashlib.sha256(f"{name} {version}".encode()).hexdigest()
-            evaluation = "sha256:" + hashlib.sha256(content).hexdigest()
-            self.artifacts[run_id, "evaluation/evaluation.json"] = content
-            self.models.setdefault(name, RegisteredModel(f"{request.namespace}/{request.name}", {}))
-            known[version] = RegisteredVersion(version, run_id, request.trigger, artifact)
-        result = TrainingResult(version=version, run_id=run_id, artifact_sha256=artifact, evaluation_sha256=evaluation)
+            result = self._store(name, version, f"run-{name}-{version}", request.serving)
+            aliases = self.models[name].aliases if name in self.models else {}
+            self.models[name] = RegisteredModel(f"{request.namespace}/{request.name}", aliases)
+            known[version] = RegisteredVersion(version, result.run_id, request.trigger, result.artifact_sha256)
         return TrainingOutcome(result=result)
+
+    def register_by_hand(self, registry_name: str, servable: bool = True) -> str:
+        """What a notebook does; the version's number."""
+        with self.lock:
+            known = self.versions.setdefault(registry_name, {})
+            version = str(len(known) + 1)
+            self.models.setdefault(registry_name, RegisteredModel(None, {}))
+            known[version] = RegisteredVersion(version, "notebook", "", "", created=1_760_000_000_000)
+            if not servable:
+                self.unservable.add((registry_name, version))
+        return version
+
+    def evaluate(self, request: EvaluationRequest) -> TrainingOutcome:
+        """What an evaluation Job does to the registry, and its termination message."""
+        name, version = request.registry_name, request.version
+        if (name, version) in self.unservable:
+            return TrainingOutcome(failure=TrainingFailure(reason="NotServable", message="it has no model.onnx"))
+        with self.lock:
+            result = self._store(name, version, f"evaluation-{name}-{version}", request.serving)
+            self.models[name] = RegisteredModel(f"{request.namespace}/{request.name}", self.models[name].aliases)
+            tags = {"run_id": result.run_id, "artifact_sha256": result.artifact_sha256}
+            self.versions[name][version] = replace(self.versions[name][version], **tags)
+        return TrainingOutcome(result=result)
+
+    def _store(self, name: str, version: str, run_id: str, against: ServingReference | None) -> TrainingResult:
+        content = evaluation_of(self.auc, against).model_dump_json(by_alias=True).encode()
+        self.artifacts[run_id, "evaluation/evaluation.json"] = content
+        return TrainingResult(
+            version=version,
+            run_id=run_id,
+            artifact_sha256="sha256:" + hashlib.sha256(f"{name} {version}".encode()).hexdigest(),
+            evaluation_sha256="sha256:" + hashlib.sha256(content).hexdigest(),
+        )
 
     def aliases(self, registry_name: str) -> Mapping[str, str]:
         return self.models[registry_name].aliases
@@ -96,7 +129,6 @@ class FakeRegistry:
                 self.models[name] = RegisteredModel(self.models[name].claimed_by, aliases)
             case TagVersion(version=version, value=value):
                 old = self.versions[name][version]
-                tagged = RegisteredVersion(version, old.run_id, old.trigger, old.artifact_sha256, value or None)
-                self.versions[name][version] = tagged
+                self.versions[name][version] = replace(old, rejected=value or None)
             case CloseRuns(trigger=trigger):
                 self.open_runs[name] = self.open_runs.get(name, frozenset()) - {trigger}

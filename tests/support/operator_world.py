@@ -56,7 +56,7 @@ class World:
         self.api = api
         self.namespace = namespace
         self.registry = FakeRegistry()
-        self.kubelet = FakeKubelet(api, self.registry.train, namespace)
+        self.kubelet = FakeKubelet(api, self.registry.train, self.registry.evaluate, namespace)
         self.profiles = folder / "profiles.yaml"
         self.profiles.write_text(json.dumps(PROFILES))
         self._configuration = configuration
