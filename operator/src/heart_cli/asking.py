@@ -42,7 +42,7 @@ def parse_records(text: str) -> Any:
 
 def refusal(name: str, error: ApiFailure) -> str:
     if error.status == 503:
-        return f"No pod of {name} answers now: see kubectl heart status {name}"
+        return f"No pod of {name} answers now ({error}): see kubectl heart status {name}"
     if error.status == 403:
         return f"{error} (predictions through the API server need the right to create services/proxy)"
     return f"{name} answered {error.status}: {detail(error)}" if error.status else str(error)

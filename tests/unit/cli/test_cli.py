@@ -214,7 +214,7 @@ def test_predict_goes_through_the_services_proxy(heart, rollout, tmp_path, sourc
     [
         ((422, {"detail": [{"loc": ["body", "age"], "msg": "must be at most 120"}]}), "422: age: must be at most 120"),
         ((429, {"detail": "overloaded"}), "429: overloaded"),
-        ((503, {"message": "no endpoints available"}), "No pod of heart answers now"),
+        ((503, {"message": "no endpoints available"}), "No pod of heart answers now (no endpoints available)"),
         ((403, {"message": "services is forbidden"}), "the right to create services/proxy"),
     ],
 )
