@@ -20,7 +20,8 @@ def test_the_chart_grants_what_is_used_and_nothing_else(world: World) -> None:
     if world.api.get(LEASE, OPERATOR_NAMESPACE, "heartops-operator"):
         world.api.delete(LEASE, OPERATOR_NAMESPACE, "heartops-operator")
     with world.start():
-        world.create(serving={"ingress": ingress}, rollout={"rollbackWindow": "1s"})
+        ways_in = {"ingress": ingress, "route": {"gateway": {"name": "public"}}}
+        world.create(serving=ways_in, rollout={"rollbackWindow": "1s", "steps": []})
         poll("a training Job", world.jobs)
         world.edit({"training": {"seed": 1}})
         world.wait_serving("1")
@@ -28,7 +29,7 @@ def test_the_chart_grants_what_is_used_and_nothing_else(world: World) -> None:
             disturb(world, kind, name)
         world.settle()
         assert not [name for _, name in world.children() if name.startswith("old-")], "what is not wanted must go"
-        switched_off = {"replicas": 1, "autoscaling": None, "ingress": None}
+        switched_off = {"replicas": 1, "autoscaling": None, "ingress": None, "route": None}
         world.edit({"serving": switched_off, "monitoring": {"serviceMonitor": False}, "training": {"seed": 7}})
         world.wait_serving("2", seconds=40)
         world.settle()
