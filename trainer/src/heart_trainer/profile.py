@@ -16,12 +16,13 @@ def build_profile(table: Table, features: tuple[Feature, ...], oof: OutOfFoldRes
     names = [str(name) for name in table.classes] or ["value"]
     return ReferenceProfile(
         rows=len(table),
-        features=tuple(_feature(feature, table.x[:, index]) for index, feature in enumerate(features)),
+        features=tuple(feature_profile(feature, table.x[:, index]) for index, feature in enumerate(features)),
         outputs={name: _percentiles(output[:, index]) for index, name in enumerate(names)},
     )
 
 
-def _feature(feature: Feature, column: NDArray[np.float32]) -> FeatureProfile:
+def feature_profile(feature: Feature, column: NDArray[np.float32]) -> FeatureProfile:
+    """`column`: as `Feature` says the model gets it."""
     known = column[~np.isnan(column)]
     profile = FeatureProfile(name=feature.name, type=feature.type, missing=1 - len(known) / max(len(column), 1))
     if feature.type in ("category", "boolean"):

@@ -55,24 +55,12 @@ class DriftCheck(Frozen):
 
 
 class PerformanceCheck(Frozen):
-    """Watch a figure of quality; it is looked at together with drift (`drift.schedule`, or every 6 hours)."""
+    """Watch a figure of a classification; looked at together with drift (`drift.schedule`, or every 6 hours)."""
 
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            rule(
-                "self.source == 'Feedback' || self.metric != 'r2'",
-                "without outcomes r2 cannot be estimated: use source Feedback",
-                ".source",
-            )
-        )
+    metric: Literal["accuracy", "precision", "recall"] = Field(
+        "accuracy", description="The figure; precision and recall are for two classes."
     )
-
-    metric: Literal["accuracy", "precision", "recall", "f1", "roc_auc", "r2"] = Field(
-        "accuracy", description="The figure; more is better."
-    )
-    below: float = Field(
-        ge=0, le=1, description="Train again when the figure is below this, its 95 % interval included."
-    )
+    below: float = Field(gt=0, lt=1, description="Train again when the whole 95 % interval is below this.")
     source: Literal["Feedback", "Estimated"] = Field(
         "Feedback",
         description="True outcomes sent to `/feedback`, or an estimate from the probabilities alone. Estimates stay"
