@@ -66,7 +66,7 @@ def find_rollout_succeeded(decision: Decision) -> Finding:
     """The version that should serve reached everyone."""
     rollout, refusal = decision.rollout, decision.refusal
     if refusal and refusal.reason in REFUSED_ON_TRAFFIC:
-        advice = f"`kubectl heart retry {decision.observed.model.name} --version {refusal.version}` tries it again"
+        advice = f"`kubectl heart retry {decision.observed.model.name} {refusal.version}` tries it again"
         return Finding("False", refusal.reason, f"Version {refusal.version}: {refusal.message}. {advice}")
     if rollout.candidate and rollout.step == "Overdue":
         advice = "It goes on trying; when spec.serving.resources or the runtime profile change, it starts anew"
