@@ -59,6 +59,20 @@ http://{{ include "heartops.name" . }}-mlflow.{{ .Release.Namespace }}.svc:5000
 {{- end -}}
 {{- end -}}
 
+{{- /* Ports of every Prometheus that the values name, as a JSON list. */ -}}
+{{- define "heartops.prometheusPorts" -}}
+{{- $urls := list .Values.monitoring.prometheusUrl -}}
+{{- range .Values.runtimes }}{{ $urls = append $urls (. | default dict).prometheusUrl }}{{ end -}}
+{{- $ports := list -}}
+{{- range compact $urls -}}
+{{- $url := urlParse . -}}
+{{- $port := last (splitList ":" $url.host) -}}
+{{- if not (regexMatch "^[0-9]+$" $port) }}{{ $port = ternary "443" "80" (eq $url.scheme "https") }}{{ end -}}
+{{- $ports = append $ports (int $port) -}}
+{{- end -}}
+{{- $ports | uniq | toJson -}}
+{{- end -}}
+
 {{- /* `true` when the operator's ServiceMonitor is wanted and the cluster knows the kind. */ -}}
 {{- define "heartops.serviceMonitor" -}}
 {{- $wanted := toString .Values.monitoring.serviceMonitor -}}
@@ -77,7 +91,10 @@ true
       "trackingUri" (include "heartops.trackingUri" $root)
       "monitoringNamespaces" $root.Values.monitoring.namespaces -}}
 {{- with $root.Values.monitoring.prometheusUrl }}{{ $_ := set $defaults "prometheusUrl" . }}{{ end -}}
-{{- mustMergeOverwrite (deepCopy $defaults) (deepCopy (last . | default dict)) | toYaml -}}
+{{- $profile := mustMergeOverwrite (deepCopy $defaults) (deepCopy (last . | default dict)) -}}
+{{- /* The operator reads the pods' metrics too. */ -}}
+{{- $_ := set $profile "monitoringNamespaces" (append ($profile.monitoringNamespaces | default list) $root.Release.Namespace | uniq) -}}
+{{- $profile | toYaml -}}
 {{- end -}}
 
 {{- /* A random value made once: what the living Secret has, else a new one; called with (list $ secret key length). */ -}}

@@ -1,5 +1,6 @@
 """What `helm template` renders is what the operator reads, is granted and admitted with."""
 
+import json
 import re
 import subprocess
 from collections.abc import Iterator
@@ -195,6 +196,42 @@ def test_service_monitor_appears_where_the_cluster_knows_the_kind() -> None:
     assert find(
         render("--api-versions", "monitoring.coreos.com/v1/ServiceMonitor"), "ServiceMonitor", "heartops-operator"
     )
+
+
+def test_dashboards_wear_the_label_that_grafanas_sidecar_looks_for() -> None:
+    found = find(render(), "ConfigMap", "heartops-dashboards")
+    assert found["metadata"]["labels"]["grafana_dashboard"] == "1"
+    boards = [json.loads(text) for text in found["data"].values()]
+    assert [board["title"] for board in boards] == ["HeartOps / Model"]
+    other = render("--set", "monitoring.dashboards.labels.dashboards=ours")
+    assert find(other, "ConfigMap", "heartops-dashboards")["metadata"]["labels"]["dashboards"] == "ours"
+    without = render("--set", "monitoring.dashboards.enabled=false")
+    assert not [d for d in without if d["metadata"]["name"] == "heartops-dashboards"]
+
+
+def egress_ports(documents: list[Manifest]) -> set[int]:
+    rules = find(documents, "NetworkPolicy", "heartops-operator")["spec"]["egress"]
+    return {port["port"] for rule in rules for port in rule["ports"]}
+
+
+def test_the_operator_may_reach_what_an_analysis_reads() -> None:
+    """The models' pods, and each Prometheus that a profile names."""
+    options = (
+        "monitoring.prometheusUrl=http://prometheus.monitoring:9090",
+        "runtimes.b.prometheusUrl=https://p.example/x",
+    )
+    named = render(*[word for option in options for word in ("--set", option)])
+    assert egress_ports(named) - egress_ports(render()) == {9090}  # 443 is open for the API server
+    assert 8080 in egress_ports(render())
+    plain = render("--set", "monitoring.prometheusUrl=http://prometheus.monitoring")
+    assert egress_ports(plain) - egress_ports(render()) == {80}
+
+
+def test_models_that_admit_few_namespaces_admit_the_operators() -> None:
+    """It asks their pods for metrics."""
+    found = profiles(render("--set", "runtimes.b.monitoringNamespaces={watchers}"))
+    assert found["default"].monitoring_namespaces == ("ops",)
+    assert found["b"].monitoring_namespaces == ("watchers", "ops")
 
 
 def test_chart_and_images_have_one_version() -> None:

@@ -1,0 +1,235 @@
+"""With a real Prometheus: every panel of the dashboard shows data, and analyses count what happened, no more."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from prometheus_client import generate_latest
+
+from heart_log.quality import wilson
+from heart_operator.analysis import MetricsReader, Question
+from heart_operator.api.heartmodel import HeartModelStatus
+from heart_operator.kinds import Kind
+from heart_operator.metrics import Metrics
+from heart_operator.plan.counts import Counts
+from heart_operator.plan.values import Manifest
+from heart_serving.answers import Answers
+from heart_serving.metrics import Exposition, ServingMetrics
+from heart_serving.outputs import OutputCounts
+from heart_serving.predictionlog.metrics import LogMetrics
+from tests.support.dashboard import DASHBOARDS, Query, Variable, filled, queries, variables
+from tests.support.kube_api import poll
+from tests.support.prometheus import Prometheus, Target, finite, running, served
+
+pytestmark = pytest.mark.api
+
+BINARY = Answers("binary", (0, 1), ("no", "yes"), 0.5)
+NOW = "2026-01-02T03:04:05Z"
+STATUS = HeartModelStatus.model_validate(
+    {
+        "serving": {"version": "6", "digest": "d", "since": NOW},
+        "candidate": {
+            "version": "7",
+            "digest": "d",
+            "since": NOW,
+            "weight": 10,
+            "actualWeight": 25,
+            "mirror": {"compared": 8, "different": 2},
+            "analysis": {
+                "time": NOW,
+                "verdict": "Passed",
+                "stable": {"requests": 300, "outputs": {"0.20": 300}},
+                "candidate": {"requests": 300, "outputs": {"0.20": 300}},
+            },
+        },
+    }
+)
+
+
+@dataclass
+class Pod:
+    """A serving pod, of which only the metrics are real."""
+
+    version: str
+    port: int = 0
+    metrics: ServingMetrics = field(init=False)
+    log: LogMetrics = field(init=False)
+    stack: ExitStack = field(default_factory=ExitStack)
+
+    def __post_init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """As a container that was just started."""
+        self.metrics = ServingMetrics("heart", self.version, {}, OutputCounts(BINARY))
+        figures = {"feedback": {"accuracy": wilson(8, 10)}}
+        labels = {"model_name": "heart", "model_version": self.version}
+        self.log = LogMetrics(labels, figures=lambda: figures)
+
+    def up(self) -> None:
+        self.port = self.stack.enter_context(
+            served(lambda: Exposition(self.metrics, self.log)(), self.port)  # the same address every time
+        )
+
+    def down(self) -> None:
+        self.stack.close()
+
+    def answer(self, code: int = 200, times: int = 1) -> None:
+        for _ in range(times):
+            self.metrics.count(code)
+            self.metrics.latency.observe(0.01)
+            self.metrics.outputs.add(np.array([[0.4, 0.6]], dtype=np.float32))
+
+
+@dataclass
+class World:
+    prometheus: Prometheus
+    stable: Pod
+    candidate: Pod
+    operator: Metrics
+
+
+@pytest.fixture(scope="module")
+def world(tools: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    stable, candidate, operator = Pod("6"), Pod("7"), Metrics()
+    operator.show("clinic", "heart", STATUS)
+    with ExitStack() as stack:
+        for pod in (stable, candidate):
+            pod.up()
+            stack.callback(pod.down)
+        port = stack.enter_context(served(lambda: generate_latest(operator.registry)))
+        targets = [
+            Target(f"127.0.0.1:{pod.port}", {"namespace": "clinic", "pod": f"heart-v{pod.version}"})
+            for pod in (stable, candidate)
+        ]
+        targets.append(Target(f"127.0.0.1:{port}", {"namespace": "heartops-system"}, honor=True))
+        folder = tmp_path_factory.mktemp("prometheus")
+        yield World(stack.enter_context(running(tools / "prometheus", folder, targets)), stable, candidate, operator)
+
+
+PANELS = [query for path in DASHBOARDS for query in queries(path)]
+
+
+@pytest.mark.parametrize("query", PANELS, ids=lambda query: f"{query.panel}: {query.legend}")
+def test_every_panel_shows_data(world: World, query: Query) -> None:
+    """During a canary with shadow traffic and feedback; a query that finds nothing then never will."""
+    expression = filled(query.expression, "clinic", "heart", "10s")
+
+    def shown() -> list[float]:
+        use(world)
+        return finite(world.prometheus.ask(expression))
+
+    assert poll(f"data for {expression}", shown, 60)
+
+
+def use(world: World) -> None:
+    """Something of everything."""
+    for pod in (world.stable, world.candidate):
+        pod.answer(200, 5)
+    world.stable.metrics.mirrored_to("7").results.update({"equal": 3, "different": 1})
+    world.operator.duration.observe(0.1)
+    world.operator.errors.inc()
+    world.operator.rollouts.labels("promoted").inc()
+
+
+@pytest.mark.parametrize(
+    "variable", [each for path in DASHBOARDS for each in variables(path)], ids=lambda each: each.name
+)
+def test_every_choice_offers_the_model(world: World, variable: Variable) -> None:
+    series = filled(variable.series, "clinic", "heart")
+    expected = {"namespace": "clinic", "model": "heart"}[variable.name]
+    assert poll(f"a choice of {variable.name}", lambda: world.prometheus.label_values(variable.label, series)) == [
+        expected
+    ]
+
+
+def test_a_version_without_an_error_shows_none_and_not_nothing(world: World) -> None:
+    query = next(query for query in PANELS if query.panel == "Errors")
+
+    def shown() -> list[float]:
+        use(world)
+        return finite(world.prometheus.ask(filled(query.expression, "clinic", "heart", "10s")))
+
+    assert poll("the error rates", shown, 30) == [0, 0]
+
+
+class NoCluster:
+    async def find(self, kind: Kind, namespace: str, selector: str) -> list[Manifest]:
+        raise AssertionError("Prometheus is to be asked")
+
+
+class Analysis:
+    """What an operator reads, look by look."""
+
+    def __init__(self, world: World) -> None:
+        self._reader = MetricsReader(NoCluster())
+        self._url = world.prometheus.url
+        self._since = datetime.now(UTC) - timedelta(hours=1)
+        self.stable, self.candidate = Counts(), Counts()
+
+    async def look(self) -> None:
+        question = Question("clinic", "heart", "6", "7", self._since)
+        found = await self._reader.sample(question, self._url, datetime.now(UTC))
+        if found.error is None:
+            self.stable, self.candidate = self.stable + found.stable, self.candidate + found.candidate
+
+    async def until(self, stable: int, candidate: int, seconds: float = 30) -> None:
+        """Look until so many requests were counted in all; one more than that is a mistake."""
+        deadline = time.monotonic() + seconds
+        while (self.stable.requests, self.candidate.requests) != (stable, candidate):
+            seen = f"{self.stable.requests} and {self.candidate.requests}"
+            assert self.stable.requests <= stable, seen
+            assert self.candidate.requests <= candidate, seen
+            assert time.monotonic() < deadline, seen
+            await asyncio.sleep(0.2)
+            await self.look()
+
+    async def close(self) -> None:
+        await self._reader.close()
+
+
+async def settled(world: World) -> None:
+    """Prometheus has, for long enough, what the pods have counted."""
+    expected = [sum(pod.metrics.codes.values()) for pod in (world.stable, world.candidate)]
+    total = 'sum by (model_version) (last_over_time(http_requests_total{model_name="heart"}[1m] offset 3s))'
+
+    def same() -> bool:
+        found = {sample["metric"]["model_version"]: float(sample["value"][1]) for sample in world.prometheus.ask(total)}
+        return [found.get("6"), found.get("7")] == expected
+
+    await asyncio.to_thread(poll, "Prometheus to have everything", same, 30)
+
+
+async def test_an_analysis_counts_what_happened_and_nothing_twice(world: World) -> None:
+    world.stable.answer(200, 1000)  # long before
+    await settled(world)
+    analysis = Analysis(world)
+    try:
+        await analysis.look()
+        first = analysis.stable.requests, analysis.candidate.requests
+        world.stable.answer(200, 30)
+        world.candidate.answer(200, 8)
+        world.candidate.answer(500, 2)
+        await analysis.until(first[0] + 30, first[1] + 10)
+        assert analysis.candidate.errors >= 2
+        assert analysis.candidate.outputs["0.60"] >= 10
+
+        world.stable.down()
+        gone = 'up{pod="heart-v6"} == 0'
+        await asyncio.to_thread(poll, "Prometheus to miss the pod", lambda: world.prometheus.ask(gone), 30)
+        world.candidate.answer(200, 5)
+        world.stable.answer(200, 7)
+        world.stable.up()
+        await analysis.until(first[0] + 37, first[1] + 15)
+
+        world.candidate.begin()
+        world.candidate.answer(200, 4)
+        await analysis.until(first[0] + 37, first[1] + 19)
+    finally:
+        await analysis.close()
