@@ -44,7 +44,8 @@ def test_rights_bounds_and_network_are_a_trainings(case):
 
 def test_the_job_can_be_found_by_its_version_and_told_from_a_training(case):
     assert case.evaluation_job["metadata"]["labels"][Label.MODEL_VERSION] == "8"
-    assert evaluated_version(EVALUATION_TRIGGER) == "8"
+    for trigger in (EVALUATION_TRIGGER, "evaluate-8-0a1b-v7", "evaluate-8-0a1b-4e5f", "evaluate-8-0a1b-v7-4e5f"):
+        assert evaluated_version(trigger) == "8"
     for trigger in ("1a2b3c4d", "1a2b3c4d-5e6f7a8b", "evaluate", "evaluate-x-1a2b", "evaluate-08-1a2b", ""):
         assert evaluated_version(trigger) is None
 

@@ -8,9 +8,9 @@ import pytest
 
 from heart_operator.api.handover import EvaluationRequest, TrainingFailure, TrainingResult
 from heart_operator.api.heartmodel import CommandStatus, HeartModel, RejectedStatus, TrainingStatus
-from heart_operator.api.names import evaluated_version
-from heart_operator.plan.evaluation import EvaluationPlan, plan_evaluation, without_outdated
-from heart_operator.plan.measured import is_current
+from heart_operator.api.names import Label, evaluated_version
+from heart_operator.plan.evaluation import EvaluationPlan, plan_evaluation
+from heart_operator.plan.measured import is_current, is_remembered, without_outdated
 from heart_operator.plan.rejections import tag_of, with_rejection
 from heart_operator.plan.values import ObjectKey, Observed, RegisteredVersion, Registry, TrainingJob, VersionDeployment
 from heart_operator.plan.versions import Version, of_training
@@ -44,7 +44,7 @@ class Scene:
             profiles=("default",),
             jobs=(),
             deployments=self.deployments,
-            children={},
+            children=service(self.stable),
             registry=Registry(claimed_by="clinic/heart", versions=self.versions),
             kinds=MONITORING,
         )
@@ -91,6 +91,14 @@ class Scene:
 
     def set_status(self, **fields: Any) -> None:
         self.model = self.model.model_copy(update={"status": self.model.status.model_copy(update=fields)})
+
+
+def service(stable: Version | None) -> dict[ObjectKey, Any]:
+    """What serves is read from its selector."""
+    if stable is None:
+        return {}
+    selector = {"selector": {Label.MODEL_VERSION: stable.version}}
+    return {ObjectKey("v1", "Service", "heart"): {"metadata": {"name": "heart"}, "spec": selector}}
 
 
 def by_hand(version: str, created: int = 1_760_000_000_000, rejected: str | None = None) -> RegisteredVersion:
@@ -185,9 +193,9 @@ def test_another_question_is_asked_anew(change: dict[str, Any]) -> None:
     scene = measured()
     assert scene.known
     before = of_training(scene.known)
-    assert is_current(scene.observed, before, STABLE)
+    assert is_current(scene.observed, before)
     scene.change_spec(**change)
-    assert not is_current(scene.observed, before, STABLE)
+    assert not is_current(scene.observed, before)
     scene.look()
     assert len(scene.requests) == 2
 
@@ -202,7 +210,7 @@ def test_a_comparison_with_another_version_than_serves_is_made_anew() -> None:
     scene = measured()
     assert scene.known
     scene.stable = Version("9", sha("9"))
-    assert not is_current(scene.observed, of_training(scene.known), scene.stable)
+    assert not is_current(scene.observed, of_training(scene.known))
     scene.look()
     assert scene.requests[-1].serving == scene.stable.reference
 
@@ -215,7 +223,7 @@ def test_a_registered_model_that_was_made_anew_has_other_versions_of_the_same_nu
 
 
 def test_a_trained_version_is_not_this_rooms_concern() -> None:
-    assert is_current(measured().observed, STABLE, None)
+    assert is_current(measured().observed, STABLE)
 
 
 def test_the_first_version_of_a_model_is_compared_with_nothing() -> None:
@@ -224,9 +232,9 @@ def test_the_first_version_of_a_model_is_compared_with_nothing() -> None:
     assert scene.requests[0].serving is None
 
 
-def test_a_version_is_not_compared_with_itself() -> None:
-    """What serves has lost its digests: it is measured so that the gate knows it again."""
-    scene = Scene(stable=Version("8", ""))
+@pytest.mark.parametrize("stable", [Version("8", sha("8")), Version("7", "")])
+def test_nothing_is_compared_with_itself_or_with_what_nobody_knows(stable: Version) -> None:
+    scene = Scene(stable=stable)
     scene.look()
     assert scene.requests[0].serving is None
 
@@ -248,7 +256,7 @@ def test_a_refusal_is_said_once_and_stands() -> None:
     for _ in range(3):
         assert scene.look().refused == entry
     assert len(scene.requests) == 1
-    assert without_outdated(scene.observed, (entry,), STABLE) == (entry,)
+    assert without_outdated(scene.observed, (entry,)) == (entry,)
 
 
 def test_refusals_of_two_versions_do_not_replace_each_other() -> None:
@@ -274,6 +282,25 @@ def test_the_registrys_tag_remembers_when_status_and_job_are_gone() -> None:
     assert plan.refused.gates_hash == entry.gates_hash
 
 
+def test_the_registry_remembers_more_than_the_status_has_room_for() -> None:
+    scene = refused()
+    (entry,) = scene.model.status.rejected
+    assert not is_remembered(scene.observed, "8")
+    scene.versions["8"] = by_hand("8", rejected=tag_of(entry))
+    assert is_remembered(scene.observed, "8")
+    assert not is_remembered(scene.observed, "9")
+    scene.command("retry", "8")
+    assert not is_remembered(scene.observed, "8")
+
+
+def test_who_serves_does_not_matter_to_what_cannot_be_served() -> None:
+    scene = refused()
+    scene.stable = Version("9", sha("9"))
+    assert without_outdated(scene.observed, scene.model.status.rejected)
+    assert scene.look().create == ()
+    assert len(scene.requests) == 1
+
+
 def test_a_tag_of_another_question_is_no_refusal() -> None:
     scene = Scene()
     scene.versions["8"] = by_hand("8", rejected="NotServable:evaluate-8-00000000")
@@ -284,7 +311,7 @@ def test_a_tag_of_another_question_is_no_refusal() -> None:
 def test_another_contract_forgives(change: dict[str, Any]) -> None:
     scene = refused()
     scene.change_spec(**change)
-    assert without_outdated(scene.observed, scene.model.status.rejected, STABLE) == ()
+    assert without_outdated(scene.observed, scene.model.status.rejected) == ()
     assert scene.look().create
 
 
@@ -292,7 +319,7 @@ def test_other_refusals_are_left_alone() -> None:
     entry = RejectedStatus(
         version="8", digest=sha("8"), reason="GateFailed", gates_hash="g", message="m", time="2026-01-01T00:00:00Z"
     )
-    assert without_outdated(Scene().observed, (entry,), STABLE) == (entry,)
+    assert without_outdated(Scene().observed, (entry,)) == (entry,)
 
 
 # --- failures that may pass ---------------------------------------------------------------------------
@@ -341,6 +368,44 @@ def test_a_persons_retry_measures_once_more() -> None:
         assert plan.status
         assert plan.status.phase == "Succeeded"
     assert len(scene.requests) == 2
+
+
+def test_a_retry_runs_on_though_the_command_was_replaced() -> None:
+    scene = Scene()
+    scene.look()
+    scene.end(why="Evicted")
+    scene.look()
+    scene.command("retry", "8")
+    scene.look()
+    scene.command("pause", "")
+    for known in (scene.known, None):
+        scene.known = known
+        plan = scene.look()
+        assert plan.create == plan.delete == ()
+        assert scene.running()
+
+
+def test_a_refusal_from_before_a_retry_has_fallen() -> None:
+    scene = refused()
+    scene.command("retry", "8")
+    assert without_outdated(scene.observed, scene.model.status.rejected) == ()
+
+
+def test_a_success_outlives_its_job_though_the_failure_before_does_too() -> None:
+    scene = Scene()
+    scene.look()
+    scene.end(why="Evicted")
+    scene.look()
+    scene.command("retry", "8")
+    scene.look()
+    last = scene.running()
+    assert last
+    del scene.jobs[last.name]
+    scene.deployments, scene.known = (deployment(last.trigger),), None
+    scene.command("pause", "")
+    status = scene.look().status
+    assert status
+    assert status.phase == "Succeeded"
 
 
 def test_a_second_retry_is_another_one() -> None:

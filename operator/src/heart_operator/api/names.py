@@ -9,7 +9,7 @@ FIELD_MANAGER = "heartops"
 PART_OF = "heartops"
 APPLICATION = "heartmodel"
 RUNTIME_SECRET = "heartops-runtime"  # noqa: S105  the Secret's fixed name, not a secret
-EVALUATE = re.compile(r"evaluate-([1-9][0-9]*)-[0-9a-f]+(-[0-9a-f]+)?")
+EVALUATE = re.compile(r"evaluate-([1-9][0-9]*)-[0-9a-f]+(-v[0-9]+)?(-[0-9a-f]+)?")
 """The trigger of an evaluation Job; every other trigger is a training's."""
 
 
@@ -70,6 +70,7 @@ class Reason:
     GATE_PASSED = "GatePassed"
     GATE_FAILED = "GateFailed"
     INSUFFICIENT_EVIDENCE = "InsufficientEvidence"
+    EVALUATING = "Evaluating"
     EVALUATION_UNREADABLE = "EvaluationUnreadable"
     NOT_SERVABLE = "NotServable"
     NO_CANDIDATE = "NoCandidate"

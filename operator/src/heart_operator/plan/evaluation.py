@@ -7,10 +7,10 @@ from datetime import datetime
 from heart_operator.api.heartmodel import RejectedStatus, TrainingStatus
 from heart_operator.api.names import Reason, evaluated_version
 from heart_operator.manifests.evaluation_job import build_evaluation_job
-from heart_operator.plan.measured import answers, find_record, is_lost, job_name, question, wanted_trigger
+from heart_operator.plan.measured import comparison, find_record, is_lost, job_name, newest_first, retried
 from heart_operator.plan.rejections import reject
 from heart_operator.plan.times import written
-from heart_operator.plan.values import Manifest, ObjectKey, Observed, TrainingJob
+from heart_operator.plan.values import Manifest, ObjectKey, Observed, RegisteredVersion, TrainingJob
 from heart_operator.plan.versions import Version
 
 KEPT_JOBS = 3
@@ -46,14 +46,12 @@ def plan_evaluation(
     registered = observed.registry.versions.get(version)
     if registered is None or observed.registry.error:
         return EvaluationPlan(known, delete=keys(superseded(jobs, "")) if may_start and not version else ())
-    trigger = wanted_trigger(observed, jobs, known, registered, stable)
-    status = find_record(observed, jobs, known, registered, trigger)
-    if not may_start:
-        return EvaluationPlan(status, refusal(observed, status, now))
+    record = find_record(observed, jobs, known, registered)
+    trigger = record.trigger if record else new_trigger(observed, registered)
     others = superseded(jobs, trigger)
-    if others:
-        return EvaluationPlan(status, refusal(observed, status, now), delete=keys(others))
-    status = status or started(observed, trigger, now)
+    if not may_start or others:
+        return EvaluationPlan(record, refusal(observed, record, now), delete=keys(others) if may_start else ())
+    status = record or started(observed, trigger, now)
     return EvaluationPlan(
         status,
         refusal(observed, status, now),
@@ -62,16 +60,9 @@ def plan_evaluation(
     )
 
 
-def without_outdated(
-    observed: Observed, rejected: tuple[RejectedStatus, ...], stable: Version | None
-) -> tuple[RejectedStatus, ...]:
-    """Less the refusals as NotServable that were spoken for another contract, or another version of this number."""
-    return tuple(entry for entry in rejected if entry.reason != Reason.NOT_SERVABLE or holds(observed, entry, stable))
-
-
-def holds(observed: Observed, entry: RejectedStatus, stable: Version | None) -> bool:
-    registered = observed.registry.versions.get(entry.version)
-    return registered is None or answers(entry.gates_hash or "", question(observed.model, registered, stable))
+def new_trigger(observed: Observed, registered: RegisteredVersion) -> str:
+    retry = retried(observed, registered.version)
+    return "-".join(filter(None, (comparison(observed, registered), retry)))
 
 
 def refusal(observed: Observed, status: TrainingStatus | None, now: datetime) -> RejectedStatus | None:
@@ -118,8 +109,7 @@ def superseded(jobs: Iterable[TrainingJob], trigger: str) -> list[TrainingJob]:
 
 def surplus(jobs: Iterable[TrainingJob], trigger: str) -> list[TrainingJob]:
     """Finished Jobs beyond the newest three."""
-    newest_first = sorted(jobs, key=lambda job: (job.created, job.name), reverse=True)
-    return [job for job in newest_first[KEPT_JOBS:] if job.trigger != trigger and job.phase != "Running"]
+    return [job for job in newest_first(jobs)[KEPT_JOBS:] if job.trigger != trigger and job.phase != "Running"]
 
 
 def keys(jobs: Iterable[TrainingJob]) -> tuple[ObjectKey, ...]:

@@ -1,73 +1,124 @@
 """What Jobs of ours have measured of versions that somebody registered by hand.
 
-The trigger of such a Job says what was asked: `evaluate-<version>-<hash>[-<hash of a person's retry>]`. The first hash
-covers the registration, the spec's question and the version to compare with. What was measured for another question
-counts for nothing.
+The trigger of such a Job says what was asked: `evaluate-<version>-<hash>[-v<other version>][-<hash of a retry>]`. The
+hash covers the registration and the spec's question; the other version is the one that served, for the comparison.
+What was measured for another question counts for nothing.
 """
 
 from collections.abc import Iterable
 
-from heart_operator.api.heartmodel import HeartModel, TrainingStatus
+from heart_operator.api.heartmodel import RejectedStatus, TrainingStatus
 from heart_operator.api.names import Reason, evaluated_version, evaluation_job_name, evaluation_trigger, short_hash
 from heart_operator.plan.failures import failure_of
 from heart_operator.plan.times import written
 from heart_operator.plan.triggers import spec_trigger
 from heart_operator.plan.values import Observed, RegisteredVersion, TrainingJob
-from heart_operator.plan.versions import Version
+from heart_operator.plan.versions import Version, serving_version_name
 
 AGAIN = "`kubectl heart retry` measures the version again, and so does a change of the spec's data or contract"
+TAG = f"{Reason.NOT_SERVABLE}:"
+"""How `rejections.tag_of` begins for such a refusal; the trigger follows."""
 
 
-def question(model: HeartModel, registered: RegisteredVersion, stable: Version | None) -> str:
-    """What has to be answered: the trigger without a person's retry."""
-    against = stable.version if stable else ""
-    return evaluation_trigger(registered.version, str(registered.created), spec_trigger(model), against)
+# --- questions ------------------------------------------------------------------------------------------
+
+
+def question(observed: Observed, registered: RegisteredVersion) -> str:
+    """What has to be answered, whoever serves: enough for whether the version can be served at all."""
+    return evaluation_trigger(registered.version, str(registered.created), spec_trigger(observed.model))
+
+
+def comparison(observed: Observed, registered: RegisteredVersion) -> str:
+    """The question with the version to compare with, if another one serves."""
+    serving = serving_version_name(observed)
+    asked = question(observed, registered)
+    return f"{asked}-v{serving}" if serving and serving != registered.version else asked
+
+
+def retried(observed: Observed, version: str) -> str:
+    """The hash of a person's wish to try this version again; empty: there is none."""
+    command = observed.model.status.command
+    asked = command is not None and command.done and (command.action, command.version) == ("retry", version)
+    return short_hash(command.id) if command and asked else ""
 
 
 def answers(trigger: str, asked: str) -> bool:
     return trigger == asked or trigger.startswith(f"{asked}-")
 
 
-def is_current(observed: Observed, version: Version, stable: Version | None) -> bool:
+# --- what counts ----------------------------------------------------------------------------------------
+
+
+def is_current(observed: Observed, version: Version) -> bool:
     """Whether what a Job of ours measured of this version is what would be asked today; True for a trained version."""
     registered = observed.registry.versions.get(version.version)
     if registered is None or evaluated_version(version.trigger) is None:
         return True
-    return answers(version.trigger, question(observed.model, registered, stable))
+    return answers(version.trigger, comparison(observed, registered))
 
 
-def wanted_trigger(
-    observed: Observed,
-    jobs: tuple[TrainingJob, ...],
-    known: TrainingStatus | None,
-    registered: RegisteredVersion,
-    stable: Version | None,
-) -> str:
-    """A measurement that succeeded counts for good; after a failure a person's retry asks for another one."""
-    asked = question(observed.model, registered, stable)
-    past = [record for record in records(observed, jobs, known) if answers(record.trigger, asked)]
-    done = [record.trigger for record in past if record.phase == "Succeeded"]
-    wanted = f"{asked}-{retry}" if (retry := retried(observed.model, registered.version)) else asked
-    open_ = [record.trigger for record in past if record.trigger == wanted or wanted == asked]
-    return next(iter(done + open_), wanted)
+def without_outdated(observed: Observed, rejected: tuple[RejectedStatus, ...]) -> tuple[RejectedStatus, ...]:
+    """Less the refusals as NotServable that were spoken for another contract, another version of this number, or before
+    a person's retry."""
+    return tuple(entry for entry in rejected if entry.reason != Reason.NOT_SERVABLE or stands(observed, entry))
 
 
-def retried(model: HeartModel, version: str) -> str:
-    """The hash of a person's wish to try this version again; empty: there is none."""
-    command = model.status.command
-    asked = command is not None and command.done and (command.action, command.version) == ("retry", version)
-    return short_hash(command.id) if command and asked else ""
+def stands(observed: Observed, entry: RejectedStatus) -> bool:
+    registered = observed.registry.versions.get(entry.version)
+    return registered is None or refuses(observed, registered, entry.gates_hash or "")
+
+
+def is_remembered(observed: Observed, version: str) -> bool:
+    """Whether the registry's tag says NotServable for today's question: there may be more such versions than the
+    status has room for."""
+    registered = observed.registry.versions.get(version)
+    trigger = tagged(registered) if registered else None
+    return bool(registered and trigger and refuses(observed, registered, trigger))
+
+
+def refuses(observed: Observed, registered: RegisteredVersion, trigger: str) -> bool:
+    """Whether NotServable in answer to `trigger` still holds."""
+    retry = retried(observed, registered.version)
+    return answers(trigger, question(observed, registered)) and (not retry or trigger.endswith(f"-{retry}"))
+
+
+def tagged(registered: RegisteredVersion) -> str | None:
+    """The trigger in the tag of a version that was refused as NotServable; tags are only ever used to refuse."""
+    tag = registered.rejected or ""
+    return tag.removeprefix(TAG) if tag.startswith(TAG) else None
+
+
+# --- records --------------------------------------------------------------------------------------------
+
+
+def find_record(
+    observed: Observed, jobs: tuple[TrainingJob, ...], known: TrainingStatus | None, registered: RegisteredVersion
+) -> TrainingStatus | None:
+    """What is known of today's question: a measurement that succeeded, else what became of the newest."""
+    found = [record for record in records(observed, jobs, known, registered) if counts(observed, registered, record)]
+    if done := [record for record in found if record.phase == "Succeeded"]:
+        return done[0]
+    newest = [record for record in found if record.trigger == found[0].trigger]
+    # A record says Running until it has heard of its Job's end.
+    return min(newest, key=lambda record: record.phase == "Running", default=None)
+
+
+def counts(observed: Observed, registered: RegisteredVersion, record: TrainingStatus) -> bool:
+    if record.reason == Reason.NOT_SERVABLE:
+        return refuses(observed, registered, record.trigger)
+    retry = retried(observed, registered.version)
+    if record.phase == "Failed" and retry and not record.trigger.endswith(f"-{retry}"):
+        return False
+    return answers(record.trigger, comparison(observed, registered))
 
 
 def records(
-    observed: Observed, jobs: tuple[TrainingJob, ...], known: TrainingStatus | None
+    observed: Observed, jobs: tuple[TrainingJob, ...], known: TrainingStatus | None, registered: RegisteredVersion
 ) -> Iterable[TrainingStatus]:
-    """What is known of measurements, newest first: the record, the Jobs, Deployments whose Job is gone."""
+    """All that is left of measurements: the record, Jobs (newest first), Deployments, the registry's memory."""
     if known:
         yield known
-    for job in sorted(jobs, key=lambda job: (job.created, job.name), reverse=True):
-        if not is_lost(job):
-            yield of_job(job)
+    yield from (of_job(job) for job in newest_first(jobs) if not is_lost(job))
     for entry in observed.deployments:
         if evaluated_version(entry.trigger) and entry.evaluation_sha256:
             yield TrainingStatus(
@@ -79,34 +130,13 @@ def records(
                 artifact_sha256=entry.digest,
                 evaluation_sha256=entry.evaluation_sha256,
             )
-
-
-def find_record(
-    observed: Observed,
-    jobs: tuple[TrainingJob, ...],
-    known: TrainingStatus | None,
-    registered: RegisteredVersion,
-    trigger: str,
-) -> TrainingStatus | None:
-    """The record once it is final, else what the Job says, else the registry's memory of a refusal."""
-    found = [record for record in records(observed, jobs, known) if record.trigger == trigger]
-    final = [record for record in found if record.phase != "Running"]
-    return next(iter(final or found), of_tag(observed, trigger) if is_tagged(registered, trigger) else None)
-
-
-def is_tagged(registered: RegisteredVersion, trigger: str) -> bool:
-    """Whether the registry remembers that this question was answered with NotServable (`rejections.tag_of`)."""
-    return registered.rejected == f"{Reason.NOT_SERVABLE}:{trigger}"
+    if trigger := tagged(registered):
+        yield of_tag(observed, trigger)
 
 
 def of_job(job: TrainingJob) -> TrainingStatus:
-    status = TrainingStatus(
-        job=job.name,
-        trigger=job.trigger,
-        phase=job.phase,
-        started_at=written(job.created),
-        version=evaluated_version(job.trigger),
-    )
+    version, started = evaluated_version(job.trigger), written(job.created)
+    status = TrainingStatus(job=job.name, trigger=job.trigger, phase=job.phase, started_at=started, version=version)
     if job.phase == "Running":
         return status
     ended = {"finished_at": written(job.finished or job.created)}
@@ -119,7 +149,7 @@ def of_job(job: TrainingJob) -> TrainingStatus:
 
 
 def of_tag(observed: Observed, trigger: str) -> TrainingStatus:
-    """A refusal that survived the loss of status and Job; tags are only ever used to refuse."""
+    """A refusal that survived the loss of status and Job."""
     return TrainingStatus(
         job=job_name(observed, trigger),
         trigger=trigger,
@@ -128,6 +158,10 @@ def of_tag(observed: Observed, trigger: str) -> TrainingStatus:
         reason=Reason.NOT_SERVABLE,
         message=f"it was refused before, says its tag in the registry. {AGAIN}",
     )
+
+
+def newest_first(jobs: Iterable[TrainingJob]) -> list[TrainingJob]:
+    return sorted(jobs, key=lambda job: (job.created, job.name), reverse=True)
 
 
 def is_lost(job: TrainingJob) -> bool:
