@@ -91,11 +91,35 @@ GOOD = {
         "spec.serving.resources": {"requests": {"cpu": 1, "memory": "0.5Gi"}, "limits": {"cpu": "1500m"}}
     },
     "ingress": {"spec.serving.ingress": {"host": "*.heart.example.org", "className": "nginx", "tlsSecretName": "tls"}},
+    "a version by number": {"spec.version": 7},
+    "a version by number as text": {"spec.version": "7"},
+    "a version by alias": {"spec.version": "@champion"},
+    "all traffic at once": {"spec.rollout.steps": []},
+    "a pause without end": {"spec.rollout.steps": [{"setWeight": 5}, {"pause": {}}]},
+    "a route": {"spec.serving.route": {"gateway": {"name": "public"}, "hostnames": ["heart.example.org"]}},
     "256 features": {"spec.features": [{"name": f"f{i}", "type": "boolean"} for i in range(256)]},
     "the longest name": {"metadata.name": "a" * 63},
 }
 
 BAD = {
+    # what serves
+    "a version of none": ({"spec.version": 0}, "spec.version"),
+    "a version by a word": ({"spec.version": "newest"}, "spec.version"),
+    "an alias of the operator": ({"spec.version": "@serving"}, "spec.version"),
+    "an unknown approval": ({"spec.approval": "Sometimes"}, "spec.approval"),
+    # rollout
+    "a step that does nothing": ({"spec.rollout.steps": [{}]}, "spec.rollout.steps[0]"),
+    "a step that does two things": (
+        {"spec.rollout.steps": [{"setWeight": 5, "pause": {}}]},
+        "spec.rollout.steps[0]",
+    ),
+    "all of the traffic as a step": ({"spec.rollout.steps": [{"setWeight": 100}]}, "spec.rollout.steps[0].setWeight"),
+    "a pause of no time": (
+        {"spec.rollout.steps": [{"pause": {"duration": "0s"}}]},
+        "spec.rollout.steps[0].pause.duration",
+    ),
+    "more than all mirrored": ({"spec.rollout.mirror.percent": 101}, "spec.rollout.mirror.percent"),
+    "an unknown end of evidence": ({"spec.rollout.analysis.onInconclusive": "Pray"}, "spec.rollout.analysis"),
     # dataset
     "no dataset": ({"spec.dataset": GONE}, "spec.dataset"),
     "unknown scheme": ({"spec.dataset.uri": "file:///etc/passwd"}, "spec.dataset.uri"),
@@ -321,7 +345,24 @@ def test_shows_every_default(kubectl):
         "timeoutSeconds": 3600,
         "backoffLimit": 2,
     }
-    assert spec["rollout"] == {"readyDeadline": "60s", "rollbackWindow": "1h", "historyLimit": 10}
+    assert (spec["version"], spec["approval"]) == ("latest", "Automatic")
+    assert spec["rollout"] == {
+        "steps": [{"setWeight": 10}, {"pause": {"duration": "5m"}}, {"setWeight": 50}, {"pause": {"duration": "5m"}}],
+        "mirror": {"percent": 0},
+        "analysis": {
+            "interval": "30s",
+            "minRequests": 100,
+            "failureLimit": 2,
+            "maxErrorRate": 0.02,
+            "maxLatencyP95": "500ms",
+            "maxPredictionShift": 0.25,
+            "onInconclusive": "Hold",
+        },
+        "readyDeadline": "60s",
+        "progressDeadline": "30m",
+        "rollbackWindow": "1h",
+        "historyLimit": 10,
+    }
     assert spec["monitoring"] == {
         "serviceMonitor": True,
         "alerts": {

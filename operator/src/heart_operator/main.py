@@ -19,6 +19,7 @@ import kopf
 from kubernetes.aio import client
 from kubernetes.aio.config.config_exception import ConfigException
 
+from heart_operator.analysis import MetricsReader
 from heart_operator.cluster import ApiError, Cluster, load_configuration
 from heart_operator.endpoints import HttpServer, build_app
 from heart_operator.handlers import SETTLE, build_registry, build_settings, use_credentials
@@ -69,7 +70,8 @@ class Operator:
         self._cluster.may_write = lambda: self._lease.held
         self._registry = RegistryReader(connect, clock=clock, max_age=settings.registry_seconds)
         self._queue = WorkQueue[ModelKey](clock=clock, on_depth=self.metrics.depth.set)
-        self._observer = Observer(self._cluster, self._registry, lambda: self._profiles.current, clock)
+        self._answers = MetricsReader(self._cluster)
+        self._observer = Observer(self._cluster, self._registry, lambda: self._profiles.current, clock, self._answers)
         self._registry.on_change = self._look_at_registered
         self._reconciler = Reconciler(
             self._observer,
@@ -93,6 +95,7 @@ class Operator:
             await self._lease.release()
             await self.http.stop()
             self._registry.close()
+            await self._answers.close()
             await self._elections.close()
             await self._cluster.close()
 

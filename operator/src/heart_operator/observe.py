@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
+from heart_operator.analysis import MetricsReader, Question
 from heart_operator.api.heartmodel import HeartModel
 from heart_operator.api.names import Component, Label, evaluated_version
 from heart_operator.api.profile import RuntimeProfile
@@ -27,8 +29,17 @@ from heart_operator.parse import (
     parse_job,
     parse_model,
 )
+from heart_operator.plan.looks import has_traffic, is_look_due, last_look
 from heart_operator.plan.selection import select_version
-from heart_operator.plan.values import Manifest, ObjectKey, Observed, Registry, TrainingJob, VersionDeployment
+from heart_operator.plan.values import (
+    AnalysisSample,
+    Manifest,
+    ObjectKey,
+    Observed,
+    Registry,
+    TrainingJob,
+    VersionDeployment,
+)
 from heart_operator.registry import EvaluationRef, RegistryReader
 
 KINDS_MAX_AGE = 60.0
@@ -70,8 +81,10 @@ class Observer:
         registry: RegistryReader,
         profiles: Callable[[], Mapping[str, RuntimeProfile]],
         clock: Callable[[], float],
+        metrics: MetricsReader | None = None,
     ) -> None:
         self._cluster = cluster
+        self._metrics = metrics or MetricsReader(cluster)
         self._registry = registry
         self._profiles = profiles
         self._clock = clock
@@ -84,6 +97,7 @@ class Observer:
             raw = await self._cluster.get(HEART_MODEL, key.namespace, key.name)
         except NotFound:
             self._registered.pop(key, None)
+            self._metrics.forget(key.namespace, key.name)
             return None
         if "deletionTimestamp" in raw["metadata"]:
             return None
@@ -116,7 +130,23 @@ class Observer:
             registry=Registry(),
             kinds=kinds,
         )
-        return replace(observed, registry=await self._registry_view(observed))
+        registry, sample = await asyncio.gather(self._registry_view(observed), self._look(observed, datetime.now(UTC)))
+        return replace(observed, registry=registry, sample=sample)
+
+    async def _look(self, observed: Observed, now: datetime) -> AnalysisSample | None:
+        """At the traffic, when that is due."""
+        model, serving, last = observed.model, observed.model.status.serving, last_look(observed.model)
+        if serving is None or last is None or model.spec.suspend or not is_look_due(model, now):
+            return None
+        candidate = model.status.candidate
+        question = Question(
+            namespace=model.namespace,
+            model=model.name,
+            stable=serving.version,
+            candidate=candidate.version if candidate and has_traffic(model, candidate) else None,
+            since=last,
+        )
+        return await self._metrics.sample(question, observed.profile.prometheus_url if observed.profile else None, now)
 
     async def _children(self, model: HeartModel, kinds: frozenset[str]) -> dict[ObjectKey, Manifest]:
         """Living objects that carry the model's label and are owned by this very model."""

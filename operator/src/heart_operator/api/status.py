@@ -184,6 +184,9 @@ class HeartModelStatus(FrozenLenient):
     previous: PreviousStatus | None = None
     rejected: tuple[RejectedStatus, ...] = Field((), description="Versions that are not served, and why.")
     training: TrainingStatus | None = None
+    evaluation: TrainingStatus | None = Field(
+        None, description="The newest measurement of a version that somebody registered by hand."
+    )
     history: tuple[HistoryEntry, ...] = Field((), description="Versions that served, newest first.")
     command: CommandStatus | None = None
     wanted_version: str | None = Field(None, description="spec.version that was acted on last.")

@@ -20,6 +20,7 @@ REASONS = {
     Reason.GATE_PASSED: "Every check passed.",
     Reason.GATE_FAILED: "A check failed: the version is in `status.rejected`, and what served goes on serving.",
     Reason.INSUFFICIENT_EVIDENCE: "The data cannot support a verdict, and `onInsufficientEvidence` is Hold.",
+    Reason.EVALUATING: "A Job measures a version that somebody registered by hand.",
     Reason.EVALUATION_UNREADABLE: "The evaluation could not be read, or is not the one that the Job sealed.",
     Reason.NOT_SERVABLE: "A version registered by hand is no HeartOps model of this contract; the message says why.",
     Reason.NO_CANDIDATE: "There is no version to judge.",

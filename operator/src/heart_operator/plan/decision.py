@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from heart_operator.api.heartmodel import RejectedStatus
+from heart_operator.plan.evaluation import EvaluationPlan
 from heart_operator.plan.gates import GateReport, gates_hash
 from heart_operator.plan.obstacles import Obstacle
 from heart_operator.plan.rejections import find_rejection
@@ -22,6 +23,7 @@ class Decision:
     now: datetime
     obstacle: Obstacle | None
     training: TrainingPlan
+    evaluation: EvaluationPlan
     selection: Selection
     gate: GateReport | None
     rollout: Rollout
@@ -43,11 +45,15 @@ class Decision:
     @property
     def refusal(self) -> RejectedStatus | None:
         """Why the newest version is not the one that serves, when it was refused."""
-        stable = self.rollout.stable
-        if self.newest is None or (stable and stable.version == self.newest.version):
+        stable, wanted = self.rollout.stable, self.newest or self.unmeasured
+        if wanted is None or (stable and stable.version == wanted.version):
             return None
-        gates = gates_hash(self.observed.model.spec.gates)
-        return find_rejection(self.rollout.rejected, self.newest, gates)
+        return find_rejection(self.rollout.rejected, wanted, gates_hash(self.observed.model.spec.gates))
+
+    @property
+    def unmeasured(self) -> Version | None:
+        """A version that should serve, of whose bytes nothing is known yet."""
+        return Version(self.selection.unknown, "") if self.selection.unknown else None
 
     def has_obstacle(self, *reasons: str) -> bool:
         return self.obstacle is not None and self.obstacle.reason in reasons

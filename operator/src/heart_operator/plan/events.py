@@ -12,6 +12,8 @@ TOLD = {
         Reason.GATE_FAILED,
         Reason.INSUFFICIENT_EVIDENCE,
         Reason.EVALUATION_UNREADABLE,
+        Reason.EVALUATING,
+        Reason.NOT_SERVABLE,
     },
     Condition.ROLLOUT_SUCCEEDED: {
         Reason.ROLLING_OUT,

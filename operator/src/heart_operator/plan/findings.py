@@ -81,6 +81,9 @@ def find_progressing(decision: Decision) -> Finding:
         return Finding("True", Reason.TRAINING_STARTED, find_trained(decision).message)
     if decision.rollout.candidate:
         return progress_of_candidate(decision) or find_gate_passed(decision)
+    if decision.unmeasured and not refusal:
+        measured = find_gate_passed(decision)
+        return measured._replace(status="True") if measured.status == "Unknown" else measured
     if decision.selection.why:
         return Finding("False", Reason.VERSION_NOT_FOUND, f"spec.version: {decision.selection.why}")
     if training and training.phase == "Failed":
@@ -115,6 +118,8 @@ def untrained(decision: Decision) -> Finding:
 def find_gate_passed(decision: Decision) -> Finding:
     """The newest version meets the gates of the spec."""
     newest, gate, refusal = decision.newest, decision.gate, decision.refusal
+    if newest is None and decision.unmeasured:
+        return find_evaluated(decision, decision.unmeasured.version)
     if newest is None:
         return Finding("Unknown", Reason.NO_CANDIDATE, "No version has been trained yet")
     name = f"Version {newest.version}: "
@@ -128,6 +133,19 @@ def find_gate_passed(decision: Decision) -> Finding:
         return Finding("False", Reason.GATE_FAILED, name + gate.message)
     advice = f"Train on more data, change spec.gates (onInsufficientEvidence: Pass lets it through), or {RETRAIN}"
     return Finding("Unknown", Reason.INSUFFICIENT_EVIDENCE, f"{name}{gate.message}. {advice}")
+
+
+def find_evaluated(decision: Decision, version: str) -> Finding:
+    """Of a version that somebody registered by hand, before its gate."""
+    name, status, refusal = f"Version {version}", decision.evaluation.status, decision.refusal
+    if refusal:
+        return Finding("False", refusal.reason, f"{name}: {refusal.message}")
+    if decision.obstacle:
+        return Finding("Unknown", decision.obstacle.reason, decision.obstacle.message)
+    if status and status.version == version and status.phase == "Failed":
+        return Finding("False", status.reason or Reason.TRAINING_FAILED, f"{name}: {status.message}")
+    job = f"; see kubectl logs job/{status.job}" if status else ""
+    return Finding("Unknown", Reason.EVALUATING, f"{name} was registered by hand: a Job measures it first{job}")
 
 
 def unjudged(decision: Decision, name: str) -> Finding:

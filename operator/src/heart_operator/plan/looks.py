@@ -17,10 +17,14 @@ def is_look_due(model: HeartModel, now: datetime) -> bool:
 
 
 def next_look(model: HeartModel) -> datetime | None:
-    """None: nothing is to be looked at. The epoch's beginning: at once."""
-    interval = timedelta(seconds=seconds(model.spec.rollout.analysis.interval))
-    lasts = [*last_of_candidate(model), *last_of_watch(model)]
-    return min((read(last) + interval for last in lasts), default=None)
+    """None: nothing is to be looked at."""
+    last = last_look(model)
+    return last + timedelta(seconds=seconds(model.spec.rollout.analysis.interval)) if last else None
+
+
+def last_look(model: HeartModel) -> datetime | None:
+    """The last one, or the moment from which on there was something to see."""
+    return min(map(read, (*last_of_candidate(model), *last_of_watch(model))), default=None)
 
 
 def look_after(model: HeartModel, now: datetime) -> datetime | None:

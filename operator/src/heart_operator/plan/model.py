@@ -9,6 +9,7 @@ from heart_operator.manifests.deployment import with_replicas
 from heart_operator.plan.children import to_apply, to_remove, wanted_children
 from heart_operator.plan.conditions import build_conditions
 from heart_operator.plan.decision import Decision
+from heart_operator.plan.evaluation import plan_evaluation
 from heart_operator.plan.events import build_events
 from heart_operator.plan.gates import GateReport, judge
 from heart_operator.plan.looks import look_after
@@ -41,11 +42,12 @@ def plan_heart_model(observed: Observed, now: datetime) -> Plan:
     children = wanted_children(observed, decision.rollout) if keeps_children(decision) else None
     return Plan(
         facts,
-        create=(*decision.training.create, *new_deployments(decision)),
+        create=(*decision.training.create, *decision.evaluation.create, *new_deployments(decision)),
         apply=(*to_apply(observed, children or ()), *to_mend(observed, running_versions(decision))),
         scale=tuple(scales(decision)),
         delete=(
             *decision.training.delete,
+            *decision.evaluation.delete,
             *surplus_deployments(decision),
             *(to_remove(observed, children) if children else ()),
         ),
@@ -64,9 +66,18 @@ def decide(observed: Observed, now: datetime) -> Decision:
     obstacle = find_obstacle(observed, stable)
     training = plan_training(observed, stable, may_start=obstacle is None, now=now)
     selection = select_version(observed)
+    evaluation = plan_evaluation(
+        observed,
+        observed.evaluations,
+        selection.unknown,
+        observed.model.status.evaluation,
+        stable,
+        may_start=obstacle is None,
+        now=now,
+    )
     gate = find_verdict(observed, stable, selection.version)
-    rollout = plan_rollout(observed, stable, selection, gate, obstacle, now)
-    return Decision(observed, now, obstacle, training, selection, gate, rollout)
+    rollout = plan_rollout(observed, stable, selection, gate, evaluation.refused, obstacle, now)
+    return Decision(observed, now, obstacle, training, evaluation, selection, gate, rollout)
 
 
 def find_verdict(observed: Observed, stable: Version | None, newest: Version | None) -> GateReport | None:

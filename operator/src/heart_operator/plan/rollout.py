@@ -17,6 +17,7 @@ from heart_operator.plan.canary import Move, next_move
 from heart_operator.plan.commands import Roles, handle_command
 from heart_operator.plan.gates import GateReport, gates_hash
 from heart_operator.plan.looks import with_look
+from heart_operator.plan.measured import without_outdated
 from heart_operator.plan.obstacles import Obstacle
 from heart_operator.plan.rejections import find_rejection, reject, with_rejection
 from heart_operator.plan.scale import wanted_count
@@ -64,6 +65,7 @@ def plan_rollout(
     stable: Version | None,
     selection: Selection,
     gate: GateReport | None,
+    unservable: RejectedStatus | None,
     obstacle: Obstacle | None,
     now: datetime,
 ) -> Rollout:
@@ -71,7 +73,9 @@ def plan_rollout(
     previous = keep_previous(observed, stable, selection.version, now)
     if observed.model.spec.suspend:
         return as_it_is(observed, stable, selection, previous)
-    rejected = without_renamed(observed)
+    rejected = without_outdated(observed, without_renamed(observed))
+    if unservable:
+        rejected = with_rejection(rejected, unservable, observed.model.spec.rollout.history_limit)
     if obstacle is None:
         rejected = judge_rejections(observed, stable, selection, gate, rejected, now)
     back = way_back(observed, stable, previous, rejected)

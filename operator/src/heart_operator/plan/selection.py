@@ -4,10 +4,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from heart_operator.plan.gates import gates_hash
+from heart_operator.plan.measured import find_record, is_current
 from heart_operator.plan.rejections import find_rejection
 from heart_operator.plan.triggers import current_trigger
 from heart_operator.plan.values import Observed, RegisteredVersion
-from heart_operator.plan.versions import Version, order, serving_version_name, trained_versions, with_prefix
+from heart_operator.plan.versions import (
+    Version,
+    of_training,
+    order,
+    serving_version_name,
+    trained_versions,
+    with_prefix,
+)
 
 LATEST = "latest"
 
@@ -55,11 +63,11 @@ def select_number(observed: Observed, name: str) -> Selection:
 
 def select_named(observed: Observed, name: str) -> Selection:
     """A version whose gate counts: without our own digest of its evaluation it has to be evaluated first."""
-    known = known_version(observed, name)
-    proven = {serving_version_name(observed), previous_name(observed)}
-    if known and (known.evaluation_sha256 or name in proven):
+    known, stable = known_version(observed, name), serving_version_name(observed)
+    if known and name in (stable, previous_name(observed)):
         return Selection(known)
-    return Selection(unknown=name)
+    measured = known is not None and known.evaluation_sha256 and is_current(observed, known)
+    return Selection(known) if measured else Selection(unknown=name)
 
 
 def select_latest(observed: Observed) -> Selection:
@@ -103,13 +111,16 @@ def is_refused(observed: Observed, choice: Selection) -> bool:
 
 def known_version(observed: Observed, name: str) -> Version | None:
     """With a digest from a Job of ours; the one with the digest of its evaluation, if there is one."""
-    found = [version for version in own_records(observed) if version.version == name and version.digest]
+    found = [version for version in own_records(observed, name) if version.version == name and version.digest]
     return max(found, key=lambda version: bool(version.evaluation_sha256), default=None)
 
 
-def own_records(observed: Observed) -> Iterable[Version]:
+def own_records(observed: Observed, name: str) -> Iterable[Version]:
     yield from trained_versions(observed)
-    status = observed.model.status
+    status, registered = observed.model.status, observed.registry.versions.get(name)
+    measured = find_record(observed, observed.evaluations, status.evaluation, registered) if registered else None
+    if measured and measured.phase == "Succeeded":
+        yield of_training(measured)
     for entry in (status.serving, status.candidate, status.previous, *reversed(status.history)):
         if entry:
             yield Version(entry.version, with_prefix(entry.digest))

@@ -19,6 +19,7 @@ def build_facts(decision: Decision) -> HeartModelStatus:
         previous=rollout.previous,
         rejected=rollout.rejected,
         training=decision.training.status,
+        evaluation=decision.evaluation.status,
         history=history(decision, serving),
         command=rollout.command,
         wanted_version=str(model.spec.version),

@@ -1,13 +1,13 @@
 """What the CRD's schema and rules cannot know: each problem names the field and what to do."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from urllib.parse import urlsplit
 
 from heart_operator.api.contract import Feature
 from heart_operator.api.durations import seconds
 from heart_operator.api.handover import DataAccess
-from heart_operator.api.heartmodel import Alerts, GateCheck, HeartModel, HeartModelSpec
+from heart_operator.api.heartmodel import Alerts, GateCheck, HeartModel, HeartModelSpec, RolloutStep
 from heart_operator.api.profile import RuntimeProfile
 from heart_operator.api.quantities import amount
 from heart_operator.api.resources import Resources
@@ -22,7 +22,10 @@ BOUNDS_ONLY = frozenset({"calibration_slope"})
 
 def problems(observed: Observed) -> tuple[str, ...]:
     """`spec.field: what is wrong; what to do`, for every problem; empty when the spec can be carried out."""
-    return tuple(_problems(observed.model, observed.profile, observed.profiles))
+    return (
+        *_problems(observed.model, observed.profile, observed.profiles),
+        *route_problems(observed.model, observed.kinds),
+    )
 
 
 def _problems(model: HeartModel, profile: RuntimeProfile | None, profiles: tuple[str, ...]) -> Iterable[str]:
@@ -38,6 +41,7 @@ def _problems(model: HeartModel, profile: RuntimeProfile | None, profiles: tuple
     for index, check in enumerate(model.spec.gates.checks):
         yield from check_problems(f"spec.gates.checks[{index}]", check, model.spec)
     yield from alert_problems(model.spec.monitoring.alerts)
+    yield from step_problems(model.spec.rollout.steps)
     yield from resource_problems("spec.training.resources", model.spec.training.resources)
     yield from resource_problems("spec.serving.resources", model.spec.serving.resources)
     autoscaling = model.spec.serving.autoscaling
@@ -141,6 +145,20 @@ def slice_problems(path: str, check: GateCheck, features: Iterable[Feature]) -> 
         yield f"{path}: maxGap and slice belong together"
     elif check.slice is not None and check.slice not in [feature.name for feature in features if feature.sensitive]:
         yield f"{path}.slice: {check.slice} is not a sensitive feature; set sensitive: true on it in spec.features"
+
+
+def route_problems(model: HeartModel, kinds: Set[str]) -> Iterable[str]:
+    if model.spec.serving.route and "HTTPRoute" not in kinds:
+        yield "spec.serving.route: this cluster has no HTTPRoute; install the Gateway API, or remove the route"
+
+
+def step_problems(steps: Iterable[RolloutStep]) -> Iterable[str]:
+    """A candidate that has proven itself with some traffic is not to get less."""
+    before = 0
+    for index, step in enumerate(steps):
+        if step.set_weight is not None and step.set_weight < before:
+            yield f"spec.rollout.steps[{index}].setWeight: {step.set_weight} is less than {before}, which came before"
+        before = max(before, step.set_weight or 0)
 
 
 def alert_problems(alerts: Alerts) -> Iterable[str]:
