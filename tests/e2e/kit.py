@@ -23,6 +23,8 @@ CHILD_KINDS = (
     "jobs,deployments,replicasets,pods,services,serviceaccounts,horizontalpodautoscalers,poddisruptionbudgets,"
     "networkpolicies,ingresses"
 )
+PROMETHEUS = "api/v1/namespaces/monitoring/services/prometheus-operated:9090/proxy/api/v1"
+"""Below the API server's address."""
 MONITORING_KINDS = "servicemonitors.monitoring.coreos.com,prometheusrules.monitoring.coreos.com"
 Object = dict[str, Any]
 Found = TypeVar("Found")

@@ -23,6 +23,7 @@ from heart_operator.manifests.children import APPLIED_KINDS
 from tests.e2e.kit import (
     MONITORING_KINDS,
     PATIENTS,
+    PROMETHEUS,
     Model,
     eventually,
     get,
@@ -33,8 +34,6 @@ from tests.e2e.kit import (
 )
 
 pytestmark = pytest.mark.timeout(900)
-
-PROMETHEUS = "api/v1/namespaces/monitoring/services/prometheus-operated:9090/proxy/api/v1"
 
 
 def test_every_condition_says_what_is_true(heart: Model) -> None:
