@@ -11,10 +11,11 @@ from typing import Any
 
 import httpx
 import pytest
-from aiohttp import web
+from aiohttp import ClientTimeout, web
 from prometheus_client.parser import text_string_to_metric_families
 
 from heart_serving import mirror as mirror_module
+from heart_serving import shadow as shadow_module
 from heart_serving.mirror import Sampler
 from heart_serving.shadow import CONNECTIONS, MAX_BYTES, MAX_COPIES
 from tests.support.serving import InProcess, Running, free_port, in_process, running
@@ -134,6 +135,9 @@ async def stable_version(folder: Path, model: TinyModel) -> AsyncIterator[Stable
 @pytest.fixture
 async def stable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stable]:
     monkeypatch.setattr(mirror_module, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(
+        shadow_module, "TIMEOUT", ClientTimeout(60)
+    )  # a busy machine must not look like a slow candidate
     async with stable_version(tmp_path, tiny_model()) as stable:
         yield stable
 
@@ -233,6 +237,18 @@ async def test_copies_that_a_slow_candidate_does_not_take_are_dropped(stable: St
     assert await stable.mirrored() == {"equal": 0, "different": 0, "failed": 0, "dropped": 30}
     candidate.may_answer.set()
     await stable.until(lambda found: found["different"] == CONNECTIONS + MAX_COPIES)
+
+
+async def test_a_candidate_that_does_not_answer_in_time_has_failed(
+    stable: Stable, candidate: Candidate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shadow_module, "TIMEOUT", ClientTimeout(0.1))
+    candidate.may_answer.clear()
+    stable.mounted.point_to(candidate.url)
+    await stable.until(bool)
+    await stable.ask(3)
+    counts = await stable.until(lambda found: sum(found.values()) == 3)
+    assert counts["failed"] == 3
 
 
 async def test_what_waits_is_bounded_in_bytes_too(stable: Stable, candidate: Candidate) -> None:
