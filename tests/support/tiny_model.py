@@ -11,6 +11,7 @@ import onnxruntime
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from heart_operator.api.contract import Feature, Target
+from heart_operator.api.explanation import EncodedColumn, Explanation, Unit
 from heart_operator.api.handover import ONNX_INPUT, ONNX_OUTPUT, PACKAGE_KEY, ReferenceRows, ServingPackage
 
 HEART: tuple[Feature, ...] = (
@@ -67,6 +68,7 @@ def tiny_model(
         "reference": ReferenceRows(
             inputs=rows.tolist(), outputs=run_directly(graph.SerializeToString(), rows).tolist()
         ),
+        "explanation": tiny_explanation(graph, task, rows),
     }
     finished = ServingPackage(**fields | package)
     helper.set_model_props(graph, {PACKAGE_KEY: finished.model_dump_json(by_alias=True)})
@@ -105,6 +107,20 @@ def tiny_graph(features: int, task: str, outputs: int, seed: int) -> ModelProto:
         constants,
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+
+
+def tiny_explanation(graph: ModelProto, task: str, background: Any) -> Explanation:
+    weights = numpy_helper.to_array(graph.graph.initializer[0])
+    units: dict[str, Unit] = {"binary": "log-odds", "multiclass": "logit", "regression": "target"}
+    return Explanation(
+        method="linear",
+        unit=units[task],
+        background=background.tolist(),
+        fills=(MISSING,) * len(weights),
+        columns=tuple(EncodedColumn(feature=index) for index in range(len(weights))),
+        coefficients=weights.T.tolist(),
+        intercepts=(0.0,) * weights.shape[1],
+    )
 
 
 def run_directly(data: bytes, rows: Any) -> Any:

@@ -180,7 +180,7 @@ async def test_switched_off_it_is_not_there(linear: TinyModel, tmp_path: Path) -
 
 
 async def test_a_version_without_the_data_says_so(tmp_path: Path) -> None:
-    served = in_process(tiny_model(), tmp_path)
+    served = in_process(tiny_model(explanation=None), tmp_path)
     reply = await served.client.post("/explain", json=RECORD)
     assert (reply.status_code, "train it anew" in reply.json()["detail"]) == (404, True)
 
@@ -191,7 +191,14 @@ def test_an_explanation_of_another_model_is_refused(linear: TinyModel, tmp_path:
     other = explanation.model_copy(update={"intercepts": (explanation.intercepts[0] + 0.01,)})
     short = explanation.model_copy(update={"coefficients": (explanation.coefficients[0][:-1],)})
     trees = explanation.model_copy(update={"method": "tree"})
-    for wrong, why in ((other, "differs from the model's output"), (short, "do not fit"), (trees, "tree ensemble")):
+    narrow = explanation.model_copy(update={"background": ((1.0,),)})
+    cases = (
+        (other, "differs from the model's output"),
+        (short, "do not fit"),
+        (trees, "tree ensemble"),
+        (narrow, "5 features"),
+    )
+    for wrong, why in cases:
         model = with_explanation(linear, wrong)
         with pytest.raises(ModelRefused, match=why):
             in_process(model, tmp_path)

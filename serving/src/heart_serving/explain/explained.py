@@ -23,5 +23,9 @@ class Explained:
 
 
 class Explainer(Protocol):
-    def __call__(self, rows: Matrix) -> Explained:
-        """For encoded rows, float32 [rows, features]."""
+    """For encoded rows, float32 [rows, features]."""
+
+    def outputs(self, rows: Matrix) -> Floats:
+        """[rows, outputs] alone."""
+
+    def __call__(self, rows: Matrix) -> Explained: ...

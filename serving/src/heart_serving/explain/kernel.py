@@ -38,6 +38,9 @@ class KernelExplainer:
         masks, weights = choose_coalitions(len(players), COALITIONS + 2 * len(players))
         self._masks, self._fit = masks, fit_matrix(masks, weights)
 
+    def outputs(self, rows: Matrix) -> Floats:
+        return self._ask(rows)
+
     def __call__(self, rows: Matrix) -> Explained:
         outputs = self._ask(rows)
         contributions = np.zeros((*rows.shape, len(self._base)))

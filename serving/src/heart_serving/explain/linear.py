@@ -17,6 +17,9 @@ class LinearExplainer:
         self._mean = self._encode(as_rows(explanation.background)).mean(axis=0, dtype=np.float64)
         self._base: Floats = np.array(explanation.intercepts, np.float64) + self._mean @ self._coefficients
 
+    def outputs(self, rows: Matrix) -> Floats:
+        return self(rows).outputs
+
     def __call__(self, rows: Matrix) -> Explained:
         moved = (self._encode(rows) - self._mean)[:, :, None] * self._coefficients
         contributions = np.zeros((len(rows), self._features, len(self._base)))

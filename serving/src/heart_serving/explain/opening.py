@@ -22,13 +22,14 @@ SLACK = 10
 
 def open_explainer(run: Run, package: ServingPackage, explanation: Explanation, data: Callable[[], bytes]) -> Explainer:
     """`data` reads the model file. Raises ModelRefused when the explanation is not this model's."""
+    if {len(row) for row in explanation.background} != {len(package.features)}:
+        raise ModelRefused(f"explanations: background rows do not have the contract's {len(package.features)} features")
     try:
         explainer = _explainer(run, package, explanation, data)
-        outputs = explainer(as_rows(package.reference.inputs)).outputs if explanation.method != "kernel" else None
-    except (IndexError, KeyError, ValueError, np.linalg.LinAlgError) as error:
+        outputs = explainer.outputs(as_rows(package.reference.inputs))
+    except (ArithmeticError, LookupError, ValueError) as error:
         raise ModelRefused(f"explanations: the data for them do not fit the model ({type(error).__name__})") from None
-    if outputs is not None:
-        _check(linked(outputs, explanation.unit), package)
+    _check(linked(outputs, explanation.unit), package)
     return explainer
 
 

@@ -27,7 +27,7 @@ def explain(package: ServingPackage, explanation: Explanation) -> Json:
         " to `output`. They describe the model, not what would happen if a value were changed."
         f" At most {MAX_RECORDS[explanation.method]} records at once.",
         body(
-            {"anyOf": [ref("Record"), RECORDS | {"maxItems": MAX_RECORDS[explanation.method]}]},
+            {"anyOf": [ref("Record"), RECORDS]},
             {"one": ("One record", example), "many": ("A list", [example])},
         ),
         {"description": "The explanation, or `explanations` for a list."} | json_content(answer),

@@ -22,8 +22,8 @@ from heart_serving.explain.treefile import Trees
 
 Bits = npt.NDArray[np.uint8]
 """[…, bytes]: a set of features, one bit each."""
-PAIRS = 1 << 19
-"""Pairs of a leaf and a background row that are looked at together; bounds the memory to some 30 MB."""
+PAIRS = 1 << 15
+"""Pairs of a leaf and a background row that are looked at together: few enough for the processor's cache."""
 
 
 class TreeExplainer:
@@ -37,20 +37,24 @@ class TreeExplainer:
         self._needed, self._spared = shapley_weights(features)
         one_bit = np.packbits(np.eye(features, dtype=np.uint8), axis=1, bitorder="little")
         self._test_bits = one_bit[self._encode.features[self._paths.column]]
+        self._base: Floats = self._sums(self._background).mean(axis=0)
+
+    def outputs(self, rows: Matrix) -> Floats:
+        return self._sums(self._encode(rows))
 
     def __call__(self, rows: Matrix) -> Explained:
         records = self._encode(rows)
-        outputs = np.zeros((len(rows), self._paths.values.shape[1]))
-        base = np.zeros(outputs.shape[1])
-        contributions = np.zeros((len(rows), self._features, outputs.shape[1]))
+        contributions = np.zeros((len(rows), self._features, len(self._base)))
         for leaves in self._chunks():
-            values = self._paths.values[leaves]
             background, failed = self._failed(self._background, leaves), self._failed(records, leaves)
-            base += (~background.any(axis=2)).mean(axis=0) @ values
-            outputs += ~failed.any(axis=2) @ values
             for record, spared in enumerate(failed):
-                contributions[record] += self._share(background, spared, values)
-        return Explained(outputs + self._paths.base, base + self._paths.base, contributions)
+                contributions[record] += self._share(background, spared, self._paths.values[leaves])
+        return Explained(self._sums(records), self._base, contributions)
+
+    def _sums(self, columns: Matrix) -> Floats:
+        """[rows, outputs]: the leaves that each row reaches, added up."""
+        reached = (~self._failed(columns, leaves).any(axis=2) @ self._paths.values[leaves] for leaves in self._chunks())
+        return sum(reached, self._paths.base)
 
     def _chunks(self) -> Iterator[slice]:
         step = max(1, PAIRS // len(self._background))
