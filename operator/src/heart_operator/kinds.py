@@ -30,6 +30,7 @@ class Kind:
 
 
 HEART_MODEL = Kind(f"{GROUP}/{API_VERSION}", "HeartModel", "heartmodels")
+RETRAIN_SCHEDULE = Kind(f"{GROUP}/{API_VERSION}", "RetrainSchedule", "retrainschedules")
 LEASE = Kind("coordination.k8s.io/v1", "Lease", "leases")
 POD = Kind("v1", "Pod", "pods")
 EVENT = Kind("v1", "Event", "events")

@@ -1,4 +1,4 @@
-"""What is reported about a model: its status, in one write, and the events that follow it."""
+"""What is reported about a resource: its status, in one write, and the events that follow it."""
 
 import logging
 from dataclasses import replace
@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from heart_operator.api.heartmodel import ConditionStatus, HeartModelStatus
 from heart_operator.api.names import FIELD_MANAGER, Condition, short_hash
 from heart_operator.cluster import ApiError, Cluster, Conflict
-from heart_operator.kinds import EVENT, HEART_MODEL
+from heart_operator.kinds import EVENT, HEART_MODEL, Kind
 from heart_operator.observe import Seen
 from heart_operator.parse import parse_status
 from heart_operator.plan.times import written
@@ -30,37 +30,38 @@ class Reporter:
         """Conditions last, when what they say has been done; events after they are stored."""
         reported = await self._write_status(seen, plan.status)
         for event in plan.events:
-            await self._tell(reported.raw, event)
+            await tell(self._cluster, HEART_MODEL, reported.raw, event)
 
     async def report_problem(self, raw: Manifest, reason: str, message: str) -> None:
         """Ready=False for what no plan could say: an unreadable spec, or a request that the API server refuses."""
         generation, status = raw["metadata"].get("generation"), parse_status(raw)
         conditions = not_ready(status.conditions, reason, message, generation, datetime.now(UTC))
         update = {"conditions": conditions, "observed_generation": generation}
-        stored = await self._put_status(raw, status.model_copy(update=update))
+        stored = await put_status(self._cluster, HEART_MODEL, raw, status.model_copy(update=update).dump())
         if stored is not raw:
-            await self._tell(stored, Event("Warning", reason, message))
+            await tell(self._cluster, HEART_MODEL, stored, Event("Warning", reason, message))
 
     async def _write_status(self, seen: Seen, status: HeartModelStatus) -> Seen:
-        stored = await self._put_status(seen.raw, status)
+        stored = await put_status(self._cluster, HEART_MODEL, seen.raw, status.dump())
         model = seen.observed.model.model_copy(update={"status": status})
         return Seen(stored, replace(seen.observed, model=model))
 
-    async def _put_status(self, raw: Manifest, status: HeartModelStatus) -> Manifest:
-        """The object as stored; nothing is written when it has this status already."""
-        wanted = status.dump()
-        if raw.get("status") == wanted:
-            return raw
-        return await self._cluster.replace(HEART_MODEL, {**raw, "status": wanted}, "status")
 
-    async def _tell(self, raw: Manifest, event: Event) -> None:
-        """An event is told once per state of the model; that it cannot be told stops nothing."""
-        try:
-            await self._cluster.create(EVENT, event_of(raw, event, datetime.now(UTC)))
-        except Conflict:
-            return
-        except ApiError as error:
-            log.warning("An event was not stored: %s", error)
+async def put_status(cluster: Cluster, kind: Kind, raw: Manifest, status: Manifest) -> Manifest:
+    """The object as stored; nothing is written when it has this status already."""
+    if raw.get("status") == status:
+        return raw
+    return await cluster.replace(kind, {**raw, "status": status}, "status")
+
+
+async def tell(cluster: Cluster, kind: Kind, raw: Manifest, event: Event) -> None:
+    """An event is told once per state of the object; that it cannot be told stops nothing."""
+    try:
+        await cluster.create(EVENT, event_of(kind, raw, event, datetime.now(UTC)))
+    except Conflict:
+        return
+    except ApiError as error:
+        log.warning("An event was not stored: %s", error)
 
 
 def not_ready(
@@ -80,8 +81,8 @@ def not_ready(
     return tuple(new if entry is old else entry for entry in conditions) if old else (*conditions, new)
 
 
-def event_of(raw: Manifest, event: Event, now: datetime) -> Manifest:
-    """A core/v1 Event about the model. Its name follows from the model's state, so that it is told once."""
+def event_of(kind: Kind, raw: Manifest, event: Event, now: datetime) -> Manifest:
+    """A core/v1 Event about the object. Its name follows from the object's state, so that it is told once."""
     meta = raw["metadata"]
     unique = short_hash(meta["uid"], meta["resourceVersion"], event.type, event.reason, event.message, length=16)
     stamp = written(now)
@@ -90,7 +91,7 @@ def event_of(raw: Manifest, event: Event, now: datetime) -> Manifest:
         "apiVersion": EVENT.api_version,
         "kind": EVENT.kind,
         "metadata": {"name": f"{meta['name']}.{unique}", "namespace": meta["namespace"]},
-        "involvedObject": {"apiVersion": HEART_MODEL.api_version, "kind": HEART_MODEL.kind, **about},
+        "involvedObject": {"apiVersion": kind.api_version, "kind": kind.kind, **about},
         "type": event.type,
         "reason": event.reason,
         "message": event.message[:1024],

@@ -7,10 +7,13 @@ from pydantic import Field
 
 from heart_operator.api.base import Frozen
 from heart_operator.api.names import Condition, Reason
-from heart_operator.crdgen.__main__ import generated, main
+from heart_operator.crdgen.__main__ import KINDS, generated, main
 from heart_operator.crdgen.crd import build_crd, root_schema
-from heart_operator.crdgen.meanings import CONDITIONS, REASONS
+from heart_operator.crdgen.definition import Definition
+from heart_operator.crdgen.heartmodel import HEART_MODEL
 from heart_operator.crdgen.schema import structural_schema
+
+each_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)
 
 
 def nodes(path, schema):
@@ -21,9 +24,10 @@ def nodes(path, schema):
         yield from nodes(f"{path}[]", schema["items"])
 
 
-def test_the_schema_is_structural():
+@each_kind
+def test_the_schema_is_structural(kind: Definition):
     """What the API server demands of every node, and what it would refuse."""
-    for path, node in nodes("", root_schema()):
+    for path, node in nodes("", root_schema(kind)):
         assert ("type" in node) != ("x-kubernetes-int-or-string" in node), path
         assert not {"$ref", "$defs", "title", "const", "oneOf", "allOf"} & node.keys(), path
         assert "additionalProperties" not in node or (
@@ -32,9 +36,10 @@ def test_the_schema_is_structural():
         assert "anyOf" not in node or "x-kubernetes-int-or-string" in node, path
 
 
-def test_what_rules_read_is_bounded():
+@each_kind
+def test_what_rules_read_is_bounded(kind: Definition):
     """Without bounds, the API server refuses the CRD for what its rules could cost."""
-    for path, node in nodes("spec", root_schema()["properties"]["spec"]):
+    for path, node in nodes("spec", root_schema(kind)["properties"]["spec"]):
         if node.get("type") == "array":
             assert "maxItems" in node, path
         if node.get("type") == "string":
@@ -93,10 +98,15 @@ def test_a_choice_that_a_crd_cannot_express_is_an_error():
         structural_schema(Odd)
 
 
-def test_subresources_point_at_fields_that_exist():
-    (version,) = build_crd()["spec"]["versions"]
-    paths = {path.replace("[]", "") for path, _ in nodes("", root_schema())}
-    assert set(version["subresources"]["scale"].values()) < paths
+def test_the_scale_subresource_points_at_fields_that_exist():
+    (version,) = build_crd(HEART_MODEL)["spec"]["versions"]
+    assert set(version["subresources"]["scale"].values()) < {path for path, _ in nodes("", root_schema(HEART_MODEL))}
+
+
+@each_kind
+def test_columns_point_at_fields_that_exist(kind: Definition):
+    (version,) = build_crd(kind)["spec"]["versions"]
+    paths = {path.replace("[]", "") for path, _ in nodes("", root_schema(kind))}
     columns = [column["jsonPath"].split("[")[0] for column in version["additionalPrinterColumns"]]
     assert {column for column in columns if not column.startswith(".metadata")} < paths
 
@@ -106,8 +116,8 @@ def constants(names):
 
 
 def test_every_condition_and_reason_is_explained():
-    assert CONDITIONS.keys() == constants(Condition)
-    assert REASONS.keys() == constants(Reason)
+    assert HEART_MODEL.conditions.keys() == constants(Condition)
+    assert HEART_MODEL.reasons.keys() == constants(Reason)
 
 
 def test_writes_and_then_finds_nothing_to_change(tmp_path, capsys):
@@ -131,9 +141,10 @@ def test_check_shows_what_differs_and_writes_nothing(tmp_path, capsys):
     assert crd.read_text() == edited
 
 
-def test_the_page_names_every_field():
-    page = generated()["docs/api/heartmodel.md"]
-    for path, node in nodes("spec", root_schema()["properties"]["spec"]):
+@each_kind
+def test_the_page_names_every_field(kind: Definition):
+    page = generated()[f"docs/api/{kind.kind.lower()}.md"]
+    for path, node in nodes("spec", root_schema(kind)["properties"]["spec"]):
         assert path.endswith("[]") or f"`{path.rpartition('.')[2]}`" in page or path == "spec"
         for rule in node.get("x-kubernetes-validations", ()):
             assert rule["message"].replace("|", "\\|") in page

@@ -9,8 +9,11 @@ from typing import Any
 import yaml
 
 from heart_operator.crdgen.crd import build_crd
-from heart_operator.crdgen.page import heartmodel_page
+from heart_operator.crdgen.definition import Definition
+from heart_operator.crdgen.heartmodel import HEART_MODEL
+from heart_operator.crdgen.page import build_page
 
+KINDS = (HEART_MODEL,)
 NOTICE = "# Generated from operator/src/heart_operator/api by `make generate`; do not edit.\n"
 
 
@@ -27,12 +30,16 @@ def as_yaml(data: dict[str, Any]) -> str:
 
 def generated() -> dict[str, str]:
     """Text by path below the repository."""
-    crd = as_yaml(build_crd())
+    return {path: text for kind in KINDS for path, text in files_of(kind).items()}
+
+
+def files_of(kind: Definition) -> dict[str, str]:
+    crd = as_yaml(build_crd(kind))
     return {
-        "crds/heartmodels.heartops.dev.yaml": crd,
-        "charts/heartops/crds/heartmodels.heartops.dev.yaml": crd,
-        "kustomize/base/crd.yaml": crd,
-        "docs/api/heartmodel.md": heartmodel_page(),
+        f"crds/{kind.name}.yaml": crd,
+        f"charts/heartops/crds/{kind.name}.yaml": crd,
+        f"kustomize/base/crds/{kind.name}.yaml": crd,
+        f"docs/api/{kind.kind.lower()}.md": build_page(kind),
     }
 
 

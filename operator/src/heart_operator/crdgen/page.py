@@ -1,11 +1,11 @@
-"""docs/api/heartmodel.md: what one may write, what comes back, and which rules hold."""
+"""docs/api/<kind>.md: what one may write, what comes back, and which rules hold."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from heart_operator.api.names import API_VERSION, GROUP
-from heart_operator.crdgen.crd import COLUMNS, DESCRIPTION, root_schema
-from heart_operator.crdgen.meanings import CONDITIONS, REASONS
+from heart_operator.crdgen.crd import root_schema
+from heart_operator.crdgen.definition import Definition
 from heart_operator.crdgen.schema import INT_OR_STRING, Schema
 
 Row = tuple[str, ...]
@@ -13,49 +13,44 @@ Row = tuple[str, ...]
 LONGEST_PATTERN = 40
 """A longer one tells a reader less than the field's description."""
 
-INTRODUCTION = f"""\
+
+def introduction(definition: Definition) -> str:
+    names = f"short name `{definition.short_name}`, category `heartops`"
+    explain = f"kubectl explain {definition.kind.lower()}.spec"
+    return f"""\
 <!-- Generated from operator/src/heart_operator/api by `make generate`; do not edit. -->
 
-# HeartModel
+# {definition.kind}
 
-{DESCRIPTION}
+{definition.description}
 
-`apiVersion: {GROUP}/{API_VERSION}`, namespaced, short name `hm`, category `heartops`. `kubectl explain heartmodel.spec`
+`apiVersion: {GROUP}/{API_VERSION}`, namespaced, {names}. `{explain}`
 shows the same in a terminal. A field that is not listed here does not exist: `kubectl apply` refuses it.
 
 The smallest one:
 
 ```yaml
-apiVersion: {GROUP}/{API_VERSION}
-kind: HeartModel
-metadata: {{name: heart-disease, namespace: clinic}}
-spec:
-  dataset: {{uri: "builtin://heart-synthetic"}}
-  target: {{name: num, positiveAbove: 0}}
-  features:
-    - {{name: age, type: number, minimum: 0, maximum: 120, unit: years}}
-    - {{name: sex, type: category, values: [0, 1], sensitive: true}}
-```
+{definition.example}```
 """
 
 
-def heartmodel_page() -> str:
+def build_page(definition: Definition) -> str:
     """The whole page."""
-    properties = root_schema()["properties"]
+    schema = root_schema(definition)
     sections = [
-        INTRODUCTION,
+        introduction(definition),
         "## What one writes\n",
-        *object_sections("spec", properties["spec"], spec_table),
+        *object_sections("spec", schema["properties"]["spec"], spec_table),
         "## Rules\n\nChecked when a resource is applied; a broken one is refused with this message.\n",
-        table(("Where", "Message"), rule_rows("", root_schema())),
+        table(("Where", "Message"), rule_rows("", schema)),
         "## What comes back\n",
-        *object_sections("status", properties["status"], status_table),
+        *object_sections("status", schema["properties"]["status"], status_table),
         "### Conditions\n\nAll of positive polarity; each speaks of the `observedGeneration` it carries.\n",
-        table(("Type", "True means"), [(f"`{name}`", text) for name, text in CONDITIONS.items()]),
+        table(("Type", "True means"), [(f"`{name}`", text) for name, text in definition.conditions.items()]),
         "### Reasons\n\nShared by conditions and events.\n",
-        table(("Reason", "Meaning"), [(f"`{name}`", text) for name, text in REASONS.items()]),
-        "## Columns of `kubectl get heartmodels`\n",
-        table(("Column", "From", "Shown"), [column_row(found) for found in COLUMNS]),
+        table(("Reason", "Meaning"), [(f"`{name}`", text) for name, text in definition.reasons.items()]),
+        f"## Columns of `kubectl get {definition.plural}`\n",
+        table(("Column", "From", "Shown"), [column_row(found) for found in definition.columns]),
     ]
     return "\n".join(sections)
 
@@ -132,7 +127,7 @@ def rule_rows(path: str, schema: Schema) -> Iterator[Row]:
         yield from rule_rows(f"{path}[]", schema["items"])
 
 
-def column_row(found: dict[str, Any]) -> Row:
+def column_row(found: Mapping[str, Any]) -> Row:
     return (found["name"], f"`{found['jsonPath']}`", "with `-o wide`" if found.get("priority") else "always")
 
 

@@ -1,0 +1,46 @@
+"""What the generator is told of one kind."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel
+
+from heart_operator.api.names import GROUP
+
+
+@dataclass(frozen=True)
+class Definition:
+    """One kind: its names, types and words."""
+
+    kind: str
+    plural: str
+    short_name: str
+    description: str
+    spec: type[BaseModel]
+    status: type[BaseModel]
+    columns: tuple[Mapping[str, Any], ...]
+    name_rule: Mapping[str, Any]
+    example: str
+    """The smallest useful resource, for its page."""
+    conditions: Mapping[str, str]
+    reasons: Mapping[str, str]
+    subresources: Mapping[str, Any] = field(default_factory=lambda: {"status": {}})
+
+    @property
+    def name(self) -> str:
+        """Of the CustomResourceDefinition, and of its file."""
+        return f"{self.plural}.{GROUP}"
+
+
+def column(name: str, path: str, *, kind: str = "string", wide: bool = False, description: str = "") -> dict[str, Any]:
+    """A printer column; `wide` ones are shown by `-o wide`."""
+    found: dict[str, Any] = {"name": name, "type": kind, "jsonPath": path}
+    if description:
+        found["description"] = description
+    return found | {"priority": 1} if wide else found
+
+
+def condition(type_: str, part: str) -> str:
+    """Path of a condition's status or reason."""
+    return f'.status.conditions[?(@.type=="{type_}")].{part}'
