@@ -42,9 +42,14 @@ class Postgres:
         run_unprivileged(str(self.binaries / "pg_ctl"), "-D", str(self.data), *words)
 
 
-def run_unprivileged(*command: str) -> None:
+def unprivileged(*command: str) -> list[str]:
+    """The command as somebody who is not root."""
     prefix = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"] if os.geteuid() == 0 else []
-    done = subprocess.run([*prefix, *command], capture_output=True, text=True, check=False, cwd="/")
+    return [*prefix, *command]
+
+
+def run_unprivileged(*command: str) -> None:
+    done = subprocess.run(unprivileged(*command), capture_output=True, text=True, check=False, cwd="/")
     assert done.returncode == 0, f"{' '.join(command)}: {done.stdout}{done.stderr}"
 
 
@@ -52,7 +57,7 @@ def find_binaries() -> Path | None:
     """Debian keeps the server's programs off the PATH."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
     path = shutil.which("postgres") or (found[-1] if found else None)
-    return Path(path).parent if path else None
+    return Path(path).resolve().parent if path else None
 
 
 @contextmanager

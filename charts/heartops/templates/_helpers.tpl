@@ -73,6 +73,55 @@ http://{{ include "heartops.name" . }}-mlflow.{{ .Release.Namespace }}.svc:5000
 {{- $ports | uniq | toJson -}}
 {{- end -}}
 
+{{- /* host:port of the PostgreSQL that the chart installs. */ -}}
+{{- define "heartops.databaseAddress" -}}
+{{ include "heartops.name" . }}-postgresql.{{ .Release.Namespace }}.svc:5432
+{{- end -}}
+
+{{- /* spec of the Job that prepares the prediction log's database. It waits for the server itself. */ -}}
+{{- define "heartops.databaseJob" -}}
+backoffLimit: 20
+template:
+  metadata:
+    labels:
+      {{- include "heartops.labels" (list . "log-database") | nindent 6 }}
+  spec:
+    restartPolicy: OnFailure
+    automountServiceAccountToken: false
+    enableServiceLinks: false
+    {{- include "heartops.pullSecrets" . | nindent 4 }}
+    securityContext:
+      {{- include "heartops.podSecurity" 65532 | nindent 6 }}
+    containers:
+      - name: log-database
+        image: {{ .Values.images.serving | quote }}
+        imagePullPolicy: {{ .Values.imagePullPolicy }}
+        command: [python3, -m, heart_log, prepare, /etc/heartops/namespaces]
+        env:
+          - name: OWNER_PASSWORD
+            valueFrom: {secretKeyRef: {name: {{ include "heartops.name" . }}-postgresql, key: heartops-password}}
+          - name: HEARTOPS_DATABASE_URL
+            value: postgresql://heartops:$(OWNER_PASSWORD)@{{ include "heartops.databaseAddress" . }}/heartops
+        resources:
+          requests: {cpu: 50m, memory: 96Mi}
+          limits: {memory: 256Mi}
+        securityContext:
+          {{- include "heartops.containerSecurity" . | nindent 10 }}
+        volumeMounts:
+          - {name: namespaces, mountPath: /etc/heartops/namespaces, readOnly: true}
+    volumes:
+      - name: namespaces
+        secret: {secretName: {{ include "heartops.name" . }}-log-namespaces}
+    {{- with .Values.postgresql.nodeSelector }}
+    nodeSelector:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
+    {{- with .Values.postgresql.tolerations }}
+    tolerations:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
+{{- end -}}
+
 {{- /* `true` when the operator's ServiceMonitor is wanted and the cluster knows the kind. */ -}}
 {{- define "heartops.serviceMonitor" -}}
 {{- $wanted := toString .Values.monitoring.serviceMonitor -}}
@@ -91,6 +140,7 @@ true
       "trackingUri" (include "heartops.trackingUri" $root)
       "monitoringNamespaces" $root.Values.monitoring.namespaces -}}
 {{- with $root.Values.monitoring.prometheusUrl }}{{ $_ := set $defaults "prometheusUrl" . }}{{ end -}}
+{{- if $root.Values.mlflow.enabled }}{{ $_ := set $defaults "databaseAddress" (include "heartops.databaseAddress" $root) }}{{ end -}}
 {{- $profile := mustMergeOverwrite (deepCopy $defaults) (deepCopy (last . | default dict)) -}}
 {{- /* The operator reads the pods' metrics too. */ -}}
 {{- $_ := set $profile "monitoringNamespaces" (append ($profile.monitoringNamespaces | default list) $root.Release.Namespace | uniq) -}}

@@ -1,11 +1,13 @@
 """What `helm template` renders is what the operator reads, is granted and admitted with."""
 
+import base64
 import json
 import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -37,7 +39,7 @@ def find(documents: list[Manifest], kind: str, name: str) -> Manifest:
 
 
 def pods(documents: list[Manifest]) -> Iterator[Manifest]:
-    yield from (d["spec"]["template"]["spec"] for d in documents if d["kind"] in ("Deployment", "StatefulSet"))
+    yield from (d["spec"]["template"]["spec"] for d in documents if d["kind"] in ("Deployment", "StatefulSet", "Job"))
 
 
 def environment(container: Manifest) -> dict[str, Any]:
@@ -88,11 +90,54 @@ def test_mlflow_accepts_the_host_that_the_profile_names() -> None:
     assert "*" not in hosts
 
 
+def decoded(secret: Manifest) -> dict[str, str]:
+    return {key: base64.b64decode(value).decode() for key, value in secret["data"].items()}
+
+
+def test_the_prediction_log_has_one_address_everywhere() -> None:
+    documents = render()
+    passwords = decoded(find(documents, "Secret", "heartops-log-namespaces"))
+    url = urlsplit(decoded(find(documents, "Secret", "heartops-runtime"))["HEARTOPS_DATABASE_URL"])
+    assert (url.username, url.password, url.path) == ("ns-ops", passwords["ops"], "/heartops")
+    address = profiles(documents)["default"].database_address
+    assert address == f"{url.hostname}:{url.port}" == "heartops-postgresql.ops.svc:5432"
+
+
+def migration_jobs(documents: list[Manifest]) -> tuple[Manifest, Manifest]:
+    """The release's Job, and the template for more of them."""
+    (job,) = (d for d in documents if d["kind"] == "Job")
+    return job, find(documents, "CronJob", "heartops-log-database")
+
+
+def test_the_migration_job_is_renamed_whenever_it_changes_and_never_otherwise() -> None:
+    """A Job's template is immutable: an upgrade that changes it under the same name would fail."""
+    (first, _), (again, _) = migration_jobs(render()), migration_jobs(render())
+    changed, _ = migration_jobs(render("--set", "images.serving=r.example/s:2"))
+    assert first == again
+    assert first["metadata"]["name"] != changed["metadata"]["name"]
+
+
+def test_the_migration_job_reads_what_the_chart_stores() -> None:
+    documents = render()
+    job, template = migration_jobs(documents)
+    assert template["spec"]["jobTemplate"]["spec"] == job["spec"]
+    assert template["spec"]["suspend"] is True
+    pod = job["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    (volume,) = pod["volumes"]
+    assert find(documents, "Secret", volume["secret"]["secretName"])
+    assert container["command"][-1] == container["volumeMounts"][0]["mountPath"]
+    server = find(documents, "Secret", "heartops-postgresql")["data"]
+    assert container["env"][0]["valueFrom"]["secretKeyRef"]["key"] in server
+
+
 def test_an_mlflow_of_ones_own_brings_neither_mlflow_nor_postgresql() -> None:
     documents = render("--set", "mlflow.enabled=false", "--set", "mlflow.trackingUri=https://mlflow.example.org")
     assert profiles(documents)["default"].tracking_uri == "https://mlflow.example.org"
     names = {d["metadata"]["name"] for d in documents}
-    assert not {"heartops-mlflow", "heartops-postgresql"} & names
+    assert not {"heartops-mlflow", "heartops-postgresql", "heartops-log-namespaces", "heartops-log-database"} & names
+    assert profiles(documents)["default"].database_address is None
+    assert "HEARTOPS_DATABASE_URL" not in find(documents, "Secret", "heartops-runtime")["data"]
 
 
 @pytest.mark.parametrize(
@@ -119,7 +164,7 @@ def test_values_schema_offers_every_field_of_a_profile() -> None:
 
 def test_every_pod_is_restricted_and_bounded() -> None:
     found = list(pods(render()))
-    assert len(found) == 3
+    assert len(found) == 4
     for pod in found:
         assert pod["securityContext"]["runAsNonRoot"] is True
         assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
@@ -130,8 +175,9 @@ def test_every_pod_is_restricted_and_bounded() -> None:
             assert security["capabilities"] == {"drop": ["ALL"]}
             assert container["resources"]["limits"]["memory"]
             assert container["resources"]["requests"]["cpu"]
-            assert container["livenessProbe"]
-            assert container["readinessProbe"]
+            if pod.get("restartPolicy") != "OnFailure":  # a Job is watched by its end
+                assert container["livenessProbe"]
+                assert container["readinessProbe"]
 
 
 def test_only_the_operator_has_a_token() -> None:

@@ -119,7 +119,7 @@ def containers(manifest: Manifest) -> list[dict[str, Any]]:
 
 def environment(container: dict[str, Any]) -> dict[str, str]:
     """What the process sees: Kubernetes turns `$$` into `$`."""
-    return {item["name"]: item["value"].replace("$$", "$") for item in container["env"]}
+    return {item["name"]: item["value"].replace("$$", "$") for item in container["env"] if "value" in item}
 
 
 def matches(selector: dict[str, str], labels: dict[str, str]) -> bool:

@@ -119,6 +119,12 @@ class HeartModelSpec(Frozen):
                 ".gates.checks",
             ),
             rule(
+                "!has(self.serving.predictionLog.redact) || self.serving.predictionLog.redact.all(r,"
+                " self.features.exists(f, f.name == r))",
+                "redact must name features",
+                ".serving.predictionLog.redact",
+            ),
+            rule(
                 "!has(self.gates.checks) || self.gates.checks.all(c,"
                 " !has(c.slice) || self.features.exists(f, f.name == c.slice && f.sensitive))",
                 "slice must name a feature with sensitive: true",

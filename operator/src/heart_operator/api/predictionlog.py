@@ -22,7 +22,7 @@ class PredictionLog(Frozen):
     )
     redact: tuple[FeatureName, ...] = Field(
         (),
-        max_length=256,
+        max_length=64,
         description="Features that the log does not get to see.",
         json_schema_extra=LIST_SET,
     )

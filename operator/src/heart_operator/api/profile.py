@@ -24,5 +24,7 @@ class RuntimeProfile(Frozen):
     registry_names: tuple[str, ...] = ()
     tracking_uri: str
     prometheus_url: str | None = None
+    database_address: str | None = None
+    """host:port of the prediction log's database; its URL, with a password, is in the namespaces' Secrets alone."""
     monitoring_namespaces: tuple[str, ...] = ()
     ingress_namespaces: tuple[str, ...] = ()

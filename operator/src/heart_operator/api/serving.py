@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from heart_operator.api.base import NAME_PATTERN, Frozen
+from heart_operator.api.predictionlog import PredictionLog
 from heart_operator.api.resources import Resources
 from heart_operator.api.rules import rule, rules
 
@@ -91,6 +92,9 @@ class Serving(Frozen):
     autoscaling: Autoscaling | None = Field(None, description="Or an HPA; with neither, 3 to 20 on CPU and memory.")
     resources: Resources | None = Field(
         None, description="Requests and limits of a serving pod, capped by the runtime profile."
+    )
+    prediction_log: PredictionLog = Field(
+        default=PredictionLog(), description="What is remembered of each prediction, where and for how long."
     )
     explanations: bool = Field(True, description="Answer `/explain`: how much each feature moved a prediction.")
     route: Route | None = Field(None, description="HTTPRoute for the model, by a Gateway.")

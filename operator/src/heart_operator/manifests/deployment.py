@@ -7,7 +7,14 @@ from typing import Any
 
 from heart_operator.api.handover import MIRROR_FILE, MODEL_FILE, Env
 from heart_operator.api.heartmodel import HeartModel
-from heart_operator.api.names import Annotation, Component, deployment_name, mirror_config_name, pods_service_name
+from heart_operator.api.names import (
+    RUNTIME_SECRET,
+    Annotation,
+    Component,
+    deployment_name,
+    mirror_config_name,
+    pods_service_name,
+)
 from heart_operator.api.profile import RuntimeProfile
 from heart_operator.api.quantities import bounded
 from heart_operator.api.resources import Amounts, Resources
@@ -111,7 +118,7 @@ def environment(model: HeartModel, version: str, digest: str) -> dict[str, str]:
 
 
 def fetch_container(profile: RuntimeProfile, variables: dict[str, str]) -> dict[str, Any]:
-    """Only this container gets credentials: the server, which faces users, needs none."""
+    """Only this container gets all credentials: the server, which faces users, gets the prediction log's alone."""
     siblings = f"{pods_service_name(variables[Env.MODEL_NAME])}.{variables[Env.MODEL_NAMESPACE]}.svc:{SERVING_PORT}"
     own = {Env.SIBLINGS: siblings, Env.TRACKING_URI: profile.tracking_uri}
     resources = bounded(None, DEFAULT_RESOURCES, profile.serving_caps)
@@ -130,11 +137,12 @@ def server_container(model: HeartModel, profile: RuntimeProfile, variables: dict
     own = {
         Env.MIRROR_FILE: f"{MIRROR_DIR}/{MIRROR_FILE}",
         Env.EXPLANATIONS: str(model.spec.serving.explanations).lower(),
+        Env.PREDICTION_LOG: model.spec.serving.prediction_log.model_dump_json(by_alias=True),
     }
     resources = bounded(model.spec.serving.resources, DEFAULT_RESOURCES, profile.serving_caps)
     return {
         "name": SERVER,
-        "env": env(variables | own),
+        "env": [*env(variables | own), *log_address(model)],
         "ports": [{"name": "http", "containerPort": SERVING_PORT, "protocol": "TCP"}],
         "startupProbe": probe("live", period=1, failures=60),
         "livenessProbe": probe("live", period=10, failures=3),
@@ -146,6 +154,14 @@ def server_container(model: HeartModel, profile: RuntimeProfile, variables: dict
         ],
         **container_defaults(profile.images.serving, profile, resources),
     }
+
+
+def log_address(model: HeartModel) -> list[dict[str, Any]]:
+    """One key of the runtime Secret, where it is there: without a database pods serve all the same."""
+    if model.spec.serving.prediction_log.sink != "PostgreSQL":
+        return []
+    key = {"name": RUNTIME_SECRET, "key": Env.DATABASE_URL, "optional": True}
+    return [{"name": Env.DATABASE_URL, "valueFrom": {"secretKeyRef": key}}]
 
 
 def mirror_volume(model: HeartModel) -> dict[str, Any]:

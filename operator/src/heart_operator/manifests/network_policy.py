@@ -15,7 +15,7 @@ from heart_operator.plan.values import Manifest
 Rule = dict[str, Any]
 
 WEB_PORTS = (80, 443)
-DEFAULT_PORTS = {"http": 80, "https": 443}
+DEFAULT_PORTS = {"http": 80, "https": 443, "postgresql": 5432}
 S3_PORT = 9000
 """Where S3-compatible stores inside a company usually listen; Amazon's is 443."""
 METADATA_SERVICES = {"0.0.0.0/0": ["169.254.0.0/16"], "::/0": ["fe80::/10", "fd00:ec2::/32"]}
@@ -23,19 +23,20 @@ METADATA_SERVICES = {"0.0.0.0/0": ["169.254.0.0/16"], "::/0": ["fe80::/10", "fd0
 
 
 def build_serving_policy(model: HeartModel, profile: RuntimeProfile) -> Manifest:
-    """In: predictions and scrapes. Out: names, MLflow and the model's other pods."""
+    """In: predictions and scrapes. Out: names, MLflow, the model's other pods and the prediction log."""
     siblings = {"to": [{"podSelector": {"matchLabels": serving_pods(model)}}], "ports": tcp(SERVING_PORT)}
+    log = database(profile, model.spec.serving.prediction_log.sink == "PostgreSQL")
     return policy(
         model,
         Component.SERVING,
         ingress=[callers(profile)],
-        egress=[dns(), tracking_server(profile.tracking_uri), siblings],
+        egress=[dns(), server(profile.tracking_uri), *log, siblings],
     )
 
 
 def build_training_policy(model: HeartModel, profile: RuntimeProfile) -> Manifest:
     """In: nothing. Out: names, MLflow and, for data that is not in the namespace, the web."""
-    egress = [dns(), tracking_server(profile.tracking_uri), *data_source(model.spec.dataset.uri)]
+    egress = [dns(), server(profile.tracking_uri), *data_source(model.spec.dataset.uri)]
     return policy(model, Component.TRAINING, ingress=[], egress=egress)
 
 
@@ -68,8 +69,8 @@ def dns() -> Rule:
     return {"ports": [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]}
 
 
-def tracking_server(uri: str) -> Rule:
-    """MLflow's port; in its own namespace alone, where the address says which (`mlflow.heartops.svc`)."""
+def server(uri: str) -> Rule:
+    """A server's port; in its own namespace alone, where the address says which (`mlflow.heartops.svc`)."""
     parts = urlsplit(uri)
     rule: Rule = {"ports": tcp(parts.port or DEFAULT_PORTS.get(parts.scheme, 443))}
     labels = (parts.hostname or "").split(".")
@@ -77,6 +78,11 @@ def tracking_server(uri: str) -> Rule:
         namespace = {"matchLabels": {"kubernetes.io/metadata.name": labels[1]}}
         return {"to": [{"namespaceSelector": namespace}], **rule}
     return rule
+
+
+def database(profile: RuntimeProfile, wanted: bool) -> list[Rule]:
+    """The prediction log's server, for pods that use it, where the profile says where it is."""
+    return [server(f"postgresql://{profile.database_address}")] if wanted and profile.database_address else []
 
 
 def data_source(uri: str) -> list[Rule]:
