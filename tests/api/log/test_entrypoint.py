@@ -1,0 +1,117 @@
+"""The chart's PostgreSQL image: its entrypoint on an empty volume, on its own, and on one of an earlier release."""
+
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import OperationalError
+
+from heart_log.database import parse_url
+from tests.support.kube_api import poll
+from tests.support.postgres import NOBODY, find_binaries, free_port, unprivileged
+
+pytestmark = pytest.mark.api
+SCRIPT = Path(__file__).resolve().parents[3] / "charts" / "images" / "postgres" / "entrypoint.sh"
+FIRST, SECOND = {"mlflow": "it's one", "heartops": "o'ne"}, {"mlflow": "two", "heartops": "$HOME \\ two"}
+NOT_TO_CONNECT = "permission denied for database|password authentication failed"
+
+
+@dataclass
+class Image:
+    """The image's file system in a folder."""
+
+    folder: Path
+    port: int
+
+    @contextmanager
+    def running(self, passwords: dict[str, str]) -> Iterator[None]:
+        binaries = find_binaries()
+        assert binaries, "these tests need PostgreSQL's server programs: install the package `postgresql`"
+        variables = {
+            "PATH": f"{binaries}:{os.environ['PATH']}",
+            "PGDATA": str(self.folder / "data" / "pgdata"),
+            "PGPORT": str(self.port),
+            "POSTGRES_DATABASE": "mlflow",
+            "POSTGRES_ROLE": "mlflow",
+            "POSTGRES_PASSWORD": passwords["mlflow"],
+            "HEARTOPS_PASSWORD": passwords["heartops"],
+        }
+        script = SCRIPT.read_text().replace("/run/postgresql", str(self.folder)).replace("'*'", "127.0.0.1")
+        with (self.folder / "log").open("ab") as log:
+            command = unprivileged("sh", "-c", script)
+            process = subprocess.Popen(command, env=os.environ | variables, cwd="/", stdout=log, stderr=log)
+        try:
+            poll("PostgreSQL answers", lambda: process.poll() is None and self.answers(passwords), 60)
+            yield
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(30)
+
+    def answers(self, passwords: dict[str, str]) -> bool:
+        try:
+            return self.query("mlflow", passwords["mlflow"], "mlflow", "SELECT 'yes'") == "yes"
+        except OperationalError:
+            return False
+
+    def query(self, role: str, password: str, database: str, statement: str) -> str:
+        url = f"postgresql://{role}:{quote(password, safe='')}@127.0.0.1:{self.port}/{database}"
+        engine = create_engine(parse_url(url), isolation_level="AUTOCOMMIT")
+        try:
+            with engine.connect() as connection:
+                result = connection.execute(text(statement))
+                return str(result.scalar()) if result.returns_rows else ""
+        finally:
+            engine.dispose()
+
+    def forget_the_log(self) -> None:
+        """Back to what the image made before it knew of the log."""
+        binaries = find_binaries()
+        command = unprivileged(
+            str(binaries / "postgres"), "--single", "-D", str(self.folder / "data" / "pgdata"), "postgres"
+        )
+        statements = "DROP DATABASE heartops\nDROP ROLE heartops\nGRANT CONNECT ON DATABASE mlflow TO PUBLIC\n"
+        subprocess.run(command, input=statements, text=True, check=True, capture_output=True, cwd="/")
+
+
+@pytest.fixture
+def image() -> Iterator[Image]:
+    with tempfile.TemporaryDirectory(prefix="heartops-postgres-") as name:
+        if os.geteuid() == 0:
+            os.chown(name, NOBODY, NOBODY)
+        yield Image(Path(name), free_port())
+
+
+def test_both_databases_with_whatever_passwords_are_given(image: Image) -> None:
+    with image.running(FIRST):
+        image.query("mlflow", FIRST["mlflow"], "mlflow", "CREATE TABLE kept (x int)")
+    with image.running(SECOND):
+        assert image.query("mlflow", SECOND["mlflow"], "mlflow", "SELECT count(*) FROM kept") == "0"
+        rights = "SELECT rolcreaterole AND NOT rolsuper FROM pg_roles WHERE rolname = current_user"
+        assert image.query("heartops", SECOND["heartops"], "heartops", rights) == "True"
+        for role, password, database in (
+            ("mlflow", FIRST["mlflow"], "mlflow"),
+            ("mlflow", SECOND["mlflow"], "heartops"),
+            ("heartops", SECOND["heartops"], "mlflow"),
+            ("heartops", SECOND["heartops"], "postgres"),
+            ("postgres", "x", "postgres"),
+        ):
+            with pytest.raises(OperationalError, match=NOT_TO_CONNECT):
+                image.query(role, password, database, "SELECT 1")
+
+
+def test_a_volume_of_a_release_without_the_log_gets_its_database(image: Image) -> None:
+    with image.running(FIRST):
+        image.query("mlflow", FIRST["mlflow"], "mlflow", "CREATE TABLE kept (x int)")
+        image.query("heartops", FIRST["heartops"], "heartops", "SELECT 1")
+    image.forget_the_log()
+    with image.running(FIRST):
+        assert image.query("mlflow", FIRST["mlflow"], "mlflow", "SELECT count(*) FROM kept") == "0"
+        assert image.query("heartops", FIRST["heartops"], "heartops", "SELECT 1") == "1"
