@@ -137,6 +137,10 @@ def test_unreadable_metrics_are_no_success_and_keep_what_was_counted() -> None:
     assert look(AnalysisSample(error="gone")).verdict == "Inconclusive"
 
 
+def test_silence_is_said_once() -> None:
+    assert look(both(Counts(), Counts())).message.count("answered nothing") == 1
+
+
 def test_unreadable_metrics_do_not_forgive_bad_looks() -> None:
     bad = both(counts(60), counts(20, errors=20))
     assert look(bad, AnalysisSample(error="no answer"), bad).failures == 2
@@ -164,7 +168,10 @@ def test_bad_looks_count_in_a_row() -> None:
 def test_a_good_past_does_not_hide_a_broken_present() -> None:
     past = [both(counts(10_000), counts(10_000))] * 20
     assert look(*past).verdict == "Passed"
-    assert look(*past, both(counts(20), counts(20, errors=20))).verdict == "Failed"
+    found = look(*past, both(counts(20), counts(20, errors=20)))
+    assert found.verdict == "Failed"
+    assert "errors: 0.01% of 200020" in found.message
+    assert "since the last look it had 100.00% of 20" in found.message
 
 
 def test_a_good_past_is_no_credit_for_a_bad_present() -> None:

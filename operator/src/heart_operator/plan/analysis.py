@@ -22,7 +22,7 @@ from heart_operator.plan.analysis_shares import (
     weigh,
 )
 from heart_operator.plan.analysis_shift import MIN_OUTPUTS, Shift, prediction_shift
-from heart_operator.plan.counts import NO_OUTCOMES, Counts, Share
+from heart_operator.plan.counts import Counts
 from heart_operator.plan.times import written
 from heart_operator.plan.values import AnalysisSample
 
@@ -51,7 +51,7 @@ def look_at_candidate(
     evidence = gather(spec, before, sample)
     stable = Counts.load(before.stable) + sample.stable
     candidate = Counts.load(before.candidate) + sample.candidate
-    found = judge_analysis(spec, stable, candidate, evidence, sample.stable_outcomes, sample.candidate_outcomes)
+    found = judge_analysis(spec, stable, candidate, evidence, sample)
     note = f"; {sample.partial}" if sample.partial and found.verdict == "Inconclusive" else ""
     judged = {
         "failures": before.failures + 1 if found.verdict == "Failed" else 0,
@@ -74,22 +74,21 @@ def gather(spec: Analysis, before: AnalysisStatus, sample: AnalysisSample) -> di
 
 
 def judge_analysis(
-    spec: Analysis,
-    stable: Counts,
-    candidate: Counts,
-    evidence: Evidence,
-    stable_outcomes: Share = NO_OUTCOMES,
-    candidate_outcomes: Share = NO_OUTCOMES,
+    spec: Analysis, stable: Counts, candidate: Counts, evidence: Evidence, sample: AnalysisSample
 ) -> AnalysisVerdict:
-    """The verdict on all that was counted since the candidate got its first request, and on the bets about it."""
+    """The verdict on all that was counted since the candidate got its first request, and on the bets about it.
+
+    `sample`: the newest part of it.
+    """
     checks = (
         enough_requests(spec, candidate),
-        *(judge_share(check, evidence, stable, candidate) for check in share_checks(spec)),
+        *(judge_share(check, evidence, stable, candidate, sample.candidate) for check in share_checks(spec)),
         judge_shift(spec, stable, candidate),
-        *judge_accuracy(stable_outcomes, candidate_outcomes),
+        *judge_accuracy(sample.stable_outcomes, sample.candidate_outcomes),
     )
     verdict = overall(checks)
-    return AnalysisVerdict(verdict, "; ".join(check.message for check in checks if check.verdict == verdict), checks)
+    messages = dict.fromkeys(check.message for check in checks if check.verdict == verdict)
+    return AnalysisVerdict(verdict, "; ".join(messages), checks)
 
 
 def overall(checks: Iterable[CheckResult]) -> Verdict:

@@ -126,15 +126,17 @@ def held(evidence: Evidence, check: ShareCheck, claim: str) -> float:
 # --- verdicts ------------------------------------------------------------------------------------
 
 
-def judge_share(check: ShareCheck, evidence: Evidence, stable: Counts, candidate: Counts) -> CheckResult:
-    """`stable` and `candidate`: all counts so far."""
+def judge_share(
+    check: ShareCheck, evidence: Evidence, stable: Counts, candidate: Counts, newest: Counts
+) -> CheckResult:
+    """`stable` and `candidate`: all counts so far; `newest`: the candidate's since the last look."""
     mine, its = check.measure(candidate), check.measure(stable)
     if mine.n == 0:
-        return CheckResult(check.name, "Inconclusive", f"{check.name}: the candidate has answered nothing yet")
+        return CheckResult(check.name, "Inconclusive", "the candidate has answered nothing yet")
     said = f"{check.name}: {tell(check, mine)}; {check.limit:.2%} are allowed"
     said += f", the stable version has {its.rate:.2%} of {its.n}" if its.n else ""
     if is_worse(check, evidence, compared=its.n > 0):
-        return CheckResult(check.name, "Failed", said)
+        return CheckResult(check.name, "Failed", f"{said}; {lately(check.measure(newest))}")
     if is_good(check, evidence):
         return CheckResult(check.name, "Passed", said)
     return CheckResult(check.name, "Inconclusive", f"{said}: {more(check, evidence, mine)}")
@@ -143,6 +145,11 @@ def judge_share(check: ShareCheck, evidence: Evidence, stable: Counts, candidate
 def tell(check: ShareCheck, share: Share) -> str:
     """`2.10% of 430 were answered with 5xx`."""
     return f"{share.rate:.2%} of {share.n} {check.words}"
+
+
+def lately(share: Share) -> str:
+    """A version that breaks after a good hour is bad now, and still good on the whole."""
+    return f"since the last look it had {share.rate:.2%} of {share.n}"
 
 
 def more(check: ShareCheck, evidence: Evidence, share: Share) -> str:
