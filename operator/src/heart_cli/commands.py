@@ -27,12 +27,12 @@ def offers(model: HeartModel) -> list[str]:
     """Commands that would be accepted now and lead on from here, as a person types them."""
     candidate, serving = model.status.candidate, model.status.serving
     wanted: list[tuple[Action, str]] = []
-    if candidate:
+    if candidate and (serving or candidate.phase in HELD):
         wanted = [("resume" if candidate.paused else "promote" if candidate.phase in HELD else "pause", "")]
         wanted.append(("abort", ""))
     elif serving:
         wanted = [("rollback", "")]
-    if not candidate:
+    if candidate is None:
         wanted += [("retry", entry.version) for entry in newest(model.status.rejected)[:1]]
     training = model.status.training
     if training and training.phase == "Failed":

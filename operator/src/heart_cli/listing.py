@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from rich import box
 from rich.table import Table
 from rich.text import Text
 
@@ -58,7 +57,7 @@ def rejected_rows(model: HeartModel) -> Iterable[tuple[str, list[str]]]:
 
 def plain_table(*names: str) -> Table:
     """Columns as kubectl prints them: no lines, wide enough, nothing cut."""
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
     for name in names:
         table.add_column(name, overflow="fold")
     return table

@@ -1,5 +1,6 @@
 """What stands under the versions: the gate, training, a person's last command, what is waited for, what was said."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from heart_cli.commands import go_on, offers
@@ -8,7 +9,7 @@ from heart_cli.view import View
 from heart_cli.words import age
 from heart_operator.api.commands import read_command
 from heart_operator.api.heartmodel import AnalysisStatus, ConditionStatus, HeartModel, TrackCounts, TrainingStatus
-from heart_operator.api.names import Condition
+from heart_operator.api.names import Condition, Reason
 from heart_operator.api.status import MirrorStatus
 
 GATE_VERDICTS = {"True": "passed", "False": "failed", "Unknown": "open"}
@@ -98,17 +99,19 @@ def command_words(model: HeartModel, now: datetime) -> list[str]:
 def now_words(view: View) -> list[str]:
     """What goes on, is waited for or went wrong, each thing said once."""
     candidate = view.model.status.candidate
-    said = [f"version {candidate.version}: {candidate.message}"] if candidate and candidate.message else []
-    for type_ in TELLING:
-        found = view.condition(type_)
-        if found and found.status != "True" and not any(is_said(found, words) for words in said):
-            said.append(f"{found.reason}: {found.message}")
-    return said
+    found = [entry for type_ in TELLING if (entry := view.condition(type_)) and entry.status != "True"]
+    if candidate is None or not candidate.message:
+        return once(found)
+    others = [entry for entry in found if entry.reason != Reason.ROLLING_OUT and candidate.message not in entry.message]
+    return [f"version {candidate.version}: {candidate.message}", *once(others)]
 
 
-def is_said(found: ConditionStatus, words: str) -> bool:
-    """Several conditions may have one cause."""
-    return found.message in words or words.startswith(f"{found.reason}: ")
+def once(found: Iterable[ConditionStatus]) -> list[str]:
+    """Several conditions may have one cause: the first of each reason speaks."""
+    first: dict[str, str] = {}
+    for entry in found:
+        first.setdefault(entry.reason, f"{entry.reason}: {entry.message}")
+    return list(first.values())
 
 
 def next_steps(model: HeartModel) -> list[str]:

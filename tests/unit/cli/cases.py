@@ -1,6 +1,7 @@
 """States of a model that a person may find, as the cluster holds them."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 from heart_cli.view import View, build_view
 from heart_operator.api.commands import Command
@@ -68,17 +69,20 @@ def at_a_step() -> View:
     )
 
 
-def canary(**changes: object) -> Object:
+def canary(**changes: Any) -> Object:
     found = candidate(step=1, stepSince="2026-11-21T07:57:40Z", weight=10, actualWeight=33)
     found |= {"phase": "Paused", "phaseSince": "2026-11-21T07:57:40Z", "message": "it is watched for 5m"}
+    found |= changes
+    rolling = "Version 7 is rolling out: step 2 of 4, 10 % of the traffic asked for"
     return {
         "conditions": [
-            READY,
-            condition("Progressing", "True", "RollingOut", "Version 7 is rolling out"),
+            condition("Ready", "False", found["phase"], f"Version 7 is at step 2 of 4: {found['message']}"),
+            condition("Progressing", "True", found["phase"], f"Version 7 is at step 2 of 4: {found['message']}"),
+            condition("RolloutSucceeded", "Unknown", "RollingOut", rolling),
             GATED,
         ],
         "serving": serving(),
-        "candidate": found | changes,
+        "candidate": found,
         "training": TRAINED,
         "history": [served("6", "2026-11-18T04:00:00Z")],
     }
@@ -86,6 +90,20 @@ def canary(**changes: object) -> Object:
 
 def canary_pods() -> tuple[Object, ...]:
     return (*OLD_PODS, pod("7", "kmnop"))
+
+
+def first_version() -> View:
+    """Its pods start, and nothing serves yet."""
+    words = "Version 1 is rolling out: its pods are created"
+    status = {
+        "conditions": [
+            condition("Ready", "False", "RollingOut", f"Nothing serves yet. {words}"),
+            condition("RolloutSucceeded", "Unknown", "RollingOut", words),
+        ],
+        "candidate": candidate("1", since="2026-11-21T07:59:50Z", message="its pods start"),
+        "training": TRAINED | {"version": "1"},
+    }
+    return build_view(heart_model(status), [deployment("1", ready=0)], [pod("1", "abcde", ready=False)])
 
 
 def paused() -> View:
@@ -204,6 +222,7 @@ CASES = {
     for case in (
         healthy,
         at_a_step,
+        first_version,
         paused,
         waiting_for_approval,
         starting,

@@ -48,7 +48,7 @@ def test_status_draws_the_tree_without_a_style_in_a_pipe(heart, rollout):
 
 
 def test_status_of_all_is_a_line_for_each(heart, rollout):
-    head, _, row = heart("status").stdout.splitlines()
+    head, row = heart("status").stdout.splitlines()
     assert head.split()[:4] == ["MODEL", "READY", "VERSION", "CANDIDATE"]
     assert row.split()[:3] == ["heart", "6", "7"]
 
@@ -73,7 +73,7 @@ def test_history_has_who_served_and_who_was_refused(heart, cluster):
         served("6", "2026-11-18T04:00:00Z", reason="Approved", by="alice", why="checked"),
     ]
     cluster.model = heart_model({"serving": serving(), "history": past, "rejected": [rejected("7", "Crashing", "OOM")]})
-    _, _, *rows = heart("history", "heart").stdout.splitlines()
+    _, *rows = heart("history", "heart").stdout.splitlines()
     assert [re.split("  +", row.strip())[:6] for row in rows] == [
         ["7", "2026-11-21 07:58:00", "rejected", "Crashing", "OOM", short(sha("7"))],
         ["6", "2026-11-18 04:00:00", "serves", "Approved", "alice", "checked"],
