@@ -30,10 +30,11 @@ class Question:
 
 
 class Reply(NamedTuple):
-    """A finished answer, for dialects that do not answer in plain JSON."""
+    """A finished answer: JSON, if no header says otherwise."""
 
     body: bytes
     headers: Mapping[str, str] = NO_HEADERS
+    status: int = 200
 
 
 class Dialect(Protocol):

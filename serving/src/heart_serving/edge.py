@@ -7,10 +7,10 @@ head, body, contract check, one ONNX run, answer.
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sized
+from collections.abc import Callable, Mapping, Sized
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -24,6 +24,7 @@ from heart_serving.mirror import Mirror
 from heart_serving.model import Model
 from heart_serving.oip import OpenInference
 from heart_serving.predictionlog.recorder import Recorder, Records
+from heart_serving.responses import Fields, respond
 from heart_serving.settings import Settings
 
 INLINE_BYTES = 64 * 1024
@@ -37,6 +38,8 @@ INTERNAL = ("/health", "/v2/health/", "/metrics", "/artifacts/")
 UNCOUNTED = ("/feedback",)
 """Logged, and not counted with the others: what its database does says nothing of the model that answers."""
 FAILED = Problem(500, "this request could not be answered; its id finds it in the server's log")
+
+Asked = TypeVar("Asked", Dialect, Dialect | ExplainDesk)
 
 logger = logging.getLogger("heart_serving")
 
@@ -77,6 +80,8 @@ class Edge:
         self._slow = model.row_seconds > INLINE_SECONDS
         self._max_in_flight = settings.max_in_flight
         self._dialects = dialects
+        self.quick = {} if self._slow else quick_dialects(dialects)
+        """By path, as bytes: what `answer_at_once` answers."""
         self._framework = framework
         self._metrics = metrics
         self._log = log
@@ -96,26 +101,43 @@ class Edge:
     async def _answer(self, dialect: Dialect | ExplainDesk, scope: Any, receive: Any, send: Any) -> None:
         head = read_head(scope["headers"])
         call = Call(head.request_id, scope["path"], time.perf_counter(), shadow=head.shadow)
-        headers: Mapping[str, str] = {}
         try:
             self._admit(scope["method"])
             dialect = accept(dialect, head)
-            body, headers = await self._predict(dialect, head, receive, call)
-            status = 200
-            if call.outputs is not None:
-                self._observe(call, call.outputs)
+            reply = await self._predict(dialect, head, receive, call)
         except ClientGone:
             self._finish(call, CLIENT_GONE)
             return
-        except Problem as problem:
-            status, headers, body = problem.status, problem.headers, orjson.dumps(dialect.refuse(problem))
-        except Exception:
-            logger.exception("request %s failed", call.id)
-            status, body = FAILED.status, orjson.dumps(dialect.refuse(FAILED))
-        await respond(send, status, body, call.id, headers)
-        self._finish(call, status)
-        if status == 200 and not call.shadow and call.outputs is not None:
-            self._mirror.offer(call.route, head, call.body, Reply(body, headers))
+        except Exception as error:
+            reply = refusal(dialect, call, error)
+        await respond(send, reply, call.id)
+        self._conclude(call, head, reply)
+
+    def answer_at_once(self, url: bytes, headers: Fields, body: bytes, write: Callable[[Reply, str], None]) -> bool:
+        """Answers a POST that has arrived whole, without the detour over ASGI; False: it is not small enough for that.
+
+        `url`: one of `quick`, as the client wrote it. `write` is given the reply and the request's id.
+        """
+        if len(body) > INLINE_BYTES:
+            return False
+        dialect = self.quick[url]
+        head = read_head(headers)
+        now = time.perf_counter()
+        call = Call(head.request_id, url.decode(), now, received=now, shadow=head.shadow, body=body)
+        try:
+            reply = self._work(accept(dialect, head), body, call)
+        except Exception as error:
+            reply = refusal(dialect, call, error)
+        write(reply, call.id)
+        self._conclude(call, head, reply)
+        return True
+
+    def _conclude(self, call: Call, head: Head, reply: Reply) -> None:
+        if reply.status == 200 and call.outputs is not None:
+            self._observe(call, call.outputs)
+            if not call.shadow:
+                self._mirror.offer(call.route, head, call.body, reply)
+        self._finish(call, reply.status)
 
     def _admit(self, method: str) -> None:
         if method != "POST":
@@ -195,7 +217,19 @@ class Edge:
             self._finish(call, status)
 
 
-def accept(dialect: Dialect | ExplainDesk, head: Head) -> Dialect | ExplainDesk:
+def quick_dialects(dialects: Mapping[str, Dialect | ExplainDesk]) -> dict[bytes, Dialect]:
+    return {path.encode(): dialect for path, dialect in dialects.items() if not isinstance(dialect, ExplainDesk)}
+
+
+def refusal(dialect: Dialect | ExplainDesk, call: Call, error: Exception) -> Reply:
+    """What a client is told that cannot be answered."""
+    if not isinstance(error, Problem):
+        logger.error("request %s failed", call.id, exc_info=error)
+        error = FAILED
+    return Reply(orjson.dumps(dialect.refuse(error)), error.headers, error.status)
+
+
+def accept(dialect: Asked, head: Head) -> Asked | OpenInference:
     """The dialect for a request of this head. Raises Problem 415 for what it does not read."""
     if head.json_length is None:
         check_json(head)
@@ -204,15 +238,3 @@ def accept(dialect: Dialect | ExplainDesk, head: Head) -> Dialect | ExplainDesk:
         raise Problem(415, "binary tensor data belongs to the Open Inference Protocol: send plain JSON")
     check_binary(head)
     return dialect.with_binary_data(head.json_length)
-
-
-async def respond(send: Any, status: int, body: bytes, request_id: str, headers: Mapping[str, str]) -> None:
-    """A complete response: JSON, if no header says otherwise."""
-    fields = [] if "Content-Type" in headers else [(b"content-type", b"application/json")]
-    fields += [
-        (b"content-length", b"%d" % len(body)),
-        (b"x-request-id", request_id.encode()),
-    ]
-    fields += [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": status, "headers": fields})
-    await send({"type": "http.response.body", "body": body})

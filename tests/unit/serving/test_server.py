@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from heart_serving import server as server_module
+from heart_serving import connection as connection_module
 from heart_serving.app import create_app
 from heart_serving.model import load_model
 from heart_serving.server import build_server
@@ -163,7 +163,7 @@ def read_all(client: socket.socket) -> bytes:
 
 async def test_a_body_that_stays_away_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A little after the connection's age, and not before: a slow client that does send is answered."""
-    monkeypatch.setattr(server_module, "BODY_SECONDS", 1.0)
+    monkeypatch.setattr(connection_module, "BODY_SECONDS", 1.0)
     model, port = tiny_model(), free_port()
     settings = Settings("heart", "clinic", "7", model.sha256, model.write(tmp_path), "127.0.0.1", port, 0, 0.3)
     server = build_server(create_app(load_model(settings.file, model.sha256), settings), settings)
