@@ -115,6 +115,15 @@ def test_the_ill_are_told_from_the_healthy(heart: Model, proxy: str) -> None:
     assert answers[0]["probability"] < 0.3 < 0.7 < answers[2]["probability"]
 
 
+def test_explanations_add_up_to_the_models_output(heart: Model, proxy: str) -> None:
+    answer = httpx.post(f"{heart.address(proxy)}/explain", json=PATIENTS, timeout=60).raise_for_status().json()
+    assert len(answer["explanations"]) == len(PATIENTS)
+    for found in answer["explanations"]:
+        assert set(PATIENTS[0]) <= set(found["contributions"])
+        total = found["base_value"] + sum(found["contributions"].values())
+        assert total == pytest.approx(found["output"], abs=1e-6)
+
+
 def test_bad_requests_are_named_and_never_echoed(heart: Model, proxy: str) -> None:
     answer = heart.predict(proxy, PATIENTS[0] | {"age": 98765})
     assert answer.status_code == 422

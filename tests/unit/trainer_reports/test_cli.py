@@ -112,6 +112,8 @@ def test_what_is_in_mlflow_is_what_was_measured(
     package = ServingPackage.model_validate_json(properties[PACKAGE_KEY])
     assert package.classes == ("no disease", "disease")
     assert package.metrics == evaluation.metrics
+    assert package.explanation
+    assert package.explanation.method == "linear"
 
 
 def _paths(client: MlflowClient, run_id: str, folder: str | None = None) -> list[str]:
