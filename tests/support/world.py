@@ -23,7 +23,7 @@ from heart_operator.api.handover import (
     TrainingResult,
 )
 from heart_operator.api.heartmodel import HeartModel, HeartModelStatus
-from heart_operator.api.names import Annotation, Label
+from heart_operator.api.names import Annotation, Label, evaluated_version
 from heart_operator.api.profile import RuntimeProfile
 from heart_operator.plan.looks import is_look_due
 from heart_operator.plan.model import plan_heart_model
@@ -153,7 +153,8 @@ class World:
             model=self.model,
             profile=self.profile,
             profiles=("default",),
-            jobs=tuple(sorted(self.jobs.values(), key=lambda job: (job.created, job.name))),
+            jobs=self._jobs(evaluations=False),
+            evaluations=self._jobs(evaluations=True),
             deployments=tuple(sorted(self.deployments.values(), key=lambda entry: entry.name)),
             children=copy.deepcopy(self.children | self._deployment_objects()),
             registry=Registry(error="not asked"),
@@ -220,7 +221,41 @@ class World:
         self.now += timedelta(seconds=seconds)
 
     def running_job(self) -> TrainingJob | None:
-        return next((job for job in self.jobs.values() if job.phase == "Running"), None)
+        return next((job for job in self._jobs(evaluations=False) if job.phase == "Running"), None)
+
+    def running_evaluation(self) -> TrainingJob | None:
+        return next((job for job in self._jobs(evaluations=True) if job.phase == "Running"), None)
+
+    def register_by_hand(self, auc: float = 0.9, starts: bool = True) -> str:
+        """Somebody registers a version from a notebook."""
+        version = str(len(self.trained) + 1)
+        self.trained[version] = Version(f"run-{version}", "", sha(version), evaluation(auc), starts)
+        self.versions[version] = self.trained[version]
+        return version
+
+    def finish_evaluation(self) -> str:
+        """The running evaluation Job has measured its version, against the one that serves."""
+        job = self.running_evaluation()
+        assert job
+        version = evaluated_version(job.trigger)
+        assert version
+        known, against = self.trained[version], self.serving_reference()
+        measured = known.evaluation.model_copy(update={"comparison": comparison(against) if against else None})
+        self.trained[version] = self.versions[version] = replace(known, evaluation=measured)
+        result = TrainingResult(
+            version=version, run_id="run-e", artifact_sha256=known.digest, evaluation_sha256=sha(f"e{version}")
+        )
+        self.jobs[job.name] = replace(job, phase="Succeeded", finished=self.now, result=result)
+        self.open_runs.discard(job.trigger)
+        return version
+
+    def refuse_evaluation(self, message: str = "it has no HeartOps package") -> None:
+        """The running evaluation Job finds that nobody can serve the version."""
+        job = self.running_evaluation()
+        assert job
+        failure = TrainingFailure(reason="NotServable", message=message)
+        self.jobs[job.name] = replace(job, phase="Failed", finished=self.now, failure=failure)
+        self.open_runs.discard(job.trigger)
 
     def finish_job(self, auc: float = 0.9, starts: bool = True, regression: float = 0.0) -> str:
         """The running Job registers a version (the one that its trigger has already, if any)."""
@@ -338,6 +373,10 @@ class World:
 
     def _store(self, status: HeartModelStatus) -> None:
         self.model = self.model.model_copy(update={"status": status})
+
+    def _jobs(self, *, evaluations: bool) -> tuple[TrainingJob, ...]:
+        found = [job for job in self.jobs.values() if (evaluated_version(job.trigger) is not None) == evaluations]
+        return tuple(sorted(found, key=lambda job: (job.created, job.name)))
 
     def _deployment_objects(self) -> dict[ObjectKey, Manifest]:
         return {ObjectKey("apps/v1", "Deployment", name): self.templates[name] for name in self.deployments}

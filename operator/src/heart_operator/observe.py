@@ -164,8 +164,9 @@ class Observer:
     async def _job(self, model: HeartModel, job: Manifest) -> TrainingJob:
         """Pods are asked for their last words only until the status has them."""
         name = job["metadata"]["name"]
-        known = model.status.training
-        told = known is not None and known.job == name and known.phase != "Running"
+        records = (model.status.training, model.status.evaluation)
+        known = next((record for record in records if record and record.job == name), None)
+        told = known is not None and known.phase != "Running"
         if told or not is_finished(job):
             return parse_job(job, known=known)
         pods = await self._cluster.find(POD, model.namespace, f"batch.kubernetes.io/job-name={name}")

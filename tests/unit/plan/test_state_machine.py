@@ -11,7 +11,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from heart_operator.api.names import Annotation
+from heart_operator.api.names import Annotation, evaluated_version
 from heart_operator.plan.gates import judge
 from heart_operator.plan.scale import fewest
 from heart_operator.plan.triggers import current_trigger
@@ -57,8 +57,9 @@ class Operator(RuleBasedStateMachine):
 
     def watch(self, world: World) -> None:
         """After every action of the operator."""
-        running = [job for job in world.jobs.values() if job.phase == "Running"]
-        assert len(running) <= 1, "two trainings at once"
+        running = [evaluated_version(job.trigger) is None for job in world.jobs.values() if job.phase == "Running"]
+        assert running.count(True) <= 1, "two trainings at once"
+        assert running.count(False) <= 1, "two evaluations at once"
         for trigger, count in world.jobs_created.items():
             assert count <= 1 + self.jobs_gone[trigger], f"{trigger} was trained twice"
         recorded = world.model.status.serving
@@ -72,15 +73,16 @@ class Operator(RuleBasedStateMachine):
                 self.watch_promotion(world, world.selected)
             self.served = world.selected
             self.proven.add(world.selected)
-            self.watch_traffic(world)
         self.selected = world.selected
 
     def watch_traffic(self, world: World) -> None:
         """Only the serving version and the candidate answer, and no refused one that could be replaced."""
         candidate = world.model.status.candidate
+        if world.model.spec.suspend or world.profile is None:
+            return
         assert world.answering <= {world.selected, candidate.version if candidate else None}
         refused = {entry.digest for entry in world.model.status.rejected if entry.reason != "GateFailed"}
-        if candidate and not self.world.model.spec.suspend:
+        if candidate:
             assert candidate.digest not in refused, "a refused version is rolled out"
 
     def watch_promotion(self, world: World, version: str) -> None:
@@ -114,6 +116,7 @@ class Operator(RuleBasedStateMachine):
         self.world.fuse = fuse
         try:
             self.world.reconcile()
+            self.watch_traffic(self.world)
         except Crash:
             pass
         finally:
@@ -202,6 +205,16 @@ class Operator(RuleBasedStateMachine):
             self.world.pass_time(30)
             self.world.start_pods()
             self.look()
+
+    @rule(auc=st.sampled_from([0.7, 0.9]), starts=st.booleans())
+    def person_registers_a_version(self, auc: float, starts: bool) -> None:
+        if self.world.claimed_by:
+            self.world.register_by_hand(auc, starts)
+
+    @rule(servable=st.sampled_from([True, True, False]))
+    def evaluation_ends(self, servable: bool) -> None:
+        if self.world.running_evaluation():
+            self.world.finish_evaluation() if servable else self.world.refuse_evaluation()
 
     @rule(action=st.sampled_from(ACTIONS), data=st.data())
     def person_commands(self, action: str, data: st.DataObject) -> None:

@@ -186,7 +186,9 @@ def needs_registry(decision: Decision) -> bool:
 
 def has_just_failed(decision: Decision) -> bool:
     """The registry's view may be older than the end of the Job: a run left open is found at the second look."""
-    training = decision.training.status
-    if training is None or training.phase != "Failed" or training.finished_at is None:
-        return False
-    return (decision.now - read(training.finished_at)).total_seconds() < POLL_SECONDS
+    ended = [
+        read(record.finished_at)
+        for record in (decision.training.status, decision.evaluation.status)
+        if record and record.phase == "Failed" and record.finished_at
+    ]
+    return any((decision.now - moment).total_seconds() < POLL_SECONDS for moment in ended)

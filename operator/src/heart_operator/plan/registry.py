@@ -35,6 +35,8 @@ def runs_to_close(observed: Observed) -> Iterable[CloseRuns]:
 def aliases(observed: Observed, rollout: Rollout) -> Iterable[SetAlias]:
     """`serving`, `candidate` and `previous` are the operator's own."""
     registry = observed.registry
+    if registry.claimed_by is None:
+        return  # a person's own aliases on a model that is not ours yet
     if rollout.stable:
         yield from alias(registry.aliases.get("serving"), SetAlias("serving", rollout.stable.version), observed)
     candidate = rollout.candidate.version if rollout.candidate else None

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from heart_operator.plan.gates import gates_hash
-from heart_operator.plan.measured import find_record, is_current
+from heart_operator.plan.measured import find_record, is_current, is_remembered, without_outdated
 from heart_operator.plan.rejections import find_rejection
 from heart_operator.plan.triggers import current_trigger
 from heart_operator.plan.values import Observed, RegisteredVersion
@@ -71,7 +71,7 @@ def select_named(observed: Observed, name: str) -> Selection:
 
 
 def select_latest(observed: Observed) -> Selection:
-    """The newest that is not refused; where only refused ones are left the newest of these, so that it is reported.
+    """The newest that is not refused; where that serves already, a newer refused one, so that it is reported.
 
     The one trained for what the spec says now, or one registered by hand later than that; as long as there is none, the
     newest one that is newer than what serves (an older one must not come back only because a training failed).
@@ -83,8 +83,9 @@ def select_latest(observed: Observed) -> Selection:
     choices = [select_named(observed, name) for name in sorted(by_hand, key=order, reverse=True)]
     if trained:
         choices.append(Selection(trained))
-    standing = [choice for choice in choices if not is_refused(observed, choice)]
-    return next(iter(standing or choices), Selection())
+    best = next((choice for choice in choices if not is_refused(observed, choice)), None)
+    serves = best is None or (best.version is not None and best.version.version == stable)
+    return next(iter(choices), Selection()) if serves or best is None else best
 
 
 def trained_for_spec(observed: Observed) -> Version | None:
@@ -105,8 +106,9 @@ def is_by_hand(entry: RegisteredVersion) -> bool:
 
 def is_refused(observed: Observed, choice: Selection) -> bool:
     version = choice.version or Version(choice.unknown, "")
-    hash_ = gates_hash(observed.model.spec.gates)
-    return find_rejection(observed.model.status.rejected, version, hash_) is not None
+    standing = without_outdated(observed, observed.model.status.rejected)
+    refused = find_rejection(standing, version, gates_hash(observed.model.spec.gates)) is not None
+    return refused or (bool(choice.unknown) and is_remembered(observed, choice.unknown))
 
 
 def known_version(observed: Observed, name: str) -> Version | None:
@@ -116,11 +118,12 @@ def known_version(observed: Observed, name: str) -> Version | None:
 
 
 def own_records(observed: Observed, name: str) -> Iterable[Version]:
-    yield from trained_versions(observed)
+    # What was measured for today's question comes before a Deployment that remembers an older answer.
     status, registered = observed.model.status, observed.registry.versions.get(name)
     measured = find_record(observed, observed.evaluations, status.evaluation, registered) if registered else None
     if measured and measured.phase == "Succeeded":
         yield of_training(measured)
+    yield from trained_versions(observed)
     for entry in (status.serving, status.candidate, status.previous, *reversed(status.history)):
         if entry:
             yield Version(entry.version, with_prefix(entry.digest))
