@@ -67,8 +67,13 @@ def _prediction(
     label: str | None,
     outcome: Outcome | None = None,
 ) -> Prediction:
-    return Prediction(version, time, features, tuple(redacted), tuple(outputs), label, outcome)
+    return Prediction(version, time, features, tuple(redacted), tuple(outputs), label, _outcome(outcome))
 
 
 def _scored(outputs: list[float], label: str | None, outcome: Outcome | None = None) -> Scored:
-    return Scored(tuple(outputs), label, outcome)
+    return Scored(tuple(outputs), label, _outcome(outcome))
+
+
+def _outcome(stored: Outcome | None) -> Outcome | None:
+    """SQLite makes an integer of a whole number."""
+    return stored if stored is None or isinstance(stored, str) else float(stored)
