@@ -25,6 +25,6 @@ def _spread(column: NDArray[np.float32]) -> NDArray[np.float64]:
     if not count:
         return np.full(ROWS, np.nan)
     # A column of few values holds codes: between two of them there is nothing.
-    method = "inverted_cdf" if len(np.unique(known)) <= FEW else "linear"
-    quantiles = np.quantile(known, (np.arange(count) + 0.5) / count, method=method)
+    few = len(np.unique(known)) <= FEW
+    quantiles = np.quantile(known, (np.arange(count) + 0.5) / count, method="inverted_cdf" if few else "linear")
     return np.append(quantiles, np.full(ROWS - count, np.nan))
