@@ -8,7 +8,7 @@ from typing import Literal
 
 from heart_operator.api.durations import seconds
 from heart_operator.api.heartmodel import Analysis
-from heart_operator.plan.analysis_stats import BETTER, WORSE, Capital, bet, gain, money_for, total, twice
+from heart_operator.plan.analysis_stats import BETTER, WORSE, Capital, Odds, bet, gain, money_for, total, twice
 from heart_operator.plan.counts import Counts, Share
 
 FALSE_ALARM = 0.004
@@ -98,7 +98,7 @@ def weigh(
     return found
 
 
-def most(odds: Capital) -> float:
+def most(odds: Odds) -> float:
     """What a bet may hold."""
     return log(1 / (FALSE_ALARM if odds is WORSE else FALSE_PRAISE)) + RESERVE
 

@@ -24,11 +24,12 @@ Requests are taken as independent of each other; bursts of failures are judged b
 
 from math import exp, inf, log, log1p
 
+Odds = tuple[float, ...]
 Capital = tuple[float, ...]
 """Logarithm of the money on each odds; empty before the first bet."""
 
-WORSE = (2.0, 5.0, 25.0)
-BETTER = (0.5, 0.1)
+WORSE: Odds = (2.0, 5.0, 25.0)
+BETTER: Odds = (0.5, 0.1)
 HALF_IN = 50
 """Requests after which half of the money is in."""
 
@@ -48,7 +49,7 @@ def gain(odds: float, bad: int, n: int, p: float) -> float:
     return bad * log(odds) - n * log1p(p * (odds - 1))
 
 
-def bet(capital: Capital, odds: Capital, bad: int, n: int, p: float, *, money: float, most: float) -> Capital:
+def bet(capital: Capital, odds: Odds, bad: int, n: int, p: float, *, money: float, most: float) -> Capital:
     """The capital after one more interval; `money` is put in, in equal parts, before it. No part exceeds `most`."""
     living = capital or (-inf,) * len(odds)
     fresh = log(money / len(odds)) if money else -inf
