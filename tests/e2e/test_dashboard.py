@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.e2e.kit import PROMETHEUS, ROOT, Model, declare, eventually, example, has_monitoring
+from tests.e2e.kit import PROMETHEUS, ROOT, Model, declare, eventually, example, has_monitoring, require
 from tests.e2e.traffic import traffic
 from tests.support.dashboard import DASHBOARDS, Query, filled, queries
 from tests.support.prometheus import finite
@@ -22,8 +22,7 @@ PANELS = [query for path in DASHBOARDS for query in queries(path) if query.panel
 @pytest.fixture(scope="module")
 def canary(namespace: str, images: dict[str, str]) -> Iterator[Model]:
     """Version 2 has half of the requests and copies of the others, until somebody goes on."""
-    if not has_monitoring():
-        pytest.skip("the cluster has no Prometheus Operator")
+    require(has_monitoring(), "Prometheus Operator")
     manifest = example("iris", namespace)
     manifest["spec"]["training"] = {"algorithms": ["logistic-regression"], "tuning": {"trials": 0}}
     manifest["spec"]["serving"] = {"replicas": 1}

@@ -30,6 +30,7 @@ from tests.e2e.kit import (
     has_monitoring,
     items,
     kubectl,
+    require,
     run_kubectl,
 )
 
@@ -185,8 +186,7 @@ def test_workloads_raise_no_warning_in_a_restricted_namespace(heart: Model, kind
 
 
 def test_autoscaler_sees_real_cpu_figures(heart: Model) -> None:
-    if not get("apiservice", "v1beta1.metrics.k8s.io"):
-        pytest.skip("the cluster has no metrics-server")
+    require(bool(get("apiservice", "v1beta1.metrics.k8s.io")), "metrics-server")
 
     def figures() -> dict[str, int]:
         found = get("hpa", heart.name, "-n", heart.namespace).get("status", {}).get("currentMetrics") or []
@@ -198,8 +198,7 @@ def test_autoscaler_sees_real_cpu_figures(heart: Model) -> None:
 
 
 def test_prometheus_scrapes_the_pods_and_loads_the_rules(heart: Model, proxy: str) -> None:
-    if not has_monitoring():
-        pytest.skip("the cluster has no Prometheus Operator")
+    require(has_monitoring(), "Prometheus Operator")
 
     def query(path: str) -> Any:
         return httpx.get(f"{proxy}/{PROMETHEUS}/{path}", timeout=20).raise_for_status().json()["data"]
@@ -221,8 +220,7 @@ def test_prometheus_scrapes_the_pods_and_loads_the_rules(heart: Model, proxy: st
 
 
 def test_operator_is_scraped(product: None, proxy: str) -> None:
-    if not has_monitoring():
-        pytest.skip("the cluster has no Prometheus Operator")
+    require(has_monitoring(), "Prometheus Operator")
 
     def value() -> Any:
         address = f"{proxy}/{PROMETHEUS}/query?query=heartops_reconcile_duration_seconds_count"
