@@ -147,7 +147,7 @@ def example(name: str, namespace: str) -> Object:
     manifest: Object = yaml.safe_load((ROOT / "examples" / name / "heartmodel.yaml").read_text())
     manifest["metadata"]["namespace"] = namespace
     manifest["spec"]["serving"] = {"autoscaling": {"minReplicas": 2, "maxReplicas": 4}}
-    # Two busy cores, many pods at once: starting may take longer than a minute. Canaries are declared by their own tests.
+    # Two busy cores, many pods at once: starting may take longer than a minute. Tests of canaries declare their steps.
     manifest["spec"]["rollout"] = {"readyDeadline": "4m", "steps": []}
     return manifest
 
