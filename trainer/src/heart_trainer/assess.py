@@ -83,14 +83,19 @@ def _assess(job: Job[EvaluationRequest], store: Store) -> Assessment:
     output = answers(model, table)
     job.progress(f"measuring {len(table)} rows, with bootstrap intervals")
     seen = OutOfFoldResult(output, np.zeros(len(table), np.int64), ())
-    evaluation = _evaluate(job, store, table, seen, model.package.algorithm)
-    profile = build_profile(table, request.features, seen)
-    documents = {EVALUATION_PATH: as_json(evaluation), PROFILE_PATH: as_json(profile)}
+    profile = as_json(build_profile(table, request.features, seen))
+    evaluation = _evaluate(job, store, table, seen, model.package.algorithm, sha256(profile))
+    documents = {EVALUATION_PATH: as_json(evaluation), PROFILE_PATH: profile}
     return Assessment(table, sha256(data), evaluation, documents)
 
 
 def _evaluate(
-    job: Job[EvaluationRequest], store: Store, table: Table, seen: OutOfFoldResult, algorithm: str
+    job: Job[EvaluationRequest],
+    store: Store,
+    table: Table,
+    seen: OutOfFoldResult,
+    algorithm: str,
+    profile_sha256: str,
 ) -> Evaluation:
     features = job.request.features
     measured = measure(table, features, seen, job.request.training.seed)
@@ -107,6 +112,7 @@ def _evaluate(
         gaps=measured.gaps,
         comparison=comparison,
         findings=(*_findings(job.request, table, measured.metrics), *remarks),
+        reference_profile_sha256=profile_sha256,
     )
 
 

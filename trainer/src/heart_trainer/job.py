@@ -105,14 +105,16 @@ def _make(job: Job[TrainingRequest], store: Store) -> Product:
     fitted = fit(table, request, job.progress)
     job.progress("measuring out of fold, with bootstrap intervals")
     rows = as_json(out_of_fold(table, fitted.oof))
-    evaluation = _evaluate(job, store, table, fitted, sha256(rows))
     profile = as_json(build_profile(table, request.features, fitted.oof))
+    evaluation = _evaluate(job, store, table, fitted, sha256(rows), sha256(profile))
     package = _package(request, table, fitted, evaluation)
     files = documents(as_json(evaluation), rows, profile)
     return Product(table, fitted, evaluation, attach_package(fitted.onnx, package), files)
 
 
-def _evaluate(job: Job[TrainingRequest], store: Store, table: Table, fitted: Fitted, rows_sha256: str) -> Evaluation:
+def _evaluate(
+    job: Job[TrainingRequest], store: Store, table: Table, fitted: Fitted, rows_sha256: str, profile_sha256: str
+) -> Evaluation:
     request = job.request
     measured = measure(table, request.features, fitted.oof, request.training.seed)
     comparison, remarks = _compare(job, store, table, fitted)
@@ -130,6 +132,7 @@ def _evaluate(job: Job[TrainingRequest], store: Store, table: Table, fitted: Fit
         comparison=comparison,
         findings=(*checks, *remarks),
         out_of_fold_sha256=rows_sha256,
+        reference_profile_sha256=profile_sha256,
     )
 
 

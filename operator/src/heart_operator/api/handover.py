@@ -26,6 +26,7 @@ EVALUATION_PATH = "evaluation/evaluation.json"
 OOF_PATH = "evaluation/out_of_fold.json"
 """Run artifact with OutOfFold; digest inside the Evaluation."""
 PROFILE_PATH = "evaluation/reference_profile.json"
+"""Run artifact with the ReferenceProfile; digest inside the Evaluation."""
 CARD_PATH = "model_card.html"
 MIRROR_FILE = "mirror.json"
 """Key of the ConfigMap `<model>-mirror`, and the file's name where it is mounted."""
@@ -220,6 +221,7 @@ class Evaluation(FrozenLenient):
     comparison: Comparison | None = None
     findings: tuple[Finding, ...] = ()
     out_of_fold_sha256: str | None = None
+    reference_profile_sha256: str | None = None
 
 
 class OutOfFold(FrozenLenient):
