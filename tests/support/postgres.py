@@ -38,8 +38,16 @@ class Postgres:
         """`immediate`: as if it had been killed."""
         self._control("stop", "-w", "-m", mode)
 
+    def ensure_started(self) -> None:
+        if subprocess.run(self._command("status"), check=False, capture_output=True).returncode:
+            self.start()
+
     def _control(self, *words: str) -> None:
-        run_unprivileged(str(self.binaries / "pg_ctl"), "-D", str(self.data), *words)
+        done = subprocess.run(self._command(*words), capture_output=True, text=True, check=False, cwd="/")
+        assert done.returncode == 0, f"pg_ctl {' '.join(words)}: {done.stdout}{done.stderr}"
+
+    def _command(self, *words: str) -> list[str]:
+        return unprivileged(str(self.binaries / "pg_ctl"), "-D", str(self.data), *words)
 
 
 def unprivileged(*command: str) -> list[str]:

@@ -1,0 +1,144 @@
+"""The server as a process, and a PostgreSQL that is killed and comes back: no prediction fails, what fits is kept."""
+
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import Engine, func, select
+
+from heart_log.database import open_database
+from heart_log.migrate import migrate
+from heart_log.tables import feedback, predictions
+from heart_operator.api.handover import Env
+from heart_serving.predictionlog.recorder import MAX_ROWS
+from tests.support.kube_api import poll
+from tests.support.postgres import Postgres
+from tests.support.serving import Running, running
+from tests.support.tiny_model import RECORD, tiny_model
+
+pytestmark = pytest.mark.api
+SECONDS = 30
+"""To notice, to reconnect, to write: pauses between attempts end at fifteen."""
+
+
+@pytest.fixture
+def server(engine: Engine, postgres: Postgres, tmp_path: Path) -> Iterator[Running]:
+    variables = {Env.DATABASE_URL: postgres.url, Env.PREDICTION_LOG: "{}", "HEARTOPS_DRAIN_SECONDS": "0"}
+    with running(tiny_model(), tmp_path, **variables) as server:
+        predict(server, "warm-up")
+        poll("the log writes", lambda: metric(server, "prediction_log_written_total") == 1, SECONDS)
+        yield server
+
+
+@pytest.fixture
+def stopped(postgres: Postgres, server: Running) -> Iterator[Postgres]:
+    """Killed; back at the end at the latest."""
+    postgres.stop()
+    yield postgres
+    postgres.ensure_started()
+
+
+def predict(server: Running, request_id: str, records: int = 1) -> None:
+    reply = httpx.post(f"{server.url}/predict", json=[RECORD] * records, headers={"X-Request-Id": request_id})
+    assert reply.status_code == 200
+
+
+def report(server: Running, request_id: str) -> httpx.Response:
+    return httpx.post(f"{server.url}/feedback", json={"request_id": request_id, "outcome": 1}, timeout=60)
+
+
+def metric(server: Running, name: str, labels: str = "") -> float:
+    text = httpx.get(f"{server.url}/metrics").text
+    (found,) = re.findall(rf"^{name}\{{[^}}]*{labels}[^}}]*\}} (\S+)$", text, re.M)
+    return float(found)
+
+
+def stored(engine: Engine, table=predictions) -> int:
+    with engine.begin() as connection:
+        return connection.scalar(select(func.count()).select_from(table)) or 0
+
+
+def test_an_outage_costs_no_prediction_and_nothing_that_fits(
+    engine: Engine, server: Running, stopped: Postgres
+) -> None:
+    for number in range(300):
+        predict(server, f"r{number}")
+    poll("the outage is noticed", lambda: metric(server, "prediction_log_write_errors_total"), SECONDS)
+    assert metric(server, "prediction_log_queue_rows") == 300
+    stopped.start()
+    poll("all is written", lambda: metric(server, "prediction_log_queue_rows") == 0, SECONDS)
+    assert stored(engine) == 301
+    assert metric(server, "prediction_log_dropped_total", 'reason="queue_full"') == 0
+    assert metric(server, "http_requests_total", 'code="200"') == 301
+
+
+def test_what_does_not_fit_is_counted_to_the_row(engine: Engine, server: Running, stopped: Postgres) -> None:
+    for number in range(25):
+        predict(server, f"r{number}", records=1000)
+    assert metric(server, "prediction_log_dropped_total", 'reason="queue_full"') == 25_000 - MAX_ROWS
+    stopped.start()
+    poll("all is written", lambda: metric(server, "prediction_log_queue_rows") == 0, 2 * SECONDS)
+    assert stored(engine) == MAX_ROWS + 1
+
+
+def test_feedback_is_refused_while_it_cannot_be_kept_and_kept_once_it_is_answered(
+    engine: Engine, server: Running, stopped: Postgres
+) -> None:
+    refused = report(server, "a")
+    assert (refused.status_code, "retry-after" in refused.headers) == (503, True)
+    assert metric(server, "feedback_total", 'result="unavailable"') == 1
+    stopped.start()
+    poll("feedback is taken", lambda: report(server, "a").status_code == 202, SECONDS)
+    server.process.kill()
+    stopped.stop()
+    stopped.start()
+    assert stored(engine, feedback) == 1
+    assert "500" not in re.findall(r'"code":(\d+)', server.stopped())
+
+
+def test_what_waits_is_written_before_the_process_ends(engine: Engine, server: Running) -> None:
+    for number in range(50):
+        predict(server, f"r{number}", records=10)
+    server.terminate()
+    server.stopped()
+    assert stored(engine) == 501
+
+
+def test_a_process_that_ends_during_an_outage_says_how_much_is_lost(server: Running, stopped: Postgres) -> None:
+    predict(server, "lost", records=7)
+    began = time.monotonic()
+    server.terminate()
+    assert "7 rows could not be written" in server.stopped()
+    assert time.monotonic() - began < SECONDS
+
+
+def test_tables_that_come_later_are_waited_for(postgres: Postgres, url: str, tmp_path: Path) -> None:
+    """The migration Job may be slower than the first model."""
+    with running(tiny_model(), tmp_path, **{Env.DATABASE_URL: url, Env.PREDICTION_LOG: "{}"}) as server:
+        predict(server, "early", records=3)
+        poll("the first attempt", lambda: metric(server, "prediction_log_write_errors_total"), SECONDS)
+        later = open_database(url)
+        with later.begin() as connection:
+            migrate(connection)
+        later.dispose()
+        poll("all is written", lambda: metric(server, "prediction_log_written_total") == 3, SECONDS)
+
+
+def test_no_value_is_logged_whatever_the_database_says(engine: Engine, server: Running) -> None:
+    """PostgreSQL quotes rows in its errors."""
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "ALTER TABLE predictions ADD CONSTRAINT nobody CHECK (features->>'age' <> '54.4711')"
+        )
+    reply = httpx.post(f"{server.url}/predict", json=RECORD | {"age": 54.4711})
+    assert reply.status_code == 200
+    poll("it is refused", lambda: metric(server, "prediction_log_dropped_total", 'reason="refused"'), SECONDS)
+    predict(server, "next")
+    poll("the next is written", lambda: metric(server, "prediction_log_written_total") == 2, SECONDS)
+    server.terminate()
+    log = server.stopped()
+    assert "rows were refused (CheckViolation 23514)" in log
+    assert "54.4711" not in log
