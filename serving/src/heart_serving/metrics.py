@@ -19,7 +19,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from heart_operator.api.metrics import LATENCY_EDGES
+from heart_operator.api.metrics import LATENCY_EDGES, MIRROR_DIFFERENCE, MIRRORED, OUTPUT, REQUESTS
 from heart_serving.outputs import OutputCounts
 
 
@@ -73,14 +73,14 @@ class ServingMetrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         names, values = list(self._labels), list(self._labels.values())
-        requests = CounterMetricFamily("http_requests", "Requests answered, by status code.", labels=[*names, "code"])
+        requests = CounterMetricFamily(REQUESTS, "Requests answered, by status code.", labels=[*names, "code"])
         for code, count in sorted(self.codes.items()):
             requests.add_metric([*values, str(code)], count)
         yield requests
         predictions = CounterMetricFamily("predictions", "Records predicted.", labels=names)
         predictions.add_metric(values, self.predictions)
         yield predictions
-        outputs = CounterMetricFamily("prediction_output", "Records, by where the output fell.", labels=[*names, "bin"])
+        outputs = CounterMetricFamily(OUTPUT, "Records, by where the output fell.", labels=[*names, "bin"])
         for bin_, count in self.outputs.items():
             outputs.add_metric([*values, bin_], count)
         yield outputs
@@ -92,8 +92,8 @@ class ServingMetrics(Collector):
 
     def _mirror(self, names: list[str], values: list[str]) -> Iterator[Metric]:
         names = [*names, "candidate_version"]
-        copies = CounterMetricFamily("mirror_requests", "Requests copied to a candidate.", labels=[*names, "result"])
-        largest = GaugeMetricFamily("mirror_max_difference", "Largest difference of two answers.", labels=names)
+        copies = CounterMetricFamily(MIRRORED, "Requests copied to a candidate.", labels=[*names, "result"])
+        largest = GaugeMetricFamily(MIRROR_DIFFERENCE, "Largest difference of two answers.", labels=names)
         for version, mirrored in self._mirrored.items():
             for result, count in mirrored.results.items():
                 copies.add_metric([*values, version, result], count)
