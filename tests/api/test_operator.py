@@ -24,7 +24,7 @@ def test_apply_ends_in_a_version_that_serves(world: World) -> None:
         status = world.status()
         assert world.selected() == "1"
         assert {kind for kind, _ in world.children()} == {
-            *("Job", "Deployment", "Service", "ServiceAccount", "PodDisruptionBudget", "NetworkPolicy"),
+            *("Job", "Deployment", "Service", "ServiceAccount", "PodDisruptionBudget", "NetworkPolicy", "ConfigMap"),
             *("ServiceMonitor", "PrometheusRule"),
         }
         assert status["serving"]["readyReplicas"] == 2

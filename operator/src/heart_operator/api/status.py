@@ -159,6 +159,7 @@ class CommandStatus(FrozenLenient):
     time: Time = Field(description="When it was handled.")
     done: bool = Field(True, description="Whether it was carried out.")
     result: str = Field("", description="What came of it.")
+    announced: bool = Field(False, description="Whether its event was told.")
 
 
 class ConditionStatus(FrozenLenient):

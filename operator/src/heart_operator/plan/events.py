@@ -44,7 +44,7 @@ def build_events(old: HeartModelStatus, new: HeartModelStatus) -> tuple[Event, .
     """One event per condition whose reason or subject changed, and one for a person's command that was handled."""
     before = {entry.type: entry for entry in old.conditions}
     found = [event(entry) for entry in new.conditions if told(entry) and changed(before.get(entry.type), entry)]
-    if new.command and (old.command is None or old.command.id != new.command.id):
+    if new.command and not new.command.announced:
         found.insert(0, command_event(new.command))
     return tuple(found)
 

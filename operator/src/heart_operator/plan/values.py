@@ -217,5 +217,7 @@ class Plan:
 
     @property
     def status(self) -> HeartModelStatus:
-        """What to report once the plan is carried out."""
-        return self.facts.model_copy(update={"conditions": self.conditions})
+        """What to report once the plan is carried out; its events follow."""
+        command = self.facts.command
+        announced = command.model_copy(update={"announced": True}) if command else None
+        return self.facts.model_copy(update={"conditions": self.conditions, "command": announced})
