@@ -22,9 +22,13 @@ JITTER = 0.2
 LAST_WORDS = 0.2
 """Share of a connection's life in which an answer also says `Connection: close`: a client that is in use of it is told
 in time, and the server does not close what a client is just about to write to."""
+MAX_CONNECTIONS = 1024
+"""Predictions on further ones are refused. What is answered at once waits nowhere but in its connection, so that this
+bounds how long a turn of the event loop lasts; probes are answered on every connection."""
 
+CLOSE = (b"connection", b"close")
 
-AnswerAtOnce = Callable[[bytes, Fields, bytes, Callable[[Reply, str], None]], bool]
+AnswerAtOnce = Callable[[bytes, Fields, bytes, Callable[[Reply, str], None], bool], bool]
 """Edge.answer_at_once"""
 
 
@@ -37,7 +41,7 @@ class State(ServerState):
         self.draining = False
         self.quick: Collection[bytes] = ()
         """URLs to which a POST may be answered at once."""
-        self.answer_at_once: AnswerAtOnce = lambda url, headers, body, write: False
+        self.answer_at_once: AnswerAtOnce = lambda *_: False
 
 
 class OneWrite:
@@ -86,6 +90,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.transport = OneWrite(transport)
+        self._surplus = len(self.connections) > MAX_CONNECTIONS
         age = self.server_state.connection_seconds * random.uniform(1 - JITTER, 1 + JITTER)
         now = self.loop.time()
         self._last_words_from = now + age * (1 - LAST_WORDS)
@@ -115,7 +120,7 @@ class Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         if self._whole is not None:
             body = b"".join(self._whole)
-            if self.server_state.answer_at_once(self.url, self.headers, body, self._write):
+            if self.server_state.answer_at_once(self.url, self.headers, body, self._write, self._surplus):
                 self._whole = None
                 return
             self._hand_over()
@@ -152,7 +157,10 @@ class Connection(HttpToolsProtocol):
 
     def _write(self, reply: Reply, request_id: str) -> None:
         self.server_state.total_requests += 1
-        self.transport.write_all(render(reply, request_id, self.server_state.default_headers))
+        common = self.server_state.default_headers
+        self.transport.write_all(render(reply, request_id, [*common, CLOSE] if self._surplus else common))
+        if self._surplus:
+            self.transport.close()
 
     def on_response_complete(self) -> None:
         self.transport.flush()

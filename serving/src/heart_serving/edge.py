@@ -4,11 +4,9 @@ Every request gets an id, is counted and logged here. A prediction goes from byt
 head, body, contract check, one ONNX run, answer.
 """
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping, Sized
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -17,20 +15,18 @@ import orjson
 from heart_serving.dialects import Dialect, Matrix, Reply
 from heart_serving.errors import Problem
 from heart_serving.explain.desk import ExplainDesk
-from heart_serving.intake import OVERLOADED, ClientGone, Head, Intake, check_binary, check_json, read_head
+from heart_serving.intake import ClientGone, Head, Intake, check_binary, check_json, read_head
 from heart_serving.log import RequestLog
 from heart_serving.metrics import ServingMetrics
 from heart_serving.mirror import Mirror
 from heart_serving.model import Model
 from heart_serving.oip import OpenInference
+from heart_serving.overload import BUSY, Worker, inline_bytes
 from heart_serving.predictionlog.recorder import Recorder, Records
 from heart_serving.responses import Fields, respond
+from heart_serving.schemas import example_record
 from heart_serving.settings import Settings
 
-INLINE_BYTES = 64 * 1024
-"""A larger body is worked on in a thread: the event loop goes on answering meanwhile."""
-INLINE_SECONDS = 0.002
-"""So is every request of a model that needs longer than this for one row."""
 CLIENT_GONE = 499
 """nginx' code for a client that did not wait; never sent, only logged and counted."""
 INTERNAL = ("/health", "/v2/health/", "/metrics", "/artifacts/")
@@ -77,10 +73,9 @@ class Edge:
         recorder: Recorder,
     ) -> None:
         self._run = model.run
-        self._slow = model.row_seconds > INLINE_SECONDS
         self._max_in_flight = settings.max_in_flight
         self._dialects = dialects
-        self.quick = {} if self._slow else quick_dialects(dialects)
+        self.quick = quick_dialects(dialects)
         """By path, as bytes: what `answer_at_once` answers."""
         self._framework = framework
         self._metrics = metrics
@@ -88,7 +83,9 @@ class Edge:
         self._mirror = mirror
         self._recorder = recorder
         self._intake = Intake(settings.max_body)
-        self._worker = ThreadPoolExecutor(1, "predict")
+        self._worker = Worker(settings.max_in_flight)
+        example = len(orjson.dumps(example_record(model.package.features)))
+        self._inline_bytes = inline_bytes(model.row_seconds, model.further_seconds, example)
         self.tasks: Sized = ()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -113,18 +110,23 @@ class Edge:
         await respond(send, reply, call.id)
         self._conclude(call, head, reply)
 
-    def answer_at_once(self, url: bytes, headers: Fields, body: bytes, write: Callable[[Reply, str], None]) -> bool:
+    def answer_at_once(
+        self, url: bytes, headers: Fields, body: bytes, write: Callable[[Reply, str], None], surplus: bool
+    ) -> bool:
         """Answers a POST that has arrived whole, without the detour over ASGI; False: it is not small enough for that.
 
         `url`: one of `quick`, as the client wrote it. `write` is given the reply and the request's id.
+        `surplus`: it is to be refused, for there are too many connections.
         """
-        if len(body) > INLINE_BYTES:
+        if len(body) > self._inline_bytes:
             return False
         dialect = self.quick[url]
         head = read_head(headers)
         now = time.perf_counter()
         call = Call(head.request_id, url.decode(), now, received=now, shadow=head.shadow, body=body)
         try:
+            if surplus:
+                raise BUSY
             reply = self._work(accept(dialect, head), body, call)
         except Exception as error:
             reply = refusal(dialect, call, error)
@@ -144,18 +146,19 @@ class Edge:
             raise Problem(405, "use POST", {"Allow": "POST"})
         # A request whose body is still on its way costs nothing yet, and has a bound of its own.
         if len(self.tasks) - self._intake.waiting > self._max_in_flight:
-            raise Problem(503, "the server is busy: try again", OVERLOADED)
+            raise BUSY
 
     async def _predict(self, dialect: Dialect | ExplainDesk, head: Head, receive: Any, call: Call) -> Reply:
+        if not isinstance(dialect, ExplainDesk) and (head.length or 0) > self._inline_bytes:
+            self._worker.check()
         call.body = body = await self._intake.read(receive, head.length)
         call.received = time.perf_counter()
         try:
             if isinstance(dialect, ExplainDesk):
                 return await self._explain(dialect, body, call)
-            if len(body) <= INLINE_BYTES and not self._slow:
+            if len(body) <= self._inline_bytes:
                 return self._work(dialect, body, call)
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._worker, self._work, dialect, body, call)
+            return await self._worker.run(self._work, dialect, body, call)
         finally:
             self._intake.release(len(body))
 

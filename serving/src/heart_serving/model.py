@@ -19,6 +19,7 @@ from heart_serving.selfcheck import check_behaviour
 
 Matrix = npt.NDArray[np.float32]
 SCHEMA_VERSION = 1
+FURTHER_ROWS = 32
 
 
 class Runner:
@@ -50,6 +51,8 @@ class Model:
     run: Runner
     row_seconds: float
     """What one row cost at the self-check; a slow model must not hold up the event loop."""
+    further_seconds: float
+    """What each further row of a batch cost."""
 
 
 def load_model(file: Path, sha256: str) -> Model:
@@ -59,7 +62,7 @@ def load_model(file: Path, sha256: str) -> Model:
     run = open_session(data)
     check_signature(run, package)
     check_behaviour(run, package.reference, len(package.features))
-    return Model(package, run, seconds_per_row(run, len(package.features)))
+    return Model(package, run, *row_costs(run, len(package.features)))
 
 
 def read_checked(file: Path, sha256: str) -> bytes:
@@ -114,10 +117,12 @@ def _wide(shape: Any, features: tuple[Any, ...]) -> bool:
     return len(shape) == 2 and not isinstance(shape[0], int) and shape[1] in (len(features), None)
 
 
-def seconds_per_row(run: Runner, features: int) -> float:
-    """The quickest of three runs on one row of zeros."""
-    row = np.zeros((1, features), np.float32)
-    return min(_timed(run, row) for _ in range(3))
+def row_costs(run: Runner, features: int) -> tuple[float, float]:
+    """Seconds for one row alone, and for each further one: each from the quickest of three runs on zeros."""
+    alone, batch = (
+        min(_timed(run, np.zeros((rows, features), np.float32)) for _ in range(3)) for rows in (1, FURTHER_ROWS + 1)
+    )
+    return alone, max(batch - alone, 0.0) / FURTHER_ROWS
 
 
 def _timed(run: Runner, row: Matrix) -> float:

@@ -17,7 +17,7 @@ async def respond(send: Any, reply: Reply, request_id: str) -> None:
 
 
 def render(reply: Reply, request_id: str, common: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """A response that keeps its connection; `common`: headers of every response."""
+    """A whole response; `common`: headers that it has besides its own."""
     lines = [b"%b: %b\r\n" % field for field in (*common, *fields(reply, request_id))]
     return b"".join((STATUS_LINES[reply.status], *lines, b"\r\n", reply.body))
 

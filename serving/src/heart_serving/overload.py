@@ -1,0 +1,80 @@
+"""How much is taken on: what is answered on the event loop, and how much may wait for the worker thread.
+
+Small requests never wait in the process: they are answered as they are read, and connections, of which there is a
+bounded number, have one each. Everything longer goes to the thread, where as much may wait as is done in half a second.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+from heart_serving.errors import Problem
+from heart_serving.intake import OVERLOADED
+
+INLINE_SECONDS = 0.001
+"""What may be done on the event loop in one go."""
+PARSE_SECONDS = 4e-6
+"""Parsing, checking and writing of one record (bench: 100 records)."""
+WAIT_SECONDS = 0.5
+"""How long the last in the queue waits, about: an answer that comes later is often no longer waited for."""
+LEAST = 4
+"""Requests that may wait however slow the model is."""
+FIRST_GUESS = 0.01
+"""Seconds per request before one was measured."""
+MEMORY = 16
+"""Requests over which the mean forgets."""
+
+BUSY = Problem(503, "the server is busy: try again", OVERLOADED)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def inline_bytes(first: float, further: float, record_bytes: int) -> int:
+    """The longest body that is answered on the event loop; 0: none.
+
+    first, further: seconds that the model needs for one row alone, and for each one more.
+    """
+    rows = (INLINE_SECONDS - first) / (further + PARSE_SECONDS)
+    return int(rows * record_bytes) if rows >= 1 else 0
+
+
+class Worker:
+    """One thread, and a bounded queue before it. Used on the event loop alone."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._thread = ThreadPoolExecutor(1, "predict")
+        self._mean = FIRST_GUESS
+        self.pending = 0
+
+    @property
+    def places(self) -> int:
+        """How many may be pending at the pace of the last ones."""
+        return max(LEAST, min(self._most, int(WAIT_SECONDS / self._mean)))
+
+    def check(self) -> None:
+        """Raises BUSY when the queue is full."""
+        if self.pending >= self.places:
+            raise BUSY
+
+    async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Raises what `work` raises, and what `check` does."""
+        self.check()
+        self.pending += 1
+        try:
+            result, seconds = await asyncio.get_running_loop().run_in_executor(
+                self._thread, lambda: timed(work, *args, **kwargs)
+            )
+        finally:
+            self.pending -= 1
+        self._mean += (seconds - self._mean) / MEMORY
+        return result
+
+
+def timed(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> tuple[T, float]:
+    """(what `work` returns, seconds)."""
+    started = time.perf_counter()
+    return work(*args, **kwargs), time.perf_counter() - started

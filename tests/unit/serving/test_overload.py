@@ -1,0 +1,135 @@
+"""Ten times more than the server can do: what it takes on it answers, the rest is refused, and it goes on working."""
+
+import asyncio
+import json
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from heart_serving import connection as connection_module
+from heart_serving.app import create_app
+from heart_serving.model import load_model
+from heart_serving.overload import LEAST, WAIT_SECONDS, Worker, inline_bytes
+from heart_serving.server import build_server
+from heart_serving.settings import Settings
+from tests.support.serving import Running, free_port, in_process, running
+from tests.support.tiny_model import RECORD, tiny_model
+
+MANY = [RECORD] * 600
+"""Far more than is answered on the event loop."""
+JSON = {"Content-Type": "application/json"}
+
+
+def test_what_is_small_enough_follows_from_what_the_model_costs() -> None:
+    """Seconds for one row, for each further one, bytes of a record → bytes of a body."""
+    assert inline_bytes(10e-6, 0.0, 200) == pytest.approx(49_500, abs=400)
+    assert inline_bytes(10e-6, 100e-6, 200) < 2000
+    assert inline_bytes(2e-3, 0.0, 200) == 0
+    assert inline_bytes(0.999e-3, 1e-3, 200) == 0
+
+
+async def test_the_queue_holds_what_is_done_in_half_a_second() -> None:
+    worker = Worker(most=128)
+    for seconds, places in ((0.0, 128), (0.01, int(WAIT_SECONDS / 0.01)), (10.0, LEAST)):
+        worker._mean = seconds or 1e-9
+        assert worker.places == places
+
+
+async def test_a_full_queue_refuses_at_once_and_probes_and_small_requests_go_on(tmp_path: Path) -> None:
+    served = in_process(tiny_model(), tmp_path)
+    gate, run = threading.Event(), served.application.edge._run
+
+    def slow_for_many(rows: Any) -> Any:
+        if len(rows) > 1:
+            assert gate.wait(60)
+        return run(rows)
+
+    served.application.edge._run = slow_for_many  # type: ignore[assignment]
+    places = served.application.edge._worker.places
+    waiting = [asyncio.create_task(served.client.post("/predict", json=MANY)) for _ in range(places)]
+    await until(lambda: served.application.edge._worker.pending == places)
+    refused = [await served.client.post("/predict", json=MANY) for _ in range(3)]
+    assert {(reply.status_code, reply.headers["retry-after"]) for reply in refused} == {(503, "1")}
+    assert (await served.client.post("/predict", json=RECORD)).status_code == 200
+    assert (await served.client.get("/v2/health/ready")).status_code == 200
+    gate.set()
+    assert {reply.status_code for reply in await asyncio.gather(*waiting)} == {200}
+    assert (await served.client.post("/predict", json=MANY)).status_code == 200
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    ends = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < ends
+        await asyncio.sleep(0.005)
+
+
+async def test_ten_times_the_clients_cost_little_more_for_each_answer(tmp_path: Path) -> None:
+    """In processor time, which other work on the machine does not change much: refusing must not eat the goodput."""
+    answers = 100
+    with running(tiny_model(), tmp_path, HEARTOPS_CONNECTION_SECONDS="600") as server:
+        await load(server, 4, 20, Counter())
+        alone = await cost(server, 16, answers)
+        crowded = await cost(server, 160, answers)
+    assert crowded < 2 * alone
+
+
+async def cost(server: Running, clients: int, answers: int) -> float:
+    outcomes: Counter[int] = Counter()
+    before = cpu_seconds(server.process.pid)
+    await load(server, clients, answers, outcomes)
+    assert set(outcomes) <= {200, 503}
+    return (cpu_seconds(server.process.pid) - before) / outcomes[200]
+
+
+async def load(server: Running, clients: int, answers: int, outcomes: Counter[int]) -> None:
+    """Clients that come back after the time that they are told, until so many large requests were answered."""
+    body = json.dumps(MANY).encode()
+    limits = httpx.Limits(max_connections=clients, max_keepalive_connections=clients)
+
+    async def client_loop(client: httpx.AsyncClient) -> None:
+        while outcomes[200] < answers:
+            reply = await client.post(f"{server.url}/predict", content=body, headers=JSON)
+            outcomes[reply.status_code] += 1
+            if reply.status_code == 503:
+                await asyncio.sleep(float(reply.headers["retry-after"]))
+
+    async with httpx.AsyncClient(limits=limits, timeout=60) as client, asyncio.timeout(120):
+        await asyncio.gather(*(client_loop(client) for _ in range(clients)))
+
+
+def cpu_seconds(pid: int) -> float:
+    """Of all threads: nanoseconds on a processor, the first number in schedstat."""
+    threads = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(path.read_text().split()[0]) for path in threads) / 1e9
+
+
+async def test_connections_beyond_the_bound_are_told_to_come_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection_module, "MAX_CONNECTIONS", 2)
+    model, port = tiny_model(), free_port()
+    settings = Settings("heart", "clinic", "7", model.sha256, model.write(tmp_path), "127.0.0.1", port, 0)
+    server = build_server(create_app(load_model(settings.file, model.sha256), settings), settings)
+    serving = asyncio.create_task(server.serve())
+    await until(lambda: server.started)
+    try:
+        clients = [httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") for _ in range(3)]
+        replies = [await client.post("/predict", json=RECORD) for client in clients]
+        assert [reply.status_code for reply in replies] == [200, 200, 503]
+        assert (replies[2].headers["retry-after"], replies[2].headers["connection"]) == ("1", "close")
+        assert (await clients[2].get("/v2/health/ready")).status_code == 200
+        metrics = (await clients[0].get("/metrics")).text
+        assert re.search(r'http_requests_total\{code="503".*\} 1\.0', metrics)
+    finally:
+        for client in clients:
+            await client.aclose()
+        server.should_exit = True
+        await serving
