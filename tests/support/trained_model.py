@@ -51,8 +51,15 @@ class TrainedModel:
 @cache
 def trained_model(contract: tuple[Feature, ...], task: Task, algorithm: Algorithm) -> TrainedModel:
     """Raises ExportFailed as a training would, where a family cannot be converted exactly enough."""
-    x, y = made_up(contract, task)
     params = SMALL.get(algorithm, {}) if algorithm != "stacking" else SMALL
+    return train_model(contract, task, algorithm, params, ROWS)
+
+
+def train_model(
+    contract: tuple[Feature, ...], task: Task, algorithm: Algorithm, params: dict[Any, Any], count: int
+) -> TrainedModel:
+    """The same with settings of one's own, on `count` rows."""
+    x, y = made_up(contract, task, count)
     rows = table(x, y, len(CLASSES[task]))
     with threadpool_limits(1):  # as in a training; threads cost more than these few rows
         pipeline = tune.fit_one(algorithm, dict(params), Setting(contract, task == "regression", seed=0), x, y)
@@ -69,25 +76,25 @@ def trained_model(contract: tuple[Feature, ...], task: Task, algorithm: Algorith
     return TrainedModel(pipeline, TinyModel(attach_package(converted, package), package))
 
 
-def made_up(contract: tuple[Feature, ...], task: Task) -> tuple[NDArray[np.float32], NDArray[Any]]:
+def made_up(contract: tuple[Feature, ...], task: Task, rows: int = ROWS) -> tuple[NDArray[np.float32], NDArray[Any]]:
     """Encoded rows that keep the contract, and a target that depends on every column."""
     rng = np.random.default_rng(len(contract))
-    x = np.column_stack([column(feature, rng) for feature in contract]).astype(np.float32)
+    x = np.column_stack([column(feature, rows, rng) for feature in contract]).astype(np.float32)
     spread = np.nanstd(x, axis=0)
-    score = np.nansum((x - np.nanmean(x, axis=0)) / np.where(spread > 0, spread, 1), axis=1) + rng.normal(0, 0.5, ROWS)
+    score = np.nansum((x - np.nanmean(x, axis=0)) / np.where(spread > 0, spread, 1), axis=1) + rng.normal(0, 0.5, rows)
     if task == "regression":
         return x, score
     edges = np.quantile(score, [0.5] if task == "binary" else [1 / 3, 2 / 3])
     return x, np.searchsorted(edges, score)
 
 
-def column(feature: Feature, rng: np.random.Generator) -> NDArray[np.float64]:
+def column(feature: Feature, rows: int, rng: np.random.Generator) -> NDArray[np.float64]:
     low = -1e6 if feature.minimum is None else feature.minimum
     high = 1e6 if feature.maximum is None else feature.maximum
     if feature.type == "number":
-        values = rng.uniform(low, high, ROWS)
+        values = rng.uniform(low, high, rows)
     else:
         top = {"boolean": 1, "category": len(feature.values or ()) - 1}.get(feature.type)
-        values = rng.integers(int(low) if top is None else 0, int(high) if top is None else top, ROWS, endpoint=True)
-    missing = (rng.random(ROWS) < 0.1) & (not feature.required)
+        values = rng.integers(int(low) if top is None else 0, int(high) if top is None else top, rows, endpoint=True)
+    missing = (rng.random(rows) < 0.1) & (not feature.required)
     return np.where(missing, np.nan, values.astype(np.float64))

@@ -1,0 +1,109 @@
+"""One server with one model: cold start, memory, and load of one and of a hundred records."""
+
+import contextlib
+import json
+import socket
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.bench import machine
+from tests.bench.contenders import Contender
+from tests.bench.load import Result, generate, generate_paced
+from tests.bench.models import BenchModel
+from tests.support.serving import free_port
+
+CONNECTIONS = 16
+COLD_SECONDS = 90.0
+
+
+class NotMeasured(Exception):
+    """A server that did not come up or answered wrongly; the message is for the page."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long each figure is measured, in seconds."""
+
+    warm_up: float = 1.0
+    full: float = 5.0
+    half: float = 5.0
+
+
+QUICK = Effort(0.3, 1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """One server, one model, one size of request."""
+
+    server: str
+    model: str
+    records: int
+    full: Result
+    """Closed loop, CONNECTIONS at a time."""
+    half: Result
+    """Paced at half of what it reached."""
+    cpu: float
+    """Seconds of processor time per request at full load."""
+    cold: float
+    """Seconds from exec to the first answer."""
+    memory: float
+    """MB after the load."""
+
+
+def measure(contender: Contender, model: BenchModel, sizes: tuple[int, ...], effort: Effort) -> list[Figures]:
+    """Raises NotMeasured. The second start counts: files are cached by then."""
+    with tempfile.TemporaryDirectory() as folder:
+        with running(contender, model, Path(folder)):
+            pass
+        with running(contender, model, Path(folder)) as (pid, port, cold):
+            return [measure_size(contender, model, records, effort, (pid, port, cold)) for records in sizes]
+
+
+def measure_size(
+    contender: Contender, model: BenchModel, records: int, effort: Effort, server: tuple[int, int, float]
+) -> Figures:
+    pid, port, cold = server
+    request = contender.request(model, records)
+    generate(port, request, CONNECTIONS, effort.warm_up)
+    before = machine.cpu_seconds(pid)
+    full = generate(port, request, CONNECTIONS, effort.full)
+    cpu = (machine.cpu_seconds(pid) - before) / max(len(full.latencies), 1)
+    if full.failures or not full.latencies:
+        raise NotMeasured(f"{full.failures} of its answers to {records} records were not 200")
+    half = generate_paced(port, request, full.rate / 2, effort.half)
+    return Figures(contender.title, model.key, records, full, half, cpu, cold, machine.resident(pid))
+
+
+@contextlib.contextmanager
+def running(contender: Contender, model: BenchModel, folder: Path) -> Iterator[tuple[int, int, float]]:
+    """(pid, port, seconds from exec to the first answer)."""
+    port, log = free_port(), folder / "server.log"
+    start = contender.start(contender.place, model, folder, port)
+    began = time.perf_counter()
+    process = machine.start(start.command, start.environment, machine.cores()[1], log, start.cwd)
+    try:
+        while not answers(port, contender.request(model, 1)):
+            if process.poll() is not None or time.perf_counter() - began > COLD_SECONDS:
+                raise NotMeasured(f"it did not come up: {last_line(log)}")
+            time.sleep(0.005)
+        yield process.pid, port, time.perf_counter() - began
+    finally:
+        machine.stop(process)
+
+
+def answers(port: int, request: bytes) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), 30) as connection:
+            connection.sendall(request)
+            return connection.recv(65536).startswith(b"HTTP/1.1 200")
+    except OSError:
+        return False
+
+
+def last_line(log: Path) -> str:
+    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    return json.dumps(lines[-1][:200]) if lines else "it said nothing"
