@@ -25,6 +25,7 @@ from heart_trainer import words
 from heart_trainer.bootstrap import Sample
 from heart_trainer.card import Provenance, render_card
 from heart_trainer.evaluate import measure
+from heart_trainer.influence import Influence
 from heart_trainer.plot_style import Subject
 from heart_trainer.plots import draw_plots
 from heart_trainer.values import Fitted, OutOfFoldResult, Table
@@ -73,10 +74,15 @@ def render(
     features: tuple[Feature, ...],
     binary: tuple[NDArray[np.int64], NDArray[np.float64]],
 ) -> Callable[..., str]:
-    def card(evaluation: Evaluation, features: tuple[Feature, ...] = features, **target: object) -> str:
+    def card(
+        evaluation: Evaluation,
+        features: tuple[Feature, ...] = features,
+        influence: Influence | None = None,
+        **target: object,
+    ) -> str:
         table, fitted = make_table(binary[0]), make_fitted(binary[1])
         plots = {"roc": b"\x89PNG"}
-        return render_card(_request(features, **target), table, fitted, evaluation, plots, PROVENANCE)
+        return render_card(_request(features, **target), table, fitted, evaluation, plots, PROVENANCE, influence)
 
     return card
 
@@ -98,6 +104,17 @@ def test_the_card_tells_a_clinician_what_it_promises(render: Callable[..., str],
     for origin in ("run-17", "sha256:model", "sha256:evaluation", "sha256:data", "2026-03-01", "clinic.heart"):
         assert origin in text
     assert "synthetic" not in text
+
+
+def test_the_card_says_what_moves_the_answers(render: Callable[..., str], evaluation: Evaluation) -> None:
+    sizes = (("pain", 0.4), ("age", 0.1), *((f"i{index}", 0.0) for index in range(30)))
+    html = render(evaluation, influence=Influence(100, "log-odds", sizes))
+    text = _text(html)
+    assert "pain 0.400 age 0.100 i0 0.000" in text
+    assert re.findall(r"width: (\d+)%", html[html.index("moves its answers") :])[:3] == ["100", "25", "0"]
+    assert "in log-odds; near even odds, 0.4 is about 10 percentage points" in text
+    assert "Over 100 of the training rows; the 12 inputs that move it least are left out." in text
+    assert "moves its answers" not in render(evaluation)
 
 
 def test_the_card_is_one_file(render: Callable[..., str], evaluation: Evaluation) -> None:

@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from heart_operator.api.contract import Feature
 from heart_operator.api.handover import Evaluation, TrainingRequest
 from heart_trainer import words
+from heart_trainer.influence import Influence
 from heart_trainer.metrics import THRESHOLD, wilson
 from heart_trainer.values import Fitted, Table
 
@@ -32,6 +33,8 @@ CAPTIONS = {
     "distributions": "What the model was trained on; each class is drawn to the same area.",
     "correlation": "Spearman's rank correlation between the columns.",
 }
+MOST_INPUTS = 20
+"""Inputs whose influence is told."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ def render_card(
     evaluation: Evaluation,
     plots: Mapping[str, bytes],
     provenance: Provenance,
+    influence: Influence | None = None,
 ) -> str:
     """The card as HTML; text of the resource is escaped."""
     environment = Environment(
@@ -72,6 +76,9 @@ def render_card(
         sentences=[*words.in_plain_words(evaluation, names, request.target), *_false_alarms(table, fitted, names)],
         calibration=words.calibration(evaluation.metrics) if evaluation.task == "binary" else None,
         gaps=_gaps(evaluation),
+        influence=influence,
+        most_inputs=MOST_INPUTS,
+        unit=words.UNITS[influence.unit] if influence else "",
         group_metrics=GROUP_METRICS[evaluation.task],
         method=_method(request, fitted, len(fitted.oof.choices)),
         contract=[_contract_row(feature) for feature in request.features],

@@ -27,6 +27,7 @@ from heart_trainer.evaluate import judged_sample, measure
 from heart_trainer.explanation import build_explanation
 from heart_trainer.export import attach_package, output_scale, run_onnx
 from heart_trainer.findings import method_findings, not_compared
+from heart_trainer.influence import Influence, measure_influence
 from heart_trainer.mlflow_store import Store, without_password
 from heart_trainer.plot_style import Subject
 from heart_trainer.plots import draw_plots
@@ -75,6 +76,7 @@ class Product:
     table: Table
     fitted: Fitted
     evaluation: Evaluation
+    influence: Influence | None
     model: bytes
     documents: dict[str, bytes]
 
@@ -108,8 +110,10 @@ def _make(job: Job[TrainingRequest], store: Store) -> Product:
     profile = as_json(build_profile(table, request.features, fitted.oof))
     evaluation = _evaluate(job, store, table, fitted, sha256(rows), sha256(profile))
     package = _package(request, table, fitted, evaluation)
+    job.progress("measuring what moves the answers")
+    influence = measure_influence(fitted.onnx, package, table)
     files = documents(as_json(evaluation), rows, profile)
-    return Product(table, fitted, evaluation, attach_package(fitted.onnx, package), files)
+    return Product(table, fitted, evaluation, influence, attach_package(fitted.onnx, package), files)
 
 
 def _evaluate(
@@ -174,7 +178,7 @@ def _keep(job: Job[TrainingRequest], store: Store, run_id: str, product: Product
     plots = draw_plots(Subject(table, request.features, sample, names, request.target.name))
     digests = Digests(sha256(product.model), sha256(product.documents[EVALUATION_PATH]), table.raw_sha256)
     provenance = Provenance(run_id, digests.artifact, digests.evaluation, job.today)
-    card = render_card(request, table, fitted, evaluation, plots, provenance)
+    card = render_card(request, table, fitted, evaluation, plots, provenance, product.influence)
     store.log_values(run_id, parameters(request, table, fitted), figures(evaluation))
     log_dataset(store, run_id, request, table)
     with TemporaryDirectory() as temporary:

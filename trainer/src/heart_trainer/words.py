@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from heart_operator.api.contract import Target
+from heart_operator.api.explanation import Unit
 from heart_operator.api.handover import Estimate, Evaluation, Gap
 
 FEWEST_EVENTS = 100
@@ -26,6 +27,15 @@ METRICS = {
     "mae": ("Mean absolute error", "typical size of the error; lower is better"),
     "r2": ("R²", "share of the variation that is explained; 1 is perfect"),
 }
+
+
+UNITS: dict[Unit, str] = {
+    "log-odds": "log-odds; near even odds, 0.4 is about 10 percentage points",
+    "logit": "logits, averaged over the classes",
+    "probability": "probability; 0.1 is 10 percentage points",
+    "target": "the unit of what is predicted",
+}
+"""What sizes of contributions are counted in."""
 
 
 def title(metric: str) -> str:
