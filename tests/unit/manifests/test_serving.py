@@ -22,6 +22,11 @@ def test_serving_reads_its_settings_from_the_environment(case):
     assert settings.port == server["ports"][0]["containerPort"]
 
 
+def test_the_spec_says_whether_explanations_are_answered(smallest, full):
+    asked = [read_settings(environment(containers(case.deployment())[1])).explanations for case in (smallest, full)]
+    assert asked == [True, False]
+
+
 def test_the_fetcher_knows_mlflow_and_the_siblings(case):
     found = environment(containers(case.deployment())[0])
     assert Registry.of(found, "7")
