@@ -1,6 +1,7 @@
 """`python -m heart_trainer`: in a Job (the request is in the environment), or on a laptop with a HeartModel file.
 
-`python -m heart_trainer evaluate` measures a version that is registered already, in place of training one.
+`python -m heart_trainer evaluate` measures a version that is registered already, in place of training one;
+`python -m heart_trainer drift` looks at the prediction log of the version that serves.
 """
 
 import argparse
@@ -26,6 +27,7 @@ from heart_operator.api.handover import (
     TrainingRequest,
 )
 from heart_trainer.assess import assess
+from heart_trainer.check_command import run_check
 from heart_trainer.errors import TrainerError
 from heart_trainer.job import Job, Trained, train
 from heart_trainer.manifest import BadManifest, read_manifest
@@ -33,7 +35,7 @@ from heart_trainer.outcome import failed, write_outcome
 from heart_trainer.report import report
 
 EXIT_PASSING = 1
-EVALUATE = "evaluate"
+EVALUATE, DRIFT = "evaluate", "drift"
 LAPTOP_STORE = "sqlite:///mlflow.db"
 R = TypeVar("R", bound=JobRequest)
 
@@ -43,6 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     logging.getLogger("mlflow").setLevel(logging.ERROR)  # its migrations and remarks on pip are no one's news here
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if words == [DRIFT]:
+        return run_check(os.environ, Progress())
     evaluates = words[:1] == [EVALUATE]
     options = _parser(evaluates).parse_args(words[evaluates:])
     try:
@@ -82,7 +86,7 @@ def _job(options: argparse.Namespace, environ: Mapping[str, str], evaluates: boo
         environ=environ,
         tracking_uri=options.tracking_uri or environ.get(Env.TRACKING_URI) or LAPTOP_STORE,
         today=now.date(),
-        progress=_Progress(),
+        progress=Progress(),
         data=options.data,
         out=out,
     )
@@ -119,7 +123,7 @@ def _from_environment(kind: type[R], environ: Mapping[str, str], variable: str) 
         raise BadManifest(f"{variable} is not a request that this trainer reads: {fields}") from error
 
 
-class _Progress:
+class Progress:
     """Lines with the seconds since the start."""
 
     def __init__(self) -> None:

@@ -86,7 +86,7 @@ def pod_spec(model: HeartModel, profile: RuntimeProfile, request: CheckRequest) 
     resources = bounded(RESOURCES, RESOURCES, profile.training_caps)
     container = {
         "name": CONTAINER,
-        "args": ["check"],
+        "args": ["drift"],
         "env": env(environment(profile, request)),
         "envFrom": runtime_secret(),
         "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108  a mount of its own
