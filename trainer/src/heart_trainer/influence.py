@@ -12,7 +12,7 @@ from heart_serving.model import open_session
 from heart_trainer.errors import ExportFailed
 from heart_trainer.values import Table
 
-ROWS: dict[Method, int] = {"linear": 1000, "tree": 100, "kernel": 30}
+ROWS: dict[Method, int] = {"linear": 1000, "tree": 100, "kernel": 20}
 """Some seconds at most."""
 
 
