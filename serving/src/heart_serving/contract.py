@@ -77,8 +77,9 @@ class Contract:
         if not 0 < len(records) <= self.max_rows:
             raise self._wrong_count(len(records))
         values: list[float] = []
-        if not all(self.encode(record, values) for record in records):
-            raise Invalid(self.violations(records, single=single))
+        for record in records:
+            if not self.encode(record, values):
+                raise Invalid(self.violations(records, single=single))
         return np.frombuffer(array("f", values), np.float32).reshape(len(records), len(self.columns))
 
     def _wrong_count(self, count: int) -> Problem:

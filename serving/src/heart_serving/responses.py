@@ -9,6 +9,9 @@ from heart_serving.dialects import Reply
 Fields = list[tuple[bytes, bytes]]
 STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 
+PLAIN = b"%bcontent-type: application/json\r\ncontent-length: %d\r\nx-request-id: %b\r\n\r\n%b"
+"""What `fields` says of JSON without further headers: most responses."""
+
 
 async def respond(send: Any, reply: Reply, request_id: str) -> None:
     """Through ASGI."""
@@ -18,8 +21,10 @@ async def respond(send: Any, reply: Reply, request_id: str) -> None:
 
 def render(reply: Reply, request_id: str, common: Iterable[tuple[bytes, bytes]]) -> bytes:
     """A whole response; `common`: headers that it has besides its own."""
-    lines = [b"%b: %b\r\n" % field for field in (*common, *fields(reply, request_id))]
-    return b"".join((STATUS_LINES[reply.status], *lines, b"\r\n", reply.body))
+    head = STATUS_LINES[reply.status] + b"".join([b"%b: %b\r\n" % field for field in common])
+    if not reply.headers:
+        return PLAIN % (head, len(reply.body), request_id.encode(), reply.body)
+    return b"%b%b\r\n%b" % (head, b"".join([b"%b: %b\r\n" % field for field in fields(reply, request_id)]), reply.body)
 
 
 def fields(reply: Reply, request_id: str) -> Fields:
