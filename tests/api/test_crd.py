@@ -90,6 +90,11 @@ GOOD = {
     "amounts as numbers and as text": {
         "spec.serving.resources": {"requests": {"cpu": 1, "memory": "0.5Gi"}, "limits": {"cpu": "1500m"}}
     },
+    "a prediction log": {
+        "spec.serving.predictionLog": {"sink": "Stdout", "samplePercent": 0, "redact": ["age"], "retentionDays": 1}
+    },
+    "no prediction log": {"spec.serving.predictionLog.sink": "None"},
+    "learning from feedback": {"spec.dataset.includeFeedback": True, "spec.serving.predictionLog.samplePercent": 50},
     "ingress": {"spec.serving.ingress": {"host": "*.heart.example.org", "className": "nginx", "tlsSecretName": "tls"}},
     "a version by number": {"spec.version": 7},
     "a version by number as text": {"spec.version": "7"},
@@ -219,6 +224,18 @@ BAD = {
     "replicas and autoscaler": (
         {"spec.serving": {"replicas": 3, "autoscaling": {"minReplicas": 3}}},
         "spec.serving.replicas",
+    ),
+    "another sink": ({"spec.serving.predictionLog.sink": "Kafka"}, "spec.serving.predictionLog.sink"),
+    "more than all": ({"spec.serving.predictionLog.samplePercent": 101}, "spec.serving.predictionLog.samplePercent"),
+    "kept for no day": ({"spec.serving.predictionLog.retentionDays": 0}, "spec.serving.predictionLog.retentionDays"),
+    "a stranger redacted": ({"spec.serving.predictionLog.redact": ["agee"]}, "spec.serving.predictionLog.redact"),
+    "feedback without a log": (
+        {"spec.dataset.includeFeedback": True, "spec.serving.predictionLog.sink": "None"},
+        "spec.dataset.includeFeedback",
+    ),
+    "feedback of redacted rows": (
+        {"spec.dataset.includeFeedback": True, "spec.serving.predictionLog.redact": ["age"]},
+        "spec.dataset.includeFeedback",
     ),
     "negative replicas": ({"spec.serving.replicas": -1}, "spec.serving.replicas"),
     "more at least than at most": (

@@ -56,9 +56,15 @@ def test_a_profile_that_names_no_database_opens_no_port(smallest):
     assert 5432 not in ports(smallest)
 
 
-def egress(case):
-    return case.child("NetworkPolicy", "heart-disease-serving")["spec"]["egress"]
+def test_the_trainer_reaches_the_database_only_to_learn_from_feedback(full):
+    learning = full.with_spec(dataset={"uri": "pvc://cohorts/heart.csv", "includeFeedback": True})
+    assert 5432 in ports(learning, "training")
+    assert 5432 not in ports(full, "training")
 
 
-def ports(case):
-    return {port["port"] for rule in egress(case) for port in rule["ports"]}
+def egress(case, component="serving"):
+    return case.child("NetworkPolicy", f"heart-disease-{component}")["spec"]["egress"]
+
+
+def ports(case, component="serving"):
+    return {port["port"] for rule in egress(case, component) for port in rule["ports"]}

@@ -1,6 +1,6 @@
 """What the alerts are made of; tests/api/test_alerts.py runs them."""
 
-from heart_operator.manifests.prometheus_rule import quoted
+from heart_operator.manifests.alerting import quoted
 
 
 def alerts(case):
@@ -18,6 +18,16 @@ def test_the_spec_sets_the_limits(full):
     assert limits(full, "HeartModelErrorBudgetBurn") == [0.144, 0.06, 0.01]
 
 
+def test_accuracy_is_for_classifications(smallest):
+    assert limits_below(smallest, "HeartModelAccuracy") == [0.7, 0.75]
+    regression = smallest.with_spec(training={"task": "regression"}, target={"name": "num"}, gates={})
+    assert limits_below(regression, "HeartModelAccuracy") == []
+
+
+def limits_below(case, alert):
+    return [float(rule["expr"].rsplit("< ", 1)[1]) for rule in alerts(case) if rule["alert"] == alert]
+
+
 def test_a_limit_that_cannot_be_reached_is_no_alert(full):
     case = full.with_spec(monitoring={"alerts": {"availabilityObjective": 0.9}})
     assert limits(case, "HeartModelErrorBudgetBurn") == [0.6, 0.1]
@@ -32,9 +42,7 @@ def test_a_model_that_is_scaled_to_nothing_on_purpose_is_not_down(smallest):
 def test_every_alert_says_what_to_look_at(case):
     for rule in alerts(case):
         assert rule["annotations"]["summary"].startswith("HeartModel clinic/heart-disease ")
-        assert "kubectl describe heartmodel" in rule["annotations"]["description"] or "spec." in str(
-            rule["annotations"]
-        )
+        assert "kubectl describe" in rule["annotations"]["description"] or "spec." in str(rule["annotations"])
         assert rule["labels"]["severity"] in ("critical", "warning")
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from heart_operator.api.contract import Feature, Target
 from heart_operator.api.handover import Env, JobRequest
 from heart_trainer.coerce import encode, numbers
+from heart_trainer.feedback import add_feedback
 from heart_trainer.parse import parse, without_missing
 from heart_trainer.rows import equal_rows, row_keys
 from heart_trainer.sources import fetch
@@ -36,7 +37,10 @@ def load(request: JobRequest, environ: Mapping[str, str], data: Path | None = No
     raw = _mark_missing(parse(content, dataset), request)
     validate(raw, request.features, request.target)
     synthetic = builtin and request.dataset.uri.startswith(f"builtin://{SYNTHETIC}")
-    return _table(raw, request, row_key(environ), digest(content), synthetic)
+    sha256 = digest(content)
+    if request.dataset.include_feedback:
+        raw, sha256 = add_feedback(raw, sha256, request, environ)
+    return _table(raw, request, row_key(environ), sha256, synthetic)
 
 
 def row_key(environ: Mapping[str, str]) -> bytes:

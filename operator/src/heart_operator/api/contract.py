@@ -128,3 +128,7 @@ class Dataset(Frozen):
     missing_values: tuple[ShortText, ...] = Field(
         (), max_length=16, description="Spellings of «missing».", json_schema_extra=LIST_SET
     )
+    include_feedback: bool = Field(
+        False,
+        description="Also learn from this model's predictions whose outcome was reported (prediction log, PostgreSQL).",
+    )

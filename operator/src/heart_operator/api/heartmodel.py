@@ -119,6 +119,13 @@ class HeartModelSpec(Frozen):
                 ".gates.checks",
             ),
             rule(
+                "!has(self.dataset.includeFeedback) || !self.dataset.includeFeedback"
+                " || (self.serving.predictionLog.sink == 'PostgreSQL' && (!has(self.serving.predictionLog.redact)"
+                " || size(self.serving.predictionLog.redact) == 0))",
+                "includeFeedback needs whole rows: predictionLog.sink PostgreSQL, and nothing redacted",
+                ".dataset.includeFeedback",
+            ),
+            rule(
                 "!has(self.serving.predictionLog.redact) || self.serving.predictionLog.redact.all(r,"
                 " self.features.exists(f, f.name == r))",
                 "redact must name features",

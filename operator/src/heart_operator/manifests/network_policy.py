@@ -35,8 +35,9 @@ def build_serving_policy(model: HeartModel, profile: RuntimeProfile) -> Manifest
 
 
 def build_training_policy(model: HeartModel, profile: RuntimeProfile) -> Manifest:
-    """In: nothing. Out: names, MLflow and, for data that is not in the namespace, the web."""
-    egress = [dns(), server(profile.tracking_uri), *data_source(model.spec.dataset.uri)]
+    """In: nothing. Out: names, MLflow, and where the data is: the web, the prediction log."""
+    log = database(profile, model.spec.dataset.include_feedback)
+    egress = [dns(), server(profile.tracking_uri), *log, *data_source(model.spec.dataset.uri)]
     return policy(model, Component.TRAINING, ingress=[], egress=egress)
 
 
