@@ -36,6 +36,16 @@ class Mirror(Frozen):
 class Analysis(Frozen):
     """What a candidate has to show on traffic, looked at every interval."""
 
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "duration(self.maxLatencyP95) <= duration('10s')",
+                "must not be longer than 10s: slower predictions are not told apart",
+                ".maxLatencyP95",
+            )
+        )
+    )
+
     interval: Duration = Field("30s", description="Time between two looks at the metrics.", json_schema_extra=POSITIVE)
     min_requests: int = Field(100, ge=1, le=1_000_000, description="Requests before anything is called good.")
     failure_limit: int = Field(2, ge=0, le=100, description="Bad looks in a row that are tolerated.")
