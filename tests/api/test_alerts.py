@@ -33,6 +33,7 @@ REQUESTS = 6000
 """Requests per sample: enough for shares of a tenth of a per mille."""
 
 Series = dict[str, str]
+Minutes = Sequence[int]
 
 
 @dataclass(frozen=True)
@@ -187,6 +188,76 @@ def down() -> list[Scenario]:
     ]
 
 
+def accuracy(severity: str, limit: float) -> list[Scenario]:
+    def scenario(name: str, series: Sequence[Series], **when: Sequence[int]) -> Scenario:
+        return Scenario(name, "HeartModelAccuracy", severity, series, **when)
+
+    def upper(value: float, minutes: int = 60, rest: str = "", **labels: str) -> Series:
+        found = {"source": "feedback"} | labels
+        return {"series": selector("model_accuracy_high", **found), "values": f"{value}x{minutes} {rest}".strip()}
+
+    return [
+        scenario("the whole interval is below", [upper(limit - 0.01)], fires=(20, 60)),
+        scenario("the interval reaches the limit", [upper(limit)], silent=(10, 60)),
+        scenario("not before it lasted", [upper(limit - 0.1)], silent=(1, 4), fires=(15,)),
+        scenario("an estimate calls nobody", [upper(limit - 0.1, source="estimated")], silent=(10, 60)),
+        scenario("over when it is better", [upper(limit - 0.1, 20, f"{limit + 0.05}x30")], fires=(20,), silent=(40,)),
+        scenario("nothing is measured", [], silent=(10, 60)),
+        scenario("another model", [upper(limit - 0.1, model_name="lungs")], silent=(10, 60)),
+        scenario("the same name elsewhere", [upper(limit - 0.1, namespace="ward")], silent=(10, 60)),
+        scenario("all pods say the same", [upper(limit - 0.1), upper(limit - 0.1, pod="b")], fires=(20,)),
+    ]
+
+
+def schedule_series(metric: str, values: str, **labels: str) -> Series:
+    found = {"namespace": "clinic", "model": "heart", "schedule": "nightly"} | labels
+    return {
+        "series": metric + "{" + ",".join(f'{name}="{value}"' for name, value in found.items()) + "}",
+        "values": values,
+    }
+
+
+def flag(alert: str, metric: str) -> list[Scenario]:
+    """An alert on a metric of a schedule that is 1 or 0."""
+
+    def scenario(
+        name: str, *values: str, fires: Sequence[int] = (), silent: Sequence[int] = (), **labels: str
+    ) -> Scenario:
+        series = [schedule_series(metric, value, **labels) for value in values]
+        return Scenario(name, alert, "warning", series, fires, silent)
+
+    return [
+        scenario("it is so", "1x60", fires=(10, 60)),
+        scenario("it is not so", "0x60", silent=(10, 60)),
+        scenario("not before it lasted", "1x60", silent=(1, 4), fires=(15,)),
+        scenario("over when it is over", "1x20 0x30", fires=(20,), silent=(40,)),
+        scenario("nothing is measured", silent=(10, 60)),
+        scenario("another model", "1x60", silent=(10, 60), model="lungs"),
+        scenario("the same name elsewhere", "1x60", silent=(10, 60), namespace="ward"),
+    ]
+
+
+def overdue() -> list[Scenario]:
+    """promtool's clock begins at 0: a tick at second 600 is overdue from minute 70 on."""
+    metric = "heartops_retraining_due_timestamp_seconds"
+
+    def scenario(
+        name: str, *values: str, fires: Sequence[int] = (), silent: Sequence[int] = (), **labels: str
+    ) -> Scenario:
+        series = [schedule_series(metric, value, **labels) for value in values]
+        return Scenario(name, "HeartModelRetrainingOverdue", "warning", series, fires, silent)
+
+    return [
+        scenario("an hour late", "600x120", fires=(80, 120), silent=(10, 60, 70)),
+        scenario("not before it lasted", "600x120", silent=(72,), fires=(90,)),
+        scenario("a training began", "600x80 stale _x40", fires=(80,), silent=(100,)),
+        scenario("the next tick is late too", "600x60 3660x60", silent=(70, 110, 120)),
+        scenario("nothing is due", silent=(10, 120)),
+        scenario("another model", "600x120", silent=(80, 120), model="lungs"),
+        scenario("the same name elsewhere", "600x120", silent=(80, 120), namespace="ward"),
+    ]
+
+
 SCENARIOS = [
     *error_rate("critical", 0.05),
     *error_rate("warning", 0.02),
@@ -196,6 +267,11 @@ SCENARIOS = [
     *budget(6, 6 * HOUR, 30, "critical", "6h", 10, step=5),
     *budget(1, 3 * DAY, 6 * HOUR, "warning", "3d", 20, step=10),
     *down(),
+    *accuracy("critical", 0.7),
+    *accuracy("warning", 0.75),
+    *flag("HeartModelDrift", "heartops_drift_detected"),
+    *flag("HeartModelRetrainingFailed", "heartops_retraining_failed"),
+    *overdue(),
 ]
 
 
@@ -273,6 +349,7 @@ def test_prometheus_accepts_the_rules(tools, rules):
         ("HeartModelErrorRate", 20, replies((60, 0.08)), "8% of the replies"),
         ("HeartModelLatency", 20, predictions(0.2, 1.0), "take 2.125s or more"),
         ("HeartModelDown", 10, [], "no ready pod for 5 minutes"),
+        ("HeartModelDrift", 10, [schedule_series("heartops_drift_detected", "1x60")], "describe rts nightly"),
     ],
 )
 def test_the_text_says_what_happened(tools, rules, tmp_path, alert, minute, series, words):

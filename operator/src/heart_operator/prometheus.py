@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import aiohttp
 
-from heart_operator.manifests.prometheus_rule import quoted
+from heart_operator.manifests.alerting import quoted
 from heart_operator.readings import NAMES, Series, Unreadable, parse_vector
 from heart_operator.scrape import fetch
 

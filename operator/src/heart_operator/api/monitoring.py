@@ -41,6 +41,19 @@ class LatencyLimits(Frozen):
     critical: ShortDuration = Field(description="Time above which to call somebody.")
 
 
+class FloorLimits(Frozen):
+    """Least values of a figure."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule("self.warning >= self.critical", "warning must not be less than critical", ".warning")
+        )
+    )
+
+    warning: float = Field(gt=0, le=1, description="Value below which to warn.")
+    critical: float = Field(gt=0, le=1, description="Value below which to call somebody.")
+
+
 class Alerts(Frozen):
     """When to alert."""
 
@@ -51,6 +64,10 @@ class Alerts(Frozen):
         default=LatencyLimits(warning="500ms", critical="1s"),
         alias="latencyP95",
         description="95th percentile of the time that a prediction takes.",
+    )
+    accuracy: FloorLimits = Field(
+        default=FloorLimits(warning=0.75, critical=0.70),
+        description="Share of right predictions by the outcomes sent to `/feedback`, its 95 % interval included.",
     )
     availability_objective: float = Field(
         0.999, ge=0.5, lt=1, description="Share of good replies in 30 days; the burn-rate alerts guard it."

@@ -1,19 +1,18 @@
-"""The PrometheusRule of a model: error rate, latency, availability, and nobody answering.
+"""The PrometheusRule of a model: error rate, latency, availability, nobody answering, and (quality_alerts.py) quality.
 
 Burn rates are those of the SRE workbook (chapter 5, multiwindow, multi-burn-rate alerts): a long window says that
 it matters, a short one that it still goes on.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 from heart_operator.api.durations import seconds
 from heart_operator.api.heartmodel import Alerts, HeartModel
 from heart_operator.api.names import Component, pods_service_name
+from heart_operator.manifests.alerting import Rule, alert, matchers, quoted
 from heart_operator.manifests.common import metadata
+from heart_operator.manifests.quality_alerts import quality_alerts
 from heart_operator.plan.values import Manifest
-
-Rule = dict[str, Any]
 
 ERROR_RATIO = "heartops:http_errors:ratio_rate"
 BY = "by (namespace, model_name)"
@@ -59,18 +58,7 @@ def alerts(model: HeartModel) -> list[Rule]:
     # A low objective leaves so much budget that not even errors alone would burn it at the highest rates.
     rates = [rate for rate in BURN_RATES if burning(limits, rate) < 1]
     budgets = [error_budget(model, limits, rate) for rate in rates]
-    return [*down, *error_rates(model, limits), *latencies(model, limits), *budgets]
-
-
-def quoted(text: str) -> str:
-    """A PromQL string literal: whatever the text holds, it stays one value."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"'
-
-
-def matchers(model: HeartModel, *more: str) -> str:
-    own = (f"namespace={quoted(model.namespace)}", f"model_name={quoted(model.name)}")
-    return "{" + ",".join([*own, *more]) + "}"
+    return [*down, *error_rates(model, limits), *latencies(model, limits), *budgets, *quality_alerts(model)]
 
 
 def error_ratio(model: HeartModel, window: str) -> Rule:
@@ -149,27 +137,3 @@ def model_down(model: HeartModel) -> Rule:
         description="Prometheus has reached no ready pod for 5 minutes. Look at the pods' events:"
         " `kubectl describe heartmodel` and `kubectl get pods -l heartops.dev/model`.",
     )
-
-
-def alert(
-    model: HeartModel,
-    name: str,
-    expr: str,
-    severity: str,
-    *,
-    summary: str,
-    description: str,
-    hold: str = "5m",
-    **labels: str,
-) -> Rule:
-    """Namespace and model are set as labels, so that an alert over absent series has them too."""
-    return {
-        "alert": name,
-        "expr": expr,
-        "for": hold,
-        "labels": {"severity": severity, "namespace": model.namespace, "model_name": model.name, **labels},
-        "annotations": {
-            "summary": f"HeartModel {model.namespace}/{model.name} {summary}",
-            "description": description,
-        },
-    }

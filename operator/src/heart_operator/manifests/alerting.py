@@ -1,0 +1,42 @@
+"""What every alert of a model shares."""
+
+from typing import Any
+
+from heart_operator.api.heartmodel import HeartModel
+
+Rule = dict[str, Any]
+
+
+def quoted(text: str) -> str:
+    """A PromQL string literal: whatever the text holds, it stays one value."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
+
+
+def matchers(model: HeartModel, *more: str) -> str:
+    own = (f"namespace={quoted(model.namespace)}", f"model_name={quoted(model.name)}")
+    return "{" + ",".join([*own, *more]) + "}"
+
+
+def alert(
+    model: HeartModel,
+    name: str,
+    expr: str,
+    severity: str,
+    *,
+    summary: str,
+    description: str,
+    hold: str = "5m",
+    **labels: str,
+) -> Rule:
+    """Namespace and model are set as labels, so that an alert over absent series has them too."""
+    return {
+        "alert": name,
+        "expr": expr,
+        "for": hold,
+        "labels": {"severity": severity, "namespace": model.namespace, "model_name": model.name, **labels},
+        "annotations": {
+            "summary": f"HeartModel {model.namespace}/{model.name} {summary}",
+            "description": description,
+        },
+    }
