@@ -9,8 +9,10 @@ import pytest
 import yaml
 
 from heart_operator.api.handover import ServingReference
-from heart_operator.api.heartmodel import HeartModel
+from heart_operator.api.heartmodel import HeartModel, HeartModelStatus, ServingStatus
 from heart_operator.api.profile import RuntimeProfile
+from heart_operator.api.retrainschedule import RetrainSchedule
+from heart_operator.manifests.check_job import build_check_job
 from heart_operator.manifests.children import build_children
 from heart_operator.manifests.deployment import build_deployment
 from heart_operator.manifests.evaluation_job import build_evaluation_job
@@ -22,6 +24,15 @@ INPUT = Path(__file__).parent / "input"
 DIGEST = "sha256:" + "ab" * 32
 TRIGGER = "spec-1a2b3c4d"
 EVALUATION_TRIGGER = "evaluate-8-5e6f7a8b"
+SCHEDULE = RetrainSchedule.model_validate(
+    {
+        "namespace": "clinic",
+        "name": "watchful",
+        "uid": "0d2c",
+        "created": "2026-01-01T00:00:00Z",
+        "spec": {"modelName": "heart-disease", "drift": {"anyFeature": True}, "performance": {"below": 0.75}},
+    }
+)
 KINDS = frozenset({"ServiceMonitor", "PrometheusRule", "HTTPRoute"})
 CANARY = Traffic(candidate="8", weight=25, mirror_percent=20)
 
@@ -42,6 +53,16 @@ class Case:
     def evaluation_job(self) -> Manifest:
         reference = ServingReference(version="6", digest=DIGEST)
         return build_evaluation_job(self.model, self.profile, EVALUATION_TRIGGER, "8", reference)
+
+    @property
+    def serving_model(self) -> HeartModel:
+        """With version 7 in its status."""
+        serving = ServingStatus(version="7", digest=DIGEST, since="2026-01-02T00:00:00Z")
+        return self.model.model_copy(update={"status": HeartModelStatus(serving=serving)})
+
+    @property
+    def check_job(self) -> Manifest:
+        return build_check_job(SCHEDULE, self.serving_model, self.profile, datetime(2026, 11, 22, 6, tzinfo=UTC))
 
     def deployment(self, version: str = "7") -> Manifest:
         return build_deployment(
@@ -80,7 +101,7 @@ class Case:
         return next(child for child in found if name is None or child["metadata"]["name"] == name)
 
     def everything(self) -> tuple[Manifest, ...]:
-        return (self.job, self.evaluation_job, self.deployment(), *self.children())
+        return (self.job, self.evaluation_job, self.check_job, self.deployment(), *self.children())
 
     def with_spec(self, **changes: Any) -> "Case":
         """The same with other parts of the spec, by their names in the resource."""

@@ -113,6 +113,7 @@ def test_before_anything_serves_there_is_nothing_to_call(case):
         ("ServiceAccount", "heart-disease-model"),
         ("NetworkPolicy", "heart-disease-serving"),
         ("NetworkPolicy", "heart-disease-training"),
+        ("NetworkPolicy", "heart-disease-check"),
         ("Service", "heart-disease-pods"),
     ]
 

@@ -8,7 +8,7 @@ from heart_operator.manifests.hpa import build_hpa
 from heart_operator.manifests.http_route import build_http_route
 from heart_operator.manifests.ingress import build_ingress
 from heart_operator.manifests.mirror import build_mirror_config
-from heart_operator.manifests.network_policy import build_serving_policy, build_training_policy
+from heart_operator.manifests.network_policy import build_check_policy, build_serving_policy, build_training_policy
 from heart_operator.manifests.pdb import build_pdb
 from heart_operator.manifests.prometheus_rule import build_prometheus_rule
 from heart_operator.manifests.service import build_candidate_service, build_headless_service, build_service
@@ -49,6 +49,7 @@ def build_children(
         build_service_account(model),
         build_serving_policy(model, profile),
         build_training_policy(model, profile),
+        build_check_policy(model, profile),
         build_headless_service(model),
     )
     if stable is None:

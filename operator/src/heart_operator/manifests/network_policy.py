@@ -1,4 +1,4 @@
-"""NetworkPolicies: what serving and training pods may reach, and who may call them.
+"""NetworkPolicies: what serving, training and check pods may reach, and who may call them.
 
 A policy sees the pod behind a Service, so MLflow's port in the tracking URI must be its pods' port too.
 """
@@ -39,6 +39,12 @@ def build_training_policy(model: HeartModel, profile: RuntimeProfile) -> Manifes
     log = database(profile, model.spec.dataset.include_feedback)
     egress = [dns(), server(profile.tracking_uri), *log, *data_source(model.spec.dataset.uri)]
     return policy(model, Component.TRAINING, ingress=[], egress=egress)
+
+
+def build_check_policy(model: HeartModel, profile: RuntimeProfile) -> Manifest:
+    """In: nothing. Out: names, MLflow and the prediction log."""
+    egress = [dns(), server(profile.tracking_uri), *database(profile, True)]
+    return policy(model, Component.CHECK, ingress=[], egress=egress)
 
 
 def policy(model: HeartModel, component: str, *, ingress: list[Rule], egress: list[Rule]) -> Manifest:
