@@ -1,78 +1,9 @@
-"""Tables and predictions with known properties; no model is fitted for them."""
+"""A small HeartModel, and a registry that is quickly there."""
 
-from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
 import yaml
-from numpy.typing import NDArray
-
-from heart_operator.api.contract import Feature
-from heart_trainer.values import Fitted, FoldChoice, OutOfFoldResult, Table
-
-FEATURES = (
-    Feature(name="age", type="number", minimum=0, maximum=120, unit="years", sensitive=True),
-    Feature(name="sex", type="category", values=("female", "male"), sensitive=True, description="Recorded sex"),
-    Feature(name="pain", type="boolean", required=False),
-)
-
-
-@pytest.fixture
-def features() -> tuple[Feature, ...]:
-    return FEATURES
-
-
-@pytest.fixture
-def make_table() -> Callable[..., Table]:
-    def make(y: NDArray[np.generic], classes: tuple[int | str, ...] = ("healthy", "ill"), seed: int = 0) -> Table:
-        rng = np.random.default_rng(seed)
-        rows = len(y)
-        x = np.column_stack([rng.uniform(20, 90, rows), rng.integers(0, 2, rows), rng.integers(0, 2, rows)])
-        x[:: max(rows // 7, 1), 2] = np.nan
-        task = "regression" if not classes else "binary" if len(classes) == 2 else "multiclass"
-        return Table(
-            rows=pd.DataFrame(x, columns=[feature.name for feature in FEATURES]),
-            x=x.astype(np.float32),
-            y=y,
-            classes=classes,
-            keys=tuple(f"key-{seed}-{row}" for row in range(rows)),
-            groups=np.arange(rows),
-            raw_sha256="sha256:" + "d" * 64,
-            synthetic=False,
-            task=task,
-            duplicates=0,
-        )
-
-    return make
-
-
-@pytest.fixture
-def binary() -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """300 outcomes and probabilities that are right about them: logistic noise, AUC near 0.85."""
-    rng = np.random.default_rng(1)
-    score = rng.normal(0, 2, 300)
-    p = 1 / (1 + np.exp(-score))
-    return (rng.random(300) < p).astype(np.int64), np.column_stack([1 - p, p])
-
-
-def out_of_fold(output: NDArray[np.float64], folds: int = 5) -> OutOfFoldResult:
-    choice = FoldChoice("logistic-regression", {}, "none")
-    return OutOfFoldResult(output, np.arange(len(output)) % folds, (choice,) * folds)
-
-
-@pytest.fixture
-def make_oof() -> Callable[..., OutOfFoldResult]:
-    return out_of_fold
-
-
-@pytest.fixture
-def make_fitted() -> Callable[..., Fitted]:
-    def make(output: NDArray[np.float64]) -> Fitted:
-        return Fitted("logistic-regression", {"C": 1.0}, "none", None, out_of_fold(output), b"", 2e-7)
-
-    return make
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ from datetime import date
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from heart_operator.api.contract import Dataset, Feature, Target
 from heart_operator.api.handover import (
@@ -28,10 +27,9 @@ from heart_trainer.evaluate import measure
 from heart_trainer.influence import Influence
 from heart_trainer.plot_style import Subject
 from heart_trainer.plots import draw_plots
-from heart_trainer.values import Fitted, OutOfFoldResult, Table
+from tests.support.judged import FEATURES, make_fitted, make_oof, make_table, outcomes
 
 PROVENANCE = Provenance("run-17", "sha256:model", "sha256:evaluation", date(2026, 3, 1))
-Make = Callable[..., Table]
 
 
 def _request(features: tuple[Feature, ...], **target: object) -> TrainingRequest:
@@ -48,13 +46,9 @@ def _request(features: tuple[Feature, ...], **target: object) -> TrainingRequest
 
 
 @pytest.fixture
-def evaluation(
-    make_table: Make,
-    make_oof: Callable[..., OutOfFoldResult],
-    features: tuple[Feature, ...],
-    binary: tuple[NDArray[np.int64], NDArray[np.float64]],
-) -> Evaluation:
-    measured = measure(make_table(binary[0]), features, make_oof(binary[1]), seed=42)
+def evaluation() -> Evaluation:
+    y, output = outcomes()
+    measured = measure(make_table(y), FEATURES, make_oof(output), seed=42)
     return Evaluation(
         task="binary",
         algorithm="logistic-regression",
@@ -68,21 +62,18 @@ def evaluation(
 
 
 @pytest.fixture
-def render(
-    make_table: Make,
-    make_fitted: Callable[..., Fitted],
-    features: tuple[Feature, ...],
-    binary: tuple[NDArray[np.int64], NDArray[np.float64]],
-) -> Callable[..., str]:
+def render() -> Callable[..., str]:
     def card(
         evaluation: Evaluation,
-        features: tuple[Feature, ...] = features,
+        features: tuple[Feature, ...] = FEATURES,
         influence: Influence | None = None,
         **target: object,
     ) -> str:
-        table, fitted = make_table(binary[0]), make_fitted(binary[1])
+        y, output = outcomes()
         plots = {"roc": b"\x89PNG"}
-        return render_card(_request(features, **target), table, fitted, evaluation, plots, PROVENANCE, influence)
+        return render_card(
+            _request(features, **target), make_table(y), make_fitted(output), evaluation, plots, PROVENANCE, influence
+        )
 
     return card
 
@@ -181,14 +172,14 @@ def test_an_interval_in_whole_cases_is_never_narrowed() -> None:
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
-def test_every_task_has_its_plots(make_table: Make, features: tuple[Feature, ...], task: str) -> None:
+def test_every_task_has_its_plots(task: str) -> None:
     rng = np.random.default_rng(0)
     k = {"binary": 2, "multiclass": 4, "regression": 1}[task]
     y = rng.normal(0, 1, 200) if task == "regression" else rng.integers(0, k, 200)
     output = (y + rng.normal(0, 1, 200))[:, None] if task == "regression" else rng.dirichlet(np.ones(k), 200)
     classes = tuple(f"class {c}" for c in range(k)) if k > 1 else ()
     table = make_table(y, classes)
-    plots = draw_plots(Subject(table, features, Sample(table.task, y, output, table.groups), classes, "num"))
+    plots = draw_plots(Subject(table, FEATURES, Sample(table.task, y, output, table.groups), classes, "num"))
     wanted = {
         "binary": {"roc", "precision_recall", "calibration", "decision_curve", "confusion"},
         "multiclass": {"roc", "confusion"},
@@ -198,10 +189,9 @@ def test_every_task_has_its_plots(make_table: Make, features: tuple[Feature, ...
     assert all(png.startswith(b"\x89PNG") and len(png) < 300_000 for png in plots.values())
 
 
-def test_plots_survive_a_column_without_values(
-    make_table: Make, features: tuple[Feature, ...], binary: tuple[NDArray[np.int64], NDArray[np.float64]]
-) -> None:
-    table = make_table(binary[0])
+def test_plots_survive_a_column_without_values() -> None:
+    y, output = outcomes()
+    table = make_table(y)
     empty = replace(table, x=np.full_like(table.x, np.nan))
-    sample = Sample("binary", binary[0], binary[1], table.groups)
-    assert "distributions" in draw_plots(Subject(empty, features, sample, ("healthy", "ill"), "num"))
+    sample = Sample("binary", y, output, table.groups)
+    assert "distributions" in draw_plots(Subject(empty, FEATURES, sample, ("healthy", "ill"), "num"))

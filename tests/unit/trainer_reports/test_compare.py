@@ -1,6 +1,5 @@
 """Neither version is judged on a row that it has learnt."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -10,9 +9,7 @@ from numpy.typing import NDArray
 from heart_operator.api.contract import Feature, Target
 from heart_operator.api.handover import OutOfFold, ReferenceRows, ServingPackage, ServingReference
 from heart_trainer.compare import NotComparable, ServingModel, compare, out_of_fold
-from heart_trainer.values import OutOfFoldResult, Table
-
-Binary = tuple[NDArray[np.int64], NDArray[np.float64]]
+from tests.support.judged import FEATURES, make_oof, make_table, outcomes
 
 
 def _serving(
@@ -34,29 +31,20 @@ def _never(_: bytes, x: NDArray[np.float32]) -> NDArray[np.float32]:
     raise AssertionError(f"the serving version must not be run on {len(x)} rows that it has learnt")
 
 
-def test_a_version_does_not_differ_from_itself(
-    make_table: Callable[..., Table],
-    make_oof: Callable[..., OutOfFoldResult],
-    features: tuple[Feature, ...],
-    binary: Binary,
-) -> None:
-    table, oof = make_table(binary[0]), make_oof(binary[1])
-    found = compare(table, features, oof, _serving(features, out_of_fold(table, oof)), _never, seed=0)
+def test_a_version_does_not_differ_from_itself() -> None:
+    y, output = outcomes()
+    table, oof = make_table(y), make_oof(output)
+    found = compare(table, FEATURES, oof, _serving(FEATURES, out_of_fold(table, oof)), _never, seed=0)
     assert found.rows_unseen_by_serving == 0
     assert {(d.difference, d.low, d.high) for d in found.metrics.values()} == {(0.0, 0.0, 0.0)}
 
 
-def test_pairing_sees_a_small_but_steady_difference(
-    make_table: Callable[..., Table],
-    make_oof: Callable[..., OutOfFoldResult],
-    features: tuple[Feature, ...],
-    binary: Binary,
-) -> None:
-    y, output = binary
+def test_pairing_sees_a_small_but_steady_difference() -> None:
+    y, output = outcomes()
     table = make_table(y)
     worse = np.clip(output * 0.9 + 0.05, 0, 1)  # pulled towards one half
     found = compare(
-        table, features, make_oof(output), _serving(features, out_of_fold(table, make_oof(worse))), _never, 0
+        table, FEATURES, make_oof(output), _serving(FEATURES, out_of_fold(table, make_oof(worse))), _never, 0
     )
     brier = found.metrics["brier"]
     assert brier.candidate < brier.serving
@@ -64,13 +52,8 @@ def test_pairing_sees_a_small_but_steady_difference(
     assert brier.high - brier.low < 0.02
 
 
-def test_rows_that_are_new_to_the_serving_version_are_run(
-    make_table: Callable[..., Table],
-    make_oof: Callable[..., OutOfFoldResult],
-    features: tuple[Feature, ...],
-    binary: Binary,
-) -> None:
-    y, output = binary
+def test_rows_that_are_new_to_the_serving_version_are_run() -> None:
+    y, output = outcomes()
     table = make_table(y)
     known = out_of_fold(table, make_oof(output))
     half = OutOfFold(task="binary", predictions={key: known.predictions[key] for key in table.keys[:200]})
@@ -80,54 +63,40 @@ def test_rows_that_are_new_to_the_serving_version_are_run(
         seen.append(x)
         return output[200:].astype(np.float32)
 
-    found = compare(table, features, make_oof(output), _serving(features, half), run, seed=0)
+    found = compare(table, FEATURES, make_oof(output), _serving(FEATURES, half), run, seed=0)
     assert found.rows_unseen_by_serving == 100
     assert np.array_equal(seen[0], table.x[200:], equal_nan=True)
     assert found.metrics["roc_auc"].difference == pytest.approx(0, abs=1e-6)
 
 
-def test_columns_reach_the_serving_version_in_its_own_order(
-    make_table: Callable[..., Table],
-    make_oof: Callable[..., OutOfFoldResult],
-    features: tuple[Feature, ...],
-    binary: Binary,
-) -> None:
-    y, output = binary
+def test_columns_reach_the_serving_version_in_its_own_order() -> None:
+    y, output = outcomes()
     table = make_table(y)
 
     def run(_: bytes, x: NDArray[np.float32]) -> NDArray[np.float32]:
         assert np.array_equal(x, table.x[:, [2, 0]], equal_nan=True)
         return output.astype(np.float32)
 
-    serving = _serving((features[2], features[0]), OutOfFold(task="binary", predictions={}))
-    assert compare(table, features, make_oof(output), serving, run, seed=0).rows_unseen_by_serving == 300
+    serving = _serving((FEATURES[2], FEATURES[0]), OutOfFold(task="binary", predictions={}))
+    assert compare(table, FEATURES, make_oof(output), serving, run, seed=0).rows_unseen_by_serving == 300
 
 
-def test_rows_learnt_but_never_judged_are_skipped(
-    make_table: Callable[..., Table],
-    make_oof: Callable[..., OutOfFoldResult],
-    features: tuple[Feature, ...],
-    binary: Binary,
-) -> None:
-    y, output = binary
+def test_rows_learnt_but_never_judged_are_skipped() -> None:
+    y, output = outcomes()
     table = make_table(y)
     held_out = replace(make_oof(output), fold=np.where(np.arange(300) < 100, 0, -1))
     stored = out_of_fold(table, held_out)
     assert stored.predictions[table.keys[150]] == ()
-    found = compare(table, features, make_oof(output), _serving(features, stored), _never, seed=0)
+    found = compare(table, FEATURES, make_oof(output), _serving(FEATURES, stored), _never, seed=0)
     assert {difference.n for difference in found.metrics.values()} == {100}
 
 
-def test_another_question_or_contract_is_not_compared(
-    make_table: Callable[..., Table],
-    make_oof: Callable[..., OutOfFoldResult],
-    features: tuple[Feature, ...],
-    binary: Binary,
-) -> None:
-    table, oof = make_table(binary[0]), make_oof(binary[1])
+def test_another_question_or_contract_is_not_compared() -> None:
+    y, output = outcomes()
+    table, oof = make_table(y), make_oof(output)
     stored = OutOfFold(task="binary", predictions={})
     with pytest.raises(NotComparable, match="another question"):
-        compare(table, features, oof, _serving(features, stored, ("no", "yes")), _never, seed=0)
+        compare(table, FEATURES, oof, _serving(FEATURES, stored, ("no", "yes")), _never, seed=0)
     wider = Feature(name="sex", type="category", values=("female", "male", "unknown"))
     with pytest.raises(NotComparable, match="sex"):
-        compare(table, features, oof, _serving((features[0], wider), stored), _never, seed=0)
+        compare(table, FEATURES, oof, _serving((FEATURES[0], wider), stored), _never, seed=0)
