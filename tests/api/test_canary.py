@@ -1,41 +1,16 @@
 """Canaries on a real API server: what the Service, the route and the status say while a version is on its way."""
 
-from typing import Any
-
 import pytest
 
-from heart_operator.api.commands import Command
 from heart_operator.api.names import Annotation, Label
-from heart_operator.kinds import BY_NAME, HEART_MODEL, SERVICE, Kind
+from heart_operator.kinds import BY_NAME, SERVICE, Kind
 from tests.support.kube_api import Resource, poll
+from tests.support.lifecycle import HELD, ME, annotate, at_pause, retrain, tell
 from tests.support.operator_world import World
 
 pytestmark = pytest.mark.api
 
-ME = "heartops-admin"
-"""Who the tests are to the API server: nobody may speak for another."""
-HELD = {"steps": [{"setWeight": 50}, {"pause": {}}], "analysis": {"interval": "1s", "onInconclusive": "Promote"}}
 CONFIG_MAP, HTTP_ROUTE = (BY_NAME[key] for key in (("v1", "ConfigMap"), ("gateway.networking.k8s.io/v1", "HTTPRoute")))
-
-
-def retrain(world: World, value: str = "x") -> None:
-    annotate(world, {Annotation.RETRAIN: value})
-
-
-def annotate(world: World, annotations: dict[str, str]) -> None:
-    world.api.patch(HEART_MODEL, world.namespace, "heart", {"metadata": {"annotations": annotations}})
-
-
-def tell(world: World, action: str, version: str, **about: str) -> None:
-    """As `kubectl heart` does."""
-    digest = next(found for found in digests(world) if found["version"] == version)["digest"]
-    told = {"action": action, "version": version, "digest": digest, "id": f"{action}-{version}", "by": ME} | about
-    annotate(world, Command.model_validate(told).annotations())
-
-
-def digests(world: World) -> list[dict[str, Any]]:
-    status = world.status()
-    return [status[role] for role in ("serving", "candidate") if role in status]
 
 
 def child(world: World, kind: Kind, name: str) -> Resource:
@@ -47,10 +22,6 @@ def service(world: World) -> tuple[str | None, str]:
     found = child(world, SERVICE, "heart")
     stable: str = found["metadata"]["annotations"][Annotation.STABLE_VERSION]
     return found["spec"]["selector"].get(Label.MODEL_VERSION), stable
-
-
-def at_pause(world: World) -> None:
-    poll("the candidate pauses", lambda: world.status().get("candidate", {}).get("phase") == "Paused", 30)
 
 
 def test_the_service_spreads_and_narrows_again(world: World) -> None:

@@ -1,0 +1,25 @@
+"""What every fault is compared with: the same life without it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kubernetes.aio.client import Configuration
+
+from tests.support.kube_api import KubeApi
+from tests.support.lifecycle import live, picture
+from tests.support.operator_world import World
+
+
+@pytest.fixture(scope="session")
+def reference(
+    api_server: Path, kube_api: KubeApi, operator_account: Configuration, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Any]]:
+    """How a model's life ends when nothing disturbs it."""
+    folder = tmp_path_factory.mktemp("reference")
+    with World(kube_api, operator_account, "reference", folder, api_server.parent / "audit.log") as world:
+        with world.start():
+            live(world)
+            world.settle()
+        yield picture(world)
