@@ -104,12 +104,15 @@ def predict(client: Client, name: str, record: str | None, file: IO[str] | None)
 
 
 @cli.command("init-namespace")
-@click.argument("namespace_name", metavar="NAMESPACE", type=NAME)
+@click.argument("target", metavar="NAMESPACE", type=NAME)
+@click.option("--system-namespace", type=NAME, default="heartops-system", show_default=True, help="Where HeartOps is.")
+@click.option("--log/--no-log", default=True, help="Give it a part of the prediction log too (the default).")
 @on_cluster
-def init_namespace(client: Client, namespace_name: str) -> None:
+def init_namespace(client: Client, target: str, system_namespace: str, log: bool) -> None:
     """Make the Secret that a namespace needs, once."""
-    client.namespace = namespace_name
-    click.echo(init(client))
+    system = client.elsewhere(system_namespace) if log else None
+    for line in init(client.elsewhere(target), system):
+        click.echo(line)
 
 
 def watched(client: Client, name: str) -> None:

@@ -27,6 +27,10 @@ class Client:
         self._api.user_agent = FIELD_MANAGER
         self.namespace = namespace
 
+    def elsewhere(self, namespace: str) -> "Client":
+        """The same user, in another namespace."""
+        return Client(self._api, namespace)
+
     def get(self, kind: Kind, name: str) -> Manifest:
         found: Manifest = self.call("GET", kind.path(self.namespace, quote(name, safe="")))
         return found

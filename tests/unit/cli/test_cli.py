@@ -162,7 +162,7 @@ def test_wrong_usage(heart, rollout, words):
     assert rollout.written == rollout.posted == []
 
 
-# --- logs, predictions, namespaces ------------------------------------------------------------------
+# --- logs and predictions ------------------------------------------------------------------
 
 
 def test_logs_of_the_serving_version_say_which_pod(heart, rollout):
@@ -235,14 +235,3 @@ def test_a_record_that_is_none_is_not_repeated(heart, rollout, text):
 def test_nothing_is_asked_while_nothing_serves(heart, cluster):
     cluster.model = heart_model({})
     failed(heart("predict", "heart", json.dumps(RECORD)), 1, "Nothing serves heart yet")
-
-
-def test_a_namespace_gets_a_key_that_nobody_can_guess(heart, cluster):
-    for _ in range(2):
-        assert heart("init-namespace", "lab").exit_code == 0
-    (path, first), (_, second) = cluster.posted
-    assert path == "/api/v1/namespaces/lab/secrets"
-    keys = {secret["stringData"]["HEARTOPS_ROW_KEY"] for secret in (first, second)}
-    assert len(keys) == 2
-    assert all(len(key) == 48 and key.isalnum() for key in keys)
-    assert first["metadata"]["name"] == "heartops-runtime"
