@@ -5,14 +5,24 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from tests.cluster.report import Problem
 
 from .data import Source
-from .place import EXAMPLE, MODEL, NAMESPACE, RELEASE, SYSTEM, Place
+from .place import EXAMPLE, MODEL, NAMESPACE, RELEASE, ROOT, SYSTEM, Place
 
 REQUESTS = EXAMPLE / "requests" / "predict.json"
+BREAK = json.dumps(
+    {
+        "spec": {
+            "training": {"algorithms": ["logistic-regression"]},
+            "gates": {"checks": [{"metric": "roc_auc", "min": 0.99}]},
+        }
+    }
+)
+"""Trained quickly, and refused: the merge patch replaces the gate's checks."""
 
 
 def tell(place: Place, source: Source) -> None:
@@ -85,12 +95,23 @@ def reading(answer: dict[str, Any]) -> str:
 
 
 def how_to_go_on(place: Place) -> str:
+    """What to type next; `make .venv/ready` brings the plugin, the cluster tool its own kubectl."""
+    where = f"{MODEL} -n {NAMESPACE}"
     return f"""
 Go on:
-  export KUBECONFIG={place.kubeconfig}
-  kubectl -n {NAMESPACE} describe heartmodel {MODEL}
-  MLflow (runs, plots, model card):  kubectl -n {SYSTEM} port-forward service/{RELEASE}-mlflow 5000:5000
-                                     then http://localhost:5000
+  make .venv/ready      (once: it has `kubectl heart`)
+  export KUBECONFIG={place.kubeconfig} PATH={Path(place.kubectl_path).parent}:{ROOT}/.venv/bin:$PATH
+  kubectl heart status {where} -w
+  kubectl heart predict {where} -f {REQUESTS}
   The API's pages:                   kubectl -n {NAMESPACE} port-forward service/{MODEL} 8080:80
                                      then http://localhost:8080/docs
-  Remove all of it:                  make demo-down"""
+  MLflow (runs, plots, model card):  kubectl -n {SYSTEM} port-forward service/{RELEASE}-mlflow 5000:5000
+                                     then http://localhost:5000
+
+Break it: ask for more than any model can deliver, and see version 2 rejected while version 1 goes on serving.
+  kubectl -n {NAMESPACE} patch heartmodel {MODEL} --type merge --patch '{BREAK}'
+  kubectl heart status {where} -w
+Lower the gate and version 2 is judged again; then let it through, and take it back (README.md, «Break it on purpose»).
+  kubectl heart history {where}      tells who served, who was rejected, and why
+
+Remove all of it:  make demo-down"""
