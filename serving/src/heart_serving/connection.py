@@ -7,6 +7,7 @@ itself. A small prediction needs none of it: it is complete in one read, and ans
 import asyncio
 import random
 from collections.abc import Callable, Collection
+from http import HTTPStatus
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -26,6 +27,8 @@ MAX_CONNECTIONS = 1024
 """Predictions on further ones are refused. What is answered at once waits nowhere but in its connection, so that this
 bounds how long a turn of the event loop lasts; probes are answered on every connection."""
 
+PAUSE_SECONDS = 0.03
+"""Short enough that what it says next is still refused within 50 ms, if it must be."""
 CLOSE = (b"connection", b"close")
 
 AnswerAtOnce = Callable[[bytes, Fields, bytes, Callable[[Reply, str], None], bool], bool]
@@ -161,6 +164,17 @@ class Connection(HttpToolsProtocol):
         self.transport.write_all(render(reply, request_id, [*common, CLOSE] if self._surplus else common))
         if self._surplus:
             self.transport.close()
+        elif reply.status == HTTPStatus.SERVICE_UNAVAILABLE:
+            self._pause()
+
+    def _pause(self) -> None:
+        """A client that comes back at once, whatever Retry-After says, is not read for a moment."""
+        self.flow.pause_reading()
+        self.loop.call_later(PAUSE_SECONDS, self._resume)
+
+    def _resume(self) -> None:
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
 
     def on_response_complete(self) -> None:
         self.transport.flush()

@@ -118,14 +118,15 @@ class Edge:
         `url`: one of `quick`, as the client wrote it. `write` is given the reply and the request's id.
         `surplus`: it is to be refused, for there are too many connections.
         """
-        if len(body) > self._inline_bytes:
+        small = len(body) <= self._inline_bytes
+        if not (small or surplus or self._worker.full):
             return False
         dialect = self.quick[url]
         head = read_head(headers)
         now = time.perf_counter()
         call = Call(head.request_id, url.decode(), now, received=now, shadow=head.shadow, body=body)
         try:
-            if surplus:
+            if surplus or not small:
                 raise BUSY
             reply = self._work(accept(dialect, head), body, call)
         except Exception as error:

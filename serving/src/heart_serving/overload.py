@@ -55,9 +55,13 @@ class Worker:
         """How many may be pending at the pace of the last ones."""
         return max(LEAST, min(self._most, int(WAIT_SECONDS / self._mean)))
 
+    @property
+    def full(self) -> bool:
+        return self.pending >= self.places
+
     def check(self) -> None:
         """Raises BUSY when the queue is full."""
-        if self.pending >= self.places:
+        if self.full:
             raise BUSY
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
