@@ -124,6 +124,10 @@ BAD = {
         "spec.rollout.steps[0].pause.duration",
     ),
     "more than all mirrored": ({"spec.rollout.mirror.percent": 101}, "spec.rollout.mirror.percent"),
+    "slower than anybody can tell": (
+        {"spec.rollout.analysis.maxLatencyP95": "11s"},
+        "spec.rollout.analysis.maxLatencyP95",
+    ),
     "an unknown end of evidence": ({"spec.rollout.analysis.onInconclusive": "Pray"}, "spec.rollout.analysis"),
     # dataset
     "no dataset": ({"spec.dataset": GONE}, "spec.dataset"),
@@ -273,6 +277,10 @@ BAD = {
         {"spec.monitoring.alerts.errorRate": {"warning": 0.1, "critical": 0.05}},
         "spec.monitoring.alerts.errorRate.warning",
     ),
+    "a worse accuracy to warn than to call": (
+        {"spec.monitoring.alerts.accuracy": {"warning": 0.6, "critical": 0.7}},
+        "spec.monitoring.alerts.accuracy.warning",
+    ),
     "longer to warn than to call": (
         {"spec.monitoring.alerts.latencyP95": {"warning": "2s", "critical": "900ms"}},
         "spec.monitoring.alerts.latencyP95.warning",
@@ -385,6 +393,7 @@ def test_shows_every_default(kubectl):
         "alerts": {
             "errorRate": {"warning": 0.02, "critical": 0.05},
             "latencyP95": {"warning": "500ms", "critical": "1s"},
+            "accuracy": {"warning": 0.75, "critical": 0.7},
             "availabilityObjective": 0.999,
         },
     }
@@ -438,7 +447,9 @@ def test_scaling_an_autoscaled_model_is_refused(kubectl, heart):
     assert "exclude each other" in done.stderr
 
 
-STATUS = {
+TIME = "2026-01-02T03:04:05Z"
+COUNTS = {"requests": 9, "errors": 1, "refused": 1, "latency": [8, 1], "outputs": {"0.05": 9}}
+GIVEN = {
     "observedGeneration": 1,
     "conditions": [
         {
@@ -457,8 +468,24 @@ STATUS = {
         "replicas": 2,
         "readyReplicas": 2,
         "url": "http://stored.default.svc",
+        "watch": {"time": TIME, "bad": 1, "requests": 9, "errors": 3, "evidence": {"errors/overLimit": [1.5, -2.5]}},
     },
-    "candidate": {"version": "8", "digest": "sha256:" + "b" * 64, "since": "2026-01-02T03:04:05Z"},
+    "candidate": {
+        "version": "8",
+        "digest": "sha256:" + "b" * 64,
+        "since": TIME,
+        "step": 1,
+        "stepSince": TIME,
+        "weight": 10,
+        "actualWeight": 25,
+        "phase": "Paused",
+        "phaseSince": TIME,
+        "analysis": {"time": TIME, "looks": 3, "verdict": "Passed", "stable": COUNTS, "candidate": COUNTS},
+        "mirror": {"compared": 9, "different": 1, "maxDifference": 0.25},
+    },
+    "command": {"id": "1", "action": "promote", "version": "8", "by": "alice", "time": TIME, "result": "approved"},
+    "evaluation": {"job": "stored-evaluate-1", "trigger": "evaluate-8-abc", "phase": "Running"},
+    "wantedVersion": "latest",
     "previous": {"version": "6", "digest": "sha256:" + "c" * 64, "warmUntil": "2026-01-02T04:04:05Z"},
     "rejected": [
         {
@@ -484,6 +511,8 @@ STATUS = {
     "replicas": 2,
     "selector": "heartops.dev/model=stored",
 }
+STATUS = HeartModelStatus.model_validate(GIVEN).dump()
+"""As the operator writes it, with every field that has a default."""
 
 
 def test_status_comes_back_as_it_was_written(kubectl, heart):
@@ -500,9 +529,9 @@ def test_status_comes_back_as_it_was_written(kubectl, heart):
 def test_columns_tell_what_serves(kubectl, heart):
     patch = json.dumps({"status": STATUS})
     kubectl("patch", "heartmodel", "stored", "--subresource=status", "--type=merge", "-p", patch)
-    short, wide = (kubectl("get", "heartops", *options).stdout.splitlines() for options in ((), ("-o", "wide")))
-    assert short[0].split() == ["NAME", "READY", "VERSION", "CANDIDATE", "GATE", "URL", "AGE"]
-    assert short[1].split()[:7] == ["stored", "True", "7", "8", "4/4", "passed", "http://stored.default.svc"]
+    short, wide = (kubectl("get", "hm", *options).stdout.splitlines() for options in ((), ("-o", "wide")))
+    assert short[0].split() == ["NAME", "READY", "VERSION", "CANDIDATE", "WEIGHT", "GATE", "URL", "AGE"]
+    assert short[1].split()[:8] == ["stored", "True", "7", "8", "25", "4/4", "passed", "http://stored.default.svc"]
     assert {"REASON", "TRAINING", "REPLICAS"} < set(wide[0].split())
     assert {"Serving", "Succeeded", "2"} < set(wide[1].split())
 
