@@ -25,6 +25,8 @@ def test_the_chart_grants_what_is_used_and_nothing_else(world: World) -> None:
         poll("a training Job", world.jobs)
         world.edit({"training": {"seed": 1}})
         world.wait_serving("1")
+        world.create_schedule(schedule="0 3 29 2 *")
+        poll("the schedule's status", world.schedule_status)
         for kind, name in sorted(world.children()):
             disturb(world, kind, name)
         world.settle()

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import httpx
 
+from heart_operator.api.drift import CHECK_REQUEST, CheckOutcome, CheckRequest
 from heart_operator.api.handover import Env, EvaluationRequest, TrainingFailure, TrainingOutcome, TrainingRequest
 from heart_operator.api.names import Component, Label
 from heart_operator.kinds import POD
@@ -15,10 +16,11 @@ from tests.support.kube_api import KubeApi, Resource
 Fate = Literal["ready", "crash", "pending"]
 Train = Callable[[TrainingRequest], TrainingOutcome | None]
 Evaluate = Callable[[EvaluationRequest], TrainingOutcome | None]
+Check = Callable[[CheckRequest], CheckOutcome | None]
 
 
 class FakeKubelet:
-    """Ends pods of Jobs with what `train` or `evaluate` returns (None: they run on) and makes serving pods ready.
+    """Ends pods of Jobs with what `train`, `evaluate` or `check` returns (None: they run on); serving pods get ready.
 
     `fates` changes the lot of a serving version: `crash` for CrashLoopBackOff, `pending` for a pod that never starts.
     """
@@ -26,6 +28,7 @@ class FakeKubelet:
     def __init__(self, api: KubeApi, train: Train, evaluate: Evaluate, namespace: str) -> None:
         self.train = train
         self.evaluate = evaluate
+        self.check: Check = lambda request: None
         self.fates: dict[str, Fate] = {}
         self._api = api
         self._namespace = namespace
@@ -61,14 +64,17 @@ class FakeKubelet:
         fate = self.fates.get(meta["labels"].get(Label.MODEL_VERSION, ""), "ready")
         if self._told.get(meta["uid"]) in (fate, "ended"):
             return
-        if component == Component.TRAINING:
+        if component in (Component.TRAINING, Component.CHECK):
             self._end_job(pod)
         elif fate != "pending":
             self._tell(pod, fate, serving_status(fate))
 
     def _end_job(self, pod: Resource) -> None:
         variables = {entry["name"]: entry.get("value", "") for entry in pod["spec"]["containers"][0]["env"]}
-        if Env.EVALUATION_REQUEST in variables:
+        outcome: TrainingOutcome | CheckOutcome | None
+        if CHECK_REQUEST in variables:
+            outcome = self.check(CheckRequest.model_validate_json(variables[CHECK_REQUEST]))
+        elif Env.EVALUATION_REQUEST in variables:
             outcome = self.evaluate(EvaluationRequest.model_validate_json(variables[Env.EVALUATION_REQUEST]))
         else:
             outcome = self.train(TrainingRequest.model_validate_json(variables[Env.TRAINING_REQUEST]))
@@ -85,7 +91,7 @@ def container(name: str, state: Resource, **more: Any) -> Resource:
     return {"name": name, "image": "i", "imageID": "i", "restartCount": 0, "ready": False, "state": state, **more}
 
 
-def training_status(outcome: TrainingOutcome) -> Resource:
+def training_status(outcome: TrainingOutcome | CheckOutcome) -> Resource:
     """A pod that wrote its outcome and ended."""
     failed = outcome.failure is not None
     message = outcome.model_dump_json(by_alias=True, exclude_none=True)

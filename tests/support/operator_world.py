@@ -19,6 +19,7 @@ from heart_operator.kinds import (
     HEART_MODEL,
     JOB,
     OPTIONAL_CHILDREN,
+    RETRAIN_SCHEDULE,
     SERVICE,
     Kind,
 )
@@ -46,6 +47,7 @@ SPEC: Resource = {
     ],
     "gates": {"checks": [{"metric": "roc_auc", "min": 0.8}]},
     "serving": {"replicas": 2},
+    "rollout": {"steps": []},
 }
 
 
@@ -71,8 +73,9 @@ class World:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.kubelet.__exit__(kind, error, trace)
-        for model in self.api.list(HEART_MODEL, self.namespace):
-            self.api.delete(HEART_MODEL, self.namespace, model["metadata"]["name"])
+        for ours in (RETRAIN_SCHEDULE, HEART_MODEL):
+            for found in self.api.list(ours, self.namespace):
+                self.api.delete(ours, self.namespace, found["metadata"]["name"])
 
     def start(
         self, pod: str = "operator-a", connect: Callable[[str], Backend] | None = None, **settings: Any
@@ -93,6 +96,17 @@ class World:
     def create(self, name: str = "heart", **spec: Any) -> Resource:
         """A HeartModel with these fields of the spec changed."""
         return self.api.create(HEART_MODEL, model(self.namespace, name, **spec))
+
+    def create_schedule(self, name: str = "nightly", model: str = "heart", **spec: Any) -> Resource:
+        """A RetrainSchedule of the model."""
+        metadata = {"namespace": self.namespace, "name": name}
+        kind = {"apiVersion": RETRAIN_SCHEDULE.api_version, "kind": RETRAIN_SCHEDULE.kind}
+        return self.api.create(RETRAIN_SCHEDULE, kind | {"metadata": metadata, "spec": {"modelName": model, **spec}})
+
+    def schedule_status(self, name: str = "nightly") -> Resource:
+        found = self.api.get(RETRAIN_SCHEDULE, self.namespace, name)
+        assert found, f"there is no RetrainSchedule {name}"
+        return found.get("status") or {}
 
     def edit(self, changes: Mapping[str, Any], name: str = "heart") -> None:
         self.api.patch(HEART_MODEL, self.namespace, name, {"spec": changes})

@@ -12,9 +12,10 @@ import kopf
 from kubernetes.aio import client
 
 from heart_operator.api.names import FIELD_MANAGER, Label, short_hash
-from heart_operator.kinds import DEPLOYMENT, HEART_MODEL, JOB, LEASE, Kind
+from heart_operator.kinds import DEPLOYMENT, HEART_MODEL, JOB, LEASE, RETRAIN_SCHEDULE, Kind
 from heart_operator.observe import ModelKey
 from heart_operator.plan.values import Manifest
+from heart_operator.retraining.parse import model_of
 
 SETTLE = 0.1
 """Seconds to wait for the other events of one change."""
@@ -29,11 +30,15 @@ Enqueue = Callable[[ModelKey], None]
 
 
 def build_registry(kinds: Iterable[Kind], enqueue: Enqueue, pulse: Callable[[], None]) -> kopf.OperatorRegistry:
-    """Watches of HeartModels, of their children, and of the operator's own Lease."""
+    """Watches of HeartModels, of their schedules and children, and of the operator's own Lease."""
     registry = kopf.OperatorRegistry()
 
     def on_model(namespace: str, name: str, **_: Any) -> None:
         enqueue(ModelKey(namespace, name))
+
+    def on_schedule(namespace: str, body: Manifest, **_: Any) -> None:
+        if name := model_of(body):
+            enqueue(ModelKey(namespace, name))
 
     def on_child(namespace: str, labels: Any, **_: Any) -> None:
         if name := labels.get(Label.MODEL):
@@ -47,6 +52,7 @@ def build_registry(kinds: Iterable[Kind], enqueue: Enqueue, pulse: Callable[[], 
         pulse()
 
     watch(registry, HEART_MODEL, on_model)
+    watch(registry, RETRAIN_SCHEDULE, on_schedule)
     watch(registry, LEASE, on_lease)
     for kind in kinds:
         watch(registry, kind, on_child if kind in (JOB, DEPLOYMENT) else on_plain_child)

@@ -37,6 +37,8 @@ from heart_operator.queue import WorkQueue
 from heart_operator.reconcile import Decide, Reconciler
 from heart_operator.registry import Backend, RegistryReader
 from heart_operator.report import Reporter
+from heart_operator.retraining.observe import ScheduleObserver
+from heart_operator.retraining.reconcile import ScheduleReconciler
 from heart_operator.settings import Settings, SettingsError, read_settings
 
 log = logging.getLogger(__name__)
@@ -73,6 +75,13 @@ class Operator:
         self._answers = MetricsReader(self._cluster)
         self._observer = Observer(self._cluster, self._registry, lambda: self._profiles.current, clock, self._answers)
         self._registry.on_change = self._look_at_registered
+        self._schedules = ScheduleReconciler(
+            self._cluster,
+            ScheduleObserver(self._cluster, lambda: self._profiles.current),
+            self._queue,
+            self.metrics.schedules,
+            self.metrics.errors,
+        )
         self._reconciler = Reconciler(
             self._observer,
             decide,
@@ -103,7 +112,7 @@ class Operator:
         """Act, until `stop` or until the Lease is lost."""
         self.metrics.leader.set(1)
         closing = asyncio.Event()
-        work = asyncio.create_task(self._queue.run(self._reconciler, self._settings.workers), name="workers")
+        work = asyncio.create_task(self._queue.run(self._look, self._settings.workers), name="workers")
         watches = asyncio.create_task(self._watch(stop, closing), name="watches")
         upkeep = (
             self._lease.keep(),
@@ -160,15 +169,24 @@ class Operator:
             await asyncio.sleep(self._settings.resync_seconds * random.uniform(0.8, 1.2))
             await self._look_at_all()
 
+    async def _look(self, key: ModelKey) -> None:
+        """Schedules first: the model answers in the same look what they ask for. Neither is stopped by the other."""
+        try:
+            await self._schedules(key)
+        finally:
+            await self._reconciler(key)
+
     async def _look_at_all(self) -> None:
+        """Every model, and what was one when it was looked at last."""
         try:
             models = await self._cluster.find_everywhere(HEART_MODEL, self._settings.namespaces)
         except ApiError as error:
             log.warning("The models cannot be listed: %s", error)
             return
-        named = {(model["metadata"]["namespace"], model["metadata"]["name"]) for model in models}
-        for namespace, name in named | set(self.metrics.tracks.models):
-            self._queue.add_after(ModelKey(namespace, name), random.uniform(0, SPREAD))
+        named = {ModelKey(model["metadata"]["namespace"], model["metadata"]["name"]) for model in models}
+        seen = {ModelKey(*name) for name in self.metrics.tracks.models}
+        for key in named | seen | self.metrics.schedules.models():
+            self._queue.add_after(key, random.uniform(0, SPREAD))
 
     def _look_at_registered(self, uri: str, names: frozenset[str] | None) -> None:
         for key in self._observer.interested(uri, names):

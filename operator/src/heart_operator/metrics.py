@@ -7,6 +7,8 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from heart_operator.api.heartmodel import HeartModelStatus
+from heart_operator.plan.requests import CAUSES, requests_of
+from heart_operator.retraining.metrics import ScheduleMetrics
 from heart_operator.rollout_metrics import RolloutCollector
 
 Tracks = Mapping[str, str]
@@ -36,6 +38,8 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.tracks = TrackCollector()
         self.registry.register(self.tracks)
+        self.schedules = ScheduleMetrics()
+        self.registry.register(self.schedules)
         self._candidates = RolloutCollector()
         self.registry.register(self._candidates)
         self.duration = Histogram(
@@ -91,6 +95,8 @@ def ended_trainings(before: HeartModelStatus, after: HeartModelStatus) -> list[t
 
 def kind_of(trigger: str) -> str:
     """Why it was trained: identities would make endless series."""
+    if requests := requests_of(trigger):
+        return CAUSES[requests[0][0]].lower()
     return "retrain" if "-" in trigger else "spec"
 
 

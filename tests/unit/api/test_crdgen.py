@@ -6,11 +6,12 @@ import pytest
 from pydantic import Field
 
 from heart_operator.api.base import Frozen
-from heart_operator.api.names import Condition, Reason
+from heart_operator.api.names import Condition, Reason, ScheduleCondition, ScheduleReason
 from heart_operator.crdgen.__main__ import KINDS, generated, main
 from heart_operator.crdgen.crd import build_crd, root_schema
 from heart_operator.crdgen.definition import Definition
 from heart_operator.crdgen.heartmodel import HEART_MODEL
+from heart_operator.crdgen.retrainschedule import RETRAIN_SCHEDULE
 from heart_operator.crdgen.schema import structural_schema
 
 each_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)
@@ -118,6 +119,8 @@ def constants(names):
 def test_every_condition_and_reason_is_explained():
     assert HEART_MODEL.conditions.keys() == constants(Condition)
     assert HEART_MODEL.reasons.keys() == constants(Reason)
+    assert RETRAIN_SCHEDULE.conditions.keys() == constants(ScheduleCondition)
+    assert RETRAIN_SCHEDULE.reasons.keys() == constants(ScheduleReason)
 
 
 def test_writes_and_then_finds_nothing_to_change(tmp_path, capsys):

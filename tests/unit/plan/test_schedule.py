@@ -410,6 +410,26 @@ def test_nothing_is_looked_at_before_something_serves() -> None:
     assert not world.checks_created
 
 
+@pytest.mark.parametrize(
+    ("spec", "change", "words"),
+    [
+        (DRIFT, {"serving": {"predictionLog": {"sink": "None"}}}, "spec.serving.predictionLog.sink"),
+        ({"performance": {"below": 0.75}}, {"training": {"task": "regression"}}, "accuracy is for classifications"),
+    ],
+)
+def test_what_cannot_be_looked_at_is_said_and_not_tried(
+    spec: dict[str, object], change: dict[str, object], words: str
+) -> None:
+    world = scheduled_world(spec)
+    world.merge_spec(change | {"gates": {}})
+    world.until("2026-01-01T06:00:00Z")
+    plan = world.plan_schedule()
+    checked = next(entry for entry in plan.conditions if entry.type == "Checked")
+    assert (checked.status, checked.reason) == ("False", "NotCheckable")
+    assert words in checked.message
+    assert not plan.create
+
+
 # --- obstacles -----------------------------------------------------------------------------------
 
 

@@ -4,7 +4,7 @@ import kopf
 import pytest
 
 from heart_operator.handlers import build_registry, build_settings
-from heart_operator.kinds import CHILDREN, HEART_MODEL, LEASE, OPTIONAL_CHILDREN, POD
+from heart_operator.kinds import CHILDREN, HEART_MODEL, LEASE, OPTIONAL_CHILDREN, POD, RETRAIN_SCHEDULE
 from heart_operator.observe import ModelKey
 
 KINDS = (*CHILDREN, *OPTIONAL_CHILDREN)
@@ -25,7 +25,7 @@ def test_nothing_forces_a_finalizer(registry: kopf.OperatorRegistry) -> None:
 
 
 def test_models_children_and_the_lease_are_watched_and_pods_are_not(registry: kopf.OperatorRegistry) -> None:
-    assert selected(registry) == {kind.plural for kind in (HEART_MODEL, LEASE, *KINDS)}
+    assert selected(registry) == {kind.plural for kind in (HEART_MODEL, RETRAIN_SCHEDULE, LEASE, *KINDS)}
     assert POD.plural not in selected(registry)
 
 
@@ -53,6 +53,15 @@ async def test_an_event_of_a_child_means_its_model() -> None:
     handler = next(found for found in registry._watching.get_all_handlers() if found.selector.any_name == "jobs")
     await handler.fn(namespace="clinic", name="heart-train-1", labels={"heartops.dev/model": "heart"})
     await handler.fn(namespace="clinic", name="other", labels={})
+    assert keys == [ModelKey("clinic", "heart")]
+
+
+async def test_an_event_of_a_schedule_means_its_model() -> None:
+    keys: list[ModelKey] = []
+    handlers = build_registry(KINDS, keys.append, lambda: None)._watching.get_all_handlers()
+    handler = next(found for found in handlers if found.selector.any_name == RETRAIN_SCHEDULE.plural)
+    await handler.fn(namespace="clinic", name="nightly", body=kopf.Body({"spec": {"modelName": "heart"}}))
+    await handler.fn(namespace="clinic", name="odd", body=kopf.Body({"spec": {"modelName": ["heart"]}}))
     assert keys == [ModelKey("clinic", "heart")]
 
 

@@ -132,6 +132,7 @@ class ScheduleReason:
     CHECKING = "Checking"
     CHECK_FAILED = "CheckFailed"
     NEVER_CHECKED = "NeverChecked"
+    NOT_CHECKABLE = "NotCheckable"
     # Stable, PerformanceKept
     NO_DRIFT = "NoDrift"
     DRIFT_DETECTED = "DriftDetected"

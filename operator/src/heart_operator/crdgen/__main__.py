@@ -12,8 +12,9 @@ from heart_operator.crdgen.crd import build_crd
 from heart_operator.crdgen.definition import Definition
 from heart_operator.crdgen.heartmodel import HEART_MODEL
 from heart_operator.crdgen.page import build_page
+from heart_operator.crdgen.retrainschedule import RETRAIN_SCHEDULE
 
-KINDS = (HEART_MODEL,)
+KINDS = (HEART_MODEL, RETRAIN_SCHEDULE)
 NOTICE = "# Generated from operator/src/heart_operator/api by `make generate`; do not edit.\n"
 
 

@@ -69,11 +69,26 @@ def busy(observed: ScheduleObserved) -> str:
     return f"version {candidate.version} is on its way to serve" if candidate else ""
 
 
+def not_checkable(observed: ScheduleObserved) -> str:
+    """Why the log cannot be looked at, and what to do; empty when it can."""
+    schedule, model = observed.schedule, observed.model
+    if model is None or check_schedule(schedule.spec) is None:
+        return ""
+    if model.spec.serving.prediction_log.sink != "PostgreSQL":
+        return f"HeartModel {model.name} keeps no prediction log: set spec.serving.predictionLog.sink to PostgreSQL"
+    performance = schedule.spec.performance
+    if performance and model.spec.training.task != "classification":
+        return f"spec.performance: {performance.metric} is for classifications, HeartModel {model.name} is none"
+    return ""
+
+
 def due_check(observed: ScheduleObserved, now: datetime) -> datetime | None:
     """The latest tick of the looks; None while one is under way, or nothing serves. Raises BadCron."""
     schedule = observed.schedule
     cron = check_schedule(schedule.spec)
-    if cron is None or observed.serving_version is None or any(job.phase == "Running" for job in observed.checks):
+    if cron is None or observed.serving_version is None or not_checkable(observed):
+        return None
+    if any(job.phase == "Running" for job in observed.checks):
         return None
     tick = latest(observed, cron, schedule.status.last_check_time, now)
     return None if tick is None or any(job.tick >= tick for job in observed.checks) else tick

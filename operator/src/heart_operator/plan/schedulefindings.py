@@ -9,7 +9,7 @@ from heart_operator.api.heartmodel import ConditionStatus
 from heart_operator.api.names import ScheduleCondition, ScheduleReason
 from heart_operator.api.schedulestatus import RetrainScheduleStatus, RunStatus
 from heart_operator.plan.obstacles import Obstacle
-from heart_operator.plan.scheduledue import Due, check_schedule
+from heart_operator.plan.scheduledue import Due, check_schedule, not_checkable
 from heart_operator.plan.schedulevalues import ScheduleObserved
 from heart_operator.plan.times import written
 from heart_operator.plan.values import Event
@@ -34,6 +34,7 @@ TOLD = {
     ScheduleReason.INVALID_SPEC,
     ScheduleReason.MODEL_NOT_FOUND,
     ScheduleReason.CHECK_FAILED,
+    ScheduleReason.NOT_CHECKABLE,
     ScheduleReason.DRIFT_DETECTED,
     ScheduleReason.DRIFT_UNCONFIRMED,
     ScheduleReason.PERFORMANCE_BELOW,
@@ -101,6 +102,8 @@ def find_ready(status: RetrainScheduleStatus, obstacle: Obstacle | None, due: Du
 
 def find_checked(observed: ScheduleObserved) -> Finding:
     """How the newest look went; once its Job is gone, what the condition said before."""
+    if problem := not_checkable(observed):
+        return Finding("False", ScheduleReason.NOT_CHECKABLE, problem)
     newest = max(observed.checks, key=lambda job: job.tick, default=None)
     if newest is None:
         return before(observed, ScheduleCondition.CHECKED) or Finding("Unknown", ScheduleReason.NEVER_CHECKED)

@@ -1,0 +1,28 @@
+"""What the schedules of a model ask for: read by the HeartModel's own look."""
+
+from heart_operator.cluster import Cluster, NotFound
+from heart_operator.kinds import RETRAIN_SCHEDULE
+from heart_operator.parse import InvalidSpec
+from heart_operator.plan.requests import open_requests
+from heart_operator.plan.values import Manifest
+from heart_operator.retraining.parse import model_of, parse_schedule
+
+
+async def find_schedules(cluster: Cluster, namespace: str, model: str) -> list[Manifest]:
+    """The living schedules that name the model; none where the cluster does not know the kind (older CRDs)."""
+    try:
+        found = await cluster.find(RETRAIN_SCHEDULE, namespace, "")
+    except NotFound:
+        return []
+    return [raw for raw in found if model_of(raw) == model and "deletionTimestamp" not in raw["metadata"]]
+
+
+async def find_requests(cluster: Cluster, namespace: str, model: str) -> tuple[str, ...]:
+    """The trainings that the schedules of a model ask for now; an unreadable schedule asks for nothing."""
+    readable = []
+    for raw in await find_schedules(cluster, namespace, model):
+        try:
+            readable.append(parse_schedule(raw))
+        except InvalidSpec:
+            continue
+    return open_requests(readable, model)
