@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import yaml
 
 from heart_operator.api.contract import Feature
 from heart_operator.api.heartmodel import HeartModelSpec
+from heart_operator.api.retrainschedule import RetrainScheduleSpec
+from heart_operator.plan.cron import next_tick
 
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLES = sorted(path.parent.name for path in (ROOT / "examples").glob("*/heartmodel.yaml"))
@@ -45,7 +48,7 @@ def breaks(feature: Feature, value: Any) -> str:
 
 
 def test_the_examples_are_there() -> None:
-    assert EXAMPLES == ["heart-disease", "housing", "iris"]
+    assert EXAMPLES == ["heart-disease", "heart-drift", "housing", "iris"]
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -102,6 +105,16 @@ def test_made_up_patients_are_nobody_of_the_file() -> None:
         patients = {tuple(row[:6]) for row in csv.reader(lines)}
     for record in json.loads((ROOT / "examples/heart-disease/requests/predict.json").read_text()):
         assert tuple(str(float(record[column])) for column in columns[:6]) not in patients
+
+
+def test_the_schedule_is_of_the_model_beside_it() -> None:
+    folder = ROOT / "examples" / "heart-drift"
+    resource = yaml.safe_load((folder / "retrainschedule.yaml").read_text())
+    schedule, model = RetrainScheduleSpec.model_validate(resource["spec"]), manifest("heart-drift")
+    assert schedule.model_name == model["metadata"]["name"]
+    assert resource["metadata"]["namespace"] == model["metadata"]["namespace"]
+    assert spec("heart-drift").serving.prediction_log.sink == "PostgreSQL"
+    assert next_tick(schedule.schedule or "", schedule.time_zone, datetime(2026, 11, 21, tzinfo=UTC))
 
 
 def test_a_folder_of_an_example_can_be_applied_as_it_is() -> None:
