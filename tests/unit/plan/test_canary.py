@@ -339,6 +339,8 @@ def test_a_number_pins_and_going_back_is_immediate_while_warm() -> None:
     assert world.answering == {"1"}
     assert world.model.status.previous
     assert world.model.status.previous.version == "2", "and forward again is as quick"
+    world.settle()
+    assert world.condition("RolloutSucceeded") == ("True", "RolledBack"), "nobody promoted it again"
     train(world, "y")
     bring_up(world)
     assert world.selected == "1", "a newer version does not move what is pinned"

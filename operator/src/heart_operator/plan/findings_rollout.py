@@ -5,6 +5,7 @@ from heart_operator.api.names import Reason
 from heart_operator.plan.decision import Decision
 from heart_operator.plan.finding import Finding
 from heart_operator.plan.scene import effective_rollout
+from heart_operator.plan.versions import Version
 
 REFUSED_ON_TRAFFIC = frozenset(
     {
@@ -75,11 +76,19 @@ def find_rollout_succeeded(decision: Decision) -> Finding:
         return Finding("Unknown", *milestone(decision, f"Version {rollout.candidate.version}"))
     if rollout.stable is None:
         return Finding("Unknown", Reason.NO_CANDIDATE, "No version has been rolled out yet")
-    if rollout.step == "Return":
+    if serves_again(decision, rollout.stable):
         return Finding("True", Reason.ROLLED_BACK, f"Version {rollout.stable.version} serves again")
     if decision.newest and decision.newest.version == rollout.stable.version:
         return Finding("True", Reason.PROMOTED, f"Version {rollout.stable.version} was promoted")
     return Finding("True", Reason.SERVING, f"Version {rollout.stable.version} serves; no other is being rolled out")
+
+
+def serves_again(decision: Decision, stable: Version) -> bool:
+    """It came back, now or before: to call it promoted once more would tell of a rollout that never was."""
+    if decision.rollout.step in ("Return", "Promote"):
+        return decision.rollout.step == "Return"
+    last = decision.observed.model.status.history[-1:]
+    return any((entry.version, entry.reason) == (stable.version, Reason.ROLLED_BACK) for entry in last)
 
 
 def milestone(decision: Decision, name: str) -> tuple[str, str]:
