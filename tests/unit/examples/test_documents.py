@@ -118,6 +118,11 @@ def test_resources_are_what_the_types_accept(path: Path) -> None:
     ] == []
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*/*.yaml")), ids=page)
+def test_examples_are_what_the_types_accept(path: Path) -> None:
+    assert broken_yaml(path.read_text()) == []
+
+
 @pytest.mark.parametrize("path", PAGES, ids=page)
 def test_commands_exist(path: Path) -> None:
     text = path.read_text()
