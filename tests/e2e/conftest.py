@@ -15,6 +15,8 @@ import pytest
 from mlflow import MlflowClient
 
 from tests.e2e.kit import (
+    PROMETHEUS_URL,
+    RECORDED,
     RELEASE,
     RESTRICTED,
     ROOT,
@@ -100,6 +102,7 @@ def product(images: dict[str, str]) -> None:
     apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM, "labels": RESTRICTED}})
     kubectl("apply", "--server-side", "--force-conflicts", "-f", ROOT / "charts/heartops/crds")
     values = [word for name, reference in images.items() for word in ("--set-string", f"images.{name}={reference}")]
+    values += ["--set-string", f"runtimes.{RECORDED}.prometheusUrl={PROMETHEUS_URL}"]
     words = ("upgrade", "--install", RELEASE, "charts/heartops", "-n", SYSTEM, "--wait", "--timeout", "8m")
     helm(*words, *values)
 
@@ -134,12 +137,17 @@ def proxy(product: None) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def mlflow(product: None) -> Iterator[MlflowClient]:
+def mlflow_uri(product: None) -> Iterator[str]:
     """The cluster's MLflow, under a host name that it accepts."""
     words = ("port-forward", "-n", SYSTEM, f"service/{RELEASE}-mlflow", ":5000")
     with background(*words, marker="Forwarding from 127.0.0.1") as line:
         port = line.split("127.0.0.1:")[1].split()[0]
-        yield MlflowClient(tracking_uri=f"http://localhost:{port}")
+        yield f"http://localhost:{port}"
+
+
+@pytest.fixture(scope="module")
+def mlflow(mlflow_uri: str) -> MlflowClient:
+    return MlflowClient(tracking_uri=mlflow_uri)
 
 
 @pytest.fixture(scope="session")

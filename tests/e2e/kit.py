@@ -27,6 +27,9 @@ CHILD_KINDS = (
 )
 PROMETHEUS = "api/v1/namespaces/monitoring/services/prometheus-operated:9090/proxy/api/v1"
 """Below the API server's address."""
+PROMETHEUS_URL = "http://prometheus-operated.monitoring:9090"
+RECORDED = "recorded"
+"""The runtime profile whose analyses ask Prometheus; all others ask the pods."""
 MONITORING_KINDS = "servicemonitors.monitoring.coreos.com,prometheusrules.monitoring.coreos.com"
 Object = dict[str, Any]
 Found = TypeVar("Found")

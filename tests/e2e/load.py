@@ -1,10 +1,11 @@
 """Steady, bounded load from a pod: `load.py URL SECONDS RATE`; a line of JSON with the counts every second.
 
-One worker keeps its connection for as long as the server does, one opens a connection for every request. Every
-request counts; nothing is tried again. Standard library only: it runs in any image with Python.
+One worker keeps its connection for as long as the server does, one opens a connection for every request. They send the
+bodies in turn. Every request counts; nothing is tried again. Standard library only: it runs in any image with Python.
 """
 
 import http.client
+import itertools
 import json
 import sys
 import threading
@@ -13,21 +14,23 @@ from collections import Counter
 from pathlib import Path
 from urllib.parse import urlsplit
 
-BODY = Path(__file__).with_name("body.json").read_bytes()
+BODIES = [json.dumps(body).encode() for body in json.loads(Path(__file__).with_name("bodies.json").read_bytes())]
 
 
 class Counts:
-    """Answers by version, and the first failures in words."""
+    """Answers by version, the time of each version's latest one, and the first failures in words."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.answered: Counter[str] = Counter()
+        self.latest: dict[str, float] = {}
         self.failed = 0
         self.failures: list[str] = []
 
     def add(self, version: str) -> None:
         with self.lock:
             self.answered[version] += 1
+            self.latest[version] = time.time()
 
     def fail(self, words: str) -> None:
         with self.lock:
@@ -36,13 +39,14 @@ class Counts:
 
     def show(self) -> None:
         with self.lock:
-            counts = {"answered": dict(self.answered), "failed": self.failed, "failures": self.failures}
+            answers = {"answered": dict(self.answered), "latest": dict(self.latest)}
+            counts = {**answers, "failed": self.failed, "failures": self.failures}
         print(json.dumps(counts), flush=True)
 
 
-def ask(connection: http.client.HTTPConnection, path: str) -> tuple[str, bool]:
+def ask(connection: http.client.HTTPConnection, path: str, body: bytes) -> tuple[str, bool]:
     """The version that answered, and whether the connection may be used again."""
-    connection.request("POST", path, BODY, {"Content-Type": "application/json"})
+    connection.request("POST", path, body, {"Content-Type": "application/json"})
     answer = connection.getresponse()
     content = answer.read()
     if answer.status != 200:
@@ -53,13 +57,13 @@ def ask(connection: http.client.HTTPConnection, path: str) -> tuple[str, bool]:
 def work(url: str, end: float, rate: float, keep: bool, counts: Counts) -> None:
     parts = urlsplit(url)
     assert parts.hostname
-    connection = None
+    connection, bodies = None, itertools.cycle(BODIES)
     while time.monotonic() < end:
         started = time.monotonic()
         connection = connection or http.client.HTTPConnection(parts.hostname, parts.port or 80, timeout=10)
         usable = False
         try:
-            version, usable = ask(connection, parts.path)
+            version, usable = ask(connection, parts.path, next(bodies))
             counts.add(version)
         except (OSError, http.client.HTTPException, ValueError, KeyError) as error:
             counts.fail(f"{'kept' if keep else 'new'} connection: {type(error).__name__}: {error}")

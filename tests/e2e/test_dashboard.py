@@ -35,7 +35,7 @@ def canary(namespace: str, images: dict[str, str]) -> Iterator[Model]:
     model.wait_serving("1", 300)
     model.patch(training={"seed": 7})
     eventually(lambda: model.status.get("candidate", {}).get("actualWeight"), 300, "the candidate to share the traffic")
-    with traffic(model, FLOWER, images["serving"]):
+    with traffic(model, [FLOWER], images["serving"]):
         yield model
 
 

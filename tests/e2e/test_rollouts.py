@@ -28,7 +28,7 @@ QUICK = {"algorithms": ["logistic-regression"], "tuning": {"trials": 1}}
 
 def test_a_new_version_takes_over_without_a_failed_request(heart: Model, images: dict[str, str]) -> None:
     """Keep-alive and new connections; every request counts."""
-    with traffic(heart, PATIENTS[0], images["serving"]) as load:
+    with traffic(heart, PATIENTS[:1], images["serving"]) as load:
         heart.patch(training={"seed": 7, **QUICK})
         heart.wait_serving("2", TRAINING)
         # Serving closes connections after about ten seconds: by then everybody has come over.
@@ -43,7 +43,7 @@ def test_restarted_pods_lose_no_request(heart: Model, images: dict[str, str]) ->
     """Each pod is deleted in turn: it ends what it has begun, and its model comes from a sibling or MLflow."""
     serving = f"heartops.dev/model={heart.name},heartops.dev/model-version=2,app.kubernetes.io/component=serving"
     names = {pod["metadata"]["name"] for pod in items("pods", "-n", heart.namespace, "-l", serving)}
-    with traffic(heart, PATIENTS[0], images["serving"]) as load:
+    with traffic(heart, PATIENTS[:1], images["serving"]) as load:
         for name in sorted(names):
             kubectl("delete", "pod", name, "-n", heart.namespace, "--wait=false")
             eventually(lambda gone=name: whole_without(heart, serving, gone), 120, f"a pod in the place of {name}")
@@ -66,7 +66,7 @@ def ready_condition(pod: Object) -> Object:
 
 def test_a_version_that_fails_its_gate_is_never_served(heart: Model, images: dict[str, str], proxy: str) -> None:
     """The old one goes on; a person who lowers the gate gets the refused version without another training."""
-    with traffic(heart, PATIENTS[0], images["serving"]) as load:
+    with traffic(heart, PATIENTS[:1], images["serving"]) as load:
         heart.patch(training={"seed": 8}, gates={"checks": [{"metric": "roc_auc", "min": 0.99}]})
         heart.wait("GatePassed", "False", TRAINING, reason="GateFailed")
         rejected = eventually(lambda: heart.status.get("rejected"), 30, "status.rejected")
@@ -89,7 +89,7 @@ def test_without_mlflow_predictions_go_on_and_pods_start(heart: Model, images: d
     """A new pod fetches the model from a sibling; the condition says what is missing, until it is back."""
     serving = f"heartops.dev/model={heart.name},heartops.dev/model-version=3,app.kubernetes.io/component=serving"
     name = next(pod["metadata"]["name"] for pod in items("pods", "-n", heart.namespace, "-l", serving))
-    with mlflow_stopped(), traffic(heart, PATIENTS[0], images["serving"]) as load:
+    with mlflow_stopped(), traffic(heart, PATIENTS[:1], images["serving"]) as load:
         heart.wait("Progressing", "Unknown", 60, reason="RegistryUnavailable")
         kubectl("delete", "pod", name, "-n", heart.namespace, "--wait=false")
         eventually(lambda: whole_without(heart, serving, name), 120, f"a pod in the place of {name}")

@@ -1,7 +1,7 @@
 """The load as a pod beside the model, and what it counted."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,25 +10,33 @@ from typing import Any
 from tests.e2e.kit import Model, Object, apply, eventually, get, kubectl
 
 SCRIPT = Path(__file__).with_name("load.py")
-NAME = "load"
-LONGEST, RATE = 420, 15
+LONGEST, RATE = 900, 15
 """Seconds after which it ends by itself; requests per second of each of its two workers."""
+
+
+def load_name(model: Model) -> str:
+    """Of its pod and its ConfigMap."""
+    return f"load-{model.name}"
 
 
 @dataclass
 class Traffic:
-    """Filled when the load has ended."""
+    """What was counted until the last look."""
 
     model: Model
     answered: dict[str, int] = field(default_factory=dict)
+    """Answers by version."""
+    latest: dict[str, float] = field(default_factory=dict)
+    """When each version answered last, in seconds since the epoch."""
     failed: int = -1
     failures: list[str] = field(default_factory=list)
 
     def look(self) -> None:
-        lines = kubectl("logs", NAME, "-n", self.model.namespace, "--tail=1").strip()
+        lines = kubectl("logs", load_name(self.model), "-n", self.model.namespace, "--tail=1").strip()
         if lines:
             counts = json.loads(lines.splitlines()[-1])
-            self.answered, self.failed, self.failures = counts["answered"], counts["failed"], counts["failures"]
+            self.answered, self.latest = counts["answered"], counts["latest"]
+            self.failed, self.failures = counts["failed"], counts["failures"]
 
     @property
     def total(self) -> int:
@@ -47,9 +55,9 @@ class Traffic:
 
 
 @contextmanager
-def traffic(model: Model, record: Any, image: str) -> Iterator[Traffic]:
-    """Steady requests while the block runs."""
-    apply(*_objects(model, record, image))
+def traffic(model: Model, records: Sequence[Any], image: str) -> Iterator[Traffic]:
+    """Steady requests while the block runs, one record each, in turn."""
+    apply(*_objects(model, records, image))
     counted = Traffic(model)
     try:
         eventually(lambda: _started(model), 60, "the load's pod to run")
@@ -58,19 +66,21 @@ def traffic(model: Model, record: Any, image: str) -> Iterator[Traffic]:
         counted.wait_for_more(20)
     finally:
         for kind in ("pod", "configmap"):
-            kubectl("delete", kind, NAME, "-n", model.namespace, "--grace-period=0", "--force", "--ignore-not-found")
+            name, options = load_name(model), ("--grace-period=0", "--force", "--ignore-not-found")
+            kubectl("delete", kind, name, "-n", model.namespace, *options)
 
 
 def _started(model: Model) -> bool:
-    return get("pod", NAME, "-n", model.namespace).get("status", {}).get("phase") == "Running"
+    return get("pod", load_name(model), "-n", model.namespace).get("status", {}).get("phase") == "Running"
 
 
-def _objects(model: Model, record: Any, image: str) -> tuple[Object, Object]:
-    metadata = {"name": NAME, "namespace": model.namespace}
-    files = {"load.py": SCRIPT.read_text(), "body.json": json.dumps(record)}
+def _objects(model: Model, records: Sequence[Any], image: str) -> tuple[Object, Object]:
+    name = load_name(model)
+    metadata = {"name": name, "namespace": model.namespace}
+    files = {"load.py": SCRIPT.read_text(), "bodies.json": json.dumps(list(records))}
     url = f"http://{model.name}.{model.namespace}.svc/predict"
     container = {
-        "name": NAME,
+        "name": "load",
         "image": image,
         "imagePullPolicy": "IfNotPresent",
         "command": ["python3", "/load/load.py", url, str(LONGEST), str(RATE)],
@@ -84,7 +94,7 @@ def _objects(model: Model, record: Any, image: str) -> tuple[Object, Object]:
         "automountServiceAccountToken": False,
         "securityContext": security,
         "containers": [container],
-        "volumes": [{"name": "load", "configMap": {"name": NAME}}],
+        "volumes": [{"name": "load", "configMap": {"name": name}}],
     }
     return (
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": files},

@@ -1,0 +1,233 @@
+"""Every kind of bad version goes back by itself; how long that takes, and what clients saw of it, is printed.
+
+Two models walk through their bad versions side by side, each under its own steady load.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.canaries import (
+    CONNECTION_AGE,
+    EVERY_SECOND,
+    FEATURES,
+    OLD,
+    ONE_IN_SEVEN,
+    ONE_IN_TWENTY,
+    USUAL,
+    Watched,
+    answering,
+    artifact,
+    cohort,
+    register,
+    register_unchecked,
+    retrained,
+)
+from tests.e2e.kit import RELEASE, SYSTEM, TRAINING, Object, declare, eventually, kubectl
+from tests.e2e.traffic import Traffic, traffic
+from tests.support.faulty import Fault, answers_nan, fails, is_constant, is_hungry, is_shifted, is_slow
+
+pytestmark = pytest.mark.timeout(1200)
+
+STEPS = [{"setWeight": 50}, {"pause": {"duration": "5m"}}]
+LOOKS = {"maxLatencyP95": "100ms"}
+ALL, MUCH = -1.0, 450
+"""Ages above which is everybody; MiB that do not fit in a serving pod."""
+SPOIL = """
+import hashlib, pathlib, sys
+for path in pathlib.Path("/mlartifacts").rglob("model.onnx"):
+    if hashlib.sha256(path.read_bytes()).hexdigest() == sys.argv[1]:
+        path.write_bytes(path.read_bytes() + b"x")
+        print(path)
+"""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a bad version ended."""
+
+    version: str
+    reason: str
+    message: str
+    asked: float
+    """Seconds from its first requests until nothing but the stable version got any; 0: it got none."""
+    bad: float
+    """The same from the first bad look on, or from the first of its pods that died."""
+    failed: int
+    """Requests that failed meanwhile."""
+
+
+@dataclass(frozen=True)
+class Ward:
+    """A model, its load, and how to bring a version of it."""
+
+    watched: Watched
+    manifest: Object
+    load: Traffic
+    uri: str
+    folder: Path
+
+    def pinned(self, make: Callable[[bytes], str]) -> Outcome:
+        """`make` registers a version from the file that serves; then it is asked for by its number."""
+        version = make(artifact(self.watched.model, self.watched.proxy))
+        return self.ends(version, lambda: self.watched.model.patch(version=int(version)))
+
+    def by_hand(self, fault: Fault) -> Outcome:
+        return self.pinned(lambda clean: register(self.uri, self.manifest, clean, fault, self.folder))
+
+    def constant(self) -> Outcome:
+        return self.pinned(lambda clean: register_unchecked(self.uri, self.manifest, clean, is_constant(), self.folder))
+
+    def spoilt(self) -> Outcome:
+        """Somebody writes to the artifact store after the training."""
+        retrained(self.watched, "2", TRAINING, seed=2)
+        digest = self.watched.status["training"]["artifactSha256"].removeprefix("sha256:")
+        mlflow = ("exec", "-n", SYSTEM, f"deployment/{RELEASE}-mlflow", "--")
+        assert kubectl(*mlflow, "python3", "-c", SPOIL, digest), "no file of that digest"
+        return self.ends("2", lambda: self.watched.model.patch(version=2))
+
+    def other_schema(self, version: str) -> Outcome:
+        """Nobody above 100 any more: half of the clients' rows are refused."""
+        age = FEATURES[0] | {"maximum": 100}
+        return self.ends(version, lambda: self.watched.model.patch(version="latest", features=[age, *FEATURES[1:]]))
+
+    def ends(self, version: str, begin: Callable[[], None]) -> Outcome:
+        """Follow a version until it is refused and only the stable one answers."""
+        self.load.look()
+        failed, began = self.load.failed, dict[str, float]()
+        begin()
+
+        def refused(status: Object) -> Object:
+            candidate = status.get("candidate") or {}
+            weight = candidate.get("actualWeight") if candidate.get("version") == version else 0
+            if weight:
+                began.setdefault("asked", time.time())
+            if "asked" in began and (not weight or candidate.get("analysis", {}).get("failures")):
+                began.setdefault("bad", time.time())
+            return next((entry for entry in status.get("rejected", []) if entry["version"] == version), {})
+
+        entry = self.watched.until(refused, TRAINING, f"the refusal of version {version}")
+        eventually(lambda: answering(self.watched.model) == {"1"}, 60, "only version 1 behind the Service", 0.3)
+        ended = time.time()
+        self.load.wait_for_more(10)
+        assert self.load.latest.get(version, 0) <= ended + CONNECTION_AGE
+        asked, bad = (ended - began.get(moment, ended) for moment in ("asked", "bad"))
+        found = Outcome(version, entry["reason"], entry["message"], asked, bad, self.load.failed - failed)
+        print(found, flush=True)
+        return found
+
+
+def brought_up(manifest: Object, proxy: str) -> Watched:
+    model = declare(manifest)
+    model.wait_serving("1", TRAINING)
+    return Watched(model, proxy)
+
+
+@pytest.fixture(scope="module")
+def outcomes(
+    namespace: str, proxy: str, mlflow_uri: str, images: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Future[Outcome]]]:
+    folder = tmp_path_factory.mktemp("manifests")
+    manifests = [cohort(namespace, name, steps=STEPS, analysis=LOOKS) for name in ("seen", "unseen")]
+    for manifest in manifests:
+        declare(manifest)
+    watched = [brought_up(manifest, proxy) for manifest in manifests]
+    with ExitStack() as stack:
+        wards, lines = [], []
+        for manifest, each in zip(manifests, watched, strict=True):
+            each.model.patch(version=1)
+            load = stack.enter_context(traffic(each.model, USUAL + OLD, images["serving"]))
+            wards.append(Ward(each, manifest, load, mlflow_uri, folder))
+            lines.append(stack.enter_context(ThreadPoolExecutor(1)))
+        seen, unseen = wards
+        work: list[tuple[str, ThreadPoolExecutor, Callable[[], Outcome]]] = [
+            ("5% errors", lines[0], partial(seen.by_hand, fails(ONE_IN_TWENTY))),
+            ("wrong digest", lines[1], unseen.spoilt),
+            ("50% errors", lines[0], partial(seen.by_hand, fails(EVERY_SECOND))),
+            ("OOM at start", lines[1], partial(unseen.by_hand, is_hungry(ALL, MUCH))),
+            ("NaN answers", lines[0], partial(seen.by_hand, answers_nan(ONE_IN_SEVEN))),
+            ("OOM under traffic", lines[1], partial(unseen.by_hand, is_hungry(ONE_IN_TWENTY, MUCH))),
+            ("slow", lines[0], partial(seen.by_hand, is_slow(ONE_IN_SEVEN))),
+            ("constant", lines[1], unseen.constant),
+            ("shifted", lines[0], partial(seen.by_hand, is_shifted())),
+            ("schema", lines[1], partial(unseen.other_schema, "6")),
+        ]
+        yield {name: line.submit(step) for name, line, step in work}
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason", "words"),
+    [
+        ("5% errors", "CanaryAnalysisFailed", "errors"),
+        ("50% errors", "CanaryAnalysisFailed", "errors"),
+        ("NaN answers", "CanaryAnalysisFailed", "errors"),
+        ("slow", "CanaryAnalysisFailed", "latency"),
+        ("shifted", "CanaryAnalysisFailed", "prediction shift"),
+        ("OOM under traffic", "Crashing", "OOMKilled"),
+        ("schema", "CanaryAnalysisFailed", "refused with 422"),
+    ],
+)
+def test_what_is_bad_on_traffic_goes_back(
+    outcomes: dict[str, Future[Outcome]], kind: str, reason: str, words: str
+) -> None:
+    found = outcomes[kind].result(900)
+    assert found.reason == reason
+    assert words in found.message
+    assert found.asked > 0
+    print(
+        f"\n{kind}: back {found.bad:.0f} s after the first bad look, {found.asked:.0f} s after the first request;",
+        end="",
+    )
+    print(f" {found.failed} requests failed")
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason", "words"),
+    [
+        ("wrong digest", "NeverReady", "digest"),
+        ("OOM at start", "NeverReady", "OOMKilled"),
+        ("constant", "NotServable", "same answer"),
+    ],
+)
+def test_what_never_gets_ready_is_never_asked(
+    outcomes: dict[str, Future[Outcome]], kind: str, reason: str, words: str
+) -> None:
+    found = outcomes[kind].result(900)
+    assert (found.reason, found.asked, found.failed) == (reason, 0, 0)
+    assert words in found.message
+
+
+def test_a_version_that_turns_bad_after_its_promotion_goes_back(
+    outcomes: dict[str, Future[Outcome]],
+    namespace: str,
+    proxy: str,
+    mlflow_uri: str,
+    images: dict[str, str],
+    tmp_path: Path,
+) -> None:
+    """All at once, on rows that it answers; then other rows come."""
+    for future in outcomes.values():
+        future.exception()
+    manifest = cohort(namespace, "later", steps=[])
+    later = brought_up(manifest, proxy)
+    number = register(mlflow_uri, manifest, artifact(later.model, proxy), fails(EVERY_SECOND), tmp_path)
+    with traffic(later.model, USUAL, images["serving"]) as load:
+        later.model.patch(version=int(number))
+        later.until_serving(number, TRAINING)
+        load.wait_for_more()
+    assert load.failures == []
+    with traffic(later.model, USUAL + OLD, images["serving"]) as load:
+        entry = later.until_refused(number, 120)
+        went = later.until_serving("1", 60)
+        load.wait_for_more(40)
+    assert entry["reason"] == "RolledBack"
+    assert load.latest[number] <= went + CONNECTION_AGE
+    last = later.status["history"][-1]
+    assert (last["version"], last["reason"]) == ("1", "RolledBack")
+    print(entry, load.failed)
