@@ -188,7 +188,7 @@ class HeartModelStatus(FrozenLenient):
     evaluation: TrainingStatus | None = Field(
         None, description="The newest measurement of a version that somebody registered by hand."
     )
-    history: tuple[HistoryEntry, ...] = Field((), description="Versions that served, newest first.")
+    history: tuple[HistoryEntry, ...] = Field((), description="Versions that served, newest last.")
     command: CommandStatus | None = None
     wanted_version: str | None = Field(None, description="spec.version that was acted on last.")
     gate: str | None = Field(None, description="Summary of the newest gate, for the Gate column.")
