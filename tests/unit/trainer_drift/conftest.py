@@ -50,20 +50,20 @@ class Trained:
         return f"sqlite:///{self.folder}/mlflow.db"
 
 
-@pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """Version 1 of clinic.heart, by a training Job on the synthetic cohort."""
-    folder = tmp_path_factory.mktemp("trained")
+def train(folder: Path, dataset: Dataset, trigger: str, **more: Any) -> TrainingResult:
+    """A version of clinic.heart, by a training Job; `more`: further fields of the request, or DATABASE_URL."""
+    database = more.pop("database", "")
     request = TrainingRequest(
         namespace="clinic",
         name="heart",
         registry_name="clinic.heart",
-        trigger="t",
-        job="heart-train-1",
-        dataset=Dataset(uri="builtin://heart-synthetic?rows=400"),
+        trigger=trigger,
+        job=f"heart-train-{trigger}",
+        dataset=dataset,
         target=Target(name="num", positive_above=0, labels=("well", "ill")),
         features=FEATURES,
         training=TRAINING,
+        **more,
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -72,11 +72,18 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
             Env.TRAINING_REQUEST: request.model_dump_json(by_alias=True),
             Env.TERMINATION_LOG: str(folder / "termination"),
             Env.ROW_KEY: ROW_KEY,
+            Env.DATABASE_URL: database,
         }.items():
             patch.setenv(name, value)
         assert main([]) == 0
-    outcome = json.loads((folder / "termination").read_bytes())
-    return Trained(folder, TrainingResult.model_validate(outcome["result"]))
+    return TrainingResult.model_validate(json.loads((folder / "termination").read_bytes())["result"])
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """Version 1, on the synthetic cohort."""
+    folder = tmp_path_factory.mktemp("trained")
+    return Trained(folder, train(folder, Dataset(uri="builtin://heart-synthetic?rows=400"), "1"))
 
 
 @dataclass(frozen=True)
@@ -94,13 +101,16 @@ class Log:
         hours: float,
         shift: float = 0.0,
         right: float | None = None,
+        known: bool = False,
         seed: int = 1,
         version: str = "1",
         **more: Any,
     ) -> None:
-        """`rows` patients, answered so many hours before UNTIL; `right`: share of outcomes that came true."""
+        """`rows` patients, answered so many hours before UNTIL; what came true is stored too for `known`
+        (as it was) and for `right` (a share of it as predicted)."""
         time = UNTIL - timedelta(hours=hours)
-        found = heart_cohort(rows, seed, shift)[[feature.name for feature in FEATURES]].to_dict("records")
+        cohort = heart_cohort(rows, seed, shift)
+        found = cohort[[feature.name for feature in FEATURES]].to_dict("records")
         ids = [f"{hours}-{seed}-{shift}-{version}-{index}" for index in range(rows)]
         batch = [
             {
@@ -117,8 +127,9 @@ class Log:
         ]
         with self.engine.begin() as connection:
             store_predictions(connection, Source("heart", version, self.digest), json.dumps(batch))
-            if right is not None:
-                outcomes = {Key(ids[i], 0): "ill" if i < right * rows else "well" for i in range(rows)}
+            ill = list(cohort["num"] > 0) if known else [index < (right or 0) * rows for index in range(rows)]
+            if known or right is not None:
+                outcomes = {Key(ids[index], 0): "ill" if ill[index] else "well" for index in range(rows)}
                 store_outcomes(connection, "heart", outcomes, time)
 
 

@@ -13,7 +13,7 @@ from heart_operator.api.retrainschedule import DriftCheck
 from heart_trainer.drift import compare, find_drift, judge
 from heart_trainer.drift_columns import read_column
 from heart_trainer.drift_distances import distances
-from heart_trainer.drift_tests import category_tests, missing_tests, number_tests
+from heart_trainer.drift_statistics import category_tests, missing_tests, number_tests
 from heart_trainer.profile import feature_profile
 from tests.support.drifting import NUMBERS, Row, reference, traffic
 

@@ -16,7 +16,7 @@ from heart_operator.api.retrainschedule import DriftCheck
 from heart_operator.api.schedulestatus import DriftStatus, FeatureFinding
 from heart_trainer.drift_columns import Column, Logged, read_column
 from heart_trainer.drift_distances import Distances, distances
-from heart_trainer.drift_tests import Test, category_tests, missing_tests, number_tests, strongest
+from heart_trainer.drift_statistics import Evidence, category_tests, missing_tests, number_tests, strongest
 
 LEVEL = 0.01
 """Share of false ones among the features called drifted (false discovery rate)."""
@@ -30,7 +30,7 @@ class Shift:
 
     profile: FeatureProfile
     column: Column
-    test: Test | None
+    test: Evidence | None
     """None: nothing could be tested (no value, or redacted)."""
     distances: Distances | None
     drifted: bool = False

@@ -10,7 +10,7 @@ from scipy.spatial.distance import jensenshannon
 
 from heart_operator.api.handover import FeatureProfile
 from heart_trainer.drift_columns import Column
-from heart_trainer.drift_tests import from_quantiles
+from heart_trainer.drift_statistics import from_quantiles
 from heart_trainer.metrics import Array
 
 BINS = 10

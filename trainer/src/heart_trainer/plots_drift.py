@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from heart_trainer.drift import Shift
-from heart_trainer.drift_tests import from_quantiles
+from heart_trainer.drift_statistics import from_quantiles
 from heart_trainer.metrics import Array
 from heart_trainer.plot_style import COLOURS, STYLE
 

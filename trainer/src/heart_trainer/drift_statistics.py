@@ -19,7 +19,7 @@ LEAST_EXPECTED = 5
 
 
 @dataclass(frozen=True)
-class Test:
+class Evidence:
     """A distance (0 to 1) with its two-sided p-value."""
 
     statistic: Statistic
@@ -54,7 +54,7 @@ def from_quantiles(quantiles: tuple[float, ...]) -> Steps:
     return Steps(values, grid[first], grid[last])
 
 
-def number_tests(reference: FeatureProfile, rows: int, values: Array) -> list[Test]:
+def number_tests(reference: FeatureProfile, rows: int, values: Array) -> list[Evidence]:
     """`rows`: of the training; `values`: those that are there. Where one of the two has none, there is no test."""
     known = round(rows * (1 - reference.missing))
     if not len(values) or not reference.quantiles or not known:
@@ -66,7 +66,7 @@ def number_tests(reference: FeatureProfile, rows: int, values: Array) -> list[Te
     upto = np.cumsum(share)
     distance = float(max(np.abs(upto - high).max(), np.abs(upto - share - low).max()))
     p_value = min(1.0, 2 * min(ks_p_value(distance, len(values), known), rank_p_value(low, high, share, values, known)))
-    return [Test("ks", distance, p_value)]
+    return [Evidence("ks", distance, p_value)]
 
 
 def ks_p_value(distance: float, n: int, m: int) -> float:
@@ -86,7 +86,7 @@ def rank_p_value(low: Array, high: Array, share: Array, values: Array, m: int) -
     return float(2 * stats.norm.sf(abs(shift) / np.sqrt(variance)))
 
 
-def category_tests(reference: FeatureProfile, counts: dict[str, int]) -> list[Test]:
+def category_tests(reference: FeatureProfile, counts: dict[str, int]) -> list[Evidence]:
     """Pearson's chi-square on the table of both; a value that the training never had counts with the rare ones."""
     names = [*reference.counts, *(name for name in counts if name not in reference.counts)]
     table = np.array([[source.get(name, 0) for name in names] for source in (reference.counts, counts)], dtype=float)
@@ -96,7 +96,7 @@ def category_tests(reference: FeatureProfile, counts: dict[str, int]) -> list[Te
     distance = float(np.abs(shares[0] - shares[1]).sum() / 2)
     merged = merge_rare(table)
     p_value = float(stats.chi2_contingency(merged, correction=False).pvalue) if merged.shape[1] > 1 else 1.0
-    return [Test("chi2", distance, p_value)]
+    return [Evidence("chi2", distance, p_value)]
 
 
 def merge_rare(table: Array) -> Array:
@@ -108,18 +108,18 @@ def merge_rare(table: Array) -> Array:
     return np.column_stack([table[:, ~rare], table[:, rare].sum(axis=1)])
 
 
-def missing_tests(reference: FeatureProfile, rows: int, missing: int, live: int) -> list[Test]:
+def missing_tests(reference: FeatureProfile, rows: int, missing: int, live: int) -> list[Evidence]:
     """Fisher's exact test of the share without a value; nothing to test where both have all."""
     before = round(rows * reference.missing)
     if not live or not (before or missing):
         return []
     p_value = float(stats.fisher_exact([[before, rows - before], [missing, live - missing]]).pvalue)
-    return [Test("missing", abs(missing / live - reference.missing), p_value)]
+    return [Evidence("missing", abs(missing / live - reference.missing), p_value)]
 
 
-def strongest(tests: list[Test]) -> Test | None:
+def strongest(tests: list[Evidence]) -> Evidence | None:
     """The test with the least p-value, which counts for as many as were made (Bonferroni)."""
     if not tests:
         return None
     found = min(tests, key=lambda test: test.p_value)
-    return Test(found.statistic, found.value, min(1.0, found.p_value * len(tests)))
+    return Evidence(found.statistic, found.value, min(1.0, found.p_value * len(tests)))
