@@ -12,7 +12,7 @@ from .place import CHART, EXAMPLE, MODEL, NAMESPACE, RELEASE, SYSTEM, Place
 
 TIMEOUT = 900
 OURS = "heartops.dev/demo"
-CRD = "heartmodels.heartops.dev"
+KINDS = ("retrainschedules", "heartmodels")
 
 
 def install(place: Place, images: dict[str, str]) -> None:
@@ -44,7 +44,7 @@ def claim(place: Place, namespace: str) -> None:
 
 
 def uninstall(place: Place) -> None:
-    """Example, release and namespaces; the CRD too, unless other HeartModels live by it."""
+    """Example, release and namespaces; the CRDs too, unless somebody else's resources live by them."""
     if _is_ours(place, NAMESPACE):
         say(f"deleting HeartModel {MODEL} and namespace {NAMESPACE}")
         place.kubectl("delete", "-f", EXAMPLE / "heartmodel.yaml", "--ignore-not-found", "--timeout=120s")
@@ -53,15 +53,16 @@ def uninstall(place: Place) -> None:
         say(f"uninstalling the chart and deleting namespace {SYSTEM}")
         place.helm("uninstall", RELEASE, "-n", SYSTEM, "--ignore-not-found", "--wait")
         place.kubectl("delete", "namespace", SYSTEM, "--timeout=180s")
-        _delete_crd(place)
+        for plural in KINDS:
+            _delete_crd(place, plural)
     say("removed")
 
 
-def _delete_crd(place: Place) -> None:
-    if others := place.get("heartmodels", "--all-namespaces").get("items"):
-        say(f"{len(others)} other HeartModels are there, so the CRD stays")
+def _delete_crd(place: Place, plural: str) -> None:
+    if others := place.get(plural, "--all-namespaces").get("items"):
+        say(f"{len(others)} other {plural} are there, so their CRD stays")
     else:
-        place.kubectl("delete", "crd", CRD, "--ignore-not-found", "--timeout=60s")
+        place.kubectl("delete", "crd", f"{plural}.heartops.dev", "--ignore-not-found", "--timeout=60s")
 
 
 def _is_ours(place: Place, namespace: str) -> bool:

@@ -71,7 +71,12 @@ class Route(Frozen):
 
     gateway: Gateway = Field(description="The Gateway that carries the route.")
     hostnames: tuple[HostName, ...] = Field((), max_length=16, description="Host names; empty: all of the listener.")
-    path_prefix: str = Field("/", pattern=r"^/[A-Za-z0-9._~/-]*$", max_length=253, description="Path prefix.")
+    path_prefix: str = Field(
+        "/",
+        pattern=r"^/[A-Za-z0-9._~/-]*$",
+        max_length=253,
+        description="Path prefix; it is cut off before a request reaches the model.",
+    )
 
 
 class Serving(Frozen):
