@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Select,
     Table,
@@ -25,7 +26,7 @@ from heart_log.tables import feedback, predictions
 from heart_log.values import Key, Outcome, Source, Stored
 
 ROW_FIELDS = ("request_id", "row_index", "time", "features", "outputs", "label", "shadow")
-"""Keys of each object in a batch of predictions; `time` is UTC as `2026-11-21 08:01:02.345678`."""
+"""Keys of each object in a batch of predictions; `time` is ISO 8601, UTC without saying so."""
 OUTCOME_FIELDS = ("request_id", "row_index", "outcome")
 DOCUMENTS = ("features", "outputs", "outcome")
 
@@ -64,7 +65,12 @@ def _rows(connection: Connection, table: Table, names: Sequence[str]) -> Select[
     """The objects of the parameter `batch` as rows of the table's columns of these names."""
     if connection.dialect.name == "sqlite":
         value = func.json_each(bindparam("batch")).table_valued("value").c.value
-        fields = [value.op("->" if name in DOCUMENTS else "->>")(name) for name in names]
+        fields: list[ColumnElement[Any]] = [value.op("->" if name in DOCUMENTS else "->>")(name) for name in names]
+        # SQLAlchemy's own form of a time, so that texts compare like times.
+        fields = [
+            func.replace(field, "T", " ") if name == "time" else field
+            for name, field in zip(names, fields, strict=True)
+        ]
         return select(*fields).where(true())  # without a WHERE SQLite takes ON CONFLICT for a join's ON
     typed = [column(name, table.c[name].type) for name in names]
     batch = func.jsonb_to_recordset(cast(bindparam("batch"), postgresql.JSONB))

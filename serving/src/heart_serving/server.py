@@ -6,6 +6,7 @@
 """
 
 import asyncio
+import gc
 import logging
 import socket
 import time
@@ -97,6 +98,9 @@ def serve(application: Application, settings: Settings) -> None:
     """Answers until the process is told to stop."""
     server = build_server(application, settings)
     application.predictions.start()
+    # What is loaded by now stays until the end: the garbage collector need not look through it again and again.
+    gc.collect()
+    gc.freeze()
     try:
         server.run()
     finally:

@@ -193,10 +193,10 @@ def test_an_unforeseen_error_ends_neither_the_thread_nor_says_what_it_saw(
 
 def test_large_requests_are_written_in_parts(log: Callable[..., Log]) -> None:
     kept = log(max_rows=5000)
-    kept.offer("large", *[0.5] * 1234)
-    until(lambda: kept.writer.written == 1234)
+    kept.offer("large", *[0.5] * 2345)
+    until(lambda: kept.writer.written == 2345)
     assert kept.sink.attempts == 3
-    assert kept.written() == [("large", index) for index in range(1234)]
+    assert kept.written() == [("large", index) for index in range(2345)]
 
 
 def test_closing_writes_what_waits(log: Callable[..., Log]) -> None:

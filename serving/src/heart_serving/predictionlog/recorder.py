@@ -72,10 +72,10 @@ class Queue:
 
     def offer(self, request_id: str, records: Records, outputs: Matrix, shadow: bool) -> None:
         # By the id, so that all pods and every attempt decide alike.
-        if crc32(request_id.encode()) % SHARES >= self._share:
+        if self._share < SHARES and crc32(request_id.encode()) % SHARES >= self._share:
             return
         count = len(records)
-        if self.rows + count > self._max_rows:
+        if self._offered - self._done + count > self._max_rows:
             self._dropped["queue_full"] += count
             return
         if self._redacted:

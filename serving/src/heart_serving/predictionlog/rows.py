@@ -1,8 +1,10 @@
-"""Requests as they came to rows as they are stored: JSON, made in the writer's thread."""
+"""Requests as they came to rows as they are stored: JSON, made in the writer's thread, many at a time."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
+
+import numpy as np
 
 from heart_serving.answers import Answers
 from heart_serving.predictionlog.recorder import Entry
@@ -10,18 +12,20 @@ from heart_serving.predictionlog.recorder import Entry
 Row = dict[str, Any]
 
 
-def rows_of(entries: Iterable[Entry], answers: Answers) -> Iterator[Row]:
-    """One object for each record, as `heart_log.write.ROW_FIELDS` names its parts."""
+def rows_of(entries: Sequence[Entry], answers: Answers) -> Iterator[Row]:
+    """One object for each record, as `heart_log.write.ROW_FIELDS` names its parts. At least one entry."""
+    joined = np.concatenate([entry.outputs for entry in entries])
+    outputs = iter(joined.tolist())
+    labels = iter([answers.labels[choice] for choice in answers.chosen(joined)] if answers.classes else ())
     for entry in entries:
-        time = datetime.fromtimestamp(entry.time, UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
-        labels = [answers.labels[choice] for choice in answers.chosen(entry.outputs)] if answers.classes else None
-        for index, (record, outputs) in enumerate(zip(entry.records, entry.outputs.tolist(), strict=True)):
+        time = datetime.fromtimestamp(entry.time, UTC).replace(tzinfo=None)
+        for index, record in enumerate(entry.records):
             yield {
                 "request_id": entry.request_id,
                 "row_index": index,
                 "time": time,
                 "features": record,
-                "outputs": outputs,
-                "label": labels[index] if labels else None,
+                "outputs": next(outputs),
+                "label": next(labels, None),
                 "shadow": entry.shadow,
             }

@@ -12,11 +12,15 @@ from heart_serving.predictionlog.recorder import Queue
 from heart_serving.predictionlog.rows import Row, rows_of
 from heart_serving.predictionlog.sinks import Refused, Sink, Unavailable
 
-BATCH_ROWS = 500
+BATCH_ROWS = 1000
 IDLE_SECONDS = 0.5
 """How long rows gather while there is little to write."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
 """Seconds between attempts at a sink that is unavailable."""
+BUSY, CPU_SHARE = 0.8, 0.06
+"""When the process uses more than so much of a core, the writer takes no more than its share of it: rows that this is
+too little for are dropped and counted. A server that is not saturated writes everything."""
+LONGEST_REST = 1.0
 LAST_PAUSE = 0.2
 """Seconds between attempts when the process is about to end."""
 
@@ -49,16 +53,19 @@ class Writer:
             logger.warning("prediction log: %d rows could not be written before the end", left)
 
     def _run(self) -> None:
+        rest = Rest()
         while True:
-            if entries := self._queue.take(BATCH_ROWS):
-                for rows in batches(rows_of(entries, self._answers)):
-                    if not self._write(rows):
-                        return
-                    self._queue.done(len(rows))
-            elif self._closing.is_set():
-                return
-            else:
-                self._closing.wait(IDLE_SECONDS)
+            # Together: a transaction costs more than a hundred rows.
+            self._closing.wait(max(rest.owed(), IDLE_SECONDS if self._queue.rows < BATCH_ROWS else 0))
+            entries = self._queue.take(BATCH_ROWS)
+            if not entries:
+                if self._closing.is_set():
+                    return
+                continue
+            for rows in batches(rows_of(entries, self._answers)):
+                if not self._write(rows):
+                    return
+                self._queue.done(len(rows))
 
     def _write(self, rows: list[Row]) -> bool:
         """Once they are written or refused; false when time is up before."""
@@ -98,6 +105,26 @@ class Writer:
         elif self._trouble and not trouble:
             logger.info("prediction log: written again")
         self._trouble = bool(trouble)
+
+
+class Rest:
+    """Keeps a thread to its share of a core while the process is busy."""
+
+    def __init__(self) -> None:
+        self._seen = self._clocks()
+
+    def owed(self) -> float:
+        """Seconds to wait, so that since the last call no more than the share was used."""
+        now = self._clocks()
+        elapsed, process, own = (after - before for after, before in zip(now, self._seen, strict=True))
+        self._seen = now
+        if process < BUSY * elapsed:
+            return 0.0
+        return min(max(own / CPU_SHARE - elapsed, 0.0), LONGEST_REST)
+
+    @staticmethod
+    def _clocks() -> tuple[float, float, float]:
+        return time.monotonic(), time.process_time(), time.thread_time()
 
 
 def batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
