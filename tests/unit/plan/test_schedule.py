@@ -9,7 +9,7 @@ from heart_operator.api.heartmodel import CandidateStatus
 from heart_operator.plan.schedule import plan_retrain_schedule
 from heart_operator.plan.times import read, written
 from tests.support.schedules import ScheduledWorld, drift_found, quality_found, retrain_schedule, scheduled_world
-from tests.support.world import START
+from tests.support.world import START, Crash
 
 DRIFT = {"drift": {"schedule": "0 */6 * * *"}}
 
@@ -403,6 +403,18 @@ def test_a_look_that_fails_is_said_and_tried_at_the_next_tick() -> None:
     assert len(world.checks_created) == 2
 
 
+def test_a_crash_before_the_job_repeats_the_look() -> None:
+    world = scheduled_world(DRIFT)
+    world.until("2026-01-01T06:00:00Z")
+    world.fuse = 1
+    with pytest.raises(Crash):
+        world.look()
+    assert not world.checks_created, "only the status was written"
+    world.fuse = None
+    world.rest()
+    assert len(world.checks_created) == 1
+
+
 def test_nothing_is_looked_at_before_something_serves() -> None:
     world = ScheduledWorld(schedule=retrain_schedule(DRIFT))
     world.until("2026-01-01T06:00:00Z")
@@ -436,9 +448,9 @@ def test_what_cannot_be_looked_at_is_said_and_not_tried(
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        ({"schedule": "0 0 30 2 *"}, "no cron expression"),
-        ({"schedule": "0 3 * * *", "timeZone": "Mars/Olympus"}, "no time zone"),
-        ({"drift": {"schedule": "0 0 30 2 *"}}, "no cron expression"),
+        ({"schedule": "0 0 30 2 *"}, "spec.schedule: '0 0 30 2 *' is no cron expression"),
+        ({"schedule": "0 3 * * *", "timeZone": "Mars/Olympus"}, "spec.timeZone: there is no time zone"),
+        ({"drift": {"schedule": "0 0 30 2 *"}}, "spec.drift.schedule: "),
     ],
 )
 def test_what_cannot_be_a_time_is_an_invalid_spec(spec: dict[str, object], words: str) -> None:

@@ -76,6 +76,13 @@ class PerformanceStatus(FrozenLenient):
     message: str = Field("", description="The finding in words.")
 
 
+class DataRun(FrozenLenient):
+    """A run that drift or performance asked for: cooldown and weekly budget count it."""
+
+    id: str = Field(description="Identity of the run.")
+    time: Time = Field(description="When it was asked for.")
+
+
 class RetrainScheduleStatus(FrozenLenient):
     """What the operator saw and did."""
 
@@ -85,7 +92,7 @@ class RetrainScheduleStatus(FrozenLenient):
     )
     last_schedule_time: Time | None = Field(None, description="The newest tick of `schedule` for which a run began.")
     next_schedule_time: Time | None = Field(None, description="The next tick of `schedule`.")
-    last_check_time: Time | None = Field(None, description="The newest tick for which a look began.")
+    last_check_time: Time | None = Field(None, description="The newest look.")
     next_check_time: Time | None = Field(None, description="The next look at drift and performance.")
     last_successful_time: Time | None = Field(None, description="When a run last ended with a version that serves.")
     overdue_since: Time | None = Field(None, description="A tick that no training has followed.")
@@ -93,8 +100,8 @@ class RetrainScheduleStatus(FrozenLenient):
     runs: tuple[RunStatus, ...] = Field(
         (), description="What became of each run, newest first.", json_schema_extra=list_map("id")
     )
-    data_triggered: tuple[Time, ...] = Field(
-        (), description="When drift or performance asked for runs in the last seven days."
+    data_runs: tuple[DataRun, ...] = Field(
+        (), description="Runs that data asked for in the last seven days.", json_schema_extra=list_map("id")
     )
     last_drift: DriftStatus | None = None
     last_performance: PerformanceStatus | None = None

@@ -17,7 +17,11 @@ LOOKS_BACK = tuple(timedelta(hours=hours) for hours in (1, 24, 24 * 32))
 
 
 class BadCron(ValueError):
-    """No such expression or time zone; the message is for people."""
+    """No such expression; the message is for people."""
+
+
+class BadZone(BadCron):
+    """No such time zone."""
 
 
 def ticks(cron: str, zone: str, after: datetime) -> Iterator[datetime]:
@@ -27,7 +31,7 @@ def ticks(cron: str, zone: str, after: datetime) -> Iterator[datetime]:
     except CronSimError as error:
         raise BadCron(f"{cron!r} is no cron expression ({error}); write it like `0 3 * * 0`") from None
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise BadCron(f"there is no time zone {zone!r}; write it like Europe/Berlin or Etc/UTC") from None
+        raise BadZone(f"there is no time zone {zone!r}; write it like Europe/Berlin or Etc/UTC") from None
     # In the hour that comes twice, the first tick found may lie before `after`.
     return (moment for tick in found if (moment := tick.astimezone(UTC)) > after)
 

@@ -9,15 +9,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from heart_operator.api.names import ScheduleReason
-from heart_operator.api.schedulestatus import RetrainScheduleStatus, RunStatus
+from heart_operator.api.retrainschedule import RetrainScheduleSpec
+from heart_operator.api.schedulestatus import DataRun, RetrainScheduleStatus, RunStatus
 from heart_operator.manifests.check_job import build_check_job
-from heart_operator.plan.cron import BadCron
+from heart_operator.plan.cron import BadCron, BadZone
 from heart_operator.plan.obstacles import Obstacle
 from heart_operator.plan.requests import OPEN
 from heart_operator.plan.scheduledue import (
     Due,
     check_schedule,
-    data_triggered,
+    data_runs,
     due_check,
     due_finding,
     due_tick,
@@ -71,8 +72,8 @@ def find_timing(observed: ScheduleObserved, now: datetime) -> tuple[Obstacle | N
     try:
         upcoming = next_moment(spec.schedule, spec, now), next_moment(check_schedule(spec), spec, now)
         overdue, check = overdue_since(observed, now), due_check(observed, now)
-    except BadCron as problem:
-        return Obstacle(ScheduleReason.INVALID_SPEC, f"spec: {problem}"), Timing()
+    except BadCron:
+        return Obstacle(ScheduleReason.INVALID_SPEC, "; ".join(cron_problems(spec, now))), Timing()
     if observed.model is None:
         message = f"There is no HeartModel {spec.model_name} in this namespace; create it, or delete this schedule"
         return Obstacle(ScheduleReason.MODEL_NOT_FOUND, message), Timing(*upcoming)
@@ -80,6 +81,19 @@ def find_timing(observed: ScheduleObserved, now: datetime) -> tuple[Obstacle | N
         message = "Nothing is started; set spec.suspend to false to go on"
         return Obstacle(ScheduleReason.SUSPENDED, message), Timing()
     return None, Timing(*upcoming, overdue, check)
+
+
+def cron_problems(spec: RetrainScheduleSpec, now: datetime) -> list[str]:
+    """What no pattern can see, with the field's path."""
+    found = []
+    for path, cron in (("spec.schedule", spec.schedule), ("spec.drift.schedule", check_schedule(spec))):
+        try:
+            next_moment(cron, spec.model_copy(update={"suspend": False}), now)
+        except BadZone as problem:
+            return [f"spec.timeZone: {problem}"]
+        except BadCron as problem:
+            found.append(f"{path}: {problem}")
+    return found
 
 
 def find_due(observed: ScheduleObserved, status: RetrainScheduleStatus, now: datetime) -> Due | None:
@@ -116,7 +130,7 @@ def request(
     if due.cause == "Schedule":
         update["last_schedule_time"] = written(due.moment)
     else:
-        update["data_triggered"] = (*status.data_triggered, written(now))
+        update["data_runs"] = (*status.data_runs, DataRun(id=due.id, time=written(now)))
     return status.model_copy(update=update)
 
 
@@ -135,18 +149,19 @@ def build_facts(
     spec, before = observed.schedule.spec, observed.schedule.status
     ended = [run.finished_at for run in status.runs if run.phase == "Succeeded" and run.finished_at]
     open_runs = [run for run in status.runs if run.phase not in ENDED]
-    recent = sorted(written(moment) for moment in data_triggered(observed, status, now))
+    recent = sorted(data_runs(observed, status, now).items(), key=lambda run: run[1])
+    looked = [written(job.tick) for job in observed.checks]
     return status.model_copy(
         update={
             "observed_generation": observed.schedule.generation,
             "next_schedule_time": text(timing.next),
             "next_check_time": text(timing.next_check),
-            "last_check_time": text(timing.check) or before.last_check_time,
+            "last_check_time": max(looked, default=before.last_check_time),
             "overdue_since": text(timing.overdue_since),
             "last_successful_time": max([*ended, *filter(None, [before.last_successful_time])], default=None),
             "active": tuple(run.job for run in open_runs if run.job),
             "runs": kept(status.runs, spec.successful_runs_history_limit, spec.failed_runs_history_limit),
-            "data_triggered": tuple(recent),
+            "data_runs": tuple(DataRun(id=id_, time=written(moment)) for id_, moment in recent),
         }
     )
 

@@ -39,24 +39,25 @@ def check_schedule(spec: RetrainScheduleSpec) -> str | None:
 def due_tick(observed: ScheduleObserved, now: datetime) -> Due | None:
     """The latest tick that no training has followed, at most startingDeadlineSeconds ago. Raises BadCron.
 
-    A training that began after the tick for whatever reason is as good as the tick's own.
+    A training that began after the tick for whatever reason is as good as the tick's own. A recorded tick of the
+    future (a clock went wrong) is not believed.
     """
     schedule = observed.schedule
     if schedule.spec.schedule is None:
         return None
-    tick = latest(observed, schedule.spec.schedule, schedule.status.last_schedule_time, now)
+    after, last = earliest(observed, now), schedule.status.last_schedule_time
+    if last and read(last) <= now:
+        after = max(after, read(last))
+    tick = latest_tick(schedule.spec.schedule, schedule.spec.time_zone, after, now)
     if tick is None or observed.trained_since(tick, now) or observed.answers(request_id("Schedule", tick)):
         return None
     return Due("Schedule", tick, wait=busy(observed))
 
 
-def latest(observed: ScheduleObserved, cron: str, last: str | None, now: datetime) -> datetime | None:
-    """The latest tick since the last one that was handled; one of the future (a clock went wrong) is not believed."""
-    schedule = observed.schedule
-    after = max(read(schedule.created), now - timedelta(seconds=schedule.spec.starting_deadline_seconds))
-    if last and read(last) <= now:
-        after = max(after, read(last))
-    return latest_tick(cron, schedule.spec.time_zone, after, now)
+def earliest(observed: ScheduleObserved, now: datetime) -> datetime:
+    """What was due before is given up."""
+    deadline = timedelta(seconds=observed.schedule.spec.starting_deadline_seconds)
+    return max(read(observed.schedule.created), now - deadline)
 
 
 def busy(observed: ScheduleObserved) -> str:
@@ -83,15 +84,18 @@ def not_checkable(observed: ScheduleObserved) -> str:
 
 
 def due_check(observed: ScheduleObserved, now: datetime) -> datetime | None:
-    """The latest tick of the looks; None while one is under way, or nothing serves. Raises BadCron."""
-    schedule = observed.schedule
-    cron = check_schedule(schedule.spec)
+    """The latest tick of the looks; None while one is under way, or nothing serves. Raises BadCron.
+
+    What has been looked at is told by the Jobs alone, of which the newest is kept: a crash repeats a look.
+    """
+    spec = observed.schedule.spec
+    cron = check_schedule(spec)
     if cron is None or observed.serving_version is None or not_checkable(observed):
         return None
     if any(job.phase == "Running" for job in observed.checks):
         return None
-    tick = latest(observed, cron, schedule.status.last_check_time, now)
-    return None if tick is None or any(job.tick >= tick for job in observed.checks) else tick
+    tick = latest_tick(cron, spec.time_zone, earliest(observed, now), now)
+    return None if tick is None or any(tick <= job.tick <= now for job in observed.checks) else tick
 
 
 def due_finding(observed: ScheduleObserved, status: RetrainScheduleStatus, now: datetime) -> Due | None:
@@ -130,7 +134,7 @@ def length(duration: str) -> timedelta:
 
 def allowance(observed: ScheduleObserved, status: RetrainScheduleStatus, now: datetime) -> tuple[datetime | None, str]:
     """Until when, and why, no data-triggered run may begin; (None, ""): one may."""
-    spec, begun = observed.schedule.spec, sorted(data_triggered(observed, status, now))
+    spec, begun = observed.schedule.spec, sorted(data_runs(observed, status, now).values())
     if not begun:
         return None, ""
     if (rested := begun[-1] + length(spec.cooldown)) > now:
@@ -140,16 +144,12 @@ def allowance(observed: ScheduleObserved, status: RetrainScheduleStatus, now: da
     return None, ""
 
 
-def data_triggered(observed: ScheduleObserved, status: RetrainScheduleStatus, now: datetime) -> set[datetime]:
-    """When data asked for runs in the last seven days: from the status and, should that be lost, from the Jobs."""
-    recorded = {read(moment) for moment in status.data_triggered}
-    jobs = {job.created for job in observed.trainings if asked_by_data(job.trigger)}
-    unrecorded = {job for job in jobs if all(abs(job - known) > timedelta(minutes=1) for known in recorded)}
-    return {moment for moment in recorded | unrecorded if -SKEW <= now - moment < WEEK}
-
-
-def asked_by_data(trigger: str) -> bool:
-    return any(CAUSES[request[0]] != "Schedule" for request in requests_of(trigger))
+def data_runs(observed: ScheduleObserved, status: RetrainScheduleStatus, now: datetime) -> dict[str, datetime]:
+    """When data asked for runs in the last seven days, by request: from the Jobs, should the status be lost."""
+    jobs = {request: job.created for job in observed.trainings for request in requests_of(job.trigger)}
+    known = jobs | {run.id: read(run.time) for run in status.data_runs}
+    asked_by_data = {id_: moment for id_, moment in known.items() if CAUSES[id_[0]] != "Schedule"}
+    return {id_: moment for id_, moment in asked_by_data.items() if -SKEW <= now - moment < WEEK}
 
 
 def overdue_since(observed: ScheduleObserved, now: datetime) -> datetime | None:
