@@ -1,7 +1,8 @@
 """A load generator of one process: keep-alive connections, each with at most one request in flight.
 
-The process never sleeps: waking another core costs the sender of a packet tens of microseconds in a virtual machine, and
-a server that is slower than its load would be charged for it.
+The process never sleeps: in a virtual machine, waking another core costs the sender of a packet tens of microseconds,
+and a server that is slower than its load would be charged for it.
+
 Closed loop: every connection sends again as soon as it has its answer. Paced: requests are due at fixed times, whatever
 the server does, and their latency counts from then, so that a server which stalls cannot hide it.
 """
@@ -32,6 +33,7 @@ class Result:
 
     @property
     def rate(self) -> float:
+        """Answers 200 per second."""
         return len(self.latencies) / self.seconds
 
     def percentile(self, share: float) -> float:
@@ -83,18 +85,20 @@ def generate(port: int, request: bytes, connections: int, seconds: float) -> Res
     return result
 
 
-def generate_paced(port: int, request: bytes, rate: float, seconds: float) -> Result:
+def generate_paced(
+    port: int, request: bytes, rate: float, seconds: float, connections: int = PACED_CONNECTIONS
+) -> Result:
     """`rate` requests per second for that long."""
     result = Result(seconds)
-    uvloop.run(_run_paced(port, request, rate, result))
+    uvloop.run(_run_paced(port, request, rate, connections, result))
     return result
 
 
-async def _run_paced(port: int, request: bytes, rate: float, result: Result) -> None:
+async def _run_paced(port: int, request: bytes, rate: float, connections: int, result: Result) -> None:
     pace = Pace(rate)
     spinning = asyncio.create_task(pace.spin())
     try:
-        await _run(port, request, PACED_CONNECTIONS, result, pace.idle)
+        await _run(port, request, connections, result, pace.idle)
     finally:
         spinning.cancel()
     result.unsent = len(pace.late)
@@ -115,6 +119,8 @@ class Pace:
             self._free.append(client)
 
     async def spin(self) -> None:
+        while not self._free:  # noqa: ASYNC110  it spins
+            await asyncio.sleep(0)
         due = time.perf_counter()
         while True:
             while due <= time.perf_counter():
@@ -131,9 +137,7 @@ class Pace:
         self.late.append(due)
 
 
-async def _run(
-    port: int, request: bytes, connections: int, result: Result, idle: Callable[[Client], None]
-) -> None:
+async def _run(port: int, request: bytes, connections: int, result: Result, idle: Callable[[Client], None]) -> None:
     spinning = asyncio.create_task(_spin())
     keepers = [asyncio.create_task(_keep(port, request, result, idle)) for _ in range(connections)]
     await asyncio.sleep(result.seconds)
@@ -143,7 +147,7 @@ async def _run(
 
 
 async def _spin() -> None:
-    while True:
+    while True:  # noqa: ASYNC110
         await asyncio.sleep(0)
 
 
@@ -151,7 +155,12 @@ async def _keep(port: int, request: bytes, result: Result, idle: Callable[[Clien
     """A connection that the server closes, for its age or otherwise, is replaced."""
     loop = asyncio.get_running_loop()
     while True:
-        transport, client = await loop.create_connection(lambda: Client(request, result, idle), "127.0.0.1", port)
+        try:
+            transport, client = await loop.create_connection(lambda: Client(request, result, idle), "127.0.0.1", port)
+        except OSError:
+            result.failures += 1
+            await asyncio.sleep(0.1)
+            continue
         try:
             await client.gone
         finally:

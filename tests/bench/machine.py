@@ -40,7 +40,9 @@ def busy_share(seconds: float = 1.0) -> float:
     return 1 - (after[1] - before[1]) / max(after[0] - before[0], 1)
 
 
-def start(command: Sequence[str], environment: Mapping[str, str], core: int, log: Path, cwd: Path) -> "subprocess.Popen[bytes]":
+def start(
+    command: Sequence[str], environment: Mapping[str, str], core: int, log: Path, cwd: Path
+) -> "subprocess.Popen[bytes]":
     """Pinned to the core, with everything that it starts; a session of its own, so that all of it can be ended."""
     taskset = shutil.which("taskset")
     assert taskset, "install util-linux: servers are pinned to a core with taskset"
@@ -58,10 +60,8 @@ def start(command: Sequence[str], environment: Mapping[str, str], core: int, log
 def stop(process: "subprocess.Popen[bytes]") -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
-    try:
+    with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(10)
-    except subprocess.TimeoutExpired:
-        pass
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

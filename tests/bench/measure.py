@@ -73,7 +73,8 @@ def measure_size(
     full = generate(port, request, CONNECTIONS, effort.full)
     cpu = (machine.cpu_seconds(pid) - before) / max(len(full.latencies), 1)
     if full.failures or not full.latencies:
-        raise NotMeasured(f"{full.failures} of its answers to {records} records were not 200")
+        wrong = f"{full.failures} of its answers were not 200" if full.failures else "no answer came in time"
+        raise NotMeasured(f"{records} records per request: {wrong}")
     half = generate_paced(port, request, full.rate / 2, effort.half)
     return Figures(contender.title, model.key, records, full, half, cpu, cold, machine.resident(pid))
 
