@@ -1,12 +1,14 @@
 """Canaries: traffic in steps, evidence, people, and the way back."""
 
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from heart_operator.plan.values import AnalysisSample
 from tests.support.traffic import BAD, GOOD, SILENT, answers
-from tests.support.world import World, bring_up, serving_world
+from tests.support.world import Crash, World, bring_up, serving_world
 
 STEPS = [{"setWeight": 10}, {"pause": {"duration": "5m"}}, {"setWeight": 50}, {"pause": {"duration": "5m"}}]
 ANALYSIS = {"interval": "30s", "minRequests": 50, "failureLimit": 1}
@@ -512,3 +514,36 @@ def test_a_version_takes_over_with_the_pods_that_all_traffic_had() -> None:
     watch(world, 330)
     assert world.selected == "2"
     assert world.deployment("2").replicas == 4
+
+
+@pytest.mark.parametrize("written", range(1, 8))
+def test_a_promotion_that_a_person_gave_survives_a_crash_after_any_write(written: int) -> None:
+    world = canary_world(steps=[{"setWeight": 50}, {"pause": {}}], analysis={"onInconclusive": "Promote"})
+    watch(world, 60)
+    world.tell("promote", "2")
+    world.fuse = written
+    with suppress(Crash):
+        world.settle()
+    world.fuse = None
+    world.settle()
+    world.start_pods()
+    world.settle()
+    assert (world.selected, world.model.status.serving.version) == ("2", "2")  # type: ignore[union-attr]
+    assert [entry.version for entry in world.model.status.history] == ["1", "2"]
+
+
+def test_a_recorded_promotion_waits_for_pods_that_are_gone_meanwhile() -> None:
+    world = canary_world(steps=[{"setWeight": 50}, {"pause": {}}], analysis={"onInconclusive": "Promote"})
+    watch(world, 60)
+    world.tell("promote", "2")
+    while world.model.status.serving.version == "1":  # type: ignore[union-attr]
+        world.fuse = 1
+        with suppress(Crash):
+            world.reconcile()
+        world.start_pods()
+    assert world.answering == {"1", "2"}
+    world.fuse = None
+    name = world.deployment("2").name
+    world.deployments[name] = replace(world.deployments[name], ready=0)
+    world.settle()
+    assert world.answering == {"1"}, "never to a version that cannot answer"

@@ -41,11 +41,18 @@ def stable_version(observed: Observed) -> Version | None:
 
 
 def serving_version_name(observed: Observed) -> str | None:
-    """What the Service's selector names. The status speaks when the Service is gone, or names what does not exist."""
+    """What the Service's selector names, or is about to name.
+
+    A promotion is recorded first and the Service follows: where they differ the status is the newer one, and whoever
+    died in between left the rest to us. It counts while its version could answer, or when the Service is gone or names
+    what does not exist.
+    """
     selected, reported = observed.stable_version, observed.model.status.serving
     if reported is None or selected == reported.version:
         return selected
     running = {deployment.version for deployment in observed.deployments}
+    if any(deployment.version == reported.version and deployment.ready > 0 for deployment in observed.deployments):
+        return reported.version
     if selected in running or (selected is not None and reported.version not in running):
         return selected
     return reported.version
