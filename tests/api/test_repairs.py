@@ -1,7 +1,5 @@
 """What is edited, deleted or wiped is as it was soon after, and what others own is left alone."""
 
-import time
-
 import pytest
 
 from heart_operator.api.names import Label
@@ -103,18 +101,6 @@ def test_a_wiped_status_is_worked_out_again(world: World) -> None:
         assert after["serving"]["digest"] == before["serving"]["digest"]
         assert world.selected() == "1"
         assert len(world.jobs()) == 1
-
-
-def test_nothing_is_written_once_all_is_done(world: World) -> None:
-    with world.start(resync_seconds=1):
-        for number in range(3):
-            world.create(f"heart-{number}")
-        for number in range(3):
-            world.wait_serving("1", f"heart-{number}")
-        world.settle()
-        before = world.writes()
-        time.sleep(8)
-        assert world.writes() == before
 
 
 def same(living: Resource, before: Resource) -> bool:
