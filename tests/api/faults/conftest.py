@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from kubernetes.aio.client import Configuration
 
+from heart_operator.api.names import short_hash
 from tests.support.kube_api import KubeApi
 from tests.support.lifecycle import live, picture
 from tests.support.operator_world import World
+from tests.support.proxy import Proxy
 
 
 @pytest.fixture(scope="session")
@@ -23,3 +25,18 @@ def reference(
             live(world)
             world.settle()
         yield picture(world)
+
+
+@pytest.fixture
+def proxy(kube_api: KubeApi, operator_account: Configuration) -> Iterator[Proxy]:
+    """Between the API server and the operators of `proxied`."""
+    with Proxy(kube_api, operator_account) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def proxied(api_server: Path, kube_api: KubeApi, proxy: Proxy, tmp_path: Path) -> Iterator[World]:
+    """A world whose operators reach the API server through the proxy only."""
+    namespace = f"proxied-{short_hash(str(tmp_path))}"
+    with World(kube_api, proxy.configuration, namespace, tmp_path, api_server.parent / "audit.log") as world:
+        yield world

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from heart_operator.kinds import JOB
-from tests.support.soak import SOAK
 from tests.support.interruptions import Lives
 from tests.support.lifecycle import delete, live, picture
 from tests.support.operator_world import World
+from tests.support.soak import SOAK
 
 pytestmark = pytest.mark.api
 
