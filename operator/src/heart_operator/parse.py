@@ -176,7 +176,7 @@ def pod_problem(pod: Manifest) -> str:
     """Why a pod does not start, in Kubernetes' words; empty while it is only starting."""
     status = pod.get("status") or {}
     for container in [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]:
-        if words := waiting_words(container):
+        if words := waiting_words(container) or dying_words(container):
             return words
     for entry in status.get("conditions") or []:
         if entry["type"] == "PodScheduled" and entry["status"] == "False":
@@ -193,3 +193,13 @@ def waiting_words(container: dict[str, Any]) -> str:
     died = (container.get("lastState") or {}).get("terminated") or {}
     said = died.get("message") or died.get("reason") or waiting.get("message") or ""
     return f"{reason} in {container['name']}: {said.strip()}".rstrip(": ")[:MAX_WORDS]
+
+
+def dying_words(container: dict[str, Any]) -> str:
+    """`OOMKilled in server` while a container that died begins anew."""
+    states = container.get("state") or {}, container.get("lastState") or {}
+    died: dict[str, Any] = next((state["terminated"] for state in states if state.get("terminated")), {})
+    if container.get("ready") or died.get("exitCode", 0) == 0:
+        return ""
+    said: str = died.get("message", "").strip()
+    return f"{died.get('reason', 'Error')} in {container['name']}: {said}".rstrip(": ")[:MAX_WORDS]

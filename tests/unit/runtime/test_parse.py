@@ -170,9 +170,19 @@ def waiting(reason: str, **more: Any) -> dict[str, Any]:
     return {"status": {"containerStatuses": [{"name": "server", "state": {"waiting": {"reason": reason}}, **more}]}}
 
 
+def died(state: str, reason: str, code: int, *, ready: bool = False) -> dict[str, Any]:
+    """A server that ended; with `lastState` it runs again."""
+    ended = {"terminated": {"reason": reason, "exitCode": code}}
+    return {"status": {"containerStatuses": [{"name": "server", "ready": ready, state: ended}]}}
+
+
 @pytest.mark.parametrize(
     ("found", "words"),
     [
+        (died("state", "OOMKilled", 137), "OOMKilled in server"),
+        (died("lastState", "OOMKilled", 137), "OOMKilled in server"),
+        (died("lastState", "OOMKilled", 137, ready=True), ""),
+        (died("state", "Completed", 0), ""),
         (waiting("ContainerCreating"), ""),
         (waiting("PodInitializing"), ""),
         (waiting("ImagePullBackOff"), "ImagePullBackOff in server"),
