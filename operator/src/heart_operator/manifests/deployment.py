@@ -34,7 +34,7 @@ from heart_operator.manifests.common import (
 from heart_operator.plan.values import Manifest
 
 DEFAULT_RESOURCES = Resources(
-    requests=Amounts(cpu="100m", memory="160Mi"),
+    requests=Amounts(cpu="100m", memory="224Mi"),
     limits=Amounts(cpu="1", memory="512Mi"),
 )
 MODEL_VOLUME = {"name": "model", "emptyDir": {"sizeLimit": "2Gi"}}

@@ -10,7 +10,6 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from heart_log.database import open_database, plain
-from heart_log.migrate import migrate
 from heart_log.read import read_outcomes, read_outputs
 from heart_log.tables import feedback, predictions
 from heart_log.values import Key, Outcome, Scored, Source, Stored
@@ -36,6 +35,8 @@ class Store:
         """SQLite is made ready here: a laptop has no migration Job. Raises heart_log.database.BadUrl."""
         store = cls(open_database(url), source)
         if store.engine.dialect.name == "sqlite":
+            from heart_log.migrate import migrate  # noqa: PLC0415  a pod has no use for Alembic, and its memory counts
+
             with store._transaction() as connection:
                 migrate(connection)
         return store
