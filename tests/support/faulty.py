@@ -57,7 +57,7 @@ def answers_nan(above: float) -> Fault:
     return nodes
 
 
-def is_slow(above: float, size: int = 1000) -> Fault:
+def is_slow(above: float, size: int = 2000) -> Fault:
     """A product of two matrices of that size, whose result changes nothing."""
 
     def nodes(model: ModelProto) -> list[NodeProto]:
