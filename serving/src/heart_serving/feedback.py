@@ -58,13 +58,13 @@ class Outcomes:
                 break
         if broken:
             raise Invalid(broken[:MAX_VIOLATIONS])
-        return {Key(item["request_id"], item.get("row", 0)): self._outcome(item["outcome"]) for item in items}
+        return {Key(item["request_id"], int(item.get("row", 0))): self._outcome(item["outcome"]) for item in items}
 
     def _violations(self, item: dict[str, Any], path: tuple[str | int, ...]) -> Iterator[Violation]:
         request_id, row = item.get("request_id"), item.get("row", 0)
         if type(request_id) is not str or not REQUEST_ID.fullmatch(request_id.encode()):
             yield Violation((*path, "request_id"), "string_type", "must be the request_id of a prediction")
-        if type(row) is not int or not 0 <= row < self.max_rows:
+        if type(row) not in (int, float) or not 0 <= row < self.max_rows or row != row // 1:
             yield Violation((*path, "row"), "int_type", "must be the position of a record in its request, from 0")
         if not self._is_possible(item.get("outcome")):
             yield Violation((*path, "outcome"), "enum", self._expected())
@@ -143,7 +143,7 @@ def add_feedback(app: FastAPI, settings: Settings, answers: Answers, predictions
     outcomes = Outcomes(answers, settings.max_rows)
     feedback = Feedback(outcomes, predictions.store, predictions.metrics, settings.max_body)
     outcome = {"enum": [*dict.fromkeys([*answers.classes, *answers.labels])]} if answers.classes else {"type": "number"}
-    body = request_body(outcome)
+    body = request_body(outcome, settings.max_rows)
 
     @app.post("/feedback", tags=["feedback"], status_code=202, openapi_extra=body, responses=RESPONSES)
     async def report_outcomes(request: Request) -> JSONResponse:
@@ -162,13 +162,16 @@ def add_feedback(app: FastAPI, settings: Settings, answers: Answers, predictions
 
 RESPONSES: dict[int | str, dict[str, Any]] = {
     202: {"description": "Stored: how many outcomes were new, corrected an earlier one, or said nothing new."},
+    400: {"description": "Malformed JSON, or a name twice in one object."},
     404: {"description": "This model has no database for outcomes."},
+    413: {"description": "Too many bytes or outcomes."},
+    415: {"description": "Not plain JSON in UTF-8."},
     422: {"description": "Not an outcome of this model: the field, never the value."},
     503: {"description": "The database does not answer; try again after `Retry-After` seconds."},
 }
 
 
-def request_body(outcome: dict[str, Any]) -> dict[str, Any]:
+def request_body(outcome: dict[str, Any], most: int) -> dict[str, Any]:
     """OpenAPI's description of it."""
     one = {
         "type": "object",
@@ -176,7 +179,13 @@ def request_body(outcome: dict[str, Any]) -> dict[str, Any]:
         "additionalProperties": False,
         "properties": {
             "request_id": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
-            "row": {"type": "integer", "minimum": 0, "default": 0, "description": "Position in a list of records."},
+            "row": {
+                "type": "integer",
+                "minimum": 0,
+                "maximum": most - 1,
+                "default": 0,
+                "description": "Position in a list of records.",
+            },
             "outcome": outcome | {"description": "The true class (its value or its name), or the true value."},
         },
     }

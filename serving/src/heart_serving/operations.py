@@ -40,8 +40,8 @@ def predict(package: ServingPackage) -> Json:
         "predictions",
         "predict",
         "Predict for one record or a list of records",
-        "A list's answers come in its order. Outcomes of record i (from 0) of a list are reported later under"
-        " `<request_id>.<i>`.",
+        "A list's answers come in its order. The outcome of record i (from 0) is reported later, to `/feedback`, with"
+        " the answer's `request_id` and `row` i.",
         body(
             {"anyOf": [ref("Record"), RECORDS]},
             {"one": ("One record", example), "many": ("A list", [example])},

@@ -46,7 +46,8 @@ def sent() -> dict[int, int]:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with running(MODEL, tmp_path_factory.mktemp("fuzzed")) as server:
+    folder = tmp_path_factory.mktemp("fuzzed")
+    with running(MODEL, folder, HEARTOPS_DATABASE_URL=f"sqlite:///{folder}/log.db") as server:
         yield server
 
 

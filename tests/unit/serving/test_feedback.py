@@ -199,6 +199,7 @@ async def test_in_bulk_by_position(logged: Logged) -> None:
         ({"request_id": "a", "outcome": 1, "row": -1}, "row"),
         ({"request_id": "a", "outcome": 1, "row": 10**30}, "row"),
         ({"request_id": "a", "outcome": 1, "row": True}, "row"),
+        ({"request_id": "a", "outcome": 1, "row": 0.5}, "row"),
         ({"request_id": "a", "outcome": 1, f"{MARKER} 0": 1}, "extra_forbidden"),
         ([{"request_id": "a", "outcome": 1}, {"request_id": "a", "outcome": MARKER}], "outcome"),
         ([], "body"),
