@@ -60,6 +60,8 @@ class Predict:
     version: str
 
     def read(self, body: bytes) -> Question:
+        if (found := self.contract.read(body)) is not None:
+            return Question(*found)
         document = parse_json(body)
         single = type(document) is dict
         records = [document] if single else self._list(document)

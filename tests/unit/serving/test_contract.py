@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import numpy as np
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from heart_operator.api.contract import Feature
 from heart_serving.contract import Contract
 from heart_serving.errors import Invalid
+from heart_serving.jsonbody import count_keys
 from heart_serving.violations import MAX_VIOLATIONS, explain_record
 from tests.support.tiny_model import HEART, RECORD
 from tests.unit.serving.strategies import any_records, contracts, good_records
@@ -38,7 +40,43 @@ def test_good_records_are_encoded_as_the_contract_says(data: st.DataObject) -> N
 def test_a_record_is_refused_exactly_when_there_is_something_to_explain(data: st.DataObject) -> None:
     contract = data.draw(contracts())
     record = data.draw(any_records(contract))
-    assert Contract.of(contract, 100).encode(record, []) == (not explain_record(contract, record, ()))
+    assert keeps(Contract.of(contract, 100), record) == (not explain_record(contract, record, ()))
+
+
+def keeps(contract: Contract, record: Any) -> bool:
+    try:
+        contract.rows([record])
+    except Invalid as refusal:
+        return not refusal.violations
+    return True
+
+
+@given(st.data())
+def test_json_is_read_as_its_objects_are(data: st.DataObject) -> None:
+    """What is answered straight from the bytes is what the parsed document says; the rest gets a closer look."""
+    contract = Contract.of(data.draw(contracts()), 100)
+    record = data.draw(any_records(contract.features))
+    document = data.draw(st.sampled_from([record, [record], [record, record]]))
+    body = orjson.dumps(document, default=str) if fits_json(document) else b"[]"
+    found = contract.read(body)
+    if found is not None:
+        rows, records, single = found
+        assert single == (document is record)
+        parsed = orjson.loads(body)
+        asked = [parsed] if single else parsed
+        np.testing.assert_array_equal(rows, contract.rows(asked))
+        assert list(records) == asked
+    elif body.count(b":") == count_keys(orjson.loads(body)):
+        asked = document if isinstance(document, list) else [document]
+        assert not asked or not all(keeps(contract, each) for each in asked)
+
+
+def fits_json(document: Any) -> bool:
+    try:
+        orjson.loads(orjson.dumps(document))
+    except (orjson.JSONEncodeError, orjson.JSONDecodeError):
+        return False
+    return True
 
 
 @pytest.mark.parametrize(
