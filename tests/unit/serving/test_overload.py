@@ -16,7 +16,7 @@ import pytest
 from heart_serving import connection as connection_module
 from heart_serving.app import create_app
 from heart_serving.model import load_model
-from heart_serving.overload import LEAST, WAIT_SECONDS, Worker, inline_bytes
+from heart_serving.overload import LEAST, PARSE_SECONDS, WAIT_SECONDS, Worker, inline_bytes
 from heart_serving.server import build_server
 from heart_serving.settings import Settings
 from tests.support.serving import Running, free_port, in_process, running
@@ -29,8 +29,8 @@ JSON = {"Content-Type": "application/json"}
 
 def test_what_is_small_enough_follows_from_what_the_model_costs() -> None:
     """Seconds for one row, for each further one, bytes of a record → bytes of a body."""
-    assert inline_bytes(10e-6, 0.0, 200) == pytest.approx(49_500, abs=400)
-    assert inline_bytes(10e-6, 100e-6, 200) < 2000
+    assert inline_bytes(10e-6, 0.0, 200) == pytest.approx(0.99e-3 / PARSE_SECONDS * 200, rel=0.01)
+    assert inline_bytes(10e-6, 100e-6, 200) < 2500
     assert inline_bytes(2e-3, 0.0, 200) == 0
     assert inline_bytes(0.999e-3, 1e-3, 200) == 0
 
