@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from tests.e2e.canaries import (
     CONNECTION_AGE,
@@ -32,11 +33,13 @@ from tests.e2e.canaries import (
 from tests.e2e.kit import RELEASE, SYSTEM, TRAINING, Object, declare, eventually, kubectl
 from tests.e2e.traffic import Traffic, traffic
 from tests.support.faulty import Fault, answers_nan, fails, is_constant, is_hungry, is_shifted, is_slow
+from tests.support.soak import SOAK
 
 pytestmark = pytest.mark.timeout(1200)
 
 STEPS = [{"setWeight": 50}, {"pause": {"duration": "5m"}}]
 LOOKS = {"maxLatencyP95": "50ms"}
+LONG = ("NaN answers", "OOM at start", "OOM under traffic", "constant")
 ALL, MUCH = -1.0, 700
 """Ages above which is everybody; MiB that do not fit in a serving pod."""
 SPOIL = """
@@ -156,14 +159,20 @@ def outcomes(
             ("slow", lines[0], partial(seen.by_hand, is_slow(ONE_IN_SEVEN))),
             ("constant", lines[1], unseen.constant),
             ("shifted", lines[0], partial(seen.by_hand, is_shifted())),
-            ("schema", lines[1], partial(unseen.other_schema, "6")),
+            ("schema", lines[1], partial(unseen.other_schema, "6" if SOAK else "3")),
         ]
-        yield {name: line.submit(step) for name, line, step in work}
+        yield {name: line.submit(step) for name, line, step in work if SOAK or name not in LONG}
+
+
+def kinds(*cases: tuple[str, str, str]) -> list[ParameterSet]:
+    """The long ones wait for `make test-soak`."""
+    long = pytest.mark.skipif(not SOAK, reason="in make test-soak")
+    return [pytest.param(*case, id=case[0], marks=[long] if case[0] in LONG else []) for case in cases]
 
 
 @pytest.mark.parametrize(
     ("kind", "reason", "words"),
-    [
+    kinds(
         ("5% errors", "CanaryAnalysisFailed", "errors"),
         ("50% errors", "CanaryAnalysisFailed", "errors"),
         ("NaN answers", "CanaryAnalysisFailed", "errors"),
@@ -171,7 +180,7 @@ def outcomes(
         ("shifted", "CanaryAnalysisFailed", "prediction shift"),
         ("OOM under traffic", "Crashing", "its pods ended"),
         ("schema", "CanaryAnalysisFailed", "refused with 422"),
-    ],
+    ),
 )
 def test_what_is_bad_on_traffic_goes_back(
     outcomes: dict[str, Future[Outcome]], kind: str, reason: str, words: str
@@ -189,11 +198,11 @@ def test_what_is_bad_on_traffic_goes_back(
 
 @pytest.mark.parametrize(
     ("kind", "reason", "words"),
-    [
+    kinds(
         ("wrong digest", "NeverReady", "digest"),
         ("OOM at start", "NeverReady", "OOMKilled"),
         ("constant", "NotServable", "same answer"),
-    ],
+    ),
 )
 def test_what_never_gets_ready_is_never_asked(
     outcomes: dict[str, Future[Outcome]], kind: str, reason: str, words: str

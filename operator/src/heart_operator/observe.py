@@ -41,6 +41,7 @@ from heart_operator.plan.values import (
     VersionDeployment,
 )
 from heart_operator.registry import EvaluationRef, RegistryReader
+from heart_operator.retraining.requests import find_requests
 
 KINDS_MAX_AGE = 60.0
 
@@ -129,6 +130,7 @@ class Observer:
             children=children,
             registry=Registry(),
             kinds=kinds,
+            requested=await find_requests(self._cluster, model.namespace, model.name),
         )
         registry, sample = await asyncio.gather(self._registry_view(observed), self._look(observed, datetime.now(UTC)))
         return replace(observed, registry=registry, sample=sample)
