@@ -374,6 +374,8 @@ def test_an_alias_moves_what_serves() -> None:
     bring_up(world)
     assert world.selected == "2"
     assert world.aliases["champion"] == "2"
+    past = [(entry.version, entry.reason) for entry in world.model.status.history]
+    assert past == [("1", "Promoted"), ("2", "Promoted"), ("1", "RolledBack"), ("2", "Promoted")]
     del world.aliases["champion"]
     bring_up(world)
     assert world.selected == "2"

@@ -12,7 +12,7 @@ from heart_operator.plan.rollout import Rollout
 from heart_operator.plan.selection import Selection
 from heart_operator.plan.training import TrainingPlan
 from heart_operator.plan.values import Observed, VersionDeployment
-from heart_operator.plan.versions import Version, deployment_of
+from heart_operator.plan.versions import Version, deployment_of, order
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,15 @@ class Decision:
         if wanted is None or (stable and stable.version == wanted.version):
             return None
         return find_rejection(self.rollout.rejected, wanted, gates_hash(self.observed.model.spec.gates))
+
+    @property
+    def is_rollback(self) -> bool:
+        """What serves goes back: it was refused, or to an older version. Forth to a newer warm one is none."""
+        before, stable = self.observed.model.status.serving, self.rollout.stable
+        if self.rollout.step != "Return" or before is None or stable is None:
+            return False
+        refused = any(entry.version == before.version for entry in self.rollout.rejected)
+        return refused or order(stable.version) < order(before.version)
 
     @property
     def unmeasured(self) -> Version | None:

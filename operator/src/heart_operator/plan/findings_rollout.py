@@ -86,7 +86,7 @@ def find_rollout_succeeded(decision: Decision) -> Finding:
 def serves_again(decision: Decision, stable: Version) -> bool:
     """It came back, now or before: to call it promoted once more would tell of a rollout that never was."""
     if decision.rollout.step in ("Return", "Promote"):
-        return decision.rollout.step == "Return"
+        return decision.is_rollback
     last = decision.observed.model.status.history[-1:]
     return any((entry.version, entry.reason) == (stable.version, Reason.ROLLED_BACK) for entry in last)
 

@@ -63,7 +63,8 @@ def why_it_serves(decision: Decision) -> dict[str, str]:
     if rollout.step == "Return":
         refused = next((entry for entry in rollout.rejected if before and entry.version == before.version), None)
         why = f"version {before.version}: {refused.message}" if before and refused else "spec.version names it"
-        return {"reason": Reason.ROLLED_BACK, "why": why} | decider(rollout.command, ("rollback",), before)
+        reason = Reason.ROLLED_BACK if decision.is_rollback else Reason.PROMOTED
+        return {"reason": reason, "why": why} | decider(rollout.command, ("rollback",), before)
     return {"reason": Reason.PROMOTED} | decider(rollout.command, ("promote", "promote-full"), rollout.stable)
 
 
