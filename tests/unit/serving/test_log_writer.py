@@ -199,6 +199,20 @@ def test_large_requests_are_written_in_parts(log: Callable[..., Log]) -> None:
     assert kept.written() == [("large", index) for index in range(2345)]
 
 
+@pytest.mark.parametrize("load", [0.0, 0.5, 1.0])
+def test_the_writer_leaves_the_core_to_the_predictions(monkeypatch: pytest.MonkeyPatch, load: float) -> None:
+    """Batches of 5 ms, one after the other, on a server whose requests use this share of a core."""
+    clocks = [0.0, 0.0, 0.0]
+    monkeypatch.setattr(writer_module.Rest, "_clocks", staticmethod(lambda: tuple(clocks)))
+    rest = writer_module.Rest()
+    while clocks[0] < 60:
+        pause = 0.005 + rest.owed()
+        clocks[0], clocks[1], clocks[2] = clocks[0] + pause, clocks[1] + 0.005 + load * pause, clocks[2] + 0.005
+    share = clocks[2] / clocks[0]
+    allowed = writer_module.SHARE * (load + share) + writer_module.ALWAYS
+    assert 0.8 * allowed < share < 1.1 * allowed
+
+
 def test_closing_writes_what_waits(log: Callable[..., Log]) -> None:
     kept = log()
     kept.sink.trouble = Unavailable("down")

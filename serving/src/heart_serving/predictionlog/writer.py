@@ -5,6 +5,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import islice
 
 from heart_serving.answers import Answers
@@ -17,9 +18,9 @@ IDLE_SECONDS = 0.5
 """How long rows gather while there is little to write."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
 """Seconds between attempts at a sink that is unavailable."""
-BUSY, CPU_SHARE = 0.8, 0.06
-"""When the process uses more than so much of a core, the writer takes no more than its share of it: rows that this is
-too little for are dropped and counted. A server that is not saturated writes everything."""
+SHARE, ALWAYS = 0.06, 0.02
+"""What the writer may use: a share of the process's time on the processor, and so much of a core in any case. That is
+for thousands of rows per second; rows that it is too little for are dropped and counted."""
 LONGEST_REST = 1.0
 LAST_PAUSE = 0.2
 """Seconds between attempts when the process is about to end."""
@@ -53,6 +54,8 @@ class Writer:
             logger.warning("prediction log: %d rows could not be written before the end", left)
 
     def _run(self) -> None:
+        with suppress(Exception):  # the first attempt says why
+            self._sink()  # loads its libraries, which is not the rows' to pay for
         rest = Rest()
         while True:
             # Together: a transaction costs more than a hundred rows.
@@ -108,19 +111,20 @@ class Writer:
 
 
 class Rest:
-    """Keeps a thread to its share of a core while the process is busy."""
+    """Keeps a thread within what it may use of the processor."""
 
     def __init__(self) -> None:
         self._seen = self._clocks()
+        self._debt = 0.0
 
     def owed(self) -> float:
-        """Seconds to wait, so that since the last call no more than the share was used."""
+        """Seconds to wait until what was used since the first call is allowed."""
         now = self._clocks()
         elapsed, process, own = (after - before for after, before in zip(now, self._seen, strict=True))
         self._seen = now
-        if process < BUSY * elapsed:
-            return 0.0
-        return min(max(own / CPU_SHARE - elapsed, 0.0), LONGEST_REST)
+        allowed = SHARE * process + ALWAYS * elapsed
+        self._debt = max(self._debt + own - allowed, 0.0)
+        return min(self._debt * elapsed / allowed, LONGEST_REST) if allowed else 0.0
 
     @staticmethod
     def _clocks() -> tuple[float, float, float]:
