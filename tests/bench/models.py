@@ -38,7 +38,7 @@ class BenchModel:
     """The same, encoded: what the pipeline takes."""
 
 
-SLOW_WIDTH, SLOW_LAYERS = 1000, 16
+SLOW_WIDTH, SLOW_LAYERS = 1000, 100
 
 
 def slow_model(folder: Path) -> BenchModel:

@@ -6,6 +6,7 @@ itself. A small prediction needs none of it: it is complete in one read, and ans
 
 import asyncio
 import random
+import time
 from collections.abc import Callable, Collection
 from http import HTTPStatus
 from typing import Any
@@ -14,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from heart_serving.dialects import Reply
+from heart_serving.overload import TURN_SECONDS
 from heart_serving.responses import Fields, render
 
 BODY_SECONDS = 10.0
@@ -29,8 +31,6 @@ bounds how long a turn of the event loop lasts; probes are answered on every con
 
 PAUSE_SECONDS = 0.03
 """Short enough that what it says next is still refused within 50 ms, if it must be."""
-CLOSE = (b"connection", b"close")
-
 AnswerAtOnce = Callable[[bytes, Fields, bytes, Callable[[Reply, str], None], bool], bool]
 """Edge.answer_at_once"""
 
@@ -45,6 +45,18 @@ class State(ServerState):
         self.quick: Collection[bytes] = ()
         """URLs to which a POST may be answered at once."""
         self.answer_at_once: AnswerAtOnce = lambda *_: False
+        self._turn_began: float | None = None
+
+    def turn_seconds(self, loop: asyncio.AbstractEventLoop) -> float:
+        """For how long what has arrived at one time is being answered."""
+        now = time.monotonic()
+        if self._turn_began is None:
+            self._turn_began = now
+            loop.call_soon(self._end_turn)  # the event loop reads everything that has arrived before it calls this
+        return now - self._turn_began
+
+    def _end_turn(self) -> None:
+        self._turn_began = None
 
 
 class OneWrite:
@@ -93,7 +105,6 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.transport = OneWrite(transport)
-        self._surplus = len(self.connections) > MAX_CONNECTIONS
         age = self.server_state.connection_seconds * random.uniform(1 - JITTER, 1 + JITTER)
         now = self.loop.time()
         self._last_words_from = now + age * (1 - LAST_WORDS)
@@ -123,7 +134,7 @@ class Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         if self._whole is not None:
             body = b"".join(self._whole)
-            if self.server_state.answer_at_once(self.url, self.headers, body, self._write, self._surplus):
+            if self.server_state.answer_at_once(self.url, self.headers, body, self._write, self._has_long_turn()):
                 self._whole = None
                 return
             self._hand_over()
@@ -141,6 +152,9 @@ class Connection(HttpToolsProtocol):
             and not self.expect_100_continue
             and not self.flow.write_paused
         )
+
+    def _has_long_turn(self) -> bool:
+        return self.server_state.turn_seconds(self.loop) > TURN_SECONDS
 
     def _hand_over(self) -> None:
         """To uvicorn and ASGI: what has been held back was not all, or too much."""
@@ -160,11 +174,8 @@ class Connection(HttpToolsProtocol):
 
     def _write(self, reply: Reply, request_id: str) -> None:
         self.server_state.total_requests += 1
-        common = self.server_state.default_headers
-        self.transport.write_all(render(reply, request_id, [*common, CLOSE] if self._surplus else common))
-        if self._surplus:
-            self.transport.close()
-        elif reply.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        self.transport.write_all(render(reply, request_id, self.server_state.default_headers))
+        if reply.status == HTTPStatus.SERVICE_UNAVAILABLE:
             self._pause()
 
     def _pause(self) -> None:

@@ -116,7 +116,7 @@ class Edge:
         """Answers a POST that has arrived whole, without the detour over ASGI; False: it is not small enough for that.
 
         `url`: one of `quick`, as the client wrote it. `write` is given the reply and the request's id.
-        `surplus`: it is to be refused, for there are too many connections.
+        `surplus`: too much has arrived at one time, this is to be refused.
         """
         small = len(body) <= self._inline_bytes
         if not (small or surplus or self._worker.full):

@@ -1,7 +1,7 @@
 """How much is taken on: what is answered on the event loop, and how much may wait for the worker thread.
 
-Small requests never wait in the process: they are answered as they are read, and connections, of which there is a
-bounded number, have one each. Everything longer goes to the thread, where as much may wait as is done in half a second.
+Small requests never wait in the process: they are answered as they are read, as many in a row as take 40 ms, which are
+some hundreds. Everything longer goes to the thread, where as much may wait as is done in half a second.
 """
 
 import asyncio
@@ -17,6 +17,8 @@ INLINE_SECONDS = 0.001
 """What may be done on the event loop in one go."""
 PARSE_SECONDS = 2.5e-6
 """Parsing, checking and writing of one record (bench: 100 records)."""
+TURN_SECONDS = 0.04
+"""How long the event loop may answer what has arrived at one time; the rest of it is refused."""
 WAIT_SECONDS = 0.5
 """How long the last in the queue waits, about: an answer that comes later is often no longer waited for."""
 LEAST = 4
