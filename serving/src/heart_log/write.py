@@ -65,16 +65,17 @@ def _rows(connection: Connection, table: Table, names: Sequence[str]) -> Select[
     """The objects of the parameter `batch` as rows of the table's columns of these names."""
     if connection.dialect.name == "sqlite":
         value = func.json_each(bindparam("batch")).table_valued("value").c.value
-        fields: list[ColumnElement[Any]] = [value.op("->" if name in DOCUMENTS else "->>")(name) for name in names]
-        # SQLAlchemy's own form of a time, so that texts compare like times.
-        fields = [
-            func.replace(field, "T", " ") if name == "time" else field
-            for name, field in zip(names, fields, strict=True)
-        ]
+        fields = [_sqlite_field(value, name) for name in names]
         return select(*fields).where(true())  # without a WHERE SQLite takes ON CONFLICT for a join's ON
     typed = [column(name, table.c[name].type) for name in names]
     batch = func.jsonb_to_recordset(cast(bindparam("batch"), postgresql.JSONB))
     return select(*batch.table_valued(*typed).render_derived(with_types=True).c)
+
+
+def _sqlite_field(value: ColumnElement[Any], name: str) -> ColumnElement[Any]:
+    if name == "time":  # in SQLAlchemy's own form, so that texts compare like times
+        return func.replace(value.op("->>")(name), "T", " ")
+    return value.op("->" if name in DOCUMENTS else "->>")(name)
 
 
 def delete_older(connection: Connection, table: Table, model: str, before: datetime, limit: int) -> int:
