@@ -28,8 +28,8 @@ class Effort:
     """How long each figure is measured, in seconds."""
 
     warm_up: float = 1.0
-    full: float = 5.0
-    half: float = 5.0
+    full: float = 4.0
+    half: float = 4.0
 
 
 QUICK = Effort(0.3, 1.0, 1.0)

@@ -22,7 +22,7 @@ def draw(found: Findings, file: Path) -> None:
         for line, (model, (title, _, _)) in zip(axes, MODELS.items(), strict=True):
             for axis, records in zip(line, sizes, strict=True):
                 panel(axis, found, model, records)
-                axis.set_title(f"{title}, {records} record{'s' * (records > 1)} per request", loc="left")
+                axis.set_title(f"{title}, {records} record{'s' * (records > 1)}", loc="left")
         figure.supxlabel("requests per second (logarithmic)")
         figure.savefig(file, metadata={"Date": None})
         plt.close(figure)
