@@ -62,7 +62,7 @@ class Queue:
         self._redacted = frozenset(spec.redact)
         self._dropped = dropped
         self._max_rows = max_rows
-        self._entries: deque[Entry] = deque()
+        self._entries: deque[tuple[float, str, Records, Matrix, bool]] = deque()
         self._offered = self._done = 0
 
     @property
@@ -81,13 +81,14 @@ class Queue:
         if self._redacted:
             records = [{k: v for k, v in record.items() if k not in self._redacted} for record in records]
         self._offered += count
-        self._entries.append(Entry(time.time(), request_id, records, outputs, shadow))
+        # A bare tuple: naming its parts costs more than all the rest, and is the writer's to do.
+        self._entries.append((time.time(), request_id, records, outputs, shadow))
 
     def take(self, rows: int) -> list[Entry]:
         """The oldest requests, as many as make up the rows (at least one, if there is any)."""
         taken: list[Entry] = []
         while self._entries and rows > 0:
-            taken.append(self._entries.popleft())
+            taken.append(Entry._make(self._entries.popleft()))
             rows -= len(taken[-1].records)
         return taken
 

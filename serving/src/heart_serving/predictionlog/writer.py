@@ -18,7 +18,7 @@ IDLE_SECONDS = 0.5
 """How long rows gather while there is little to write."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
 """Seconds between attempts at a sink that is unavailable."""
-SHARE, ALWAYS = 0.03, 0.02
+SHARE, ALWAYS = 0.02, 0.02
 """What the writer may use: a share of the process's time on the processor, and so much of a core in any case. That is
 for thousands of rows per second; rows that it is too little for are dropped and counted."""
 LONGEST_REST = 1.0
