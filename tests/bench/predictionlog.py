@@ -1,7 +1,7 @@
 """What the prediction log costs a saturated server: `python -m tests.bench.predictionlog`.
 
-The application is called in process, as fast as it answers, with the log off and on. On a small machine a load generator
-and a database are slower than the server, which then is never saturated. Spinning stands in for uvicorn's part of it.
+The application is called in process, as fast as it answers, with the log off and on. On a small machine a load
+generator and a database are slower than the server, which then is never saturated. Spinning stands in for uvicorn.
 Throughput is counted per second of processor time of the whole process, so that other processes do not change it. The
 database keeps to the other cores.
 """
