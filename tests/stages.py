@@ -100,11 +100,11 @@ def kubeconfig() -> str:
 
 STAGES = {
     "lint": Stage(lint, warm=2, cold=2),
-    "unit": Stage(unit, warm=4, cold=4),
-    "tools": Stage(tools, warm=0.5, cold=20),
-    "api": Stage(api, warm=3, cold=3),
-    "images": Stage(images, warm=0.5, cold=12),
-    "e2e": Stage(e2e, warm=10, cold=12),
+    "unit": Stage(unit, warm=8, cold=8),
+    "tools": Stage(tools, warm=0.5, cold=15),
+    "api": Stage(api, warm=9, cold=9),
+    "images": Stage(images, warm=0.5, cold=8),
+    "e2e": Stage(e2e, warm=18, cold=18),
 }
 
 
