@@ -23,7 +23,7 @@ OPERATOR = f"system:serviceaccount:{SYSTEM}:{RELEASE}"
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn", "audit")}
 CHILD_KINDS = (
     "jobs,deployments,replicasets,pods,services,serviceaccounts,horizontalpodautoscalers,poddisruptionbudgets,"
-    "networkpolicies,ingresses"
+    "networkpolicies,ingresses,configmaps"
 )
 PROMETHEUS = "api/v1/namespaces/monitoring/services/prometheus-operated:9090/proxy/api/v1"
 """Below the API server's address."""

@@ -35,7 +35,7 @@ from tests.e2e.traffic import Traffic, traffic
 from tests.support.faulty import Fault, answers_nan, fails, is_constant, is_hungry, is_shifted, is_slow
 from tests.support.soak import SOAK
 
-pytestmark = pytest.mark.timeout(1200)
+pytestmark = [pytest.mark.timeout(1200), pytest.mark.skipif(not SOAK, reason="in make test-soak")]
 
 STEPS = [{"setWeight": 50}, {"pause": {"duration": "5m"}}]
 LOOKS = {"maxLatencyP95": "50ms"}

@@ -160,6 +160,7 @@ def test_every_child_is_there(heart: Model) -> None:
     kinds = {child["kind"] for child in heart.children()}
     assert {"Job", "Deployment", "Pod", *(kind for _, kind in APPLIED_KINDS)} - kinds <= {
         "Ingress",
+        "HTTPRoute",
         "ServiceMonitor",
         "PrometheusRule",
     }

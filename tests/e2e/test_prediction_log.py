@@ -101,7 +101,7 @@ def test_a_minute_without_the_database_costs_neither_predictions_nor_rows(flower
         for number in range(100):
             flowers.predict(f"outage-{number}")
         eventually(lambda: flowers.metric("prediction_log_write_errors_total"), 60, "the outage to be noticed")
-        refused = httpx.post(f"{flowers.address}/feedback", json={"request_id": "a", "outcome": 0}, timeout=60)
+        refused = httpx.post(f"{flowers.address}/feedback", json={"request_id": "a", "outcome": "setosa"}, timeout=60)
         assert refused.status_code == 503
     finally:
         kubectl("scale", DATABASE, "-n", SYSTEM, "--replicas=1")
