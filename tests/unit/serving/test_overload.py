@@ -136,9 +136,14 @@ async def test_what_has_arrived_at_one_time_is_answered_for_so_long_and_the_rest
     thread.start()
     try:
         await until(lambda: server.started)
-        codes = Counter(await asyncio.gather(*(ask_in_one_write(port) for _ in range(20))))
+        streams = [await connected(port) for _ in range(20)]
+        for _, writer in streams:
+            writer.write(prediction())  # all of them while the model is busy with the first
+        codes = Counter([await status(reader) for reader, _ in streams])
         assert codes.keys() == {b"200", b"503"}
-        assert await ask_in_one_write(port) == b"200"
+        reader, writer = await connected(port)
+        writer.write(prediction())
+        assert await status(reader) == b"200"
         async with httpx.AsyncClient(timeout=60) as client:
             metrics = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
         assert re.search(rf'http_requests_total\{{code="503".*\}} {codes[b"503"]}\.0', metrics)
@@ -147,14 +152,28 @@ async def test_what_has_arrived_at_one_time_is_answered_for_so_long_and_the_rest
         await asyncio.to_thread(thread.join)
 
 
-async def ask_in_one_write(port: int) -> bytes:
-    """Status code of a prediction; a refusal says when to come back."""
+Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+async def connected(port: int) -> Stream:
+    """A connection that the server has accepted: it accepts one in a turn of its event loop."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /v2/health/live HTTP/1.1\r\nHost: heart\r\n\r\n")
+    assert await status(reader) == b"200"
+    return reader, writer
+
+
+def prediction() -> bytes:
     body = json.dumps(RECORD).encode()
     head = f"POST /predict HTTP/1.1\r\nHost: heart\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(head.encode() + b"\r\n\r\n" + body)
-    reply = await reader.readuntil(b"}")
-    writer.close()
-    code = reply.split(b" ")[1]
-    assert (b"retry-after: 1\r\n" in reply) == (code == b"503")
+    return head.encode() + b"\r\n\r\n" + body
+
+
+async def status(reader: asyncio.StreamReader) -> bytes:
+    """Status code of the next response; a refusal says when to come back."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = re.search(rb"(?i)content-length: (\d+)", head)
+    await reader.readexactly(int(length[1]) if length else 0)
+    code = head.split(b" ")[1]
+    assert (b"retry-after: 1\r\n" in head) == (code == b"503")
     return code
