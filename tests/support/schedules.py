@@ -14,7 +14,7 @@ from heart_operator.plan.requests import open_requests
 from heart_operator.plan.schedule import plan_retrain_schedule
 from heart_operator.plan.schedulevalues import CheckJob, ScheduleObserved, SchedulePlan
 from heart_operator.plan.times import read, written
-from heart_operator.plan.values import Manifest, ObjectKey, Observed
+from heart_operator.plan.values import Manifest, ObjectKey, Observed, ObservedJob
 from tests.support.world import START, World
 
 
@@ -148,10 +148,10 @@ class ScheduledWorld(World):
 
     def _create_check(self, manifest: Manifest) -> None:
         meta = copy.deepcopy(manifest["metadata"])
-        if meta["name"] not in self.checks:
-            tick = read(meta["annotations"][Annotation.TICK])
-            self.checks[meta["name"]] = CheckJob(meta["name"], f"uid-{meta['name']}", tick, "Running")
-            self.checks_created.append(meta["name"])
+        name, tick = meta["name"], meta["annotations"][Annotation.TICK]
+        if name not in self.checks:
+            self.checks[name] = ObservedJob(name, f"uid-{name}", tick, self.now, "Running")
+            self.checks_created.append(name)
 
     def _delete_check(self, key: ObjectKey) -> None:
         del self.checks[key.name]

@@ -34,6 +34,7 @@ from heart_operator.plan.values import (
     Manifest,
     ObjectKey,
     Observed,
+    ObservedJob,
     Plan,
     RegisteredVersion,
     Registry,
@@ -396,7 +397,7 @@ class World:
         if manifest["kind"] == "Job":
             if name not in self.jobs:
                 trigger = annotations[Annotation.TRIGGER]
-                self.jobs[name] = TrainingJob(name, f"uid-{name}", trigger, self.now, "Running")
+                self.jobs[name] = ObservedJob(name, f"uid-{name}", trigger, self.now, "Running")
                 self.jobs_created[trigger] += 1
                 self.open_runs.add(trigger)
         elif name not in self.deployments:

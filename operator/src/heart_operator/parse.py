@@ -2,17 +2,19 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 from pydantic import ValidationError
 
+from heart_operator.api.drift import CheckOutcome
 from heart_operator.api.handover import TrainingFailure, TrainingOutcome, TrainingResult
 from heart_operator.api.heartmodel import HeartModel, HeartModelStatus, TrainingStatus
 from heart_operator.api.names import Annotation, Label
-from heart_operator.plan.values import Manifest, TrainingJob, VersionDeployment
+from heart_operator.plan.values import Manifest, ObservedJob, TrainingJob, VersionDeployment
 
 MAX_WORDS = 300
 """Characters of Kubernetes' own words that are passed on."""
+Outcome = TypeVar("Outcome", TrainingOutcome, CheckOutcome)
 
 
 class InvalidSpec(Exception):
@@ -67,26 +69,46 @@ def condition(item: Manifest, *types: str) -> dict[str, Any] | None:
     return next((entry for entry in conditions if entry["type"] in types and entry["status"] == "True"), None)
 
 
+def job_end(job: Manifest) -> dict[str, Any] | None:
+    """The condition that says how a Job ended; None: it runs."""
+    return condition(job, "Complete", "Failed")
+
+
 def is_finished(job: Manifest) -> bool:
-    return condition(job, "Complete", "Failed") is not None
+    return job_end(job) is not None
+
+
+def job_phase(job: Manifest) -> Literal["Running", "Succeeded", "Failed"]:
+    end = job_end(job)
+    return "Running" if end is None else "Succeeded" if end["type"] == "Complete" else "Failed"
+
+
+def end_time(job: Manifest) -> datetime | None:
+    end = job_end(job)
+    return moment(end["lastTransitionTime"]) if end else None
 
 
 def parse_job(job: Manifest, pods: Iterable[Manifest] = (), known: TrainingStatus | None = None) -> TrainingJob:
     """A Job with what its pods left. `known` is the recorded training, which outlives pods."""
     meta = job["metadata"]
-    end = condition(job, "Complete", "Failed")
-    outcome, words = last_words(pods)
-    return TrainingJob(
+    outcome, words = last_words(pods, TrainingOutcome)
+    return ObservedJob(
         name=meta["name"],
         uid=meta["uid"],
         trigger=(meta.get("annotations") or {}).get(Annotation.TRIGGER, ""),
         created=moment(meta["creationTimestamp"]),
-        phase="Running" if end is None else "Succeeded" if end["type"] == "Complete" else "Failed",
-        finished=moment(end["lastTransitionTime"]) if end else None,
+        phase=job_phase(job),
+        finished=end_time(job),
         result=outcome.result or recorded_result(meta["name"], known),
         failure=outcome.failure,
-        why="" if end is None or end["type"] == "Complete" else words or end_in_words(end),
+        why=why_failed(job, words),
     )
+
+
+def why_failed(job: Manifest, words: str) -> str:
+    """What Kubernetes says of a Job that failed: `words` of its pods, else of the Job itself."""
+    end = job_end(job)
+    return "" if end is None or end["type"] == "Complete" else words or end_in_words(end)
 
 
 def end_in_words(end: dict[str, Any]) -> str:
@@ -104,14 +126,14 @@ def recorded_result(job: str, known: TrainingStatus | None) -> TrainingResult | 
     return TrainingResult(version=version, run_id=run_id, artifact_sha256=artifact, evaluation_sha256=evaluation)
 
 
-def last_words(pods: Iterable[Manifest]) -> tuple[TrainingOutcome, str]:
+def last_words(pods: Iterable[Manifest], kind: type[Outcome]) -> tuple[Outcome, str]:
     """Termination message of the newest pod that left one, and the reason of the newest pod that ended badly."""
     newest = sorted(pods, key=lambda pod: pod["metadata"]["creationTimestamp"], reverse=True)
     ends = [end for pod in newest for end in container_ends(pod)]
-    outcomes = [outcome for end in ends if (outcome := parse_outcome(end.get("message", "")))]
+    outcomes = [outcome for end in ends if (outcome := parse_outcome(end.get("message", ""), kind))]
     words = next((end["reason"] for end in ends if end.get("reason") not in (None, "Completed", "Error")), "")
     pod_words = next((reason for pod in newest if (reason := (pod.get("status") or {}).get("reason"))), "")
-    return outcomes[0] if outcomes else TrainingOutcome(), words or pod_words
+    return outcomes[0] if outcomes else kind(), words or pod_words
 
 
 def container_ends(pod: Manifest) -> list[dict[str, Any]]:
@@ -119,10 +141,10 @@ def container_ends(pod: Manifest) -> list[dict[str, Any]]:
     return [end for status in statuses if (end := (status.get("state") or {}).get("terminated"))]
 
 
-def parse_outcome(message: str) -> TrainingOutcome | None:
+def parse_outcome(message: str, kind: type[Outcome]) -> Outcome | None:
     """None for anything that is not an outcome: a container may die before it writes one."""
     try:
-        outcome = TrainingOutcome.model_validate_json(message)
+        outcome = kind.model_validate_json(message)
     except ValidationError:
         return None
     return outcome if outcome.result or outcome.failure else None

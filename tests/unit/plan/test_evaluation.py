@@ -12,7 +12,15 @@ from heart_operator.api.names import Label, evaluated_version
 from heart_operator.plan.evaluation import EvaluationPlan, plan_evaluation
 from heart_operator.plan.measured import is_current, is_remembered, without_outdated
 from heart_operator.plan.rejections import tag_of, with_rejection
-from heart_operator.plan.values import ObjectKey, Observed, RegisteredVersion, Registry, TrainingJob, VersionDeployment
+from heart_operator.plan.values import (
+    ObjectKey,
+    Observed,
+    ObservedJob,
+    RegisteredVersion,
+    Registry,
+    TrainingJob,
+    VersionDeployment,
+)
 from heart_operator.plan.versions import Version, of_training
 from tests.support.world import MONITORING, PROFILE, START, heart_model, sha
 
@@ -60,7 +68,7 @@ class Scene:
         for manifest in plan.create:
             name, trigger = manifest["metadata"]["name"], manifest["metadata"]["annotations"]["heartops.dev/trigger"]
             assert name not in self.jobs
-            self.jobs[name] = TrainingJob(name, f"uid-{name}", trigger, self.now, "Running")
+            self.jobs[name] = ObservedJob(name, f"uid-{name}", trigger, self.now, "Running")
             (variable,) = [
                 entry["value"]
                 for entry in manifest["spec"]["template"]["spec"]["containers"][0]["env"]

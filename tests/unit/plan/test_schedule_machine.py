@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from heart_operator.plan.requests import OPEN, requests_of
+from heart_operator.plan.schedulevalues import tick_of
 from tests.support.schedules import ScheduledWorld, drift_found, scheduled_world
 from tests.support.world import START, Crash
 
@@ -67,7 +68,7 @@ class Scheduling(RuleBasedStateMachine):
     def look_ends(self, verdict: str) -> None:
         job = self.world.running_check()
         assert job
-        self.world.finish_check(drift_found(job.tick, self.world.selected or "", verdict))
+        self.world.finish_check(drift_found(tick_of(job), self.world.selected or "", verdict))
 
     # --- people --------------------------------------------------------------------------------
 

@@ -8,14 +8,25 @@ from heart_operator.api.heartmodel import (
     ServingStatus,
     TrainingStatus,
 )
+from heart_operator.api.names import evaluation_trigger
 from heart_operator.metrics import Metrics, ended_rollouts, ended_trainings, tracks
 
 NOW = "2026-01-02T03:04:05Z"
 EMPTY = HeartModelStatus()
 
 
-def training(phase: str, trigger: str = "abc", job: str = "j1") -> HeartModelStatus:
-    return HeartModelStatus(training=TrainingStatus.model_validate({"job": job, "trigger": trigger, "phase": phase}))
+def job(phase: str, trigger: str = "abc", name: str = "j1") -> TrainingStatus:
+    return TrainingStatus.model_validate({"job": name, "trigger": trigger, "phase": phase})
+
+
+def training(phase: str, trigger: str = "abc", name: str = "j1") -> HeartModelStatus:
+    return HeartModelStatus(training=job(phase, trigger, name))
+
+
+def evaluation(phase: str, version: str = "8") -> HeartModelStatus:
+    """Beside a training that ended long ago."""
+    found = job(phase, evaluation_trigger(version, "m"), f"evaluate-{version}")
+    return HeartModelStatus(training=job("Succeeded"), evaluation=found)
 
 
 def serving(version: str) -> ServingStatus:
@@ -26,11 +37,27 @@ def test_a_training_counts_when_it_ends() -> None:
     assert ended_trainings(EMPTY, training("Running")) == []
     assert ended_trainings(training("Running"), training("Succeeded")) == [("spec", "succeeded")]
     assert ended_trainings(training("Running"), training("Failed", "abc-def")) == [("retrain", "failed")]
+    assert ended_trainings(training("Running"), training("Failed", "abc-s20260102T030000Z")) == [("schedule", "failed")]
+
+
+def test_the_measurement_of_a_version_registered_by_hand_counts_when_it_ends() -> None:
+    assert ended_trainings(training("Succeeded"), evaluation("Running")) == []
+    assert ended_trainings(evaluation("Running"), evaluation("Succeeded")) == [("evaluation", "succeeded")]
+    assert ended_trainings(evaluation("Running"), evaluation("Failed")) == [("evaluation", "failed")]
+    assert ended_trainings(evaluation("Succeeded"), evaluation("Succeeded")) == []
+
+
+def test_an_end_is_counted_where_prometheus_looks() -> None:
+    metrics = Metrics()
+    metrics.count_changes(evaluation("Running"), evaluation("Failed"))
+    labels = {"trigger": "evaluation", "result": "failed"}
+    assert metrics.registry.get_sample_value("heartops_trainings_total", labels) == 1
 
 
 def test_an_end_that_is_known_does_not_count_again() -> None:
     assert ended_trainings(training("Succeeded"), training("Succeeded")) == []
-    assert ended_trainings(training("Succeeded"), training("Succeeded", job="j2")) == [("spec", "succeeded")]
+    assert ended_trainings(training("Succeeded"), training("Succeeded", name="j2")) == []
+    assert ended_trainings(evaluation("Succeeded", "9"), evaluation("Succeeded", "8")) == []
 
 
 def test_rollouts_end_in_promotion_or_rejection() -> None:

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heart_operator.api.commands import Command, read_command
+from heart_operator.api.drift import CheckOutcome
 from heart_operator.api.durations import seconds
-from heart_operator.api.handover import DataAccess
+from heart_operator.api.handover import DataAccess, TrainingOutcome
 from heart_operator.api.names import Annotation, evaluated_version
 from heart_operator.api.quantities import amount
 from heart_operator.parse import InvalidSpec, parse_model, parse_outcome, parse_status
@@ -112,4 +113,5 @@ def test_stored_statuses(status: object) -> None:
 
 @given(st.text(max_size=200) | JSON.map(str))
 def test_last_words_of_a_job(message: str) -> None:
-    assert parse_outcome(message) is None
+    assert parse_outcome(message, TrainingOutcome) is None
+    assert parse_outcome(message, CheckOutcome) is None

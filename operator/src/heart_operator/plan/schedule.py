@@ -27,7 +27,7 @@ from heart_operator.plan.scheduledue import (
 )
 from heart_operator.plan.schedulefindings import build_conditions, build_events
 from heart_operator.plan.scheduleruns import ENDED, changed, follow, kept
-from heart_operator.plan.schedulevalues import CheckJob, ScheduleObserved, SchedulePlan
+from heart_operator.plan.schedulevalues import CheckJob, ScheduleObserved, SchedulePlan, tick_of
 from heart_operator.plan.times import read, written
 from heart_operator.plan.values import Manifest, ObjectKey
 
@@ -104,7 +104,7 @@ def find_due(observed: ScheduleObserved, status: RetrainScheduleStatus, now: dat
 def with_findings(status: RetrainScheduleStatus, checks: tuple[CheckJob, ...]) -> RetrainScheduleStatus:
     """The status with the newest look's findings."""
     update: dict[str, Any] = {}
-    for job in sorted(checks, key=lambda job: job.tick):
+    for job in sorted(checks, key=tick_of):
         result = job.result
         if result and result.drift and newer(result.drift.time, status.last_drift):
             update["last_drift"] = result.drift
@@ -150,7 +150,7 @@ def build_facts(
     ended = [run.finished_at for run in status.runs if run.phase == "Succeeded" and run.finished_at]
     open_runs = [run for run in status.runs if run.phase not in ENDED]
     recent = sorted(data_runs(observed, status, now).items(), key=lambda run: run[1])
-    looked = [written(job.tick) for job in observed.checks]
+    looked = [written(tick_of(job)) for job in observed.checks]
     return status.model_copy(
         update={
             "observed_generation": observed.schedule.generation,
@@ -179,7 +179,7 @@ def new_check(observed: ScheduleObserved, tick: datetime | None) -> list[Manifes
 
 def surplus_checks(observed: ScheduleObserved) -> list[CheckJob]:
     """Ended looks beyond the newest three; what they found is in the status."""
-    newest_first = sorted(observed.checks, key=lambda job: job.tick, reverse=True)
+    newest_first = sorted(observed.checks, key=tick_of, reverse=True)
     return [job for job in newest_first[KEPT_CHECKS:] if job.phase != "Running"]
 
 

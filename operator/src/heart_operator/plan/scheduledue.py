@@ -8,7 +8,7 @@ from heart_operator.api.retrainschedule import DriftCheck, RetrainScheduleSpec
 from heart_operator.api.schedulestatus import Cause, RetrainScheduleStatus
 from heart_operator.plan.cron import latest_tick, next_tick
 from heart_operator.plan.requests import CAUSES, request_id, requests_of
-from heart_operator.plan.schedulevalues import SKEW, ScheduleObserved
+from heart_operator.plan.schedulevalues import SKEW, ScheduleObserved, tick_of
 from heart_operator.plan.times import read
 
 CHECK_SCHEDULE: str = DriftCheck.model_fields["schedule"].default
@@ -95,7 +95,7 @@ def due_check(observed: ScheduleObserved, now: datetime) -> datetime | None:
     if any(job.phase == "Running" for job in observed.checks):
         return None
     tick = latest_tick(cron, spec.time_zone, earliest(observed, now), now)
-    return None if tick is None or any(tick <= job.tick <= now for job in observed.checks) else tick
+    return None if tick is None or any(tick <= tick_of(job) <= now for job in observed.checks) else tick
 
 
 def due_finding(observed: ScheduleObserved, status: RetrainScheduleStatus, now: datetime) -> Due | None:

@@ -10,7 +10,7 @@ from heart_operator.api.names import ScheduleCondition, ScheduleReason
 from heart_operator.api.schedulestatus import RetrainScheduleStatus, RunStatus
 from heart_operator.plan.obstacles import Obstacle
 from heart_operator.plan.scheduledue import Due, check_schedule, not_checkable
-from heart_operator.plan.schedulevalues import ScheduleObserved
+from heart_operator.plan.schedulevalues import ScheduleObserved, tick_of
 from heart_operator.plan.times import written
 from heart_operator.plan.values import Event
 
@@ -104,7 +104,7 @@ def find_checked(observed: ScheduleObserved) -> Finding:
     """How the newest look went; once its Job is gone, what the condition said before."""
     if problem := not_checkable(observed):
         return Finding("False", ScheduleReason.NOT_CHECKABLE, problem)
-    newest = max(observed.checks, key=lambda job: job.tick, default=None)
+    newest = max(observed.checks, key=tick_of, default=None)
     if newest is None:
         return before(observed, ScheduleCondition.CHECKED) or Finding("Unknown", ScheduleReason.NEVER_CHECKED)
     if newest.phase == "Running":
@@ -112,7 +112,7 @@ def find_checked(observed: ScheduleObserved) -> Finding:
         failed = known if known and known.status == "False" else None
         return failed or Finding("Unknown", ScheduleReason.CHECKING, f"Job {newest.name} looks at the log")
     if newest.result:
-        return Finding("True", ScheduleReason.CHECKED, f"The log was looked at up to {written(newest.tick)}")
+        return Finding("True", ScheduleReason.CHECKED, f"The log was looked at up to {written(tick_of(newest))}")
     said = newest.failure.message if newest.failure else f"Job {newest.name} ended early: {newest.why}"
     return Finding("False", ScheduleReason.CHECK_FAILED, said)
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import TypeAlias
 
 from heart_operator.api.drift import CheckFailure, CheckResult
 from heart_operator.api.heartmodel import ConditionStatus, HeartModel
@@ -11,24 +11,19 @@ from heart_operator.api.retrainschedule import RetrainSchedule
 from heart_operator.api.schedulestatus import RetrainScheduleStatus
 from heart_operator.plan.requests import requests_of
 from heart_operator.plan.times import read
-from heart_operator.plan.values import Event, Manifest, ObjectKey, TrainingJob
+from heart_operator.plan.values import Event, Manifest, ObjectKey, ObservedJob, TrainingJob
 
 SKEW = timedelta(minutes=5)
 """How far the clocks of the API server and the operator may be apart."""
 
 
-@dataclass(frozen=True, slots=True)
-class CheckJob:
-    """A check Job of this schedule, with what its newest finished pod left as termination message."""
+CheckJob: TypeAlias = ObservedJob[CheckResult, CheckFailure]
+"""It looks at the log up to its tick."""
 
-    name: str
-    uid: str
-    tick: datetime
-    phase: Literal["Running", "Succeeded", "Failed"]
-    result: CheckResult | None = None
-    failure: CheckFailure | None = None
-    why: str = ""
-    """For a Job that ended without a message: Kubernetes' own words."""
+
+def tick_of(job: CheckJob) -> datetime:
+    """The end of the window that the Job looks at."""
+    return read(job.trigger)
 
 
 @dataclass(frozen=True, slots=True)

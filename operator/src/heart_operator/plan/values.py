@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from heart_operator.api.handover import Evaluation, TrainingFailure, TrainingResult
 from heart_operator.api.heartmodel import ConditionStatus, HeartModel, HeartModelStatus
@@ -13,6 +13,8 @@ from heart_operator.plan.counts import NO_ANSWERS, NO_OUTCOMES, Counts, Share
 
 Manifest = dict[str, Any]
 """A Kubernetes object as data."""
+Result = TypeVar("Result")
+Failure = TypeVar("Failure")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,19 +27,24 @@ class ObjectKey:
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingJob:
-    """A Job of the trainer that this model owns, with what its newest finished pod left as termination message."""
+class ObservedJob(Generic[Result, Failure]):
+    """A Job of the trainer, with what its newest finished pod left as termination message."""
 
     name: str
     uid: str
     trigger: str
+    """What it was started for, from its annotation: a training's or evaluation's trigger, a look's tick."""
     created: datetime
     phase: Literal["Running", "Succeeded", "Failed"]
     finished: datetime | None = None
-    result: TrainingResult | None = None
-    failure: TrainingFailure | None = None
+    result: Result | None = None
+    failure: Failure | None = None
     why: str = ""
     """For a Job that ended without a message: Kubernetes' own words (OOMKilled, DeadlineExceeded, …)."""
+
+
+TrainingJob: TypeAlias = ObservedJob[TrainingResult, TrainingFailure]
+"""It trains, or measures a version that somebody registered by hand."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from heart_operator.cluster import Cluster, NotFound
 from heart_operator.kinds import HEART_MODEL, JOB, POD
 from heart_operator.observe import ModelKey
 from heart_operator.parse import InvalidSpec, is_finished, owned, parse_job, parse_model
-from heart_operator.plan.schedulevalues import CheckJob, ScheduleObserved
+from heart_operator.plan.schedulevalues import CheckJob, ScheduleObserved, tick_of
 from heart_operator.plan.times import read
 from heart_operator.plan.values import Manifest, TrainingJob
 from heart_operator.retraining.parse import parse_check, parse_schedule
@@ -81,7 +81,7 @@ class ScheduleObserver:
         found = parse_check(job)
         if not is_finished(job):
             return found
-        if recorded and found.tick <= recorded:
+        if recorded and tick_of(found) <= recorded:
             return replace(found, result=CheckResult())
         name = job["metadata"]["name"]
         pods = await self._cluster.find(POD, job["metadata"]["namespace"], f"batch.kubernetes.io/job-name={name}")

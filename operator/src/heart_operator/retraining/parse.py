@@ -8,9 +8,9 @@ from heart_operator.api.drift import CheckFailure, CheckOutcome
 from heart_operator.api.names import Annotation
 from heart_operator.api.retrainschedule import RetrainSchedule
 from heart_operator.api.schedulestatus import RetrainScheduleStatus
-from heart_operator.parse import InvalidSpec, condition, container_ends, end_in_words, moment, spell
+from heart_operator.parse import InvalidSpec, end_time, job_phase, last_words, moment, spell, why_failed
 from heart_operator.plan.schedulevalues import CheckJob
-from heart_operator.plan.values import Manifest
+from heart_operator.plan.values import Manifest, ObservedJob
 
 
 def parse_schedule(raw: Manifest) -> RetrainSchedule:
@@ -47,37 +47,20 @@ def model_of(raw: Manifest) -> str:
 
 def parse_check(job: Manifest, pods: Iterable[Manifest] | None = None) -> CheckJob:
     """A check Job with what its pods left; None: they were not asked."""
-    meta, end = job["metadata"], condition(job, "Complete", "Failed")
-    outcome, words = last_words(pods or ())
-    ended_well = end is not None and end["type"] == "Complete"
-    lost = ended_well and pods is not None and not outcome.result and not outcome.failure
-    return CheckJob(
+    meta, phase = job["metadata"], job_phase(job)
+    outcome, words = last_words(pods or (), CheckOutcome)
+    lost = phase == "Succeeded" and pods is not None and not outcome.result and not outcome.failure
+    return ObservedJob(
         name=meta["name"],
         uid=meta["uid"],
-        tick=moment(meta["annotations"][Annotation.TICK]),
-        phase="Running" if end is None else "Succeeded" if ended_well else "Failed",
+        trigger=meta["annotations"][Annotation.TICK],
+        created=moment(meta["creationTimestamp"]),
+        phase=phase,
+        finished=end_time(job),
         result=outcome.result,
         failure=lost_outcome() if lost else outcome.failure,
-        why="" if end is None or ended_well else words or end_in_words(end),
+        why=why_failed(job, words),
     )
-
-
-def last_words(pods: Iterable[Manifest]) -> tuple[CheckOutcome, str]:
-    """Termination message of the newest pod that left one, and the reason of the newest that ended badly."""
-    newest = sorted(pods, key=lambda pod: pod["metadata"]["creationTimestamp"], reverse=True)
-    ends = [end for pod in newest for end in container_ends(pod)]
-    outcomes = [outcome for end in ends if (outcome := parse_outcome(end.get("message", "")))]
-    words = next((end["reason"] for end in ends if end.get("reason") not in (None, "Completed", "Error")), "")
-    return outcomes[0] if outcomes else CheckOutcome(), words
-
-
-def parse_outcome(message: str) -> CheckOutcome | None:
-    """None for anything that is not an outcome: a container may die before it writes one."""
-    try:
-        outcome = CheckOutcome.model_validate_json(message)
-    except ValidationError:
-        return None
-    return outcome if outcome.result or outcome.failure else None
 
 
 def lost_outcome() -> CheckFailure:
