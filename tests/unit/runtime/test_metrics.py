@@ -10,6 +10,7 @@ from heart_operator.api.heartmodel import (
 )
 from heart_operator.api.names import evaluation_trigger
 from heart_operator.metrics import Metrics, ended_rollouts, ended_trainings, tracks
+from tests.support.world import World, bring_up, serving_world
 
 NOW = "2026-01-02T03:04:05Z"
 EMPTY = HeartModelStatus()
@@ -58,6 +59,34 @@ def test_an_end_that_is_known_does_not_count_again() -> None:
     assert ended_trainings(training("Succeeded"), training("Succeeded")) == []
     assert ended_trainings(training("Succeeded"), training("Succeeded", name="j2")) == []
     assert ended_trainings(evaluation("Succeeded", "9"), evaluation("Succeeded", "8")) == []
+
+
+def test_every_end_counts_once_in_a_models_life() -> None:
+    """A version trained, one by hand; back to each, their Jobs still there; and again without the status."""
+    ends: list[tuple[str, str]] = []
+    before = [EMPTY]
+
+    def count(world: World) -> None:
+        ends.extend(ended_trainings(before[0], world.model.status))
+        before[0] = world.model.status
+
+    world = serving_world(watchers=[count])
+    assert ends == [("spec", "succeeded")]
+    world.register_by_hand()
+    bring_up(world)
+    world.finish_evaluation()
+    bring_up(world)
+    assert ends[1:] == [("evaluation", "succeeded")]
+    for version in ("1", "2", "latest"):
+        world.change_spec(version=version)
+        bring_up(world)
+    world.register_by_hand()
+    bring_up(world)
+    world.refuse_evaluation()
+    bring_up(world)
+    world.wipe_status()
+    bring_up(world)
+    assert ends[2:] == [("evaluation", "failed")]
 
 
 def test_rollouts_end_in_promotion_or_rejection() -> None:
