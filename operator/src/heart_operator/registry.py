@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 
 from pydantic import ValidationError
 
-from heart_operator.api.handover import EVALUATION_PATH, Evaluation
+from heart_operator.api.evaluation import EVALUATION_PATH, Evaluation
 from heart_operator.mlflow_backend import MlflowBackend, RegisteredModel, RegistryError, Snapshot
 from heart_operator.plan.values import Registry, RegistryAction
 

@@ -5,7 +5,8 @@ import threading
 
 import pytest
 
-from heart_operator.api.handover import EVALUATION_PATH, TrainingRequest
+from heart_operator.api.evaluation import EVALUATION_PATH
+from heart_operator.api.handover import TrainingRequest
 from heart_operator.plan.values import Registry, SetAlias
 from heart_operator.registry import EvaluationRef, RegistryReader, RegistryUnavailable
 from tests.support.fake_registry import FakeRegistry
@@ -76,6 +77,23 @@ async def test_a_version_that_was_just_trained_is_found_at_once(reader: Registry
     assert view.versions[newest.version].trigger == "t1"
     assert view.evaluation
     assert view.evaluation.metrics["roc_auc"].estimate == 0.91
+
+
+async def test_a_version_that_a_person_has_just_registered_is_found_at_once(
+    reader: RegistryReader, backend: FakeRegistry
+) -> None:
+    await reader.view(URI, NAME, nothing)
+    newest = train(backend)
+    view = await reader.view(URI, NAME, nothing, named=newest.version)
+    assert newest.version in view.versions
+
+
+async def test_a_number_that_was_never_registered_is_not_sought_on_every_look(
+    reader: RegistryReader, backend: FakeRegistry
+) -> None:
+    for _ in range(20):
+        await reader.view(URI, NAME, nothing, named="77")
+    assert backend.snapshots <= 2
 
 
 async def test_a_version_that_is_lost_is_not_sought_on_every_look(
