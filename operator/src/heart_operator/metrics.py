@@ -7,6 +7,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from heart_operator.api.heartmodel import HeartModelStatus
+from heart_operator.api.names import evaluated_version
 from heart_operator.plan.requests import CAUSES, requests_of
 from heart_operator.retraining.metrics import ScheduleMetrics
 from heart_operator.rollout_metrics import RolloutCollector
@@ -54,7 +55,10 @@ class Metrics:
         self.depth = Gauge("heartops_queue_depth", "Models that wait for a free worker.", registry=self.registry)
         self.leader = Gauge("heartops_is_leader", "1 on the replica that acts.", registry=self.registry)
         self.trainings = Counter(
-            "heartops_trainings", "Trainings that ended.", ["trigger", "result"], registry=self.registry
+            "heartops_trainings",
+            "Jobs of the trainer that ended; with the trigger evaluation they measured a version registered by hand.",
+            ["trigger", "result"],
+            registry=self.registry,
         )
         self.rollouts = Counter("heartops_rollouts", "Rollouts that ended.", ["result"], registry=self.registry)
 
@@ -83,18 +87,22 @@ def tracks(status: HeartModelStatus) -> Tracks:
 
 
 def ended_trainings(before: HeartModelStatus, after: HeartModelStatus) -> list[tuple[str, str]]:
-    """(trigger, result) of a training that ended between the two; an equal end is counted once."""
-    new = after.training
-    if new is None or new.phase == "Running":
-        return []
-    old = before.training
-    if old is not None and (old.job, old.phase) == (new.job, new.phase):
-        return []
-    return [(kind_of(new.trigger), new.phase.lower())]
+    """(trigger, result) of each training or evaluation that ended between the two.
+
+    Only one that was recorded as running: an older Job that answers today's question again has been counted.
+    """
+    records = (before.training, after.training), (before.evaluation, after.evaluation)
+    return [
+        (kind_of(new.trigger), new.phase.lower())
+        for old, new in records
+        if old and new and old.job == new.job and old.phase == "Running" and new.phase != "Running"
+    ]
 
 
 def kind_of(trigger: str) -> str:
-    """Why it was trained: identities would make endless series."""
+    """Why it was trained or measured: identities would make endless series."""
+    if evaluated_version(trigger):
+        return "evaluation"
     if requests := requests_of(trigger):
         return CAUSES[requests[0][0]].lower()
     return "retrain" if "-" in trigger else "spec"
