@@ -202,7 +202,10 @@ class Observer:
         def choose(found: Registry) -> EvaluationRef | None:
             return evaluation_wanted(replace(observed, registry=found))
 
-        return await self._registry.view(profile.tracking_uri, model.registry_name, choose)
+        named = str(model.spec.version)
+        return await self._registry.view(
+            profile.tracking_uri, model.registry_name, choose, named if named.isdecimal() else ""
+        )
 
     async def _optional_kinds(self) -> frozenset[str]:
         """Which of the optional kinds the cluster has; asked again after a minute."""

@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 
 from pydantic import ValidationError
 
-from heart_operator.api.handover import EVALUATION_PATH, Evaluation
+from heart_operator.api.evaluation import EVALUATION_PATH, Evaluation
 from heart_operator.mlflow_backend import MlflowBackend, RegisteredModel, RegistryError, Snapshot
 from heart_operator.plan.values import Registry, RegistryAction
 
@@ -96,15 +96,17 @@ class RegistryReader:
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    async def view(self, uri: str, registry_name: str, choose: Choose) -> Registry:
+    async def view(self, uri: str, registry_name: str, choose: Choose, named: str = "") -> Registry:
         """What MLflow says of one registered model, and the evaluation of the version that `choose` names in it.
 
+        `named`: a version that a person asks for by its number.
         Never raises and never waits longer than the timeout: what is not known is said in `error`.
         """
         self._used[uri] = self._clock()
         entry = await self._entry(uri, self._max_age)
         wanted = choose(model_view(entry, registry_name))
-        if wanted and entry.snapshot and self._is_news(uri, registry_name, wanted.version, entry.snapshot):
+        version = named or (wanted.version if wanted else "")
+        if version and entry.snapshot and self._is_news(uri, registry_name, version, entry.snapshot):
             entry = await self._entry(uri, 0)
             wanted = choose(model_view(entry, registry_name))
         found = model_view(entry, registry_name)
@@ -129,7 +131,7 @@ class RegistryReader:
             self._entries.pop(uri, None)
 
     def _is_news(self, uri: str, registry_name: str, version: str, snapshot: Snapshot) -> bool:
-        """Whether this version is missing for the first time: a Job has just registered it, so look again at once."""
+        """Whether this version is missing for the first time: somebody has just registered it, so look again at once."""
         sought = (uri, registry_name, version)
         if version in snapshot.versions.get(registry_name, {}):
             self._sought.discard(sought)

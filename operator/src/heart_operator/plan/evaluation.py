@@ -7,7 +7,7 @@ from datetime import datetime
 from heart_operator.api.heartmodel import RejectedStatus, TrainingStatus
 from heart_operator.api.names import Reason, evaluated_version
 from heart_operator.manifests.evaluation_job import build_evaluation_job
-from heart_operator.plan.measured import comparison, find_record, is_lost, job_name, newest_first, retried
+from heart_operator.plan.measured import comparison, find_record, is_lost, job_name, newest_first, of_job, retried
 from heart_operator.plan.rejections import reject
 from heart_operator.plan.times import written
 from heart_operator.plan.values import Manifest, ObjectKey, Observed, RegisteredVersion, TrainingJob
@@ -45,7 +45,8 @@ def plan_evaluation(
     """
     registered = observed.registry.versions.get(version)
     if registered is None or observed.registry.error:
-        return EvaluationPlan(known, delete=keys(superseded(jobs, "")) if may_start and not version else ())
+        delete = keys(superseded(jobs, "")) if may_start and not version else ()
+        return EvaluationPlan(heard_of(jobs, known), delete=delete)
     record = find_record(observed, jobs, known, registered)
     trigger = record.trigger if record else new_trigger(observed, registered)
     others = superseded(jobs, trigger)
@@ -58,6 +59,14 @@ def plan_evaluation(
         create=missing_job(observed, jobs, status, stable),
         delete=keys((*lost(jobs, trigger), *surplus(jobs, trigger))),
     )
+
+
+def heard_of(jobs: Iterable[TrainingJob], known: TrainingStatus | None) -> TrainingStatus | None:
+    """The record of an evaluation that nobody waits for any more: its Job's end, or nothing if that was removed."""
+    if known is None or known.phase != "Running":
+        return known
+    job = next((job for job in jobs if job.trigger == known.trigger and not is_lost(job)), None)
+    return of_job(job) if job else None
 
 
 def new_trigger(observed: Observed, registered: RegisteredVersion) -> str:
