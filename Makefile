@@ -14,7 +14,7 @@ help: ## This list
 
 # --- the two commands -----------------------------------------------------------------------------
 .PHONY: demo demo-down test
-demo: ## Train, gate, serve and query a heart-disease model on a real cluster (DATA=FILE: a local copy)
+demo: $(VENV)/ready ## Train, gate, serve and query a heart-disease model on a real cluster (DATA=FILE: a local copy)
 	@$(PYTHON) -m tests.demo up $(if $(DATA),--data '$(DATA)')
 
 demo-down: ## Remove everything that `make demo` made

@@ -1,4 +1,4 @@
 """`make demo`: the heart-disease example from nothing to predictions, on a real cluster.
 
-Standard library only, so that it runs before any virtual environment exists.
+Standard library only; what `kubectl heart` can do, it is asked to do.
 """

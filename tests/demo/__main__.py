@@ -8,10 +8,12 @@ from tests.cluster.report import Problem
 
 from . import clusters, data, install, model, story
 from .choice import choose, look_around
+from .place import check_plugin
 
 
 def up(given: Path | None) -> None:
     """Cluster, images, chart, example, predictions; each step does only what is missing."""
+    check_plugin()
     if given:
         data.check_file(given)
     place = clusters.start(choose(look_around()))

@@ -1,7 +1,6 @@
 """The HeartModel of the example: declared, and followed until it serves."""
 
 import json
-import secrets
 import threading
 import time
 from typing import Any
@@ -11,18 +10,17 @@ from tests.cluster.report import Problem, say
 from .data import CONFIG_MAP, KEY, Source
 from .install import claim
 from .narrator import Narrator, end
-from .place import EXAMPLE, MODEL, NAMESPACE, Place
+from .place import EXAMPLE, MODEL, NAMESPACE, SYSTEM, Place
 
-SECRET = "heartops-runtime"
 PATIENCE = 30 * 60
 """Seconds; on two busy cores the whole training takes a few minutes."""
 
 
 def declare(place: Place, source: Source) -> None:
-    """Namespace, key of row hashes, data and HeartModel; whatever is there already stays as it is."""
+    """Namespace with its part of the prediction log, data and HeartModel; a key that is there already stays."""
     claim(place, NAMESPACE)
-    if not place.get("secret", SECRET, "-n", NAMESPACE):
-        _apply(place, _secret())
+    for line in place.heart("init-namespace", NAMESPACE, "--system-namespace", SYSTEM).splitlines():
+        say(line)
     if source.file:
         _apply(place, _config_map(source.file.read_text()))
     _apply(place, json.loads(_manifest(place, source)))
@@ -61,15 +59,6 @@ def _manifest(place: Place, source: Source) -> str:
     return place.kubectl(
         "patch", "--local", "-f", EXAMPLE / "heartmodel.yaml", "--type=merge", "-p", patch, "-o", "json"
     )
-
-
-def _secret() -> dict[str, Any]:
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": SECRET, "namespace": NAMESPACE},
-        "stringData": {"HEARTOPS_ROW_KEY": secrets.token_hex(24)},
-    }
 
 
 def _config_map(text: str) -> dict[str, Any]:

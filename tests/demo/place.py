@@ -16,6 +16,7 @@ SYSTEM, RELEASE = "heartops-system", "heartops"
 NAMESPACE, MODEL = "clinic", "heart-disease"
 EXAMPLE = ROOT / "examples" / MODEL
 CHART = ROOT / "charts" / "heartops"
+PLUGIN = ROOT / ".venv" / "bin" / "kubectl-heart"
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Place:
     kubeconfig: Path
     kubectl_path: str
     helm_path: str
+    plugin: Path = PLUGIN
 
     def kubectl(self, *words: object, stdin: str | None = None) -> str:
         """Stdout of kubectl; Problem with its last words when it fails."""
@@ -33,6 +35,10 @@ class Place:
 
     def helm(self, *words: object) -> str:
         return self._run(self.helm_path, *words)
+
+    def heart(self, *words: object) -> str:
+        """`kubectl heart`; Problem with its last words when it fails."""
+        return self._run(self.plugin, *words)
 
     def get(self, *words: object) -> dict[str, Any]:
         """An object, or a list of them, as JSON; empty when there is none of that name (or not even of that kind)."""
@@ -66,6 +72,12 @@ class Place:
         command = [str(word) for word in words]
         source: dict[str, Any] = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
         return subprocess.run(command, capture_output=True, text=True, check=False, env=self.environment(), **source)
+
+
+def check_plugin(plugin: Path = PLUGIN) -> None:
+    """Problem where `kubectl heart` is not installed yet: at the start, not after the cluster has been built."""
+    if not plugin.exists():
+        raise Problem(f"{plugin} is missing, which makes the example's namespace ready: run `make .venv/ready`.")
 
 
 def _failure(command: list[str], done: subprocess.CompletedProcess[str]) -> str:

@@ -95,11 +95,10 @@ def reading(answer: dict[str, Any]) -> str:
 
 
 def how_to_go_on(place: Place) -> str:
-    """What to type next; `make .venv/ready` brings the plugin, the cluster tool its own kubectl."""
+    """What to type next; .venv has the plugin, and the cluster tool its own kubectl."""
     where = f"{MODEL} -n {NAMESPACE}"
     return f"""
 Go on:
-  make .venv/ready      (once: it has `kubectl heart`)
   export KUBECONFIG={place.kubeconfig} PATH={Path(place.kubectl_path).parent}:{ROOT}/.venv/bin:$PATH
   kubectl heart status {where} -w
   kubectl heart predict {where} -f {REQUESTS}
