@@ -41,7 +41,7 @@ def test_no_manifest_ends_in_a_traceback(folder: Path, text: str) -> None:
 def test_metadata_that_is_no_mapping(folder: Path) -> None:
     path = folder / "model.yaml"
     path.write_text(json.dumps(HEAD | {"metadata": "heart"}))
-    with pytest.raises(BadManifest):
+    with pytest.raises(BadManifest, match=r"model\.yaml: metadata: must be a mapping"):
         read_manifest(path, "t")
 
 
@@ -74,8 +74,9 @@ def test_hosts_are_taken_or_refused(host: str) -> None:
 
 
 def test_a_null_character_in_a_host() -> None:
-    with pytest.raises(SourceError):
-        check_host("\0", DataAccess(schemes=("https",), hosts=()))
+    with pytest.raises(SourceError, match="a character that no host has") as refused:
+        check_host("a\0.example.org", DataAccess(schemes=("https",), hosts=()))
+    assert (refused.value.reason, refused.value.permanent) == ("DatasetNotAllowed", True)
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_characters="?#%\0"), max_size=30), st.integers(0, 4))
@@ -90,5 +91,6 @@ def test_no_path_leaves_its_volume(folder: Path, tail: str, ups: int) -> None:
 
 def test_a_null_character_in_a_path(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mounts, "ROOT", folder)
-    with pytest.raises(SourceError):
+    with pytest.raises(SourceError, match=r"null character \(%00\)") as refused:
         mounts.read(urlsplit("pvc://claim/%00"), DataAccess())
+    assert (refused.value.reason, refused.value.permanent) == ("DatasetUnreachable", True)

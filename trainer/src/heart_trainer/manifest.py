@@ -19,7 +19,8 @@ def read_manifest(path: Path, trigger: str) -> TrainingRequest:
     """The only HeartModel of the file as a request. Raises BadManifest."""
     found = _heart_model(path)
     metadata = found.get("metadata")
-    metadata = metadata if isinstance(metadata, dict) else {}
+    if not isinstance(metadata, dict):
+        raise BadManifest(f"{path}: metadata: must be a mapping with a name")
     name, namespace = metadata.get("name"), metadata.get("namespace", "default")
     if not isinstance(name, str) or not isinstance(namespace, str):
         raise BadManifest(f"{path}: metadata.name: a name is needed")

@@ -13,7 +13,9 @@ ROOT = Path("/data")
 
 def read(address: SplitResult, _: DataAccess) -> bytes:
     if "\0" in unquote(address.path):
-        raise SourceError("DatasetUnreachable", "dataset.uri holds a null character.", permanent=True)
+        raise SourceError(
+            "DatasetUnreachable", "dataset.uri holds a null character (%00): take it out.", permanent=True
+        )
     volume = (ROOT / address.scheme / address.netloc).resolve()
     path = (volume / unquote(address.path).lstrip("/")).resolve()
     # Links inside a volume are anybody's who can write there; a ConfigMap's own links stay inside.

@@ -44,6 +44,9 @@ def read(address: SplitResult, access: DataAccess) -> bytes:
 
 def check_host(host: str, access: DataAccess) -> bool:
     """True when an administrator named the host (any address will do); raises SourceError when it is refused."""
+    if not host.isprintable():
+        message = "dataset.uri: its host holds a character that no host has: write the host again."
+        raise SourceError("DatasetNotAllowed", message, permanent=True)
     if any(_matches(host, pattern.lower()) for pattern in access.hosts):
         return True
     if access.hosts:
