@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from heart_operator.api.handover import EVALUATION_PATH, Tag, TrainingOutcome, TrainingRequest, TrainingResult
+from heart_operator.api.evaluation import EVALUATION_PATH
+from heart_operator.api.handover import Tag, TrainingOutcome, TrainingRequest, TrainingResult
 from heart_operator.api.names import short_hash
 from heart_operator.mlflow_backend import MlflowBackend, RegistryError
 from heart_operator.plan.values import CloseRuns, SetAlias, TagVersion

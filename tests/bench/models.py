@@ -9,7 +9,7 @@ import joblib
 import numpy as np
 import onnx
 
-from heart_operator.api.handover import ONNX_INPUT, ONNX_OUTPUT
+from heart_operator.api.package import ONNX_INPUT, ONNX_OUTPUT
 from heart_operator.api.training import Algorithm
 from heart_serving.contract import Contract
 from heart_serving.schemas import example_record

@@ -10,15 +10,10 @@ import pytest
 from mlflow import MlflowClient
 
 from heart_operator.api.contract import Feature
-from heart_operator.api.handover import (
-    CARD_PATH,
-    EVALUATION_PATH,
-    OOF_PATH,
-    PACKAGE_KEY,
-    PROFILE_PATH,
-    ServingPackage,
-    Tag,
-)
+from heart_operator.api.evaluation import CARD_PATH, EVALUATION_PATH, OOF_PATH
+from heart_operator.api.handover import Tag
+from heart_operator.api.package import PACKAGE_KEY, ServingPackage
+from heart_operator.api.referenceprofile import PROFILE_PATH
 from heart_operator.manifests.children import APPLIED_KINDS
 from tests.e2e.kit import (
     MONITORING_KINDS,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heart_operator.api.contract import Feature
-from heart_operator.api.handover import ReferenceProfile
+from heart_operator.api.referenceprofile import ReferenceProfile
 from heart_trainer.profile import feature_profile
 
 NUMBERS = tuple(f"number{index}" for index in range(9))

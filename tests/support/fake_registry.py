@@ -5,13 +5,9 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from heart_operator.api.evaluation import Comparison, Difference, Estimate, Evaluation, ServingReference
 from heart_operator.api.handover import (
-    Comparison,
-    Difference,
-    Estimate,
-    Evaluation,
     EvaluationRequest,
-    ServingReference,
     TrainingFailure,
     TrainingOutcome,
     TrainingRequest,

@@ -12,7 +12,7 @@ import onnx
 from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 from onnx.helper import make_node, tensor_dtype_to_np_dtype
 
-from heart_operator.api.handover import ONNX_INPUT, ONNX_OUTPUT
+from heart_operator.api.package import ONNX_INPUT, ONNX_OUTPUT
 
 CLEAN = "fault_clean"
 """What the graph answered before."""

@@ -12,7 +12,7 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from heart_operator.api.contract import Feature, Target
 from heart_operator.api.explanation import EncodedColumn, Explanation, Unit
-from heart_operator.api.handover import ONNX_INPUT, ONNX_OUTPUT, PACKAGE_KEY, ReferenceRows, ServingPackage
+from heart_operator.api.package import ONNX_INPUT, ONNX_OUTPUT, PACKAGE_KEY, ReferenceRows, ServingPackage
 
 HEART: tuple[Feature, ...] = (
     Feature(name="age", type="number", minimum=0, maximum=120, unit="years", description="Age of the patient"),

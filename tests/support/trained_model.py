@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from heart_operator.api.contract import Feature, Target
-from heart_operator.api.handover import ServingPackage, Task
+from heart_operator.api.evaluation import Task
+from heart_operator.api.package import ServingPackage
 from heart_operator.api.training import Algorithm
 from heart_trainer import families, tune
 from heart_trainer.export import attach_package, export, predict

@@ -13,15 +13,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from heart_operator.api.commands import Command
-from heart_operator.api.handover import (
-    Comparison,
-    Difference,
-    Estimate,
-    Evaluation,
-    ServingReference,
-    TrainingFailure,
-    TrainingResult,
-)
+from heart_operator.api.evaluation import Comparison, Difference, Estimate, Evaluation, ServingReference
+from heart_operator.api.handover import TrainingFailure, TrainingResult
 from heart_operator.api.heartmodel import HeartModel, HeartModelStatus
 from heart_operator.api.names import Annotation, Label, evaluated_version
 from heart_operator.api.profile import RuntimeProfile

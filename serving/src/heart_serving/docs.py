@@ -7,7 +7,7 @@ from string import Template
 from typing import Any
 
 from heart_operator.api.contract import Feature
-from heart_operator.api.handover import ServingPackage
+from heart_operator.api.package import ServingPackage
 from heart_serving.schemas import example_record
 from heart_serving.settings import Settings
 

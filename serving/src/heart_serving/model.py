@@ -11,7 +11,7 @@ import numpy.typing as npt
 import onnxruntime
 from pydantic import ValidationError
 
-from heart_operator.api.handover import ONNX_INPUT, ONNX_OUTPUT, PACKAGE_KEY, ServingPackage
+from heart_operator.api.package import ONNX_INPUT, ONNX_OUTPUT, PACKAGE_KEY, ServingPackage
 from heart_serving.download import MAX_MODEL_BYTES
 from heart_serving.errors import ModelRefused
 from heart_serving.onnxfile import inspect_onnx

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from fastapi.openapi.utils import get_openapi
 from starlette.routing import BaseRoute
 
-from heart_operator.api.handover import ServingPackage
+from heart_operator.api.package import ServingPackage
 from heart_serving.explain.desk import shipped
 from heart_serving.explain.operation import explain, explanation_schema
 from heart_serving.operations import PARAMETERS, invocations, open_inference, predict, tensor_schema, v1_predict

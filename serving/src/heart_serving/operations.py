@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from heart_operator.api.handover import ServingPackage
+from heart_operator.api.package import ServingPackage
 from heart_serving.answers import Answers
 from heart_serving.binary import HEADER
 from heart_serving.schemas import Json, example_record, example_value, json_content, ref, with_request

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
-from heart_operator.api.handover import MODEL_FILE, Env
+from heart_operator.api.handover import Env
+from heart_operator.api.package import MODEL_FILE
 from heart_serving.download import Address, Refused, Unreachable, download, get
 from heart_serving.errors import SettingsError
 

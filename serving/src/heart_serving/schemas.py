@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from heart_operator.api.contract import Feature
-from heart_operator.api.handover import ServingPackage
+from heart_operator.api.package import ServingPackage
 from heart_serving.answers import Answers
 from heart_serving.violations import FLOAT32_MAX
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from heart_operator.api.handover import ReferenceRows
+from heart_operator.api.package import ReferenceRows
 from heart_serving.errors import ModelRefused
 
 Floats = npt.NDArray[np.floating[Any]]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from heart_operator.api.contract import Feature, Target
 from heart_operator.api.explanation import Explanation
-from heart_operator.api.handover import ServingPackage
+from heart_operator.api.package import ServingPackage
 from heart_serving.explain.encoding import as_rows
 from heart_serving.explain.explained import Explainer
 from heart_serving.explain.opening import linked, open_explainer

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from heart_operator.api.contract import Target
-from heart_operator.api.handover import ServingPackage
+from heart_operator.api.package import ServingPackage
 from heart_trainer.errors import ExportFailed
 from heart_trainer.explanation import build_explanation
 from heart_trainer.export import to_bytes

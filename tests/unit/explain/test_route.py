@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from heart_operator.api.contract import Target
 from heart_operator.api.explanation import Explanation
-from heart_operator.api.handover import ServingPackage
+from heart_operator.api.package import ServingPackage
 from heart_serving.errors import ModelRefused, SettingsError
 from heart_serving.explain.answering import Explain
 from heart_serving.explain.desk import MAX_WAITING

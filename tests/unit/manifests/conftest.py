@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from heart_operator.api.handover import ServingReference
+from heart_operator.api.evaluation import ServingReference
 from heart_operator.api.heartmodel import HeartModel, HeartModelStatus, ServingStatus
 from heart_operator.api.profile import RuntimeProfile
 from heart_operator.api.retrainschedule import RetrainSchedule

@@ -1,6 +1,7 @@
 """The Job that measures a version registered by hand: what it is asked, and that it is a training's in all else."""
 
-from heart_operator.api.handover import Env, EvaluationRequest, ServingReference, TrainingRequest
+from heart_operator.api.evaluation import ServingReference
+from heart_operator.api.handover import Env, EvaluationRequest, TrainingRequest
 from heart_operator.api.names import Label, evaluated_version
 from heart_operator.manifests.evaluation_job import build_evaluation_job
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from heart_operator.api.handover import EXIT_PERMANENT, Env, ServingReference, TrainingRequest
+from heart_operator.api.evaluation import ServingReference
+from heart_operator.api.handover import EXIT_PERMANENT, Env, TrainingRequest
 from heart_operator.manifests.training_job import MAX_SPEC_BYTES, build_training_job
 from heart_operator.plan.validate import size_problems
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heart_operator.api.handover import Comparison, Difference, Estimate, Evaluation, Finding, Gap, ServingReference
+from heart_operator.api.evaluation import Comparison, Difference, Estimate, Evaluation, Finding, Gap, ServingReference
 from heart_operator.api.heartmodel import Gates
 from heart_operator.plan.gates import gates_hash, judge
 from tests.support.world import comparison, evaluation, figure

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-from heart_operator.api.handover import ONNX_INPUT, ONNX_OUTPUT, PACKAGE_KEY, ReferenceRows
+from heart_operator.api.package import ONNX_INPUT, ONNX_OUTPUT, PACKAGE_KEY, ReferenceRows
 from heart_serving import model as model_module
 from heart_serving.errors import ModelRefused
 from heart_serving.model import load_model

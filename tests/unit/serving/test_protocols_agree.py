@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from heart_operator.api.contract import Feature
-from heart_operator.api.handover import Task
+from heart_operator.api.evaluation import Task
 from heart_operator.api.training import Algorithm
 from heart_serving.contract import Contract
 from heart_serving.errors import ModelRefused

@@ -5,7 +5,7 @@ import onnx
 import pytest
 
 from heart_operator.api.contract import Target
-from heart_operator.api.handover import ONNX_INPUT, ONNX_OUTPUT, PACKAGE_KEY, ServingPackage
+from heart_operator.api.package import ONNX_INPUT, ONNX_OUTPUT, PACKAGE_KEY, ServingPackage
 from heart_trainer import families
 from heart_trainer.calibrate import Method
 from heart_trainer.converters import floor32

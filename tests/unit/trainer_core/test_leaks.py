@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from heart_operator.api.handover import Estimate as Figure
+from heart_operator.api.evaluation import Estimate as Figure
 from heart_trainer.evaluate import measure
 from heart_trainer.rows import EqualRowsTogether
 from heart_trainer.train import cross_fit, make_recipe

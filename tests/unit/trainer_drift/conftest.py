@@ -17,7 +17,8 @@ from heart_log.values import Key, Source
 from heart_log.write import store_outcomes, store_predictions
 from heart_operator.api.contract import Dataset, Feature, Target
 from heart_operator.api.drift import CHECK_REQUEST, CheckOutcome, CheckRequest
-from heart_operator.api.handover import Env, ServingReference, TrainingRequest, TrainingResult
+from heart_operator.api.evaluation import ServingReference
+from heart_operator.api.handover import Env, TrainingRequest, TrainingResult
 from heart_operator.api.training import Training
 from heart_trainer.__main__ import Progress, main
 from heart_trainer.check_command import run_check

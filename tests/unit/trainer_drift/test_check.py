@@ -7,7 +7,8 @@ import pytest
 from mlflow import MlflowClient
 
 from heart_operator.api.drift import CHECK_REQUEST, CheckOutcome, CheckResult
-from heart_operator.api.handover import EXIT_PERMANENT, PROFILE_PATH, Env
+from heart_operator.api.handover import EXIT_PERMANENT, Env
+from heart_operator.api.referenceprofile import PROFILE_PATH
 from heart_operator.api.retrainschedule import DriftCheck, PerformanceCheck
 from heart_operator.api.schedulestatus import DriftStatus, FeatureFinding
 from heart_trainer.check_outcome import encode, failed

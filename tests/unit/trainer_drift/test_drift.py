@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from heart_operator.api.contract import Feature
-from heart_operator.api.handover import FeatureProfile, ReferenceProfile
+from heart_operator.api.referenceprofile import FeatureProfile, ReferenceProfile
 from heart_operator.api.retrainschedule import DriftCheck
 from heart_trainer.drift import compare, find_drift, judge
 from heart_trainer.drift_columns import read_column

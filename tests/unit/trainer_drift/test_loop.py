@@ -6,8 +6,9 @@ from pathlib import Path
 from mlflow import MlflowClient
 
 from heart_operator.api.contract import Dataset
+from heart_operator.api.evaluation import EVALUATION_PATH, Evaluation, ServingReference
 from heart_operator.api.gates import Gates
-from heart_operator.api.handover import EVALUATION_PATH, Evaluation, ServingReference, TrainingResult
+from heart_operator.api.handover import TrainingResult
 from heart_operator.api.retrainschedule import DriftCheck
 from heart_operator.plan.gates import judge
 

@@ -18,24 +18,18 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
+from heart_operator.api.evaluation import EVALUATION_PATH, OOF_PATH, Evaluation, ServingReference
 from heart_operator.api.handover import (
-    EVALUATION_PATH,
     EXIT_PERMANENT,
-    MODEL_FILE,
-    ONNX_INPUT,
-    ONNX_OUTPUT,
-    OOF_PATH,
-    PROFILE_PATH,
     Env,
-    Evaluation,
     EvaluationRequest,
-    ServingPackage,
-    ServingReference,
     Tag,
     TrainingFailure,
     TrainingOutcome,
     TrainingResult,
 )
+from heart_operator.api.package import MODEL_FILE, ONNX_INPUT, ONNX_OUTPUT, ServingPackage
+from heart_operator.api.referenceprofile import PROFILE_PATH
 from heart_trainer.__main__ import main
 from heart_trainer.by_hand import Rows, package_and_register, read_rows
 from heart_trainer.errors import NotServable, TrainerError

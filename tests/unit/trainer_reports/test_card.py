@@ -9,16 +9,8 @@ import numpy as np
 import pytest
 
 from heart_operator.api.contract import Dataset, Feature, Target
-from heart_operator.api.handover import (
-    Comparison,
-    Difference,
-    Estimate,
-    Evaluation,
-    Finding,
-    Gap,
-    ServingReference,
-    TrainingRequest,
-)
+from heart_operator.api.evaluation import Comparison, Difference, Estimate, Evaluation, Finding, Gap, ServingReference
+from heart_operator.api.handover import TrainingRequest
 from heart_operator.api.training import Training
 from heart_trainer import words
 from heart_trainer.bootstrap import Sample

@@ -12,21 +12,10 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
-from heart_operator.api.handover import (
-    CARD_PATH,
-    EVALUATION_PATH,
-    EXIT_PERMANENT,
-    OOF_PATH,
-    PACKAGE_KEY,
-    PROFILE_PATH,
-    Env,
-    Evaluation,
-    ServingPackage,
-    ServingReference,
-    Tag,
-    TrainingOutcome,
-    TrainingRequest,
-)
+from heart_operator.api.evaluation import CARD_PATH, EVALUATION_PATH, OOF_PATH, Evaluation, ServingReference
+from heart_operator.api.handover import EXIT_PERMANENT, Env, Tag, TrainingOutcome, TrainingRequest
+from heart_operator.api.package import PACKAGE_KEY, ServingPackage
+from heart_operator.api.referenceprofile import PROFILE_PATH
 from heart_trainer.__main__ import main
 from heart_trainer.manifest import BadManifest, read_manifest
 from heart_trainer.registry import sha256

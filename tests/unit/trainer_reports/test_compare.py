@@ -7,7 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from heart_operator.api.contract import Feature, Target
-from heart_operator.api.handover import OutOfFold, ReferenceRows, ServingPackage, ServingReference
+from heart_operator.api.evaluation import OutOfFold, ServingReference
+from heart_operator.api.package import ReferenceRows, ServingPackage
 from heart_trainer.compare import NotComparable, ServingModel, compare, out_of_fold
 from tests.support.judged import FEATURES, make_oof, make_table, outcomes
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from heart_operator.api.handover import Estimate
+from heart_operator.api.evaluation import Estimate
 from heart_trainer.findings import duplicates, leakage, onnx_parity
 from heart_trainer.values import Table
 from tests.support.judged import FEATURES, make_table

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from heart_operator.api.handover import ReferenceProfile
+from heart_operator.api.referenceprofile import ReferenceProfile
 from heart_trainer.profile import build_profile
 from tests.support.judged import FEATURES, make_oof, make_table, outcomes
 

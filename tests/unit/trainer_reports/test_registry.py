@@ -8,7 +8,8 @@ import pytest
 from mlflow.entities import Run
 
 from heart_operator.api.contract import Dataset, Feature, Target
-from heart_operator.api.handover import EVALUATION_PATH, OOF_PATH, ServingReference, Tag, TrainingRequest
+from heart_operator.api.evaluation import EVALUATION_PATH, OOF_PATH, ServingReference
+from heart_operator.api.handover import Tag, TrainingRequest
 from heart_operator.api.training import Training
 from heart_trainer.compare import NotComparable
 from heart_trainer.errors import TrainerError

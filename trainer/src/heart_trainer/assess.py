@@ -11,18 +11,9 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from heart_operator.api.handover import (
-    EVALUATION_PATH,
-    PROFILE_PATH,
-    Comparison,
-    Estimate,
-    Evaluation,
-    EvaluationRequest,
-    Finding,
-    OutOfFold,
-    Tag,
-    TrainingResult,
-)
+from heart_operator.api.evaluation import EVALUATION_PATH, Comparison, Estimate, Evaluation, Finding, OutOfFold
+from heart_operator.api.handover import EvaluationRequest, Tag, TrainingResult
+from heart_operator.api.referenceprofile import PROFILE_PATH
 from heart_trainer.compare import NotComparable, ServingModel, compare
 from heart_trainer.data import load
 from heart_trainer.evaluate import measure

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from heart_operator.api.handover import Task
+from heart_operator.api.evaluation import Task
 from heart_trainer.metrics import Array
 from heart_trainer.weighted import Replicates, weighted
 

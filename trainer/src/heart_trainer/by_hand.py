@@ -14,7 +14,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from heart_operator.api.handover import ONNX_INPUT, ONNX_OUTPUT, ServingPackage, Tag, TrainingRequest
+from heart_operator.api.handover import Tag, TrainingRequest
+from heart_operator.api.package import ONNX_INPUT, ONNX_OUTPUT, ServingPackage
 from heart_trainer.data import load
 from heart_trainer.errors import NotServable
 from heart_trainer.explanation import by_answers

@@ -5,7 +5,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from heart_operator.api.handover import ONNX_OUTPUT
+from heart_operator.api.package import ONNX_OUTPUT
 from heart_trainer.calibrate import KNOT_STEP, KNOTS, LEAST, Calibrator, IsotonicMap, Map, SigmoidMap
 
 BEFORE = "uncalibrated"

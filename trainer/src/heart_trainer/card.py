@@ -9,7 +9,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from heart_operator.api.contract import Feature
-from heart_operator.api.handover import Evaluation, TrainingRequest
+from heart_operator.api.evaluation import Evaluation
+from heart_operator.api.handover import TrainingRequest
 from heart_trainer import words
 from heart_trainer.influence import Influence
 from heart_trainer.metrics import THRESHOLD, wilson

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from heart_operator.api.handover import EVALUATION_PATH, PROFILE_PATH, Evaluation, ReferenceProfile, ServingReference
+from heart_operator.api.evaluation import EVALUATION_PATH, Evaluation, ServingReference
+from heart_operator.api.referenceprofile import PROFILE_PATH, ReferenceProfile
 from heart_serving.answers import Answers
 from heart_trainer.check_errors import CheckError
 from heart_trainer.compare import NotComparable

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heart_operator.api.contract import Feature
-from heart_operator.api.handover import Comparison, Difference, OutOfFold, ServingPackage, ServingReference
+from heart_operator.api.evaluation import Comparison, Difference, OutOfFold, ServingReference
+from heart_operator.api.package import ServingPackage
 from heart_trainer.bootstrap import Sample, draw
 from heart_trainer.metrics import Array, point
 from heart_trainer.values import OutOfFoldResult, Table

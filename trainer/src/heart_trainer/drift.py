@@ -11,7 +11,7 @@ from datetime import datetime
 import numpy as np
 from scipy import stats
 
-from heart_operator.api.handover import FeatureProfile, ReferenceProfile
+from heart_operator.api.referenceprofile import FeatureProfile, ReferenceProfile
 from heart_operator.api.retrainschedule import DriftCheck
 from heart_operator.api.schedulestatus import DriftStatus, FeatureFinding
 from heart_trainer.drift_columns import Column, Logged, read_column

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from heart_operator.api.contract import FeatureType
-from heart_operator.api.handover import FeatureProfile
+from heart_operator.api.referenceprofile import FeatureProfile
 from heart_trainer.metrics import Array
 
 BOOLEANS = {"0": "false", "1": "true"}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.distance import jensenshannon
 
-from heart_operator.api.handover import FeatureProfile
+from heart_operator.api.referenceprofile import FeatureProfile
 from heart_trainer.drift_columns import Column
 from heart_trainer.drift_statistics import from_quantiles
 from heart_trainer.metrics import Array

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
-from heart_operator.api.handover import FeatureProfile
+from heart_operator.api.referenceprofile import FeatureProfile
 from heart_trainer.metrics import Array
 
 Statistic = Literal["ks", "chi2", "missing"]

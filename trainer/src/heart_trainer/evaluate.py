@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from heart_operator.api.contract import Feature
-from heart_operator.api.handover import Estimate, Gap, SliceEstimate
+from heart_operator.api.evaluation import Estimate, Gap, SliceEstimate
 from heart_trainer.bootstrap import Sample, interval, replicate
 from heart_trainer.metrics import THRESHOLD, Array, Figures, point, wilson
 from heart_trainer.slices import Group, groups

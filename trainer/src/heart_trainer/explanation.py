@@ -21,8 +21,8 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import Pipeline
 
 from heart_operator.api.contract import Feature
+from heart_operator.api.evaluation import Task
 from heart_operator.api.explanation import EncodedColumn, Explanation, Unit
-from heart_operator.api.handover import Task
 from heart_trainer.background import background_rows
 from heart_trainer.calibrate import CalibratedModel
 from heart_trainer.values import Table

@@ -13,7 +13,7 @@ from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType
 from skl2onnx.helpers.onnx_helper import select_model_inputs_outputs
 
-from heart_operator.api.handover import ONNX_INPUT, ONNX_OUTPUT, PACKAGE_KEY, ServingPackage
+from heart_operator.api.package import ONNX_INPUT, ONNX_OUTPUT, PACKAGE_KEY, ServingPackage
 from heart_trainer import converters
 from heart_trainer.calibrate import CalibratedModel
 from heart_trainer.calibration_graph import append_calibrator

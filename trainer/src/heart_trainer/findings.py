@@ -7,7 +7,7 @@ from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, cross_val_
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from heart_operator.api.contract import Feature
-from heart_operator.api.handover import Estimate, Finding, Verdict
+from heart_operator.api.evaluation import Estimate, Finding, Verdict
 from heart_trainer.metrics import Array
 from heart_trainer.values import Table
 

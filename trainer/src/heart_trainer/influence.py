@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from heart_operator.api.explanation import Method, Unit
-from heart_operator.api.handover import ServingPackage
+from heart_operator.api.package import ServingPackage
 from heart_serving.errors import ModelRefused
 from heart_serving.explain.opening import open_explainer
 from heart_serving.model import open_session

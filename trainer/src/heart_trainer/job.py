@@ -7,19 +7,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Generic, TypeVar
 
-from heart_operator.api.handover import (
-    CARD_PATH,
-    EVALUATION_PATH,
-    Comparison,
-    Env,
-    Evaluation,
-    Finding,
-    JobRequest,
-    ServingPackage,
-    Tag,
-    TrainingRequest,
-    TrainingResult,
-)
+from heart_operator.api.evaluation import CARD_PATH, EVALUATION_PATH, Comparison, Evaluation, Finding
+from heart_operator.api.handover import Env, JobRequest, Tag, TrainingRequest, TrainingResult
+from heart_operator.api.package import ServingPackage
 from heart_trainer.card import Provenance, render_card
 from heart_trainer.compare import NotComparable, compare, out_of_fold
 from heart_trainer.data import load

@@ -8,7 +8,7 @@ from scipy.special import logit
 from sklearn import metrics as sk
 from sklearn.linear_model import LogisticRegression
 
-from heart_operator.api.handover import Task
+from heart_operator.api.evaluation import Task
 
 Array = NDArray[np.float64]
 Figures = dict[str, float]

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heart_operator.api.contract import Feature
-from heart_operator.api.handover import FeatureProfile, ReferenceProfile
+from heart_operator.api.referenceprofile import FeatureProfile, ReferenceProfile
 from heart_trainer.metrics import Array
 from heart_trainer.values import OutOfFoldResult, Table
 

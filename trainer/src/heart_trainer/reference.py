@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from heart_operator.api.handover import ReferenceRows
+from heart_operator.api.package import ReferenceRows
 from heart_trainer.export import TOLERANCE, output_scale, run_onnx
 from heart_trainer.values import Table
 

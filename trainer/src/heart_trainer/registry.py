@@ -8,15 +8,9 @@ from typing import Any
 
 from mlflow.exceptions import MlflowException
 
-from heart_operator.api.handover import (
-    EVALUATION_PATH,
-    MODEL_FILE,
-    EvaluationRequest,
-    JobRequest,
-    Tag,
-    TrainingRequest,
-    TrainingResult,
-)
+from heart_operator.api.evaluation import EVALUATION_PATH
+from heart_operator.api.handover import EvaluationRequest, JobRequest, Tag, TrainingRequest, TrainingResult
+from heart_operator.api.package import MODEL_FILE
 from heart_trainer.errors import TrainerError
 from heart_trainer.mlflow_store import Store
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from heart_operator.api.handover import Estimate, Evaluation
+from heart_operator.api.evaluation import Estimate, Evaluation
 from heart_trainer.words import figure, title
 
 MARKS = {"Passed": "ok", "Failed": "FAILED", "InsufficientEvidence": "unclear"}

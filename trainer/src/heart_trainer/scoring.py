@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn import metrics
 
-from heart_operator.api.handover import Task
+from heart_operator.api.evaluation import Task
 from heart_trainer.errors import DataInvalid
 
 Score = Callable[[NDArray[Any], NDArray[np.float64]], float]

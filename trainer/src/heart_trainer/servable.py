@@ -10,7 +10,8 @@ import numpy as np
 from mlflow.exceptions import MlflowException
 
 from heart_operator.api.contract import Feature, Target
-from heart_operator.api.handover import MODEL_FILE, JobRequest, ServingPackage
+from heart_operator.api.handover import JobRequest
+from heart_operator.api.package import MODEL_FILE, ServingPackage
 from heart_serving.download import MAX_MODEL_BYTES, Refused
 from heart_serving.errors import ModelRefused
 from heart_serving.model import Model, load_model

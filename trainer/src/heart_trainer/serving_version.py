@@ -3,17 +3,9 @@
 import onnx
 from pydantic import ValidationError
 
-from heart_operator.api.handover import (
-    EVALUATION_PATH,
-    MODEL_FILE,
-    OOF_PATH,
-    PACKAGE_KEY,
-    Evaluation,
-    OutOfFold,
-    ServingPackage,
-    ServingReference,
-    TrainingResult,
-)
+from heart_operator.api.evaluation import EVALUATION_PATH, OOF_PATH, Evaluation, OutOfFold, ServingReference
+from heart_operator.api.handover import TrainingResult
+from heart_operator.api.package import MODEL_FILE, PACKAGE_KEY, ServingPackage
 from heart_trainer.compare import NotComparable, ServingModel
 from heart_trainer.mlflow_store import RegistryUnavailable, Store
 from heart_trainer.registry import sealed, sha256

@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from heart_operator.api.contract import Target
-from heart_operator.api.handover import Task
+from heart_operator.api.evaluation import Task
 from heart_operator.api.training import Training
 from heart_trainer.coerce import numbers
 from heart_trainer.errors import DataInvalid

@@ -12,18 +12,10 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types import Schema, TensorSpec
 
 from heart_operator.api.base import Frozen
-from heart_operator.api.handover import (
-    CARD_PATH,
-    EVALUATION_PATH,
-    MODEL_FILE,
-    ONNX_INPUT,
-    ONNX_OUTPUT,
-    OOF_PATH,
-    PROFILE_PATH,
-    Evaluation,
-    JobRequest,
-    TrainingRequest,
-)
+from heart_operator.api.evaluation import CARD_PATH, EVALUATION_PATH, OOF_PATH, Evaluation
+from heart_operator.api.handover import JobRequest, TrainingRequest
+from heart_operator.api.package import MODEL_FILE, ONNX_INPUT, ONNX_OUTPUT
+from heart_operator.api.referenceprofile import PROFILE_PATH
 from heart_trainer.errors import TrainerError
 from heart_trainer.mlflow_store import Store, without_password
 from heart_trainer.values import Fitted, Table

@@ -12,7 +12,7 @@ from scipy.sparse import csr_matrix
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from heart_operator.api.handover import Task
+from heart_operator.api.evaluation import Task
 from heart_trainer.metrics import ECE_BINS, EDGE, THRESHOLD, Array, bins, log_odds, off_zero
 
 Replicates = dict[str, Array]

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from heart_operator.api.contract import Target
+from heart_operator.api.evaluation import Estimate, Evaluation, Gap
 from heart_operator.api.explanation import Unit
-from heart_operator.api.handover import Estimate, Evaluation, Gap
 
 FEWEST_EVENTS = 100
 """Below this many events nothing is claimed about calibration."""

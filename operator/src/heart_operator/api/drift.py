@@ -10,7 +10,7 @@ from pydantic import Field
 
 from heart_operator.api.base import FrozenLenient
 from heart_operator.api.contract import Feature
-from heart_operator.api.handover import ServingReference
+from heart_operator.api.evaluation import ServingReference
 from heart_operator.api.retrainschedule import DriftCheck, PerformanceCheck
 from heart_operator.api.schedulestatus import DriftStatus, PerformanceStatus
 from heart_operator.api.status import Time

@@ -1,40 +1,22 @@
 """What the operator, the training Job and the serving pods hand to each other.
 
 operator ──TrainingRequest──► Job ──TrainingOutcome (termination message)──► operator
-                               └─► MLflow: evaluation.json (Evaluation), model.onnx (+ ServingPackage)
+                               └─► MLflow: evaluation.json (api.evaluation), model.onnx (api.package)
 operator ──EvaluationRequest──► Job, for a version that somebody registered by hand: the same outcome and evaluation
 operator ──environment (Env)──► serving pod, which opens model.onnx by its digest
 """
 
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from heart_operator.api.base import Frozen, FrozenLenient
-from heart_operator.api.contract import Dataset, Feature, FeatureType, Target
-from heart_operator.api.explanation import Explanation
+from heart_operator.api.contract import Dataset, Feature, Target
+from heart_operator.api.evaluation import ServingReference
 from heart_operator.api.training import Training
 
-PACKAGE_KEY = "heartops.package"
-"""Key of the ServingPackage (JSON) in the ONNX file's metadata_props: one file, one digest, nothing beside it."""
-ONNX_INPUT = "features"
-"""float32 [rows, features], encoded as `Feature` says."""
-ONNX_OUTPUT = "output"
-"""float32: [rows, classes] probabilities for binary and multiclass, [rows, 1] for regression."""
-EVALUATION_PATH = "evaluation/evaluation.json"
-"""Run artifact with the Evaluation; the termination message has its digest."""
-OOF_PATH = "evaluation/out_of_fold.json"
-"""Run artifact with OutOfFold; digest inside the Evaluation."""
-PROFILE_PATH = "evaluation/reference_profile.json"
-"""Run artifact with the ReferenceProfile; digest inside the Evaluation."""
-CARD_PATH = "model_card.html"
 MIRROR_FILE = "mirror.json"
 """Key of the ConfigMap `<model>-mirror`, and the file's name where it is mounted."""
-MODEL_FILE = "model.onnx"
-"""File name below the model version's own artifact root (MLflow's ONNX flavour)."""
-
-Task = Literal["binary", "multiclass", "regression"]
-Verdict = Literal["Passed", "Failed", "InsufficientEvidence"]
 
 
 class Env:
@@ -71,13 +53,6 @@ class Tag:
     VERSION = "heartops.version"  # on the run of an evaluation Job: the version that it measured
     SEAL = "heartops.seal"  # HMAC over trigger and digests: only a Job of ours could have written them
     REJECTED = "heartops.rejected"  # reason; only ever used to refuse
-
-
-class ServingReference(Frozen):
-    """The version that serves while a candidate is trained: what the candidate is compared with."""
-
-    version: str
-    digest: str
 
 
 class DataAccess(Frozen):
@@ -154,114 +129,6 @@ EXIT_PERMANENT = 2
 """Exit code of a failure that a retry cannot mend (bad data, bad digest): the Job's podFailurePolicy stops there."""
 
 
-class Estimate(FrozenLenient):
-    """A figure with its evidence: rows and events (rarer class) it rests on, 95 % bootstrap interval."""
-
-    n: int
-    events: int | None = None
-    estimate: float
-    low: float
-    high: float
-
-
-class SliceEstimate(FrozenLenient):
-    feature: str
-    group: str = Field(description="Value of a category, or a range such as `[40, 60)` of a number.")
-    metrics: dict[str, Estimate]
-
-
-class Gap(FrozenLenient):
-    """Greatest difference of a metric between two groups of a feature; n and events of the smaller group."""
-
-    feature: str
-    metric: str
-    groups: tuple[str, str]
-    gap: Estimate
-
-
-class Difference(FrozenLenient):
-    """Candidate minus serving version, paired on the same rows."""
-
-    n: int
-    events: int | None = None
-    candidate: float
-    serving: float
-    difference: float
-    low: float
-    high: float
-
-
-class Comparison(FrozenLenient):
-    against: ServingReference
-    metrics: dict[str, Difference]
-    rows_unseen_by_serving: int = 0
-
-
-class Finding(FrozenLenient):
-    """A check of the method itself (leakage, duplicates, parity)."""
-
-    name: str
-    verdict: Verdict
-    message: str
-
-
-class Evaluation(FrozenLenient):
-    """`evaluation.json`: the trainer measures, the operator decides."""
-
-    schema_version: int = 1
-    task: Task
-    algorithm: str
-    dataset_sha256: str
-    synthetic: bool = False
-    rows: int
-    duplicates: int = 0
-    metrics: dict[str, Estimate]
-    slices: tuple[SliceEstimate, ...] = ()
-    gaps: tuple[Gap, ...] = ()
-    comparison: Comparison | None = None
-    findings: tuple[Finding, ...] = ()
-    out_of_fold_sha256: str | None = None
-    reference_profile_sha256: str | None = None
-
-
-class OutOfFold(FrozenLenient):
-    """Out-of-fold predictions keyed by HMAC of the raw row; equal rows share a key and a fold."""
-
-    task: Task
-    predictions: dict[str, tuple[float, ...]] = Field(
-        description="Row key → probabilities or [value]; empty: learnt, never judged."
-    )
-
-
-class FeatureProfile(FrozenLenient):
-    """What one column looked like in training."""
-
-    name: str
-    type: FeatureType
-    missing: float = Field(description="Share of rows without a value.")
-    quantiles: tuple[float, ...] = Field((), description="Numbers: least, 1st to 99th percentile, greatest.")
-    counts: dict[str, int] = Field({}, description="Categories and booleans: rows of each value of the contract.")
-
-
-class ReferenceProfile(FrozenLenient):
-    """`reference_profile.json`: what the live data and predictions are compared with to notice drift."""
-
-    schema_version: int = 1
-    rows: int
-    features: tuple[FeatureProfile, ...]
-    outputs: dict[str, tuple[float, ...]] = Field(
-        description="Class (regression: `value`) → percentiles 0 to 100 of the out-of-fold predictions."
-    )
-
-
-class ReferenceRows(Frozen):
-    """Rows and the outputs the trainer got from this very ONNX file; serving repeats them before it is ready."""
-
-    inputs: Annotated[tuple[tuple[float | None, ...], ...], Field(min_length=1)]
-    outputs: Annotated[tuple[tuple[float, ...], ...], Field(min_length=1)]
-    tolerance: float = 1e-5
-
-
 class MirrorTarget(FrozenLenient):
     """MIRROR_FILE of a ConfigMap that every serving pod mounts: which share of its requests it copies, and whereto."""
 
@@ -274,20 +141,3 @@ class MirrorTarget(FrozenLenient):
         if self.percent and not (self.url and self.version):
             raise ValueError("a percent above 0 needs url and version")
         return self
-
-
-class ServingPackage(FrozenLenient):
-    """All that serving knows of a version, stored inside model.onnx under PACKAGE_KEY."""
-
-    schema_version: int = 1
-    registry_name: str
-    task: Task
-    algorithm: str
-    features: tuple[Feature, ...]
-    target: Target
-    classes: tuple[int | str, ...] = ()
-    threshold: float = 0.5
-    synthetic: bool = False
-    metrics: dict[str, Estimate] = {}
-    reference: ReferenceRows
-    explanation: Explanation | None = None

@@ -4,7 +4,8 @@ from datetime import datetime
 from typing import Any
 
 from heart_operator.api.drift import CHECK_REQUEST, CheckRequest
-from heart_operator.api.handover import Env, ServingReference
+from heart_operator.api.evaluation import ServingReference
+from heart_operator.api.handover import Env
 from heart_operator.api.heartmodel import HeartModel
 from heart_operator.api.names import API_VERSION, GROUP, Annotation, Component, Label, check_job_name
 from heart_operator.api.profile import RuntimeProfile

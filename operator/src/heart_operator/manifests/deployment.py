@@ -5,7 +5,7 @@ Its pods fetch the model by digest in an init container; the server then reads i
 
 from typing import Any
 
-from heart_operator.api.handover import MIRROR_FILE, MODEL_FILE, Env
+from heart_operator.api.handover import MIRROR_FILE, Env
 from heart_operator.api.heartmodel import HeartModel
 from heart_operator.api.names import (
     RUNTIME_SECRET,
@@ -15,6 +15,7 @@ from heart_operator.api.names import (
     mirror_config_name,
     pods_service_name,
 )
+from heart_operator.api.package import MODEL_FILE
 from heart_operator.api.profile import RuntimeProfile
 from heart_operator.api.quantities import bounded
 from heart_operator.api.resources import Amounts, Resources

@@ -1,6 +1,7 @@
 """The Job that measures a version which somebody registered by hand."""
 
-from heart_operator.api.handover import Env, EvaluationRequest, ServingReference
+from heart_operator.api.evaluation import ServingReference
+from heart_operator.api.handover import Env, EvaluationRequest
 from heart_operator.api.heartmodel import HeartModel
 from heart_operator.api.names import evaluation_job_name
 from heart_operator.api.profile import RuntimeProfile

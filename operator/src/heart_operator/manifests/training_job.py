@@ -3,7 +3,8 @@
 from math import ceil
 from typing import Any
 
-from heart_operator.api.handover import EXIT_PERMANENT, Env, JobRequest, ServingReference, TrainingRequest
+from heart_operator.api.evaluation import ServingReference
+from heart_operator.api.handover import EXIT_PERMANENT, Env, JobRequest, TrainingRequest
 from heart_operator.api.heartmodel import HeartModel
 from heart_operator.api.names import Annotation, Component, training_job_name
 from heart_operator.api.profile import RuntimeProfile

@@ -1,6 +1,6 @@
 """What a gate's check says: figure, sign, bound and evidence, so that nobody must look the numbers up."""
 
-from heart_operator.api.handover import Comparison, Difference, Estimate, Gap, ServingReference, Verdict
+from heart_operator.api.evaluation import Comparison, Difference, Estimate, Gap, ServingReference, Verdict
 from heart_operator.api.heartmodel import GateCheck
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Literal
 
-from heart_operator.api.handover import Difference, Estimate, Evaluation, ServingReference, Verdict
+from heart_operator.api.evaluation import Difference, Estimate, Evaluation, ServingReference, Verdict
 from heart_operator.api.heartmodel import GateCheck, Gates
 from heart_operator.api.names import short_hash
 from heart_operator.plan.gate_messages import bounds_message, gap_message, other_version, regression_message

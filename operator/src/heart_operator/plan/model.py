@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from heart_operator.api.handover import ServingReference
+from heart_operator.api.evaluation import ServingReference
 from heart_operator.api.names import Reason
 from heart_operator.manifests.deployment import with_replicas
 from heart_operator.plan.children import to_apply, to_remove, wanted_children

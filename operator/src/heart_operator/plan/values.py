@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
-from heart_operator.api.handover import Evaluation, TrainingFailure, TrainingResult
+from heart_operator.api.evaluation import Evaluation
+from heart_operator.api.handover import TrainingFailure, TrainingResult
 from heart_operator.api.heartmodel import ConditionStatus, HeartModel, HeartModelStatus
 from heart_operator.api.names import Annotation, Label
 from heart_operator.api.profile import RuntimeProfile

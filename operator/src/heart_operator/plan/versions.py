@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from heart_operator.api.handover import ServingReference
+from heart_operator.api.evaluation import ServingReference
 from heart_operator.api.heartmodel import TrainingStatus
 from heart_operator.api.names import deployment_name
 from heart_operator.plan.values import Observed, TrainingJob, VersionDeployment

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI, HTTPException
 
 from heart_operator.api.explanation import Explanation
-from heart_operator.api.handover import ServingPackage
+from heart_operator.api.package import ServingPackage
 from heart_serving.answers import Answers
 from heart_serving.contract import Contract
 from heart_serving.dialects import Predict, refusal

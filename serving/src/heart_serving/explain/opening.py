@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from heart_operator.api.explanation import Explanation, Unit
-from heart_operator.api.handover import ServingPackage
+from heart_operator.api.package import ServingPackage
 from heart_serving.errors import ModelRefused
 from heart_serving.explain.encoding import as_rows
 from heart_serving.explain.explained import Explainer, Floats, Matrix

@@ -1,7 +1,7 @@
 """`POST /explain` as an OpenAPI operation."""
 
 from heart_operator.api.explanation import Explanation
-from heart_operator.api.handover import ServingPackage
+from heart_operator.api.package import ServingPackage
 from heart_serving.explain.answering import MAX_RECORDS
 from heart_serving.operations import RECORDS, body, operation
 from heart_serving.schemas import Json, example_record, json_content, ref
