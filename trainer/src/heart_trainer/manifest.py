@@ -18,7 +18,7 @@ class BadManifest(Exception):
 def read_manifest(path: Path, trigger: str) -> TrainingRequest:
     """The only HeartModel of the file as a request. Raises BadManifest."""
     found = _heart_model(path)
-    metadata = found.get("metadata")
+    metadata = found.get("metadata") or {}
     if not isinstance(metadata, dict):
         raise BadManifest(f"{path}: metadata: must be a mapping with a name")
     name, namespace = metadata.get("name"), metadata.get("namespace", "default")
