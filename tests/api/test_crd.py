@@ -508,6 +508,7 @@ GIVEN = {
         }
     ],
     "gate": "4/4 passed",
+    "drift": {"verdict": "NoDrift", "share": 0.0, "time": TIME, "schedule": "nightly"},
     "replicas": 2,
     "selector": "heartops.dev/model=stored",
 }
@@ -530,8 +531,9 @@ def test_columns_tell_what_serves(kubectl, heart):
     patch = json.dumps({"status": STATUS})
     kubectl("patch", "heartmodel", "stored", "--subresource=status", "--type=merge", "-p", patch)
     short, wide = (kubectl("get", "hm", *options).stdout.splitlines() for options in ((), ("-o", "wide")))
-    assert short[0].split() == ["NAME", "READY", "VERSION", "CANDIDATE", "WEIGHT", "GATE", "URL", "AGE"]
-    assert short[1].split()[:8] == ["stored", "True", "7", "8", "25", "4/4", "passed", "http://stored.default.svc"]
+    assert short[0].split() == ["NAME", "READY", "VERSION", "CANDIDATE", "WEIGHT", "GATE", "DRIFT", "URL", "AGE"]
+    row = ["stored", "True", "7", "8", "25", "4/4", "passed", "NoDrift", "http://stored.default.svc"]
+    assert short[1].split()[:9] == row
     assert {"REASON", "TRAINING", "REPLICAS"} < set(wide[0].split())
     assert {"Serving", "Succeeded", "2"} < set(wide[1].split())
 

@@ -53,6 +53,7 @@ def test_a_tick_and_a_finding_train_once_and_their_versions_take_over(world: Wor
         assert (found["cause"], found["version"]) == ("Drift", "2")
         poll("a quiet look", lambda: verdict(world, "watchful") == "NoDrift", 90)
         suspend(world, "watchful")
+        poll("the model's Drift column", lambda: drift_column(kubectl, world) == {"heart": "", "lungs": "NoDrift"}, 30)
         assert len(world.schedule_status("watchful")["runs"]) == 1
 
         shown = kubectl("-n", world.namespace, "get", "rts", "-o", "wide").stdout
@@ -72,6 +73,13 @@ def test_a_tick_and_a_finding_train_once_and_their_versions_take_over(world: Wor
 def suspend(world: World, name: str) -> None:
 
     world.api.patch(RETRAIN_SCHEDULE, world.namespace, name, {"spec": {"suspend": True}})
+
+
+def drift_column(kubectl, world: World) -> dict[str, str]:
+    """By model, as `kubectl get` shows it: a column is as wide as its head and what it holds."""
+    head, *rows = kubectl("-n", world.namespace, "get", "hm").stdout.splitlines()
+    start, end = head.index("DRIFT"), head.index("URL")
+    return {row.split()[0]: row[start:end].strip() for row in rows}
 
 
 def verdict(world: World, name: str) -> str:

@@ -10,7 +10,6 @@ from heart_operator.api.drift import CheckFailure, CheckResult
 from heart_operator.api.names import Annotation
 from heart_operator.api.retrainschedule import RetrainSchedule
 from heart_operator.api.schedulestatus import DriftStatus, PerformanceStatus, RetrainScheduleStatus, RunStatus
-from heart_operator.plan.requests import open_requests
 from heart_operator.plan.schedule import plan_retrain_schedule
 from heart_operator.plan.schedulevalues import CheckJob, ScheduleObserved, SchedulePlan
 from heart_operator.plan.times import read, written
@@ -45,7 +44,7 @@ class ScheduledWorld(World):
     checks_created: list[str] = field(default_factory=list)
 
     def observe(self) -> Observed:
-        return replace(super().observe(), requested=open_requests((self.schedule,), self.model.name))
+        return replace(super().observe(), schedules=(self.schedule,))
 
     def observe_schedule(self) -> ScheduleObserved:
         return ScheduleObserved(

@@ -41,7 +41,7 @@ from heart_operator.plan.values import (
     VersionDeployment,
 )
 from heart_operator.registry import EvaluationRef, RegistryReader
-from heart_operator.retraining.requests import find_requests
+from heart_operator.retraining.schedules import read_schedules
 
 KINDS_MAX_AGE = 60.0
 
@@ -130,7 +130,7 @@ class Observer:
             children=children,
             registry=Registry(),
             kinds=kinds,
-            requested=await find_requests(self._cluster, model.namespace, model.name),
+            schedules=await read_schedules(self._cluster, model.namespace, model.name),
         )
         registry, sample = await asyncio.gather(self._registry_view(observed), self._look(observed, datetime.now(UTC)))
         return replace(observed, registry=registry, sample=sample)

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from heart_operator.api.base import FrozenLenient
 from heart_operator.api.rules import list_map
-from heart_operator.api.status import ConditionStatus, Time, Version
+from heart_operator.api.status import ConditionStatus, DriftVerdict, Time, Version
 
 Cause = Literal["Schedule", "Drift", "Performance"]
 Phase = Literal["Requested", "Training", "RollingOut", "Succeeded", "Failed", "Missed"]
@@ -47,9 +47,7 @@ class DriftStatus(FrozenLenient):
 
     time: Time = Field(description="End of the window.")
     version: Version = Field(description="The version whose training the predictions were compared with.")
-    verdict: Literal["Drift", "NoDrift", "Unconfirmed", "InsufficientSamples"] = Field(
-        description="What follows; Unconfirmed: only the newer of the two windows shows it."
-    )
+    verdict: DriftVerdict = Field(description="What follows; Unconfirmed: only the newer of the two windows shows it.")
     share: float | None = Field(None, description="Share of drifted features.")
     samples: int = Field(description="Predictions in the window.")
     samples_before: int = Field(0, description="Predictions in the window before.")

@@ -109,6 +109,18 @@ class PreviousStatus(FrozenLenient):
     warm_until: Time = Field(description="When its pods are given up.")
 
 
+DriftVerdict = Literal["Drift", "NoDrift", "Unconfirmed", "InsufficientSamples"]
+
+
+class DriftSummary(FrozenLenient):
+    """What the model's RetrainSchedules found in the live data of the version that serves."""
+
+    verdict: DriftVerdict = Field(description="The gravest of their newest looks.")
+    share: float | None = Field(None, description="Share of drifted features in that look.")
+    time: Time = Field(description="End of the window that it looked at.")
+    schedule: str = Field(description="The RetrainSchedule whose `status.lastDrift` has the figures.")
+
+
 class RejectedStatus(FrozenLenient):
     """A version that is not served."""
 
@@ -192,5 +204,6 @@ class HeartModelStatus(FrozenLenient):
     command: CommandStatus | None = None
     wanted_version: str | None = Field(None, description="spec.version that was acted on last.")
     gate: str | None = Field(None, description="Summary of the newest gate, for the Gate column.")
+    drift: DriftSummary | None = None
     replicas: int | None = Field(None, description="Serving pods, for the scale subresource.")
     selector: str | None = Field(None, description="Selects the serving pods, for the scale subresource.")

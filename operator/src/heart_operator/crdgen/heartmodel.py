@@ -22,6 +22,7 @@ COLUMNS = (
     column("Candidate", ".status.candidate.version", description="The version on its way to serve."),
     column("Weight", ".status.candidate.actualWeight", kind="integer", description="Its share of the traffic, in %."),
     column("Gate", ".status.gate", description="The newest version's gates."),
+    column("Drift", ".status.drift.verdict", description="Whether its live data have moved away from the training's."),
     column("URL", ".status.serving.url", description="Where to send predictions."),
     column("Reason", condition(Condition.READY, "reason"), wide=True, description="Why it is ready, or is not."),
     column("Training", ".status.training.phase", wide=True, description="The newest training."),

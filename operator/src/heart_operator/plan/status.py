@@ -3,6 +3,7 @@
 from heart_operator.api.heartmodel import CommandStatus, HeartModel, HeartModelStatus, HistoryEntry, ServingStatus
 from heart_operator.api.names import Label, Reason
 from heart_operator.plan.decision import Decision
+from heart_operator.plan.drift import summarize_drift
 from heart_operator.plan.times import written
 from heart_operator.plan.versions import Version
 
@@ -24,6 +25,7 @@ def build_facts(decision: Decision) -> HeartModelStatus:
         command=rollout.command,
         wanted_version=str(model.spec.version),
         gate=decision.gate.summary if decision.gate else model.status.gate,
+        drift=summarize_drift(decision.observed.schedules, rollout.stable.version if rollout.stable else None),
         replicas=serving.replicas if serving else 0,
         selector=selector(model, rollout.stable) if rollout.stable else None,
     )

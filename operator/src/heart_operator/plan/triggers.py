@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from heart_operator.api.heartmodel import HeartModel
 from heart_operator.api.names import Annotation, short_hash
+from heart_operator.plan.requests import open_requests
 from heart_operator.plan.values import Observed
 
 WITHOUT_EFFECT = {"resources", "timeout_seconds", "backoff_limit"}
@@ -36,7 +37,8 @@ def current_trigger(observed: Observed) -> str:
     Whatever was last trained for this spec and answers every wish still counts: the removal of the annotation (by a
     tool that applies files) and the end of a scheduled run ask for nothing.
     """
-    spec, wishes = spec_trigger(observed.model), (*annotation_wish(observed.model), *observed.requested)
+    model = observed.model
+    spec, wishes = spec_trigger(model), (*annotation_wish(model), *open_requests(observed.schedules, model.name))
     for trigger in past_triggers(observed):
         first, *answered = trigger.split("-")
         if first == spec and set(wishes) <= set(answered):

@@ -10,6 +10,7 @@ from heart_operator.api.handover import TrainingFailure, TrainingResult
 from heart_operator.api.heartmodel import ConditionStatus, HeartModel, HeartModelStatus
 from heart_operator.api.names import Annotation, Label
 from heart_operator.api.profile import RuntimeProfile
+from heart_operator.api.retrainschedule import RetrainSchedule
 from heart_operator.plan.counts import NO_ANSWERS, NO_OUTCOMES, Counts, Share
 
 Manifest = dict[str, Any]
@@ -147,8 +148,8 @@ class Observed:
     """What the versions answered since the last look at the traffic; None: no look was due."""
     evaluations: tuple[TrainingJob, ...] = ()
     """Jobs that measure versions which somebody registered by hand, oldest first; `jobs` are those that train."""
-    requested: tuple[str, ...] = ()
-    """Trainings that the model's RetrainSchedules ask for now (plan.requests)."""
+    schedules: tuple[RetrainSchedule, ...] = ()
+    """The model's RetrainSchedules: what they ask for (plan.requests) and have found (plan.drift)."""
 
     @property
     def stable_version(self) -> str | None:

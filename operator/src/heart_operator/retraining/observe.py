@@ -17,7 +17,7 @@ from heart_operator.plan.schedulevalues import CheckJob, ScheduleObserved, tick_
 from heart_operator.plan.times import read
 from heart_operator.plan.values import Manifest, TrainingJob
 from heart_operator.retraining.parse import parse_check, parse_schedule
-from heart_operator.retraining.requests import find_schedules
+from heart_operator.retraining.schedules import find_schedules
 
 
 @dataclass(frozen=True, slots=True)

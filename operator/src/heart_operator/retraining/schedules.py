@@ -1,9 +1,9 @@
-"""What the schedules of a model ask for: read by the HeartModel's own look."""
+"""The schedules of a model, read by their own look and by the HeartModel's."""
 
+from heart_operator.api.retrainschedule import RetrainSchedule
 from heart_operator.cluster import Cluster, NotFound
 from heart_operator.kinds import RETRAIN_SCHEDULE
 from heart_operator.parse import InvalidSpec
-from heart_operator.plan.requests import open_requests
 from heart_operator.plan.values import Manifest
 from heart_operator.retraining.parse import model_of, parse_schedule
 
@@ -17,12 +17,12 @@ async def find_schedules(cluster: Cluster, namespace: str, model: str) -> list[M
     return [raw for raw in found if model_of(raw) == model and "deletionTimestamp" not in raw["metadata"]]
 
 
-async def find_requests(cluster: Cluster, namespace: str, model: str) -> tuple[str, ...]:
-    """The trainings that the schedules of a model ask for now; an unreadable schedule asks for nothing."""
+async def read_schedules(cluster: Cluster, namespace: str, model: str) -> tuple[RetrainSchedule, ...]:
+    """Those that can be read; another one asks for nothing and has found nothing."""
     readable = []
     for raw in await find_schedules(cluster, namespace, model):
         try:
             readable.append(parse_schedule(raw))
         except InvalidSpec:
             continue
-    return open_requests(readable, model)
+    return tuple(readable)
