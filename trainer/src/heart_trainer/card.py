@@ -1,12 +1,9 @@
 """The model card: one HTML file, images inline, that a clinician reads in five minutes."""
 
-import base64
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from heart_operator.api.contract import Feature
 from heart_operator.api.evaluation import Evaluation
@@ -14,6 +11,7 @@ from heart_operator.api.handover import TrainingRequest
 from heart_trainer import words
 from heart_trainer.influence import Influence
 from heart_trainer.metrics import THRESHOLD, wilson
+from heart_trainer.pages import inline_image, render_page
 from heart_trainer.values import Fitted, Table
 
 GROUP_METRICS = {
@@ -58,16 +56,9 @@ def render_card(
     influence: Influence | None = None,
 ) -> str:
     """The card as HTML; text of the resource is escaped."""
-    environment = Environment(
-        loader=PackageLoader("heart_trainer"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals.update(title=words.title, figure=words.figure, number=words.number, meaning=words.METRICS)
     names = words.class_names(table.classes, request.target)
-    return environment.get_template("model_card.html").render(
+    return render_page(
+        "model_card.html",
         request=request,
         table=table,
         evaluation=evaluation,
@@ -83,12 +74,8 @@ def render_card(
         group_metrics=GROUP_METRICS[evaluation.task],
         method=_method(request, fitted, len(fitted.oof.choices)),
         contract=[_contract_row(feature) for feature in request.features],
-        figures=[(name, CAPTIONS.get(name, ""), _inline(png)) for name, png in plots.items()],
+        figures=[(name, CAPTIONS.get(name, ""), inline_image(png)) for name, png in plots.items()],
     )
-
-
-def _inline(png: bytes) -> str:
-    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
 def _counts(table: Table, names: tuple[str, ...]) -> list[tuple[str, int]]:
