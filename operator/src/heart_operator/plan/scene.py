@@ -1,14 +1,33 @@
 """What a candidate's moves depend on, gathered from the observation."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from heart_operator.api.heartmodel import CandidateStatus, Mirror, Rollout
-from heart_operator.plan.canary import Scene
 from heart_operator.plan.scale import wanted_count
 from heart_operator.plan.times import written
 from heart_operator.plan.traffic import asked_weight, pods_for
 from heart_operator.plan.values import Observed, VersionDeployment
 from heart_operator.plan.versions import Version, deployment_of, with_prefix
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Everything that a candidate's next move depends on."""
+
+    rollout: Rollout
+    deployment: VersionDeployment
+    full: int
+    """Pods that carry all of the traffic."""
+    stable_ready: int
+    manual: bool
+    exact: bool
+    """An HTTPRoute splits the traffic."""
+    crowded: bool
+    """Pods of a third version live, which a Service that spreads would reach."""
+    hold: str
+    """Why it must not move on (an outage of the registry); empty: it may."""
+    now: datetime
 
 
 def effective_rollout(observed: Observed, stable: Version | None) -> Rollout:
@@ -30,7 +49,7 @@ def build_scene(
         manual=observed.model.spec.approval == "Manual",
         exact=observed.model.spec.serving.route is not None,
         crowded=any(entry.version not in own and entry.ready > 0 for entry in observed.deployments),
-        frozen=hold,
+        hold=hold,
         now=now,
     )
 
