@@ -503,3 +503,21 @@ def test_old_jobs_are_cleared_away() -> None:
     assert len(scene.jobs) <= 4
     assert scene.known
     assert scene.known.job in scene.jobs
+
+
+def test_the_record_hears_of_the_end_when_the_version_is_no_longer_unknown() -> None:
+    scene = Scene()
+    scene.look()
+    scene.end(MEASURED)
+    scene.look(version="")
+    assert scene.known
+    assert (scene.known.phase, scene.known.run_id) == ("Succeeded", "run-e")
+
+
+def test_the_record_of_a_job_that_was_called_off_goes_with_it() -> None:
+    scene = Scene()
+    scene.look()
+    scene.look(version="")
+    assert scene.known is not None, "the Job is being removed"
+    scene.look(version="")
+    assert (scene.known, scene.jobs) == (None, {})
