@@ -4,12 +4,12 @@ from collections.abc import Iterable
 
 from heart_operator.manifests.children import APPLIED_KINDS, build_children, key_of
 from heart_operator.plan.diff import needs_apply, stamp
-from heart_operator.plan.rollout import Rollout
+from heart_operator.plan.rolloutplan import RolloutPlan
 from heart_operator.plan.values import Manifest, ObjectKey, Observed
 from heart_operator.plan.versions import as_deployment
 
 
-def wanted_children(observed: Observed, rollout: Rollout) -> tuple[Manifest, ...]:
+def wanted_children(observed: Observed, rollout: RolloutPlan) -> tuple[Manifest, ...]:
     """Everything that should live beside the version that serves; nothing where no profile says how."""
     if observed.profile is None:
         return ()

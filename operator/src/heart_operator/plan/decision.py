@@ -8,7 +8,7 @@ from heart_operator.plan.evaluation import EvaluationPlan
 from heart_operator.plan.gates import GateReport, gates_hash
 from heart_operator.plan.obstacles import Obstacle
 from heart_operator.plan.rejections import find_rejection
-from heart_operator.plan.rollout import Rollout
+from heart_operator.plan.rolloutplan import RolloutPlan
 from heart_operator.plan.selection import Selection
 from heart_operator.plan.training import TrainingPlan
 from heart_operator.plan.values import Observed, VersionDeployment
@@ -26,7 +26,7 @@ class Decision:
     evaluation: EvaluationPlan
     selection: Selection
     gate: GateReport | None
-    rollout: Rollout
+    rollout: RolloutPlan
 
     @property
     def newest(self) -> Version | None:
@@ -54,7 +54,7 @@ class Decision:
     def is_rollback(self) -> bool:
         """What serves goes back: it was refused, or to an older version. Forth to a newer warm one is none."""
         before, stable = self.observed.model.status.serving, self.rollout.stable
-        if self.rollout.step != "Return" or before is None or stable is None:
+        if self.rollout.action != "Return" or before is None or stable is None:
             return False
         refused = any(entry.version == before.version for entry in self.rollout.rejected)
         return refused or order(stable.version) < order(before.version)

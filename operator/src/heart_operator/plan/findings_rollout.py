@@ -24,7 +24,7 @@ WAITING = {"Paused": Reason.PAUSED, "Held": Reason.ON_HOLD, "AwaitingApproval": 
 def is_under_way(decision: Decision) -> bool:
     """A candidate has pods, or is about to get them."""
     rollout = decision.rollout
-    return rollout.candidate is not None and (rollout.step == "Start" or decision.candidate_deployment is not None)
+    return rollout.candidate is not None and (rollout.action == "Start" or decision.candidate_deployment is not None)
 
 
 def progress_of_candidate(decision: Decision) -> Finding | None:
@@ -32,11 +32,11 @@ def progress_of_candidate(decision: Decision) -> Finding | None:
     rollout, deployment = decision.rollout, decision.candidate_deployment
     assert rollout.candidate
     name = f"Version {rollout.candidate.version}"
-    if rollout.step == "Overdue":
+    if rollout.action == "Overdue":
         return Finding("False", Reason.NEVER_READY, f"{name} goes on starting: {rollout.why}")
     if rollout.progress and deployment:
         return progress_on_traffic(decision, name, rollout.progress)
-    if rollout.step in ("Start", "Go"):
+    if rollout.action in ("Start", "Go"):
         ready = f"{deployment.ready} pods are ready" if deployment else "its pods are created"
         return Finding("True", Reason.ROLLING_OUT, f"{name} is rolling out: {ready}")
     if not decision.selection.pinned and (decision.gate is None or not decision.gate.passed):
@@ -69,7 +69,7 @@ def find_rollout_succeeded(decision: Decision) -> Finding:
     if refusal and refusal.reason in REFUSED_ON_TRAFFIC:
         advice = f"`kubectl heart retry {decision.observed.model.name} {refusal.version}` tries it again"
         return Finding("False", refusal.reason, f"Version {refusal.version}: {refusal.message}. {advice}")
-    if rollout.candidate and rollout.step == "Overdue":
+    if rollout.candidate and rollout.action == "Overdue":
         advice = "It goes on trying; when spec.serving.resources or the runtime profile change, it starts anew"
         return Finding("False", Reason.NEVER_READY, f"Version {rollout.candidate.version}: {rollout.why}. {advice}")
     if is_under_way(decision) and rollout.candidate:
@@ -85,7 +85,7 @@ def find_rollout_succeeded(decision: Decision) -> Finding:
 
 def serves_again(decision: Decision, stable: Version) -> bool:
     """It came back, now or before: to call it promoted once more would tell of a rollout that never was."""
-    if decision.rollout.step in ("Return", "Promote"):
+    if decision.rollout.action in ("Return", "Promote"):
         return decision.is_rollback
     last = decision.observed.model.status.history[-1:]
     return any((entry.version, entry.reason) == (stable.version, Reason.ROLLED_BACK) for entry in last)

@@ -103,7 +103,7 @@ def new_deployments(decision: Decision) -> Iterable[Manifest]:
     """The candidate's at the start of its rollout; the serving version's when somebody deleted it."""
     observed, rollout = decision.observed, decision.rollout
     count = wanted_count(observed.model.spec.serving, decision.stable_deployment)
-    if rollout.step == "Start" and rollout.candidate:
+    if rollout.action == "Start" and rollout.candidate:
         yield from deployment_manifest(observed, rollout.candidate, rollout.candidate_pods)
     if rollout.stable and decision.stable_deployment is None:
         yield from deployment_manifest(observed, rollout.stable, count)
@@ -135,7 +135,7 @@ def scales(decision: Decision) -> list[Scale]:
 def surplus_deployments(decision: Decision) -> list[ObjectKey]:
     """Deployments without a role: superseded, refused, no longer warm. While an obstacle stands only the latter."""
     observed, rollout = decision.observed, decision.rollout
-    kept = {entry.name for entry in observed.deployments if entry.version in rollout.roles}
+    kept = {entry.name for entry in observed.deployments if entry.version in rollout.running}
     if (candidate := rollout.candidate) and must_be_remade(decision):
         kept -= {entry.name for entry in observed.deployments if entry.version == candidate.version}
     surplus = [entry for entry in observed.deployments if entry.name not in kept]
@@ -151,7 +151,7 @@ def must_be_remade(decision: Decision) -> bool:
     rollout, candidate = decision.rollout, decision.rollout.candidate
     if rollout.previous and candidate and rollout.previous.version == candidate.version:
         return False
-    starts = rollout.step == "Overdue" or (rollout.progress is not None and rollout.progress.phase == "Starting")
+    starts = rollout.action == "Overdue" or (rollout.progress is not None and rollout.progress.phase == "Starting")
     return decision.candidate_deployment is None or (starts and is_outdated(decision.observed, candidate))
 
 
@@ -181,7 +181,7 @@ def needs_registry(decision: Decision) -> bool:
     if decision.has_obstacle(Reason.REGISTRY_UNAVAILABLE, Reason.REGISTRY_LOST, Reason.REGISTRY_NAME_TAKEN):
         return True
     unjudged = decision.newest is not None and decision.gate is None
-    return unjudged or (decision.rollout.candidate is not None and decision.rollout.step == "Hold")
+    return unjudged or (decision.rollout.candidate is not None and decision.rollout.action == "Hold")
 
 
 def has_just_failed(decision: Decision) -> bool:

@@ -6,13 +6,13 @@ from heart_operator.api.handover import Tag
 from heart_operator.api.names import Reason
 from heart_operator.plan.gates import GateReport
 from heart_operator.plan.rejections import is_forgiven, tag_of
-from heart_operator.plan.rollout import Rollout
+from heart_operator.plan.rolloutplan import RolloutPlan
 from heart_operator.plan.values import CloseRuns, Observed, RegistryAction, SetAlias, TagVersion
 from heart_operator.plan.versions import Version
 
 
 def plan_registry(
-    observed: Observed, rollout: Rollout, newest: Version | None, gate: GateReport | None, *, may_act: bool
+    observed: Observed, rollout: RolloutPlan, newest: Version | None, gate: GateReport | None, *, may_act: bool
 ) -> tuple[RegistryAction, ...]:
     """Runs are closed whenever the registry can be reached, aliases and tags only while it is surely ours."""
     if observed.registry.error:
@@ -32,7 +32,7 @@ def runs_to_close(observed: Observed) -> Iterable[CloseRuns]:
         yield CloseRuns(trigger, "FAILED" if trigger in ended else "KILLED")
 
 
-def aliases(observed: Observed, rollout: Rollout) -> Iterable[SetAlias]:
+def aliases(observed: Observed, rollout: RolloutPlan) -> Iterable[SetAlias]:
     """`serving`, `candidate` and `previous` are the operator's own."""
     registry = observed.registry
     if registry.claimed_by is None:
@@ -50,7 +50,9 @@ def alias(living: str | None, wanted: SetAlias, observed: Observed) -> Iterable[
         yield wanted
 
 
-def tags(observed: Observed, rollout: Rollout, newest: Version | None, gate: GateReport | None) -> Iterable[TagVersion]:
+def tags(
+    observed: Observed, rollout: RolloutPlan, newest: Version | None, gate: GateReport | None
+) -> Iterable[TagVersion]:
     """Refusals survive a lost status. One by the gate is taken back once changed gates let the version pass."""
     versions = observed.registry.versions
     for entry in rollout.rejected:

@@ -62,7 +62,7 @@ def history(decision: Decision, serving: ServingStatus | None) -> tuple[HistoryE
 def why_it_serves(decision: Decision) -> dict[str, str]:
     """Reason, and who and why where a person decided it."""
     rollout, before = decision.rollout, decision.observed.model.status.serving
-    if rollout.step == "Return":
+    if rollout.action == "Return":
         refused = next((entry for entry in rollout.rejected if before and entry.version == before.version), None)
         why = f"version {before.version}: {refused.message}" if before and refused else "spec.version names it"
         reason = Reason.ROLLED_BACK if decision.is_rollback else Reason.PROMOTED
