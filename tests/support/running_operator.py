@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from kubernetes.aio.client import Configuration
 
-from heart_operator.replica import Operator
 from heart_operator.registry import Backend
+from heart_operator.replica import Operator
 from heart_operator.settings import Settings
 
 
