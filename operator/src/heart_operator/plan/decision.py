@@ -29,7 +29,7 @@ class Decision:
     rollout: RolloutPlan
 
     @property
-    def newest(self) -> Version | None:
+    def wanted(self) -> Version | None:
         """The version that should serve."""
         return self.selection.version
 
@@ -44,8 +44,8 @@ class Decision:
 
     @property
     def refusal(self) -> RejectedStatus | None:
-        """Why the newest version is not the one that serves, when it was refused."""
-        stable, wanted = self.rollout.stable, self.newest or self.unmeasured
+        """Why the wanted version is not the one that serves, when it was refused."""
+        stable, wanted = self.rollout.stable, self.wanted or self.unmeasured
         if wanted is None or (stable and stable.version == wanted.version):
             return None
         return find_rejection(self.rollout.rejected, wanted, gates_hash(self.observed.model.spec.gates))

@@ -116,13 +116,13 @@ def untrained(decision: Decision) -> Finding:
 
 
 def find_gate_passed(decision: Decision) -> Finding:
-    """The newest version meets the gates of the spec."""
-    newest, gate, refusal = decision.newest, decision.gate, decision.refusal
-    if newest is None and decision.unmeasured:
+    """The version that should serve meets the gates of the spec."""
+    wanted, gate, refusal = decision.wanted, decision.gate, decision.refusal
+    if wanted is None and decision.unmeasured:
         return find_evaluated(decision, decision.unmeasured.version)
-    if newest is None:
+    if wanted is None:
         return Finding("Unknown", Reason.NO_CANDIDATE, "No version has been trained yet")
-    name = f"Version {newest.version}: "
+    name = f"Version {wanted.version}: "
     if gate is None:
         if refusal and refusal.reason == Reason.GATE_FAILED:
             return Finding("False", Reason.GATE_FAILED, name + refusal.message)

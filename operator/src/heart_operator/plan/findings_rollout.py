@@ -78,7 +78,7 @@ def find_rollout_succeeded(decision: Decision) -> Finding:
         return Finding("Unknown", Reason.NO_CANDIDATE, "No version has been rolled out yet")
     if serves_again(decision, rollout.stable):
         return Finding("True", Reason.ROLLED_BACK, f"Version {rollout.stable.version} serves again")
-    if decision.newest and decision.newest.version == rollout.stable.version:
+    if decision.wanted and decision.wanted.version == rollout.stable.version:
         return Finding("True", Reason.PROMOTED, f"Version {rollout.stable.version} was promoted")
     return Finding("True", Reason.SERVING, f"Version {rollout.stable.version} serves; no other is being rolled out")
 

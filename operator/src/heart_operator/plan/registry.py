@@ -12,7 +12,7 @@ from heart_operator.plan.versions import Version
 
 
 def plan_registry(
-    observed: Observed, rollout: RolloutPlan, newest: Version | None, gate: GateReport | None, *, may_act: bool
+    observed: Observed, rollout: RolloutPlan, wanted: Version | None, gate: GateReport | None, *, may_act: bool
 ) -> tuple[RegistryAction, ...]:
     """Runs are closed whenever the registry can be reached, aliases and tags only while it is surely ours."""
     if observed.registry.error:
@@ -20,7 +20,7 @@ def plan_registry(
     closing = tuple(runs_to_close(observed))
     if not may_act:
         return closing
-    return (*closing, *aliases(observed, rollout), *tags(observed, rollout, newest, gate))
+    return (*closing, *aliases(observed, rollout), *tags(observed, rollout, wanted, gate))
 
 
 def runs_to_close(observed: Observed) -> Iterable[CloseRuns]:
@@ -51,7 +51,7 @@ def alias(living: str | None, wanted: SetAlias, observed: Observed) -> Iterable[
 
 
 def tags(
-    observed: Observed, rollout: RolloutPlan, newest: Version | None, gate: GateReport | None
+    observed: Observed, rollout: RolloutPlan, wanted: Version | None, gate: GateReport | None
 ) -> Iterable[TagVersion]:
     """Refusals survive a lost status. One by the gate is taken back once changed gates let the version pass."""
     versions = observed.registry.versions
@@ -62,6 +62,6 @@ def tags(
     for name, registered in versions.items():
         if not registered.rejected or name in refused:
             continue
-        judged_anew = newest is not None and newest.version == name and gate is not None and gate.passed
+        judged_anew = wanted is not None and wanted.version == name and gate is not None and gate.passed
         if is_forgiven(observed, name) or (judged_anew and registered.rejected.startswith(Reason.GATE_FAILED)):
             yield TagVersion(name, Tag.REJECTED, "")
