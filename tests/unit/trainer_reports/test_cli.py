@@ -172,7 +172,7 @@ def test_an_unforeseen_error_is_told_and_tried_again(
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("a value of a patient")
 
-    monkeypatch.setattr("heart_trainer.job.fit", broken)
+    monkeypatch.setattr("heart_trainer.training.fit", broken)
     monkeypatch.setenv(Env.TRAINING_REQUEST, read_manifest(manifest, trigger="t-1").model_dump_json(by_alias=True))
     assert main([]) == 1
     failure = _outcome(in_job).failure

@@ -29,10 +29,11 @@ from heart_operator.api.handover import (
 from heart_trainer.assess import assess
 from heart_trainer.check_command import run_check
 from heart_trainer.errors import TrainerError
-from heart_trainer.job import Job, Trained, train
+from heart_trainer.job import Job, Trained
 from heart_trainer.manifest import BadManifest, read_manifest
 from heart_trainer.outcome import failed, write_outcome
 from heart_trainer.report import report
+from heart_trainer.training import train
 
 EXIT_PASSING = 1
 EVALUATE, DRIFT = "evaluate", "drift"

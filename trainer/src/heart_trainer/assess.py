@@ -6,26 +6,32 @@ evaluation says so. An out-of-fold file in the version's own run proves nothing 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from heart_operator.api.evaluation import EVALUATION_PATH, Comparison, Estimate, Evaluation, Finding, OutOfFold
+from heart_operator.api.evaluation import (
+    EVALUATION_PATH,
+    Comparison,
+    Estimate,
+    Evaluation,
+    Finding,
+    OutOfFold,
+    ServingReference,
+)
 from heart_operator.api.handover import EvaluationRequest, Tag, TrainingResult
 from heart_operator.api.referenceprofile import PROFILE_PATH
-from heart_trainer.compare import NotComparable, ServingModel, compare
+from heart_trainer.compare import ServingModel, compare
 from heart_trainer.data import load
 from heart_trainer.evaluate import measure
 from heart_trainer.export import run_onnx
-from heart_trainer.findings import TOO_GOOD, duplicates, leakage, not_compared
-from heart_trainer.job import Job, Trained
-from heart_trainer.mlflow_store import Store, without_password
+from heart_trainer.findings import TOO_GOOD, duplicates, leakage
+from heart_trainer.job import Job, Trained, build_evaluation, compare_with_serving, open_run, open_store
+from heart_trainer.mlflow_store import Store
 from heart_trainer.profile import build_profile
-from heart_trainer.registry import Digests, claim, mark_evaluated, sha256
+from heart_trainer.registry import Digests, mark_evaluated, sha256
 from heart_trainer.servable import answers, check_contract, fetch_model, open_model
 from heart_trainer.serving_version import read_package, serving_file
-from heart_trainer.tracking import as_json, figures, log_dataset, write
+from heart_trainer.tracking import as_json, figures, log_dataset, log_files, write
 from heart_trainer.values import OutOfFoldResult, Table
 
 LEARNT = (
@@ -47,18 +53,8 @@ class Assessment:
 def assess(job: Job[EvaluationRequest]) -> Trained:
     """Measure the version and log the evaluation to a run of its own. Raises TrainerError (NotServable, …)."""
     request = job.request
-    job.progress(f"opening MLflow at {without_password(job.tracking_uri)}")
-    store = Store(job.tracking_uri)
-    claim(store, request)
-    experiment = store.experiment(request.registry_name)
-    store.close_running(experiment, Tag.TRIGGER, request.trigger)
-    tags = {
-        Tag.TRIGGER: request.trigger,
-        Tag.JOB: request.job,
-        Tag.MODEL: f"{request.namespace}/{request.name}",
-        Tag.VERSION: request.version,
-    }
-    with store.run(experiment, request.job or f"evaluate-{request.version}", tags) as run_id:
+    store = open_store(job)
+    with open_run(job, store, f"evaluate-{request.version}", {Tag.VERSION: request.version}) as run_id:
         assessment = _assess(job, store)
         result = _keep(job, store, run_id, assessment)
     return Trained(result, assessment.evaluation)
@@ -88,23 +84,11 @@ def _evaluate(
     algorithm: str,
     profile_sha256: str,
 ) -> Evaluation:
-    features = job.request.features
-    measured = measure(table, features, seen, job.request.training.seed)
-    comparison, remarks = _compare(job, store, table, seen)
-    return Evaluation(
-        task=table.task,
-        algorithm=algorithm,
-        dataset_sha256=table.raw_sha256,
-        synthetic=table.synthetic,
-        rows=len(table),
-        duplicates=table.duplicates,
-        metrics=measured.metrics,
-        slices=measured.slices,
-        gaps=measured.gaps,
-        comparison=comparison,
-        findings=(*_findings(job.request, table, measured.metrics), *remarks),
-        reference_profile_sha256=profile_sha256,
-    )
+    request = job.request
+    measured = measure(table, request.features, seen, request.training.seed)
+    compared = compare_with_serving(job, lambda version: _compare(request, store, table, seen, version))
+    findings = _findings(request, table, measured.metrics)
+    return build_evaluation(table, algorithm, measured, findings, compared, profile_sha256)
 
 
 def _findings(request: EvaluationRequest, table: Table, metrics: dict[str, Estimate]) -> tuple[Finding, ...]:
@@ -124,24 +108,17 @@ def _leak(request: EvaluationRequest, table: Table, metrics: dict[str, Estimate]
 
 
 def _compare(
-    job: Job[EvaluationRequest], store: Store, table: Table, seen: OutOfFoldResult
-) -> tuple[Comparison | None, tuple[Finding, ...]]:
-    """Both files run over every row.
+    request: EvaluationRequest, store: Store, table: Table, seen: OutOfFoldResult, version: ServingReference
+) -> Comparison:
+    """Both files run over every row. Raises NotComparable.
 
     Out-of-fold predictions of the serving version would be held against a best case of this one: by them, a mere copy
     of the serving version would be better than itself.
     """
-    request = job.request
-    if request.serving is None:
-        return None, ()
-    job.progress(f"comparing with version {request.serving.version}, which serves")
-    try:
-        data = serving_file(store, request.registry_name, request.serving)
-        serving = ServingModel(request.serving, data, read_package(data), OutOfFold(task=table.task, predictions={}))
-        found = compare(table, request.features, seen, serving, run_onnx, request.training.seed)
-    except NotComparable as why:
-        return None, (not_compared(request.serving.version, str(why)),)
-    return found.model_copy(update={"rows_unseen_by_serving": 0}), ()  # none that anybody knows of
+    data = serving_file(store, request.registry_name, version)
+    serving = ServingModel(version, data, read_package(data), OutOfFold(task=table.task, predictions={}))
+    found = compare(table, request.features, seen, serving, run_onnx, request.training.seed)
+    return found.model_copy(update={"rows_unseen_by_serving": 0})  # none that anybody knows of
 
 
 def _keep(job: Job[EvaluationRequest], store: Store, run_id: str, assessment: Assessment) -> TrainingResult:
@@ -157,7 +134,5 @@ def _keep(job: Job[EvaluationRequest], store: Store, run_id: str, assessment: As
     }
     store.log_values(run_id, parameters, figures(assessment.evaluation))
     log_dataset(store, run_id, request, table)
-    with TemporaryDirectory() as folder:
-        write(Path(folder), assessment.documents)
-        store.log_folder(run_id, Path(folder))
+    log_files(store, run_id, lambda folder: write(folder, assessment.documents))
     return mark_evaluated(store, request, run_id, digests, job.row_key)

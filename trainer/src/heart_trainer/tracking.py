@@ -1,7 +1,8 @@
 """What a training leaves in MLflow: parameters, figures, files, and the model itself."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import joblib
 import mlflow.onnx
@@ -68,6 +69,13 @@ def write(folder: Path, files: Mapping[str, bytes]) -> None:
     for path, data in files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(data)
+
+
+def log_files(store: Store, run_id: str, write_to: Callable[[Path], None]) -> None:
+    """Log what `write_to` lays out in the folder that it is given."""
+    with TemporaryDirectory() as folder:
+        write_to(Path(folder))
+        store.log_folder(run_id, Path(folder))
 
 
 def log_dataset(store: Store, run_id: str, request: JobRequest, table: Table) -> None:
