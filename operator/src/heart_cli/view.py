@@ -6,7 +6,8 @@ from typing import Any
 
 from heart_operator.api.heartmodel import ConditionStatus, HeartModel
 from heart_operator.api.names import Label
-from heart_operator.parse import parse_deployment, parse_model, pod_problem
+from heart_operator.parse import parse_model
+from heart_operator.parse_deployments import parse_deployment, pod_problem
 from heart_operator.plan.values import Manifest, VersionDeployment
 
 

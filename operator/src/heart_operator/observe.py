@@ -19,16 +19,9 @@ from heart_operator.kinds import (
     POD,
     children_kinds,
 )
-from heart_operator.parse import (
-    InvalidSpec,
-    is_finished,
-    is_ready,
-    lost_outcome,
-    owned,
-    parse_deployment,
-    parse_job,
-    parse_model,
-)
+from heart_operator.parse import InvalidSpec, owned, parse_model
+from heart_operator.parse_deployments import is_ready, parse_deployment
+from heart_operator.parse_jobs import is_finished, lost_outcome, parse_job
 from heart_operator.plan.looks import has_traffic, is_look_due, last_look
 from heart_operator.plan.selection import select_version
 from heart_operator.plan.values import (

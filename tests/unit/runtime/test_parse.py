@@ -8,7 +8,9 @@ import pytest
 from heart_operator.api.handover import TrainingFailure, TrainingOutcome, TrainingResult
 from heart_operator.api.heartmodel import TrainingStatus
 from heart_operator.api.names import Annotation, Label
-from heart_operator.parse import InvalidSpec, owned, parse_deployment, parse_job, parse_model, pod_problem
+from heart_operator.parse import InvalidSpec, owned, parse_model
+from heart_operator.parse_deployments import parse_deployment, pod_problem
+from heart_operator.parse_jobs import parse_job
 
 CREATED = "2026-01-02T03:04:05Z"
 RESULT = TrainingResult(version="7", run_id="r", artifact_sha256="sha256:" + "a" * 64, evaluation_sha256="b" * 64)

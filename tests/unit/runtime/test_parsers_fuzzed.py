@@ -13,7 +13,8 @@ from heart_operator.api.durations import seconds
 from heart_operator.api.handover import DataAccess, TrainingOutcome
 from heart_operator.api.names import Annotation, evaluated_version
 from heart_operator.api.quantities import amount
-from heart_operator.parse import InvalidSpec, parse_model, parse_outcome, parse_status
+from heart_operator.parse import InvalidSpec, parse_model, parse_status
+from heart_operator.parse_jobs import parse_outcome
 from heart_operator.plan.cron import BadCron, next_tick
 from heart_operator.plan.validate import dataset_problems
 

@@ -12,7 +12,8 @@ from heart_operator.api.retrainschedule import RetrainSchedule
 from heart_operator.cluster import Cluster, NotFound
 from heart_operator.kinds import HEART_MODEL, JOB, POD
 from heart_operator.observe import ModelKey
-from heart_operator.parse import InvalidSpec, is_finished, owned, parse_job, parse_model
+from heart_operator.parse import InvalidSpec, owned, parse_model
+from heart_operator.parse_jobs import is_finished, parse_job
 from heart_operator.plan.schedulevalues import CheckJob, ScheduleObserved, tick_of
 from heart_operator.plan.times import read
 from heart_operator.plan.values import Manifest, TrainingJob

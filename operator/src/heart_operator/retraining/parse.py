@@ -8,7 +8,8 @@ from heart_operator.api.drift import CheckFailure, CheckOutcome
 from heart_operator.api.names import Annotation
 from heart_operator.api.retrainschedule import RetrainSchedule
 from heart_operator.api.schedulestatus import RetrainScheduleStatus
-from heart_operator.parse import InvalidSpec, end_time, job_phase, last_words, moment, spell, why_failed
+from heart_operator.parse import InvalidSpec, moment, spell
+from heart_operator.parse_jobs import end_time, job_phase, last_words, why_failed
 from heart_operator.plan.schedulevalues import CheckJob
 from heart_operator.plan.values import Manifest, ObservedJob
 
