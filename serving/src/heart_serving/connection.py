@@ -6,17 +6,15 @@ itself. A small prediction needs none of it: it is complete in one read, and ans
 
 import asyncio
 import random
-import time
-from collections.abc import Callable, Collection
 from http import HTTPStatus
-from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.server import ServerState
 
 from heart_serving.dialects import Reply
+from heart_serving.onewrite import OneWrite
 from heart_serving.overload import TURN_SECONDS
-from heart_serving.responses import Fields, render
+from heart_serving.responses import render
+from heart_serving.serverstate import State
 
 BODY_SECONDS = 10.0
 """How long a request whose connection has reached its age may still wait for the rest of its body."""
@@ -25,70 +23,8 @@ JITTER = 0.2
 LAST_WORDS = 0.2
 """Share of a connection's life in which an answer also says `Connection: close`: a client that is in use of it is told
 in time, and the server does not close what a client is just about to write to."""
-MAX_CONNECTIONS = 1024
-"""Predictions on further ones are refused. What is answered at once waits nowhere but in its connection, so that this
-bounds how long a turn of the event loop lasts; probes are answered on every connection."""
-
 PAUSE_SECONDS = 0.03
-"""Short enough that what it says next is still refused within 50 ms, if it must be."""
-AnswerAtOnce = Callable[[bytes, Fields, bytes, Callable[[Reply, str], None], bool], bool]
-"""Edge.answer_at_once"""
-
-
-class State(ServerState):
-    """What all connections know."""
-
-    def __init__(self, connection_seconds: float) -> None:
-        super().__init__()
-        self.connection_seconds = connection_seconds
-        self.draining = False
-        self.quick: Collection[bytes] = ()
-        """URLs to which a POST may be answered at once."""
-        self.answer_at_once: AnswerAtOnce = lambda *_: False
-        self._turn_began: float | None = None
-
-    def turn_seconds(self, loop: asyncio.AbstractEventLoop) -> float:
-        """For how long what has arrived at one time is being answered."""
-        now = time.monotonic()
-        if self._turn_began is None:
-            self._turn_began = now
-            loop.call_soon(self._end_turn)  # the event loop reads everything that has arrived before it calls this
-        return now - self._turn_began
-
-    def _end_turn(self) -> None:
-        self._turn_began = None
-
-
-class OneWrite:
-    """A transport that holds a response's head until its body comes: one system call instead of two."""
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-        self._head = b""
-
-    def write(self, data: bytes) -> None:
-        if data.startswith(b"HTTP/1.1 ") and not data.startswith(b"HTTP/1.1 100"):
-            self._head = data
-        else:
-            self._transport.write(self._head + data)
-            self._head = b""
-
-    def write_all(self, response: bytes) -> None:
-        """A response with its body."""
-        self._transport.write(response)
-
-    def flush(self) -> None:
-        """For a response without a body."""
-        if self._head:
-            self._transport.write(self._head)
-            self._head = b""
-
-    def close(self) -> None:
-        self.flush()
-        self._transport.close()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
+"""For how long a refused client is not read: what it says next is still refused within 50 ms, if it must be."""
 
 
 class Connection(HttpToolsProtocol):
