@@ -7,22 +7,21 @@ head, body, contract check, one ONNX run, answer.
 import logging
 import time
 from collections.abc import Callable, Mapping, Sized
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import orjson
 
+from heart_serving.call import FAILED, Call, accept, refusal
 from heart_serving.dialects import Dialect, Matrix, Reply
 from heart_serving.errors import Problem
 from heart_serving.explain.desk import ExplainDesk
-from heart_serving.intake import ClientGone, Head, Intake, check_binary, check_json, read_head
+from heart_serving.intake import ClientGone, Head, Intake, read_head
 from heart_serving.log import RequestLog
 from heart_serving.metrics import ServingMetrics
 from heart_serving.mirror import Mirror
 from heart_serving.model import Model
-from heart_serving.oip import OpenInference
 from heart_serving.overload import BUSY, Worker, inline_bytes
-from heart_serving.predictionlog.recorder import Recorder, Records
+from heart_serving.predictionlog.recorder import Recorder
 from heart_serving.responses import Fields, respond
 from heart_serving.schemas import example_record
 from heart_serving.settings import Settings
@@ -33,29 +32,8 @@ INTERNAL = ("/health", "/v2/health/", "/metrics", "/artifacts/")
 """Asked by the platform and not by users: neither logged nor counted, they would dilute the error rate."""
 UNCOUNTED = ("/feedback",)
 """Logged, and not counted with the others: what its database does says nothing of the model that answers."""
-FAILED = Problem(500, "this request could not be answered; its id finds it in the server's log")
-
-Asked = TypeVar("Asked", Dialect, Dialect | ExplainDesk)
 
 logger = logging.getLogger("heart_serving")
-
-
-@dataclass(slots=True)
-class Call:
-    """One request on its way, with the times at which its stages ended (perf_counter)."""
-
-    id: str
-    route: str
-    started: float
-    received: float = 0.0
-    parsed: float = 0.0
-    predicted: float = 0.0
-    written: float = 0.0
-    shadow: bool = False
-    body: bytes = b""
-    rows: int = 0
-    records: Records = ()
-    outputs: Matrix | None = None
 
 
 class Edge:
@@ -223,22 +201,3 @@ class Edge:
 
 def quick_dialects(dialects: Mapping[str, Dialect | ExplainDesk]) -> dict[bytes, Dialect]:
     return {path.encode(): dialect for path, dialect in dialects.items() if not isinstance(dialect, ExplainDesk)}
-
-
-def refusal(dialect: Dialect | ExplainDesk, call: Call, error: Exception) -> Reply:
-    """What a client is told that cannot be answered."""
-    if not isinstance(error, Problem):
-        logger.error("request %s failed", call.id, exc_info=error)
-        error = FAILED
-    return Reply(orjson.dumps(dialect.refuse(error)), error.headers, error.status)
-
-
-def accept(dialect: Asked, head: Head) -> Asked | OpenInference:
-    """The dialect for a request of this head. Raises Problem 415 for what it does not read."""
-    if head.json_length is None:
-        check_json(head)
-        return dialect
-    if not isinstance(dialect, OpenInference):
-        raise Problem(415, "binary tensor data belongs to the Open Inference Protocol: send plain JSON")
-    check_binary(head)
-    return dialect.with_binary_data(head.json_length)
