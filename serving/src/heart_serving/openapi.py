@@ -8,7 +8,8 @@ from starlette.routing import BaseRoute
 from heart_operator.api.package import ServingPackage
 from heart_serving.explain.desk import shipped
 from heart_serving.explain.operation import explain, explanation_schema
-from heart_serving.operations import PARAMETERS, invocations, open_inference, predict, tensor_schema, v1_predict
+from heart_serving.operations import predict
+from heart_serving.protocoloperations import PARAMETERS, invocations, open_inference, tensor_schema, v1_predict
 from heart_serving.schemas import Json, prediction_schema, record_schema
 from heart_serving.settings import Settings
 

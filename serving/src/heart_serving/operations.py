@@ -1,12 +1,9 @@
-"""The prediction routes as OpenAPI operations, with examples that work as they stand."""
+"""A prediction route as an OpenAPI operation, and that of `/predict`. Examples work as they stand."""
 
 from typing import Any
 
 from heart_operator.api.package import ServingPackage
-from heart_serving.answers import Answers
-from heart_serving.binary import HEADER
-from heart_serving.schemas import Json, example_record, example_value, json_content, ref, with_request
-from heart_serving.tensors import DATATYPES, datatype_of, describe_outputs
+from heart_serving.schemas import Json, example_record, json_content, ref, with_request
 
 ERRORS = {
     "400": "Malformed JSON, a name twice in one object, or not the form that the protocol asks for.",
@@ -21,15 +18,6 @@ REQUEST_ID: Json = {
     "description": "Your own id of the request (letters, digits, `.`, `_`, `-`; at most 64); made up when absent.",
     "schema": {"type": "string"},
 }
-JSON_LENGTH: Json = {
-    "name": HEADER,
-    "in": "header",
-    "description": "With binary tensor data: how many bytes of the body are JSON.",
-    "schema": {"type": "integer", "minimum": 0},
-}
-SCALAR: Json = {"type": ["string", "number", "boolean", "null"]}
-PARAMETERS: Json = {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}}
-ROWS: Json = {"type": "array", "items": {"type": "array", "items": SCALAR}, "minItems": 1}
 RECORDS: Json = {"type": "array", "items": {"$ref": "#/components/schemas/Record"}, "minItems": 1}
 
 
@@ -49,148 +37,6 @@ def predict(package: ServingPackage) -> Json:
         {"description": "The prediction, or `predictions` for a list."} | json_content(answer),
         "Problem",
     )
-
-
-def open_inference(package: ServingPackage, operation_id: str) -> Json:
-    inputs = [
-        {"name": feature.name, "datatype": datatype_of(feature), "shape": [1], "data": [example_value(feature)]}
-        for feature in package.features
-    ]
-    names = {"model_name": {"type": "string"}, "model_version": {"type": "string"}, "id": {"type": "string"}}
-    answer = {
-        "type": "object",
-        "required": ["model_name", "outputs"],
-        "properties": names | {"outputs": {"type": "array", "items": ref("Tensor")}},
-    }
-    binary: Json = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
-    found = operation(
-        "open inference protocol",
-        operation_id,
-        "Predict by the Open Inference Protocol",
-        "One tensor per feature, [rows] or [rows, 1], or a single one [rows, features]; every datatype but BF16. Binary"
-        f" tensor data is understood: bytes behind the JSON, whose length the header {HEADER} tells.",
-        body(infer_schema(package), {"one": ("One row", {"inputs": inputs})}),
-        {"description": "Outputs."} | json_content(answer),
-        "ProtocolError",
-    )
-    found["parameters"] = [REQUEST_ID, JSON_LENGTH]
-    found["requestBody"]["content"] |= binary
-    found["responses"]["200"]["content"] |= binary
-    return found
-
-
-def infer_schema(package: ServingPackage) -> Json:
-    outputs = [item["name"] for item in describe_outputs(Answers.of(package))]
-    wanted = {
-        "type": "object",
-        "required": ["name"],
-        "properties": {"name": {"enum": outputs}, "parameters": ref("Parameters")},
-    }
-    return {
-        "type": "object",
-        "required": ["inputs"],
-        "properties": {
-            "id": {"type": "string", "maxLength": 256},
-            "parameters": ref("Parameters"),
-            "inputs": {"type": "array", "items": ref("Tensor"), "minItems": 1},
-            "outputs": {"type": "array", "items": wanted, "description": "All of them when absent."},
-        },
-    }
-
-
-def tensor_schema() -> Json:
-    return {
-        "type": "object",
-        "required": ["name", "shape", "datatype"],
-        "properties": {
-            "name": {"type": "string"},
-            "shape": {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1, "maxItems": 2},
-            "datatype": {"enum": list(DATATYPES)},
-            "parameters": ref("Parameters"),
-            "data": {"type": "array", "items": {}, "description": "Row by row: flat, or nested as the shape says."},
-        },
-    }
-
-
-def invocations(package: ServingPackage) -> Json:
-    example = example_record(package.features)
-    names, values = list(example), list(example.values())
-    split = {"columns": names, "data": [values]}
-    columns = {name: [value] for name, value in example.items()}
-    properties: Json = {
-        "dataframe_split": {
-            "type": "object",
-            "required": ["data"],
-            "properties": {
-                "columns": {"type": ["array", "null"], "items": {"type": "string"}, "uniqueItems": True},
-                "data": ROWS,
-                "index": {"type": ["array", "null"]},
-            },
-            "additionalProperties": False,
-        },
-        "dataframe_records": RECORDS,
-        "instances": {"anyOf": [RECORDS, ROWS]},
-        "inputs": {"anyOf": [columns_schema(), RECORDS, ROWS]},
-        "params": {"description": "Ignored, whatever it is: these models declare none."},
-    }
-    forms = ("dataframe_split", "dataframe_records", "instances", "inputs")
-    return operation(
-        "mlflow",
-        "invocations",
-        "Predict by MLflow's scoring protocol",
-        "Exactly one of `dataframe_split`, `dataframe_records`, `instances` and `inputs`. A missing value is null.",
-        body(
-            {"type": "object", "oneOf": [{"required": [form]} for form in forms], "properties": properties},
-            {
-                "split": ("A data frame, split", {"dataframe_split": split}),
-                "records": ("A data frame's records", {"dataframe_records": [example]}),
-                "instances": ("Rows", {"instances": [values]}),
-                "inputs": ("Columns", {"inputs": columns}),
-            },
-        ),
-        predictions(package),
-        "ScoringError",
-    )
-
-
-def v1_predict(package: ServingPackage) -> Json:
-    example = example_record(package.features)
-    return operation(
-        "kserve v1",
-        "v1Predict",
-        "Predict by KServe's first protocol",
-        "`instances`: objects by feature name, or lists in the contract's order; or `inputs`: columns.",
-        body(
-            {
-                "type": "object",
-                "oneOf": [{"required": ["instances"]}, {"required": ["inputs"]}],
-                "properties": {
-                    "instances": {"anyOf": [RECORDS, ROWS]},
-                    "inputs": {"anyOf": [columns_schema(), RECORDS, ROWS]},
-                },
-            },
-            {
-                "records": ("Records", {"instances": [example]}),
-                "rows": ("Rows", {"instances": [list(example.values())]}),
-            },
-        ),
-        predictions(package),
-        "ProtocolError",
-    )
-
-
-def columns_schema() -> Json:
-    return {"type": "object", "additionalProperties": {"anyOf": [SCALAR, {"type": "array"}]}, "minProperties": 1}
-
-
-def predictions(package: ServingPackage) -> Json:
-    item = {"type": "number"} if package.task == "regression" else ref("Prediction")
-    answer: Json = {
-        "type": "object",
-        "required": ["predictions"],
-        "properties": {"predictions": {"type": "array", "items": item}},
-    }
-    return {"description": "One prediction per row, in order."} | json_content(answer)
 
 
 def operation(tag: str, name: str, summary: str, text: str, request: Json, answer: Json, error: str) -> Json:
