@@ -1,38 +1,21 @@
 """All reads of one reconcile → a frozen Observed. Nothing is written here."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from heart_operator.analysis import MetricsReader, Question
 from heart_operator.api.heartmodel import HeartModel
-from heart_operator.api.names import Component, Label, evaluated_version
+from heart_operator.api.names import evaluated_version
 from heart_operator.api.profile import RuntimeProfile
+from heart_operator.children import of_kind, optional_kinds, read_children, read_deployments, read_jobs
 from heart_operator.cluster import Cluster, NotFound
-from heart_operator.kinds import (
-    DEPLOYMENT,
-    HEART_MODEL,
-    JOB,
-    OPTIONAL_API_VERSIONS,
-    OPTIONAL_CHILDREN,
-    POD,
-    children_kinds,
-)
-from heart_operator.parse import InvalidSpec, owned, parse_model
-from heart_operator.parse_deployments import is_ready, parse_deployment
-from heart_operator.parse_jobs import is_finished, lost_outcome, parse_job
+from heart_operator.kinds import DEPLOYMENT, HEART_MODEL, JOB
+from heart_operator.parse import InvalidSpec, parse_model
 from heart_operator.plan.looks import has_traffic, is_look_due, last_look
 from heart_operator.plan.selection import select_version
-from heart_operator.plan.values import (
-    AnalysisSample,
-    Manifest,
-    ObjectKey,
-    Observed,
-    Registry,
-    TrainingJob,
-    VersionDeployment,
-)
+from heart_operator.plan.values import AnalysisSample, Manifest, Observed, Registry
 from heart_operator.registry import EvaluationRef, RegistryReader
 from heart_operator.retraining.schedules import read_schedules
 
@@ -111,15 +94,15 @@ class Observer:
         profiles = self._profiles()
         profile = profiles.get(model.spec.runtime)
         kinds = await self._optional_kinds()
-        children = await self._children(model, kinds)
-        jobs = await self._jobs(model, of_kind(children, JOB.kind))
+        children = await read_children(self._cluster, model, kinds)
+        jobs = await read_jobs(self._cluster, model, of_kind(children, JOB.kind))
         observed = Observed(
             model=model,
             profile=profile,
             profiles=tuple(sorted(profiles)),
             jobs=tuple(job for job in jobs if evaluated_version(job.trigger) is None),
             evaluations=tuple(job for job in jobs if evaluated_version(job.trigger)),
-            deployments=await self._deployments(model, of_kind(children, DEPLOYMENT.kind)),
+            deployments=await read_deployments(self._cluster, model, of_kind(children, DEPLOYMENT.kind)),
             children=children,
             registry=Registry(),
             kinds=kinds,
@@ -142,48 +125,6 @@ class Observer:
             since=last,
         )
         return await self._metrics.sample(question, observed.profile.prometheus_url if observed.profile else None, now)
-
-    async def _children(self, model: HeartModel, kinds: frozenset[str]) -> dict[ObjectKey, Manifest]:
-        """Living objects that carry the model's label and are owned by this very model."""
-        selector = f"{Label.MODEL}={model.name}"
-        wanted = children_kinds(kinds)
-        lists = await asyncio.gather(*(self._cluster.find(kind, model.namespace, selector) for kind in wanted))
-        found = [item for items in lists for item in items if owned(item, model.uid)]
-        return {ObjectKey(item["apiVersion"], item["kind"], item["metadata"]["name"]): item for item in found}
-
-    async def _jobs(self, model: HeartModel, jobs: Iterable[Manifest]) -> tuple[TrainingJob, ...]:
-        """Oldest first."""
-        found = [await self._job(model, job) for job in jobs]
-        return tuple(sorted(found, key=lambda job: (job.created, job.name)))
-
-    async def _job(self, model: HeartModel, job: Manifest) -> TrainingJob:
-        """Pods are asked for their last words only until the status has them."""
-        name = job["metadata"]["name"]
-        records = (model.status.training, model.status.evaluation)
-        known = next((record for record in records if record and record.job == name), None)
-        told = known is not None and known.phase != "Running"
-        if told or not is_finished(job):
-            return parse_job(job, known=known)
-        pods = await self._cluster.find(POD, model.namespace, f"batch.kubernetes.io/job-name={name}")
-        found = parse_job(job, pods, known)
-        if found.phase == "Succeeded" and found.result is None and found.failure is None:
-            return replace(found, failure=lost_outcome())
-        return found
-
-    async def _deployments(self, model: HeartModel, items: Iterable[Manifest]) -> tuple[VersionDeployment, ...]:
-        """Oldest first."""
-        serving = [item for item in items if Label.MODEL_VERSION in item["metadata"]["labels"]]
-        found = [await self._deployment(model, item) for item in serving]
-        return tuple(sorted(found, key=lambda deployment: (deployment.created, deployment.name)))
-
-    async def _deployment(self, model: HeartModel, item: Manifest) -> VersionDeployment:
-        """Pods are asked what is wrong only where some are not ready."""
-        if is_ready(item):
-            return parse_deployment(item)
-        version = item["metadata"]["labels"][Label.MODEL_VERSION]
-        labels = {Label.MODEL: model.name, Label.COMPONENT: Component.SERVING, Label.MODEL_VERSION: version}
-        selector = ",".join(f"{name}={value}" for name, value in labels.items())
-        return parse_deployment(item, await self._cluster.find(POD, model.namespace, selector))
 
     async def _registry_view(self, observed: Observed) -> Registry:
         """With the evaluation that the gate will ask for."""
@@ -208,19 +149,9 @@ class Observer:
         return self._kinds[1]
 
 
-async def optional_kinds(cluster: Cluster) -> frozenset[str]:
-    """Which of the optional kinds the cluster has."""
-    found = await asyncio.gather(*map(cluster.kinds_of, OPTIONAL_API_VERSIONS))
-    return frozenset(kind.kind for kind in OPTIONAL_CHILDREN if any(kind.kind in kinds for kinds in found))
-
-
 def evaluation_wanted(observed: Observed) -> EvaluationRef | None:
     """The evaluation that the gate will ask for."""
     version = select_version(observed).version
     if version is None or not version.evaluation_sha256:
         return None
     return EvaluationRef(version.version, version.run_id, version.evaluation_sha256)
-
-
-def of_kind(children: Mapping[ObjectKey, Manifest], kind: str) -> list[Manifest]:
-    return [item for key, item in children.items() if key.kind == kind]

@@ -14,6 +14,7 @@ import kopf
 from kubernetes.aio import client
 
 from heart_operator.analysis import MetricsReader
+from heart_operator.children import optional_kinds
 from heart_operator.cluster import ApiError, Cluster
 from heart_operator.endpoints import HttpServer, build_app
 from heart_operator.handlers import SETTLE, build_registry, build_settings, use_credentials
@@ -23,7 +24,7 @@ from heart_operator.lease import REQUEST_TIMEOUT, LeaderLease
 from heart_operator.liveness import Pulse, is_alive
 from heart_operator.metrics import Metrics
 from heart_operator.mlflow_backend import MlflowBackend
-from heart_operator.observe import ModelKey, Observer, optional_kinds
+from heart_operator.observe import ModelKey, Observer
 from heart_operator.plan.model import plan_heart_model
 from heart_operator.profiles import ProfilesFile
 from heart_operator.queue import WorkQueue

@@ -9,8 +9,9 @@ from heart_operator.api.heartmodel import HeartModel
 from heart_operator.api.names import Label, evaluated_version
 from heart_operator.api.profile import RuntimeProfile
 from heart_operator.api.retrainschedule import RetrainSchedule
+from heart_operator.children import pods_of
 from heart_operator.cluster import Cluster, NotFound
-from heart_operator.kinds import HEART_MODEL, JOB, POD
+from heart_operator.kinds import HEART_MODEL, JOB
 from heart_operator.observe import ModelKey
 from heart_operator.parse import InvalidSpec, owned, parse_model
 from heart_operator.parse_jobs import is_finished, parse_job
@@ -84,9 +85,7 @@ class ScheduleObserver:
             return found
         if recorded and tick_of(found) <= recorded:
             return replace(found, result=CheckResult())
-        name = job["metadata"]["name"]
-        pods = await self._cluster.find(POD, job["metadata"]["namespace"], f"batch.kubernetes.io/job-name={name}")
-        return parse_check(job, pods)
+        return parse_check(job, await pods_of(self._cluster, job))
 
 
 def newest_finding(schedule: RetrainSchedule) -> datetime | None:
