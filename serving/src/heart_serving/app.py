@@ -45,15 +45,7 @@ def create_app(model: Model, settings: Settings, log: RequestLog | None = None) 
     metrics = ServingMetrics(settings.name, settings.version, info, OutputCounts(answers))
     readiness = Readiness()
     log = log or RequestLog(model=settings.name, version=settings.version)
-    dialects: dict[str, Dialect | ExplainDesk] = {
-        "/predict": Predict(contract, answers, settings.version),
-        f"/v2/models/{settings.name}/infer": inference,
-        f"/v2/models/{settings.name}/versions/{settings.version}/infer": inference,
-        f"/v1/models/{settings.name}:predict": KServeV1(contract, answers),
-        "/invocations": Invocations(contract, answers),
-    }
-    if desk := open_desk(model, settings, contract, answers):
-        dialects["/explain"] = desk
+    dialects = build_dialects(model, settings, contract, answers, inference)
     source = Source(settings.name, settings.version, f"sha256:{settings.sha256}", settings.log.spec.redact)
     predictions = build_log(settings.log, source, answers)
     framework = build_framework(model, settings, inference, metrics, readiness, predictions)
@@ -63,3 +55,19 @@ def create_app(model: Model, settings: Settings, log: RequestLog | None = None) 
         return Application(edge, readiness, log, predictions)
     follow = partial(mirror.run, MirrorFile(settings.mirror_file, settings.version))
     return Application(edge, readiness, log, predictions, (follow,))
+
+
+def build_dialects(
+    model: Model, settings: Settings, contract: Contract, answers: Answers, inference: OpenInference
+) -> dict[str, Dialect | ExplainDesk]:
+    """What the edge answers itself, by path."""
+    found: dict[str, Dialect | ExplainDesk] = {
+        "/predict": Predict(contract, answers, settings.version),
+        f"/v2/models/{settings.name}/infer": inference,
+        f"/v2/models/{settings.name}/versions/{settings.version}/infer": inference,
+        f"/v1/models/{settings.name}:predict": KServeV1(contract, answers),
+        "/invocations": Invocations(contract, answers),
+    }
+    if desk := open_desk(model, settings, contract, answers):
+        found["/explain"] = desk
+    return found
