@@ -16,7 +16,8 @@ from sklearn.pipeline import make_pipeline
 from heart_operator.api.handover import Env, EvaluationRequest, Tag, TrainingOutcome
 from heart_operator.mlflow_backend import MlflowBackend
 from heart_operator.plan.values import CloseRuns
-from heart_operator.registry import EvaluationRef, RegistryReader
+from heart_operator.registry import RegistryReader
+from heart_operator.registry_evaluations import EvaluationRef
 from heart_trainer.__main__ import main
 from heart_trainer.by_hand import Rows, package_and_register, read_rows
 from tests.support.mlflow_server import running_mlflow

@@ -24,7 +24,7 @@ from heart_operator.kinds import (
     Kind,
 )
 from heart_operator.mlflow_backend import MlflowBackend
-from heart_operator.registry import Backend
+from heart_operator.registry_calls import Backend
 from heart_operator.settings import Settings
 from tests.support.fake_kubelet import FakeKubelet
 from tests.support.fake_registry import FakeRegistry

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from kubernetes.aio.client import Configuration
 
-from heart_operator.registry import Backend
+from heart_operator.registry_calls import Backend
 from heart_operator.replica import Operator
 from heart_operator.settings import Settings
 

@@ -16,7 +16,8 @@ from heart_operator.parse import InvalidSpec, parse_model
 from heart_operator.plan.looks import has_traffic, is_look_due, last_look
 from heart_operator.plan.selection import select_version
 from heart_operator.plan.values import AnalysisSample, Manifest, Observed, Registry
-from heart_operator.registry import EvaluationRef, RegistryReader
+from heart_operator.registry import RegistryReader
+from heart_operator.registry_evaluations import EvaluationRef
 from heart_operator.retraining.schedules import read_schedules
 
 KINDS_MAX_AGE = 60.0

@@ -14,7 +14,7 @@ from heart_operator.metrics import Metrics
 from heart_operator.observe import ModelKey, Observer, Seen, Unreadable
 from heart_operator.plan.values import Observed, Plan
 from heart_operator.queue import WorkQueue
-from heart_operator.registry import RegistryUnavailable
+from heart_operator.registry_calls import RegistryUnavailable
 from heart_operator.report import Reporter
 
 log = logging.getLogger(__name__)

@@ -29,7 +29,8 @@ from heart_operator.plan.model import plan_heart_model
 from heart_operator.profiles import ProfilesFile
 from heart_operator.queue import WorkQueue
 from heart_operator.reconcile import Decide, Reconciler
-from heart_operator.registry import Backend, RegistryReader
+from heart_operator.registry import RegistryReader
+from heart_operator.registry_calls import Backend
 from heart_operator.report import Reporter
 from heart_operator.retraining.observe import ScheduleObserver
 from heart_operator.retraining.reconcile import ScheduleReconciler

@@ -17,7 +17,8 @@ from heart_operator.plan.values import Event, Observed, Plan, SetAlias
 from heart_operator.profiles import parse_profiles
 from heart_operator.queue import WorkQueue
 from heart_operator.reconcile import Reconciler
-from heart_operator.registry import RegistryReader, RegistryUnavailable
+from heart_operator.registry import RegistryReader
+from heart_operator.registry_calls import RegistryUnavailable
 from heart_operator.report import Reporter
 from tests.support.fake_registry import FakeRegistry
 
