@@ -71,7 +71,8 @@ def with_tools() -> dict[str, str]:
 
 
 def api() -> bool:
-    return pytest("tests/api", "-q", env=with_tools())
+    """Each worker has an API server of its own; most of the time is spent waiting for an operator."""
+    return pytest("tests/api", "-n", "3", "--dist", "loadfile", "-q", env=with_tools())
 
 
 def images() -> bool:
@@ -81,16 +82,21 @@ def images() -> bool:
 def e2e() -> bool:
     """On the cluster of KUBECONFIG when the user names one, else on a node of its own, removed afterwards."""
     if os.environ.get("KUBECONFIG"):
-        return pytest("tests/e2e", "tests/cluster", "-q")
+        return on_the_node({})
     try:
-        return succeeds((*CLUSTER, "up", "--name", NAME)) and pytest(
-            "tests/e2e",
-            "tests/cluster",
-            "-q",
-            env={**with_tools(), "KUBECONFIG": kubeconfig(), "HEARTOPS_CLUSTER": NAME},
+        return succeeds((*CLUSTER, "up", "--name", NAME)) and on_the_node(
+            {**with_tools(), "KUBECONFIG": kubeconfig(), "HEARTOPS_CLUSTER": NAME}
         )
     finally:
         succeeds((*CLUSTER, "down", "--name", NAME))
+
+
+def on_the_node(env: dict[str, str]) -> bool:
+    """File beside file, as most of the time is spent waiting; then what would disturb the others."""
+    beside = ("-n", "3", "--dist", "loadgroup", "--no-loadscope-reorder")
+    return pytest("tests/e2e", "tests/cluster", *beside, "-m", "not outage", "-q", env=env) and pytest(
+        "tests/e2e", "-m", "outage", "-q", env=env
+    )
 
 
 def kubeconfig() -> str:

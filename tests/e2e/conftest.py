@@ -1,10 +1,12 @@
 """The product, installed once; a namespace for each group of tests; ways in."""
 
+import fcntl
 import json
 import os
 import secrets
 import subprocess
 import sys
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,13 +38,22 @@ CLEVELAND = DATA / "heart-disease" / "processed.cleveland.data"
 CONFIG_MAP, KEY = "heart-data", CLEVELAND.name
 
 
+HERE = Path(__file__).parent
+LONGEST_FIRST = ("test_bad_versions", "test_canary", "test_first_light", "test_rollouts")
+SHARING = {"test_rollouts": "test_first_light"}
+"""Files whose tests want the same worker, for the model that both ask."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = Path(__file__).parent
+    """A worker has whole files, the longest first."""
     for item in items:
-        if here in item.path.parents:
+        name = item.path.stem
+        item.add_marker(pytest.mark.xdist_group(SHARING.get(name, name)))
+        if HERE in item.path.parents:
             item.add_marker(pytest.mark.e2e)
             if not os.environ.get("KUBECONFIG"):
                 item.add_marker(pytest.mark.skip(reason="needs a cluster: set KUBECONFIG"))
+    items.sort(key=lambda item: (*LONGEST_FIRST, item.path.stem).index(item.path.stem))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -77,7 +88,8 @@ def images() -> dict[str, str]:
         values = json.loads(helm("get", "values", RELEASE, "-n", SYSTEM, "--all", "-o", "json"))
         return values["images"]
     command = [sys.executable, "-m", "tests.images", "build", *target]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    with taking_turns():
+        done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
@@ -97,7 +109,23 @@ def helm(*words: str) -> str:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def product(images: dict[str, str]) -> None:
+def product(images: dict[str, str], tmp_path_factory: pytest.TempPathFactory, testrun_uid: str) -> None:
+    """Installed by the first worker of a run; the others wait for it."""
+    installed = tmp_path_factory.getbasetemp().parent / f"installed-{testrun_uid}"
+    with taking_turns():
+        if not installed.exists():
+            install(images)
+            installed.touch()
+
+
+@contextmanager
+def taking_turns() -> Iterator[None]:
+    with (Path(tempfile.gettempdir()) / "heartops-e2e.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def install(images: dict[str, str]) -> None:
     """The chart in a `restricted` namespace, as the living tree has it."""
     apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM, "labels": RESTRICTED}})
     kubectl("apply", "--server-side", "--force-conflicts", "-f", ROOT / "charts/heartops/crds")

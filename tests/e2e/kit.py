@@ -116,6 +116,25 @@ class Model:
 
         return eventually(serving, seconds, f"{self.namespace}/{self.name} to serve version {version}")
 
+    def pods(self, version: str) -> dict[str, bool]:
+        """By name, whether it is ready."""
+        labels = {"model": self.name, "model-version": version}
+        selector = ",".join(f"heartops.dev/{key}={value}" for key, value in labels.items())
+        found = items("pods", "-n", self.namespace, "-l", f"{selector},app.kubernetes.io/component=serving")
+        return {
+            pod["metadata"]["name"]: is_ready(pod) for pod in sorted(found, key=lambda pod: pod["metadata"]["name"])
+        }
+
+    def replace_pod(self, version: str, name: str, count: int = 2) -> None:
+        """Delete it and wait until so many others are ready."""
+        kubectl("delete", "pod", name, "-n", self.namespace, "--wait=false")
+
+        def replaced() -> bool:
+            found = self.pods(version)
+            return name not in found and sum(found.values()) >= count
+
+        eventually(replaced, 120, f"a pod in the place of {name}")
+
     def children(self, kinds: str = CHILD_KINDS) -> list[Object]:
         return items(kinds, "-n", self.namespace, "-l", f"heartops.dev/model={self.name}")
 
@@ -172,3 +191,8 @@ def require(there: bool, what: str) -> None:
         return
     assert "HEARTOPS_CLUSTER" not in os.environ, f"the node has no {what}"
     pytest.skip(f"the cluster has no {what}")
+
+
+def is_ready(living: Object) -> bool:
+    conditions = living.get("status", {}).get("conditions", [])
+    return any((each["type"], each["status"]) == ("Ready", "True") for each in conditions)

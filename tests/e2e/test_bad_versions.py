@@ -35,10 +35,9 @@ from tests.e2e.traffic import Traffic, traffic
 from tests.support.faulty import Fault, answers_nan, fails, is_constant, is_hungry, is_shifted, is_slow
 from tests.support.soak import SOAK
 
-pytestmark = [pytest.mark.timeout(1200), pytest.mark.skipif(not SOAK, reason="in make test-soak")]
+pytestmark = pytest.mark.timeout(1200)
 
 STEPS = [{"setWeight": 50}, {"pause": {"duration": "5m"}}]
-LOOKS = {"maxLatencyP95": "50ms"}
 LONG = ("NaN answers", "OOM at start", "OOM under traffic", "constant")
 ALL, MUCH = -1.0, 700
 """Ages above which is everybody; MiB that do not fit in a serving pod."""
@@ -83,6 +82,14 @@ class Ward:
 
     def by_hand(self, fault: Fault) -> Outcome:
         return self.pinned(lambda clean: register(self.uri, self.manifest, clean, fault, self.folder))
+
+    def slow(self) -> Outcome:
+        """The bound is narrow for this one only: the machine may be slow, too."""
+        self.watched.model.patch(rollout={"analysis": {"maxLatencyP95": "100ms"}})
+        try:
+            return self.by_hand(is_slow(ONE_IN_SEVEN))
+        finally:
+            self.watched.model.patch(rollout={"analysis": {"maxLatencyP95": "2s"}})
 
     def constant(self) -> Outcome:
         return self.pinned(lambda clean: register_unchecked(self.uri, self.manifest, clean, is_constant(), self.folder))
@@ -137,7 +144,7 @@ def outcomes(
     namespace: str, proxy: str, mlflow_uri: str, images: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, Future[Outcome]]]:
     folder = tmp_path_factory.mktemp("manifests")
-    manifests = [cohort(namespace, name, steps=STEPS, analysis=LOOKS) for name in ("seen", "unseen")]
+    manifests = [cohort(namespace, name, steps=STEPS) for name in ("seen", "unseen")]
     for manifest in manifests:
         declare(manifest)
     watched = [brought_up(manifest, proxy) for manifest in manifests]
@@ -156,7 +163,7 @@ def outcomes(
             ("OOM at start", lines[1], partial(unseen.by_hand, is_hungry(ALL, MUCH))),
             ("NaN answers", lines[0], partial(seen.by_hand, answers_nan(ONE_IN_SEVEN))),
             ("OOM under traffic", lines[1], partial(unseen.by_hand, is_hungry(ONE_IN_TWENTY, MUCH))),
-            ("slow", lines[0], partial(seen.by_hand, is_slow(ONE_IN_SEVEN))),
+            ("slow", lines[0], seen.slow),
             ("constant", lines[1], unseen.constant),
             ("shifted", lines[0], partial(seen.by_hand, is_shifted())),
             ("schema", lines[1], partial(unseen.other_schema, "6" if SOAK else "3")),

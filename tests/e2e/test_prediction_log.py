@@ -26,7 +26,7 @@ from tests.e2e.kit import (
     run_kubectl,
 )
 
-pytestmark = pytest.mark.timeout(1200)
+pytestmark = [pytest.mark.timeout(1200), pytest.mark.outage]
 FLOWER = {"sepal_length_cm": 5.1, "sepal_width_cm": 3.5, "petal_length_cm": 1.4, "petal_width_cm": 0.2}
 DATABASE = f"statefulset/{RELEASE}-postgresql"
 REPORTED = 40

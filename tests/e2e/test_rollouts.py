@@ -1,21 +1,14 @@
-"""Versions come and go under load, and no request is lost: promotion, restarts, refusal, an outage, the end."""
-
-from collections.abc import Iterator
-from contextlib import contextmanager
+"""Versions come and go under load, and no request is lost: promotion, restarts, refusal, the end."""
 
 import pytest
 
 from tests.e2e.kit import (
     MONITORING_KINDS,
     PATIENTS,
-    RELEASE,
-    SYSTEM,
     TRAINING,
     Model,
-    Object,
     eventually,
     has_monitoring,
-    items,
     kubectl,
 )
 from tests.e2e.traffic import traffic
@@ -41,27 +34,12 @@ def test_a_new_version_takes_over_without_a_failed_request(heart: Model, images:
 
 def test_restarted_pods_lose_no_request(heart: Model, images: dict[str, str]) -> None:
     """Each pod is deleted in turn: it ends what it has begun, and its model comes from a sibling or MLflow."""
-    serving = f"heartops.dev/model={heart.name},heartops.dev/model-version=2,app.kubernetes.io/component=serving"
-    names = {pod["metadata"]["name"] for pod in items("pods", "-n", heart.namespace, "-l", serving)}
     with traffic(heart, PATIENTS[:1], images["serving"]) as load:
-        for name in sorted(names):
-            kubectl("delete", "pod", name, "-n", heart.namespace, "--wait=false")
-            eventually(lambda gone=name: whole_without(heart, serving, gone), 120, f"a pod in the place of {name}")
+        for name in heart.pods("2"):
+            heart.replace_pod("2", name)
         load.wait_for_more()
     assert load.failures == []
     assert load.failed == 0
-
-
-def whole_without(heart: Model, selector: str, gone: str) -> bool:
-    """As many ready pods as wanted, the deleted one not among them."""
-    pods = items("pods", "-n", heart.namespace, "-l", selector)
-    ready = [pod for pod in pods if {"type": "Ready", "status": "True"}.items() <= ready_condition(pod).items()]
-    return len(ready) >= 2 and gone not in {pod["metadata"]["name"] for pod in pods}
-
-
-def ready_condition(pod: Object) -> Object:
-    conditions = pod.get("status", {}).get("conditions", [])
-    return next((each for each in conditions if each["type"] == "Ready"), {})
 
 
 def test_a_version_that_fails_its_gate_is_never_served(heart: Model, images: dict[str, str], proxy: str) -> None:
@@ -83,34 +61,6 @@ def test_a_version_that_fails_its_gate_is_never_served(heart: Model, images: dic
     heart.wait_serving("3", 240)
     assert heart.status["training"]["job"] == job
     assert heart.predict(proxy, PATIENTS[0]).json()["model_version"] == "3"
-
-
-def test_without_mlflow_predictions_go_on_and_pods_start(heart: Model, images: dict[str, str]) -> None:
-    """A new pod fetches the model from a sibling; the condition says what is missing, until it is back."""
-    serving = f"heartops.dev/model={heart.name},heartops.dev/model-version=3,app.kubernetes.io/component=serving"
-    name = next(pod["metadata"]["name"] for pod in items("pods", "-n", heart.namespace, "-l", serving))
-    with mlflow_stopped(), traffic(heart, PATIENTS[:1], images["serving"]) as load:
-        heart.wait("Progressing", "Unknown", 60, reason="RegistryUnavailable")
-        kubectl("delete", "pod", name, "-n", heart.namespace, "--wait=false")
-        eventually(lambda: whole_without(heart, serving, name), 120, f"a pod in the place of {name}")
-        load.wait_for_more()
-        assert heart.condition("Available")["status"] == "True"
-    assert load.failures == []
-    eventually(lambda: heart.condition("Progressing").get("reason") != "RegistryUnavailable", 120, "MLflow to be seen")
-
-
-@contextmanager
-def mlflow_stopped() -> Iterator[None]:
-    deployment = ("deployment", f"{RELEASE}-mlflow", "-n", SYSTEM)
-    kubectl("scale", *deployment, "--replicas=0")
-    eventually(
-        lambda: not items("pods", "-n", SYSTEM, "-l", "app.kubernetes.io/component=mlflow"), 60, "MLflow to stop"
-    )
-    try:
-        yield
-    finally:
-        kubectl("scale", *deployment, "--replicas=1")
-        kubectl("rollout", "status", *deployment, "--timeout=180s")
 
 
 def test_deleting_the_model_collects_every_child(heart: Model) -> None:
