@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 
 from heart_operator.api.handover import Env, EvaluationRequest, Tag, TrainingOutcome
 from heart_operator.mlflow_backend import MlflowBackend
-from heart_operator.plan.values import CloseRuns
+from heart_operator.plan.actions import CloseRuns
 from heart_operator.registry import RegistryReader
 from heart_operator.registry_evaluations import EvaluationRef
 from heart_trainer.__main__ import main

@@ -14,7 +14,7 @@ from heart_operator.api.evaluation import EVALUATION_PATH
 from heart_operator.api.handover import Tag, TrainingOutcome, TrainingRequest, TrainingResult
 from heart_operator.api.names import short_hash
 from heart_operator.mlflow_backend import MlflowBackend, RegistryError
-from heart_operator.plan.values import CloseRuns, SetAlias, TagVersion
+from heart_operator.plan.actions import CloseRuns, SetAlias, TagVersion
 from tests.support.fake_registry import evaluation_of
 from tests.support.kube_api import poll
 from tests.support.mlflow_server import running_mlflow

@@ -14,7 +14,8 @@ from heart_operator.api.handover import (
     TrainingResult,
 )
 from heart_operator.mlflow_backend import RegisteredModel, Snapshot
-from heart_operator.plan.values import CloseRuns, RegisteredVersion, RegistryAction, SetAlias, TagVersion
+from heart_operator.plan.actions import CloseRuns, RegistryAction, SetAlias, TagVersion
+from heart_operator.plan.values import RegisteredVersion
 
 
 def evaluation_of(auc: float, against: ServingReference | None) -> Evaluation:

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from heart_operator.cluster import ApiUnavailable, Cluster
-from heart_operator.plan.values import Manifest, RegistryAction
+from heart_operator.plan.actions import RegistryAction
+from heart_operator.plan.values import Manifest
 from tests.support.operator_world import World
 
 

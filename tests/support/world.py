@@ -18,21 +18,18 @@ from heart_operator.api.handover import TrainingFailure, TrainingResult
 from heart_operator.api.heartmodel import HeartModel, HeartModelStatus
 from heart_operator.api.names import Annotation, Label, evaluated_version
 from heart_operator.api.profile import RuntimeProfile
+from heart_operator.plan.actions import CloseRuns, Plan, SetAlias, TagVersion
 from heart_operator.plan.looks import is_look_due
 from heart_operator.plan.model import plan_heart_model
 from heart_operator.plan.selection import select_version
 from heart_operator.plan.values import (
     AnalysisSample,
-    CloseRuns,
     Manifest,
     ObjectKey,
     Observed,
     ObservedJob,
-    Plan,
     RegisteredVersion,
     Registry,
-    SetAlias,
-    TagVersion,
     TrainingJob,
     VersionDeployment,
 )

@@ -5,7 +5,8 @@ import logging
 from heart_operator.cluster import Cluster, Conflict, NotFound
 from heart_operator.kinds import BY_NAME, DEPLOYMENT, Kind
 from heart_operator.parse import owned
-from heart_operator.plan.values import Manifest, ObjectKey, Observed, Plan, Scale
+from heart_operator.plan.actions import Plan, Scale
+from heart_operator.plan.values import Manifest, ObjectKey, Observed
 from heart_operator.registry import RegistryReader
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from heart_operator.api.handover import Tag
 from heart_operator.api.names import EVALUATE
-from heart_operator.plan.values import CloseRuns, RegisteredVersion, RegistryAction, SetAlias, TagVersion
+from heart_operator.plan.actions import CloseRuns, RegistryAction, SetAlias, TagVersion
+from heart_operator.plan.values import RegisteredVersion
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

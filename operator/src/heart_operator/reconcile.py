@@ -12,7 +12,8 @@ from heart_operator.cluster import ApiUnavailable, Conflict, NotLeading, Refused
 from heart_operator.kube import Actions, NameTaken
 from heart_operator.metrics import Metrics
 from heart_operator.observe import ModelKey, Observer, Seen, Unreadable
-from heart_operator.plan.values import Observed, Plan
+from heart_operator.plan.actions import Plan
+from heart_operator.plan.values import Observed
 from heart_operator.queue import WorkQueue
 from heart_operator.registry_calls import RegistryUnavailable
 from heart_operator.report import Reporter

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from heart_operator.mlflow_backend import MlflowBackend, RegisteredModel, Snapshot
-from heart_operator.plan.values import Registry, RegistryAction
+from heart_operator.plan.actions import RegistryAction
+from heart_operator.plan.values import Registry
 from heart_operator.registry_calls import TIMEOUT, Backend, RegistryCalls, RegistryUnavailable, public
 from heart_operator.registry_evaluations import EvaluationRef, Evaluations
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
 from heart_operator.mlflow_backend import MlflowBackend, RegistryError, Snapshot
-from heart_operator.plan.values import RegistryAction
+from heart_operator.plan.actions import RegistryAction
 
 TIMEOUT = 10.0
 """Seconds that a reconcile waits for MLflow at most."""

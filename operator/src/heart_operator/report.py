@@ -10,8 +10,9 @@ from heart_operator.cluster import ApiError, Cluster, Conflict
 from heart_operator.kinds import EVENT, HEART_MODEL, Kind
 from heart_operator.observe import Seen
 from heart_operator.parse import parse_status
+from heart_operator.plan.actions import Event, Plan
 from heart_operator.plan.times import written
-from heart_operator.plan.values import Event, Manifest, Plan
+from heart_operator.plan.values import Manifest
 
 log = logging.getLogger(__name__)
 

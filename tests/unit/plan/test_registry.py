@@ -1,6 +1,6 @@
 """What the registry is told: only what it does not say already, and only while it is surely ours."""
 
-from heart_operator.plan.values import SetAlias
+from heart_operator.plan.actions import SetAlias
 from tests.support.world import bring_up, serving_world
 
 

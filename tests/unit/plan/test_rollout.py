@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from heart_operator.plan.values import ObjectKey, Scale
+from heart_operator.plan.actions import Scale
+from heart_operator.plan.values import ObjectKey
 from tests.support.world import World, bring_up, names, serving_world
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from heart_operator.api.handover import TrainingFailure
 from heart_operator.api.names import Annotation
+from heart_operator.plan.actions import CloseRuns
 from heart_operator.plan.triggers import spec_trigger
-from heart_operator.plan.values import CloseRuns
 from tests.support.world import Crash, World, bring_up, heart_model, serving_world
 
 CHANGES = [

@@ -8,8 +8,9 @@ from heart_operator.kinds import HEART_MODEL, JOB, POD, Kind
 from heart_operator.manifests.evaluation_job import build_evaluation_job
 from heart_operator.manifests.training_job import build_training_job
 from heart_operator.observe import ModelKey, Observer, Seen
+from heart_operator.plan.actions import CloseRuns
 from heart_operator.plan.registry import runs_to_close
-from heart_operator.plan.values import CloseRuns, Observed, Registry
+from heart_operator.plan.values import Observed, Registry
 from heart_operator.registry import RegistryReader
 from tests.support.fake_registry import FakeRegistry
 from tests.support.world import PROFILE, heart_model

@@ -13,7 +13,8 @@ from heart_operator.kinds import EVENT, HEART_MODEL, SERVICE, SERVICE_ACCOUNT, K
 from heart_operator.kube import Actions
 from heart_operator.metrics import Metrics
 from heart_operator.observe import ModelKey, Observer
-from heart_operator.plan.values import Event, Observed, Plan, SetAlias
+from heart_operator.plan.actions import Event, Plan, SetAlias
+from heart_operator.plan.values import Observed
 from heart_operator.profiles import parse_profiles
 from heart_operator.queue import WorkQueue
 from heart_operator.reconcile import Reconciler

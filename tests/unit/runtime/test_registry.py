@@ -7,7 +7,8 @@ import pytest
 
 from heart_operator.api.evaluation import EVALUATION_PATH
 from heart_operator.api.handover import TrainingRequest
-from heart_operator.plan.values import Registry, SetAlias
+from heart_operator.plan.actions import SetAlias
+from heart_operator.plan.values import Registry
 from heart_operator.registry import RegistryReader
 from heart_operator.registry_calls import RegistryUnavailable
 from heart_operator.registry_evaluations import EvaluationRef

@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 
 from heart_operator.manifests.deployment import with_replicas
+from heart_operator.plan.actions import Scale
 from heart_operator.plan.decision import Decision
 from heart_operator.plan.mend import is_outdated, version_deployment
 from heart_operator.plan.scale import plan_scale, wanted_count
-from heart_operator.plan.values import Manifest, ObjectKey, Observed, Scale
+from heart_operator.plan.values import Manifest, ObjectKey, Observed
 from heart_operator.plan.versions import Version
 
 

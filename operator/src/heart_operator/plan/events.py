@@ -2,8 +2,8 @@
 
 from heart_operator.api.heartmodel import CommandStatus, ConditionStatus, HeartModelStatus
 from heart_operator.api.names import Condition, Reason
+from heart_operator.plan.actions import Event
 from heart_operator.plan.findings_rollout import REFUSED_ON_TRAFFIC
-from heart_operator.plan.values import Event
 
 TOLD = {
     Condition.TRAINED: {Reason.TRAINING_STARTED, Reason.TRAINING_SUCCEEDED},

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from heart_operator.api.evaluation import ServingReference
 from heart_operator.api.names import Reason
+from heart_operator.plan.actions import Plan
 from heart_operator.plan.children import to_apply, to_remove, wanted_children
 from heart_operator.plan.conditions import build_conditions
 from heart_operator.plan.decision import Decision
@@ -20,7 +21,7 @@ from heart_operator.plan.rollout import plan_rollout
 from heart_operator.plan.selection import select_version
 from heart_operator.plan.status import build_facts
 from heart_operator.plan.training import plan_training
-from heart_operator.plan.values import Observed, Plan
+from heart_operator.plan.values import Observed
 from heart_operator.plan.versions import Version, stable_version
 
 
@@ -74,8 +75,8 @@ def with_actions(plan: Plan, decision: Decision) -> Plan:
     children = wanted_children(observed, rollout) if keeps_children(decision) else None
     return replace(
         plan,
-        create=(*decision.training.create, *decision.evaluation.create, *new_deployments(decision)),
         apply=(*to_apply(observed, children or ()), *to_mend(observed, (rollout.stable, rollout.candidate))),
+        create=(*decision.training.create, *decision.evaluation.create, *new_deployments(decision)),
         scale=tuple(scales(decision)),
         delete=(
             *decision.training.delete,

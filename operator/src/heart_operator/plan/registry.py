@@ -4,10 +4,11 @@ from collections.abc import Iterable
 
 from heart_operator.api.handover import Tag
 from heart_operator.api.names import Reason
+from heart_operator.plan.actions import CloseRuns, RegistryAction, SetAlias, TagVersion
 from heart_operator.plan.gates import GateReport
 from heart_operator.plan.rejections import is_forgiven, tag_of
 from heart_operator.plan.rolloutplan import RolloutPlan
-from heart_operator.plan.values import CloseRuns, Observed, RegistryAction, SetAlias, TagVersion
+from heart_operator.plan.values import Observed
 from heart_operator.plan.versions import Version
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from heart_operator.api.heartmodel import Autoscaling, Serving
-from heart_operator.plan.values import Observed, Scale, VersionDeployment
+from heart_operator.plan.actions import Scale
+from heart_operator.plan.values import Observed, VersionDeployment
 
 
 def fewest(serving: Serving) -> int:

@@ -8,11 +8,11 @@ from typing import Literal
 from heart_operator.api.heartmodel import ConditionStatus
 from heart_operator.api.names import ScheduleCondition, ScheduleReason
 from heart_operator.api.schedulestatus import RetrainScheduleStatus, RunStatus
+from heart_operator.plan.actions import Event
 from heart_operator.plan.obstacles import Obstacle
 from heart_operator.plan.scheduledue import Due, check_schedule, not_checkable
 from heart_operator.plan.schedulevalues import ScheduleObserved, tick_of
 from heart_operator.plan.times import written
-from heart_operator.plan.values import Event
 
 Answer = Literal["True", "False", "Unknown"]
 

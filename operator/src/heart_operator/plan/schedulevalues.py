@@ -9,9 +9,10 @@ from heart_operator.api.heartmodel import ConditionStatus, HeartModel
 from heart_operator.api.profile import RuntimeProfile
 from heart_operator.api.retrainschedule import RetrainSchedule
 from heart_operator.api.schedulestatus import RetrainScheduleStatus
+from heart_operator.plan.actions import Event
 from heart_operator.plan.requests import requests_of
 from heart_operator.plan.times import read
-from heart_operator.plan.values import Event, Manifest, ObjectKey, ObservedJob, TrainingJob
+from heart_operator.plan.values import Manifest, ObjectKey, ObservedJob, TrainingJob
 
 SKEW = timedelta(minutes=5)
 """How far the clocks of the API server and the operator may be apart."""

@@ -1,4 +1,4 @@
-"""What is observed and what is planned: frozen values between the pure decisions and the thin I/O."""
+"""What is observed: frozen values that the thin I/O gathers for the pure decisions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from heart_operator.api.evaluation import Evaluation
 from heart_operator.api.handover import TrainingFailure, TrainingResult
-from heart_operator.api.heartmodel import ConditionStatus, HeartModel, HeartModelStatus
+from heart_operator.api.heartmodel import HeartModel
 from heart_operator.api.names import Annotation, Label
 from heart_operator.api.profile import RuntimeProfile
 from heart_operator.api.retrainschedule import RetrainSchedule
@@ -163,70 +163,3 @@ class Observed:
                 annotations: dict[str, str] = child["metadata"].get("annotations") or {}
                 return selector.get(Label.MODEL_VERSION) or annotations.get(Annotation.STABLE_VERSION)
         return None
-
-
-@dataclass(frozen=True, slots=True)
-class Scale:
-    deployment: str
-    replicas: int
-
-
-@dataclass(frozen=True, slots=True)
-class CloseRuns:
-    """End MLflow runs that a killed Job left RUNNING."""
-
-    trigger: str
-    status: Literal["KILLED", "FAILED"]
-
-
-@dataclass(frozen=True, slots=True)
-class TagVersion:
-    version: str
-    key: str
-    value: str
-
-
-@dataclass(frozen=True, slots=True)
-class SetAlias:
-    alias: Literal["serving", "candidate", "previous"]
-    version: str | None
-    """None: remove the alias."""
-
-
-RegistryAction = CloseRuns | TagVersion | SetAlias
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    type: Literal["Normal", "Warning"]
-    reason: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What to do, in this order: record facts, apply, create, scale, delete, registry, report status, events.
-
-    Applied before created: pods of a new Job or Deployment need their ServiceAccount and NetworkPolicies.
-    """
-
-    facts: HeartModelStatus
-    """The whole next status with the conditions as they were; recorded before any action that depends on it."""
-    create: tuple[Manifest, ...] = ()
-    """POSTed once under a deterministic name (Jobs; a Deployment with its first replica count)."""
-    apply: tuple[Manifest, ...] = ()
-    """Server-side applied, only where the living object differs."""
-    scale: tuple[Scale, ...] = ()
-    delete: tuple[ObjectKey, ...] = ()
-    registry: tuple[RegistryAction, ...] = ()
-    conditions: tuple[ConditionStatus, ...] = ()
-    events: tuple[Event, ...] = ()
-    requeue_after: float | None = None
-    """Seconds until time alone changes the answer; None: only a change of the world does."""
-
-    @property
-    def status(self) -> HeartModelStatus:
-        """What to report once the plan is carried out; its events follow."""
-        command = self.facts.command
-        announced = command.model_copy(update={"announced": True}) if command else None
-        return self.facts.model_copy(update={"conditions": self.conditions, "command": announced})

@@ -12,9 +12,10 @@ from heart_operator.kinds import JOB, RETRAIN_SCHEDULE
 from heart_operator.kube import NameTaken
 from heart_operator.observe import ModelKey
 from heart_operator.parse import owned
+from heart_operator.plan.actions import Event
 from heart_operator.plan.schedule import plan_retrain_schedule
 from heart_operator.plan.schedulevalues import SchedulePlan
-from heart_operator.plan.values import Event, Manifest, ObjectKey
+from heart_operator.plan.values import Manifest, ObjectKey
 from heart_operator.queue import WorkQueue
 from heart_operator.report import not_ready, put_status, tell
 from heart_operator.retraining.metrics import ScheduleMetrics

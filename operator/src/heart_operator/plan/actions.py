@@ -1,0 +1,74 @@
+"""What is planned: frozen values that the thin I/O carries out and reports."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from heart_operator.api.heartmodel import ConditionStatus, HeartModelStatus
+from heart_operator.plan.values import Manifest, ObjectKey
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    deployment: str
+    replicas: int
+
+
+@dataclass(frozen=True, slots=True)
+class CloseRuns:
+    """End MLflow runs that a killed Job left RUNNING."""
+
+    trigger: str
+    status: Literal["KILLED", "FAILED"]
+
+
+@dataclass(frozen=True, slots=True)
+class TagVersion:
+    version: str
+    key: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetAlias:
+    alias: Literal["serving", "candidate", "previous"]
+    version: str | None
+    """None: remove the alias."""
+
+
+RegistryAction = CloseRuns | TagVersion | SetAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    type: Literal["Normal", "Warning"]
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do, in this order: record facts, apply, create, scale, delete, report status, events, registry.
+
+    Applied before created: pods of a new Job or Deployment need their ServiceAccount and NetworkPolicies.
+    """
+
+    facts: HeartModelStatus
+    """The whole next status with the conditions as they were; recorded before any action that depends on it."""
+    apply: tuple[Manifest, ...] = ()
+    """Server-side applied, only where the living object differs."""
+    create: tuple[Manifest, ...] = ()
+    """POSTed once under a deterministic name (Jobs; a Deployment with its first replica count)."""
+    scale: tuple[Scale, ...] = ()
+    delete: tuple[ObjectKey, ...] = ()
+    conditions: tuple[ConditionStatus, ...] = ()
+    events: tuple[Event, ...] = ()
+    registry: tuple[RegistryAction, ...] = ()
+    requeue_after: float | None = None
+    """Seconds until time alone changes the answer; None: only a change of the world does."""
+
+    @property
+    def status(self) -> HeartModelStatus:
+        """What to report once the plan is carried out; its events follow."""
+        command = self.facts.command
+        announced = command.model_copy(update={"announced": True}) if command else None
+        return self.facts.model_copy(update={"conditions": self.conditions, "command": announced})
