@@ -1,16 +1,13 @@
 """The whole loop without a cluster: drift is found, the next version learns the new patients, and it is quiet again."""
 
-import json
-from pathlib import Path
-
 from mlflow import MlflowClient
 
 from heart_operator.api.contract import Dataset
-from heart_operator.api.evaluation import EVALUATION_PATH, Evaluation, ServingReference
+from heart_operator.api.evaluation import ServingReference
 from heart_operator.api.gates import Gates
-from heart_operator.api.handover import TrainingResult
 from heart_operator.api.retrainschedule import DriftCheck
 from heart_operator.plan.gates import judge
+from tests.support.logged import read_evaluation
 
 from .conftest import Check, Log, Trained, train
 from .test_check import drift_of
@@ -29,7 +26,7 @@ def test_a_version_that_learnt_the_new_patients_is_quiet(run: Check, log: Log, t
     dataset = Dataset(uri="builtin://heart-synthetic?rows=400", include_feedback=True)
     serving = ServingReference(version="1", digest=trained.result.artifact_sha256)
     newer = train(trained.folder, dataset, "2", serving=serving, database=log.url)
-    evaluation = evaluation_of(trained, newer)
+    evaluation = read_evaluation(MlflowClient(trained.tracking_uri), newer)
     assert evaluation.rows == 2400
     assert evaluation.comparison
     assert evaluation.comparison.rows_unseen_by_serving > 1900, "the serving version is scored on what is new to it"
@@ -40,8 +37,3 @@ def test_a_version_that_learnt_the_new_patients_is_quiet(run: Check, log: Log, t
     found = drift_of(run(drift=QUARTER, serving={"version": newer.version, "digest": newer.artifact_sha256})[0])
     assert (found.verdict, found.samples) == ("NoDrift", 1000)
     assert not [entry.name for entry in found.features if entry.confirmed]
-
-
-def evaluation_of(trained: Trained, result: TrainingResult) -> Evaluation:
-    path = MlflowClient(trained.tracking_uri).download_artifacts(result.run_id, EVALUATION_PATH)
-    return Evaluation.model_validate(json.loads(Path(path).read_text()))

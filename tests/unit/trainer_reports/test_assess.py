@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from heart_operator.api.evaluation import EVALUATION_PATH, OOF_PATH, Evaluation, ServingReference
+from heart_operator.api.evaluation import EVALUATION_PATH, OOF_PATH, ServingReference
 from heart_operator.api.handover import (
     EXIT_PERMANENT,
     Env,
@@ -39,6 +39,7 @@ from heart_trainer.mlflow_store import Store
 from heart_trainer.reference import reference_rows
 from heart_trainer.registry import sha256
 from heart_trainer.values import OutOfFoldResult
+from tests.support.logged import read_evaluation
 from tests.support.tiny_model import tiny_graph
 
 NAME = "clinic.small"
@@ -94,12 +95,6 @@ def _refusal(outcome: TrainingOutcome) -> TrainingFailure:
     return outcome.failure
 
 
-def _evaluation(client: MlflowClient, result: TrainingResult) -> Evaluation:
-    content = Path(client.download_artifacts(result.run_id, EVALUATION_PATH)).read_bytes()
-    assert sha256(content) == result.evaluation_sha256
-    return Evaluation.model_validate_json(content)
-
-
 def _register_files(client: MlflowClient, tmp_path: Path, files: dict[str, bytes]) -> str:
     """A version as anybody may register one: some files of some run."""
     folder = tmp_path / "files"
@@ -131,7 +126,7 @@ def test_figures_are_those_of_the_model_itself(
 ) -> None:
     version = package_and_register(model, rows, tracking_uri, algorithm="logistic-regression")
     result = _result(evaluate(version))
-    evaluation = _evaluation(client, result)
+    evaluation = read_evaluation(client, result)
     output = model.predict_proba(rows.x)
     seen = OutOfFoldResult(output, np.zeros(len(output), np.int64), ())
     direct = measure(rows.table, rows.request.features, seen, rows.request.training.seed)
@@ -156,7 +151,7 @@ def test_the_outcome_names_bytes_run_and_evaluation(
     run = client.get_run(result.run_id)
     assert run.info.status == "FINISHED"
     assert (run.data.tags[Tag.TRIGGER], run.data.tags[Tag.VERSION]) == (TRIGGER, version)
-    assert run.data.metrics["roc_auc"] == _evaluation(client, result).metrics["roc_auc"].estimate
+    assert run.data.metrics["roc_auc"] == read_evaluation(client, result).metrics["roc_auc"].estimate
     assert client.get_experiment(run.info.experiment_id).name == NAME
     assert {entry.path for entry in client.list_artifacts(result.run_id, "evaluation")} == {
         EVALUATION_PATH,
@@ -174,7 +169,7 @@ def test_figures_of_learnt_rows_are_called_a_best_case(
     evaluate: Callable[..., TrainingOutcome], client: MlflowClient, model: Any, rows: Rows, tracking_uri: str
 ) -> None:
     package_and_register(model, rows, tracking_uri)
-    findings = {finding.name: finding for finding in _evaluation(client, _result(evaluate())).findings}
+    findings = {finding.name: finding for finding in read_evaluation(client, _result(evaluate())).findings}
     assert findings["in-sample"].verdict == "InsufficientEvidence"
     assert "may have learnt these very rows" in findings["in-sample"].message
     assert findings["leakage"].verdict == "Passed"
@@ -185,7 +180,7 @@ def test_a_model_that_knows_the_rows_by_heart_is_a_leak(
 ) -> None:
     parrot = make_pipeline(SimpleImputer(), DecisionTreeClassifier(random_state=0)).fit(rows.x, rows.y)
     package_and_register(parrot, rows, tracking_uri)
-    findings = {finding.name: finding for finding in _evaluation(client, _result(evaluate())).findings}
+    findings = {finding.name: finding for finding in read_evaluation(client, _result(evaluate())).findings}
     assert findings["leakage"].verdict == "Failed"
     assert "may have learnt these very rows" in findings["leakage"].message
 
@@ -203,7 +198,7 @@ def test_out_of_fold_predictions_that_somebody_brings_along_are_not_believed(
     file = tmp_path / Path(OOF_PATH).name
     file.write_text(json.dumps({"task": "binary", "predictions": perfect}))
     client.log_artifact(client.get_model_version(NAME, version).run_id, str(file), "evaluation")
-    evaluation = _evaluation(client, _result(evaluate()))
+    evaluation = read_evaluation(client, _result(evaluate()))
     assert evaluation.metrics["roc_auc"].estimate < 0.99
     assert evaluation.out_of_fold_sha256 is None
 
@@ -218,7 +213,7 @@ def test_a_copy_of_what_serves_is_neither_better_nor_worse(
     copy = client.copy_model_version(f"models:/{NAME}/1", NAME)
     result = _result(evaluate(str(copy.version), serving=serving))
     assert result.artifact_sha256 == serving.digest
-    comparison = _evaluation(client, result).comparison
+    comparison = read_evaluation(client, result).comparison
     assert comparison
     assert comparison.against == serving
     assert comparison.rows_unseen_by_serving == 0
@@ -236,7 +231,7 @@ def test_a_worse_model_is_compared_as_worse(
     digest = client.get_model_version(NAME, "1").tags[Tag.ARTIFACT_SHA256]
     upside_down = make_pipeline(SimpleImputer(), LogisticRegression()).fit(rows.x, 1 - rows.y)
     version = package_and_register(upside_down, rows, tracking_uri)
-    comparison = _evaluation(
+    comparison = read_evaluation(
         client, _result(evaluate(version, serving=ServingReference(version="1", digest=digest)))
     ).comparison
     assert comparison
@@ -249,7 +244,7 @@ def test_a_serving_version_of_other_bytes_is_not_compared_with(
     package_and_register(model, rows, tracking_uri)
     second = package_and_register(model, rows, tracking_uri)
     wrong = ServingReference(version="1", digest="sha256:" + "0" * 64)
-    evaluation = _evaluation(client, _result(evaluate(second, serving=wrong)))
+    evaluation = read_evaluation(client, _result(evaluate(second, serving=wrong)))
     assert evaluation.comparison is None
     assert any("digests differ" in finding.message for finding in evaluation.findings)
 
@@ -268,7 +263,7 @@ def test_the_next_training_says_why_it_is_not_compared_with_a_version_made_by_ha
     monkeypatch.setenv(Env.TRAINING_REQUEST, request.model_dump_json(by_alias=True))
     assert main([]) == 0
     trained = _result(TrainingOutcome.model_validate_json(Path("termination").read_bytes()))
-    messages = [finding.message for finding in _evaluation(client, trained).findings]
+    messages = [finding.message for finding in read_evaluation(client, trained).findings]
     assert any("registered by hand" in message for message in messages)
 
 
