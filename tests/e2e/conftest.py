@@ -175,7 +175,7 @@ def mlflow_uri(product: None) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def mlflow(mlflow_uri: str) -> MlflowClient:
-    return MlflowClient(tracking_uri=mlflow_uri)
+    return MlflowClient(tracking_uri=mlflow_uri, registry_uri=mlflow_uri)
 
 
 @pytest.fixture(scope="session")

@@ -19,17 +19,11 @@ MIN_GROUP_EVENTS = 5
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One check and what it rests on; `estimate`, `low` and `high` are of the difference for maxRegression."""
+    """`message` says what the verdict rests on."""
 
     metric: str
     verdict: Verdict
     message: str
-    bound: float | None = None
-    n: int | None = None
-    events: int | None = None
-    estimate: float | None = None
-    low: float | None = None
-    high: float | None = None
 
 
 def judge_check(check: GateCheck, evaluation: Evaluation, serving: ServingReference | None) -> CheckResult:
@@ -47,13 +41,13 @@ def judge_bounds(check: GateCheck, evaluation: Evaluation) -> CheckResult:
         return unknown(check.metric, f"the evaluation has no {check.metric}; remove the check or train again")
     bound = next(value for value in (check.min, check.max, 0.0) if value is not None)
     if not is_number(figure.estimate, figure.low, figure.high, bound):
-        return result(check.metric, "Failed", f"{check.metric} is not a number", bound, figure)
+        return CheckResult(check.metric, "Failed", f"{check.metric} is not a number")
     if lack := lacking(check.metric, figure, evaluation):
-        return result(check.metric, "InsufficientEvidence", f"{check.metric}: {lack}", bound, figure)
+        return CheckResult(check.metric, "InsufficientEvidence", f"{check.metric}: {lack}")
     low_enough = check.max is None or figure.estimate <= check.max
     high_enough = check.min is None or figure.estimate >= check.min
     verdict: Verdict = "Passed" if low_enough and high_enough else "Failed"
-    return result(check.metric, verdict, bounds_message(check, figure), bound, figure)
+    return CheckResult(check.metric, verdict, bounds_message(check, figure))
 
 
 def judge_regression(
@@ -61,35 +55,35 @@ def judge_regression(
 ) -> CheckResult:
     """Non-inferiority: passed when even the worse end of the interval stays within the margin."""
     if serving is None:
-        return CheckResult(metric, "Passed", f"{metric}: nothing to compare with", margin)
+        return CheckResult(metric, "Passed", f"{metric}: nothing to compare with")
     comparison = evaluation.comparison
     difference = comparison.metrics.get(metric) if comparison else None
     if comparison is None or difference is None:
-        return unknown(metric, f"it was not compared with version {serving.version}, which serves; train again", margin)
+        return unknown(metric, f"it was not compared with version {serving.version}, which serves; train again")
     if comparison.against != serving:
-        return unknown(metric, other_version(comparison, serving), margin)
+        return unknown(metric, other_version(comparison, serving))
     if not is_number(difference.difference, difference.low, difference.high, difference.candidate, margin):
-        return compared(metric, "Failed", f"{metric}: the comparison is not a number", margin, difference)
+        return CheckResult(metric, "Failed", f"{metric}: the comparison is not a number")
     if lack := lacking(metric, difference, evaluation):
-        return compared(metric, "InsufficientEvidence", f"{metric}: {lack}", margin, difference)
+        return CheckResult(metric, "InsufficientEvidence", f"{metric}: {lack}")
     worst, best = better_ends(metric, difference)
     verdict = three_valued(passed=worst >= -margin, failed=best < -margin)
-    return compared(metric, verdict, regression_message(metric, verdict, margin, difference), margin, difference)
+    return CheckResult(metric, verdict, regression_message(metric, verdict, margin, difference))
 
 
 def judge_gap(metric: str, bound: float, feature: str | None, evaluation: Evaluation) -> CheckResult:
     """The greatest difference between two groups of a sensitive feature."""
     gap = next((gap for gap in evaluation.gaps if (gap.feature, gap.metric) == (feature, metric)), None)
     if gap is None:
-        return unknown(metric, f"the evaluation has no {metric} by {feature}; remove the check or train again", bound)
+        return unknown(metric, f"the evaluation has no {metric} by {feature}; remove the check or train again")
     figure = gap.gap
     if not is_number(figure.estimate, figure.low, figure.high, bound):
-        return result(metric, "Failed", f"{metric} by {feature}: the gap is not a number", bound, figure)
+        return CheckResult(metric, "Failed", f"{metric} by {feature}: the gap is not a number")
     enough = figure.n >= MIN_GROUP_ROWS and (
         evaluation.task == "regression" or (figure.events or 0) >= MIN_GROUP_EVENTS
     )
     verdict = three_valued(passed=figure.estimate <= bound and enough, failed=figure.low > bound)
-    return result(metric, verdict, gap_message(gap, verdict, bound), bound, figure)
+    return CheckResult(metric, verdict, gap_message(gap, verdict, bound))
 
 
 def three_valued(*, passed: bool, failed: bool) -> Verdict:
@@ -121,17 +115,5 @@ def is_number(*values: float) -> bool:
     return all(isfinite(value) for value in values)
 
 
-def unknown(metric: str, message: str, bound: float | None = None) -> CheckResult:
-    return CheckResult(metric, "InsufficientEvidence", f"{metric}: {message}", bound)
-
-
-def result(metric: str, verdict: Verdict, message: str, bound: float, figure: Estimate) -> CheckResult:
-    return CheckResult(
-        metric, verdict, message, bound, figure.n, figure.events, figure.estimate, figure.low, figure.high
-    )
-
-
-def compared(metric: str, verdict: Verdict, message: str, bound: float, figure: Difference) -> CheckResult:
-    return CheckResult(
-        metric, verdict, message, bound, figure.n, figure.events, figure.difference, figure.low, figure.high
-    )
+def unknown(metric: str, message: str) -> CheckResult:
+    return CheckResult(metric, "InsufficientEvidence", f"{metric}: {message}")
