@@ -1,13 +1,14 @@
 """One line for each version: its role, and where it stands."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from heart_cli.targets import newest
 from heart_cli.view import View
-from heart_cli.words import age, clock, left, moment, short
-from heart_operator.api.durations import seconds
+from heart_cli.words import age, clock, left, short
 from heart_operator.api.heartmodel import CandidateStatus, HeartModel, RolloutStep
+from heart_operator.plan.steps import pause_end
+from heart_operator.plan.times import read
 
 SHOWN_REJECTIONS = 3
 
@@ -51,7 +52,7 @@ def previous(view: View, now: datetime) -> list[Role]:
     found = view.model.status.previous
     if found is None:
         return []
-    warm = f"warm until {clock(found.warm_until)} UTC ({left(moment(found.warm_until), now)})"
+    warm = f"warm until {clock(found.warm_until)} UTC ({left(read(found.warm_until), now)})"
     return [Role(found.version, "previous", (warm, short(found.digest)))]
 
 
@@ -86,7 +87,7 @@ def spell_step(step: RolloutStep, found: CandidateStatus, now: datetime) -> str:
         return f"{step.set_weight} % of the traffic"
     if step.pause is None or step.pause.duration is None:
         return "pause until a person promotes it"
-    if found.paused or found.step_since is None:
+    end = pause_end(found, step)
+    if found.paused or end is None:
         return f"pause {step.pause.duration}"
-    end = moment(found.step_since) + timedelta(seconds=seconds(step.pause.duration))
     return f"pause {step.pause.duration}, " + (left(end, now) if end > now else "over")

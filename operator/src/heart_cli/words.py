@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 from itertools import pairwise
 
+from heart_operator.plan.times import read
+
 UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 COARSE = 10
 """From this count of a unit on, the next smaller one is left out."""
@@ -19,14 +21,9 @@ def length(seconds: float) -> str:
     return f"{rest}s"
 
 
-def moment(stamp: str) -> datetime:
-    """metav1.Time."""
-    return datetime.fromisoformat(stamp)
-
-
 def age(stamp: str, now: datetime) -> str:
     """How long ago."""
-    return length((now - moment(stamp)).total_seconds())
+    return length((now - read(stamp)).total_seconds())
 
 
 def left(until: datetime, now: datetime) -> str:
@@ -36,7 +33,7 @@ def left(until: datetime, now: datetime) -> str:
 
 def clock(stamp: str) -> str:
     """`2026-11-21 08:01:02`, in UTC."""
-    return f"{moment(stamp).astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+    return f"{read(stamp).astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def short(digest: str) -> str:

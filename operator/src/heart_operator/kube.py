@@ -4,6 +4,7 @@ import logging
 
 from heart_operator.cluster import Cluster, Conflict, NotFound
 from heart_operator.kinds import BY_NAME, DEPLOYMENT, Kind
+from heart_operator.manifests.children import key_of
 from heart_operator.parse import owned
 from heart_operator.plan.actions import Plan, Scale
 from heart_operator.plan.values import Manifest, ObjectKey, Observed
@@ -95,10 +96,6 @@ class Actions:
 
 def kind_of(manifest: Manifest) -> Kind:
     return BY_NAME[manifest["apiVersion"], manifest["kind"]]
-
-
-def key_of(manifest: Manifest) -> ObjectKey:
-    return ObjectKey(manifest["apiVersion"], manifest["kind"], manifest["metadata"]["name"])
 
 
 def say(what: str, observed: Observed, kind: str, name: str) -> None:

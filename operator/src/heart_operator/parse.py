@@ -1,6 +1,5 @@
 """Kubernetes objects → the values that decisions use: models, and what every kind has. No I/O."""
 
-from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
@@ -51,11 +50,6 @@ def owned(item: Manifest, uid: str) -> bool:
     """Whether this very model (not a namesake that was deleted) owns the object, and it is not going away."""
     owners = item["metadata"].get("ownerReferences") or []
     return any(owner["uid"] == uid for owner in owners) and "deletionTimestamp" not in item["metadata"]
-
-
-def moment(stamp: str) -> datetime:
-    """metav1.Time."""
-    return datetime.fromisoformat(stamp)
 
 
 def condition(item: Manifest, *types: str) -> dict[str, Any] | None:

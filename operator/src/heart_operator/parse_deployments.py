@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from heart_operator.api.names import Annotation, Label
-from heart_operator.parse import MAX_WORDS, in_words, moment
+from heart_operator.parse import MAX_WORDS, in_words
+from heart_operator.plan.times import read
 from heart_operator.plan.values import Manifest, VersionDeployment
 
 
@@ -21,7 +22,7 @@ def parse_deployment(item: Manifest, pods: Iterable[Manifest] = ()) -> VersionDe
         digest=annotations.get(Annotation.DIGEST, ""),
         trigger=annotations.get(Annotation.TRIGGER, ""),
         run_id=annotations.get(Annotation.RUN_ID, ""),
-        created=moment(meta["creationTimestamp"]),
+        created=read(meta["creationTimestamp"]),
         replicas=spec.get("replicas", 1),
         ready=status.get("readyReplicas", 0),
         up_to_date=seen and status.get("updatedReplicas", 0) == status.get("replicas", 0),

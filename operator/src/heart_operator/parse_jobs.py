@@ -10,7 +10,8 @@ from heart_operator.api.drift import CheckOutcome
 from heart_operator.api.handover import TrainingFailure, TrainingOutcome, TrainingResult
 from heart_operator.api.heartmodel import TrainingStatus
 from heart_operator.api.names import Annotation
-from heart_operator.parse import condition, in_words, moment
+from heart_operator.parse import condition, in_words
+from heart_operator.plan.times import read
 from heart_operator.plan.values import Manifest, ObservedJob, TrainingJob
 
 Outcome = TypeVar("Outcome", TrainingOutcome, CheckOutcome)
@@ -24,7 +25,7 @@ def parse_job(job: Manifest, pods: Iterable[Manifest] = (), known: TrainingStatu
         name=meta["name"],
         uid=meta["uid"],
         trigger=(meta.get("annotations") or {}).get(Annotation.TRIGGER, ""),
-        created=moment(meta["creationTimestamp"]),
+        created=read(meta["creationTimestamp"]),
         phase=job_phase(job),
         finished=end_time(job),
         result=outcome.result or recorded_result(meta["name"], known),
@@ -49,7 +50,7 @@ def job_end(job: Manifest) -> dict[str, Any] | None:
 
 def end_time(job: Manifest) -> datetime | None:
     end = job_end(job)
-    return moment(end["lastTransitionTime"]) if end else None
+    return read(end["lastTransitionTime"]) if end else None
 
 
 def why_failed(job: Manifest, words: str) -> str:

@@ -10,7 +10,7 @@ import aiohttp
 
 from heart_operator.api.names import Label
 from heart_operator.manifests.common import SERVER
-from heart_operator.parse import moment
+from heart_operator.plan.times import read
 from heart_operator.plan.values import Manifest
 from heart_operator.readings import Series, Unreadable, parse_exposition
 
@@ -101,7 +101,7 @@ def targets_of(pods: Sequence[Manifest]) -> list[Target]:
             name=pod["metadata"]["name"],
             version=pod["metadata"]["labels"][Label.MODEL_VERSION],
             address=str(ipaddress.ip_address(pod["status"]["podIP"])),
-            started=moment(started),
+            started=read(started),
         )
         for pod in pods
         if pod["status"].get("podIP") and (started := server_start(pod))

@@ -16,7 +16,6 @@ URI_PATTERN = (
 )
 
 FeatureType = Literal["number", "integer", "category", "boolean"]
-Scalar = bool | int | float | str
 FeatureName = Annotated[str, Field(pattern=COLUMN_PATTERN, max_length=63)]
 CategoryValue = StrictInt | Annotated[StrictStr, Field(max_length=63)]
 

@@ -43,7 +43,7 @@ def judge_bounds(check: GateCheck, evaluation: Evaluation) -> CheckResult:
     if not is_number(figure.estimate, figure.low, figure.high, bound):
         return CheckResult(check.metric, "Failed", f"{check.metric} is not a number")
     if lack := lacking(check.metric, figure, evaluation):
-        return CheckResult(check.metric, "InsufficientEvidence", f"{check.metric}: {lack}")
+        return unknown(check.metric, lack)
     low_enough = check.max is None or figure.estimate <= check.max
     high_enough = check.min is None or figure.estimate >= check.min
     verdict: Verdict = "Passed" if low_enough and high_enough else "Failed"
@@ -65,7 +65,7 @@ def judge_regression(
     if not is_number(difference.difference, difference.low, difference.high, difference.candidate, margin):
         return CheckResult(metric, "Failed", f"{metric}: the comparison is not a number")
     if lack := lacking(metric, difference, evaluation):
-        return CheckResult(metric, "InsufficientEvidence", f"{metric}: {lack}")
+        return unknown(metric, lack)
     worst, best = better_ends(metric, difference)
     verdict = three_valued(passed=worst >= -margin, failed=best < -margin)
     return CheckResult(metric, verdict, regression_message(metric, verdict, margin, difference))

@@ -8,9 +8,10 @@ from heart_operator.api.drift import CheckFailure, CheckOutcome
 from heart_operator.api.names import Annotation
 from heart_operator.api.retrainschedule import RetrainSchedule
 from heart_operator.api.schedulestatus import RetrainScheduleStatus
-from heart_operator.parse import InvalidSpec, moment, spell
+from heart_operator.parse import InvalidSpec, spell
 from heart_operator.parse_jobs import end_time, job_phase, last_words, why_failed
 from heart_operator.plan.schedulevalues import CheckJob
+from heart_operator.plan.times import read
 from heart_operator.plan.values import Manifest, ObservedJob
 
 
@@ -55,7 +56,7 @@ def parse_check(job: Manifest, pods: Iterable[Manifest] | None = None) -> CheckJ
         name=meta["name"],
         uid=meta["uid"],
         trigger=meta["annotations"][Annotation.TICK],
-        created=moment(meta["creationTimestamp"]),
+        created=read(meta["creationTimestamp"]),
         phase=phase,
         finished=end_time(job),
         result=outcome.result,
