@@ -7,13 +7,12 @@ from datetime import datetime
 from heart_operator.api.heartmodel import RejectedStatus, TrainingStatus
 from heart_operator.api.names import Reason, evaluated_version
 from heart_operator.manifests.evaluation_job import build_evaluation_job
-from heart_operator.plan.measured import comparison, find_record, is_lost, job_name, newest_first, of_job, retried
+from heart_operator.plan.jobs import keys, superseded, surplus
+from heart_operator.plan.measured import comparison, find_record, is_lost, job_name, of_job, retried
 from heart_operator.plan.rejections import reject
 from heart_operator.plan.times import written
 from heart_operator.plan.values import Manifest, ObjectKey, Observed, RegisteredVersion, TrainingJob
 from heart_operator.plan.versions import Version
-
-KEPT_JOBS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,17 +108,3 @@ def missing_job(
 
 def lost(jobs: Iterable[TrainingJob], trigger: str) -> list[TrainingJob]:
     return [job for job in jobs if job.trigger == trigger and is_lost(job)]
-
-
-def superseded(jobs: Iterable[TrainingJob], trigger: str) -> list[TrainingJob]:
-    """Jobs that measure what nobody asks for any more."""
-    return [job for job in jobs if job.phase == "Running" and job.trigger != trigger]
-
-
-def surplus(jobs: Iterable[TrainingJob], trigger: str) -> list[TrainingJob]:
-    """Finished Jobs beyond the newest three."""
-    return [job for job in newest_first(jobs)[KEPT_JOBS:] if job.trigger != trigger and job.phase != "Running"]
-
-
-def keys(jobs: Iterable[TrainingJob]) -> tuple[ObjectKey, ...]:
-    return tuple(ObjectKey("batch/v1", "Job", job.name) for job in jobs)

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from heart_operator.api.heartmodel import RejectedStatus, TrainingStatus
 from heart_operator.api.names import Reason, evaluated_version, evaluation_job_name, evaluation_trigger, short_hash
 from heart_operator.plan.failures import failure_of
+from heart_operator.plan.jobs import newest_first
 from heart_operator.plan.times import written
 from heart_operator.plan.triggers import spec_trigger
 from heart_operator.plan.values import Observed, RegisteredVersion, TrainingJob
@@ -158,10 +159,6 @@ def of_tag(observed: Observed, trigger: str) -> TrainingStatus:
         reason=Reason.NOT_SERVABLE,
         message=f"it was refused before, says its tag in the registry. {AGAIN}",
     )
-
-
-def newest_first(jobs: Iterable[TrainingJob]) -> list[TrainingJob]:
-    return sorted(jobs, key=lambda job: (job.created, job.name), reverse=True)
 
 
 def is_lost(job: TrainingJob) -> bool:

@@ -13,6 +13,7 @@ from heart_operator.api.retrainschedule import RetrainScheduleSpec
 from heart_operator.api.schedulestatus import DataRun, RetrainScheduleStatus, RunStatus
 from heart_operator.manifests.check_job import build_check_job
 from heart_operator.plan.cron import BadCron, BadZone
+from heart_operator.plan.jobs import keys
 from heart_operator.plan.obstacles import Obstacle
 from heart_operator.plan.requests import OPEN
 from heart_operator.plan.scheduledue import (
@@ -29,7 +30,7 @@ from heart_operator.plan.schedulefindings import build_conditions, build_events
 from heart_operator.plan.scheduleruns import ENDED, changed, follow, kept
 from heart_operator.plan.schedulevalues import CheckJob, ScheduleObserved, SchedulePlan, tick_of
 from heart_operator.plan.times import read, written
-from heart_operator.plan.values import Manifest, ObjectKey
+from heart_operator.plan.values import Manifest
 
 KEPT_CHECKS = 3
 LEAST_SECONDS = 0.5
@@ -59,7 +60,7 @@ def plan_retrain_schedule(observed: ScheduleObserved, now: datetime) -> Schedule
     return SchedulePlan(
         facts,
         create=tuple(new_check(observed, timing.check)),
-        delete=tuple(ObjectKey("batch/v1", "Job", job.name) for job in surplus_checks(observed)),
+        delete=keys(surplus_checks(observed)),
         conditions=conditions,
         events=build_events(before.conditions, conditions),
         requeue_after=requeue_after(observed, facts, due, now),

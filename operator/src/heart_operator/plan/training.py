@@ -1,6 +1,5 @@
 """Training: when a Job starts, and what its end means."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,12 +7,11 @@ from heart_operator.api.heartmodel import TrainingStatus
 from heart_operator.api.names import training_job_name
 from heart_operator.manifests.training_job import build_training_job
 from heart_operator.plan.failures import failure_of
+from heart_operator.plan.jobs import keys, superseded, surplus
 from heart_operator.plan.times import written
 from heart_operator.plan.triggers import current_trigger
 from heart_operator.plan.values import Manifest, ObjectKey, Observed, TrainingJob
 from heart_operator.plan.versions import Version, of_deployment, serving_version_name
-
-KEPT_JOBS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +29,16 @@ def plan_training(observed: Observed, stable: Version | None, *, may_start: bool
     """One Job per trigger and one at a time; with `may_start` false only the end of a Job is noticed."""
     trigger = current_trigger(observed)
     record = training_record(observed, trigger)
-    running_others = [job for job in observed.jobs if job.phase == "Running" and job.trigger != trigger]
-    if not may_start or running_others:
+    others = superseded(observed.jobs, trigger)
+    if not may_start or others:
         shown = record or last_record(observed)
-        delete = tuple(key_of(job) for job in running_others) if may_start else ()
-        return TrainingPlan(shown, record is None, delete=delete)
+        return TrainingPlan(shown, record is None, delete=keys(others) if may_start else ())
     status = record or started(observed, trigger, now)
     return TrainingPlan(
         status,
         wanted=False,
         create=missing_job(observed, status, stable),
-        delete=tuple(key_of(job) for job in surplus_jobs(observed, trigger)),
+        delete=keys(surplus(observed.jobs, trigger)),
     )
 
 
@@ -122,15 +119,5 @@ def missing_job(observed: Observed, status: TrainingStatus, stable: Version | No
     return (build_training_job(observed.model, observed.profile, status.trigger, serving),)
 
 
-def surplus_jobs(observed: Observed, trigger: str) -> Iterable[TrainingJob]:
-    """Finished Jobs beyond the newest three; the current trigger's is never among them."""
-    newest_first = sorted(observed.jobs, key=lambda job: (job.created, job.name), reverse=True)
-    return [job for job in newest_first[KEPT_JOBS:] if job.trigger != trigger and job.phase != "Running"]
-
-
 def job_name(observed: Observed, trigger: str) -> str:
     return training_job_name(observed.model.name, observed.model.uid, trigger)
-
-
-def key_of(job: TrainingJob) -> ObjectKey:
-    return ObjectKey("batch/v1", "Job", job.name)

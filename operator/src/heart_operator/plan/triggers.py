@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from heart_operator.api.heartmodel import HeartModel
 from heart_operator.api.names import Annotation, short_hash
+from heart_operator.plan.jobs import newest_first
 from heart_operator.plan.requests import open_requests
 from heart_operator.plan.values import Observed
 
@@ -58,6 +59,5 @@ def past_triggers(observed: Observed) -> Iterable[str]:
     yield from (job.trigger for job in observed.jobs if job.phase == "Running")
     serving = observed.stable_version
     yield from (deployment.trigger for deployment in observed.deployments if deployment.version == serving)
-    newest_first = sorted(observed.jobs, key=lambda job: (job.created, job.name), reverse=True)
-    yield from (job.trigger for job in newest_first)
+    yield from (job.trigger for job in newest_first(observed.jobs))
     yield from (deployment.trigger for deployment in observed.deployments)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from heart_operator.api.evaluation import ServingReference
 from heart_operator.api.heartmodel import TrainingStatus
 from heart_operator.api.names import deployment_name
+from heart_operator.plan.jobs import newest_first
 from heart_operator.plan.values import Observed, TrainingJob, VersionDeployment
 
 EPOCH = datetime.fromtimestamp(0, UTC)
@@ -62,7 +63,7 @@ def trained_versions(observed: Observed) -> Iterable[Version]:
     """Versions of whose digests we hold our own record, best first: status, Jobs, Deployments."""
     if (training := observed.model.status.training) and training.phase == "Succeeded" and training.version:
         yield of_training(training)
-    for job in sorted(observed.jobs, key=lambda job: (job.created, job.name), reverse=True):
+    for job in newest_first(observed.jobs):
         if job.result and job.phase != "Running":
             yield of_job(job)
     yield from map(of_deployment, observed.deployments)

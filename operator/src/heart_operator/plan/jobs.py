@@ -1,0 +1,26 @@
+"""Jobs of the trainer: which are in the way of another one, and which may go."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from heart_operator.plan.values import ObjectKey, ObservedJob, TrainingJob
+
+KEPT_JOBS = 3
+
+
+def newest_first(jobs: Iterable[TrainingJob]) -> list[TrainingJob]:
+    return sorted(jobs, key=lambda job: (job.created, job.name), reverse=True)
+
+
+def superseded(jobs: Iterable[TrainingJob], trigger: str) -> list[TrainingJob]:
+    """Jobs that do what nobody asks for any more: one runs at a time."""
+    return [job for job in jobs if job.phase == "Running" and job.trigger != trigger]
+
+
+def surplus(jobs: Iterable[TrainingJob], trigger: str) -> list[TrainingJob]:
+    """Finished Jobs beyond the newest three; the current trigger's is never among them."""
+    return [job for job in newest_first(jobs)[KEPT_JOBS:] if job.trigger != trigger and job.phase != "Running"]
+
+
+def keys(jobs: Iterable[ObservedJob[Any, Any]]) -> tuple[ObjectKey, ...]:
+    return tuple(ObjectKey("batch/v1", "Job", job.name) for job in jobs)
