@@ -44,21 +44,24 @@ def plan_rollout(
     previous = keep_previous(observed, stable, selection.version, now)
     if observed.model.spec.suspend:
         return as_it_is(observed, stable, selection, previous)
-    rejected = without_outdated(observed, without_renamed(observed))
-    if unservable:
-        rejected = with_rejection(rejected, unservable, observed.model.spec.rollout.history_limit)
+    rejected = standing_rejections(observed, unservable)
     if obstacle is None:
         rejected = judge_rejections(observed, stable, selection, gate, rejected, now)
-    back = way_back(observed, stable, previous, rejected)
-    spec = effective_rollout(observed, stable)
-    roles = Roles(stable, known_candidate(observed, selection.version), rejected, back is not None)
-    handled = handle_command(observed, roles, spec, now)
-    watched = watch_stable(observed, stable, handled.roles.rejected, now, has_way_back=back is not None)
+    has_way_back = way_back(observed, stable, previous, rejected) is not None
+    roles = Roles(stable, known_candidate(observed, selection.version), rejected, has_way_back)
+    handled = handle_command(observed, roles, effective_rollout(observed, stable), now)
+    watched = watch_stable(observed, stable, handled.roles.rejected, now, has_way_back=has_way_back)
     rollout = RolloutPlan(
         stable, previous=previous, rejected=watched.rejected, command=handled.command, watch=watched.status
     )
     returned = go_back(observed, rollout, selection.version, now)
     return returned or go_on(observed, rollout, selection, handled.roles.candidate, gate, obstacle, now)
+
+
+def standing_rejections(observed: Observed, unservable: RejectedStatus | None) -> tuple[RejectedStatus, ...]:
+    """Those of before that still count, and the newest."""
+    rejected = without_outdated(observed, without_renamed(observed))
+    return with_rejection(rejected, unservable, observed.model.spec.rollout.history_limit) if unservable else rejected
 
 
 def as_it_is(
