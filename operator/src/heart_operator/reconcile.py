@@ -20,9 +20,6 @@ from heart_operator.report import Reporter
 
 log = logging.getLogger(__name__)
 
-SOONEST = 0.2
-"""Seconds between two looks that nothing but time asked for."""
-
 
 class Decide(Protocol):
     """The pure decision."""
@@ -89,7 +86,7 @@ class Reconciler:
         self._metrics.show(key.namespace, key.name, plan.facts)
         await self._actions.tell_registry(seen.observed, plan)
         if plan.requeue_after is not None:
-            self._queue.add_after(key, max(SOONEST, plan.requeue_after))
+            self._queue.add_after(key, plan.requeue_after)
 
     async def _record(self, seen: Seen, plan: Plan) -> Seen:
         """Facts before the actions that depend on them; without actions the report writes both at once."""

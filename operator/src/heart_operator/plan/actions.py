@@ -64,7 +64,7 @@ class Plan:
     events: tuple[Event, ...] = ()
     registry: tuple[RegistryAction, ...] = ()
     requeue_after: float | None = None
-    """Seconds until time alone changes the answer; None: only a change of the world does."""
+    """Seconds until time alone changes the answer, half of one at least; None: only a change of the world does."""
 
     @property
     def status(self) -> HeartModelStatus:

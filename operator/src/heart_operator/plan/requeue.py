@@ -11,6 +11,7 @@ from heart_operator.plan.times import read
 POLL_SECONDS = 30.0
 """How soon to look again at a registry that is needed and cannot be used."""
 LEAST_SECONDS = 0.5
+"""Between two looks that nothing but time asked for."""
 
 
 def requeue_after(decision: Decision) -> float | None:
