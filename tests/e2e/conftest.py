@@ -44,8 +44,9 @@ SHARING = {"test_rollouts": "test_first_light"}
 """Files whose tests want the same worker, for the model that both ask."""
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A worker has whole files, the longest first."""
+    """A worker has whole files, the longest first; xdist reads the groups after this."""
     for item in items:
         name = item.path.stem
         item.add_marker(pytest.mark.xdist_group(SHARING.get(name, name)))
