@@ -93,7 +93,7 @@ def e2e() -> bool:
 
 def on_the_node(env: dict[str, str]) -> bool:
     """File beside file, as most of the time is spent waiting; then what would disturb the others."""
-    beside = ("-n", "3", "--dist", "loadgroup", "--no-loadscope-reorder")
+    beside = ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder")
     return pytest("tests/e2e", "tests/cluster", *beside, "-m", "not outage", "-q", env=env) and pytest(
         "tests/e2e", "-m", "outage", "-q", env=env
     )

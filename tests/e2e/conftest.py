@@ -40,16 +40,11 @@ CONFIG_MAP, KEY = "heart-data", CLEVELAND.name
 
 HERE = Path(__file__).parent
 LONGEST_FIRST = ("test_bad_versions", "test_canary", "test_first_light", "test_rollouts")
-SHARING = {"test_rollouts": "test_first_light"}
-"""Files whose tests want the same worker, for the model that both ask."""
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A worker has whole files, the longest first; xdist reads the groups after this."""
+    """Workers take whole files, the longest first."""
     for item in items:
-        name = item.path.stem
-        item.add_marker(pytest.mark.xdist_group(SHARING.get(name, name)))
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.e2e)
             if not os.environ.get("KUBECONFIG"):
@@ -189,7 +184,7 @@ def real_data() -> bool:
     return False
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def heart(product: None, real_data: bool) -> Iterator[Model]:
     """The heart example as it is shipped, all families and tuning included, serving its first version.
 
