@@ -46,8 +46,8 @@ def test_a_version_that_fails_its_gate_is_never_served(heart: Model, images: dic
     """The old one goes on; a person who lowers the gate gets the refused version without another training."""
     with traffic(heart, PATIENTS[:1], images["serving"]) as load:
         heart.patch(training={"seed": 8}, gates={"checks": [{"metric": "roc_auc", "min": 0.99}]})
-        heart.wait("GatePassed", "False", TRAINING, reason="GateFailed")
-        rejected = eventually(lambda: heart.status.get("rejected"), 30, "status.rejected")
+        rejected = eventually(lambda: heart.status.get("rejected"), TRAINING, "status.rejected")
+        heart.wait("GatePassed", "False", 30, reason="GateFailed")
         load.wait_for_more()
     assert load.failures == []
     assert set(load.answered) == {"2"}
