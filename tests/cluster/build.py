@@ -7,7 +7,7 @@ from pathlib import Path
 
 from . import gobuild, ownimages, packages
 from .lock import locked
-from .paths import base_dir, build_dir, images_dir, versions
+from .paths import base_dir, build_dir, gateway_dir, images_dir, versions
 from .report import Problem
 
 
@@ -35,6 +35,14 @@ def build_bases() -> None:
     """Make the base images of the product's images."""
     with locked("base-images"):
         _step("images", base_dir(), ownimages.make_base_images)
+
+
+def build_gateway() -> None:
+    """Make the gateway controller that the tests of HTTPRoutes start; no cluster has it."""
+    check_machine()
+    with locked("cluster-build"):
+        _step("gateway", gateway_dir(), gobuild.build_gateway)
+        gobuild.drop_caches()
 
 
 def _step(name: str, target: Path, make: Callable[[Path], None]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from . import cgroups, cleanup, images, node
 from .archive import references
-from .build import build
+from .build import build, build_gateway
 from .cluster import API_ONLY, FULL, read_state, up
 from .lock import locked
 from .paths import DEFAULT_NAME, Cluster, bin_dir
@@ -22,6 +22,11 @@ def main() -> int:
     except Problem as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 1
+
+
+def _build(options: argparse.Namespace) -> None:
+    make = build_gateway if options.gateway else build
+    make()
 
 
 def _up(options: argparse.Namespace) -> None:
@@ -100,7 +105,8 @@ def _parser() -> argparse.ArgumentParser:
             added.add_argument("--name", default=DEFAULT_NAME, help=f"the cluster's name ({DEFAULT_NAME})")
         return added
 
-    command("build", lambda _options: build(), "make binaries and base images (cached)", named=False)
+    making = command("build", _build, "make binaries and base images (cached)", named=False)
+    making.add_argument("--gateway", action="store_true", help="instead: the gateway controller of some api tests")
     starting = command("up", _up, "start a cluster and wait until everything answers")
     starting.add_argument("--control-plane-only", action="store_true", help="etcd, API server, controllers; no node")
     starting.add_argument("--no-controllers", action="store_true", help="with it: not even the controllers")

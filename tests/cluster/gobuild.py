@@ -15,6 +15,8 @@ from .shell import require, run
 KUBERNETES = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubelet", "kubectl")
 OPERATOR = "github.com/prometheus-operator/prometheus-operator"
 PROMETHEUS = "github.com/prometheus/prometheus"
+TRAEFIK = "github.com/traefik/traefik/v3"
+DNS_CLIENTS = "github.com/go-acme/lego/v4/providers/dns"
 GROUPS = (
     (
         "kubernetes and etcd",
@@ -44,7 +46,7 @@ CRDS = (
 def build_binaries(target: Path) -> None:
     """Compile every group into target/bin, and take the custom resource definitions into target/crds."""
     require("go", "install a Go toolchain (version 1.26 or later)")
-    check_pins()
+    check_pins("go")
     binaries = target / "bin"
     binaries.mkdir(parents=True, exist_ok=True)
     for title, module, packages in GROUPS:
@@ -55,14 +57,14 @@ def build_binaries(target: Path) -> None:
         _copy_crds(module, path, folder, target / "crds" / path.rsplit("/", 1)[-1])
 
 
-def check_pins() -> None:
-    """Fail when a go.mod names another version than versions.toml, the place to read and change them."""
-    text = "\n".join(path.read_text() for path in sorted((HERE / "go").glob("*/go.mod")))
-    for module, version in versions()["go"].items():
+def check_pins(part: str) -> None:
+    """Fail when a go.mod of this folder names another version than the same part of versions.toml."""
+    text = "\n".join(path.read_text() for path in sorted((HERE / part).rglob("go.mod")))
+    for module, version in versions()[part].items():
         if not re.search(rf"^(require|\t)\s*{re.escape(module)} {re.escape(version)}\b", text, re.M):
             raise Problem(
                 f"versions.toml pins {module} at {version}, but no go.mod requires it: "
-                f"run `go get {module}@{version}` and `go mod tidy` in its folder of tests/cluster/go."
+                f"run `go get {module}@{version}` and `go mod tidy` in its folder of tests/cluster/{part}."
             )
 
 
@@ -72,13 +74,26 @@ def build_prometheus(target: Path) -> None:
     Upstream lets builders choose plugins by editing this file; all thirty would take as long as Kubernetes.
     They are built in a copy of their own module, whose go.sum fixes what goes in.
     """
-    source = _go_cache() / "prometheus"
-    if not source.exists():
-        run("cp", "-r", "--no-preserve=mode", _module_folder("cluster", PROMETHEUS), source)
+    source = _copy_module("prometheus", _module_folder("go/cluster", PROMETHEUS, versions()["go"][PROMETHEUS]))
     (source / "plugins" / "plugins.go").write_text(f'package plugins\n\nimport _ "{PROMETHEUS}/discovery/kubernetes"\n')
     version = (source / "VERSION").read_text().strip()
     flags = f"-s -w -X github.com/prometheus/common/version.Version={version}"
     _compile("prometheus", source, ["./cmd/prometheus", "./cmd/promtool"], target / "bin", flags)
+
+
+def build_gateway(target: Path) -> None:
+    """Compile traefik without the clients of every DNS provider, which only certificates would need.
+
+    As with prometheus it is built in a copy of its own module, whose go.sum fixes what goes in.
+    """
+    require("go", "install a Go toolchain (version 1.26 or later)")
+    check_pins("gateway")
+    source = _copy_module("traefik", _module_folder("gateway", TRAEFIK, versions()["gateway"][TRAEFIK]))
+    shutil.copytree(HERE / "gateway" / "nodns", source / "pkg" / "nodns", dirs_exist_ok=True)
+    user = source / "pkg" / "provider" / "acme" / "provider.go"
+    user.write_text(user.read_text().replace(f'"{DNS_CLIENTS}"', f'"{TRAEFIK}/pkg/nodns"'))
+    (target / "bin").mkdir(parents=True, exist_ok=True)
+    _compile("traefik", source, ["./cmd/traefik"], target / "bin", "-s -w")
 
 
 def drop_caches() -> None:
@@ -133,21 +148,19 @@ def _compile(title: str, folder: Path, packages: list[str], binaries: Path, flag
 def _copy_crds(module: str, path: str, folder: str, target: Path) -> None:
     """Copy a Go module's published CRDs; they belong to the pinned version, so the repo holds no copy."""
     target.mkdir(parents=True, exist_ok=True)
-    for source in sorted((_module_folder(module, path) / folder).glob("*.yaml")):
+    for source in sorted((_module_folder(f"go/{module}", path, versions()["go"][path]) / folder).glob("*.yaml")):
         shutil.copyfile(source, target / source.name)
 
 
-def _module_folder(module: str, path: str) -> Path:
-    """Where Go keeps the pinned version of a dependency of one of our modules."""
-    facts = json.loads(
-        run(
-            "go",
-            "mod",
-            "download",
-            "-json",
-            f"{path}@{versions()['go'][path]}",
-            cwd=HERE / "go" / module,
-            env=_environment(),
-        )
-    )
-    return Path(facts["Dir"])
+def _module_folder(ours: str, path: str, version: str) -> Path:
+    """Where Go keeps a dependency; the go.sum of our module in the folder `ours` says which bytes it has."""
+    command = ("go", "mod", "download", "-json", f"{path}@{version}")
+    return Path(json.loads(run(*command, cwd=HERE / ours, env=_environment()))["Dir"])
+
+
+def _copy_module(name: str, folder: Path) -> Path:
+    """A copy of a module that may be edited."""
+    source = _go_cache() / name
+    if not source.exists():
+        run("cp", "-r", "--no-preserve=mode", folder, source)
+    return source

@@ -51,6 +51,12 @@ def build_dir() -> Path:
     return cache_dir() / "cluster" / build_key()
 
 
+def gateway_dir() -> Path:
+    """The gateway controller (bin/traefik): apart, as it is built only when a test asks for it."""
+    sources = (f.read_bytes() for f in source_files(HERE / "gateway"))
+    return cache_dir() / "gateway" / digest(repr(versions()["gateway"]).encode(), *sources)
+
+
 def images_dir() -> Path:
     """The cluster's own images: they also change with the code that wraps the binaries."""
     return cache_dir() / "cluster-images" / digest(build_key().encode(), *_wrapping_code())
