@@ -70,6 +70,7 @@ def running(binary: Path, kubeconfig: Path, log: Path) -> Iterator[Gateway]:
         f"--entrypoints.web.address=127.0.0.1:{gateway.port}",
         f"--entrypoints.traefik.address=127.0.0.1:{gateway.own_port}",
         "--api.insecure=true",
+        "--api.dashboard=false",
         "--global.checknewversion=false",
         "--global.sendanonymoususage=false",
     )
