@@ -150,7 +150,7 @@ def test_the_process_serves_a_model_and_ends_on_sigterm(
         )
     try:
         world.create()
-        world.wait_serving("1", seconds=60)
+        world.wait_serving("1", seconds=120)
         name = f"{world.namespace}.heart"
         poll("the alias", lambda: backend.snapshot().models[name].aliases == {"serving": "1"})
     finally:

@@ -20,7 +20,8 @@ HOLDING = {
 
 def test_nothing_is_written_once_all_is_done(world: World) -> None:
     """A model that never changed, one with a warm previous version, a paused canary, and one held for evidence."""
-    rollouts = {"plain": {"steps": []}, "warm": {"steps": []}, "paused": HELD, "held": HOLDING}
+    warm = {"steps": [], "analysis": {"interval": "5s"}}
+    rollouts = {"plain": {"steps": []}, "warm": warm, "paused": HELD, "held": HOLDING}
     with world.start(resync_seconds=1) as operator:
         for name, rollout in rollouts.items():
             world.create(name, rollout=rollout)
@@ -32,12 +33,15 @@ def test_nothing_is_written_once_all_is_done(world: World) -> None:
         for name in ("paused", "held"):
             poll(f"{name} waits", lambda n=name: phase(world, n) == n.capitalize(), 60)
         assert world.status("warm")["previous"]["version"] == "1"
+        poll("the first look after the promotion", lambda: world.status("warm")["serving"].get("watch"), 30)
         world.settle(4)
         before, looks = world.writes(), operator.metric("heartops_reconcile_duration_seconds_count")
-        versions = {name: world.model(name)["metadata"]["resourceVersion"] for name in rollouts}
+        models = {name: world.model(name) for name in rollouts}
         time.sleep(SECONDS)
+        for name, model in models.items():
+            assert world.status(name) == model["status"], name
+            assert world.model(name)["metadata"]["resourceVersion"] == model["metadata"]["resourceVersion"]
         assert world.writes() == before
-        assert {name: world.model(name)["metadata"]["resourceVersion"] for name in rollouts} == versions
         assert operator.metric("heartops_reconcile_duration_seconds_count") - looks >= SECONDS, "it did not even look"
 
 

@@ -93,8 +93,8 @@ def test_a_status_that_is_lost_starts_no_training_and_moves_no_traffic(world: Wo
 
 
 def replace_spec(world: World, spec: Resource) -> None:
-    current = world.model()
-    world.api.call("PUT", HEART_MODEL.path(world.namespace, "heart"), current | {"spec": spec})
+    whole = [{"op": "replace", "path": "/spec", "value": spec}]
+    world.api.call("PATCH", HEART_MODEL.path(world.namespace, "heart"), whole, media="application/json-patch+json")
 
 
 def same(world: World, before: Resource) -> bool:
