@@ -106,11 +106,11 @@ def kubeconfig() -> str:
 
 STAGES = {
     "lint": Stage(lint, warm=2, cold=2),
-    "unit": Stage(unit, warm=8, cold=8),
+    "unit": Stage(unit, warm=5, cold=5),
     "tools": Stage(tools, warm=0.5, cold=15),
-    "api": Stage(api, warm=9, cold=9),
+    "api": Stage(api, warm=6, cold=6),
     "images": Stage(images, warm=0.5, cold=8),
-    "e2e": Stage(e2e, warm=18, cold=18),
+    "e2e": Stage(e2e, warm=14, cold=14),
 }
 
 

@@ -40,7 +40,7 @@ CONNECTION_AGE = 12
 
 
 def cohort(namespace: str, name: str, *, replicas: int = 1, **rollout: Any) -> Object:
-    """A HeartModel that is trained in seconds, with looks every five."""
+    """A HeartModel that is trained in seconds, with looks every five. Its Jobs find room on a node of two cores."""
     analysis = {"interval": "5s", "minRequests": 30, "failureLimit": 1, "maxLatencyP95": "2s"}
     spec = {
         "dataset": {"uri": "builtin://heart-synthetic?rows=300&seed=3"},
@@ -51,6 +51,7 @@ def cohort(namespace: str, name: str, *, replicas: int = 1, **rollout: Any) -> O
             "tuning": {"trials": 0},
             "crossValidation": {"folds": 2},
             "seed": 1,
+            "resources": {"requests": {"cpu": "50m", "memory": "384Mi"}},
         },
         "serving": {"replicas": replicas},
         "rollout": {"analysis": analysis | rollout.pop("analysis", {}), "readyDeadline": "90s", **rollout},
