@@ -1,14 +1,23 @@
 """Where data may come from, and what a person reads when it may not, or does not."""
 
 import hashlib
+import os
+import ssl
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
+import boto3
 import numpy as np
 import pytest
+import trustme
 from aiohttp.resolver import ThreadedResolver
+from moto.server import ThreadedMotoServer
+from s3fs import S3FileSystem
 
 from heart_operator.api.contract import Dataset, Feature, Target
 from heart_operator.api.handover import DataAccess
@@ -66,6 +75,51 @@ def refusal(uri: str, *hosts: str, schemes: tuple[str, ...] = ALL) -> SourceErro
 def test_a_named_host_may_be_internal(site: str) -> None:
     assert got(f"{site}/200/data?version=1", "127.0.0.1") == CONTENT
     assert Site.seen == ["GET /200/data?version=1"], "one request, and nothing of the address lost"
+
+
+FETCH = """
+import hashlib, sys
+from heart_operator.api.contract import Dataset
+from heart_operator.api.handover import DataAccess
+from heart_trainer.errors import SourceError
+from heart_trainer.sources import fetch
+try:
+    data = fetch(Dataset(uri=sys.argv[1]), DataAccess(schemes=("https",), hosts=("localhost",)))
+    print(hashlib.sha256(data).hexdigest())
+except SourceError as error:
+    print(error.reason, error.permanent, error.message)
+"""
+
+
+@pytest.fixture
+def secure_site(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """A site with TLS, and the file of the authority that vouches for it."""
+    authority, file = trustme.CA(), tmp_path / "authority.pem"
+    authority.cert_pem.write_to_path(str(file))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Site)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    yield f"https://localhost:{server.server_port}/200/data", file
+    server.shutdown()
+    server.server_close()
+
+
+def fetched(uri: str, **environment: str) -> str:
+    """By a process of its own: who is trusted is read when one starts."""
+    command = (sys.executable, "-c", FETCH, uri)
+    done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_https_comes_from_whom_an_authority_vouches_for(secure_site: tuple[str, Path]) -> None:
+    uri, authority = secure_site
+    assert fetched(uri, SSL_CERT_FILE=str(authority)) == hashlib.sha256(CONTENT).hexdigest()
+    refused = fetched(uri)
+    assert refused.startswith("DatasetUnreachable True")
+    assert "certificate" in refused
+    assert "SSL_CERT_FILE" in refused
 
 
 def test_redirects_are_not_followed(site: str) -> None:
@@ -203,6 +257,35 @@ def test_object_stores_say_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     error = refusal("s3://bucket/key")
     assert (error.reason, error.permanent) == ("DatasetUnreachable", False)
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A bucket of an object store that speaks S3, as the environment of a pod names one."""
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    S3FileSystem.clear_instance_cache()
+    found = boto3.resource("s3").create_bucket(
+        Bucket="clinic", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+    )
+    yield found
+    server.stop()
+    S3FileSystem.clear_instance_cache()
+
+
+def test_objects_of_a_store_are_read(bucket: Any) -> None:
+    bucket.put_object(Key="data/heart.csv", Body=CONTENT)
+    digest = hashlib.sha256(CONTENT).hexdigest()
+    assert got("s3://clinic/data/heart.csv", sha256=digest) == CONTENT
+    error = refusal("s3://clinic/data/other.csv")
+    assert (error.reason, error.permanent) == ("DatasetUnreachable", True)
+    assert "does not exist" in error.message
+    assert refusal("s3://nobodys/heart.csv").permanent
 
 
 @pytest.mark.parametrize(

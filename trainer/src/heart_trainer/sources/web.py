@@ -35,6 +35,12 @@ def read(address: SplitResult, access: DataAccess) -> bytes:
         raise
     except _BlockedAddress as error:
         raise _not_allowed(host, "resolves to an internal address") from error
+    except aiohttp.ClientConnectorCertificateError as error:
+        message = (
+            f"{where} shows a certificate that nobody vouches for here ({error.certificate_error}). Where its authority"
+            " is your own, name its file in SSL_CERT_FILE, in the Secret that the pods read."
+        )
+        raise SourceError("DatasetUnreachable", message, permanent=True) from error
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
         if isinstance(error.__cause__, _BlockedAddress):
             raise _not_allowed(host, "resolves to an internal address") from error
