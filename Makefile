@@ -40,8 +40,9 @@ test-e2e: $(VENV)/ready ## A real node, real images; with KUBECONFIG set: that c
 test-soak: $(VENV)/ready ## Longer counts of the same tests
 	@HYPOTHESIS_PROFILE=soak HEARTOPS_SOAK=1 $(PYTHON) -m tests.stages unit tools api images e2e
 
-bench: $(VENV)/ready ## Compare serving with its peers; writes docs/benchmarks.md (on a quiet machine)
+bench: $(VENV)/ready ## Compare serving with its peers (writes docs/benchmarks.md) and itself without its log; wants a quiet machine
 	@$(BIN)/python -m tests.bench
+	@$(BIN)/python -m tests.bench.predictionlog
 
 fmt: $(VENV)/ready ## Format the code
 	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format -q .

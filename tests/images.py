@@ -51,16 +51,11 @@ def docker_answers() -> bool:
 
 
 def run(command: list[str]) -> list[str]:
-    """Run, show every line as progress, and return the lines."""
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    lines = []
-    for line in process.stdout:
-        lines.append(line.strip())
-        print(line, end="", file=sys.stderr, flush=True)
-    if process.wait() != 0:
+    """Run, its progress (stderr) visible; returns its results, the lines of stdout."""
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
         raise SystemExit(f"`{' '.join(command)}` failed: see the lines above")
-    return lines
+    return done.stdout.splitlines()
 
 
 def build_with_docker(image: Image) -> Built:

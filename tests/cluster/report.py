@@ -1,9 +1,11 @@
 """What the tool says: progress lines with elapsed seconds, and one-sentence failures."""
 
+import os
 import sys
 import time
 
-_START = time.monotonic()
+_START = float(os.environ.setdefault("HEARTOPS_STARTED", str(time.monotonic())))
+"""In the environment, so that the tool's own child processes count on instead of beginning at 0."""
 
 
 class Problem(Exception):

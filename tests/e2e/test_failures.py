@@ -98,21 +98,51 @@ def running_runs(mlflow: MlflowClient, model: Model) -> list[str]:
     return [run.info.run_id for run in runs if run.info.status == "RUNNING"]
 
 
+ENDED = {"FAILED", "KILLED"}
+
+
+def long_training(namespace: str, name: str, mlflow: MlflowClient) -> tuple[Model, list[str], list[str]]:
+    """In its midst: the model, the ids of its open runs, the names of its pods."""
+    model = declare(iris(namespace, name, algorithms=["random-forest", "stacking"], tuning={"trials": 200}))
+    runs = eventually(lambda: running_runs(mlflow, model), 180, "a run in state RUNNING", every=1)
+    pods = items("pods", "-n", namespace, "-l", f"heartops.dev/model={name},app.kubernetes.io/component=training")
+    return model, runs, [pod["metadata"]["name"] for pod in pods]
+
+
+def have_ended(mlflow: MlflowClient, runs: list[str]) -> bool:
+    return {mlflow.get_run(run).info.status for run in runs} <= ENDED
+
+
 def test_a_killed_training_leaves_no_running_run(namespace: str, mlflow: MlflowClient) -> None:
     """The pod is gone at once, as on a node that dies: only the operator can close the run."""
-    manifest = iris(namespace, "killed", algorithms=["random-forest", "stacking"], tuning={"trials": 200})
-    model = declare(manifest)
-    runs = eventually(lambda: running_runs(mlflow, model), 180, "a run in state RUNNING", every=1)
-    pods = items("pods", "-n", namespace, "-l", "heartops.dev/model=killed,app.kubernetes.io/component=training")
-    for pod in pods:
-        kubectl("delete", "pod", pod["metadata"]["name"], "-n", namespace, "--grace-period=0", "--force")
+    model, runs, pods = long_training(namespace, "killed", mlflow)
+    for name in pods:
+        kubectl("delete", "pod", name, "-n", namespace, "--grace-period=0", "--force")
     killed = time.monotonic()
     condition = model.wait("Trained", "False", 120)
     assert condition["message"]
-    ended = {"FAILED", "KILLED"}
-    eventually(lambda: {mlflow.get_run(run).info.status for run in runs} <= ended, 60, "the run to be closed", every=1)
+    eventually(lambda: have_ended(mlflow, runs), 60, "the run to be closed", every=1)
     assert time.monotonic() - killed < 120
     assert running_runs(mlflow, model) == []
+
+
+def test_an_evicted_training_closes_its_run_and_begins_again(namespace: str, mlflow: MlflowClient) -> None:
+    """As when a node is drained: that is nobody's failure."""
+    model, runs, pods = long_training(namespace, "evicted", mlflow)
+    try:
+        for name in pods:
+            evict(namespace, name)
+        eventually(lambda: have_ended(mlflow, runs), 60, "the run to be closed", every=1)
+        eventually(lambda: set(running_runs(mlflow, model)) - set(runs), 120, "another run", every=1)
+        assert model.condition("Trained").get("status") != "False"
+    finally:
+        kubectl("delete", "heartmodel", model.name, "-n", namespace)
+
+
+def evict(namespace: str, pod: str) -> None:
+    wish = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": namespace}}
+    path = f"/api/v1/namespaces/{namespace}/pods/{pod}/eviction"
+    kubectl("create", "--raw", path, "-f", "-", stdin=json.dumps(wish))
 
 
 def test_a_wrong_spec_is_refused_by_the_api_server(namespace: str) -> None:

@@ -63,6 +63,7 @@ class World:
         self.profiles.write_text(json.dumps(PROFILES))
         self._configuration = configuration
         self._audit = audit
+        self._operators: list[RunningOperator] = []
 
     def __enter__(self) -> "World":
         self.api.create_namespace(self.namespace)
@@ -89,9 +90,11 @@ class World:
             "http_port": 0,
             "registry_seconds": 1,
         }
-        return RunningOperator(
+        operator = RunningOperator(
             Settings(**(wanted | settings)), self._configuration, connect or (lambda uri: self.registry)
         )
+        self._operators.append(operator)
+        return operator
 
     def create(self, name: str = "heart", **spec: Any) -> Resource:
         """A HeartModel with these fields of the spec changed."""
@@ -188,7 +191,9 @@ class World:
         return {owner["uid"] for item in items if item for owner in item["metadata"].get("ownerReferences", ())}
 
     def settle(self, quiet: float = 2) -> None:
-        """Wait until operators have written nothing for some seconds."""
+        """Wait until the one that leads has looked, and operators have written nothing for some seconds."""
+        running = [operator for operator in self._operators if operator.runs]
+        poll("an operator looks at the models", lambda: not running or any(one.has_looked for one in running), 60)
         last, since = len(self.writes()), time.monotonic()
 
         def calm() -> bool:

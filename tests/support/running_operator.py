@@ -45,6 +45,15 @@ class RunningOperator:
         self._loop.call_soon_threadsafe(self._task.cancel)
         self._thread.join(60)
 
+    @property
+    def runs(self) -> bool:
+        return self._thread.is_alive()
+
+    @property
+    def has_looked(self) -> bool:
+        """Whether it leads and has looked at a model: before that, its silence says nothing."""
+        return self.metric("heartops_reconcile_duration_seconds_count") > 0
+
     def fetch(self, path: str) -> str:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
             return answer.read().decode()
