@@ -151,7 +151,7 @@ def test_an_operator_of_one_namespace_leaves_others_alone(world: World) -> None:
     with world.start(namespaces=("somewhere-else",)) as elsewhere:
         poll("it leads", lambda: elsewhere.metric("heartops_is_leader") == 1)
         world.create()
-        world.settle()
+        world.wait_silence()
         assert world.writes() == []
     with world.start(namespaces=("somewhere-else", world.namespace)):
         world.wait_serving("1")

@@ -191,9 +191,13 @@ class World:
         return {owner["uid"] for item in items if item for owner in item["metadata"].get("ownerReferences", ())}
 
     def settle(self, quiet: float = 2) -> None:
-        """Wait until the one that leads has looked, and operators have written nothing for some seconds."""
+        """Wait until the operator that leads has looked, and all have written nothing for some seconds."""
         running = [operator for operator in self._operators if operator.runs]
         poll("an operator looks at the models", lambda: not running or any(one.has_looked for one in running), 60)
+        self.wait_silence(quiet)
+
+    def wait_silence(self, quiet: float = 2) -> None:
+        """Wait until operators have written nothing for some seconds."""
         last, since = len(self.writes()), time.monotonic()
 
         def calm() -> bool:
