@@ -85,7 +85,7 @@ class Ward:
 
     def slow(self) -> Outcome:
         """The bound is narrow for this one only: the machine may be slow, too."""
-        self.watched.model.patch(rollout={"analysis": {"maxLatencyP95": "100ms"}})
+        self.watched.model.patch(rollout={"analysis": {"maxLatencyP95": "50ms"}})
         try:
             return self.by_hand(is_slow(ONE_IN_SEVEN))
         finally:
