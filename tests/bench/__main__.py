@@ -31,10 +31,9 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="rough figures, printed and not written")
     parser.add_argument("servers", nargs="*", help="only these peers (beginnings of their titles)")
     options = parser.parse_args()
-    load, server = machine.cores()
-    os.sched_setaffinity(0, {load})
+    os.sched_setaffinity(0, {machine.LOAD_CORE})
     busy = machine.busy_share(3.0)
-    print(f"server on core {server}, load on core {load}; others use {busy:.0%} of the machine", flush=True)
+    print(f"server on core {machine.SERVER_CORE}, load on core {machine.LOAD_CORE}; others use {busy:.0%} of the machine", flush=True)
     if busy > QUIET and not options.quick:
         print("too busy for figures that are to be published: stop what runs beside, or use --quick")
         return 1

@@ -13,10 +13,10 @@ from pathlib import Path
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def cores() -> tuple[int, int]:
-    """(load, server): the first and the last core; the same where there is one."""
-    found = sorted(os.sched_getaffinity(0))
-    return found[0], found[-1]
+CORES = sorted(os.sched_getaffinity(0))
+"""Read once: the load pins itself later, and would then take its own core for the only one."""
+LOAD_CORE, SERVER_CORE = CORES[0], CORES[-1]
+"""The same where there is only one."""
 
 
 def describe() -> str:

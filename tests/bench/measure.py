@@ -85,7 +85,7 @@ def running(contender: Contender, model: BenchModel, folder: Path) -> Iterator[t
     port, log = free_port(), folder / "server.log"
     start = contender.start(contender.place, model, folder, port)
     began = time.perf_counter()
-    process = machine.start(start.command, start.environment, machine.cores()[1], log, start.cwd)
+    process = machine.start(start.command, start.environment, machine.SERVER_CORE, log, start.cwd)
     try:
         while not answers(port, contender.request(model, 1)):
             if process.poll() is not None or time.perf_counter() - began > COLD_SECONDS:
