@@ -20,7 +20,7 @@ from heart_serving.log import RequestLog
 from heart_serving.metrics import ServingMetrics
 from heart_serving.mirror import Mirror
 from heart_serving.model import Model
-from heart_serving.overload import BUSY, Worker, inline_bytes
+from heart_serving.overload import Busy, Worker, inline_bytes
 from heart_serving.predictionlog.recorder import Recorder
 from heart_serving.responses import Fields, respond
 from heart_serving.schemas import example_record
@@ -105,7 +105,7 @@ class Edge:
         call = Call(head.request_id, url.decode(), now, received=now, shadow=head.shadow, body=body)
         try:
             if surplus or not small:
-                raise BUSY
+                raise Busy
             reply = self._work(accept(dialect, head), body, call)
         except Exception as error:
             reply = refusal(dialect, call, error)
@@ -125,7 +125,7 @@ class Edge:
             raise Problem(405, "use POST", {"Allow": "POST"})
         # A request whose body is still on its way costs nothing yet, and has a bound of its own.
         if len(self.tasks) - self._intake.waiting > self._max_in_flight:
-            raise BUSY
+            raise Busy
 
     async def _predict(self, dialect: Dialect | ExplainDesk, head: Head, receive: Any, call: Call) -> Reply:
         if not isinstance(dialect, ExplainDesk) and (head.length or 0) > self._inline_bytes:

@@ -28,10 +28,15 @@ FIRST_GUESS = 0.01
 MEMORY = 16
 """Requests over which the mean forgets."""
 
-BUSY = Problem(503, "the server is busy: try again", OVERLOADED)
-
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+class Busy(Problem):
+    """Refused, not suffered. Made anew each time: an exception that is raised again keeps the frames of every time."""
+
+    def __init__(self) -> None:
+        super().__init__(503, "the server is busy: try again", OVERLOADED)
 
 
 def inline_bytes(first: float, further: float, record_bytes: int) -> int:
@@ -62,9 +67,9 @@ class Worker:
         return self.pending >= self.places
 
     def check(self) -> None:
-        """Raises BUSY when the queue is full."""
+        """Raises Busy when the queue is full."""
         if self.full:
-            raise BUSY
+            raise Busy
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Raises what `work` raises, and what `check` does."""
