@@ -33,7 +33,10 @@ def main() -> int:
     options = parser.parse_args()
     os.sched_setaffinity(0, {machine.LOAD_CORE})
     busy = machine.busy_share(3.0)
-    print(f"server on core {machine.SERVER_CORE}, load on core {machine.LOAD_CORE}; others use {busy:.0%} of the machine", flush=True)
+    print(
+        f"server on core {machine.SERVER_CORE}, load on core {machine.LOAD_CORE}; others use {busy:.0%} of the machine",
+        flush=True,
+    )
     if busy > QUIET and not options.quick:
         print("too busy for figures that are to be published: stop what runs beside, or use --quick")
         return 1

@@ -96,10 +96,7 @@ def against_peers(found: Findings) -> list[Goal]:
 def overload(found: Findings) -> list[Goal]:
     most = found.overload.crowds[-1]
     shares = [
-        (
-            f"answers to {most.factor} times the requests of its capacity, slow model",
-            most.result.rate / found.overload.capacity,
-        ),
+        (f"answers to {most.factor} times the requests of its capacity, slow model", most.goodput),
         ("answers to ten times the connections, quick model", found.overload.crowded),
     ]
     why = "reading and refusing what is too much takes processor time from answers: they share one core here"

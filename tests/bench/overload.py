@@ -2,6 +2,7 @@
 
 import tempfile
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from tests.bench.contenders import Contender
@@ -19,6 +20,13 @@ class Crowd:
 
     factor: int
     result: Result
+    peak: float
+    """Requests/s of the model alone just before and after, the mean: a machine does not keep its pace for a minute."""
+
+    @property
+    def goodput(self) -> float:
+        """Answers, as a share of the peak."""
+        return self.result.rate / self.peak
 
     def refused_within(self, share: float) -> float | None:
         """Seconds; None when nothing was refused."""
@@ -44,9 +52,10 @@ def measure_overload(contender: Contender, quick: BenchModel, slow: BenchModel, 
     with tempfile.TemporaryDirectory() as folder, running(contender, slow, Path(folder)) as (_, port, _cold):
         request = contender.request(slow, 1)
         generate(port, request, CONNECTIONS, effort.warm_up)
-        capacity = generate(port, request, CONNECTIONS, effort.full).rate
-        crowds = [
-            Crowd(factor, generate_paced(port, request, capacity * factor, effort.full, PACED_CONNECTIONS))
-            for factor in FACTORS
-        ]
-    return Overload(capacity, crowds, many / usual)
+        peaks, results = [generate(port, request, CONNECTIONS, effort.full).rate], []
+        for factor in FACTORS:
+            results.append(generate_paced(port, request, peaks[0] * factor, effort.full, PACED_CONNECTIONS))
+            peaks.append(generate(port, request, CONNECTIONS, effort.full).rate)
+    beside = [(before + after) / 2 for before, after in pairwise(peaks)]
+    crowds = [Crowd(*each) for each in zip(FACTORS, results, beside, strict=True)]
+    return Overload(peaks[0], crowds, many / usual)

@@ -84,7 +84,7 @@ def overload_table(found: Findings) -> str:
         late = crowd.refused_within(0.95)
         result = crowd.result
         rows.append(
-            f"| {crowd.factor}× | {result.rate:,.0f} | {result.rate / overload.capacity:.0%}"
+            f"| {crowd.factor}× | {result.rate:,.0f} | {crowd.goodput:.0%}"
             f" | {len(result.refused) / result.seconds:,.0f} | {milliseconds(late) if late else '–'}"
             f" | {milliseconds(result.percentile(0.99))} |"
         )
@@ -94,7 +94,7 @@ def overload_table(found: Findings) -> str:
     text = (
         f"A model that needs milliseconds for a record, and is answered {overload.capacity:,.0f} times per second."
         " Requests are sent at multiples of that, whatever comes back; those that do not fit are refused with 503 and"
-        f" `Retry-After`. A quick model refuses nothing: with ten times the connections ({10 * CONNECTIONS}) it answers"
+        f" `Retry-After`. The peak is measured just before and just after each of them. A quick model refuses nothing: with ten times the connections ({10 * CONNECTIONS}) it answers"
         f" {overload.crowded:.0%} of what it answers to {CONNECTIONS}."
     )
     return "\n".join([text, "", head, "|---" + "|---:" * 5 + "|", *rows])

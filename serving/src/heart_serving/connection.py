@@ -12,7 +12,6 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from heart_serving.dialects import Reply
 from heart_serving.onewrite import OneWrite
-from heart_serving.overload import TURN_SECONDS
 from heart_serving.responses import render
 from heart_serving.serverstate import State
 
@@ -23,8 +22,6 @@ JITTER = 0.2
 LAST_WORDS = 0.2
 """Share of a connection's life in which an answer also says `Connection: close`: a client that is in use of it is told
 in time, and the server does not close what a client is just about to write to."""
-PAUSE_SECONDS = 0.03
-"""For how long a refused client is not read: what it says next is still refused within 50 ms, if it must be."""
 
 
 class Connection(HttpToolsProtocol):
@@ -70,9 +67,10 @@ class Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         if self._whole is not None:
             body = b"".join(self._whole)
-            if self.server_state.answer_at_once(self.url, self.headers, body, self._write, self._has_long_turn()):
+            if self._is_answered_at_once(body):
                 self._whole = None
                 return
+            self.server_state.turn.handed_over += 1
             self._hand_over()
         super().on_message_complete()
 
@@ -89,8 +87,13 @@ class Connection(HttpToolsProtocol):
             and not self.flow.write_paused
         )
 
-    def _has_long_turn(self) -> bool:
-        return self.server_state.turn_seconds(self.loop) > TURN_SECONDS
+    def _is_answered_at_once(self, body: bytes) -> bool:
+        state, turn = self.server_state, self.server_state.turn
+        surplus = turn.lasts_long(self.loop)
+        status = state.answer_at_once(self.url, self.headers, body, self._write, surplus, turn.handed_over)
+        if status == HTTPStatus.SERVICE_UNAVAILABLE and not surplus:
+            turn.count_refusal(self.loop)
+        return status is not None
 
     def _hand_over(self) -> None:
         """To uvicorn and ASGI: what has been held back was not all, or too much."""
@@ -111,17 +114,6 @@ class Connection(HttpToolsProtocol):
     def _write(self, reply: Reply, request_id: str) -> None:
         self.server_state.total_requests += 1
         self.transport.write_all(render(reply, request_id, self.server_state.default_headers))
-        if reply.status == HTTPStatus.SERVICE_UNAVAILABLE:
-            self._pause()
-
-    def _pause(self) -> None:
-        """A client that comes back at once, whatever Retry-After says, is not read for a moment."""
-        self.flow.pause_reading()
-        self.loop.call_later(PAUSE_SECONDS, self._resume)
-
-    def _resume(self) -> None:
-        if not self.transport.is_closing():
-            self.flow.resume_reading()
 
     def on_response_complete(self) -> None:
         self.transport.flush()

@@ -89,16 +89,16 @@ class Edge:
         self._conclude(call, head, reply)
 
     def answer_at_once(
-        self, url: bytes, headers: Fields, body: bytes, write: Callable[[Reply, str], None], surplus: bool
-    ) -> bool:
-        """Answers a POST that has arrived whole, without the detour over ASGI; False: it is not small enough for that.
+        self, url: bytes, headers: Fields, body: bytes, write: Callable[[Reply, str], None], surplus: bool, ahead: int
+    ) -> int | None:
+        """Status of the answer to a POST that has arrived whole, without the detour over ASGI; None: it is too large.
 
         `url`: one of `quick`, as the client wrote it. `write` is given the reply and the request's id.
-        `surplus`: too much has arrived at one time, this is to be refused.
+        `surplus`: too much has arrived at one time, this is to be refused. `ahead`: so many go to the worker before it.
         """
         small = len(body) <= self._inline_bytes
-        if not (small or surplus or self._worker.full):
-            return False
+        if not (small or surplus or self._worker.is_full(ahead)):
+            return None
         dialect = self.quick[url]
         head = read_head(headers)
         now = time.perf_counter()
@@ -111,7 +111,7 @@ class Edge:
             reply = refusal(dialect, call, error)
         write(reply, call.id)
         self._conclude(call, head, reply)
-        return True
+        return reply.status
 
     def _conclude(self, call: Call, head: Head, reply: Reply) -> None:
         if reply.status == 200 and call.outputs is not None:

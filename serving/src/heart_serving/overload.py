@@ -1,7 +1,8 @@
 """How much is taken on: what is answered on the event loop, and how much may wait for the worker thread.
 
 Small requests never wait in the process: they are answered as they are read, as many in a row as take 40 ms, which are
-some hundreds. Everything longer goes to the thread, where as much may wait as is done in half a second.
+some hundreds. Everything longer goes to the thread, where as much may wait as is done in half a second; while more than
+that comes, the event loop leaves the processor to the thread most of the time, and refuses what has come in between.
 """
 
 import asyncio
@@ -28,6 +29,13 @@ FIRST_GUESS = 0.01
 MEMORY = 16
 """Requests over which the mean forgets."""
 
+REFUSAL_SECONDS = 50e-6
+"""Reading and refusing one request (bench: ten times the capacity)."""
+REST_SHARE = 0.9
+"""Of the event loop's time while the worker's queue is full."""
+LEAST_REST, LONGEST_REST = 0.01, 0.03
+"""A short rest has the processor switch for every request; after a long one refusals come later than in 50 ms."""
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -48,6 +56,12 @@ def inline_bytes(first: float, further: float, record_bytes: int) -> int:
     return int(rows * record_bytes) if rows >= 1 else 0
 
 
+def rest_seconds(refusals: int) -> float:
+    """How long the event loop rests after it has refused so many requests in one turn."""
+    wanted = refusals * REFUSAL_SECONDS * REST_SHARE / (1 - REST_SHARE)
+    return min(max(wanted, LEAST_REST), LONGEST_REST)
+
+
 class Worker:
     """One thread, and a bounded queue before it. Used on the event loop alone."""
 
@@ -62,13 +76,13 @@ class Worker:
         """How many may be pending at the pace of the last ones."""
         return max(LEAST, min(self._most, int(WAIT_SECONDS / self._mean)))
 
-    @property
-    def full(self) -> bool:
-        return self.pending >= self.places
+    def is_full(self, ahead: int = 0) -> bool:
+        """`ahead`: requests that will be in the queue in a moment."""
+        return self.pending + ahead >= self.places
 
     def check(self) -> None:
         """Raises Busy when the queue is full."""
-        if self.full:
+        if self.is_full():
             raise Busy
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -1,15 +1,14 @@
-"""What all connections of a server know: when to end, what may be answered at once, how long this turn has lasted."""
+"""What all connections of a server know: when to end, what may be answered at once, and the turn of the event loop."""
 
-import asyncio
-import time
 from collections.abc import Callable, Collection
 
 from uvicorn.server import ServerState
 
 from heart_serving.dialects import Reply
 from heart_serving.responses import Fields
+from heart_serving.turn import Turn
 
-AnswerAtOnce = Callable[[bytes, Fields, bytes, Callable[[Reply, str], None], bool], bool]
+AnswerAtOnce = Callable[[bytes, Fields, bytes, Callable[[Reply, str], None], bool, int], int | None]
 """Edge.answer_at_once"""
 
 
@@ -22,16 +21,5 @@ class State(ServerState):
         self.draining = False
         self.quick: Collection[bytes] = ()
         """URLs to which a POST may be answered at once."""
-        self.answer_at_once: AnswerAtOnce = lambda *_: False
-        self._turn_began: float | None = None
-
-    def turn_seconds(self, loop: asyncio.AbstractEventLoop) -> float:
-        """For how long what has arrived at one time is being answered."""
-        now = time.monotonic()
-        if self._turn_began is None:
-            self._turn_began = now
-            loop.call_soon(self._end_turn)  # the event loop reads everything that has arrived before it calls this
-        return now - self._turn_began
-
-    def _end_turn(self) -> None:
-        self._turn_began = None
+        self.answer_at_once: AnswerAtOnce = lambda *_: None
+        self.turn = Turn()

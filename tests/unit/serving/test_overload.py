@@ -1,6 +1,7 @@
 """Ten times more than the server can do: what it takes on it answers, the rest is refused, and it goes on working."""
 
 import asyncio
+import gc
 import json
 import re
 import threading
@@ -8,20 +9,24 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import httpx
 import pytest
 
-from heart_serving import connection as connection_module
+from heart_serving import turn as turn_module
 from heart_serving.app import create_app
 from heart_serving.model import load_model
 from heart_serving.overload import (
     LEAST,
+    LEAST_REST,
+    LONGEST_REST,
     PARSE_SECONDS,
     WAIT_SECONDS,
     Worker,
     inline_bytes,
+    rest_seconds,
 )
 from heart_serving.server import build_server
 from heart_serving.settings import Settings
@@ -48,6 +53,19 @@ async def test_the_queue_holds_what_is_done_in_half_a_second() -> None:
         assert worker.places == places
 
 
+def test_the_rest_is_as_long_as_refusing_was_and_refusals_stay_soon() -> None:
+    assert rest_seconds(1) == LEAST_REST
+    assert rest_seconds(40) == pytest.approx(0.018)
+    assert rest_seconds(10_000) == LONGEST_REST
+
+
+async def test_requests_that_are_on_their_way_to_the_worker_have_their_place() -> None:
+    worker = Worker(most=8)
+    worker._mean = 1e-9
+    assert not worker.is_full(ahead=7)
+    assert worker.is_full(ahead=8)
+
+
 async def test_a_full_queue_refuses_at_once_and_probes_and_small_requests_go_on(tmp_path: Path) -> None:
     served = in_process(tiny_model(), tmp_path)
     gate, run = threading.Event(), served.application.edge._run
@@ -65,9 +83,18 @@ async def test_a_full_queue_refuses_at_once_and_probes_and_small_requests_go_on(
     assert {(reply.status_code, reply.headers["retry-after"]) for reply in refused} == {(503, "1")}
     assert (await served.client.post("/predict", json=RECORD)).status_code == 200
     assert (await served.client.get("/v2/health/ready")).status_code == 200
+    before = tracebacks()
+    for _ in range(50):
+        await served.client.post("/predict", json=MANY)
+    assert tracebacks() - before < 50, "what was refused stays in memory, request and all"
     gate.set()
     assert {reply.status_code for reply in await asyncio.gather(*waiting)} == {200}
     assert (await served.client.post("/predict", json=MANY)).status_code == 200
+
+
+def tracebacks() -> int:
+    gc.collect()
+    return sum(isinstance(found, TracebackType) for found in gc.get_objects())
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -77,26 +104,27 @@ async def until(condition: Callable[[], bool]) -> None:
         await asyncio.sleep(0.005)
 
 
-async def test_ten_times_the_clients_cost_little_more_for_each_answer(tmp_path: Path) -> None:
+@pytest.mark.parametrize("patience", [1.0, 0.0], ids=["patient", "impatient"])
+async def test_ten_times_the_clients_cost_little_more_for_each_answer(tmp_path: Path, patience: float) -> None:
     """In processor time, which other work on the machine does not change much: refusing must not eat the goodput."""
     answers = 100
     with running(tiny_model(), tmp_path, HEARTOPS_CONNECTION_SECONDS="600") as server:
         await load(server, 4, 20, Counter())
         alone = await cost(server, 16, answers)
-        crowded = await cost(server, 160, answers)
+        crowded = await cost(server, 160, answers, patience)
     assert crowded < 2 * alone
 
 
-async def cost(server: Running, clients: int, answers: int) -> float:
+async def cost(server: Running, clients: int, answers: int, patience: float = 1.0) -> float:
     outcomes: Counter[int] = Counter()
     before = cpu_seconds(server.process.pid)
-    await load(server, clients, answers, outcomes)
+    await load(server, clients, answers, outcomes, patience)
     assert set(outcomes) <= {200, 503}
     return (cpu_seconds(server.process.pid) - before) / outcomes[200]
 
 
-async def load(server: Running, clients: int, answers: int, outcomes: Counter[int]) -> None:
-    """Clients that come back after the time that they are told, until so many large requests were answered."""
+async def load(server: Running, clients: int, answers: int, outcomes: Counter[int], patience: float = 1.0) -> None:
+    """Clients that come back, until so many large requests were answered; `patience`: share of the wait that is kept."""
     body = json.dumps(MANY).encode()
     limits = httpx.Limits(max_connections=clients, max_keepalive_connections=clients)
 
@@ -105,7 +133,7 @@ async def load(server: Running, clients: int, answers: int, outcomes: Counter[in
             reply = await client.post(f"{server.url}/predict", content=body, headers=JSON)
             outcomes[reply.status_code] += 1
             if reply.status_code == 503:
-                await asyncio.sleep(float(reply.headers["retry-after"]))
+                await asyncio.sleep(patience * float(reply.headers["retry-after"]))
 
     async with httpx.AsyncClient(limits=limits, timeout=60) as client, asyncio.timeout(120):
         await asyncio.gather(*(client_loop(client) for _ in range(clients)))
@@ -121,7 +149,7 @@ async def test_what_has_arrived_at_one_time_is_answered_for_so_long_and_the_rest
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A second thread sends while the event loop is held up: then everything has arrived at one time."""
-    monkeypatch.setattr(connection_module, "TURN_SECONDS", 0.2)
+    monkeypatch.setattr(turn_module, "TURN_SECONDS", 0.2)
     model, port = tiny_model(), free_port()
     settings = Settings("heart", "clinic", "7", model.sha256, model.write(tmp_path), "127.0.0.1", port, 0)
     application = create_app(load_model(settings.file, model.sha256), settings)
