@@ -14,11 +14,11 @@ from tests.bench.plot import draw
 
 def figures(server: str, model: str, records: int, rate: int) -> Figures:
     result = Result(1.0, latencies=[0.001] * rate)
-    return Figures(server, model, records, result, result, cpu=1 / rate, cold=0.5, memory=100.0)
+    return Figures(server, model, records, result, 0.001, cpu=1 / rate, cold=0.5, memory=100.0)
 
 
 def findings(rates: dict[str, int], refused: float = 0.01) -> Findings:
-    crowds = [Crowd(1, Result(1.0, [0.1] * 100)), Crowd(10, Result(1.0, [0.4] * 95, [refused] * 900))]
+    crowds = [Crowd(1, Result(1.0, [0.1] * 100), 100.0), Crowd(10, Result(1.0, [0.4] * 95, [refused] * 900), 100.0)]
     return Findings(
         figures=[
             figures(name, model, size, rate) for name, rate in rates.items() for model in MODELS for size in (1, 100)

@@ -124,7 +124,7 @@ async def cost(server: Running, clients: int, answers: int, patience: float = 1.
 
 
 async def load(server: Running, clients: int, answers: int, outcomes: Counter[int], patience: float = 1.0) -> None:
-    """Clients that come back, until so many large requests were answered; `patience`: share of the wait that is kept."""
+    """Clients that come back, until so many large requests were answered; `patience`: share of the wait kept."""
     body = json.dumps(MANY).encode()
     limits = httpx.Limits(max_connections=clients, max_keepalive_connections=clients)
 
