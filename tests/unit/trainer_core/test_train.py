@@ -7,10 +7,13 @@ import pytest
 from sklearn.metrics import roc_auc_score, root_mean_squared_error
 
 from heart_operator.api.contract import Dataset, Target
+from heart_operator.api.training import Algorithm
 from heart_trainer.data import load
 from heart_trainer.errors import DataInvalid
 from heart_trainer.export import output_scale, run_onnx
-from heart_trainer.train import fit
+from heart_trainer.families import Setting
+from heart_trainer.train import fit, processes
+from heart_trainer.tune import Search
 from heart_trainer.values import Fitted, Table
 from tests.support.trainer import (
     CALIFORNIA,
@@ -93,6 +96,24 @@ def test_the_same_seed_gives_the_same_bits_however_many_cores(monkeypatch: pytes
     monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
     reseeded = fit(rows, heart_request(**QUICK, crossValidation={"folds": 2}, seed=7), quiet)
     assert (reseeded.oof.fold != one.oof.fold).any()
+
+
+@pytest.mark.parametrize(
+    ("rows", "algorithms", "trials", "wanted"),
+    [
+        (300, ("logistic-regression",), 0, 1),
+        (300, ("logistic-regression",), 40, 2),
+        (20_000, ("ridge",), 0, 2),
+        (300, ("logistic-regression", "random-forest"), 0, 2),
+        (300, ("stacking",), 0, 2),
+    ],
+)
+def test_few_linear_fits_are_done_before_a_process_has_started(
+    rows: int, algorithms: tuple[Algorithm, ...], trials: int, wanted: int
+) -> None:
+    search = Search(algorithms, trials, 60, score=lambda *_: 0.0, setting=Setting((), regression=False, seed=1))
+    assert processes(rows, 6, search, cores=2) == wanted
+    assert processes(rows, 1, search, cores=2) == 1
 
 
 def test_california_housing() -> None:

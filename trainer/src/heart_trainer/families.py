@@ -40,6 +40,7 @@ SIMPLEST_FIRST: tuple[Algorithm, ...] = (
 )
 CLASSIFIERS: tuple[Algorithm, ...] = ("logistic-regression", "random-forest", "gradient-boosting", "stacking")
 REGRESSORS: tuple[Algorithm, ...] = ("ridge", "random-forest", "gradient-boosting", "stacking")
+LINEAR = frozenset[Algorithm]({"logistic-regression", "ridge"})
 STACK_FOLDS = 3
 
 

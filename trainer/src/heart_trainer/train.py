@@ -24,6 +24,9 @@ from heart_trainer.scoring import scorer
 from heart_trainer.tune import Search
 from heart_trainer.values import Fitted, FoldChoice, Integers, OutOfFoldResult, Table
 
+FEW_ROWS_TO_FIT = 200_000
+"""Rows times linear fits that are done in less time than a process needs to start: about two seconds."""
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -107,10 +110,18 @@ def cross_fit(
 def _train_each(
     x: NDArray[np.float32], y: NDArray[Any], training_rows: list[NDArray[np.bool_]], recipe: Recipe
 ) -> Iterator[Trained]:
-    """In order, as many at a time as the container has cores."""
-    jobs = min(joblib.cpu_count(), len(training_rows))
+    """In order."""
+    jobs = processes(len(y), len(training_rows), recipe.search, joblib.cpu_count())
     tasks = (joblib.delayed(train)(x[rows], y[rows], recipe) for rows in training_rows)
     yield from joblib.Parallel(n_jobs=jobs, return_as="generator")(tasks)
+
+
+def processes(rows: int, searches: int, search: Search, cores: int) -> int:
+    """How many searches run at a time. A process takes seconds to import what it needs: a few linear fits do not."""
+    fits = searches * max(1, search.trials) * (tune.INNER_FOLDS + 1)
+    if families.LINEAR.issuperset(search.algorithms) and rows * fits <= FEW_ROWS_TO_FIT:
+        return 1
+    return min(cores, searches)
 
 
 def train(x: NDArray[np.float32], y: NDArray[Any], recipe: Recipe) -> Trained:
