@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CLUSTER := $(PYTHON) -m tests.cluster
+# Many processes start in the tests: what one of them has compiled the others need not.
+unexport PYTHONDONTWRITEBYTECODE
 NAME ?= demo
 DATA ?=
 
@@ -75,7 +77,7 @@ $(VENV)/ready: requirements/dev.txt requirements/uv.txt pyproject.toml
 	@echo '» development environment: $(VENV)'
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/uv.txt
-	@$(BIN)/uv pip sync -q --python $(VENV) --require-hashes requirements/dev.txt
+	@$(BIN)/uv pip sync -q --compile-bytecode --python $(VENV) --require-hashes requirements/dev.txt
 	@$(BIN)/uv pip install -q --python $(VENV) --no-deps -e .
 	@touch $@
 

@@ -57,7 +57,7 @@ def pytest(*arguments: str, env: dict[str, str] | None = None) -> bool:
 
 
 def unit() -> bool:
-    return pytest("tests/unit", "-n", "2", "-q")
+    return pytest("tests/unit", "-n", "2", "--dist", "worksteal", "-q")
 
 
 def tools() -> bool:
@@ -72,7 +72,7 @@ def with_tools() -> dict[str, str]:
 
 def api() -> bool:
     """Each worker has an API server of its own; most of the time is spent waiting for an operator."""
-    return pytest("tests/api", "-n", "3", "--dist", "loadfile", "-q", env=with_tools())
+    return pytest("tests/api", "-n", "4", "--dist", "loadfile", "-q", env=with_tools())
 
 
 def images() -> bool:
@@ -93,7 +93,7 @@ def e2e() -> bool:
 
 def on_the_node(env: dict[str, str]) -> bool:
     """File beside file, as most of the time is spent waiting; then what would disturb the others."""
-    beside = ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder")
+    beside = ("-n", "4", "--dist", "loadfile", "--no-loadscope-reorder")
     return pytest("tests/e2e", "tests/cluster", *beside, "-m", "not outage", "-q", env=env) and pytest(
         "tests/e2e", "-m", "outage", "-q", env=env
     )

@@ -3,11 +3,9 @@
 import fcntl
 import json
 import os
-import secrets
 import subprocess
 import sys
 import tempfile
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,11 +23,13 @@ from tests.e2e.kit import (
     SYSTEM,
     TRAINING,
     Model,
+    Object,
     apply,
     background,
     declare,
     example,
     kubectl,
+    new_namespace,
     run_kubectl,
 )
 
@@ -39,7 +39,7 @@ CONFIG_MAP, KEY = "heart-data", CLEVELAND.name
 
 
 HERE = Path(__file__).parent
-LONGEST_FIRST = ("test_bad_versions", "test_canary", "test_first_light", "test_rollouts")
+LONGEST_FIRST = ("test_canary", "test_bad_versions", "test_rollouts", "test_first_light")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -149,21 +149,6 @@ def install(images: dict[str, str]) -> None:
     helm(*words, *values)
 
 
-@contextmanager
-def new_namespace() -> Iterator[str]:
-    """Restricted, with the runtime Secret that models of a namespace need."""
-    name = f"e2e-{uuid.uuid4().hex[:6]}"
-    secret = {"name": "heartops-runtime", "namespace": name}
-    key = {"HEARTOPS_ROW_KEY": secrets.token_hex(24)}
-    apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": RESTRICTED}})
-    apply({"apiVersion": "v1", "kind": "Secret", "metadata": secret, "stringData": key})
-    try:
-        yield name
-    finally:
-        run_kubectl("delete", "heartmodels", "--all", "-n", name)
-        kubectl("delete", "namespace", name, "--wait=false")
-
-
 @pytest.fixture(scope="module")
 def namespace(product: None) -> Iterator[str]:
     """One for each file of tests."""
@@ -203,7 +188,13 @@ def real_data() -> bool:
 
 
 @pytest.fixture(scope="module")
-def heart(product: None, real_data: bool) -> Iterator[Model]:
+def heart_training() -> Object:
+    """Of the model `heart`, for files of tests that another training serves as well."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def heart(product: None, real_data: bool, heart_training: Object) -> Iterator[Model]:
     """The heart example as it is shipped, all families and tuning included, serving its first version.
 
     Its data come from a ConfigMap; without the file it is the synthetic cohort, and that is said aloud.
@@ -219,6 +210,7 @@ def heart(product: None, real_data: bool) -> Iterator[Model]:
             print("\n*** no Cleveland file: this run trains on the synthetic cohort ***", file=sys.stderr)
             dataset["uri"] = "builtin://heart-synthetic"
             del dataset["sha256"]
+        manifest["spec"].setdefault("training", {}).update(heart_training)
         model = declare(manifest)
         model.wait_serving("1", TRAINING)
         yield model

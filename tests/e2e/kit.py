@@ -2,8 +2,10 @@
 
 import json
 import os
+import secrets
 import subprocess
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -162,6 +164,21 @@ def background(*words: object, marker: str) -> Iterator[str]:
             yield line
         finally:
             process.terminate()
+
+
+@contextmanager
+def new_namespace() -> Iterator[str]:
+    """Restricted, with the runtime Secret that models of a namespace need."""
+    name = f"e2e-{uuid.uuid4().hex[:6]}"
+    secret = {"name": "heartops-runtime", "namespace": name}
+    key = {"HEARTOPS_ROW_KEY": secrets.token_hex(24)}
+    apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": RESTRICTED}})
+    apply({"apiVersion": "v1", "kind": "Secret", "metadata": secret, "stringData": key})
+    try:
+        yield name
+    finally:
+        run_kubectl("delete", "heartmodels", "--all", "-n", name)
+        kubectl("delete", "namespace", name, "--wait=false")
 
 
 def example(name: str, namespace: str) -> Object:

@@ -7,6 +7,7 @@ from tests.e2e.kit import (
     PATIENTS,
     TRAINING,
     Model,
+    Object,
     eventually,
     has_monitoring,
     kubectl,
@@ -15,14 +16,18 @@ from tests.e2e.traffic import traffic
 
 pytestmark = pytest.mark.timeout(900)
 
-QUICK = {"algorithms": ["logistic-regression"], "tuning": {"trials": 1}}
-"""Training of the later versions, where the model's quality is not what is tested."""
+
+@pytest.fixture(scope="module")
+def heart_training() -> Object:
+    """The model's quality is not what is tested here; the Job finds room beside others."""
+    resources = {"requests": {"cpu": "50m", "memory": "384Mi"}}
+    return {"algorithms": ["logistic-regression"], "tuning": {"trials": 1}, "resources": resources}
 
 
 def test_a_new_version_takes_over_without_a_failed_request(heart: Model, images: dict[str, str]) -> None:
     """Keep-alive and new connections; every request counts."""
     with traffic(heart, PATIENTS[:1], images["serving"]) as load:
-        heart.patch(training={"seed": 7, **QUICK})
+        heart.patch(training={"seed": 7})
         heart.wait_serving("2", TRAINING)
         # Serving closes connections after about ten seconds: by then everybody has come over.
         eventually(lambda: load.look() or load.answered.get("2", 0) > 200, 60, "answers by version 2")

@@ -1,10 +1,5 @@
 """Fetching from a real MLflow server: its REST interface is what this product believes it to be."""
 
-import os
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,43 +9,19 @@ import pytest
 from heart_operator.api.handover import Env
 from heart_serving import fetch
 from heart_serving.settings import Settings
-from tests.support.serving import free_port
+from tests.support.mlflow_server import running_mlflow
 from tests.support.tiny_model import TinyModel, tiny_model
 
 NAME = "clinic.heart"
 
 
-@pytest.fixture(scope="module")
-def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """SQLite and a local artifact root, proxied, as the chart runs it."""
-    folder = tmp_path_factory.mktemp("mlflow")
-    port = free_port()
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    command += [
-        "--backend-store-uri",
-        f"sqlite:///{folder}/mlflow.db",
-        "--artifacts-destination",
-        str(folder / "files"),
-    ]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "1"})
-    try:
-        wait_for(f"http://127.0.0.1:{port}/health", process)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
-    ends = time.monotonic() + 90
-    while process.poll() is None and time.monotonic() < ends:
-        try:
-            urllib.request.urlopen(url, timeout=1)
-            return
-        except OSError:
-            time.sleep(0.1)
-    raise AssertionError("MLflow did not start")
+@pytest.fixture
+def mlflow_server(tmp_path: Path) -> Iterator[str]:
+    """Its artifacts are proxied, as the chart runs it."""
+    folder = tmp_path / "mlflow"
+    folder.mkdir()
+    with running_mlflow(folder) as uri:
+        yield uri
 
 
 def register(uri: str, model: TinyModel) -> str:

@@ -107,7 +107,7 @@ async def until(condition: Callable[[], bool]) -> None:
 @pytest.mark.parametrize("patience", [1.0, 0.0], ids=["patient", "impatient"])
 async def test_ten_times_the_clients_cost_little_more_for_each_answer(tmp_path: Path, patience: float) -> None:
     """In processor time, which other work on the machine does not change much: refusing must not eat the goodput."""
-    answers = 100
+    answers = 50
     with running(tiny_model(), tmp_path, HEARTOPS_CONNECTION_SECONDS="600") as server:
         await load(server, 4, 20, Counter())
         alone = await cost(server, 16, answers)

@@ -15,6 +15,7 @@ from heart_trainer.families import Setting
 from heart_trainer.train import fit, processes
 from heart_trainer.tune import Search
 from heart_trainer.values import Fitted, Table
+from tests.support.soak import SOAK
 from tests.support.trainer import (
     CALIFORNIA,
     CLEVELAND,
@@ -44,6 +45,7 @@ def auc(rows: Table, fitted: Fitted) -> float:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not SOAK, reason="the e2e tests train it; here in make test-soak")
 def test_cleveland_with_every_default() -> None:
     rows = cleveland()
     told: list[str] = []

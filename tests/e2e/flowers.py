@@ -1,0 +1,72 @@
+"""The iris example with its prediction log, in a namespace that `kubectl heart` made ready."""
+
+import re
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import httpx
+
+from tests.e2e.kit import (
+    RESTRICTED,
+    ROOT,
+    SYSTEM,
+    TRAINING,
+    Model,
+    apply,
+    declare,
+    eventually,
+    example,
+    kubectl,
+    run_kubectl,
+)
+
+FLOWER = {"sepal_length_cm": 5.1, "sepal_width_cm": 3.5, "petal_length_cm": 1.4, "petal_width_cm": 0.2}
+
+
+@dataclass(frozen=True)
+class Flowers:
+    """The iris example with one pod, whose metrics are the model's."""
+
+    model: Model
+    address: str
+
+    def predict(self, request_id: str) -> None:
+        reply = httpx.post(f"{self.address}/predict", json=FLOWER, headers={"X-Request-Id": request_id}, timeout=20)
+        assert reply.status_code == 200, reply.text
+
+    def report(self, *request_ids: str, outcome: str) -> dict[str, int]:
+        body = [{"request_id": request_id, "outcome": outcome} for request_id in request_ids]
+        reply = httpx.post(f"{self.address}/feedback", json=body, timeout=30)
+        assert reply.status_code == 202, reply.text
+        return reply.json()
+
+    def metric(self, name: str, label: str = "") -> float | None:
+        text = httpx.get(f"{self.address}/metrics", timeout=20).text
+        found = re.search(rf"^{name}\{{[^}}]*{label}[^}}]*\}} (\S+)$", text, re.M)
+        return float(found[1]) if found else None
+
+    def written(self, rows: int, seconds: float = 60) -> None:
+        eventually(lambda: self.metric("prediction_log_written_total") == rows, seconds, f"{rows} rows to be written")
+
+
+@contextmanager
+def logged_flowers(proxy: str) -> Iterator[Flowers]:
+    """Serving its first version."""
+    name = f"e2e-{uuid.uuid4().hex[:6]}"
+    apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": RESTRICTED}})
+    command = (sys.executable, "-m", "heart_cli", "init-namespace", name, "--system-namespace", SYSTEM)
+    subprocess.run(command, cwd=ROOT, check=True)
+    manifest = example("iris", name)
+    manifest["spec"]["training"] = {"algorithms": ["logistic-regression"], "tuning": {"trials": 0}}
+    manifest["spec"]["serving"] = {"replicas": 1}
+    model = declare(manifest)
+    try:
+        model.wait_serving("1", TRAINING)
+        yield Flowers(model, model.address(proxy))
+    finally:
+        run_kubectl("delete", "heartmodels", "--all", "-n", name)
+        kubectl("delete", "namespace", name, "--wait=false")
