@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from . import cgroups, cleanup, images, node
@@ -50,14 +51,20 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _load(options: argparse.Namespace) -> None:
+    """Two at a time: an import hashes, writes and unpacks, each in turn."""
     socket = _state(options)["containerd_socket"]
     present = node.present_images(socket)
-    for archive in map(Path, options.archives):
+
+    def load(archive: Path) -> str:
         if all(any(f"/{held}".endswith(f"/{name}") for held in present) for name in references(archive)):
-            say(f"{archive.name} is there already")
-            continue
+            return "is there already"
         node.import_archives(socket, [archive])
-        say(f"{archive.name} loaded")
+        return "loaded"
+
+    archives = [Path(name) for name in options.archives]
+    with ThreadPoolExecutor(2) as pool:
+        for archive, outcome in zip(archives, pool.map(load, archives), strict=True):
+            say(f"{archive.name} {outcome}")
 
 
 def _image(options: argparse.Namespace) -> None:
