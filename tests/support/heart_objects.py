@@ -94,3 +94,18 @@ def pod(version: str, suffix: str, *, ready: bool = True, restarts: int = 0, wai
 
 def event(reason: str, message: str, time: str, type_: str = "Normal") -> Object:
     return {"type": type_, "reason": reason, "message": message, "lastTimestamp": time, "metadata": {}}
+
+
+def retrain_schedule(status: Object, name: str = "nightly", model: str = NAME, **spec: Any) -> Object:
+    return {
+        "apiVersion": "heartops.dev/v1alpha1",
+        "kind": "RetrainSchedule",
+        "metadata": {
+            "namespace": NAMESPACE,
+            "name": name,
+            "uid": f"u-{name}",
+            "creationTimestamp": "2026-11-01T00:00:00Z",
+        },
+        "spec": {"modelName": model, "schedule": "0 3 * * *", "drift": {}} | spec,
+        "status": status,
+    }

@@ -5,7 +5,7 @@ from heart_cli.errors import ApiFailure, Failure
 from heart_cli.view import View, build_view
 from heart_operator.api.heartmodel import HeartModel
 from heart_operator.api.names import Component, Label
-from heart_operator.kinds import DEPLOYMENT, EVENT, HEART_MODEL, POD
+from heart_operator.kinds import DEPLOYMENT, EVENT, HEART_MODEL, POD, RETRAIN_SCHEDULE
 from heart_operator.parse import InvalidSpec, parse_model
 from heart_operator.plan.values import Manifest
 
@@ -15,7 +15,7 @@ def read_model(client: Client, name: str) -> HeartModel:
 
 
 def read_view(client: Client, name: str) -> View:
-    """The model with Deployments, serving pods and events."""
+    """The model with Deployments, serving pods, events and schedules."""
     raw = read_raw(client, name)
     serving = f"{Label.MODEL}={name},{Label.COMPONENT}={Component.SERVING}"
     about = f"involvedObject.kind={HEART_MODEL.kind},involvedObject.name={name}"
@@ -25,9 +25,20 @@ def read_view(client: Client, name: str) -> View:
             client.list(DEPLOYMENT, labelSelector=serving),
             client.list(POD, labelSelector=serving),
             client.list(EVENT, fieldSelector=about),
+            read_schedules(client),
         )
     except InvalidSpec as error:
         raise unreadable(name, error) from None
+
+
+def read_schedules(client: Client) -> list[Manifest]:
+    """Of all models; none for somebody who may not read them, or where the kind is not installed."""
+    try:
+        return client.list(RETRAIN_SCHEDULE)
+    except ApiFailure as error:
+        if error.status in (403, 404):
+            return []
+        raise
 
 
 def read_names(client: Client) -> list[str]:

@@ -9,6 +9,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from heart_cli.roles import Role, phase_words, roles, step_words
+from heart_cli.schedules import schedule_head, schedule_lines
 from heart_cli.sections import (
     analysis_words,
     command_words,
@@ -22,6 +23,7 @@ from heart_cli.sections import (
 )
 from heart_cli.view import Pod, View
 from heart_cli.words import age, clean, count
+from heart_operator.api.retrainschedule import RetrainSchedule
 
 STYLES = {"stable": "green", "candidate": "cyan", "previous": "blue", "rejected": "red", "leaving": "dim"}
 POD_STYLES = {"ready": "green", "not ready": "yellow", "ending": "dim"}
@@ -35,6 +37,8 @@ def build_tree(view: View, now: datetime) -> Tree:
         tree.add(line("nothing serves yet", "yellow"))
     for words in (gate_words(view), training_words(view.model, now), *command_words(view.model, now)):
         tree.add(line(words))
+    for schedule in view.schedules:
+        add_schedule(tree, schedule, now)
     add_list(tree, "now", now_words(view), "yellow")
     add_list(tree, "what you can do", next_steps(view.model), "cyan")
     if events := event_words(view, now):
@@ -69,6 +73,12 @@ def add_analysis(branch: Tree, view: View, now: datetime) -> None:
         add_list(branch, verdict, tracks, "default")
     if candidate and candidate.mirror:
         branch.add(line(mirror_words(candidate.mirror)))
+
+
+def add_schedule(tree: Tree, schedule: RetrainSchedule, now: datetime) -> None:
+    branch = tree.add(line(schedule_head(schedule, now)))
+    for words in schedule_lines(schedule, now):
+        branch.add(line(words))
 
 
 def add_list(tree: Tree, title: str, words: Iterable[str], style: str) -> None:

@@ -6,9 +6,11 @@ from typing import Any
 
 from heart_operator.api.heartmodel import ConditionStatus, HeartModel
 from heart_operator.api.names import Label
+from heart_operator.api.retrainschedule import RetrainSchedule
 from heart_operator.parse import parse_model
 from heart_operator.parse_deployments import parse_deployment, pod_problem
 from heart_operator.plan.values import Manifest, VersionDeployment
+from heart_operator.retraining.parse import model_of, parse_schedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +39,13 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A model with its Deployments, pods (oldest first) and events (oldest first)."""
+    """A model with its Deployments, pods (oldest first), events (oldest first) and RetrainSchedules (by name)."""
 
     model: HeartModel
     deployments: tuple[VersionDeployment, ...] = ()
     pods: tuple[Pod, ...] = ()
     events: tuple[Event, ...] = ()
+    schedules: tuple[RetrainSchedule, ...] = ()
 
     def deployment(self, version: str) -> VersionDeployment | None:
         return next((entry for entry in self.deployments if entry.version == version), None)
@@ -52,18 +55,24 @@ class View:
 
 
 def build_view(
-    raw: Manifest, deployments: Iterable[Manifest] = (), pods: Iterable[Manifest] = (), events: Iterable[Manifest] = ()
+    raw: Manifest,
+    deployments: Iterable[Manifest] = (),
+    pods: Iterable[Manifest] = (),
+    events: Iterable[Manifest] = (),
+    schedules: Iterable[Manifest] = (),
 ) -> View:
-    """From objects as the API server returns them.
+    """From objects as the API server returns them; `schedules` of all models.
 
     Raises:
-        heart_operator.parse.InvalidSpec: another version of HeartOps wrote the model.
+        heart_operator.parse.InvalidSpec: another version of HeartOps wrote the model or a schedule of it.
     """
+    its_own = (item for item in schedules if model_of(item) == raw["metadata"]["name"])
     return View(
         parse_model(raw),
         tuple(parse_deployment(item) for item in deployments),
         tuple(sorted(map(parse_pod, pods), key=lambda pod: (pod.created, pod.name))),
         tuple(sorted(map(parse_event, events), key=lambda event: event.time)),
+        tuple(sorted(map(parse_schedule, its_own), key=lambda schedule: schedule.name)),
     )
 
 

@@ -15,6 +15,7 @@ from tests.support.heart_objects import (
     pod,
     previous,
     rejected,
+    retrain_schedule,
     served,
     serving,
     sha,
@@ -212,6 +213,33 @@ def registry_down() -> View:
     return build_view(heart_model(status, STEPS), [deployment("6"), deployment("7", 1)], canary_pods())
 
 
+def retrained() -> View:
+    """Drift was found, and the version that it asked for is on its way; another model has a schedule, too."""
+    features = [
+        {"name": "oldpeak", "statistic": "ks", "value": 0.31, "pValue": 1e-6, "drifted": True, "confirmed": True},
+        {"name": "age", "statistic": "ks", "value": 0.04, "pValue": 0.7, "drifted": False},
+    ]
+    drift = {"time": "2026-11-21T06:00:00Z", "version": "6", "verdict": "Drift", "samples": 4120, "features": features}
+    quality = {"time": "2026-11-21T06:00:00Z", "version": "6", "verdict": "Uncertain", "metric": "accuracy"}
+    quality |= {"source": "Feedback", "value": 0.741, "low": 0.69, "high": 0.787, "samples": 301}
+    run = {"id": "d-1", "cause": "Drift", "time": "2026-11-21T06:00:00Z", "requestedAt": "2026-11-21T06:00:10Z"}
+    run |= {"phase": "RollingOut", "version": "7", "rollout": "Candidate, 10 % of the traffic"}
+    status = {
+        "nextScheduleTime": "2026-11-22T03:00:00Z",
+        "nextCheckTime": "2026-11-21T12:00:00Z",
+        "lastDrift": drift,
+        "lastPerformance": quality,
+        "runs": [run | {"message": "it is watched for 5m"}],
+    }
+    schedules = [
+        retrain_schedule(status),
+        retrain_schedule({}, "by-hand", suspend=True),
+        retrain_schedule({}, "other", model="another"),
+    ]
+    living = heart_model(canary(analysis=ANALYSIS), STEPS)
+    return build_view(living, [deployment("6"), deployment("7", 1)], canary_pods(), schedules=schedules)
+
+
 def new() -> View:
     """Nobody has looked at it yet."""
     return build_view(heart_model())
@@ -230,6 +258,7 @@ CASES = {
         suspended,
         nothing_serves,
         registry_down,
+        retrained,
         new,
     )
 }

@@ -12,7 +12,7 @@ from heart_cli import options
 from heart_cli.cli import cli
 from heart_cli.errors import ApiFailure
 from heart_operator.api.commands import read_command
-from heart_operator.kinds import DEPLOYMENT, EVENT, HEART_MODEL, POD, Kind
+from heart_operator.kinds import DEPLOYMENT, EVENT, HEART_MODEL, POD, RETRAIN_SCHEDULE, Kind
 from tests.support.heart_objects import NAMESPACE, Object
 
 
@@ -24,6 +24,7 @@ class FakeCluster:
     deployments: list[Object] = field(default_factory=list)
     pods: list[Object] = field(default_factory=list)
     events: list[Object] = field(default_factory=list)
+    schedules: list[Object] | ApiFailure = field(default_factory=list)
     logs: dict[str, list[bytes]] = field(default_factory=dict)
     answer: Any = None
     """What the proxied Service answers; an ApiFailure is raised."""
@@ -40,6 +41,10 @@ class FakeCluster:
         return copy.deepcopy(self.model)
 
     def list(self, kind: Kind, **query: str) -> list[Object]:
+        if kind == RETRAIN_SCHEDULE:
+            if isinstance(self.schedules, ApiFailure):
+                raise self.schedules
+            return self.schedules
         models = [self.model] if self.model else []
         return {HEART_MODEL: models, DEPLOYMENT: self.deployments, POD: self.pods, EVENT: self.events}[kind]
 

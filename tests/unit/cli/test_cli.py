@@ -15,6 +15,7 @@ from tests.support.heart_objects import (
     pod,
     previous,
     rejected,
+    retrain_schedule,
     served,
     serving,
     sha,
@@ -45,6 +46,17 @@ def test_status_draws_the_tree_without_a_style_in_a_pipe(heart, rollout):
     assert "version 7 · candidate" in done.stdout
     assert "pod heart-v7-kmnop · ready" in done.stdout
     assert "\x1b" not in done.stdout
+
+
+def test_status_says_what_its_schedules_found_to_those_who_may_read_them(heart, rollout):
+    rollout.schedules = [retrain_schedule({"nextCheckTime": "2100-01-01T00:00:00Z"})]
+    assert "schedule nightly · looks in" in heart("status", "heart").stdout
+    for status in (403, 404):
+        rollout.schedules = ApiFailure("not for you", status)
+        done = heart("status", "heart")
+        assert (done.exit_code, "schedule" in done.stdout) == (0, False)
+    rollout.schedules = ApiFailure("broken", 500)
+    assert heart("status", "heart").exit_code == 1
 
 
 def test_status_of_all_is_a_line_for_each(heart, rollout):

@@ -1,0 +1,81 @@
+"""What stands of a model's RetrainSchedules: when they look and train next, what they found, what came of it."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from heart_cli.words import age, count, length
+from heart_operator.api.retrainschedule import RetrainSchedule
+from heart_operator.api.schedulestatus import DriftStatus, PerformanceStatus, Phase, RunStatus
+from heart_operator.api.status import DriftVerdict
+from heart_operator.plan.times import read
+
+SHOWN_FEATURES = 5
+DRIFT: dict[DriftVerdict, str] = {
+    "Drift": "drift found",
+    "NoDrift": "no drift",
+    "Unconfirmed": "drift in the newer window only",
+    "InsufficientSamples": "drift not judged, too few predictions",
+}
+PERFORMANCE = {
+    "Kept": "kept",
+    "Below": "below the bound",
+    "Uncertain": "perhaps below the bound",
+    "InsufficientSamples": "not judged, too few predictions",
+}
+PHASES: dict[Phase, str] = {
+    "Requested": "asked for",
+    "Training": "in training",
+    "RollingOut": "rolling out",
+    "Succeeded": "succeeded",
+    "Failed": "failed",
+    "Missed": "missed",
+}
+
+
+def schedule_head(schedule: RetrainSchedule, now: datetime) -> str:
+    """`schedule nightly · trains in 7h · looks in 2h`."""
+    status = schedule.status
+    if schedule.spec.suspend:
+        return f"schedule {schedule.name} · suspended"
+    times = (("trains", status.next_schedule_time), ("looks", status.next_check_time))
+    ahead = [f"{verb} {until(stamp, now)}" for verb, stamp in times if stamp]
+    return " · ".join((f"schedule {schedule.name}", *ahead))
+
+
+def until(stamp: str, now: datetime) -> str:
+    seconds = (read(stamp) - now).total_seconds()
+    return f"in {length(seconds)}" if seconds > 0 else "now"
+
+
+def schedule_lines(schedule: RetrainSchedule, now: datetime) -> Iterator[str]:
+    """The newest finding of each kind, and the newest run."""
+    status = schedule.status
+    if status.last_drift:
+        yield drift_words(status.last_drift, now)
+    if status.last_performance:
+        yield performance_words(status.last_performance, now)
+    if status.runs:
+        yield run_words(status.runs[0], now)
+
+
+def drift_words(found: DriftStatus, now: datetime) -> str:
+    drifted = [feature.name for feature in found.features if feature.drifted]
+    more = f" and {len(drifted) - SHOWN_FEATURES} more" if len(drifted) > SHOWN_FEATURES else ""
+    names = f": {', '.join(drifted[:SHOWN_FEATURES])}{more}" if drifted else ""
+    seen = f"({count(found.samples, 'prediction')} of version {found.version}, {age(found.time, now)} ago)"
+    return f"{DRIFT[found.verdict]}{names} {seen}"
+
+
+def performance_words(found: PerformanceStatus, now: datetime) -> str:
+    interval = f" [{found.low:.3f} to {found.high:.3f}]" if found.low is not None and found.high is not None else ""
+    value = f" {found.value:.3f}{interval}" if found.value is not None else ""
+    source = "by outcomes" if found.source == "Feedback" else "estimated"
+    seen = f"({source}, {count(found.samples, 'prediction')} of version {found.version}, {age(found.time, now)} ago)"
+    return f"{found.metric}{value} {PERFORMANCE[found.verdict]} {seen}"
+
+
+def run_words(run: RunStatus, now: datetime) -> str:
+    version = f"version {run.version}" if run.version else ""
+    what = " · ".join(filter(None, (version, run.rollout, run.message)))
+    head = f"last run {PHASES[run.phase]} ({run.cause}, {age(run.time, now)} ago)"
+    return f"{head}: {what}" if what else head
