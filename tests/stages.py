@@ -105,12 +105,12 @@ def kubeconfig() -> str:
 
 
 STAGES = {
-    "lint": Stage(lint, warm=2, cold=2),
-    "unit": Stage(unit, warm=5, cold=5),
-    "tools": Stage(tools, warm=0.5, cold=15),
-    "api": Stage(api, warm=6, cold=6),
-    "images": Stage(images, warm=0.5, cold=8),
-    "e2e": Stage(e2e, warm=14, cold=14),
+    "lint": Stage(lint, warm=0.5, cold=1),
+    "unit": Stage(unit, warm=4, cold=4),
+    "tools": Stage(tools, warm=0.2, cold=12),
+    "api": Stage(api, warm=4.5, cold=4.5),
+    "images": Stage(images, warm=0.2, cold=8),
+    "e2e": Stage(e2e, warm=10.5, cold=10.5),
 }
 
 
