@@ -16,7 +16,7 @@ from tests.support.serving import Running, in_process, running
 from tests.support.tiny_model import tiny_model
 
 SOAK = bool(os.environ.get("HEARTOPS_SOAK"))
-EXAMPLES = 2500 if SOAK else 20
+EXAMPLES = 1000 if SOAK else 20
 LEAST = 10_000 if SOAK else 400
 """Cases that must have been sent, so that a document that lost its routes is noticed."""
 SEED = 20261121
