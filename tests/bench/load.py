@@ -95,7 +95,7 @@ def generate_paced(
 
 
 async def _run_paced(port: int, request: bytes, rate: float, connections: int, result: Result) -> None:
-    pace = Pace(rate)
+    pace = Pace(rate, connections)
     spinning = asyncio.create_task(pace.spin())
     try:
         await _run(port, request, connections, result, pace.idle)
@@ -105,10 +105,14 @@ async def _run_paced(port: int, request: bytes, rate: float, connections: int, r
 
 
 class Pace:
-    """Hands due times to free connections. It spins, for timers are not exact enough; the load has its own core."""
+    """Hands due times to free connections, once all are open: accepting them is not what the latency is about.
 
-    def __init__(self, rate: float) -> None:
+    It spins, for timers are not exact enough; the load has its own core.
+    """
+
+    def __init__(self, rate: float, connections: int) -> None:
         self._step = 1 / rate
+        self._connections = connections
         self._free: list[Client] = []
         self.late: deque[float] = deque()
 
@@ -119,7 +123,7 @@ class Pace:
             self._free.append(client)
 
     async def spin(self) -> None:
-        while not self._free:  # noqa: ASYNC110  it spins
+        while len(self._free) < self._connections:  # noqa: ASYNC110  it spins
             await asyncio.sleep(0)
         due = time.perf_counter()
         while True:
