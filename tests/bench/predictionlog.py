@@ -94,20 +94,22 @@ def writer(application: Application) -> Any:
     return application.predictions.writer
 
 
+def drops(application: Application) -> int:
+    return application.predictions.metrics.dropped.total()
+
+
 def compare(off: Application, on: Application, records: int) -> Comparison:
     """In turns, so that what else the machine does falls on both; the load is steady, so the queue is full."""
     rates: tuple[list[float], list[float]] = ([], [])
-    dropped, written = on.predictions.metrics.dropped.total(), writer(on).written
+    dropped, written = drops(on), writer(on).written
     for _ in range(ROUNDS):
         poll("the queue is empty", lambda: on.predictions.metrics.waiting() == 0, 120)
         rates[0].append(answer(off, records, SECONDS))
-        full = on.predictions.metrics.dropped.total()
-        while not on.predictions.metrics.dropped.total() > full:
-            answer(on, records, 0.1)
+        lost = drops(on)
+        poll("the queue is full", lambda lost=lost: answer(on, records, 0.5) and drops(on) > lost, 120)
         rates[1].append(answer(on, records, SECONDS))
-    metrics = on.predictions.metrics
     share = median(with_log / without for without, with_log in zip(*rates, strict=True))
-    written, dropped = writer(on).written - written, metrics.dropped.total() - dropped
+    written, dropped = writer(on).written - written, drops(on) - dropped
     return Comparison(records, median(rates[0]), median(rates[1]), share, written, dropped)
 
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-import orjson
 import pytest
 
 from heart_operator.api.predictionlog import PredictionLog
@@ -38,7 +37,7 @@ class Sink:
         self.answering.wait(30)
         if self.trouble:
             raise self.trouble
-        self.rows += orjson.loads(orjson.dumps(rows))  # as every sink does
+        self.rows += rows
 
 
 class Log:
@@ -114,13 +113,6 @@ def test_redacted_values_never_wait_anywhere(log: Callable[..., Log]) -> None:
     kept = log(started=False, redact=("name",))
     kept.offer("a", 0.75, age=61, name=MARKER)
     assert MARKER not in repr(kept.queue.take(1))
-
-
-@pytest.mark.parametrize("value", [2**80, "\ud800"])
-def test_what_json_cannot_hold_is_counted_and_fails_nobody(log: Callable[..., Log], value: object) -> None:
-    kept = log(started=False)
-    kept.offer("a", 0.75, 0.5, age=value)
-    assert (kept.queue.rows, kept.dropped) == (0, {"refused": 2})
 
 
 def test_a_share_of_the_requests_is_chosen_by_their_ids(log: Callable[..., Log]) -> None:

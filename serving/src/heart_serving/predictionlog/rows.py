@@ -1,11 +1,10 @@
-"""What waited to rows as they are stored, in the writer's thread, many at a time."""
+"""Requests as they came to rows as they are stored: JSON, made in the writer's thread, many at a time."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-import orjson
 
 from heart_serving.answers import Answers
 from heart_serving.predictionlog.recorder import Entry
@@ -20,12 +19,12 @@ def rows_of(entries: Sequence[Entry], answers: Answers) -> Iterator[Row]:
     labels = iter([answers.labels[choice] for choice in answers.chosen(joined)] if answers.classes else ())
     for entry in entries:
         time = datetime.fromtimestamp(entry.time, UTC).replace(tzinfo=None)
-        for index, features in enumerate(entry.features):
+        for index, record in enumerate(entry.records):
             yield {
                 "request_id": entry.request_id,
                 "row_index": index,
                 "time": time,
-                "features": orjson.Fragment(features),
+                "features": record,
                 "outputs": next(outputs),
                 "label": next(labels, None),
                 "shadow": entry.shadow,
