@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
+from tests.e2e.flowers import Flowers, logged_flowers
 from tests.e2e.kit import (
     PROMETHEUS_URL,
     RECORDED,
@@ -214,3 +215,9 @@ def heart(product: None, real_data: bool, heart_training: Object) -> Iterator[Mo
         model = declare(manifest)
         model.wait_serving("1", TRAINING)
         yield model
+
+
+@pytest.fixture(scope="module")
+def flowers(product: None, proxy: str) -> Iterator[Flowers]:
+    with logged_flowers(proxy) as found:
+        yield found

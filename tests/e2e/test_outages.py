@@ -6,18 +6,12 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from tests.e2e.flowers import FLOWER, Flowers, logged_flowers
+from tests.e2e.flowers import FLOWER, Flowers
 from tests.e2e.kit import RELEASE, SYSTEM, eventually, items, kubectl
 from tests.e2e.traffic import traffic
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.outage]
 DATABASE = f"statefulset/{RELEASE}-postgresql"
-
-
-@pytest.fixture(scope="module")
-def flowers(product: None, proxy: str) -> Iterator[Flowers]:
-    with logged_flowers(proxy) as found:
-        yield found
 
 
 def test_a_minute_without_the_database_costs_neither_predictions_nor_rows(flowers: Flowers) -> None:

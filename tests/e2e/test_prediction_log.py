@@ -1,21 +1,13 @@
 """The prediction log: outcomes become live quality, and the next version learns from them."""
 
-from collections.abc import Iterator
-
 import pytest
 from mlflow import MlflowClient
 
-from tests.e2e.flowers import Flowers, logged_flowers
+from tests.e2e.flowers import Flowers
 from tests.e2e.kit import TRAINING, eventually
 
 pytestmark = pytest.mark.timeout(1200)
 REPORTED = 40
-
-
-@pytest.fixture(scope="module")
-def flowers(product: None, proxy: str) -> Iterator[Flowers]:
-    with logged_flowers(proxy) as found:
-        yield found
 
 
 def test_outcomes_become_live_quality(flowers: Flowers) -> None:

@@ -39,6 +39,8 @@ def build_tree(view: View, now: datetime) -> Tree:
         tree.add(line(words))
     for schedule in view.schedules:
         add_schedule(tree, schedule, now)
+    for name in view.unreadable:
+        tree.add(line(f"schedule {name} · another version of HeartOps wrote it", "yellow"))
     add_list(tree, "now", now_words(view), "yellow")
     add_list(tree, "what you can do", next_steps(view.model), "cyan")
     if events := event_words(view, now):

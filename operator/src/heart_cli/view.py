@@ -7,7 +7,7 @@ from typing import Any
 from heart_operator.api.heartmodel import ConditionStatus, HeartModel
 from heart_operator.api.names import Label
 from heart_operator.api.retrainschedule import RetrainSchedule
-from heart_operator.parse import parse_model
+from heart_operator.parse import InvalidSpec, parse_model
 from heart_operator.parse_deployments import parse_deployment, pod_problem
 from heart_operator.plan.values import Manifest, VersionDeployment
 from heart_operator.retraining.parse import model_of, parse_schedule
@@ -46,6 +46,8 @@ class View:
     pods: tuple[Pod, ...] = ()
     events: tuple[Event, ...] = ()
     schedules: tuple[RetrainSchedule, ...] = ()
+    unreadable: tuple[str, ...] = ()
+    """Names of schedules that another version of HeartOps wrote."""
 
     def deployment(self, version: str) -> VersionDeployment | None:
         return next((entry for entry in self.deployments if entry.version == version), None)
@@ -64,16 +66,28 @@ def build_view(
     """From objects as the API server returns them; `schedules` of all models.
 
     Raises:
-        heart_operator.parse.InvalidSpec: another version of HeartOps wrote the model or a schedule of it.
+        heart_operator.parse.InvalidSpec: another version of HeartOps wrote the model.
     """
-    its_own = (item for item in schedules if model_of(item) == raw["metadata"]["name"])
+    readable, unreadable = parse_schedules(item for item in schedules if model_of(item) == raw["metadata"]["name"])
     return View(
         parse_model(raw),
         tuple(parse_deployment(item) for item in deployments),
         tuple(sorted(map(parse_pod, pods), key=lambda pod: (pod.created, pod.name))),
         tuple(sorted(map(parse_event, events), key=lambda event: event.time)),
-        tuple(sorted(map(parse_schedule, its_own), key=lambda schedule: schedule.name)),
+        readable,
+        unreadable,
     )
+
+
+def parse_schedules(items: Iterable[Manifest]) -> tuple[tuple[RetrainSchedule, ...], tuple[str, ...]]:
+    """By name; one that cannot be read does not hide its model."""
+    found, unreadable = [], []
+    for item in sorted(items, key=lambda item: item["metadata"]["name"]):
+        try:
+            found.append(parse_schedule(item))
+        except InvalidSpec:
+            unreadable.append(item["metadata"]["name"])
+    return tuple(found), tuple(unreadable)
 
 
 def parse_pod(item: Manifest) -> Pod:
