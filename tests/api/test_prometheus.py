@@ -18,7 +18,7 @@ from heart_operator.api.heartmodel import HeartModelStatus
 from heart_operator.kinds import Kind
 from heart_operator.metrics import Metrics
 from heart_operator.plan.counts import Counts
-from heart_operator.plan.values import Manifest
+from heart_operator.plan.values import AnalysisSample, Manifest
 from heart_serving.answers import Answers
 from heart_serving.metrics import Exposition, ServingMetrics
 from heart_serving.outputs import OutputCounts
@@ -173,11 +173,12 @@ class Analysis:
         self._since = datetime.now(UTC) - timedelta(hours=1)
         self.stable, self.candidate = Counts(), Counts()
 
-    async def look(self) -> None:
+    async def look(self) -> AnalysisSample | None:
         question = Question("clinic", "heart", "6", "7", self._since)
         found = await self._reader.sample(question, self._url, datetime.now(UTC))
-        if found.error is None:
+        if found and found.error is None:
             self.stable, self.candidate = self.stable + found.stable, self.candidate + found.candidate
+        return found
 
     async def until(self, stable: int, candidate: int, seconds: float = 30) -> None:
         """Look until so many requests were counted in all; one more than that is a mistake."""
@@ -231,5 +232,23 @@ async def test_an_analysis_counts_what_happened_and_nothing_twice(world: World) 
         world.candidate.begin()
         world.candidate.answer(200, 4)
         await analysis.until(first[0] + 37, first[1] + 19)
+    finally:
+        await analysis.close()
+
+
+async def test_a_look_sees_the_two_versions_side_by_side(world: World) -> None:
+    """Looks are quicker than scrapes, and each pod is scraped at its own time."""
+    analysis, side_by_side = Analysis(world), 0
+    try:
+        deadline = time.monotonic() + 30
+        while side_by_side < 4:
+            assert time.monotonic() < deadline
+            world.stable.answer(200, 3)
+            world.candidate.answer(200, 3)
+            await asyncio.sleep(0.05)
+            found = await analysis.look()
+            both = found is not None and min(found.stable.requests, found.candidate.requests) > 0
+            assert found is None or both or not side_by_side, found
+            side_by_side += both
     finally:
         await analysis.close()

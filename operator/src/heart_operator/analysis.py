@@ -7,12 +7,13 @@ from typing import Protocol
 
 import aiohttp
 
+from heart_operator.api.metrics import REQUESTS
 from heart_operator.api.names import Component, Label
 from heart_operator.cluster import ApiError
 from heart_operator.kinds import POD, Kind
 from heart_operator.manifests.common import SERVING_PORT
 from heart_operator.plan.values import AnalysisSample, Manifest
-from heart_operator.prometheus import known_until, query, series_of
+from heart_operator.prometheus import known_until, read_counters, read_scrapes, seen_at, series_of
 from heart_operator.readings import (
     Reading,
     Unreadable,
@@ -69,10 +70,10 @@ class MetricsReader:
         self._asked: dict[tuple[str, str], datetime] = {}
         self._pods: dict[tuple[str, str], dict[str, Reading]] = {}
 
-    async def sample(self, question: Question, prometheus_url: str | None, now: datetime) -> AnalysisSample:
+    async def sample(self, question: Question, prometheus_url: str | None, now: datetime) -> AnalysisSample | None:
         """Counts since the last sample (of this process, else since `question.since`).
 
-        Whatever is wrong becomes the sample's `error`: nothing is raised.
+        None: Prometheus has read nothing since. Whatever is wrong becomes the sample's `error`: nothing is raised.
         """
         key = (question.namespace, question.model)
         try:
@@ -81,10 +82,11 @@ class MetricsReader:
                 interval = await self._recorded(question, prometheus_url, since, now)
             else:
                 interval = await self._scraped(question)
-            found = count(question, interval)
+            found = count(question, interval) if interval else None
         except Unreadable as error:
             return AnalysisSample(error=str(error))
-        self._asked[key] = now
+        if found:
+            self._asked[key] = now
         return found
 
     def forget(self, namespace: str, model: str) -> None:
@@ -96,11 +98,19 @@ class MetricsReader:
         if self._session is not None:
             await self._session.close()
 
-    async def _recorded(self, question: Question, url: str, since: datetime, now: datetime) -> Interval:
-        """By Prometheus."""
-        series = series_of(question.namespace, question.model, question.versions)
-        after = await query(self._http(), url, series, now)
-        before = await query(self._http(), url, known_until(series), since)
+    async def _recorded(self, question: Question, url: str, since: datetime, now: datetime) -> Interval | None:
+        """By Prometheus; None until it has scraped every version anew.
+
+        Looks may be more frequent than scrapes, and each version is scraped at its own time: a look in between would
+        see the answers of one version alone, and so never both side by side.
+        """
+        about = question.namespace, question.model, question.versions
+        scrapes = await read_scrapes(self._http(), url, series_of(*about, names=[REQUESTS]), now)
+        if any(scrapes.get(version, now) <= seen_at(since) for version in question.versions):
+            return None
+        series = series_of(*about)
+        after = await read_counters(self._http(), url, series, now)
+        before = await read_counters(self._http(), url, known_until(series), since)
         return Interval(before if answered(of_version(before, question.stable)) else None, after)
 
     async def _scraped(self, question: Question) -> Interval:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
@@ -23,6 +24,7 @@ from heart_operator.plan.values import MirrorCounts
 
 GAUGES = (MIRROR_DIFFERENCE, ACCURACY, ACCURACY_ROWS)
 NAMES = (REQUESTS, LATENCY_BUCKET, OUTPUT, MIRRORED, *GAUGES)
+UNKNOWN_FORM = "Prometheus' answer has an unknown form"
 
 
 class Unreadable(Exception):
@@ -60,7 +62,16 @@ def parse_vector(answer: Any) -> dict[Series, float]:
         found = answer["data"]["result"]
         return dict(series("", item["metric"]["__name__"], item["metric"], float(item["value"][1])) for item in found)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError):
-        raise Unreadable("Prometheus' answer has an unknown form") from None
+        raise Unreadable(UNKNOWN_FORM) from None
+
+
+def parse_scrapes(answer: Any) -> dict[str, datetime]:
+    """When each version was scraped, in an instant vector of seconds since 1970; raises Unreadable."""
+    try:
+        found = answer["data"]["result"]
+        return {item["metric"]["model_version"]: datetime.fromtimestamp(float(item["value"][1]), UTC) for item in found}
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, OSError):
+        raise Unreadable(UNKNOWN_FORM) from None
 
 
 def series(source: str, name: str, labels: Mapping[str, str], value: float) -> tuple[Series, float]:

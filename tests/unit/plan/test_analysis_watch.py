@@ -70,6 +70,12 @@ def test_what_cannot_be_read_neither_accuses_nor_forgives() -> None:
     assert "Prometheus does not answer" in found.message
 
 
+def test_a_look_at_no_request_neither_accuses_nor_forgives() -> None:
+    bad, nothing = of(counts(40, errors=20)), of(Counts())
+    assert look(bad, nothing, nothing) == look(bad)
+    assert look(of(counts(9)), AnalysisSample(error="Prometheus does not answer"), nothing).message == ""
+
+
 def test_counts_since_the_promotion() -> None:
     found = look(of(counts(100, errors=1, slow=3)), of(counts(50, refused=2)))
     assert (found.requests, found.errors, found.predictions, found.slow) == (150, 1, 147, 0)

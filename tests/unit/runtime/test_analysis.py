@@ -1,6 +1,6 @@
 """Reading metrics: what serving pods, or Prometheus, really send; what is missing, late, wrong or huge."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -88,7 +88,12 @@ class World:
         return next(pod for pod in self.cluster.pods if pod.name == name)
 
     async def sample(self, question: Question = QUESTION) -> AnalysisSample:
-        return await self.reader.sample(question, None, NOW)
+        return some(await self.reader.sample(question, None, NOW))
+
+
+def some(sample: AnalysisSample | None) -> AnalysisSample:
+    assert sample is not None
+    return sample
 
 
 async def listening(address: str, port: int, handler: Callable[[web.Request], Awaitable[Any]]) -> web.AppRunner:
@@ -297,6 +302,8 @@ class Prometheus:
 
     at: dict[float, dict[tuple[str, str, str], float]] = field(default_factory=dict)
     """Seconds since START → (version, pod, code) → requests."""
+    scrapes: dict[str, list[float]] = field(default_factory=dict)
+    """Version → when it was scraped; of others whenever there is something in `at`."""
     reply: Callable[[], Awaitable[web.StreamResponse]] | None = None
     queries: list[str] = field(default_factory=list)
 
@@ -307,15 +314,24 @@ class Prometheus:
             return await self.reply()
         moment = float(request.query["time"]) - START.timestamp()
         past = [found for second, found in sorted(self.at.items()) if second <= moment]
+        if "timestamp(" in request.query["query"]:
+            return vector(
+                ({"model_version": version}, START.timestamp() + self.scraped(version, moment))
+                for version in {version for found in past for version, *_ in found}
+            )
         labels = {"__name__": "http_requests_total", "namespace": "clinic", "model_name": "heart"}
-        result = [
-            {
-                "metric": labels | {"model_version": version, "pod": pod, "code": code},
-                "value": [moment, str(value)],
-            }
+        return vector(
+            (labels | {"model_version": version, "pod": pod, "code": code}, value)
             for (version, pod, code), value in (past[-1] if past else {}).items()
-        ]
-        return web.json_response({"status": "success", "data": {"resultType": "vector", "result": result}})
+        )
+
+    def scraped(self, version: str, moment: float) -> float:
+        return max(second for second in self.scrapes.get(version, self.at) if second <= moment)
+
+
+def vector(samples: Iterable[tuple[dict[str, str], float]]) -> web.StreamResponse:
+    result = [{"metric": labels, "value": [0, str(value)]} for labels, value in samples]
+    return web.json_response({"status": "success", "data": {"resultType": "vector", "result": result}})
 
 
 @pytest.fixture
@@ -348,18 +364,37 @@ async def test_prometheus_is_asked_for_both_ends(prometheus: Recorded, reader: M
         30: {("6", "a", OK): 1010, ("6", "b", OK): 2, ("7", "c", OK): 8, ("7", "c", FAILED): 2},
         90: {("6", "a", OK): 1011, ("6", "b", OK): 4, ("7", "c", OK): 8, ("7", "c", FAILED): 3},
     }
-    found = await reader.sample(QUESTION, url, START + timedelta(seconds=60))
+    found = some(await reader.sample(QUESTION, url, START + timedelta(seconds=60)))
     assert (found.error, found.partial) == (None, "")
     assert (found.stable.requests, found.candidate.requests, found.candidate.errors) == (12, 10, 2)
-    later = await reader.sample(QUESTION, url, START + timedelta(seconds=120))
+    later = some(await reader.sample(QUESTION, url, START + timedelta(seconds=120)))
     assert (later.stable.requests, later.candidate.requests) == (3, 1)
+
+
+async def test_a_look_waits_until_both_versions_were_scraped_again(prometheus: Recorded, reader: MetricsReader) -> None:
+    """The stable version at 20 and 35, its candidate at 27 and 42: every look between would see one of them alone."""
+    server, url = prometheus
+    server.scrapes = {"6": [-5, 20, 35], "7": [12, 27, 42]}
+    server.at = {
+        -5: {("6", "a", OK): 1000},
+        12: {("6", "a", OK): 1000, ("7", "c", OK): 4},
+        20: {("6", "a", OK): 1010, ("7", "c", OK): 4},
+        27: {("6", "a", OK): 1010, ("7", "c", OK): 9},
+        35: {("6", "a", OK): 1015, ("7", "c", OK): 9},
+        42: {("6", "a", OK): 1015, ("7", "c", OK): 15},
+    }
+    seen = {}
+    for second in range(5, 50, 5):
+        if found := await reader.sample(QUESTION, url, START + timedelta(seconds=second)):
+            seen[second] = (found.error, found.stable.requests, found.candidate.requests)
+    assert seen == {25: (None, 10, 4), 40: (None, 5, 5)}
 
 
 async def test_prometheus_that_knows_nothing_of_the_beginning(prometheus: Recorded, reader: MetricsReader) -> None:
     """It was installed just now: the pods' whole past is not this interval's."""
     server, url = prometheus
     server.at = {30: {("6", "a", OK): 1000, ("7", "c", OK): 8}}
-    found = await reader.sample(QUESTION, url, START + timedelta(seconds=60))
+    found = some(await reader.sample(QUESTION, url, START + timedelta(seconds=60)))
     assert (found.stable, found.candidate, found.error) == (Counts(), Counts(), None)
     assert "counting begins" in found.partial
 
@@ -373,7 +408,7 @@ async def test_prometheus_that_knows_nothing_of_the_beginning(prometheus: Record
         (text("gone", 503), "Prometheus answers 503"),
         (
             text('{"data": {"result": [{"metric": {"__name__": "http_requests_total"}, "value": [1, "NaN"]}]}}'),
-            "number",
+            "unknown form",
         ),
         (text('{"data": {"result": []}}'), "there are no metrics of version 6; is it scraped?"),
     ],
@@ -383,11 +418,11 @@ async def test_an_unusable_prometheus_is_an_error(
 ) -> None:
     server, url = prometheus
     server.reply = reply
-    assert words in str((await reader.sample(QUESTION, url, NOW)).error)
+    assert words in str(some(await reader.sample(QUESTION, url, NOW)).error)
 
 
 async def test_an_absent_prometheus_is_an_error_that_keeps_its_password(reader: MetricsReader) -> None:
-    found = await reader.sample(QUESTION, "http://user:geheim@127.0.0.6:9", NOW)
+    found = some(await reader.sample(QUESTION, "http://user:geheim@127.0.0.6:9", NOW))
     assert "Prometheus does not answer" in str(found.error)
     assert "geheim" not in str(found.error)
 
@@ -396,7 +431,7 @@ async def test_names_stay_values_in_the_query(prometheus: Recorded, reader: Metr
     """A version comes from the registry: whatever it holds must not select other series."""
     server, url = prometheus
     hostile = Question('clinic"} or up{a="', "heart\\", "6|.*", '7"}', START)
-    assert (await reader.sample(hostile, url, NOW)).error
+    assert some(await reader.sample(hostile, url, NOW)).error
     asked = server.queries[0]
     assert 'namespace="clinic\\"} or up{a=\\"",model_name="heart\\\\"' in asked
     assert 'model_version=~"6\\\\|\\\\.\\\\*|7\\"\\\\}"' in asked

@@ -19,6 +19,8 @@ def look_at_serving(alerts: Alerts, last: WatchStatus | None, sample: AnalysisSa
     if sample.error is not None:
         message = f"the metrics cannot be read: {sample.error}"
         return before.model_copy(update={"time": written(now), "message": message})
+    if sample.stable.requests == 0:  # the same evidence once more is no second bad look
+        return before.model_copy(update={"time": written(now), "message": before.message if before.bad else ""})
     errors, latency = error_check(alerts.error_rate.critical), latency_check(alerts.latency_p95.critical)
     evidence = dict(before.evidence)
     evidence |= weigh(errors, evidence, before.requests, sample.stable)

@@ -145,7 +145,7 @@ class Observed:
     kinds: frozenset[str]
     """Optional kinds that this cluster has: ServiceMonitor, PrometheusRule."""
     sample: AnalysisSample | None = None
-    """What the versions answered since the last look at the traffic; None: no look was due."""
+    """What the versions answered since the last look at the traffic; None: none was due, or there is nothing new."""
     evaluations: tuple[TrainingJob, ...] = ()
     """Jobs that measure versions which somebody registered by hand, oldest first; `jobs` are those that train."""
     schedules: tuple[RetrainSchedule, ...] = ()
