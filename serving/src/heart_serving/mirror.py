@@ -7,13 +7,16 @@ Edge ──offer──► Mirror (which share, whereto) ──► Shadow (queue,
 
 import asyncio
 import logging
+from typing import TYPE_CHECKING
 
 from heart_operator.api.handover import MirrorTarget
 from heart_serving.dialects import Reply
 from heart_serving.intake import Head
 from heart_serving.metrics import ServingMetrics
 from heart_serving.mirrorfile import OFF, MirrorFile
-from heart_serving.shadow import Copy, Shadow
+
+if TYPE_CHECKING:
+    from heart_serving.shadow import Shadow
 
 POLL_SECONDS = 1.0
 GOLDEN_RATIO = 0.6180339887498949
@@ -49,7 +52,7 @@ class Mirror:
         """To be called when the answer has been sent; never waits and never fails."""
         if self._shadow is not None and self._sampler.take(self._target.percent):
             # The candidate does not answer under our version's path.
-            self._shadow.offer(Copy(path.replace(self._versioned, "/"), head, question, answer))
+            self._shadow.offer(path.replace(self._versioned, "/"), head, question, answer)
 
     async def run(self, file: MirrorFile) -> None:
         """Follows the file until cancelled."""
@@ -66,8 +69,8 @@ class Mirror:
         if (target.url, target.version) != (self._target.url, self._target.version):
             await self._close()
             if target.percent:
-                counts = self._metrics.mirrored_to(target.version)
-                self._shadow = Shadow(target.url, counts, relative=self._relative)
+                shadow = await asyncio.to_thread(load_shadow)
+                self._shadow = shadow(target.url, self._metrics.mirrored_to(target.version), relative=self._relative)
         self._target = target
         logger.info("mirroring %d %% of the requests to version %s", target.percent, target.version or "(none)")
 
@@ -75,3 +78,10 @@ class Mirror:
         shadow, self._shadow, self._target = self._shadow, None, OFF
         if shadow is not None:
             await shadow.close()
+
+
+def load_shadow() -> "type[Shadow]":
+    """A pod without a candidate has no use for an HTTP client, and its memory counts."""
+    from heart_serving.shadow import Shadow  # noqa: PLC0415
+
+    return Shadow

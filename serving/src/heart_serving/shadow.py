@@ -62,8 +62,9 @@ class Shadow:
         )
         self._senders = [asyncio.create_task(self._send_on()) for _ in range(CONNECTIONS)]
 
-    def offer(self, copy: Copy) -> None:
+    def offer(self, path: str, head: Head, question: bytes, answer: Reply) -> None:
         """Never waits: what does not fit is dropped and counted."""
+        copy = Copy(path, head, question, answer)
         if self._queue.full() or self._bytes + copy.size > MAX_BYTES:
             self._counts.results["dropped"] += 1
             return
