@@ -2,10 +2,13 @@
 
 import json
 import time
+from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from heart_operator.kinds import HEART_MODEL, SERVICE
+from tests.support.fake_registry import FakeRegistry
 from tests.support.kube_api import poll
 from tests.support.operator_world import PROFILES, World
 
@@ -115,13 +118,31 @@ def test_with_mlflow_down_what_serves_goes_on(world: World) -> None:
         world.wait_serving("2", seconds=60)
 
 
-def test_a_registry_that_was_emptied_starts_no_training(world: World) -> None:
+def empty(registry: FakeRegistry) -> None:
+    registry.versions.clear()
+    registry.models.clear()
+
+
+def fill_with_others(registry: FakeRegistry) -> None:
+    """As after a restore of another cluster's backup: the same names and numbers, other bytes, and more of them."""
+    for name, known in registry.versions.items():
+        one = replace(known["1"], artifact_sha256="sha256:" + "0" * 64, run_id="another")
+        registry.versions[name] = {"1": one, "2": replace(one, version="2")}
+
+
+@pytest.mark.parametrize("lose", [empty, fill_with_others])
+def test_a_registry_that_lost_what_serves_changes_nothing(world: World, lose: Callable[[FakeRegistry], None]) -> None:
+    """Nothing is trained, no traffic moves; once it is restored all is well."""
     with world.start():
         world.create()
         world.wait_serving("1")
-        world.registry.versions.clear()
-        world.registry.models.clear()
+        before = dict(world.registry.models), {name: dict(known) for name, known in world.registry.versions.items()}
+        lose(world.registry)
         world.wait_condition("Ready", "False", "RegistryLost", seconds=30)
+        assert world.selected() == "1"
+        assert len(world.jobs()) == 1
+        world.registry.models, world.registry.versions = before
+        world.wait_condition("Ready", "True", seconds=30)
         assert world.selected() == "1"
         assert len(world.jobs()) == 1
 

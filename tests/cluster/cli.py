@@ -6,7 +6,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import cgroups, cleanup, images, node
+from . import cgroups, cleanup, images, node, processes
 from .archive import references
 from .build import build, build_gateway
 from .cluster import API_ONLY, FULL, read_state, up
@@ -67,6 +67,10 @@ def _load(options: argparse.Namespace) -> None:
             say(f"{archive.name} {outcome}")
 
 
+def _freeze(options: argparse.Namespace) -> None:
+    processes.freeze(Cluster(options.name), options.daemons, options.seconds)
+
+
 def _image(options: argparse.Namespace) -> None:
     arguments = dict(pair.split("=", 1) for pair in options.build_arg)
     archive, reference = images.build_image(
@@ -122,6 +126,9 @@ def _parser() -> argparse.ArgumentParser:
     command("kubeconfig", _kubeconfig, "print the kubeconfig's path")
     command("status", _status, "print the state file and the memory used")
     command("logs", _logs, "print the end of every daemon's log").add_argument("--lines", type=int, default=15)
+    freezing = command("freeze", _freeze, "stop daemons for a while, as if they were away; then they go on")
+    freezing.add_argument("daemons", nargs="+", help="e.g. etcd kube-apiserver")
+    freezing.add_argument("--seconds", type=float, default=20)
     command("load", _load, "import image archives into the node").add_argument("archives", nargs="+")
     command("clean-cache", lambda _options: cleanup.remove_cache(), "delete everything that is cached", named=False)
     command("tools", lambda _options: print(bin_dir()), "print the folder of kubectl, helm, promtool …", named=False)

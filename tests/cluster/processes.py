@@ -80,6 +80,20 @@ def stop_all(cluster: Cluster, seconds: float = 20) -> None:
         time.sleep(0.02)
 
 
+def freeze(cluster: Cluster, names: list[str], seconds: float) -> None:
+    """Stop recorded daemons for a while: connections to them hang. They go on in any case."""
+    alive = running(cluster)
+    if missing := sorted(set(names) - alive.keys()):
+        raise Problem(f"{', '.join(missing)} is not among the running daemons: {', '.join(sorted(alive))}.")
+    try:
+        for name in names:
+            os.kill(alive[name], signal.SIGSTOP)
+        time.sleep(seconds)
+    finally:
+        for name in names:
+            os.kill(alive[name], signal.SIGCONT)
+
+
 def _started(pid: int) -> str | None:
     """A process's start time: with the pid it names one process for ever. None when gone or a zombie."""
     try:

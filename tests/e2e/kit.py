@@ -127,15 +127,31 @@ class Model:
             pod["metadata"]["name"]: is_ready(pod) for pod in sorted(found, key=lambda pod: pod["metadata"]["name"])
         }
 
-    def replace_pod(self, version: str, name: str, count: int = 2) -> None:
-        """Delete it and wait until so many others are ready."""
-        kubectl("delete", "pod", name, "-n", self.namespace, "--wait=false")
+    def replace_pod(self, version: str, name: str, count: int = 2, *, evict: bool = False) -> None:
+        """Delete it, or evict it as a node that is drained does, and wait until so many others are ready."""
+        if evict:
+            self.evict(name)
+        else:
+            kubectl("delete", "pod", name, "-n", self.namespace, "--wait=false")
 
         def replaced() -> bool:
             found = self.pods(version)
             return name not in found and sum(found.values()) >= count
 
         eventually(replaced, 120, f"a pod in the place of {name}")
+
+    def evict(self, pod: str) -> None:
+        """Once the disruption budget allows it."""
+        metadata = {"name": pod, "namespace": self.namespace}
+        eviction = json.dumps({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata})
+        path = f"/api/v1/namespaces/{self.namespace}/pods/{pod}/eviction"
+
+        def evicted() -> bool:
+            done = run_kubectl("create", "--raw", path, "-f", "-", stdin=eviction)
+            assert done.returncode == 0 or "disruption budget" in done.stderr, done.stderr
+            return done.returncode == 0
+
+        eventually(evicted, 60, f"the disruption budget to let {pod} go")
 
     def children(self, kinds: str = CHILD_KINDS) -> list[Object]:
         return items(kinds, "-n", self.namespace, "-l", f"heartops.dev/model={self.name}")

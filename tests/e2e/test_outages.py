@@ -1,5 +1,8 @@
 """What everybody leans on goes away for a while. These tests run by themselves, after all others."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -7,8 +10,9 @@ import httpx
 import pytest
 
 from tests.e2e.flowers import FLOWER, Flowers
-from tests.e2e.kit import RELEASE, SYSTEM, eventually, items, kubectl
-from tests.e2e.traffic import traffic
+from tests.e2e.kit import RELEASE, ROOT, SYSTEM, eventually, items, kubectl, require
+from tests.e2e.traffic import RATE, traffic
+from tests.support.soak import SOAK
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.outage]
 DATABASE = f"statefulset/{RELEASE}-postgresql"
@@ -36,7 +40,7 @@ def test_without_mlflow_predictions_go_on_and_pods_start(flowers: Flowers, image
     served = flowers.model
     served.patch(serving={"replicas": 2})
     eventually(lambda: sum(served.pods("1").values()) == 2, 120, "a sibling")
-    with mlflow_stopped(), traffic(served, [FLOWER], images["serving"]) as load:
+    with stopped("mlflow"), traffic(served, [FLOWER], images["serving"]) as load:
         served.wait("Progressing", "Unknown", 60, reason="RegistryUnavailable")
         served.replace_pod("1", next(iter(served.pods("1"))))
         load.wait_for_more()
@@ -45,13 +49,29 @@ def test_without_mlflow_predictions_go_on_and_pods_start(flowers: Flowers, image
     eventually(lambda: served.condition("Progressing").get("reason") != "RegistryUnavailable", 120, "MLflow to be seen")
 
 
+@pytest.mark.skipif(not SOAK, reason="half a minute of nothing; in make test-soak")
+def test_without_operator_api_server_and_etcd_predictions_go_on(flowers: Flowers, images: dict[str, str]) -> None:
+    cluster = os.environ.get("HEARTOPS_CLUSTER", "")
+    require(bool(cluster), "control plane that can be stopped")
+    served, seconds = flowers.model, 30
+    freeze = (sys.executable, "-m", "tests.cluster", "freeze", "--name", cluster, "--seconds", str(seconds))
+    with stopped("operator"), traffic(served, [FLOWER], images["serving"]) as load:
+        load.look()
+        before = load.total
+        subprocess.run([*freeze, "etcd", "kube-apiserver"], cwd=ROOT, check=True, timeout=120)
+        load.wait_for_more(1)
+        assert load.total - before > seconds * RATE
+    assert load.failures == []
+    served.wait("Ready", "True", 120)
+
+
 @contextmanager
-def mlflow_stopped() -> Iterator[None]:
-    deployment = ("deployment", f"{RELEASE}-mlflow", "-n", SYSTEM)
+def stopped(component: str) -> Iterator[None]:
+    """A Deployment of the product without pods."""
+    deployment = ("deployment", f"{RELEASE}-{component}", "-n", SYSTEM)
     kubectl("scale", *deployment, "--replicas=0")
-    eventually(
-        lambda: not items("pods", "-n", SYSTEM, "-l", "app.kubernetes.io/component=mlflow"), 60, "MLflow to stop"
-    )
+    pods = ("pods", "-n", SYSTEM, "-l", f"app.kubernetes.io/component={component}")
+    eventually(lambda: not items(*pods), 60, f"{component} to stop")
     try:
         yield
     finally:

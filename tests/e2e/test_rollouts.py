@@ -1,7 +1,10 @@
 """Versions come and go under load, and no request is lost: promotion, restarts, refusal, the end."""
 
+import time
+
 import pytest
 
+from tests.e2e.canaries import CONNECTION_AGE
 from tests.e2e.kit import (
     MONITORING_KINDS,
     PATIENTS,
@@ -12,7 +15,8 @@ from tests.e2e.kit import (
     has_monitoring,
     kubectl,
 )
-from tests.e2e.traffic import traffic
+from tests.e2e.traffic import Traffic, traffic
+from tests.support.soak import SOAK
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -37,14 +41,46 @@ def test_a_new_version_takes_over_without_a_failed_request(heart: Model, images:
     assert heart.status["previous"]["version"] == "1"
 
 
-def test_restarted_pods_lose_no_request(heart: Model, images: dict[str, str]) -> None:
-    """Each pod is deleted in turn: it ends what it has begun, and its model comes from a sibling or MLflow."""
+def test_pods_that_go_lose_no_request(heart: Model, images: dict[str, str]) -> None:
+    """Deleted, evicted, or one too many: each ends what it has begun. New ones load from a sibling or MLflow."""
     with traffic(heart, PATIENTS[:1], images["serving"]) as load:
-        for name in heart.pods("2"):
-            heart.replace_pod("2", name)
+        deleted, evicted = heart.pods("2")
+        heart.replace_pod("2", deleted)
+        heart.replace_pod("2", evicted, evict=True)
+        for count in (3, 2):
+            heart.patch(serving=autoscaled(count))
+            eventually(lambda count=count: list(heart.pods("2").values()) == [True] * count, 90, f"{count} pods")
         load.wait_for_more()
     assert load.failures == []
     assert load.failed == 0
+
+
+def autoscaled(at_least: int) -> Object:
+    return {"autoscaling": {"minReplicas": at_least, "maxReplicas": 4}}
+
+
+@pytest.mark.skipif(not SOAK, reason="a few of them are in test_canary; make test-soak")
+def test_many_rollouts_and_rollbacks_lose_no_request(heart: Model, images: dict[str, str]) -> None:
+    """Both versions are warm."""
+    with traffic(heart, PATIENTS[:1], images["serving"]) as load:
+        for version, other in (("1", "2"), ("2", "1")) * 20:
+            heart.patch(version=int(version))
+            heart.wait_serving(version, 60)
+            check_gone(load, other, time.time() + CONNECTION_AGE)
+        heart.patch(version="latest")
+    assert load.failures == []
+    assert load.failed == 0
+
+
+def check_gone(load: Traffic, version: str, since: float) -> None:
+    """Nothing of the version from then on, when all its connections are closed."""
+
+    def later() -> bool:
+        load.look()
+        return max(load.latest.values()) > since
+
+    eventually(later, 60, "answers after that")
+    assert load.latest[version] <= since
 
 
 def test_a_version_that_fails_its_gate_is_never_served(heart: Model, images: dict[str, str], proxy: str) -> None:
