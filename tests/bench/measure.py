@@ -49,8 +49,10 @@ class Figures:
     """Closed loop, CONNECTIONS at a time."""
     half_p99: float
     """Seconds, paced at half of what it reached: the median of WINDOWS, for a virtual machine stalls now and then."""
+    half_cpu: float
+    """Seconds of processor time per request at half load: more than at full load, for each finds the server asleep."""
     cpu: float
-    """Seconds of processor time per request at full load."""
+    """The same at full load."""
     cold: float
     """Seconds from exec to the first answer."""
     memory: float
@@ -78,8 +80,16 @@ def measure_size(
     if full.failures or not full.latencies:
         wrong = f"{full.failures} of its answers were not 200" if full.failures else "no answer came in time"
         raise NotMeasured(f"{records} records per request: {wrong}")
-    windows = [generate_paced(port, request, full.rate / 2, effort.half).percentile(0.99) for _ in range(WINDOWS)]
-    return Figures(contender.title, model.key, records, full, median(windows), cpu, cold, machine.resident(pid))
+    before = machine.cpu_seconds(pid)
+    windows = [generate_paced(port, request, full.rate / 2, effort.half) for _ in range(WINDOWS)]
+    half_cpu = (machine.cpu_seconds(pid) - before) / max(sum(len(each.latencies) for each in windows), 1)
+    p99 = median(each.percentile(0.99) for each in windows)
+    return Figures(contender.title, model.key, records, full, p99, half_cpu, cpu, cold, machine.resident(pid))
+
+
+def half_busy(figures: Figures) -> float:
+    """Share of the core that half load takes."""
+    return figures.half_cpu * figures.full.rate / 2
 
 
 @contextlib.contextmanager

@@ -16,7 +16,8 @@ import orjson
 TERMINATION_LOG = Path("/dev/termination-log")
 """What is written there is shown by `kubectl describe pod`; a container runtime makes the file."""
 FLUSH_SECONDS = 0.1
-FLUSH_LINES = 512
+FLUSH_LINES = 64
+"""One system call for so many; encoding more of them at once would hold requests up."""
 SHADOW = {"shadow": True}
 LINE = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
 
