@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tests.e2e.kit import ROOT, Model, declare, eventually, example, get, kubectl
+from tests.e2e.traffic import traffic
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -30,12 +31,26 @@ def test_each_flower_gets_its_species(iris: Model, proxy: str) -> None:
 
 def test_a_fixed_count_has_no_autoscaler_and_follows_kubectl_scale(iris: Model) -> None:
     assert get("hpa", iris.name, "-n", iris.namespace) == {}
-    kubectl("scale", "heartmodel", iris.name, "-n", iris.namespace, "--replicas=2")
-    eventually(lambda: iris.status["serving"].get("readyReplicas") == 2, 90, "two ready pods")
+    scale_to(iris, 2)
     path = f"/apis/heartops.dev/v1alpha1/namespaces/{iris.namespace}/heartmodels/{iris.name}/scale"
     scale = json.loads(kubectl("get", "--raw", path))
     assert scale["status"]["replicas"] == 2
     assert "heartops.dev/model=iris" in scale["status"]["selector"]
+
+
+def test_a_pod_fewer_costs_no_request(iris: Model, images: dict[str, str]) -> None:
+    scale_to(iris, 2)
+    with traffic(iris, FLOWERS[:1], images["serving"]) as load:
+        scale_to(iris, 1)
+        eventually(lambda: len(iris.pods("1")) == 1, 60, "the other pod to be gone")
+        load.wait_for_more()
+    assert load.failures == []
+    assert load.failed == 0
+
+
+def scale_to(model: Model, count: int) -> None:
+    kubectl("scale", "heartmodel", model.name, "-n", model.namespace, f"--replicas={count}")
+    eventually(lambda: model.status["serving"].get("readyReplicas") == count, 90, f"{count} ready pods")
 
 
 def test_a_suspended_model_goes_on_serving_and_is_left_alone(iris: Model, proxy: str) -> None:

@@ -11,15 +11,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
+import msgspec
 import orjson
+from msgspec import UNSET, UnsetType
 
 TERMINATION_LOG = Path("/dev/termination-log")
 """What is written there is shown by `kubectl describe pod`; a container runtime makes the file."""
 FLUSH_SECONDS = 0.1
 FLUSH_LINES = 64
 """One system call for so many; encoding more of them at once would hold requests up."""
-SHADOW = {"shadow": True}
-LINE = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
 
 
 class RequestLog:
@@ -27,25 +27,16 @@ class RequestLog:
 
     def __init__(self, stream: IO[bytes] | None = None, **common: str) -> None:
         self._stream = stream or sys.stdout.buffer
-        self._common = common
-        self._lines: list[dict[str, Any]] = []
+        self._type = line_type(common)
+        self._encoder = msgspec.json.Encoder()
+        self._lines: list[msgspec.Struct] = []
         self._flusher: asyncio.TimerHandle | None = None
 
     def line(self, request_id: str, route: str, code: int, seconds: float, rows: int, *, shadow: bool = False) -> None:
         """Must be called on the event loop. `shadow`: a copy, whose answer no user saw."""
+        latency_ms = round(seconds * 1000, 3)
         self._lines.append(
-            {
-                "time": datetime.now(UTC),
-                "level": "info",
-                "message": "request",
-                "request_id": request_id,
-                "route": route,
-                "code": code,
-                "latency_ms": round(seconds * 1000, 3),
-                "records": rows,
-                **(SHADOW if shadow else {}),
-                **self._common,
-            }
+            self._type(datetime.now(UTC), "info", "request", request_id, route, code, latency_ms, rows, shadow or UNSET)
         )
         if len(self._lines) >= FLUSH_LINES:
             self.flush()
@@ -58,8 +49,24 @@ class RequestLog:
             self._flusher = None
         lines, self._lines = self._lines, []
         if lines:
-            self._stream.write(b"".join([orjson.dumps(line, option=LINE) for line in lines]))
+            self._stream.write(self._encoder.encode_lines(lines))
             self._stream.flush()
+
+
+def line_type(common: dict[str, str]) -> type[msgspec.Struct]:
+    """A request's line; `common` is in each. A structure is quicker to make and to encode than a dictionary."""
+    fields: dict[str, Any] = {
+        "time": datetime,
+        "level": str,
+        "message": str,
+        "request_id": str,
+        "route": str,
+        "code": int,
+        "latency_ms": float,
+        "records": int,
+    }
+    fixed = [(name, str, value) for name, value in common.items()]
+    return msgspec.defstruct("Line", [*fields.items(), ("shadow", bool | UnsetType, UNSET), *fixed], gc=False)
 
 
 class JsonFormatter(logging.Formatter):

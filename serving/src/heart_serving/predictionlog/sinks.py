@@ -5,8 +5,9 @@ from typing import IO, Protocol
 
 import orjson
 
-from heart_serving.log import LINE
 from heart_serving.predictionlog.rows import Row
+
+LINE = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
 
 
 class Unavailable(Exception):
