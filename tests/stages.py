@@ -72,7 +72,8 @@ def with_tools() -> dict[str, str]:
 
 def api() -> bool:
     """Each worker has an API server of its own; most of the time is spent waiting for an operator."""
-    return pytest("tests/api", "-n", "4", "--dist", "loadfile", "-q", env=with_tools())
+    beside = ("-n", "4", "--dist", "loadfile", "--no-loadscope-reorder")
+    return pytest("tests/api", *beside, "-q", env=with_tools())
 
 
 def images() -> bool:

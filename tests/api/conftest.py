@@ -22,6 +22,24 @@ from tests.support.operator_world import OPERATOR_NAMESPACE, World, configuratio
 
 ROOT = Path(__file__).resolve().parents[2]
 CLUSTER = (sys.executable, "-m", "tests.cluster")
+HERE = Path(__file__).parent
+LONGEST_FIRST = (
+    "test_schedules",
+    "test_interruptions",
+    "test_resilience",
+    "test_kubectl_heart",
+    "test_recovery",
+    "test_outage",
+    "test_watches",
+    "test_prometheus",
+    "test_quiet",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Workers take whole files, the longest first: none is left alone with a long one at the end."""
+    known = {name: position for position, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: known.get(item.path.stem, len(known)) if HERE in item.path.parents else 0)
 
 
 @dataclass(frozen=True)
