@@ -14,7 +14,7 @@ from tests.bench.plot import draw
 
 def figures(server: str, model: str, records: int, rate: int) -> Figures:
     result = Result(1.0, latencies=[0.001] * rate)
-    return Figures(server, model, records, result, 0.001, cpu=1 / rate, cold=0.5, memory=100.0)
+    return Figures(server, model, records, result, 0.001, half_cpu=2 / rate, cpu=1 / rate, cold=0.5, memory=100.0)
 
 
 def findings(rates: dict[str, int], refused: float = 0.01) -> Findings:
