@@ -63,6 +63,8 @@ class Outcome:
     """The same from the first bad look on, or from the first of its pods that died."""
     failed: int
     """Requests that failed meanwhile."""
+    failures: tuple[str, ...]
+    """The first failures of the load, in words."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,9 @@ class Ward:
         self.load.wait_for_more(10)
         assert self.load.latest.get(version, 0) <= ended + CONNECTION_AGE
         asked, bad = (ended - began.get(moment, ended) for moment in ("asked", "bad"))
-        return Outcome(version, entry["reason"], entry["message"], asked, bad, self.load.failed - failed)
+        return Outcome(
+            version, entry["reason"], entry["message"], asked, bad, self.load.failed - failed, tuple(self.load.failures)
+        )
 
 
 def brought_up(manifest: Object, proxy: str) -> Watched:
@@ -211,7 +215,7 @@ def test_what_never_gets_ready_is_never_asked(
     outcomes: dict[str, Future[Outcome]], kind: str, reason: str, words: str
 ) -> None:
     found = outcomes[kind].result(900)
-    assert (found.reason, found.asked, found.failed) == (reason, 0, 0)
+    assert (found.reason, found.asked, found.failed) == (reason, 0, 0), found.failures
     assert words in found.message
 
 
