@@ -19,7 +19,7 @@ INLINE_SECONDS = 0.001
 PARSE_SECONDS = 2.5e-6
 """Parsing, checking and writing of one record (bench: 100 records)."""
 TURN_SECONDS = 0.04
-"""How long the event loop may answer what has arrived at one time; the rest of it is refused."""
+"""Processor time of the event loop for what has arrived at one time; the rest of it is refused."""
 WAIT_SECONDS = 0.5
 """How long the last in the queue waits, about: an answer that comes later is often no longer waited for."""
 LEAST = 4
