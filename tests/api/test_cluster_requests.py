@@ -6,7 +6,8 @@ import pytest
 from kubernetes.aio.client import Configuration
 
 from heart_operator import cluster as requests
-from heart_operator.cluster import ApiUnavailable, Cluster, Conflict, NotFound, NotLeading, Refused
+from heart_operator.api_errors import ApiUnavailable, Conflict, NotFound, NotLeading, Refused
+from heart_operator.cluster import Cluster
 from heart_operator.kinds import HEART_MODEL, LEASE, MONITORING, SERVICE
 from heart_operator.kinds import SERVICE_ACCOUNT as ACCOUNT
 from tests.support.kube_api import KubeApi, Resource

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from heart_operator.cluster import ApiUnavailable, Cluster
+from heart_operator.api_errors import ApiUnavailable
+from heart_operator.cluster import Cluster
 from heart_operator.plan.actions import RegistryAction
 from heart_operator.plan.values import Manifest
 from tests.support.operator_world import World
@@ -65,7 +66,7 @@ class Lives:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._live, daemon=True)
         self._error: Exception | None = None
-        patch.setattr(Cluster, "write", self._guard_cluster(Cluster.write))
+        patch.setattr(Cluster, "request", self._guard_cluster(Cluster.request))
         patch.setattr(world.registry, "act", self._guard_registry(world.registry.act))
 
     def __enter__(self) -> "Lives":
@@ -96,7 +97,10 @@ class Lives:
             operator.kill()
 
     def _guard_cluster(self, real: Any) -> Any:
-        async def write(cluster: Cluster, method: str, path: str, *rest: Any, **more: Any) -> Manifest:
+        async def request(cluster: Cluster, method: str, path: str, *rest: Any, **more: Any) -> Manifest:
+            if method == "GET":
+                read: Manifest = await real(cluster, method, path, *rest, **more)
+                return read
             if "/leases" in path:
                 self.fuse.check()
                 return await real(cluster, method, path, *rest, **more)
@@ -106,7 +110,7 @@ class Lives:
                 self.fuse.blow(f"after {method} {path}")
             return answer
 
-        return write
+        return request
 
     def _guard_registry(self, real: Any) -> Any:
         def act(name: str, action: RegistryAction) -> None:

@@ -9,7 +9,7 @@ import aiohttp
 
 from heart_operator.api.metrics import REQUESTS
 from heart_operator.api.names import Component, Label
-from heart_operator.cluster import ApiError
+from heart_operator.api_errors import ApiError
 from heart_operator.kinds import POD, Kind
 from heart_operator.manifests.common import SERVING_PORT
 from heart_operator.plan.values import AnalysisSample, Manifest

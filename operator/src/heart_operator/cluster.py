@@ -1,66 +1,31 @@
-"""Requests to the Kubernetes API: objects in and out as plain data.
+"""Requests to the Kubernetes API: objects in and out as plain data."""
 
-ApiError
-├── NotFound      404
-├── Conflict      409, 412: somebody else was quicker, or the object is another one; look again
-├── Refused       400, 403, 422: the request itself is wrong or not allowed; a person must act
-└── ApiUnavailable  no answer, 429 or 5xx: try again later
-"""
-
+import asyncio
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import aiohttp
 from kubernetes.aio import client, config
 from kubernetes.aio.config.config_exception import ConfigException
 
 from heart_operator.api.names import FIELD_MANAGER
+from heart_operator.api_errors import ApiUnavailable, Conflict, NotFound, NotLeading, Refused, failure, pause_asked
 from heart_operator.kinds import Kind
 from heart_operator.plan.values import Manifest
 
 REQUEST_TIMEOUT = 15.0
 PAGE = 500
-
-
-class ApiError(Exception):
-    """The API server did not do what was asked; the text holds its own words."""
-
-
-class NotFound(ApiError):
-    """There is no such object."""
-
-
-class Conflict(ApiError):
-    """The object is not as it was observed."""
-
-
-class Refused(ApiError):
-    """Invalid or forbidden; the same request fails again."""
-
-
-class ApiUnavailable(ApiError):
-    """No answer, or not now."""
-
-
-class NotLeading(Exception):
-    """The Lease is no longer ours: nothing may be written."""
-
-
-ERRORS: Mapping[int, type[ApiError]] = {
-    404: NotFound,
-    409: Conflict,
-    410: ApiUnavailable,  # the page token of a long list expired
-    412: Conflict,
-    429: ApiUnavailable,
-}
+MANAGER = {"fieldManager": FIELD_MANAGER}
 
 
 class Cluster:
     """The API server. Reads always work; writes only while `may_write()` is true."""
 
     def __init__(self, configuration: client.Configuration, timeout: float = REQUEST_TIMEOUT) -> None:
-        """`timeout`: seconds for one request, connection included."""
-        self._timeout = aiohttp.ClientTimeout(total=timeout)
+        """`timeout`: seconds for one request, connection and pauses that the API server asks for included."""
+        self._timeout = timeout
         self.may_write: Callable[[], bool] = lambda: True
         self._client = client.ApiClient(configuration)
         self._client.user_agent = FIELD_MANAGER
@@ -85,7 +50,7 @@ class Cluster:
     async def create(self, kind: Kind, manifest: Manifest) -> Manifest:
         """POST; Conflict when the name is taken."""
         path = kind.path(manifest["metadata"]["namespace"])
-        return await self.write("POST", path, manifest, {"fieldManager": FIELD_MANAGER})
+        return await self.request("POST", path, MANAGER, manifest)
 
     async def apply(self, kind: Kind, manifest: Manifest) -> Manifest:
         """Server-side apply; what we set is ours, what we never set stays as it is.
@@ -93,11 +58,10 @@ class Cluster:
         With a `metadata.uid` only to that very object, else Conflict.
         """
         meta = manifest["metadata"]
-        query = {"fieldManager": FIELD_MANAGER, "force": "true"}
         media = "application/apply-patch+yaml"
         path = kind.path(meta["namespace"], meta["name"])
         try:
-            return await self.write("PATCH", path, manifest, query, media=media)
+            return await self.request("PATCH", path, MANAGER | {"force": "true"}, manifest, media=media)
         except Refused as error:
             if "metadata.uid" in str(error):  # for a namesake the API server calls the uid invalid
                 raise Conflict(str(error)) from None
@@ -107,18 +71,18 @@ class Cluster:
         """JSON merge patch."""
         path = kind.path(namespace, name, subresource)
         media = "application/merge-patch+json"
-        return await self.write("PATCH", path, body, {"fieldManager": FIELD_MANAGER}, media=media)
+        return await self.request("PATCH", path, MANAGER, body, media=media)
 
     async def replace(self, kind: Kind, manifest: Manifest, subresource: str | None = None) -> Manifest:
         """PUT; Conflict when the object's resourceVersion is no longer the manifest's."""
         meta = manifest["metadata"]
         path = kind.path(meta["namespace"], meta["name"], subresource)
-        return await self.write("PUT", path, manifest, {"fieldManager": FIELD_MANAGER})
+        return await self.request("PUT", path, MANAGER, manifest)
 
     async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
         """Delete this very object and, in the background, what it owns; Conflict when the name is another's now."""
         options = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
-        await self.write("DELETE", kind.path(namespace, name), options)
+        await self.request("DELETE", kind.path(namespace, name), body=options)
 
     async def kinds_of(self, api_version: str) -> frozenset[str]:
         """Kinds that the cluster has in a group version; empty when it has no such group."""
@@ -127,19 +91,6 @@ class Cluster:
         except NotFound:
             return frozenset()
         return frozenset(resource["kind"] for resource in found["resources"])
-
-    async def write(
-        self,
-        method: str,
-        path: str,
-        body: Manifest,
-        query: Mapping[str, str] | None = None,
-        *,
-        media: str = "application/json",
-    ) -> Manifest:
-        """A request that changes something; NotLeading instead once the Lease is lost."""
-        self.check_leading(f"{method} {path}")
-        return await self.request(method, path, query, body, media=media)
 
     def check_leading(self, what: str) -> None:
         """Raises NotLeading when nothing may be changed any more."""
@@ -155,7 +106,7 @@ class Cluster:
         *,
         media: str = "application/json",
     ) -> Manifest:
-        """The decoded answer; raises an ApiError for every other outcome."""
+        """The decoded answer; raises an ApiError for every other outcome, NotLeading for a write without the Lease."""
         serialized = await self._client.param_serialize(
             method,
             path,
@@ -164,15 +115,32 @@ class Cluster:
             body=body,
             auth_settings=["BearerToken"],
         )
+        what = f"{method} {path}"
         try:
-            response = await self._client.call_api(*serialized, _request_timeout=self._timeout)
-            content = await response.read()
+            status, content = await self._ask(what, serialized)
         except (aiohttp.ClientError, OSError) as error:
-            raise ApiUnavailable(f"{method} {path}: no answer from the API server ({type(error).__name__})") from error
-        if response.status >= 300:
-            raise failure(f"{method} {path}", response.status, content)
+            raise ApiUnavailable(f"{what}: no answer from the API server ({type(error).__name__})") from error
+        if status >= 300:
+            raise failure(what, status, content)
         answer: Manifest = json.loads(content)
         return answer
+
+    async def _ask(self, what: str, serialized: tuple[Any, ...]) -> tuple[int, bytes]:
+        """(status, body): asked again, within the time that a request has, while the API server says «not now».
+
+        The client's own retries are for reads alone, and know neither that time nor the Lease.
+        """
+        end = time.monotonic() + self._timeout
+        while True:
+            if not what.startswith("GET "):
+                self.check_leading(what)
+            left = aiohttp.ClientTimeout(total=end - time.monotonic())
+            response = await self._client.call_api(*serialized, _request_timeout=left)
+            content = await response.read()
+            pause = pause_asked(response.status, response.headers)
+            if pause is None or time.monotonic() + pause >= end:
+                return response.status, content
+            await asyncio.sleep(pause)
 
     async def _list(self, kind: Kind, path: str, query: dict[str, str]) -> list[Manifest]:
         """All pages; each item gets the apiVersion and kind that lists leave out."""
@@ -184,16 +152,6 @@ class Cluster:
             following = page["metadata"].get("continue") or ""
             if not following:
                 return items
-
-
-def failure(what: str, status: int, content: bytes) -> ApiError:
-    """The exception for an answer, with the API server's message."""
-    try:
-        message = json.loads(content)["message"]
-    except (ValueError, KeyError, TypeError):
-        message = content[:200].decode(errors="replace")
-    default = ApiUnavailable if status >= 500 else Refused
-    return ERRORS.get(status, default)(f"{what}: {message} ({status})")
 
 
 async def load_configuration() -> client.Configuration:

@@ -2,7 +2,8 @@
 
 import logging
 
-from heart_operator.cluster import Cluster, Conflict, NotFound
+from heart_operator.api_errors import Conflict, NotFound
+from heart_operator.cluster import Cluster
 from heart_operator.kinds import BY_NAME, DEPLOYMENT, Kind
 from heart_operator.manifests.children import key_of
 from heart_operator.parse import owned

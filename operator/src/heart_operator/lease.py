@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from heart_operator.cluster import ApiError, Cluster, Conflict, NotFound
+from heart_operator.api_errors import ApiError, Conflict, NotFound
+from heart_operator.cluster import Cluster
 from heart_operator.kinds import LEASE
 from heart_operator.plan.values import Manifest
 

@@ -8,7 +8,7 @@ is dead though the API server answers (a restart helps).
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from heart_operator.cluster import ApiError
+from heart_operator.api_errors import ApiError
 
 STALE_AFTER = 90.0
 """Seconds; a dead watch is begun anew by itself after less than this."""

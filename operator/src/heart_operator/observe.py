@@ -9,8 +9,9 @@ from heart_operator.analysis import MetricsReader, Question
 from heart_operator.api.heartmodel import HeartModel
 from heart_operator.api.names import evaluated_version
 from heart_operator.api.profile import RuntimeProfile
+from heart_operator.api_errors import NotFound
 from heart_operator.children import of_kind, optional_kinds, read_children, read_deployments, read_jobs
-from heart_operator.cluster import Cluster, NotFound
+from heart_operator.cluster import Cluster
 from heart_operator.kinds import DEPLOYMENT, HEART_MODEL, JOB
 from heart_operator.parse import InvalidSpec, parse_model
 from heart_operator.plan.looks import has_traffic, is_look_due, last_look

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from heart_operator.api.names import Reason
-from heart_operator.cluster import ApiUnavailable, Conflict, NotLeading, Refused
+from heart_operator.api_errors import ApiUnavailable, Conflict, NotLeading, Refused
 from heart_operator.kube import Actions, NameTaken
 from heart_operator.metrics import Metrics
 from heart_operator.observe import ModelKey, Observer, Seen, Unreadable

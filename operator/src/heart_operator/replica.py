@@ -14,8 +14,9 @@ import kopf
 from kubernetes.aio import client
 
 from heart_operator.analysis import MetricsReader
+from heart_operator.api_errors import ApiError
 from heart_operator.children import optional_kinds
-from heart_operator.cluster import ApiError, Cluster
+from heart_operator.cluster import Cluster
 from heart_operator.endpoints import HttpServer, build_app
 from heart_operator.handlers import SETTLE, build_registry, build_settings, use_credentials
 from heart_operator.kinds import HEART_MODEL, Kind, children_kinds

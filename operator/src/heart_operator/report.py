@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 from heart_operator.api.heartmodel import ConditionStatus, HeartModelStatus
 from heart_operator.api.names import FIELD_MANAGER, Condition, short_hash
-from heart_operator.cluster import ApiError, Cluster, Conflict
+from heart_operator.api_errors import ApiError, Conflict
+from heart_operator.cluster import Cluster
 from heart_operator.kinds import EVENT, HEART_MODEL, Kind
 from heart_operator.observe import Seen
 from heart_operator.parse import parse_status

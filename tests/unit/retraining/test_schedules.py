@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from heart_operator.cluster import NotFound
+from heart_operator.api_errors import NotFound
 from heart_operator.kinds import RETRAIN_SCHEDULE, Kind
 from heart_operator.retraining.schedules import read_schedules
 

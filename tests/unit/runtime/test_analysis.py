@@ -10,7 +10,7 @@ from aiohttp import web
 
 from heart_log.quality import wilson
 from heart_operator.analysis import MetricsReader, Question
-from heart_operator.cluster import ApiUnavailable
+from heart_operator.api_errors import ApiUnavailable
 from heart_operator.kinds import Kind
 from heart_operator.plan.counts import Counts, Share
 from heart_operator.plan.values import AnalysisSample, Manifest

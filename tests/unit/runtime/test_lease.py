@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from heart_operator import lease as rules
-from heart_operator.cluster import ApiUnavailable, Conflict, NotFound
+from heart_operator.api_errors import ApiUnavailable, Conflict, NotFound
 from heart_operator.lease import LeaderLease, LeaseLost
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from heart_operator.cluster import ApiUnavailable
+from heart_operator.api_errors import ApiUnavailable
 from heart_operator.liveness import STALE_AFTER, Pulse, is_alive
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from heart_operator.api.heartmodel import ConditionStatus, HeartModelStatus, ServingStatus
-from heart_operator.cluster import ApiUnavailable, Conflict, NotFound, Refused
+from heart_operator.api_errors import ApiUnavailable, Conflict, NotFound, Refused
 from heart_operator.kinds import EVENT, HEART_MODEL, SERVICE, SERVICE_ACCOUNT, Kind
 from heart_operator.kube import Actions
 from heart_operator.metrics import Metrics

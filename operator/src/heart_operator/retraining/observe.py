@@ -9,8 +9,9 @@ from heart_operator.api.heartmodel import HeartModel
 from heart_operator.api.names import Label, evaluated_version
 from heart_operator.api.profile import RuntimeProfile
 from heart_operator.api.retrainschedule import RetrainSchedule
+from heart_operator.api_errors import NotFound
 from heart_operator.children import pods_of
-from heart_operator.cluster import Cluster, NotFound
+from heart_operator.cluster import Cluster
 from heart_operator.kinds import HEART_MODEL, JOB
 from heart_operator.observe import ModelKey
 from heart_operator.parse import InvalidSpec, owned, parse_model

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from prometheus_client import Counter
 
 from heart_operator.api.names import ScheduleReason
-from heart_operator.cluster import ApiError, Cluster, Conflict, NotFound, NotLeading
+from heart_operator.api_errors import ApiError, Conflict, NotFound, NotLeading
+from heart_operator.cluster import Cluster
 from heart_operator.kinds import JOB, RETRAIN_SCHEDULE
 from heart_operator.kube import NameTaken
 from heart_operator.observe import ModelKey

@@ -1,7 +1,8 @@
 """The schedules of a model, read by their own look and by the HeartModel's."""
 
 from heart_operator.api.retrainschedule import RetrainSchedule
-from heart_operator.cluster import Cluster, NotFound
+from heart_operator.api_errors import NotFound
+from heart_operator.cluster import Cluster
 from heart_operator.kinds import RETRAIN_SCHEDULE
 from heart_operator.parse import InvalidSpec
 from heart_operator.plan.values import Manifest
