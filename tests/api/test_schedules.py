@@ -67,7 +67,7 @@ def test_a_tick_and_a_finding_train_once_and_their_versions_take_over(world: Wor
         assert operator.metric(f"heartops_retraining_failed{{{labels}}}") == 0
         assert operator.metric('heartops_trainings_total{result="succeeded",trigger="drift"}') == 1
         assert operator.metric("heartops_reconcile_errors_total") == 0
-    assert world.forbidden() == []
+    assert world.audit.forbidden() == []
 
 
 def suspend(world: World, name: str) -> None:

@@ -30,7 +30,7 @@ def start(cluster: Cluster, name: str, command: list[object], enter: tuple[objec
             stdin=subprocess.DEVNULL,
             start_new_session=True,
             cwd="/",
-            env={"PATH": f"{bin_dir()}:{SEARCH}", "HOME": str(cluster.data)},
+            env={"PATH": f"{bin_dir()}:{SEARCH}", "HOME": str(cluster.data), "GOGC": "400"},
             preexec_fn=(lambda: cgroups.join(cluster.cgroup)) if grouped else None,
         )
     folder = cluster.state / "pids"

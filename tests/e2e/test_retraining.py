@@ -49,7 +49,7 @@ class Patients:
                 self.problems.append(f"{type(error).__name__}: {error}")
 
     def send(self, seed: int) -> None:
-        records: list[dict[str, Any]] = heart_cohort(self.rows, seed, self.shift).to_dict("records")
+        records = cohort(self.rows, seed, self.shift)
         outcomes = ["disease" if record.pop("num") > 0 else "no disease" for record in records]
         found = [plain(record) for record in records]
         answer = httpx.post(f"{self.address}/predict", json=found, timeout=30).raise_for_status().json()
@@ -59,6 +59,14 @@ class Patients:
                 for row, outcome in enumerate(outcomes)
             ]
             httpx.post(f"{self.address}/feedback", json=told, timeout=30).raise_for_status()
+
+
+def cohort(rows: int, seed: int, shift: float) -> list[dict[str, Any]]:
+    """The same patients; only the columns of DRIFTING are measured elsewhere, by `shift` standard deviations."""
+    frame = heart_cohort(rows, seed)
+    frame[list(DRIFTING)] = heart_cohort(rows, seed, shift)[list(DRIFTING)]
+    found: list[dict[str, Any]] = frame.to_dict("records")
+    return found
 
 
 def plain(record: dict[str, Any]) -> dict[str, Any]:
@@ -119,8 +127,7 @@ def test_shifted_traffic_is_learnt_and_quiet_again(heart: Model, proxy: str) -> 
     with sending(heart.address(proxy), shift=1.5, rows=300, known=True) as patients:
         found = eventually(lambda: finding("Drift", "1"), SETTLED, "drift in two windows", 5)
         confirmed = {entry["name"] for entry in found["features"] if entry.get("confirmed")}
-        assert set(DRIFTING) <= confirmed
-        assert not confirmed & {"sex", "fbs"}, "what the shift does not touch"
+        assert confirmed == set(DRIFTING)
         assert found["report"].startswith("runs:/")
         heart.wait_serving("2", TRAINING)
         eventually(lambda: finding("NoDrift", "2"), SETTLED, "a quiet look at the new version", 5)

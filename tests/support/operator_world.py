@@ -26,6 +26,7 @@ from heart_operator.kinds import (
 from heart_operator.mlflow_backend import MlflowBackend
 from heart_operator.registry_calls import Backend
 from heart_operator.settings import Settings
+from tests.support.audit import Audit
 from tests.support.fake_kubelet import FakeKubelet
 from tests.support.fake_registry import FakeRegistry
 from tests.support.kube_api import KubeApi, Resource, poll
@@ -62,7 +63,7 @@ class World:
         self.profiles = folder / "profiles.yaml"
         self.profiles.write_text(json.dumps(PROFILES))
         self._configuration = configuration
-        self._audit = audit
+        self.audit = Audit(audit, ACCOUNT)
         self._operators: list[RunningOperator] = []
 
     def __enter__(self) -> "World":
@@ -175,15 +176,8 @@ class World:
         return [event["reason"] for event in ours if event["source"].get("component") == FIELD_MANAGER]
 
     def writes(self) -> list[str]:
-        """Every mutating request that operators sent about this namespace, `verb resource name`, Leases left out."""
-        return [
-            f"{line['verb']} {line['objectRef']['resource']} {line['objectRef'].get('name', '')}"
-            for line in self._requests()
-            if line.get("userAgent") == FIELD_MANAGER
-            and line["verb"] not in ("get", "list", "watch")
-            and line["objectRef"].get("namespace") == self.namespace
-            and line["objectRef"]["resource"] != "leases"
-        ]
+        """Every mutating request of operators about this namespace."""
+        return self.audit.writes(self.namespace)
 
     def owners(self, name: str = "heart") -> set[str]:
         """Uids of whatever owns the children."""
@@ -208,38 +202,9 @@ class World:
 
         poll("the operator stops writing", calm, 30)
 
-    def forbidden(self) -> list[str]:
-        """Requests of the operator's account that its roles did not allow."""
-        ours = (line for line in self._requests() if line["user"]["username"] == ACCOUNT)
-        return [f"{line['verb']} {line['requestURI']}" for line in ours if line["responseStatus"].get("code") == 403]
-
-    def used(self) -> set[tuple[str, str]]:
-        """(verb, resource) of everything that the operator's account did."""
-        ours = [line for line in self._requests() if line["user"]["username"] == ACCOUNT and "objectRef" in line]
-        applied = [line for line in ours if line["verb"] == "patch" and line["responseStatus"]["code"] == 201]
-        # The API server asks for the right to create too where an apply makes an object.
-        made = {("create", resource_of(line["objectRef"])) for line in applied}
-        return made | {(line["verb"], resource_of(line["objectRef"])) for line in ours}
-
-    def granted(self) -> set[tuple[str, str]]:
-        """(verb, resource) of everything that the chart's roles allow."""
-        rbac = "/apis/rbac.authorization.k8s.io/v1"
-        everywhere = self.api.call("GET", f"{rbac}/clusterroles/heartops")
-        leader = self.api.call("GET", f"{rbac}/namespaces/{OPERATOR_NAMESPACE}/roles/heartops-leader")
-        rules = (*everywhere["rules"], *leader["rules"])
-        return {(verb, name) for rule in rules for verb in rule["verbs"] for name in rule["resources"]}
-
-    def _requests(self) -> list[Resource]:
-        return [json.loads(line) for line in self._audit.read_text().splitlines()]
-
 
 def kind_named(name: str) -> Kind:
     return next(kind for kind in BY_NAME.values() if kind.kind == name)
-
-
-def resource_of(reference: Resource) -> str:
-    """As RBAC names it: `deployments/scale`."""
-    return "/".join(filter(None, (reference["resource"], reference.get("subresource"))))
 
 
 def model(namespace: str, name: str, **spec: Any) -> Resource:
