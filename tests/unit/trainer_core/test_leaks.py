@@ -36,7 +36,7 @@ def noise() -> tuple[X, Y, Fold]:
 def trainer(x: X, y: Y, fold: Fold) -> Output:
     """The product's own procedure: settings, family and calibration, all chosen anew in each fold."""
     wanted = request(
-        FEATURES, algorithms=("logistic-regression", "gradient-boosting"), tuning={"trials": 2}, calibration="sigmoid"
+        FEATURES, algorithms=("logistic-regression", "gradient-boosting"), tuning={"trials": 1}, calibration="sigmoid"
     )
     recipe = make_recipe(table(x, y, 2), wanted, tasks=4)
     return cross_fit(x, y, fold, recipe, lambda _: None)[1].output[:, 1]

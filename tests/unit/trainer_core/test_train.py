@@ -67,10 +67,11 @@ def twice(rows: Table, seed: int = 0) -> Table:
 
 def test_every_row_twice_scores_no_better_and_makes_the_same_model() -> None:
     rows = cleveland()
-    settings = {"algorithms": ("random-forest", "gradient-boosting"), "tuning": {"trials": 1}}
-    plain = fit(rows, heart_request(**settings), quiet)
+    families = ("random-forest", "gradient-boosting")
+    wanted = heart_request(algorithms=families, tuning={"trials": 1}, crossValidation={"folds": 2})
+    plain = fit(rows, wanted, quiet)
     copied = twice(rows)
-    double = fit(copied, heart_request(**settings), quiet)
+    double = fit(copied, wanted, quiet)
     assert auc(copied, double) == auc(rows, plain)
     assert double.onnx == plain.onnx
     assert not set(double.oof.fold[copied.groups == 0]) - {double.oof.fold[copied.groups == 0][0]}
@@ -96,7 +97,8 @@ def test_the_same_seed_gives_the_same_bits_however_many_cores(monkeypatch: pytes
     np.testing.assert_array_equal(one.oof.output, other.oof.output)
     assert one.oof.choices == other.oof.choices
     monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
-    reseeded = fit(rows, heart_request(**QUICK, crossValidation={"folds": 2}, seed=7), quiet)
+    linear = {"algorithms": ("logistic-regression",), "tuning": {"trials": 0}, "crossValidation": {"folds": 2}}
+    reseeded = fit(rows, heart_request(**linear, seed=7), quiet)
     assert (reseeded.oof.fold != one.oof.fold).any()
 
 
@@ -143,7 +145,8 @@ def test_several_classes_and_calibration() -> None:
     x, score = mixed_rows(1200)
     y = np.digitize(score, [0.0, 2.0])
     rows = table(x, y, 3)
-    wanted = request(MIXED, algorithms=("random-forest",), tuning={"trials": 0}, calibration="isotonic")
+    forest = {"algorithms": ("random-forest",), "tuning": {"trials": 0}, "crossValidation": {"folds": 3}}
+    wanted = request(MIXED, **forest, calibration="isotonic")
     fitted = fit(rows, wanted, quiet)
     assert fitted.calibration == "isotonic"
     assert fitted.oof.output.shape == (1200, 3)

@@ -47,8 +47,8 @@ def test_a_search_out_of_time_still_judges_every_family_once() -> None:
 
 
 def test_a_stack_takes_the_tuned_settings_of_its_members() -> None:
-    rows = data()
-    found = {a: run(search(a, trials=2), rows) for a in ("logistic-regression", "random-forest", "gradient-boosting")}
+    rows = data(150)
+    found = {a: run(search(a, trials=1), rows) for a in ("logistic-regression", "random-forest", "gradient-boosting")}
     stack = tune._tune("stacking", search("stacking"), rows, 0.0, found)
     assert stack.params == {name: one.params for name, one in found.items()}
 
