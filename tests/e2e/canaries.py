@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import yaml
 from mlflow import MlflowClient
 
@@ -22,7 +21,8 @@ from heart_trainer.mlflow_store import Store
 from heart_trainer.reference import reference_rows
 from heart_trainer.registry import create_version
 from heart_trainer.tracking import log_model
-from tests.e2e.kit import ROOT, Model, Object, eventually, items, run_kubectl
+from tests.e2e.kit import HTTP, ROOT, TRAINING, Model, Object, declare, eventually, read, run_kubectl
+from tests.e2e.traffic import Traffic
 from tests.support.faulty import Fault, with_fault
 
 FEATURES = [
@@ -62,16 +62,14 @@ def cohort(namespace: str, name: str, *, replicas: int = 1, **rollout: Any) -> O
 
 @dataclass(frozen=True)
 class Watched:
-    """A HeartModel seen through the API server's proxy: looking often costs no process."""
+    """A HeartModel that is looked at often."""
 
     model: Model
     proxy: str
 
     @property
     def status(self) -> Object:
-        path = f"apis/heartops.dev/v1alpha1/namespaces/{self.model.namespace}/heartmodels/{self.model.name}"
-        found: Object = httpx.get(f"{self.proxy}/{path}", timeout=20).raise_for_status().json()
-        return found.get("status", {})
+        return self.model.status
 
     @property
     def candidate(self) -> Object:
@@ -111,9 +109,24 @@ class Watched:
         return found
 
 
+def brought_up(manifest: Object, proxy: str) -> Watched:
+    model = declare(manifest)
+    model.wait_serving("1", TRAINING)
+    return Watched(model, proxy)
+
+
+def check_load(load: Traffic, gone: str = "", since: float = 0) -> None:
+    """Every request was answered, and the version that went answered none once its connections were closed."""
+    load.wait_for_more(40)
+    assert load.failures == []
+    assert load.failed == 0
+    assert load.latest.get(gone, 0) <= since + CONNECTION_AGE
+
+
 def answering(model: Model) -> set[str]:
     """Versions whose pods the model's Service reaches."""
-    slices = items("endpointslices", "-n", model.namespace, "-l", f"kubernetes.io/service-name={model.name}")
+    path = f"apis/discovery.k8s.io/v1/namespaces/{model.namespace}/endpointslices"
+    slices = read(path, labelSelector=f"kubernetes.io/service-name={model.name}")["items"]
     ends = [end for each in slices for end in each.get("endpoints") or [] if end["conditions"].get("ready")]
     return {end["targetRef"]["name"].removeprefix(f"{model.name}-v").split("-")[0] for end in ends}
 
@@ -149,7 +162,7 @@ def retrained(watched: Watched, version: str, seconds: float, **training: Any) -
 def artifact(model: Model, proxy: str) -> bytes:
     """The ONNX file that serves."""
     digest = model.status["serving"]["digest"].removeprefix("sha256:")
-    return httpx.get(f"{model.address(proxy)}/artifacts/{digest}", timeout=30).raise_for_status().content
+    return HTTP.get(f"{model.address(proxy)}/artifacts/{digest}").raise_for_status().content
 
 
 def rows_of(manifest: Object, folder: Path) -> Rows:

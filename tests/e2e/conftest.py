@@ -25,6 +25,7 @@ from tests.e2e.kit import (
     TRAINING,
     Model,
     Object,
+    api_address,
     apply,
     background,
     declare,
@@ -40,7 +41,7 @@ CONFIG_MAP, KEY = "heart-data", CLEVELAND.name
 
 
 HERE = Path(__file__).parent
-LONGEST_FIRST = ("test_canary", "test_bad_versions", "test_rollouts", "test_first_light")
+LONGEST_FIRST = ("test_bad_versions", "test_canary", "test_rollouts", "test_first_light", "test_looks")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -158,10 +159,9 @@ def namespace(product: None) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def proxy(product: None) -> Iterator[str]:
+def proxy(product: None) -> str:
     """The API server on a loopback port."""
-    with background("proxy", "--port=0", marker="Starting to serve on") as line:
-        yield f"http://{line.split()[-1]}"
+    return api_address()
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import httpx
-
 from tests.e2e.kit import (
+    HTTP,
     RESTRICTED,
     ROOT,
     SYSTEM,
@@ -35,17 +34,17 @@ class Flowers:
     address: str
 
     def predict(self, request_id: str) -> None:
-        reply = httpx.post(f"{self.address}/predict", json=FLOWER, headers={"X-Request-Id": request_id}, timeout=20)
+        reply = HTTP.post(f"{self.address}/predict", json=FLOWER, headers={"X-Request-Id": request_id})
         assert reply.status_code == 200, reply.text
 
     def report(self, *request_ids: str, outcome: str) -> dict[str, int]:
         body = [{"request_id": request_id, "outcome": outcome} for request_id in request_ids]
-        reply = httpx.post(f"{self.address}/feedback", json=body, timeout=30)
+        reply = HTTP.post(f"{self.address}/feedback", json=body)
         assert reply.status_code == 202, reply.text
         return reply.json()
 
     def metric(self, name: str, label: str = "") -> float | None:
-        text = httpx.get(f"{self.address}/metrics", timeout=20).text
+        text = HTTP.get(f"{self.address}/metrics").text
         found = re.search(rf"^{name}\{{[^}}]*{label}[^}}]*\}} (\S+)$", text, re.M)
         return float(found[1]) if found else None
 

@@ -1,5 +1,7 @@
 """What the tests speak with the cluster with: kubectl, a HeartModel's handle, and a patient `eventually`."""
 
+import atexit
+import functools
 import json
 import os
 import secrets
@@ -33,6 +35,9 @@ PROMETHEUS_URL = "http://prometheus-operated.monitoring:9090"
 RECORDED = "recorded"
 """The runtime profile whose analyses ask Prometheus; all others ask the pods."""
 MONITORING_KINDS = "servicemonitors.monitoring.coreos.com,prometheusrules.monitoring.coreos.com"
+MODELS = "apis/heartops.dev/v1alpha1/namespaces/{}/heartmodels/{}"
+HTTP = httpx.Client(timeout=20)
+"""One for all requests: making one costs more than most of them."""
 Object = dict[str, Any]
 Found = TypeVar("Found")
 
@@ -53,6 +58,27 @@ def get(*words: object) -> Object:
     """An object or a list as JSON; empty when there is none of that name."""
     text = kubectl("get", *words, "-o", "json", "--ignore-not-found")
     return json.loads(text) if text.strip() else {}
+
+
+@functools.cache
+def api_address() -> str:
+    """The API server on a loopback port, until this process ends: looking often costs no process of kubectl."""
+    command = ("kubectl", "proxy", "--port=0")
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    atexit.register(process.terminate)
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert "Starting to serve on" in line, line + process.stdout.read()
+    return f"http://{line.split()[-1]}"
+
+
+def read(path: str, **query: str) -> Object:
+    """The object or list at a path of the API server; empty when there is none."""
+    answer = HTTP.get(f"{api_address()}/{path}", params=query)
+    if answer.status_code == httpx.codes.NOT_FOUND:
+        return {}
+    found: Object = answer.raise_for_status().json()
+    return found
 
 
 def items(*words: object) -> list[Object]:
@@ -82,7 +108,7 @@ class Model:
     name: str
 
     def get(self) -> Object:
-        return get("heartmodel", self.name, "-n", self.namespace)
+        return read(MODELS.format(self.namespace, self.name))
 
     @property
     def status(self) -> Object:
@@ -120,9 +146,10 @@ class Model:
 
     def pods(self, version: str) -> dict[str, bool]:
         """By name, whether it is ready."""
-        labels = {"model": self.name, "model-version": version}
-        selector = ",".join(f"heartops.dev/{key}={value}" for key, value in labels.items())
-        found = items("pods", "-n", self.namespace, "-l", f"{selector},app.kubernetes.io/component=serving")
+        labels = {"heartops.dev/model": self.name, "heartops.dev/model-version": version}
+        labels["app.kubernetes.io/component"] = "serving"
+        selector = ",".join(f"{key}={value}" for key, value in labels.items())
+        found = read(f"api/v1/namespaces/{self.namespace}/pods", labelSelector=selector)["items"]
         return {
             pod["metadata"]["name"]: is_ready(pod) for pod in sorted(found, key=lambda pod: pod["metadata"]["name"])
         }
@@ -161,7 +188,7 @@ class Model:
         return items("events", "-n", self.namespace, "--field-selector", about)
 
     def predict(self, proxy: str, records: Any, **options: Any) -> httpx.Response:
-        return httpx.post(f"{self.address(proxy)}/predict", json=records, timeout=20, **options)
+        return HTTP.post(f"{self.address(proxy)}/predict", json=records, **options)
 
     def address(self, proxy: str) -> str:
         """The Service by way of the API server."""

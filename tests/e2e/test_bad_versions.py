@@ -25,6 +25,7 @@ from tests.e2e.canaries import (
     Watched,
     answering,
     artifact,
+    brought_up,
     cohort,
     register,
     register_unchecked,
@@ -133,12 +134,6 @@ class Ward:
         return Outcome(
             version, entry["reason"], entry["message"], asked, bad, self.load.failed - failed, tuple(self.load.failures)
         )
-
-
-def brought_up(manifest: Object, proxy: str) -> Watched:
-    model = declare(manifest)
-    model.wait_serving("1", TRAINING)
-    return Watched(model, proxy)
 
 
 @pytest.fixture(scope="module")

@@ -7,19 +7,18 @@ import pytest
 from mlflow import MlflowClient
 
 from tests.e2e.canaries import (
-    CONNECTION_AGE,
     USUAL,
     Watched,
     aliases,
-    answering,
     artifact,
+    brought_up,
+    check_load,
     cohort,
     heart,
     register,
-    retrained,
     tell_as,
 )
-from tests.e2e.kit import RECORDED, TRAINING, Object, declare, eventually, has_monitoring, kubectl, require
+from tests.e2e.kit import TRAINING, Object, eventually, kubectl
 from tests.e2e.traffic import Traffic, traffic
 from tests.support.faulty import is_shifted
 
@@ -29,26 +28,13 @@ STEPS = [{"setWeight": 30}, {"pause": {"duration": "8s"}}, {"setWeight": 50}, {"
 
 
 @pytest.fixture(scope="module")
-def manifests(namespace: str) -> dict[str, Object]:
-    """Declared together: they wait for their Jobs together."""
-    found = {"steps": cohort(namespace, "steps", replicas=2, steps=STEPS)}
-    found["shadow"] = cohort(namespace, "shadow", steps=[{"pause": {}}], mirror={"percent": 100})
-    found["recorded"] = cohort(namespace, "recorded", steps=[{"setWeight": 50}, {"pause": {"duration": "10s"}}])
-    found["recorded"]["spec"]["runtime"] = RECORDED
-    for manifest in found.values():
-        declare(manifest)
-    return found
-
-
-def watched(manifests: dict[str, Object], name: str, proxy: str) -> Watched:
-    model = declare(manifests[name])
-    model.wait_serving("1", TRAINING)
-    return Watched(model, proxy)
+def manifest(namespace: str) -> Object:
+    return cohort(namespace, "steps", replicas=2, steps=STEPS)
 
 
 @pytest.fixture(scope="module")
-def steps(manifests: dict[str, Object], proxy: str) -> Watched:
-    return watched(manifests, "steps", proxy)
+def steps(manifest: Object, proxy: str) -> Watched:
+    return brought_up(manifest, proxy)
 
 
 @pytest.fixture(scope="module")
@@ -56,14 +42,6 @@ def load(steps: Watched, images: dict[str, str]) -> Iterator[Traffic]:
     """Keep-alive and new connections, through everything that happens to the model `steps`."""
     with traffic(steps.model, USUAL, images["serving"]) as counted:
         yield counted
-
-
-def check_load(load: Traffic, gone: str = "", since: float = 0) -> None:
-    """Every request was answered, and the version that went answered none once its connections were closed."""
-    load.wait_for_more(40)
-    assert load.failures == []
-    assert load.failed == 0
-    assert load.latest.get(gone, 0) <= since + CONNECTION_AGE
 
 
 def test_a_good_version_takes_over_step_by_step(steps: Watched, load: Traffic, mlflow: MlflowClient) -> None:
@@ -156,49 +134,12 @@ def test_approval_is_a_persons(steps: Watched, load: Traffic) -> None:
 
 
 def test_a_version_by_hand_is_measured_and_serves(
-    steps: Watched, load: Traffic, manifests: dict[str, Object], mlflow_uri: str, proxy: str, tmp_path: Path
+    steps: Watched, load: Traffic, manifest: Object, mlflow_uri: str, proxy: str, tmp_path: Path
 ) -> None:
     clean = artifact(steps.model, proxy)
-    number = register(mlflow_uri, manifests["steps"], clean, is_shifted(1.1), tmp_path)
+    number = register(mlflow_uri, manifest, clean, is_shifted(1.1), tmp_path)
     assert number == "3"
     steps.until_asked("3", TRAINING)
     assert steps.status["evaluation"]["version"] == "3"
     went = steps.until_serving("3", 180)
     check_load(load, gone="2", since=went)
-
-
-def test_analysis_by_prometheus(
-    manifests: dict[str, Object], proxy: str, images: dict[str, str], mlflow: MlflowClient
-) -> None:
-    require(has_monitoring(), "Prometheus Operator")
-    recorded = watched(manifests, "recorded", proxy)
-    with traffic(recorded.model, USUAL, images["serving"]) as load:
-        retrained(recorded, "2", TRAINING, seed=2)
-        recorded.until(lambda status: status.get("candidate", {}).get("analysis"), 180, "an analysis")
-        went = recorded.until_serving("2", 240)
-        check_load(load, gone="1", since=went)
-    assert aliases(mlflow, recorded.model)["serving"] == "2"
-
-
-def test_shadow_traffic_reaches_nobody(
-    manifests: dict[str, Object], proxy: str, images: dict[str, str], mlflow_uri: str, tmp_path: Path
-) -> None:
-    """The kubelet brings the switch to the pods within a minute or so."""
-    shadow = watched(manifests, "shadow", proxy)
-    number = register(mlflow_uri, manifests["shadow"], artifact(shadow.model, proxy), is_shifted(20), tmp_path)
-    with traffic(shadow.model, USUAL, images["serving"]) as load:
-        shadow.until(lambda status: status.get("candidate", {}).get("version") == number, TRAINING, "a candidate")
-        mirror = shadow.until(
-            lambda status: (found := status.get("candidate", {}).get("mirror", {})).get("different") and found,
-            180,
-            "answers compared",
-        )
-        entry = shadow.until_refused(number, 120)
-        check_load(load)
-        assert set(load.answered) == {"1"}
-    assert answering(shadow.model) == {"1"}
-    assert 0 < mirror["different"] <= mirror["compared"]
-    assert mirror["maxDifference"] > 0.1
-    assert entry["reason"] == "CanaryAnalysisFailed"
-    assert "prediction shift" in entry["message"]
-    print(mirror, entry)

@@ -3,10 +3,9 @@
 import json
 from collections.abc import Iterator
 
-import httpx
 import pytest
 
-from tests.e2e.kit import PROMETHEUS, ROOT, Model, declare, eventually, example, has_monitoring, require
+from tests.e2e.kit import HTTP, PROMETHEUS, ROOT, Model, declare, eventually, example, has_monitoring, require
 from tests.e2e.traffic import traffic
 from tests.support.dashboard import DASHBOARDS, Query, filled, queries
 from tests.support.prometheus import finite
@@ -45,7 +44,7 @@ def test_every_panel_shows_data(canary: Model, proxy: str, query: Query) -> None
     expression = filled(query.expression, canary.namespace, canary.name)
 
     def shown() -> list[float]:
-        answer = httpx.get(f"{proxy}/{PROMETHEUS}/query", params={"query": expression}, timeout=20)
+        answer = HTTP.get(f"{proxy}/{PROMETHEUS}/query", params={"query": expression})
         return finite(answer.raise_for_status().json()["data"]["result"])
 
     assert eventually(shown, 180, f"data for {expression}")
