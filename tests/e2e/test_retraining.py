@@ -19,7 +19,7 @@ from tests.support.soak import SOAK
 
 pytestmark = [
     pytest.mark.timeout(2400),
-    pytest.mark.skipif(not SOAK, reason="a quarter of an hour: in make test-soak"),
+    pytest.mark.skipif(not SOAK, reason="eight minutes: in make test-soak"),
 ]
 
 NAME = "heart-drift"
