@@ -16,6 +16,7 @@ from mlflow import MlflowClient
 
 from tests.e2e.flowers import Flowers, logged_flowers
 from tests.e2e.kit import (
+    DATA,
     PROMETHEUS_URL,
     RECORDED,
     RELEASE,
@@ -35,7 +36,6 @@ from tests.e2e.kit import (
     run_kubectl,
 )
 
-DATA = Path(os.environ.get("HEARTOPS_TEST_DATA", ROOT.parent / "shared" / "data"))
 CLEVELAND = DATA / "heart-disease" / "processed.cleveland.data"
 CONFIG_MAP, KEY = "heart-data", CLEVELAND.name
 
