@@ -9,7 +9,7 @@ import subprocess
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -65,12 +65,9 @@ def get(*words: object) -> Object:
 @functools.cache
 def api_address() -> str:
     """The API server on a loopback port, until this process ends: looking often costs no process of kubectl."""
-    command = ("kubectl", "proxy", "--port=0")
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    atexit.register(process.terminate)
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    assert "Starting to serve on" in line, line + process.stdout.read()
+    stack = ExitStack()
+    atexit.register(stack.close)
+    line = stack.enter_context(background("proxy", "--port=0", marker="Starting to serve on"))
     return f"http://{line.split()[-1]}"
 
 

@@ -117,7 +117,7 @@ class Cluster:
         )
         what = f"{method} {path}"
         try:
-            status, content = await self._ask(what, serialized)
+            status, content = await self._ask(what, serialized, writes=method != "GET")
         except (aiohttp.ClientError, OSError) as error:
             raise ApiUnavailable(f"{what}: no answer from the API server ({type(error).__name__})") from error
         if status >= 300:
@@ -125,14 +125,14 @@ class Cluster:
         answer: Manifest = json.loads(content)
         return answer
 
-    async def _ask(self, what: str, serialized: tuple[Any, ...]) -> tuple[int, bytes]:
+    async def _ask(self, what: str, serialized: tuple[Any, ...], *, writes: bool) -> tuple[int, bytes]:
         """(status, body): asked again, within the time that a request has, while the API server says «not now».
 
         The client's own retries are for reads alone, and know neither that time nor the Lease.
         """
         end = time.monotonic() + self._timeout
         while True:
-            if not what.startswith("GET "):
+            if writes:
                 self.check_leading(what)
             left = aiohttp.ClientTimeout(total=end - time.monotonic())
             response = await self._client.call_api(*serialized, _request_timeout=left)
