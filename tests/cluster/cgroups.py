@@ -55,10 +55,10 @@ def memory_bytes(group: str) -> int:
     return int((v1 if v1.exists() else v2).read_text())
 
 
-def kill(group: str, seconds: float = 20) -> None:
-    """End every member, also those that are being started meanwhile."""
+def kill(group: str, seconds: float = 20, spare: int = 0) -> None:
+    """End every member, also those that are being started meanwhile; one may be spared."""
     deadline = time.monotonic() + seconds
-    while alive := members(group):
+    while alive := members(group) - {spare}:
         for pid in alive:
             try:
                 os.kill(pid, signal.SIGKILL)

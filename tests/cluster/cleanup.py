@@ -5,15 +5,21 @@ import os
 import shutil
 from pathlib import Path
 
-from . import cgroups, net
+from . import cgroups, net, store
 from .node import MOUNT_POINTS
 from .paths import Cluster, cache_dir
-from .processes import stop_all
+from .processes import running, stop_all
 from .shell import run, succeeds
+
+CONTAINERD = "containerd"
 
 
 def take_down(cluster: Cluster) -> None:
     """End the processes, then remove network, cgroup and folders; harmless when there is nothing."""
+    if containerd := running(cluster).get(CONTAINERD):
+        stop_all(cluster, spare=CONTAINERD)
+        cgroups.kill(cluster.cgroup, spare=containerd)
+        store.keep(cluster)
     stop_all(cluster)
     if os.geteuid() == 0:
         cgroups.kill(cluster.cgroup)

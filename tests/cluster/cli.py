@@ -3,11 +3,9 @@
 import argparse
 import json
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import cgroups, cleanup, images, node, processes
-from .archive import references
+from . import cgroups, cleanup, images, processes, store
 from .build import build, build_gateway
 from .cluster import API_ONLY, FULL, read_state, up
 from .lock import locked
@@ -32,7 +30,7 @@ def _build(options: argparse.Namespace) -> None:
 
 def _up(options: argparse.Namespace) -> None:
     mode = API_ONLY if options.control_plane_only else FULL
-    up(Cluster(options.name), mode, controllers=not options.no_controllers)
+    up(Cluster(options.name), mode, controllers=not options.no_controllers, wait=not options.no_wait)
 
 
 def _down(options: argparse.Namespace) -> int:
@@ -51,20 +49,7 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _load(options: argparse.Namespace) -> None:
-    """Two at a time: an import hashes, writes and unpacks, each in turn."""
-    socket = _state(options)["containerd_socket"]
-    present = node.present_images(socket)
-
-    def load(archive: Path) -> str:
-        if all(any(f"/{held}".endswith(f"/{name}") for held in present) for name in references(archive)):
-            return "is there already"
-        node.import_archives(socket, [archive])
-        return "loaded"
-
-    archives = [Path(name) for name in options.archives]
-    with ThreadPoolExecutor(2) as pool:
-        for archive, outcome in zip(archives, pool.map(load, archives), strict=True):
-            say(f"{archive.name} {outcome}")
+    store.load(_state(options)["containerd_socket"], [Path(name) for name in options.archives])
 
 
 def _freeze(options: argparse.Namespace) -> None:
@@ -121,6 +106,9 @@ def _parser() -> argparse.ArgumentParser:
     starting = command("up", _up, "start a cluster and wait until everything answers")
     starting.add_argument("--control-plane-only", action="store_true", help="etcd, API server, controllers; no node")
     starting.add_argument("--no-controllers", action="store_true", help="with it: not even the controllers")
+    starting.add_argument(
+        "--no-wait", action="store_true", help="return once the add-ons are applied: they go on starting"
+    )
     command("down", _down, "end a cluster and remove all that belongs to it")
     command("verify-clean", _verify, "list what a cluster left behind; exit code 1 if anything")
     command("kubeconfig", _kubeconfig, "print the kubeconfig's path")

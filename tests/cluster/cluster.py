@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from . import addons, certs, cgroups, controlplane, net, node, ownimages
+from . import addons, certs, cgroups, controlplane, net, node, ownimages, store
 from .build import build
 from .cleanup import take_down
 from .lock import locked
@@ -22,8 +22,8 @@ def read_state(cluster: Cluster) -> dict:
     return json.loads(cluster.state_file.read_text()) if cluster.state_file.exists() else {}
 
 
-def up(cluster: Cluster, mode: str, controllers: bool = True) -> None:
-    """Bring the cluster up, or find that it is."""
+def up(cluster: Cluster, mode: str, controllers: bool = True, wait: bool = True) -> None:
+    """Bring the cluster up, or find that it is; `wait`: until its add-ons answer."""
     state = read_state(cluster)
     if state.get("ready") and state["mode"] != mode:
         raise Problem(f"Cluster {cluster.name} is up as {state['mode']}: take it down first, or use another --name.")
@@ -40,7 +40,7 @@ def up(cluster: Cluster, mode: str, controllers: bool = True) -> None:
     with locked(f"cluster-{cluster.name}"):
         take_down(cluster)
         start = time.monotonic()
-        _start_full(cluster) if mode == FULL else _start_api_only(cluster, controllers)
+        _start_full(cluster, wait) if mode == FULL else _start_api_only(cluster, controllers)
     say(f"cluster {cluster.name} is up after {time.monotonic() - start:.1f} s: export KUBECONFIG={cluster.kubeconfig}")
 
 
@@ -65,7 +65,7 @@ def _start_api_only(cluster: Cluster, controllers: bool) -> None:
     _write_state(cluster, {"mode": API_ONLY, "server": at.server, "host": "127.0.0.1"})
 
 
-def _start_full(cluster: Cluster) -> None:
+def _start_full(cluster: Cluster, wait: bool) -> None:
     """Everything, the API server's start and the node's in parallel."""
     with locked("cluster-net"):
         _prepare(cluster)
@@ -74,6 +74,7 @@ def _start_full(cluster: Cluster) -> None:
     cgroups.create(cluster.cgroup)
     at = controlplane.Endpoints(addresses.node, 6443, 2379, 2380, addresses.services, net.inside(cluster))
     node.write_configs(cluster, addresses)
+    store.take(cluster)
     node.start_containerd(cluster)
     controlplane.start_etcd(cluster, at)
     certs.make_all(cluster, [addresses.node, addresses.api_service, "127.0.0.1"], addresses.node)
@@ -81,15 +82,15 @@ def _start_full(cluster: Cluster) -> None:
     controlplane.start_apiserver(cluster, at)
     _write_state(cluster, {"mode": FULL, "server": at.server, **_places(cluster, addresses)}, ready=False)
     _both(lambda: _start_node(cluster, addresses, at), lambda: _start_rest(cluster, addresses, at))
-    addons.wait_all(cluster)
+    if wait:
+        addons.wait_all(cluster)
     _write_state(cluster, {"mode": FULL, "server": at.server, **_places(cluster, addresses)})
 
 
 def _start_node(cluster: Cluster, addresses: net.Addresses, at: controlplane.Endpoints) -> None:
     """Images first, so that no pod asks for one that is not there; then the kubelet."""
     node.wait_containerd(cluster)
-    node.import_archives(cluster.containerd_socket, ownimages.cluster_archives())
-    say("cluster images imported")
+    store.load(cluster.containerd_socket, ownimages.cluster_archives())
     controlplane.wait_ready(cluster)
     node.start_kubelet(cluster, addresses, at.server, running(cluster)["containerd"])
     node.start_proxy(cluster, at.server)

@@ -1,7 +1,6 @@
 """containerd, kubelet and kube-proxy of the one node."""
 
 import os
-from pathlib import Path
 from string import Template
 
 from .certs import write_kubeconfig
@@ -9,7 +8,7 @@ from .net import Addresses, inside
 from .ownimages import reference
 from .paths import HERE, Cluster, bin_dir
 from .processes import check_alive, start
-from .shell import run, succeeds, wait_for
+from .shell import succeeds, wait_for
 
 MOUNT_POINTS = ("/var/lib/kubelet", "/var/lib/cni", "/var/log/pods", "/var/log/containers", "/run/containerd")
 
@@ -88,14 +87,3 @@ def start_proxy(cluster: Cluster, server: str) -> None:
     start(
         cluster, "kube-proxy", [bin_dir() / "kube-proxy", f"--config={cluster.state}/kube-proxy.yaml"], inside(cluster)
     )
-
-
-def import_archives(socket: Path, archives: list[Path]) -> None:
-    """Give image archives to containerd where the kubelet looks for them."""
-    for archive in archives:
-        run("ctr", "--address", socket, "--namespace", "k8s.io", "images", "import", archive)
-
-
-def present_images(socket: Path) -> set[str]:
-    """The names of the images that containerd holds for the kubelet."""
-    return set(run("ctr", "--address", socket, "--namespace", "k8s.io", "images", "ls", "-q").split())

@@ -66,10 +66,10 @@ def check_alive(cluster: Cluster) -> None:
         raise Problem(f"{name} has ended: {' | '.join(lines[-3:])} (all of it: {cluster.logs / name}.log).")
 
 
-def stop_all(cluster: Cluster, seconds: float = 20) -> None:
+def stop_all(cluster: Cluster, seconds: float = 20, spare: str = "") -> None:
     """End the recorded daemons; their data is thrown away, so that nothing has to be flushed."""
     deadline = time.monotonic() + seconds
-    while alive := running(cluster):
+    while alive := {name: pid for name, pid in running(cluster).items() if name != spare}:
         for pid in alive.values():
             try:
                 os.kill(pid, signal.SIGKILL)

@@ -11,9 +11,9 @@ from tests.cluster.paths import build_dir, cache_dir
 from tests.cluster.report import Problem
 from tests.images import docker_answers
 
-SPACE_TO_BUILD = 12
+SPACE_TO_BUILD = 18
 """GiB that an empty cache needs while Kubernetes and the images are built."""
-SPACE_TO_RUN = 3
+SPACE_TO_RUN = 8
 
 
 class Kind(Enum):

@@ -41,7 +41,16 @@ CONFIG_MAP, KEY = "heart-data", CLEVELAND.name
 
 
 HERE = Path(__file__).parent
-LONGEST_FIRST = ("test_bad_versions", "test_canary", "test_rollouts", "test_first_light", "test_looks")
+LONGEST_FIRST = (
+    "test_bad_versions",
+    "test_canary",
+    "test_rollouts",
+    "test_looks",
+    "test_dashboard",
+    "test_first_light",
+    "test_failures",
+    "test_late_faults",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

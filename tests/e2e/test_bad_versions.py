@@ -40,6 +40,8 @@ pytestmark = pytest.mark.timeout(1200)
 
 STEPS = [{"setWeight": 50}, {"pause": {"duration": "5m"}}]
 LONG = ("NaN answers", "OOM at start", "OOM under traffic", "constant")
+BUSY = 40
+"""Requests per second of each worker: one in twenty is soon seen."""
 ALL, MUCH = -1.0, 700
 """Ages above which is everybody; MiB that do not fit in a serving pod."""
 SPOIL = """
@@ -149,7 +151,7 @@ def outcomes(
         wards, lines = [], []
         for manifest, each in zip(manifests, watched, strict=True):
             each.model.patch(version=1)
-            load = stack.enter_context(traffic(each.model, USUAL + OLD, images["serving"]))
+            load = stack.enter_context(traffic(each.model, USUAL + OLD, images["serving"], BUSY))
             wards.append(Ward(each, manifest, load, mlflow_uri, folder))
             lines.append(stack.enter_context(ThreadPoolExecutor(1)))
         seen, unseen = wards
@@ -212,35 +214,3 @@ def test_what_never_gets_ready_is_never_asked(
     found = outcomes[kind].result(900)
     assert (found.reason, found.asked, found.failed) == (reason, 0, 0), found.failures
     assert words in found.message
-
-
-def test_a_version_that_turns_bad_after_its_promotion_goes_back(
-    outcomes: dict[str, Future[Outcome]],
-    namespace: str,
-    proxy: str,
-    mlflow_uri: str,
-    images: dict[str, str],
-    tmp_path: Path,
-    measured: Callable[[str], None],
-) -> None:
-    """All at once, on rows that it answers; then other rows come."""
-    for future in outcomes.values():
-        future.exception()
-    manifest = cohort(namespace, "later", steps=[])
-    later = brought_up(manifest, proxy)
-    number = register(mlflow_uri, manifest, artifact(later.model, proxy), fails(EVERY_SECOND), tmp_path)
-    with traffic(later.model, USUAL, images["serving"]) as load:
-        later.model.patch(version=int(number))
-        later.until_serving(number, TRAINING)
-        load.wait_for_more()
-    assert load.failures == []
-    with traffic(later.model, USUAL + OLD, images["serving"]) as load:
-        bad = time.time()
-        entry = later.until_refused(number, 120)
-        went = later.until_serving("1", 60)
-        load.wait_for_more(40)
-    assert entry["reason"] == "RolledBack"
-    assert load.latest[number] <= went + CONNECTION_AGE
-    last = later.status["history"][-1]
-    assert (last["version"], last["reason"]) == ("1", "RolledBack")
-    measured(f"bad after its promotion: back {went - bad:.0f} s after the first bad request; {load.failed} failed")

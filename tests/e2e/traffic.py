@@ -11,7 +11,7 @@ from tests.e2e.kit import Model, Object, apply, eventually, get, kubectl
 
 SCRIPT = Path(__file__).with_name("load.py")
 LONGEST, RATE = 900, 15
-"""Seconds after which it ends by itself; requests per second of each of its two workers."""
+"""Seconds after which it ends by itself; requests per second of each of its two workers, where nothing else is said."""
 
 
 def load_name(model: Model) -> str:
@@ -55,9 +55,9 @@ class Traffic:
 
 
 @contextmanager
-def traffic(model: Model, records: Sequence[Any], image: str) -> Iterator[Traffic]:
+def traffic(model: Model, records: Sequence[Any], image: str, rate: int = RATE) -> Iterator[Traffic]:
     """Steady requests while the block runs, one record each, in turn."""
-    apply(*_objects(model, records, image))
+    apply(*_objects(model, records, image, rate))
     counted = Traffic(model)
     try:
         eventually(lambda: _started(model), 60, "the load's pod to run")
@@ -74,7 +74,7 @@ def _started(model: Model) -> bool:
     return get("pod", load_name(model), "-n", model.namespace).get("status", {}).get("phase") == "Running"
 
 
-def _objects(model: Model, records: Sequence[Any], image: str) -> tuple[Object, Object]:
+def _objects(model: Model, records: Sequence[Any], image: str, rate: int) -> tuple[Object, Object]:
     name = load_name(model)
     metadata = {"name": name, "namespace": model.namespace}
     files = {"load.py": SCRIPT.read_text(), "bodies.json": json.dumps(list(records))}
@@ -83,7 +83,7 @@ def _objects(model: Model, records: Sequence[Any], image: str) -> tuple[Object, 
         "name": "load",
         "image": image,
         "imagePullPolicy": "IfNotPresent",
-        "command": ["python3", "/load/load.py", url, str(LONGEST), str(RATE)],
+        "command": ["python3", "/load/load.py", url, str(LONGEST), str(rate)],
         "resources": {"requests": {"cpu": "20m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}},
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
         "volumeMounts": [{"name": "load", "mountPath": "/load", "readOnly": True}],

@@ -36,7 +36,7 @@ BARE = Machine(
         ({"docker": True, "kind": True}, Kind.KIND),
         ({"docker": True, "kind": True, "root": False, "go": False}, Kind.KIND),
         ({"kubeconfig": Path("k"), "kubeconfig_exists": True, "docker": True, "kind": True}, Kind.USER),
-        ({"built": True, "go": False, "free_gib": 4}, Kind.OWN),
+        ({"built": True, "go": False, "free_gib": 9}, Kind.OWN),
     ],
 )
 def test_the_users_cluster_comes_first_then_kind_then_our_own(changes: dict[str, Any], kind: Kind) -> None:
