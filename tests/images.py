@@ -7,6 +7,7 @@ Standard library only: it runs before any environment exists.
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -50,19 +51,26 @@ def docker_answers() -> bool:
     return subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0
 
 
-def run(command: list[str]) -> list[str]:
+def run(command: list[str], **settings: str) -> list[str]:
     """Run, its progress (stderr) visible; returns its results, the lines of stdout."""
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+    environment = {**os.environ, **settings}
+    done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"`{' '.join(command)}` failed: see the lines above")
     return done.stdout.splitlines()
 
 
 def build_with_docker(image: Image) -> Built:
-    """Build with the engine; the tag is the image's own id, so that equal content keeps its name."""
-    identity = run(["docker", "build", "-q", "-f", image.dockerfile, "."])[-1].removeprefix("sha256:")
-    reference = f"heartops/{image.name}:dev-{identity[:12]}"
-    run(["docker", "tag", identity, reference])
+    """Build with the engine; the tag is the image's own id, so that equal content keeps its name.
+
+    An attestation would tell when it was built, and so change the id each time.
+    """
+    latest = f"heartops/{image.name}:dev"
+    build = ["docker", "build", "-q", "-t", latest, "-f", image.dockerfile, "."]
+    run(build, BUILDX_NO_DEFAULT_ATTESTATIONS="1")
+    identity = run(["docker", "image", "inspect", "--format", "{{.Id}}", latest])[-1].removeprefix("sha256:")
+    reference = f"{latest}-{identity[:12]}"
+    run(["docker", "tag", latest, reference])
     return Built(reference)
 
 
