@@ -101,9 +101,9 @@ def _wait(place: Place, process: subprocess.Popen[str]) -> str:
 def _not_ready(place: Place) -> Iterator[str]:
     """`name (why)` of each pod of the release that is not ready."""
     for pod in place.get("pods", "-n", SYSTEM, "-l", f"app.kubernetes.io/instance={RELEASE}").get("items", []):
-        if "deletionTimestamp" in pod["metadata"]:
-            continue
         status = pod.get("status", {})
+        if "deletionTimestamp" in pod["metadata"] or status.get("phase") == "Succeeded":
+            continue
         conditions = {each["type"]: each["status"] for each in status.get("conditions", [])}
         if conditions.get("Ready") != "True":
             component = pod["metadata"]["labels"]["app.kubernetes.io/component"]
@@ -116,11 +116,17 @@ def _reason(place: Place, pod: dict) -> str:
     for container in status.get("containerStatuses", []):
         reason = container.get("state", {}).get("waiting", {}).get("reason")
         if reason == "CrashLoopBackOff":
-            words = place.kubectl("logs", "--previous", "--tail=1", "-n", SYSTEM, pod["metadata"]["name"])
-            return f"it crashes: {words.strip()[:300]}"
+            log = place.kubectl("logs", "--previous", "--tail=8", "-n", SYSTEM, pod["metadata"]["name"])
+            return f"it crashes: {last_words(log)[:300]}"
         if reason:
             return reason
     return "starting" if status.get("phase") == "Running" else status.get("phase", "Pending").lower()
+
+
+def last_words(log: str) -> str:
+    """The last line that says something; SQLAlchemy ends with an address in brackets."""
+    lines = [line.strip() for line in log.splitlines()]
+    return next((line for line in reversed(lines) if line and not line.startswith("(")), "")
 
 
 def _release(place: Place) -> tuple[str, str]:

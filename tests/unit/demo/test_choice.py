@@ -12,6 +12,7 @@ import pytest
 from tests.cluster.report import Problem
 from tests.demo.choice import Kind, Machine, choose
 from tests.demo.data import CONFIG_MAP, KEY, SYNTHETIC, check_file, choose_source, public_uri, wanted_digest
+from tests.demo.install import last_words
 from tests.demo.narrator import Narrator, end
 from tests.demo.story import answers, describe, figures, reading
 
@@ -175,6 +176,12 @@ def test_predictions_are_read_in_the_order_of_the_patients() -> None:
 def test_figures_are_one_line_for_each_check() -> None:
     found = model(GatePassed=("True", "GatePassed", "Version 1: roc_auc 0.91 ≥ 0.80 (n=303); brier 0.12 ≤ 0.16"))
     assert figures(found) == ["roc_auc 0.91 ≥ 0.80 (n=303)", "brier 0.12 ≤ 0.16"]
+
+
+def test_of_a_crash_the_last_line_that_says_something_is_told() -> None:
+    log = "Traceback\nOperationalError: could not translate host name\n\n(Background on this error at: https://x/y)\n"
+    assert last_words(log) == "OperationalError: could not translate host name"
+    assert last_words("\n") == ""
 
 
 def test_the_demo_runs_before_any_package_is_installed() -> None:
