@@ -20,6 +20,7 @@ from tests.bench.measure import CONNECTIONS, QUICK, Effort, Figures, NotMeasured
 from tests.bench.models import MODELS, BenchModel, make_model, slow_model
 from tests.bench.overload import measure_overload
 from tests.bench.page import write_page
+from tests.bench.turns import measure_in_turns
 
 SIZES = (1, 100)
 QUIET = 0.1
@@ -56,6 +57,8 @@ def run(effort: Effort, only: tuple[str, ...]) -> Findings:
         models = [make_model(key, Path(folder)) for key in MODELS]
         figures = list(measure_all(chosen, models, effort, absent))
         ours = chosen[0]
+        print("» HeartOps and the empty servers in turns", flush=True)
+        in_turns = measure_in_turns([each for each in chosen if each.title in OWN], models[0], effort)
         print("» more than the capacity", flush=True)
         overload = measure_overload(ours, models[0], slow_model(Path(folder)), effort)
         return Findings(
@@ -66,6 +69,7 @@ def run(effort: Effort, only: tuple[str, ...]) -> Findings:
             },
             memory_with_log=memory_with_log(ours, models[0], effort),
             overload=overload,
+            in_turns=in_turns,
         )
 
 

@@ -33,9 +33,12 @@ class Effort:
     full: float = 4.0
     half: float = 1.5
     """Of each window at half load."""
+    turn: float = 0.5
+    turns: int = 24
+    """How often ours and the empty servers are compared."""
 
 
-QUICK = Effort(0.3, 1.0, 0.3)
+QUICK = Effort(0.3, 1.0, 0.3, 0.2, 5)
 
 
 @dataclass(frozen=True)

@@ -125,6 +125,8 @@ def reading(found: Findings) -> str:
         "- The empty FastAPI route has the data contract as its pydantic body model and answers a constant; the empty"
         " ASGI app parses the JSON and answers a constant. Neither predicts: they are what the framework and the HTTP"
         " server cost by themselves.",
+        "- What HeartOps reaches of them is measured in turns of half a second, with all three up: the machine's speed"
+        " changes by half within a minute, and the rates in the tables were measured minutes apart.",
         "- HeartOps checks the contract, runs the model, counts, and writes a log line for every request. Its clients"
         " send JSON objects by feature name; the peers' clients send rows of numbers, which is less to parse.",
         "- Peers run as their documentation shows, with one worker; request logs are off where they have a switch.",

@@ -27,6 +27,7 @@ def findings(rates: dict[str, int], refused: float = 0.01) -> Findings:
         installed={OURS: 235.0},
         memory_with_log=(115.0, 140.0),
         overload=Overload(100.0, crowds, 0.97),
+        in_turns={other: rates[OURS] / rates[other] for other in (FASTAPI, ASGI)},
     )
 
 
