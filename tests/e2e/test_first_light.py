@@ -15,6 +15,7 @@ from heart_operator.api.handover import Tag
 from heart_operator.api.package import PACKAGE_KEY, ServingPackage
 from heart_operator.api.referenceprofile import PROFILE_PATH
 from heart_operator.manifests.children import APPLIED_KINDS
+from tests.e2e.canaries import aliases
 from tests.e2e.kit import (
     MONITORING_KINDS,
     PATIENTS,
@@ -133,6 +134,7 @@ def test_bad_requests_are_named_and_never_echoed(heart: Model, proxy: str) -> No
 def test_mlflow_has_run_version_card_and_alias(heart: Model, mlflow: MlflowClient, real_data: bool) -> None:
     name = f"{heart.namespace}.{heart.name}"
     status = heart.status
+    eventually(lambda: aliases(mlflow, heart).get("serving"), 30, "the alias serving")
     version = mlflow.get_model_version_by_alias(name, "serving")
     assert version.version == "1" or version.version == 1
     assert version.tags[Tag.ARTIFACT_SHA256].removeprefix("sha256:") in status["serving"]["digest"]

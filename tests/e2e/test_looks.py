@@ -6,7 +6,7 @@ import pytest
 from mlflow import MlflowClient
 
 from tests.e2e.canaries import USUAL, aliases, answering, artifact, brought_up, check_load, cohort, register, retrained
-from tests.e2e.kit import RECORDED, TRAINING, Object, declare, has_monitoring, require
+from tests.e2e.kit import RECORDED, TRAINING, Object, declare, eventually, has_monitoring, require
 from tests.e2e.traffic import traffic
 from tests.support.faulty import is_shifted
 
@@ -34,7 +34,7 @@ def test_analysis_by_prometheus(
         recorded.until(lambda status: status.get("candidate", {}).get("analysis"), 180, "an analysis")
         went = recorded.until_serving("2", 240)
         check_load(load, gone="1", since=went)
-    assert aliases(mlflow, recorded.model)["serving"] == "2"
+    eventually(lambda: aliases(mlflow, recorded.model).get("serving") == "2", 30, "the alias serving")
 
 
 def test_shadow_traffic_reaches_nobody(
