@@ -23,6 +23,8 @@ TOOL = (sys.executable, "-m", "tests.cluster")
 def start(kind: Kind) -> Place:
     """The cluster, running."""
     say(f"taking {kind.value}")
+    if kind is not Kind.OWN:
+        _check_tools()
     if kind is Kind.OWN:
         _show(*TOOL, "up", "--name", NAME)
     elif kind is Kind.KIND and not _kind_is_up():
@@ -111,6 +113,12 @@ def _tool(name: str) -> str:
     if not found:
         raise Problem(f"`{name}` was not found: install it, or build it with `make cluster-build`.")
     return found
+
+
+def _check_tools() -> None:
+    """Before a cluster is made that nobody here could talk to; our own comes with them."""
+    for name in ("kubectl", "helm"):
+        _tool(name)
 
 
 def _check_answer(place: Place) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.cluster.report import Problem
 from tests.demo.choice import Kind, Machine, choose
+from tests.demo.clusters import start
 from tests.demo.data import CONFIG_MAP, KEY, SYNTHETIC, check_file, choose_source, public_uri, wanted_digest
 from tests.demo.install import last_words
 from tests.demo.narrator import Narrator, end
@@ -176,6 +177,14 @@ def test_predictions_are_read_in_the_order_of_the_patients() -> None:
 def test_figures_are_one_line_for_each_check() -> None:
     found = model(GatePassed=("True", "GatePassed", "Version 1: roc_auc 0.91 ≥ 0.80 (n=303); brier 0.12 ≤ 0.16"))
     assert figures(found) == ["roc_auc 0.91 ≥ 0.80 (n=303)", "brier 0.12 ≤ 0.16"]
+
+
+def test_no_cluster_is_made_without_the_tools_to_use_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`kind` would be called, and here it is not there: that would be another error."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with pytest.raises(Problem, match="`kubectl` was not found: install it"):
+        start(Kind.KIND)
 
 
 def test_of_a_crash_the_last_line_that_says_something_is_told() -> None:
