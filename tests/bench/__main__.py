@@ -55,10 +55,10 @@ def run(effort: Effort, only: tuple[str, ...]) -> Findings:
     chosen = [c for c in places if not only or c.title in OWN or c.title.startswith(only)]
     with tempfile.TemporaryDirectory() as folder:
         models = [make_model(key, Path(folder)) for key in MODELS]
-        figures = list(measure_all(chosen, models, effort, absent))
-        ours = chosen[0]
         print("» HeartOps and the empty servers in turns", flush=True)
         in_turns = measure_in_turns([each for each in chosen if each.title in OWN], models[0], effort)
+        figures = list(measure_all(chosen, models, effort, absent))
+        ours = chosen[0]
         print("» more than the capacity", flush=True)
         overload = measure_overload(ours, models[0], slow_model(Path(folder)), effort)
         return Findings(
