@@ -95,8 +95,8 @@ def load_into_kind(images: dict[str, Built], cluster: str) -> None:
     """Those that a node lacks. kind compares ids, which engine and node reckon differently: it would load all again."""
     nodes = run(["kind", "get", "nodes", "--name", cluster])
     listed = [run(["docker", "exec", node, "ctr", "-n", "k8s.io", "images", "ls", "-q"]) for node in nodes]
-    held = {name for name in listed[0] if all(name in names for names in listed)} if listed else set()
-    missing = [image.reference for image in images.values() if f"docker.io/{image.reference}" not in held]
+    references = [image.reference for image in images.values()]
+    missing = [each for each in references if not nodes or any(f"docker.io/{each}" not in names for names in listed)]
     if missing:
         run(["kind", "load", "docker-image", "--name", cluster, *missing])
 

@@ -29,6 +29,8 @@ def up(cluster: Cluster, mode: str, controllers: bool = True, wait: bool = True)
         raise Problem(f"Cluster {cluster.name} is up as {state['mode']}: take it down first, or use another --name.")
     if state.get("ready") and running(cluster).keys() == recorded(cluster):
         controlplane.wait_ready(cluster)
+        if wait and mode == FULL:
+            addons.wait_all(cluster)
         say(f"cluster {cluster.name} is up: export KUBECONFIG={cluster.kubeconfig}")
         return
     if mode == FULL and os.geteuid() != 0:

@@ -5,6 +5,7 @@ without containers, and the next one takes it. Of two clusters side by side the 
 """
 
 import os
+import shutil
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -39,7 +40,8 @@ def keep(cluster: Cluster) -> None:
         worth = len(present_images(cluster.containerd_socket) - _loadable()) <= STALE
         _stop_containerd(cluster)
         if worth and not kept().exists():
-            kept().parent.mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(kept().parent, ignore_errors=True)  # what another release of containerd made
+            kept().parent.mkdir(parents=True)
             os.rename(folder(cluster), kept())
     except (Problem, OSError) as problem:
         say(f"the images are not kept: {problem}")
