@@ -74,7 +74,7 @@ def with_tools() -> dict[str, str]:
 
 def api() -> bool:
     """Each worker has an API server of its own; most of the time is spent waiting for an operator."""
-    beside = ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder")
+    beside = ("-n", "4", "--dist", "loadfile", "--no-loadscope-reorder")
     return pytest("tests/api", *beside, "-q", env=with_tools())
 
 

@@ -1,6 +1,9 @@
 """`kubectl heart …`, found by kubectl as `kubectl-heart` on the PATH."""
 
-from heart_cli.cli import cli
+from heart_operator.api.startup import importing
+
+with importing():
+    from heart_cli.cli import cli
 
 
 def main() -> None:

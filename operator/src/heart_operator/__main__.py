@@ -4,7 +4,10 @@ import logging
 import os
 import sys
 
-from heart_operator.main import main
+from heart_operator.api.startup import importing
+
+with importing():
+    from heart_operator.main import main
 
 code = main()
 logging.shutdown()

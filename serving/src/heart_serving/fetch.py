@@ -11,12 +11,15 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from heart_operator.api.handover import Env
-from heart_serving.download import Address, Refused, Unreachable, download, file_digest, resolve
-from heart_serving.errors import FetchFailed, SettingsError
-from heart_serving.log import configure_logging, leave_message
-from heart_serving.registry import Registry
-from heart_serving.settings import Settings, read_settings
+from heart_operator.api.startup import importing
+
+with importing():
+    from heart_operator.api.handover import Env
+    from heart_serving.download import Address, Refused, Unreachable, download, file_digest, resolve
+    from heart_serving.errors import FetchFailed, SettingsError
+    from heart_serving.log import configure_logging, leave_message
+    from heart_serving.registry import Registry
+    from heart_serving.settings import Settings, read_settings
 
 DEADLINE_SECONDS = 120.0
 """After that the container ends, and Kubernetes starts it anew with a growing pause."""
