@@ -4,7 +4,7 @@ import gc
 
 import pytest
 
-# A third of the processor's time went to a collector that looked through imported modules, ever again.
+# An eighth of the unit stage went to a collector that looked through imported modules, ever again.
 gc.disable()
 
 
