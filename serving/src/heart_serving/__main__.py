@@ -1,6 +1,5 @@
 """`python -m heart_serving`: proves the model, then serves it."""
 
-import gc
 import logging
 import os
 import sys
@@ -33,7 +32,6 @@ def main() -> int:
         leave_message(f"not serving: {error}")
         return EXIT_REFUSED
     logger.info("model opened and self-check passed in %.0f ms", (time.perf_counter() - started) * 1000)
-    gc.freeze()  # the model and the framework stay: the collector need not look through them while requests wait
     serve(application, settings)
     return 0
 
