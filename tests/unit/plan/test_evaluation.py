@@ -393,6 +393,21 @@ def test_a_retry_runs_on_though_the_command_was_replaced() -> None:
         assert scene.running()
 
 
+@pytest.mark.parametrize("id_", ["c-1", "c-2", "c-3", "c-4", "c-5", "c-6"])
+def test_a_retry_of_the_same_second_outlives_a_lost_status(id_: str) -> None:
+    """Whichever of the two Jobs has the greater name."""
+    scene = refused()
+    scene.command("retry", "8", id_)
+    scene.look()
+    scene.jobs = {name: replace(job, created=START) for name, job in scene.jobs.items()}
+    assert len(scene.jobs) == 2
+    scene.known = None
+    scene.set_status(command=None, rejected=())
+    plan = scene.look()
+    assert plan.create == plan.delete == ()
+    assert scene.running()
+
+
 def test_a_refusal_from_before_a_retry_has_fallen() -> None:
     scene = refused()
     scene.command("retry", "8")

@@ -9,7 +9,8 @@ KEPT_JOBS = 3
 
 
 def newest_first(jobs: Iterable[TrainingJob]) -> list[TrainingJob]:
-    return sorted(jobs, key=lambda job: (job.created, job.name), reverse=True)
+    """Times are whole seconds: of the Jobs of one second the running one is the newest, for one runs at a time."""
+    return sorted(jobs, key=lambda job: (job.created, job.phase == "Running", job.name), reverse=True)
 
 
 def superseded(jobs: Iterable[TrainingJob], trigger: str) -> list[TrainingJob]:
