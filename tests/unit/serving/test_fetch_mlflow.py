@@ -29,6 +29,7 @@ def register(uri: str, model: TinyModel) -> str:
     import mlflow
 
     mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)  # another test of this process may have named another one
     with mlflow.start_run():
         # With requirements given, MLflow does not find them out by running the model in processes of its own.
         options = {"name": "onnx", "registered_model_name": NAME, "pip_requirements": ["onnxruntime"]}
