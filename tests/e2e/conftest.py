@@ -17,10 +17,7 @@ from mlflow import MlflowClient
 from tests.e2e.flowers import Flowers, logged_flowers
 from tests.e2e.kit import (
     DATA,
-    PROMETHEUS_URL,
-    RECORDED,
     RELEASE,
-    RESTRICTED,
     ROOT,
     SYSTEM,
     TRAINING,
@@ -35,6 +32,7 @@ from tests.e2e.kit import (
     new_namespace,
     run_kubectl,
 )
+from tests.e2e.release import helm, install
 
 CLEVELAND = DATA / "heart-disease" / "processed.cleveland.data"
 CONFIG_MAP, KEY = "heart-data", CLEVELAND.name
@@ -126,13 +124,6 @@ def where_to_load() -> list[str]:
     return ["--kind", context.removeprefix("kind-")] if context.startswith("kind-") else []
 
 
-def helm(*words: str) -> str:
-    done = subprocess.run(["helm", *words], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "Warning: would violate PodSecurity" not in done.stderr, done.stderr
-    return done.stdout
-
-
 @pytest.fixture(scope="session", autouse=True)
 def product(images: dict[str, str], tmp_path_factory: pytest.TempPathFactory, testrun_uid: str) -> None:
     """Installed by the first worker of a run; the others wait for it."""
@@ -148,16 +139,6 @@ def taking_turns() -> Iterator[None]:
     with (Path(tempfile.gettempdir()) / "heartops-e2e.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-def install(images: dict[str, str]) -> None:
-    """The chart in a `restricted` namespace, as the living tree has it."""
-    apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM, "labels": RESTRICTED}})
-    kubectl("apply", "--server-side", "--force-conflicts", "-f", ROOT / "charts/heartops/crds")
-    values = [word for name, reference in images.items() for word in ("--set-string", f"images.{name}={reference}")]
-    values += ["--set-string", f"runtimes.{RECORDED}.prometheusUrl={PROMETHEUS_URL}"]
-    words = ("upgrade", "--install", RELEASE, "charts/heartops", "-n", SYSTEM, "--wait", "--timeout", "8m")
-    helm(*words, *values)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""What everybody leans on goes away for a while. These tests run by themselves, after all others."""
+"""What everybody leans on goes away for a while, or is exchanged. These tests run by themselves, after all others."""
 
 import os
 import subprocess
@@ -11,7 +11,8 @@ import httpx
 import pytest
 
 from tests.e2e.flowers import FLOWER, Flowers
-from tests.e2e.kit import RELEASE, ROOT, SYSTEM, eventually, items, kubectl, require
+from tests.e2e.kit import RELEASE, ROOT, SYSTEM, Model, eventually, is_ready, items, kubectl, require
+from tests.e2e.release import another_name, apply_crds, helm_upgrade, leading_image
 from tests.e2e.traffic import RATE, traffic
 from tests.support.soak import SOAK
 
@@ -75,6 +76,51 @@ def test_without_operator_api_server_and_etcd_predictions_go_on(flowers: Flowers
         assert load.total - before > seconds * RATE
     assert load.failures == []
     served.wait("Ready", "True", 120)
+
+
+def test_an_upgrade_and_its_way_back_touch_no_pod(flowers: Flowers, images: dict[str, str]) -> None:
+    """Of operator and CRDs, by the commands of docs/upgrading.md."""
+    served, operator = flowers.model, images["operator"]
+    with traffic(served, [FLOWER], images["serving"]) as load:
+        before = untouched(served)
+        for further, image in ((True, another_name(operator)), (False, operator)):
+            apply_crds(of_another_release=further)
+            helm_upgrade({"operator": image}, "--reset-then-reuse-values")
+            eventually(lambda image=image: leading_image() == image, 90, f"an operator of {image} to lead")
+            served.patch(suspend=further)
+            eventually(lambda now=further: is_suspended(served) == now, 60, f"it to act: suspend={further}")
+            load.wait_for_more()
+        assert untouched(served) == before
+    assert load.failures == []
+
+
+def untouched(model: Model) -> dict[str, int]:
+    """Each Deployment's generation, each serving pod's restarts; by uid."""
+    label = "app.kubernetes.io/component"
+    pods = [pod for pod in model.children("pods") if pod["metadata"]["labels"].get(label) == "serving"]
+    restarts = {pod["metadata"]["uid"]: pod["status"]["containerStatuses"][0]["restartCount"] for pod in pods}
+    living = (each["metadata"] for each in model.children("deployments"))
+    return restarts | {meta["uid"]: meta["generation"] for meta in living}
+
+
+def is_suspended(model: Model) -> bool | None:
+    """By what the operator says of the living generation."""
+    reason = model.condition("Ready").get("reason")
+    return None if reason is None else reason == "Suspended"
+
+
+def test_a_new_image_for_serving_costs_no_request(flowers: Flowers, images: dict[str, str]) -> None:
+    served, other = flowers.model, another_name(images["serving"])
+
+    def exchanged() -> bool:
+        found = [pod for pod in served.children("pods") if is_ready(pod)]
+        return len(found) == 2 and all(pod["spec"]["containers"][0]["image"] == other for pod in found)
+
+    with traffic(served, [FLOWER], images["serving"]) as load:
+        helm_upgrade({"serving": other}, "--reset-then-reuse-values")
+        eventually(exchanged, 120, "pods with the other image")
+        load.wait_for_more()
+    assert load.failures == []
 
 
 @contextmanager

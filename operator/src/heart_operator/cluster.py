@@ -74,10 +74,13 @@ class Cluster:
         return await self.request("PATCH", path, MANAGER, body, media=media)
 
     async def replace(self, kind: Kind, manifest: Manifest, subresource: str | None = None) -> Manifest:
-        """PUT; Conflict when the object's resourceVersion is no longer the manifest's."""
+        """PUT; Conflict when the object's resourceVersion is no longer the manifest's.
+
+        Refused for a field that the API server does not know: it would drop it, and say nothing.
+        """
         meta = manifest["metadata"]
         path = kind.path(meta["namespace"], meta["name"], subresource)
-        return await self.request("PUT", path, MANAGER, manifest)
+        return await self.request("PUT", path, MANAGER | {"fieldValidation": "Strict"}, manifest)
 
     async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
         """Delete this very object and, in the background, what it owns; Conflict when the name is another's now."""

@@ -73,16 +73,15 @@ class Reconciler:
             await self._act(key, seen, self._decide(seen.observed, datetime.now(UTC)))
 
     async def _act(self, key: ModelKey, seen: Seen, plan: Plan) -> None:
-        if acts(plan):
-            seen = await self._record(seen, plan)
         try:
+            if acts(plan):
+                seen = await self._record(seen, plan)
             await self._actions.carry_out(seen.observed, plan)
+            await self._reporter.report(seen, plan)
         except (Refused, NameTaken) as error:
             await self._reporter.report_problem(seen.raw, Reason.ACTION_REFUSED, str(error))
             raise
-        before = seen.observed.model.status
-        await self._reporter.report(seen, plan)
-        self._metrics.count_changes(before, plan.facts)
+        self._metrics.count_changes(seen.observed.model.status, plan.facts)
         self._metrics.show(key.namespace, key.name, plan.facts)
         await self._actions.tell_registry(seen.observed, plan)
         if plan.requeue_after is not None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from heart_operator.api.heartmodel import ConditionStatus, HeartModelStatus
 from heart_operator.api.names import FIELD_MANAGER, Condition, short_hash
-from heart_operator.api_errors import ApiError, Conflict
+from heart_operator.api_errors import ApiError, Conflict, Refused
 from heart_operator.cluster import Cluster
 from heart_operator.kinds import EVENT, HEART_MODEL, Kind
 from heart_operator.observe import Seen
@@ -50,10 +50,20 @@ class Reporter:
 
 
 async def put_status(cluster: Cluster, kind: Kind, raw: Manifest, status: Manifest) -> Manifest:
-    """The object as stored; nothing is written when it has this status already."""
+    """The object as stored; nothing is written when it has this status already.
+
+    Refused when the cluster's CRD is older than we are and has no place for a part of it: an operator that forgets
+    what it did does it again.
+    """
     if raw.get("status") == status:
         return raw
-    return await cluster.replace(kind, {**raw, "status": status}, "status")
+    try:
+        return await cluster.replace(kind, {**raw, "status": status}, "status")
+    except Refused as error:
+        if "unknown field" not in str(error):
+            raise
+        crd = f"{kind.plural}.{kind.group}"
+        raise Refused(f"The CRD {crd} is not this operator's: apply those of its release (crds/). {error}") from None
 
 
 async def tell(cluster: Cluster, kind: Kind, raw: Manifest, event: Event) -> None:

@@ -126,6 +126,7 @@ class ScheduleReason:
     RUN_MISSED = "RunMissed"
     SUSPENDED = "Suspended"
     INVALID_SPEC = "InvalidSpec"
+    ACTION_REFUSED = "ActionRefused"
     MODEL_NOT_FOUND = "ModelNotFound"
     # Checked
     CHECKED = "Checked"

@@ -16,6 +16,7 @@ REASONS = {
     ScheduleReason.RUN_MISSED: "The time of a run has passed by more than `startingDeadlineSeconds`.",
     ScheduleReason.SUSPENDED: "`spec.suspend` is true.",
     ScheduleReason.INVALID_SPEC: "The spec cannot be fulfilled; the message names the field.",
+    ScheduleReason.ACTION_REFUSED: "The cluster refused what the operator would write; the message says why.",
     ScheduleReason.MODEL_NOT_FOUND: "There is no HeartModel of the name in `spec.modelName`.",
     ScheduleReason.CHECKED: "The newest look was done.",
     ScheduleReason.CHECKING: "A Job looks at the prediction log.",

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from prometheus_client import Counter
 
 from heart_operator.api.names import ScheduleReason
-from heart_operator.api_errors import ApiError, Conflict, NotFound, NotLeading
+from heart_operator.api_errors import ApiError, Conflict, NotFound, NotLeading, Refused
 from heart_operator.cluster import Cluster
 from heart_operator.kinds import JOB, RETRAIN_SCHEDULE
 from heart_operator.kube import NameTaken
@@ -75,16 +75,23 @@ class ScheduleReconciler:
 
     async def _look(self, key: ModelKey, found: SeenSchedule | UnreadableSchedule) -> None:
         if isinstance(found, UnreadableSchedule):
-            await self._report_problem(found.raw, found.message)
+            await self._report_problem(found.raw, ScheduleReason.INVALID_SPEC, found.message)
             return
         plan = plan_retrain_schedule(found.observed, self._now())
+        try:
+            await self._carry_out(found, plan)
+        except (Refused, NameTaken) as error:
+            await self._report_problem(found.raw, ScheduleReason.ACTION_REFUSED, str(error))
+            raise
+        self._metrics.show(found.observed.schedule, plan.status)
+        if plan.requeue_after is not None:
+            self._queue.add_after(key, plan.requeue_after)
+
+    async def _carry_out(self, found: SeenSchedule, plan: SchedulePlan) -> None:
         raw = await self._act(found, plan)
         raw = await put_status(self._cluster, RETRAIN_SCHEDULE, raw, plan.status.dump())
         for event in plan.events:
             await tell(self._cluster, RETRAIN_SCHEDULE, raw, event)
-        self._metrics.show(found.observed.schedule, plan.status)
-        if plan.requeue_after is not None:
-            self._queue.add_after(key, plan.requeue_after)
 
     async def _act(self, found: SeenSchedule, plan: SchedulePlan) -> Manifest:
         """Facts before the actions that depend on them; returns the schedule as stored."""
@@ -117,10 +124,9 @@ class ScheduleReconciler:
         except NotFound:
             return
 
-    async def _report_problem(self, raw: Manifest, message: str) -> None:
-        """Ready=False for a spec that nobody can read."""
+    async def _report_problem(self, raw: Manifest, reason: str, message: str) -> None:
+        """Ready=False for what no plan could say: an unreadable spec, or a request that the API server refuses."""
         generation, status = raw["metadata"].get("generation"), parse_schedule_status(raw)
-        reason = ScheduleReason.INVALID_SPEC
         conditions = not_ready(status.conditions, reason, message, generation, self._now())
         update = {"conditions": conditions, "observed_generation": generation}
         stored = await put_status(self._cluster, RETRAIN_SCHEDULE, raw, status.model_copy(update=update).dump())
