@@ -112,9 +112,9 @@ def kubeconfig() -> str:
 
 STAGES = {
     "lint": Stage(lint, warm=0.5, cold=1),
-    "unit": Stage(unit, warm=3, cold=3),
+    "unit": Stage(unit, warm=3.5, cold=3.5),
     "tools": Stage(tools, warm=0.2, cold=12),
-    "api": Stage(api, warm=4.5, cold=4.5),
+    "api": Stage(api, warm=5, cold=5),
     "images": Stage(images, warm=0.2, cold=8),
     "e2e": Stage(e2e, warm=10, cold=10),
 }
