@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 
 from heart_operator.api.drift import CheckFailure
-from heart_operator.api.heartmodel import CandidateStatus
+from heart_operator.api.heartmodel import CandidateStatus, ConditionStatus
 from heart_operator.plan.schedule import plan_retrain_schedule
+from heart_operator.plan.schedulevalues import SchedulePlan
 from heart_operator.plan.times import read, written
 from tests.support.schedules import ScheduledWorld, drift_found, quality_found, retrain_schedule, scheduled_world
 from tests.support.world import START, Crash
@@ -212,16 +213,28 @@ def test_forbid_gives_up_at_the_deadline() -> None:
 
 
 def test_forbid_waits_for_a_candidate_on_its_way() -> None:
-    world = scheduled_world()
-    world.until("2026-01-01T03:00:00Z")
-    candidate = CandidateStatus(version="7", digest="sha256:7", since=written(world.now))
-    status = world.model.status.model_copy(update={"candidate": candidate})
-    observed = world.observe_schedule()
-    assert observed.model
-    model = observed.model.model_copy(update={"status": status})
-    plan = plan_retrain_schedule(type(observed)(observed.schedule, model, observed.profile), world.now)
+    plan = with_a_candidate("True", "GatePassed")
     assert plan.facts.runs == ()
     assert "version 7 is on its way" in plan.conditions[0].message
+
+
+def test_a_candidate_whose_gate_lacks_evidence_is_not_waited_for() -> None:
+    """Only another training settles it: both would wait for each other."""
+    assert len(with_a_candidate("Unknown", "InsufficientEvidence").facts.runs) == 1
+
+
+def with_a_candidate(status: str, reason: str) -> SchedulePlan:
+    """At a tick, while version 7 is the candidate and GatePassed says this."""
+    world = scheduled_world()
+    world.until("2026-01-01T03:00:00Z")
+    since = written(world.now)
+    gate = ConditionStatus(type="GatePassed", status=status, reason=reason, last_transition_time=since)
+    candidate = CandidateStatus(version="7", digest="sha256:7", since=since)
+    told = world.model.status.model_copy(update={"candidate": candidate, "conditions": (gate,)})
+    observed = world.observe_schedule()
+    assert observed.model
+    model = observed.model.model_copy(update={"status": told})
+    return plan_retrain_schedule(type(observed)(observed.schedule, model, observed.profile), world.now)
 
 
 def test_replace_stops_the_run_before() -> None:

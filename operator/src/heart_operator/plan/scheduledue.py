@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from heart_operator.api.durations import seconds
+from heart_operator.api.names import Condition, Reason
 from heart_operator.api.retrainschedule import DriftCheck, RetrainScheduleSpec
 from heart_operator.api.schedulestatus import Cause, RetrainScheduleStatus
 from heart_operator.plan.cron import latest_tick, next_tick
@@ -67,7 +68,13 @@ def busy(observed: ScheduleObserved) -> str:
     if observed.is_training:
         return "a training of the model runs"
     candidate = observed.model.status.candidate if observed.model else None
-    return f"version {candidate.version} is on its way to serve" if candidate else ""
+    return f"version {candidate.version} is on its way to serve" if candidate and not is_undecided(observed) else ""
+
+
+def is_undecided(observed: ScheduleObserved) -> bool:
+    """Whether the gate lacks evidence, which only another training (or a person) brings: waiting would be for ever."""
+    conditions = observed.model.status.conditions if observed.model else ()
+    return any((each.type, each.reason) == (Condition.GATE_PASSED, Reason.INSUFFICIENT_EVIDENCE) for each in conditions)
 
 
 def not_checkable(observed: ScheduleObserved) -> str:
