@@ -198,13 +198,26 @@ def test_what_cannot_be_told_is_held_and_said() -> None:
     assert world.condition("Progressing") == ("Unknown", "InsufficientEvidence")
     assert world.condition("Ready") == ("True", "Serving")
     assert world.model.status.gate == "Held roc_auc"
-    assert world.model.status.candidate
-    assert world.aliases == {"serving": "1", "candidate": "2"}
+    assert world.model.status.candidate is None, "nothing of it is on its way"
+    assert world.aliases == {"serving": "1"}
     checks = [check.dump() for check in world.model.spec.gates.checks]
     world.merge_spec({"gates": {"checks": checks, "onInsufficientEvidence": "Pass"}})
     bring_up(world)
     assert world.selected == "2"
     assert world.model.status.gate == "Passed 1/2"
+
+
+def test_a_candidate_without_pods_is_none_once_its_gate_is_asked_anew_in_vain() -> None:
+    world = serving_world()
+    world.merge_spec({"serving": {"replicas": 0}})
+    world.merge_spec({"gates": {"checks": [{"metric": "roc_auc", "min": 0.7}]}})
+    train(world, "x", regression=-0.02)
+    assert world.model.status.candidate
+    assert world.condition("Progressing") == ("Unknown", "OnHold")
+    world.merge_spec({"gates": {"checks": [{"metric": "roc_auc", "maxRegression": 0.02}]}})
+    world.reconcile()
+    assert world.model.status.candidate is None
+    assert world.condition("Progressing") == ("Unknown", "InsufficientEvidence")
 
 
 def test_an_unreadable_evaluation_promotes_nothing() -> None:

@@ -84,6 +84,13 @@ class Operator(RuleBasedStateMachine):
         refused = {entry.digest for entry in world.model.status.rejected if entry.reason != "GateFailed"}
         if candidate:
             assert candidate.digest not in refused, "a refused version is rolled out"
+            self.watch_name(world, candidate.version)
+
+    def watch_name(self, world: World, candidate: str) -> None:
+        """A candidate is on its way to serve: with pods, or about to get them."""
+        held = world.condition("GatePassed") == ("Unknown", "InsufficientEvidence")
+        pinned = str(world.model.spec.version) == candidate
+        assert not held or pinned or candidate in world.running_versions, "what its gate holds is called a candidate"
 
     def watch_promotion(self, world: World, version: str) -> None:
         """Nothing gets behind the Service unproven; what has served before may come back at any time."""

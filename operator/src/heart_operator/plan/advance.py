@@ -32,15 +32,28 @@ def go_on(
     stable, wanted = rollout.stable, selection.version
     if wanted is None or (stable and wanted.version == stable.version) or is_refused(observed, rollout, wanted):
         return rollout
+    deployment = deployment_of(observed, wanted)
+    if deployment is None and not is_admitted(selection, progress, gate, obstacle):
+        return rollout
     rollout = replace(rollout, candidate=wanted)
     hold = find_hold(observed, rollout, selection, gate, obstacle)
-    deployment = deployment_of(observed, wanted)
     status = progress or candidate_status(observed, wanted, deployment.created if deployment else now)
     if deployment is None:
         rollout = replace(rollout, progress=status, why=hold, candidate_pods=first_pods(observed, stable))
         return replace(rollout, action="None" if obstacle else "Hold" if hold else "Start")
     scene = build_scene(observed, stable, wanted, deployment, hold, now)
     return settle(observed, rollout, next_move(scene, with_look(observed, status, now)), now)
+
+
+def is_admitted(
+    selection: Selection, progress: CandidateStatus | None, gate: GateReport | None, obstacle: Obstacle | None
+) -> bool:
+    """Whether a version without pods is a candidate; while nobody can ask for its evaluation, one stays what it was."""
+    if selection.pinned:
+        return True
+    if gate is None:
+        return obstacle is not None and progress is not None
+    return gate.passed
 
 
 def find_hold(

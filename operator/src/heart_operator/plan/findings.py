@@ -80,7 +80,9 @@ def find_progressing(decision: Decision) -> Finding:
     if decision.training.wanted or (training and training.phase == "Running"):
         return Finding("True", Reason.TRAINING_STARTED, find_trained(decision).message)
     if decision.rollout.candidate:
-        return progress_of_candidate(decision) or find_gate_passed(decision)
+        return progress_of_candidate(decision)
+    if waits_for_gate(decision):
+        return find_gate_passed(decision)
     if decision.unmeasured and not refusal:
         measured = find_gate_passed(decision)
         return measured._replace(status="True") if measured.status == "Unknown" else measured
@@ -91,6 +93,12 @@ def find_progressing(decision: Decision) -> Finding:
     if refusal:
         return Finding("False", refusal.reason, f"Version {refusal.version} was refused: {refusal.message}")
     return Finding("True", Reason.UP_TO_DATE, "Nothing is left to do")
+
+
+def waits_for_gate(decision: Decision) -> bool:
+    """A version should serve that is neither a candidate yet nor refused."""
+    wanted, stable = decision.wanted, decision.rollout.stable
+    return wanted is not None and decision.refusal is None and (stable is None or wanted.version != stable.version)
 
 
 def find_trained(decision: Decision) -> Finding:

@@ -27,8 +27,8 @@ def is_under_way(decision: Decision) -> bool:
     return rollout.candidate is not None and (rollout.action == "Start" or decision.candidate_deployment is not None)
 
 
-def progress_of_candidate(decision: Decision) -> Finding | None:
-    """None: its gate has not let it start."""
+def progress_of_candidate(decision: Decision) -> Finding:
+    """How far it is, or what it waits for before its pods are made."""
     rollout, deployment = decision.rollout, decision.candidate_deployment
     assert rollout.candidate
     name = f"Version {rollout.candidate.version}"
@@ -39,8 +39,6 @@ def progress_of_candidate(decision: Decision) -> Finding | None:
     if rollout.action in ("Start", "Go"):
         ready = f"{deployment.ready} pods are ready" if deployment else "its pods are created"
         return Finding("True", Reason.ROLLING_OUT, f"{name} is rolling out: {ready}")
-    if not decision.selection.pinned and (decision.gate is None or not decision.gate.passed):
-        return None
     return Finding("Unknown", Reason.ON_HOLD, f"{name} waits for {rollout.why}")
 
 
