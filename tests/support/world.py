@@ -471,5 +471,13 @@ def bring_up(world: World, rounds: int = 6) -> None:
     world.settle()
 
 
+def watch(world: World, seconds: int, every: int = 30) -> None:
+    """Time passes, pods start when they are asked for, the operator looks every interval."""
+    for _ in range(seconds // every):
+        world.pass_time(every)
+        world.start_pods()
+        world.settle()
+
+
 def names(manifests: Iterable[Manifest]) -> list[tuple[str, str]]:
     return [(manifest["kind"], manifest["metadata"]["name"]) for manifest in manifests]

@@ -8,7 +8,7 @@ import pytest
 
 from heart_operator.plan.values import AnalysisSample
 from tests.support.traffic import BAD, GOOD, SILENT, answers
-from tests.support.world import Crash, World, bring_up, serving_world
+from tests.support.world import Crash, World, bring_up, serving_world, watch
 
 STEPS = [{"setWeight": 10}, {"pause": {"duration": "5m"}}, {"setWeight": 50}, {"pause": {"duration": "5m"}}]
 ANALYSIS = {"interval": "30s", "minRequests": 50, "failureLimit": 1}
@@ -37,14 +37,6 @@ def tell(world: World, action: str, version: str, by: str = "alice", why: str = 
     """`kubectl heart ACTION`, and the operator looks."""
     world.tell(action, version, by, why)
     world.settle()
-
-
-def watch(world: World, seconds: int, every: int = 30) -> None:
-    """Time passes, pods start when they are asked for, the operator looks every interval."""
-    for _ in range(seconds // every):
-        world.pass_time(every)
-        world.start_pods()
-        world.settle()
 
 
 def candidate(world: World) -> Any:
@@ -454,33 +446,7 @@ def test_an_alias_may_name_a_version_by_hand() -> None:
     assert world.selected == version
 
 
-# --- exactly, by a route, and beside the traffic -------------------------------------------------------
-
-
-def test_a_route_splits_exactly_and_the_service_stays() -> None:
-    world = serving_world()
-    route = {"gateway": {"name": "public"}, "hostnames": ["heart.example.org"]}
-    world.kinds = world.kinds | {"HTTPRoute"}
-    world.merge_spec({"rollout": {"steps": STEPS, "analysis": ANALYSIS}, "serving": {"replicas": 3, "route": route}})
-    bring_up(world)
-    world.sample = GOOD
-    train(world, "x")
-    world.start_pods()
-    world.settle()
-    assert world.answering == {"1"}, "the Service inside the cluster keeps to the stable version"
-    assert candidate(world).actual_weight == 10
-    assert weights(world) == {"heart": 90, "heart-candidate": 10}
-    watch(world, 330)
-    assert weights(world) == {"heart": 50, "heart-candidate": 50}
-    watch(world, 360)
-    assert weights(world) == {"heart": 100}
-    assert world.selected == "2"
-
-
-def weights(world: World) -> dict[str, int]:
-    route = world.child("HTTPRoute")
-    assert route
-    return {entry["name"]: entry["weight"] for rule in route["spec"]["rules"] for entry in rule["backendRefs"]}
+# --- beside the traffic ---------------------------------------------------------------------------------
 
 
 def test_shadow_traffic_proves_a_version_before_anybody_sees_it() -> None:

@@ -92,6 +92,7 @@ class Reason:
     NOTHING_SERVES = "NothingServes"
     REPLICAS_UNAVAILABLE = "ReplicasUnavailable"
     WAITING_FOR_TRAINING = "WaitingForTraining"
+    ROUTE_NOT_ACCEPTED = "RouteNotAccepted"
     # everything
     UP_TO_DATE = "UpToDate"
     ON_HOLD = "OnHold"

@@ -40,6 +40,7 @@ REASONS = {
     Reason.SERVING: "The wanted version serves.",
     Reason.NOTHING_SERVES: "No version serves.",
     Reason.REPLICAS_UNAVAILABLE: "Fewer pods are ready than wanted.",
+    Reason.ROUTE_NOT_ACCEPTED: "The Gateway does not take the HTTPRoute: no request comes by it; the message says why.",
     Reason.WAITING_FOR_TRAINING: "The first version is still being trained.",
     Reason.UP_TO_DATE: "Nothing is left to do.",
     Reason.ON_HOLD: "A version that passed its gates waits to be rolled out; the message says for what.",

@@ -91,7 +91,8 @@ def with_traffic(scene: Scene, status: CandidateStatus, pods: int) -> tuple[Cand
     """What it gets at its step, as far as it may get any, and the same for its status."""
     weight = asked_weight(scene.rollout, status.step)
     spread = may_spread(scene, status, weight, pods)
-    reached = reached_weight(weight, scene.deployment.ready, scene.stable_ready, exact=scene.exact) if spread else 0
+    arrives = spread and not scene.refused
+    reached = reached_weight(weight, scene.deployment.ready, scene.stable_ready, exact=scene.exact) if arrives else 0
     base = status.base_replicas or (scene.full if spread else 0)
     traffic = Traffic(
         candidate=status.version,

@@ -22,6 +22,7 @@ TOLD = {
         Reason.AWAITING_APPROVAL,
         *REFUSED_ON_TRAFFIC,
     },
+    Condition.READY: {Reason.ROUTE_NOT_ACCEPTED},
     Condition.PROGRESSING: {
         Reason.SUSPENDED,
         Reason.INVALID_SPEC,

@@ -8,6 +8,7 @@ from heart_operator.api.names import Annotation, Condition, Reason
 from heart_operator.plan.decision import Decision
 from heart_operator.plan.finding import Finding
 from heart_operator.plan.findings_rollout import is_under_way, progress_of_candidate
+from heart_operator.plan.route import route_refusal
 from heart_operator.plan.scale import fewest
 from heart_operator.plan.selection import LATEST
 
@@ -50,6 +51,9 @@ def ready_of_stable(decision: Decision) -> Finding:
         return Finding("False", Reason.REPLICAS_UNAVAILABLE, message)
     if is_under_way(decision) or misses_what_is_named(decision):
         return find_progressing(decision)._replace(status="False")
+    if refusal := route_refusal(decision.observed):
+        message = f"Version {stable.version} serves inside the cluster alone: {refusal}"
+        return Finding("False", Reason.ROUTE_NOT_ACCEPTED, message)
     return Finding("True", Reason.SERVING, f"Version {stable.version} serves")
 
 

@@ -4,6 +4,7 @@ from heart_operator.api.heartmodel import CandidateStatus
 from heart_operator.api.names import Reason
 from heart_operator.plan.decision import Decision
 from heart_operator.plan.finding import Finding
+from heart_operator.plan.route import route_refusal
 from heart_operator.plan.scene import effective_rollout
 from heart_operator.plan.versions import Version
 
@@ -49,7 +50,9 @@ def progress_on_traffic(decision: Decision, name: str, progress: CandidateStatus
         ready = decision.candidate_deployment.ready if decision.candidate_deployment else 0
         pods = f"{ready} of {decision.rollout.candidate_pods} pods are ready"
         return Finding("True", Reason.ROLLING_OUT, f"{name}{where}: {pods}; {progress.message}")
-    return Finding("Unknown", WAITING[progress.phase], f"{name}{where}: {progress.message}")
+    refusal = route_refusal(decision.observed)
+    words = f"{progress.message}; {refusal}" if refusal else progress.message
+    return Finding("Unknown", WAITING[progress.phase], f"{name}{where}: {words}")
 
 
 def position(decision: Decision, progress: CandidateStatus) -> str:

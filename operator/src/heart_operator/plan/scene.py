@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from heart_operator.api.heartmodel import CandidateStatus, Mirror, Rollout
+from heart_operator.plan.route import route_refusal
 from heart_operator.plan.scale import wanted_count
 from heart_operator.plan.times import written
 from heart_operator.plan.traffic import asked_weight, pods_for
@@ -23,6 +24,8 @@ class Scene:
     manual: bool
     exact: bool
     """An HTTPRoute splits the traffic."""
+    refused: bool
+    """The Gateway does not take it: nobody gets through."""
     crowded: bool
     """Pods of a third version live, which a Service that spreads would reach."""
     hold: str
@@ -48,6 +51,7 @@ def build_scene(
         stable_ready=stable_deployment.ready if stable_deployment else 0,
         manual=observed.model.spec.approval == "Manual",
         exact=observed.model.spec.serving.route is not None,
+        refused=bool(route_refusal(observed)),
         crowded=any(entry.version not in own and entry.ready > 0 for entry in observed.deployments),
         hold=hold,
         now=now,
