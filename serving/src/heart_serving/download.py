@@ -96,7 +96,8 @@ def copy(response: http.client.HTTPResponse, target: IO[bytes], address: Address
     """Streams within the bounds of size and time; returns the digest (hex)."""
     digest, size, ends = hashlib.sha256(), 0, time.monotonic() + TOTAL_SECONDS
     try:
-        while chunk := response.read(CHUNK):
+        # What has come so far, each time: a read of a whole chunk would wait for a server that drips.
+        while chunk := response.read1(CHUNK):
             size += len(chunk)
             if size > MAX_MODEL_BYTES:
                 raise Refused(f"{address} sends more than {MAX_MODEL_BYTES} bytes: no model is that large")

@@ -2,9 +2,11 @@
 
 import base64
 import hashlib
+import socket
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,7 +22,7 @@ from heart_serving.settings import Settings
 from tests.support.serving import NAME, VERSION, free_port, running
 from tests.support.tiny_model import tiny_model
 
-MODEL = tiny_model()
+MODEL, OLDER = tiny_model(), tiny_model(seed=1)
 URI = "/api/2.0/mlflow/model-versions/get-download-uri?name=clinic.heart&version=7"
 FILE = "/api/2.0/mlflow-artifacts/artifacts/1/models/m-1/artifacts/model.onnx"
 WHERE = b'{"artifact_uri": "mlflow-artifacts:/1/models/m-1/artifacts"}'
@@ -201,6 +203,57 @@ def test_a_bomb_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         stub(uri=(200, WHERE), file=(200, b"0" * 5_000_000)) as mlflow,
         pytest.raises(FetchFailed, match="more than 1000"),
     ):
+        attempt(tmp_path, variables(mlflow.port))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_that_drips_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each byte comes in time, the file never would."""
+    monkeypatch.setattr(download, "TOTAL_SECONDS", 0.3)
+    with dripping() as port:
+        began = time.monotonic()
+        with pytest.raises(download.Unreachable, match="to send the model"):
+            download.download(download.Address("127.0.0.1", port), "/", tmp_path / "model.onnx", MODEL.sha256, {})
+    assert time.monotonic() - began < 5
+    assert list(tmp_path.iterdir()) == []
+
+
+@contextmanager
+def dripping() -> Iterator[int]:
+    """The port of a server that sends a byte every 20 ms, as long as somebody listens."""
+
+    def drip() -> None:
+        connection, _ = listener.accept()
+        with connection, suppress(OSError):
+            connection.recv(4096)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+            while not ended.wait(0.02):
+                connection.sendall(b"x")
+
+    ended = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=drip)
+        thread.start()
+        yield listener.getsockname()[1]
+        ended.set()
+        thread.join()
+
+
+def test_a_link_in_the_files_place_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    other = tmp_path / "other"
+    other.write_bytes(b"not ours")
+    (tmp_path / "models/model.onnx").symlink_to(other)
+    with stub(sibling=(200, MODEL.data)) as sibling:
+        attempt(tmp_path / "models", variables(free_port(), sibling.port))
+    only_the_model(tmp_path / "models")
+    assert not (tmp_path / "models/model.onnx").is_symlink()
+    assert other.read_bytes() == b"not ours"
+
+
+def test_a_good_model_of_another_version_is_another_file(tmp_path: Path) -> None:
+    """Yesterday's file is whole, and was approved once, too."""
+    with stub(uri=(200, WHERE), file=(200, OLDER.data)) as mlflow, pytest.raises(FetchFailed, match="was approved"):
         attempt(tmp_path, variables(mlflow.port))
     assert list(tmp_path.iterdir()) == []
 
