@@ -1,8 +1,6 @@
 """What a person gets for a HeartModel at `kubectl apply`: a refusal that names the field, or every default."""
 
-import copy
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +8,11 @@ import pytest
 import yaml
 
 from heart_operator.api.heartmodel import HeartModelSpec, HeartModelStatus
+from tests.support.changes import GONE, Resource, changed
 
 pytestmark = pytest.mark.api
 
 ROOT = Path(__file__).resolve().parents[2]
-Resource = dict[str, Any]
-GONE = object()
-"""As a new value: the field is removed."""
-
 SMALLEST: Resource = {
     "apiVersion": "heartops.dev/v1alpha1",
     "kind": "HeartModel",
@@ -31,23 +26,6 @@ SMALLEST: Resource = {
         ],
     },
 }
-
-
-def changed(changes: Mapping[str, Any], resource: Resource = SMALLEST) -> Resource:
-    """A copy with new values by dotted path; missing objects on the way are made."""
-    result = copy.deepcopy(resource)
-    for path, value in changes.items():
-        *way, last = (int(part) if part.isdigit() else part for part in path.split("."))
-        node: Any = result
-        for part in way:
-            node = node[part] if isinstance(node, list) else node.setdefault(part, {})
-        if value is GONE:
-            del node[last]
-        elif isinstance(node, list) and last == len(node):
-            node.append(value)
-        else:
-            node[last] = value
-    return result
 
 
 def apply(kubectl, resource: Resource, *options: str):
@@ -306,7 +284,7 @@ BAD = {
 
 @pytest.mark.parametrize("changes", GOOD.values(), ids=GOOD)
 def test_accepts(kubectl, changes):
-    done = apply(kubectl, changed(changes), "--dry-run=server", "-o", "json")
+    done = apply(kubectl, changed(changes, SMALLEST), "--dry-run=server", "-o", "json")
     assert done.returncode == 0, done.stderr
     HeartModelSpec.model_validate(json.loads(done.stdout)["spec"])
 
@@ -322,7 +300,7 @@ def test_accepts_the_examples(kubectl, path):
 @pytest.fixture(scope="module")
 def answers(kubectl):
     """What the server says to each bad resource."""
-    return {name: apply(kubectl, changed(changes), "--dry-run=server") for name, (changes, _) in BAD.items()}
+    return {name: apply(kubectl, changed(changes, SMALLEST), "--dry-run=server") for name, (changes, _) in BAD.items()}
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -351,14 +329,14 @@ def messages(schema: Any) -> list[str]:
 @pytest.fixture
 def heart(kubectl):
     """A stored model, gone afterwards."""
-    resource = changed({"metadata.name": "stored", "spec.serving.replicas": 2})
+    resource = changed({"metadata.name": "stored", "spec.serving.replicas": 2}, SMALLEST)
     assert apply(kubectl, resource).returncode == 0
     yield resource
     kubectl("delete", "heartmodel", "stored", "--wait")
 
 
 def test_shows_every_default(kubectl):
-    done = apply(kubectl, changed({}), "--dry-run=server", "-o", "json")
+    done = apply(kubectl, changed({}, SMALLEST), "--dry-run=server", "-o", "json")
     spec = json.loads(done.stdout)["spec"]
     assert spec["training"] == {
         "task": "classification",
@@ -405,7 +383,7 @@ def test_shows_every_default(kubectl):
 
 def test_fills_in_what_a_part_leaves_out(kubectl):
     changes = {"spec.training.tuning.trials": 3, "spec.monitoring.alerts.availabilityObjective": 0.99}
-    spec = json.loads(apply(kubectl, changed(changes), "--dry-run=server", "-o", "json").stdout)["spec"]
+    spec = json.loads(apply(kubectl, changed(changes, SMALLEST), "--dry-run=server", "-o", "json").stdout)["spec"]
     assert spec["training"]["tuning"] == {"trials": 3, "timeoutSeconds": 600}
     assert spec["training"]["crossValidation"] == {"folds": 5}
     assert spec["monitoring"]["alerts"]["errorRate"] == {"warning": 0.02, "critical": 0.05}
@@ -413,7 +391,7 @@ def test_fills_in_what_a_part_leaves_out(kubectl):
 
 def test_types_agree_with_the_schema_about_defaults(kubectl):
     """The operator reads the same from a resource that the server completed as from one that it did not."""
-    stored = json.loads(apply(kubectl, changed({}), "--dry-run=server", "-o", "json").stdout)
+    stored = json.loads(apply(kubectl, changed({}, SMALLEST), "--dry-run=server", "-o", "json").stdout)
     assert HeartModelSpec.model_validate(stored["spec"]) == HeartModelSpec.model_validate(SMALLEST["spec"])
 
 
@@ -422,7 +400,7 @@ def test_types_agree_with_the_schema_about_defaults(kubectl):
 )
 def test_registry_name_never_changes(kubectl, before, after):
     first, second = (
-        changed({"metadata.name": "fixed"} if name is GONE else {"metadata.name": "fixed", "spec.registryName": name})
+        changed({"metadata.name": "fixed"} | ({} if name is GONE else {"spec.registryName": name}), SMALLEST)
         for name in (before, after)
     )
     try:
@@ -440,7 +418,7 @@ def test_scales(kubectl, heart):
 
 
 def test_scaling_an_autoscaled_model_is_refused(kubectl, heart):
-    autoscaled = changed({"metadata.name": "stored", "spec.serving.autoscaling": {}})
+    autoscaled = changed({"metadata.name": "stored", "spec.serving.autoscaling": {}}, SMALLEST)
     assert apply(kubectl, autoscaled).returncode == 0
     done = kubectl("scale", "heartmodel", "stored", "--replicas=5")
     assert done.returncode != 0

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from heart_operator.api.retrainschedule import RetrainScheduleSpec
-from tests.api.test_crd import GONE, Resource, apply, changed
+from tests.api.test_crd import apply
+from tests.support.changes import GONE, Resource, changed
 
 pytestmark = pytest.mark.api
 

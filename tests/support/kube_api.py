@@ -22,9 +22,9 @@ __all__ = ["DEPLOYMENT", "HEART_MODEL", "JOB", "KubeApi", "Resource", "poll"]
 
 
 class KubeApi:
-    """The cluster's administrator."""
+    """The cluster's administrator, or somebody whom the administrator plays."""
 
-    def __init__(self, kubeconfig: Path) -> None:
+    def __init__(self, kubeconfig: Path, as_user: str = "") -> None:
         config = yaml.safe_load(kubeconfig.read_text())
         cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
         self.server: str = cluster["server"]
@@ -34,7 +34,8 @@ class KubeApi:
             file.write(b"\n".join(base64.b64decode(user[f"client-{part}-data"]) for part in ("certificate", "key")))
             file.flush()
             context.load_cert_chain(file.name)
-        self._http = httpx.Client(base_url=self.server, verify=context, timeout=30)
+        headers = {"Impersonate-User": as_user} if as_user else {}
+        self._http = httpx.Client(base_url=self.server, verify=context, timeout=30, headers=headers)
 
     def close(self) -> None:
         self._http.close()

@@ -1,0 +1,218 @@
+"""Somebody who may edit one namespace gets nothing through our resources that the namespace does not give them."""
+
+import json
+from collections.abc import Iterator
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from heart_operator.api.names import Annotation, Label
+from heart_operator.kinds import BY_NAME, HEART_MODEL, JOB, LEASE, RETRAIN_SCHEDULE, Kind
+from tests.support import attacks
+from tests.support.attacks import DROPPED, INERT, NAMED, REFUSED, SCHEDULES, VICTIM, attacked_model, attacked_schedule
+from tests.support.changes import Resource, changed
+from tests.support.dangers import dangers
+from tests.support.fake_kubelet import FakeKubelet
+from tests.support.kube_api import KubeApi, poll
+from tests.support.operator_world import OPERATOR_NAMESPACE, World
+
+pytestmark = pytest.mark.api
+
+HOME = "attackers"
+CONFIG_MAP = Kind("v1", "ConfigMap", "configmaps")
+SECRET = Kind("v1", "Secret", "secrets")
+BINDING = Kind("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings")
+FORBIDDEN: dict[str, tuple[str, str, Any]] = {
+    "a status of one's own": ("PATCH", HEART_MODEL.path(HOME, "heart", "status"), {"status": {"gate": "evil"}}),
+    "a model elsewhere": ("POST", HEART_MODEL.path(VICTIM), attacked_model(VICTIM, "evil")),
+    "an order for another's model": (
+        "PATCH",
+        HEART_MODEL.path(VICTIM, "heart"),
+        {"metadata": {"annotations": {Annotation.RETRAIN: "evil"}}},
+    ),
+    "a schedule elsewhere": ("POST", RETRAIN_SCHEDULE.path(VICTIM), attacked_schedule(VICTIM)),
+    "an administrator's profiles": ("PATCH", CONFIG_MAP.path(OPERATOR_NAMESPACE, "heartops-profiles"), {"data": {}}),
+    "the operator's Secret": ("GET", SECRET.path(OPERATOR_NAMESPACE, "heartops-runtime"), None),
+    "the operator's Lease": ("DELETE", LEASE.path(OPERATOR_NAMESPACE, "heartops"), None),
+    "the kind itself": (
+        "DELETE",
+        "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/heartmodels.heartops.dev",
+        None,
+    ),
+    "the admission policy": (
+        "DELETE",
+        "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies/heartops-commands",
+        None,
+    ),
+}
+
+
+def give_edit(kube_api: KubeApi, mallory: KubeApi, namespace: str) -> None:
+    """Kubernetes' own role for those who work in a namespace."""
+    kube_api.create_namespace(namespace)
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "edit"}
+    subjects = [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "mallory"}]
+    metadata = {"namespace": namespace, "name": "mallory"}
+    kube_api.create(BINDING, {"metadata": metadata, "roleRef": role, "subjects": subjects})
+    poll("mallory may edit", lambda: answer(mallory, "GET", HEART_MODEL.path(namespace))[0] == 200)
+
+
+@pytest.fixture(scope="module")
+def mallory(api_server: Path, kube_api: KubeApi) -> Iterator[KubeApi]:
+    """May edit one namespace."""
+    mallory = KubeApi(api_server, as_user="mallory")
+    give_edit(kube_api, mallory, HOME)
+    forged = changed(REFUSED["an order in somebody else's name"][0], attacked_model(HOME, "heart"))
+    poll("the admission policy is in force", lambda: offer(mallory, HEART_MODEL, forged)[0] != 200)
+    yield mallory
+    mallory.close()
+
+
+def answer(mallory: KubeApi, method: str, path: str, body: Any = None, **query: str) -> tuple[int, Resource]:
+    """Status and answer, whatever it is."""
+    media = "application/merge-patch+json" if method == "PATCH" else "application/json"
+    try:
+        return 200, mallory.call(method, path, body, media, **query)
+    except httpx.HTTPStatusError as error:
+        return error.response.status_code, error.response.json()
+
+
+def offer(mallory: KubeApi, kind: Kind, resource: Resource) -> tuple[int, Resource]:
+    """As `kubectl --validate=false` would: the API server alone decides."""
+    return answer(mallory, "POST", kind.path(HOME), resource, dryRun="All")
+
+
+@pytest.mark.parametrize("name", DROPPED)
+def test_a_field_that_is_none_of_ours_is_dropped(mallory: KubeApi, name: str) -> None:
+    plain = attacked_model(HOME, "heart")
+    status, stored = offer(mallory, HEART_MODEL, changed(DROPPED[name], plain))
+    assert status == 200, stored
+    expected = changed({"spec.serving.resources": {"limits": {}}}, plain) if name == "a device" else plain
+    assert stored["spec"] == offer(mallory, HEART_MODEL, expected)[1]["spec"]
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_no_value_of_a_field_is_refused_by_its_name(mallory: KubeApi, name: str) -> None:
+    changes, says = REFUSED[name]
+    refused(offer(mallory, HEART_MODEL, changed(changes, attacked_model(HOME, "heart"))), says)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_schedule_is_refused_by_the_fields_name(mallory: KubeApi, name: str) -> None:
+    changes, says = SCHEDULES[name]
+    refused(offer(mallory, RETRAIN_SCHEDULE, changed(changes, attacked_schedule(HOME))), says)
+
+
+def refused(answered: tuple[int, Resource], says: str) -> None:
+    status, found = answered
+    assert status in (403, 422), found
+    assert says in found["message"]
+
+
+@pytest.mark.parametrize("name", FORBIDDEN)
+def test_what_is_elsewhere_is_not_theirs(mallory: KubeApi, name: str) -> None:
+    status, found = answer(mallory, *FORBIDDEN[name])
+    assert status == 403, found
+
+
+@pytest.fixture
+def attacked(world: World, kube_api: KubeApi, mallory: KubeApi) -> World:
+    """The attacker's namespace, and an operator's profile that has bounds."""
+    world.profiles.write_text(json.dumps({"default": attacks.PROFILE}))
+    give_edit(kube_api, mallory, world.namespace)
+    return world
+
+
+@pytest.fixture
+def victim(kube_api: KubeApi, world: World) -> Iterator[None]:
+    """Another namespace, with a model of its own."""
+    kube_api.create_namespace(VICTIM)
+    with FakeKubelet(kube_api, world.registry.train, world.registry.evaluate, VICTIM):
+        kube_api.create(HEART_MODEL, attacked_model(VICTIM, "heart"))
+        yield
+        kube_api.delete(HEART_MODEL, VICTIM, "heart")
+
+
+def test_what_is_taken_gets_nowhere(attacked: World, victim: None, mallory: KubeApi) -> None:
+    everything = [changes for part in (DROPPED, INERT) for changes in part.values()]
+    worst = reduce(lambda model, changes: changed(changes, model), everything, model_of(attacked, "heart"))
+    with attacked.start() as operator:
+        poll("the victim serves", lambda: is_ready(attacked.api, VICTIM), 40)
+        before = picture(attacked.api, VICTIM)
+        mallory.create(HEART_MODEL, worst)
+        attacked.wait_serving("1", seconds=60)
+        made = objects(attacked.api, attacked.namespace)
+        assert {item["kind"] for item in made} >= {"Job", "Deployment", "PrometheusRule", "Ingress"}
+        assert [danger for item in made for danger in dangers(item)] == []
+        assert picture(attacked.api, VICTIM) == before
+        assert operator.metric("heartops_reconcile_errors_total") == 0
+
+
+def test_what_leads_elsewhere_is_named_and_makes_nothing(attacked: World, mallory: KubeApi) -> None:
+    named = {f"named-{number}": attack for number, attack in enumerate(NAMED.values())}
+    with attacked.start():
+        for name, (changes, _) in named.items():
+            mallory.create(HEART_MODEL, changed(changes, model_of(attacked, name)))
+        for name, (changes, says) in named.items():
+            found = attacked.wait_condition("Ready", "False", "InvalidSpec", name=name)
+            assert says in found["message"], changes
+        assert objects(attacked.api, attacked.namespace) == []
+
+
+def test_a_job_of_the_attackers_is_not_believed(attacked: World, mallory: KubeApi) -> None:
+    """It bears the name that the training's would, every label, and a version of its own choice."""
+    attacked.kubelet.train = lambda request: None
+    with attacked.start("operator-a"):
+        mallory.create(HEART_MODEL, model_of(attacked, "heart"))
+        poll("a training Job", attacked.jobs)
+        attacked.wait_condition("Trained", "Unknown", "TrainingStarted")
+    (job,) = attacked.jobs()
+    name = job["metadata"]["name"]
+    attacked.api.delete(JOB, attacked.namespace, name)
+    poll("the Job is gone", lambda: attacked.api.get(JOB, attacked.namespace, name) is None)
+    mallory.create(JOB, forged(job))
+    attacked.kubelet.train = attacked.registry.train
+    with attacked.start("operator-b"):
+        found = attacked.wait_condition("Ready", "False", "ActionRefused", seconds=40)
+        assert f"Job {name} exists and does not belong to this model" in found["message"]
+        assert attacked.serving() is None
+        assert attacked.deployments() == {}
+
+
+def forged(job: Resource) -> Resource:
+    """The same Job, of nobody."""
+    meta = {key: job["metadata"][key] for key in ("name", "namespace", "annotations")}
+    labels = {key: value for key, value in job["metadata"]["labels"].items() if key.startswith(("app.", "heartops."))}
+    pod = {"metadata": {"labels": labels}, "spec": job["spec"]["template"]["spec"]}
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": meta | {"labels": labels}, "spec": {"template": pod}}
+
+
+def model_of(world: World, name: str) -> Resource:
+    return attacked_model(world.namespace, name)
+
+
+def is_ready(api: KubeApi, namespace: str) -> bool:
+    found = api.get(HEART_MODEL, namespace, "heart") or {}
+    conditions = found.get("status", {}).get("conditions", [])
+    return ("Ready", "True") in {(entry["type"], entry["status"]) for entry in conditions}
+
+
+def objects(api: KubeApi, namespace: str) -> list[Resource]:
+    """Everything there that belongs to a model."""
+    kinds = [kind for kind in BY_NAME.values() if kind.kind != "HTTPRoute"]
+    return [
+        {"apiVersion": kind.api_version, "kind": kind.kind, **item}
+        for kind in kinds
+        for item in api.list(kind, namespace, Label.MODEL)
+    ]
+
+
+def picture(api: KubeApi, namespace: str) -> dict[tuple[str, str], Resource]:
+    """What is there and how it is wanted, whatever became of it."""
+    return {
+        (item["kind"], item["metadata"]["name"]): {"uid": item["metadata"]["uid"], "spec": item.get("spec")}
+        for item in objects(api, namespace)
+    }
