@@ -7,21 +7,20 @@ from pathlib import Path
 
 import httpx
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine
 
 from heart_log.database import open_database
 from heart_log.migrate import migrate
-from heart_log.tables import feedback, predictions
+from heart_log.tables import feedback
 from heart_operator.api.handover import Env
 from heart_serving.predictionlog.recorder import MAX_ROWS
 from tests.support.kube_api import poll
+from tests.support.log_outages import SECONDS, metric, predict, report, stored
 from tests.support.postgres import Postgres
 from tests.support.serving import Running, running
 from tests.support.tiny_model import RECORD, tiny_model
 
 pytestmark = pytest.mark.api
-SECONDS = 30
-"""To notice, to reconnect, to write: pauses between attempts end at fifteen."""
 
 
 @pytest.fixture
@@ -39,26 +38,6 @@ def stopped(postgres: Postgres, server: Running) -> Iterator[Postgres]:
     postgres.stop()
     yield postgres
     postgres.ensure_started()
-
-
-def predict(server: Running, request_id: str, records: int = 1) -> None:
-    reply = httpx.post(f"{server.url}/predict", json=[RECORD] * records, headers={"X-Request-Id": request_id})
-    assert reply.status_code == 200
-
-
-def report(server: Running, request_id: str) -> httpx.Response:
-    return httpx.post(f"{server.url}/feedback", json={"request_id": request_id, "outcome": 1}, timeout=60)
-
-
-def metric(server: Running, name: str, labels: str = "") -> float:
-    text = httpx.get(f"{server.url}/metrics").text
-    (found,) = re.findall(rf"^{name}\{{[^}}]*{labels}[^}}]*\}} (\S+)$", text, re.M)
-    return float(found)
-
-
-def stored(engine: Engine, table=predictions) -> int:
-    with engine.begin() as connection:
-        return connection.scalar(select(func.count()).select_from(table)) or 0
 
 
 def test_an_outage_costs_no_prediction_and_nothing_that_fits(
