@@ -11,8 +11,10 @@ from heart_operator.kinds import HEART_MODEL, SERVICE
 from tests.support.fake_registry import FakeRegistry
 from tests.support.kube_api import poll
 from tests.support.operator_world import PROFILES, World
+from tests.support.soak import SOAK
 
 pytestmark = pytest.mark.api
+HEALTHY = 50 if SOAK else 5
 
 
 def test_an_operator_that_starts_late_finds_what_happened(world: World) -> None:
@@ -88,11 +90,11 @@ def test_one_bad_model_does_not_stop_the_others(world: World) -> None:
     foreign = world.api.create(SERVICE, {"apiVersion": "v1", "kind": "Service", **meta, **theirs})
     with world.start() as operator:
         world.create("poison")
-        names = [f"healthy-{number}" for number in range(5)]
+        names = [f"healthy-{number}" for number in range(HEALTHY)]
         for name in names:
             world.create(name)
         for name in names:
-            world.wait_serving("1", name, seconds=40)
+            world.wait_serving("1", name, seconds=40 + 2 * HEALTHY)
         refused = world.wait_condition("Ready", "False", "ActionRefused", name="poison")
         assert "Service poison" in refused["message"]
         assert world.child(SERVICE, "poison")["metadata"]["uid"] == foreign["metadata"]["uid"]

@@ -3,7 +3,6 @@
 Short counts by default; HEARTOPS_SOAK=1 for figures of two digits. `pytest -s` prints them.
 """
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,8 +18,8 @@ from heart_operator.plan.analysis_watch import look_at_serving
 from heart_operator.plan.counts import Share
 from heart_operator.plan.values import AnalysisSample
 from tests.support.answers import Behaviour
+from tests.support.soak import SOAK
 
-SOAK = bool(os.environ.get("HEARTOPS_SOAK"))
 RUNS = 2000 if SOAK else 100
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SPEC = Analysis()

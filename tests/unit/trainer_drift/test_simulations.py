@@ -3,7 +3,6 @@
 Figures are printed (`pytest -s`); HEARTOPS_SOAK=1 repeats them often enough for two digits.
 """
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,8 +15,8 @@ from heart_operator.api.retrainschedule import DriftCheck, PerformanceCheck
 from heart_trainer.drift import Drift, find_drift, judge
 from heart_trainer.performance import judge_performance
 from tests.support.drifting import NUMBERS, reference, traffic
+from tests.support.soak import SOAK
 
-SOAK = bool(os.environ.get("HEARTOPS_SOAK"))
 ROUNDS = 2000 if SOAK else 50
 TRAINED, WINDOW = 303, 100
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
