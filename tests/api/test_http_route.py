@@ -31,6 +31,8 @@ pytestmark = [
 
 HTTP_ROUTE = BY_NAME[("gateway.networking.k8s.io/v1", "HTTPRoute")]
 GATEWAY = {"name": "public", "namespace": "gateways"}
+CLOSED = {"name": "closed", "namespace": "gateways"}
+"""Takes routes of its own namespace alone, which is the default."""
 ADDRESSES = {"1": "192.0.2.1", "2": "192.0.2.2"}
 """By version; the range is for examples and nobody's."""
 REQUESTS = 400
@@ -50,9 +52,10 @@ def gateway(kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 def objects(port: int) -> list[Resource]:
-    """The Gateway, open to the routes of every namespace, and what it needs."""
+    """A Gateway that is open to the routes of every namespace, one that is not, and what they need."""
     api = "gateway.networking.k8s.io/v1"
-    listener = {"name": "web", "port": port, "protocol": "HTTP", "allowedRoutes": {"namespaces": {"from": "All"}}}
+    listener = {"name": "web", "port": port, "protocol": "HTTP"}
+    everybodys = listener | {"allowedRoutes": {"namespaces": {"from": "All"}}}
     return [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": GATEWAY["namespace"]}},
         {
@@ -65,6 +68,12 @@ def objects(port: int) -> list[Resource]:
             "apiVersion": api,
             "kind": "Gateway",
             "metadata": GATEWAY,
+            "spec": {"gatewayClassName": "here", "listeners": [everybodys]},
+        },
+        {
+            "apiVersion": api,
+            "kind": "Gateway",
+            "metadata": CLOSED,
             "spec": {"gatewayClassName": "here", "listeners": [listener]},
         },
     ]
@@ -174,3 +183,14 @@ def test_a_path_prefix_is_cut_off(world: World, gateway: Gateway, servers: dict[
         assert gateway.ask(users.host, "/models/heart").json()["path"] == "/"
         assert gateway.ask(users.host, "/models/heartache").status_code == 404
         assert gateway.ask("elsewhere.example.org", "/models/heart").status_code == 404
+
+
+def test_a_gateway_that_refuses_the_route_is_heard(world: World, gateway: Gateway) -> None:
+    with world.start():
+        world.create(serving={"replicas": 2, "route": {"gateway": CLOSED}})
+        found = world.wait_condition("Ready", "False", "RouteNotAccepted", seconds=60)
+        assert "Gateway closed does not take HTTPRoute heart (NotAllowedByListeners" in found["message"]
+        assert world.condition("Available")["status"] == "True"
+        world.edit({"serving": {"route": {"gateway": GATEWAY}}})
+        world.wait_condition("Ready", "True", "Serving")
+        assert world.event_reasons().count("RouteNotAccepted") == 1
