@@ -31,6 +31,14 @@ def build(control_plane_only: bool = False) -> None:
     build_bases()
 
 
+def build_for_api() -> None:
+    """Make what the api tests start. No Debian package and no image: nobody needs to be root."""
+    check_machine()
+    with locked("cluster-build"):
+        _step("binaries", build_dir(), gobuild.build_binaries)
+        _step("prometheus", build_dir(), gobuild.build_prometheus)
+
+
 def build_bases() -> None:
     """Make the base images of the product's images."""
     with locked("base-images"):

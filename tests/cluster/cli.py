@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from . import cgroups, cleanup, images, processes, store
-from .build import build, build_gateway
+from .build import build, build_for_api, build_gateway
 from .cluster import API_ONLY, FULL, read_state, up
 from .lock import locked
 from .paths import DEFAULT_NAME, Cluster, bin_dir
@@ -24,7 +24,7 @@ def main() -> int:
 
 
 def _build(options: argparse.Namespace) -> None:
-    make = build_gateway if options.gateway else build
+    make = build_gateway if options.gateway else build_for_api if options.api else build
     make()
 
 
@@ -102,7 +102,9 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     making = command("build", _build, "make binaries and base images (cached)", named=False)
-    making.add_argument("--gateway", action="store_true", help="instead: the gateway controller of some api tests")
+    parts = making.add_mutually_exclusive_group()
+    parts.add_argument("--api", action="store_true", help="what the api tests need, which nobody has to be root for")
+    parts.add_argument("--gateway", action="store_true", help="instead: the gateway controller of some api tests")
     starting = command("up", _up, "start a cluster and wait until everything answers")
     starting.add_argument("--control-plane-only", action="store_true", help="etcd, API server, controllers; no node")
     starting.add_argument("--no-controllers", action="store_true", help="with it: not even the controllers")

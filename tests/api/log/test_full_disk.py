@@ -1,5 +1,6 @@
 """PostgreSQL's disk is full, and has room again: no prediction fails, no row is lost, and the pod says why."""
 
+import os
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -17,7 +18,10 @@ from tests.support.postgres import NOBODY, Postgres
 from tests.support.serving import running
 from tests.support.tiny_model import tiny_model
 
-pytestmark = pytest.mark.api
+pytestmark = [
+    pytest.mark.api,
+    pytest.mark.skipif(os.geteuid() != 0, reason="mounts a file system: needs root"),
+]
 MIB = 2**20
 
 
