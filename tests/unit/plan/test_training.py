@@ -150,6 +150,22 @@ def test_a_change_during_a_training_replaces_it() -> None:
     assert world.open_runs == {second.trigger}, "the killed Job's run is closed"
 
 
+def test_a_training_that_was_called_off_is_not_made_again() -> None:
+    """Between the end of the one and the beginning of the next the wish for the next may go, too."""
+    world = serving_world()
+    world.retrain("x")
+    world.settle()
+    replaced = world.running_job()
+    assert replaced
+    world.retrain("y")
+    world.reconcile()
+    assert world.running_job() is None
+    world.model = world.model.model_copy(update={"annotations": {}})
+    bring_up(world)
+    assert world.jobs_created[replaced.trigger] == 1
+    assert world.condition("Ready") == ("True", "Serving")
+
+
 @pytest.mark.parametrize("lost", ["status", "status and Job", "status and Deployment", "status and Job and Deployment"])
 def test_nothing_is_trained_again_when_things_get_lost(lost: str) -> None:
     world = serving_world()

@@ -1,5 +1,6 @@
 """Training: when a Job starts, and what its end means."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -30,9 +31,10 @@ def plan_training(observed: Observed, stable: Version | None, *, may_start: bool
     trigger = current_trigger(observed)
     record = training_record(observed, trigger)
     others = superseded(observed.jobs, trigger)
-    if not may_start or others:
-        shown = record or last_record(observed)
-        return TrainingPlan(shown, record is None, delete=keys(others) if may_start else ())
+    if not may_start:
+        return TrainingPlan(record or last_record(observed), record is None)
+    if others:
+        return TrainingPlan(record or last_record(observed, but=others), record is None, delete=keys(others))
     status = record or started(observed, trigger, now)
     return TrainingPlan(
         status,
@@ -54,10 +56,14 @@ def training_record(observed: Observed, trigger: str) -> TrainingStatus | None:
     return known or of_deployments(observed, trigger) or of_registered(observed, trigger)
 
 
-def last_record(observed: Observed) -> TrainingStatus | None:
-    """The recorded training, though the spec has moved on, brought up to date."""
+def last_record(observed: Observed, but: Iterable[TrainingJob] = ()) -> TrainingStatus | None:
+    """The recorded training, though the spec has moved on, brought up to date.
+
+    The record of a Job that is called off goes with it: one that says Running would have it made again.
+    """
     known = observed.model.status.training
-    return training_record(observed, known.trigger) if known else None
+    called_off = known is not None and known.trigger in {job.trigger for job in but}
+    return training_record(observed, known.trigger) if known and not called_off else None
 
 
 def of_job(job: TrainingJob) -> TrainingStatus:
