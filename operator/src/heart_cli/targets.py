@@ -114,7 +114,11 @@ def retry_target(model: HeartModel, version: str) -> Target:
     for entry in rejected:
         if version in ("", entry.version):
             return retried(model, entry)
-    raise Refused(f"Version {version} is not rejected (these are: {', '.join(entry.version for entry in rejected)})")
+    these = ", ".join(entry.version for entry in rejected)
+    raise Refused(
+        f"Version {version} is not rejected (these are: {these}); for it to serve, let spec.version name it "
+        f"({patch_version(model, version)})"
+    )
 
 
 def retried(model: HeartModel, entry: RejectedStatus) -> Target:

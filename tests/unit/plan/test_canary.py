@@ -394,58 +394,6 @@ def test_naming_a_refused_version_tries_it_again() -> None:
     assert world.selected == "2"
 
 
-# --- versions by hand --------------------------------------------------------------------------------
-
-
-def test_a_version_by_hand_is_measured_then_judged_then_served() -> None:
-    world = serving_world()
-    version = world.register_by_hand()
-    world.settle()
-    assert world.condition("GatePassed") == ("Unknown", "Evaluating")
-    assert world.running_versions == {"1"}, "nothing of it runs before its gate"
-    world.finish_evaluation()
-    bring_up(world)
-    assert world.selected == version
-    assert world.condition("Ready") == ("True", "Serving")
-
-
-def test_a_poor_version_by_hand_fails_its_gate() -> None:
-    world = serving_world()
-    world.register_by_hand(auc=0.6)
-    world.settle()
-    world.finish_evaluation()
-    bring_up(world)
-    assert world.selected == "1"
-    assert world.condition("GatePassed") == ("False", "GateFailed")
-
-
-def test_a_version_that_nobody_can_serve_is_refused_and_said() -> None:
-    world = serving_world()
-    version = world.register_by_hand()
-    world.settle()
-    world.refuse_evaluation()
-    bring_up(world)
-    assert world.selected == "1"
-    assert world.condition("GatePassed") == ("False", "NotServable")
-    assert "no HeartOps package" in world.message("GatePassed")
-    assert world.tags[version].startswith("NotServable")
-    train(world, "x")
-    bring_up(world)
-    assert world.selected == "3", "it keeps nothing else from serving"
-
-
-def test_an_alias_may_name_a_version_by_hand() -> None:
-    world = serving_world()
-    version = world.register_by_hand()
-    world.aliases["champion"] = version
-    world.merge_spec({"version": "@champion"})
-    world.settle()
-    assert world.condition("Ready") == ("False", "Evaluating")
-    world.finish_evaluation()
-    bring_up(world)
-    assert world.selected == version
-
-
 # --- beside the traffic ---------------------------------------------------------------------------------
 
 

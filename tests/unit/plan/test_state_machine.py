@@ -30,9 +30,9 @@ SERVING: list[dict[str, Any]] = [
     {"replicas": 3},
 ]
 ROLLOUTS: list[dict[str, Any]] = [
-    {"steps": []},
+    {"steps": [], "historyLimit": 1},
     {"steps": [{"setWeight": 20}, {"pause": {"duration": "1m"}}, {"setWeight": 50}], "analysis": {"minRequests": 50}},
-    {"steps": [{"setWeight": 40}, {"pause": {}}]},
+    {"steps": [{"setWeight": 40}, {"pause": {}}], "historyLimit": 10},
     {"steps": [{"pause": {"duration": "1m"}}], "mirror": {"percent": 50}},
     {"steps": [{"setWeight": 10}], "analysis": {"onInconclusive": "Promote"}},
 ]

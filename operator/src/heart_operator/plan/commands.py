@@ -133,7 +133,8 @@ def refuse(command: Command, roles: Roles, version: Version, reason: str, rollou
 def retry(command: Command, roles: Roles, rollout: Rollout, now: datetime) -> tuple[Roles, str]:
     """Forget a refusal; a gate is asked again anyhow."""
     if all(entry.version != command.version for entry in roles.rejected):
-        raise NotPossible(f"version {command.version or '?'} is not refused")
+        name = command.version or "?"
+        raise NotPossible(f"version {name} is not in status.rejected; to serve it, let spec.version name it")
     rejected = tuple(entry for entry in roles.rejected if entry.version != command.version)
     return Roles(roles.stable, roles.candidate, rejected, roles.has_way_back), "its refusal is forgotten"
 

@@ -30,6 +30,17 @@ def tagged_rejection(observed: Observed, version: Version, now: datetime) -> Rej
     return reject(version, reason, message, now)
 
 
+def is_tagged(observed: Observed, version: str, gates_hash: str) -> bool:
+    """Whether the registry's tag refuses it today, NotServable apart: there may be more refused versions than the
+    status has room for, and one that fell out must not take its turn again."""
+    registered = observed.registry.versions.get(version)
+    tag = registered.rejected if registered and not is_forgiven(observed, version) else None
+    reason, _, judged_by = (tag or "").partition(":")
+    if reason == Reason.GATE_FAILED:
+        return judged_by == gates_hash
+    return reason not in ("", Reason.NOT_SERVABLE)
+
+
 def is_forgiven(observed: Observed, version: str) -> bool:
     """A person asked to try it again; the registry's tag may not know of it yet."""
     command = observed.model.status.command

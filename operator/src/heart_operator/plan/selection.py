@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from heart_operator.plan.gates import gates_hash
 from heart_operator.plan.measured import find_record, is_current, is_remembered, without_outdated
-from heart_operator.plan.rejections import find_rejection
+from heart_operator.plan.rejections import find_rejection, is_tagged
 from heart_operator.plan.triggers import current_trigger
 from heart_operator.plan.values import Observed, RegisteredVersion
 from heart_operator.plan.versions import (
@@ -106,9 +106,10 @@ def is_by_hand(entry: RegisteredVersion) -> bool:
 
 def is_refused(observed: Observed, choice: Selection) -> bool:
     version = choice.version or Version(choice.unknown, "")
-    standing = without_outdated(observed, observed.model.status.rejected)
-    refused = find_rejection(standing, version, gates_hash(observed.model.spec.gates)) is not None
-    return refused or (bool(choice.unknown) and is_remembered(observed, choice.unknown))
+    standing, today = without_outdated(observed, observed.model.status.rejected), gates_hash(observed.model.spec.gates)
+    if find_rejection(standing, version, today) or is_tagged(observed, version.version, today):
+        return True
+    return bool(choice.unknown) and is_remembered(observed, choice.unknown)
 
 
 def known_version(observed: Observed, name: str) -> Version | None:
