@@ -110,6 +110,20 @@ def test_naming_one_that_fell_out_tries_it_again() -> None:
     world.merge_spec({"version": int(first)})
     measure_all(world)
     assert world.selected == first
+    assert world.tags[first] == ""
+
+
+def test_what_serves_against_its_gate_is_not_taken_away_by_latest() -> None:
+    """A person named its number; only something better may replace it."""
+    world = serving_world()
+    poor = world.register_by_hand(0.6)
+    measure_all(world)
+    world.merge_spec({"version": int(poor), "rollout": {"steps": []}})
+    bring_up(world)
+    assert (world.selected, world.tags[poor]) == (poor, "")
+    world.merge_spec({"version": "latest"})
+    bring_up(world)
+    assert world.selected == poor
 
 
 def test_a_lost_status_ends_no_running_evaluation() -> None:

@@ -8,7 +8,7 @@ from heart_operator.plan.actions import CloseRuns, RegistryAction, SetAlias, Tag
 from heart_operator.plan.gates import GateReport
 from heart_operator.plan.rejections import is_forgiven, tag_of
 from heart_operator.plan.rolloutplan import RolloutPlan
-from heart_operator.plan.values import Observed
+from heart_operator.plan.values import Observed, RegisteredVersion
 from heart_operator.plan.versions import Version
 
 
@@ -54,15 +54,22 @@ def alias(living: str | None, wanted: SetAlias, observed: Observed) -> Iterable[
 def tags(
     observed: Observed, rollout: RolloutPlan, wanted: Version | None, gate: GateReport | None
 ) -> Iterable[TagVersion]:
-    """Refusals survive a lost status. One by the gate is taken back once changed gates let the version pass."""
+    """Refusals survive a lost status, and fall where the status has none and nothing speaks for them."""
     versions = observed.registry.versions
     for entry in rollout.rejected:
         if entry.version in versions and (versions[entry.version].rejected or "") != tag_of(entry):
             yield TagVersion(entry.version, Tag.REJECTED, tag_of(entry))
     refused = {entry.version for entry in rollout.rejected}
+    passed = wanted.version if wanted and gate and gate.passed else None
     for name, registered in versions.items():
-        if not registered.rejected or name in refused:
-            continue
-        judged_anew = wanted is not None and wanted.version == name and gate is not None and gate.passed
-        if is_forgiven(observed, name) or (judged_anew and registered.rejected.startswith(Reason.GATE_FAILED)):
+        if name not in refused and has_fallen(observed, rollout, registered, passed):
             yield TagVersion(name, Tag.REJECTED, "")
+
+
+def has_fallen(observed: Observed, rollout: RolloutPlan, registered: RegisteredVersion, passed: str | None) -> bool:
+    """Refused before, the version serves all the same, is to be tried again, or passes changed gates."""
+    if not registered.rejected:
+        return False
+    serves = rollout.stable is not None and rollout.stable.version == registered.version
+    by_gate = registered.rejected.startswith(Reason.GATE_FAILED)
+    return serves or is_forgiven(observed, registered.version) or (by_gate and registered.version == passed)

@@ -107,7 +107,8 @@ def is_by_hand(entry: RegisteredVersion) -> bool:
 def is_refused(observed: Observed, choice: Selection) -> bool:
     version = choice.version or Version(choice.unknown, "")
     standing, today = without_outdated(observed, observed.model.status.rejected), gates_hash(observed.model.spec.gates)
-    if find_rejection(standing, version, today) or is_tagged(observed, version.version, today):
+    serves = version.version == serving_version_name(observed)
+    if find_rejection(standing, version, today) or (not serves and is_tagged(observed, version.version, today)):
         return True
     return bool(choice.unknown) and is_remembered(observed, choice.unknown)
 
