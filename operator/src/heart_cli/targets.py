@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from heart_operator.api.commands import Action
 from heart_operator.api.heartmodel import CandidateStatus, HeartModel, RejectedStatus
-from heart_operator.api.names import Reason
+from heart_operator.api.names import Condition, Reason
 
 
 class Refused(Exception):
@@ -30,9 +30,17 @@ def require_candidate(model: HeartModel) -> CandidateStatus:
     if candidate := model.status.candidate:
         return candidate
     words = f"{model.name} has no candidate; {what_serves(model)}"
-    if last := newest(model.status.rejected)[:1]:
+    if held := held_words(model):
+        words += f". {held}"
+    elif last := newest(model.status.rejected)[:1]:
         words += f". {rejected_words(model, last[0])}"
     raise Refused(words)
+
+
+def held_words(model: HeartModel) -> str:
+    """Of a version whose gate cannot tell: what would help. Empty when there is none."""
+    held = (Condition.GATE_PASSED, Reason.INSUFFICIENT_EVIDENCE)
+    return next((entry.message for entry in model.status.conditions if (entry.type, entry.reason) == held), "")
 
 
 def rejected_words(model: HeartModel, entry: RejectedStatus) -> str:

@@ -7,7 +7,7 @@ from heart_cli.targets import Refused
 from heart_operator.api.commands import Command, read_command
 from heart_operator.api.heartmodel import HeartModel
 from heart_operator.parse import parse_model
-from tests.support.heart_objects import candidate, heart_model, previous, rejected, served, serving, sha
+from tests.support.heart_objects import candidate, condition, heart_model, previous, rejected, served, serving, sha
 from tests.unit.cli.cases import CASES
 
 
@@ -21,6 +21,13 @@ def tell(found: HeartModel, action: str, version: str = "", why: str = "") -> Co
 
 ROLLOUT = {"serving": serving("6"), "candidate": candidate("7"), "previous": previous("5")}
 QUIET = {"serving": serving("6"), "previous": previous("5")}
+HELD = QUIET | {
+    "conditions": [
+        condition(
+            "GatePassed", "Unknown", "InsufficientEvidence", "Version 7: 12 events are too few. Train on more data"
+        )
+    ]
+}
 PAUSED = ROLLOUT | {"candidate": candidate("7", paused=True)}
 REFUSED = QUIET | {
     "rejected": [rejected("4", "NeverReady", "0 of 2", "2026-11-01T08:00:00Z"), rejected("7", "Crashing", "OOM")]
@@ -73,6 +80,7 @@ def test_retraining_names_no_version():
             "",
             "Version 7 was rejected (Crashing: OOM); to let it be tried again: kubectl heart retry heart 7",
         ),
+        (HELD, {}, "promote", "", "version 6 serves. Version 7: 12 events are too few. Train on more data"),
         (ROLLOUT, {}, "promote", "8", "Version 8 is not the candidate: that is version 7"),
         (PAUSED, {}, "pause", "", "paused already; to go on: kubectl heart resume heart"),
         (ROLLOUT, {}, "resume", "", "Nobody paused version 7"),
