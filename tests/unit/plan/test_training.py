@@ -150,6 +150,40 @@ def test_a_change_during_a_training_replaces_it() -> None:
     assert world.open_runs == {second.trigger}, "the killed Job's run is closed"
 
 
+def test_a_lost_status_goes_on_with_a_version_that_nobody_asks_for_any_more() -> None:
+    """The annotation was removed once it had started the training; what came of it is on its way to serve."""
+    world = serving_world()
+    world.merge_spec({"rollout": {"steps": []}})
+    bring_up(world)
+    world.retrain("x")
+    world.settle()
+    world.finish_job()
+    world.settle()
+    world.model = world.model.model_copy(update={"annotations": {}})
+    world.settle()
+    assert world.running_versions == {"1", "2"}
+    world.wipe_status()
+    bring_up(world)
+    assert world.selected == "2"
+
+
+def test_a_lost_status_goes_back_to_no_older_version() -> None:
+    """Though of the Jobs only the older one's is left."""
+    world = serving_world()
+    world.retrain("x")
+    world.settle()
+    world.finish_job()
+    world.merge_spec({"rollout": {"steps": []}})
+    bring_up(world)
+    newest = max(world.jobs.values(), key=lambda job: job.result.version if job.result else "")
+    del world.jobs[newest.name]
+    world.model = world.model.model_copy(update={"annotations": {}})
+    world.wipe_status()
+    bring_up(world)
+    assert world.selected == "2"
+    assert world.running_job() is None
+
+
 def test_a_training_that_was_called_off_is_not_made_again() -> None:
     """Between the end of the one and the beginning of the next the wish for the next may go, too."""
     world = serving_world()

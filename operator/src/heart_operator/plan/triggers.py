@@ -12,6 +12,7 @@ from heart_operator.api.names import Annotation, short_hash
 from heart_operator.plan.jobs import newest_first
 from heart_operator.plan.requests import open_requests
 from heart_operator.plan.values import Observed
+from heart_operator.plan.versions import order
 
 WITHOUT_EFFECT = {"resources", "timeout_seconds", "backoff_limit"}
 """Fields of `spec.training` that change how long it takes, not what comes out."""
@@ -53,11 +54,21 @@ def annotation_wish(model: HeartModel) -> tuple[str, ...]:
 
 
 def past_triggers(observed: Observed) -> Iterable[str]:
-    """Newest first, as far as that can be told: status, the running Job, what serves, Jobs, other Deployments."""
+    """Newest first, as far as that can be told: status, the running Job, versions newer than what serves, that one
+    itself (it must not give way to an older Job), Jobs, other Deployments."""
     if training := observed.model.status.training:
         yield training.trigger
     yield from (job.trigger for job in observed.jobs if job.phase == "Running")
     serving = observed.stable_version
+    yield from triggers_after(observed, serving)
     yield from (deployment.trigger for deployment in observed.deployments if deployment.version == serving)
     yield from (job.trigger for job in newest_first(observed.jobs))
     yield from (deployment.trigger for deployment in observed.deployments)
+
+
+def triggers_after(observed: Observed, serving: str | None) -> list[str]:
+    """Of the versions that are newer than this one, the newest first."""
+    of_jobs = [(job.result.version, job.trigger) for job in observed.jobs if job.result]
+    found = [*of_jobs, *((deployment.version, deployment.trigger) for deployment in observed.deployments)]
+    newer = [entry for entry in found if order(entry[0]) > order(serving or "")]
+    return [trigger for _, trigger in sorted(newer, key=lambda entry: order(entry[0]), reverse=True)]
