@@ -418,6 +418,24 @@ def test_an_invalid_spec_trains_nothing_and_serving_goes_on() -> None:
     assert world.running_job()
 
 
+def test_without_its_profile_a_model_still_goes_back() -> None:
+    """Somebody deleted the profile, and it is now that the version is bad."""
+    world = serving_world()
+    world.merge_spec({"rollout": {"steps": []}})
+    world.retrain("x")
+    world.settle()
+    world.finish_job()
+    bring_up(world)
+    assert world.selected == "2"
+    policies = [key for key in world.children if key.kind == "NetworkPolicy"]
+    world.profile = None
+    world.tell("rollback", "2")
+    bring_up(world)
+    assert world.selected == "1"
+    assert world.answering == {"1"}
+    assert [key for key in world.children if key.kind == "NetworkPolicy"] == policies
+
+
 def test_without_its_profile_a_new_model_makes_nothing() -> None:
     world = World(profile=None)
     world.settle()

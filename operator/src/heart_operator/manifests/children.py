@@ -34,7 +34,7 @@ APPLIED_KINDS = (
 
 def build_children(
     model: HeartModel,
-    profile: RuntimeProfile,
+    profile: RuntimeProfile | None,
     kinds: Set[str],
     stable: VersionDeployment | None,
     traffic: Traffic,
@@ -45,13 +45,7 @@ def build_children(
     Service with the version as selector, the candidate's Service, the mirror's ConfigMap, PodDisruptionBudget, HPA
     (unless `serving.replicas`), Ingress, and, where `kinds` has them, HTTPRoute, ServiceMonitor and PrometheusRule.
     """
-    before = (
-        build_service_account(model),
-        build_serving_policy(model, profile),
-        build_training_policy(model, profile),
-        build_check_policy(model, profile),
-        build_headless_service(model),
-    )
+    before = (build_service_account(model), *policies(model, profile), build_headless_service(model))
     if stable is None:
         return before
     return (
@@ -59,6 +53,17 @@ def build_children(
         *serving_children(model, stable, traffic),
         *routes(model, kinds, traffic),
         *monitoring_children(model, kinds),
+    )
+
+
+def policies(model: HeartModel, profile: RuntimeProfile | None) -> tuple[Manifest, ...]:
+    """Who talks to whom. A profile says so; a way back must not wait until there is one again."""
+    if profile is None:
+        return ()
+    return (
+        build_serving_policy(model, profile),
+        build_training_policy(model, profile),
+        build_check_policy(model, profile),
     )
 
 

@@ -10,9 +10,7 @@ from heart_operator.plan.versions import as_deployment
 
 
 def wanted_children(observed: Observed, rollout: RolloutPlan) -> tuple[Manifest, ...]:
-    """Everything that should live beside the version that serves; nothing where no profile says how."""
-    if observed.profile is None:
-        return ()
+    """Everything that should live beside the version that serves; without a profile less what it decides."""
     deployment = as_deployment(observed, rollout.stable) if rollout.stable else None
     children = build_children(observed.model, observed.profile, observed.kinds, deployment, rollout.traffic)
     return tuple(map(stamp, children))
@@ -24,5 +22,7 @@ def to_apply(observed: Observed, wanted: Iterable[Manifest]) -> tuple[Manifest, 
 
 def to_remove(observed: Observed, wanted: Iterable[Manifest]) -> tuple[ObjectKey, ...]:
     """Living children of our kinds that are not wanted: an Ingress, an HPA, monitoring that was switched off."""
+    if observed.profile is None:
+        return ()  # who talks to whom was decided by one that is gone
     keys = {key_of(child) for child in wanted}
     return tuple(key for key in observed.children if (key.api_version, key.kind) in APPLIED_KINDS and key not in keys)
