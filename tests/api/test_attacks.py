@@ -34,7 +34,7 @@ FORBIDDEN: dict[str, tuple[str, str, Any]] = {
         {"metadata": {"annotations": {Annotation.RETRAIN: "evil"}}},
     ),
     "a schedule elsewhere": ("POST", RETRAIN_SCHEDULE.path(VICTIM), attacked_schedule(VICTIM)),
-    "an administrator's profiles": ("PATCH", CONFIG_MAP.path(OPERATOR_NAMESPACE, "heartops-profiles"), {"data": {}}),
+    "an administrator's profiles": ("PATCH", CONFIG_MAP.path(OPERATOR_NAMESPACE, "heartops-runtimes"), {"data": {}}),
     "the operator's Secret": ("GET", SECRET.path(OPERATOR_NAMESPACE, "heartops-runtime"), None),
     "the operator's Lease": ("DELETE", LEASE.path(OPERATOR_NAMESPACE, "heartops"), None),
     "the kind itself": (
