@@ -209,9 +209,8 @@ def test_a_bomb_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_server_that_drips_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each byte comes in time, the file never would."""
     monkeypatch.setattr(download, "TOTAL_SECONDS", 0.3)
-    with dripping() as port:
-        with pytest.raises(download.Unreachable, match="to send the model"):
-            download.download(download.Address("127.0.0.1", port), "/", tmp_path / "model.onnx", MODEL.sha256, {})
+    with dripping() as port, pytest.raises(download.Unreachable, match="to send the model"):
+        download.download(download.Address("127.0.0.1", port), "/", tmp_path / "model.onnx", MODEL.sha256, {})
     assert list(tmp_path.iterdir()) == []
 
 
