@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.cluster.paths import bin_dir
+from tests.support.turns import turn
 
 pytestmark = [
     pytest.mark.e2e,
@@ -30,6 +31,13 @@ def eventually(check: Callable[[], object], seconds: float = 60) -> object:
         assert time.monotonic() < deadline, "the condition never held"
         time.sleep(0.5)
     return value
+
+
+@pytest.fixture(scope="module", autouse=True)
+def leaning() -> Iterator[None]:
+    """While these tests run, tests/e2e/test_outages.py stops nothing."""
+    with turn("leaning", shared=True):
+        yield
 
 
 @pytest.fixture

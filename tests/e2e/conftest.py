@@ -1,13 +1,10 @@
 """The product, installed once; a namespace for each group of tests; ways in."""
 
-import fcntl
 import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +30,7 @@ from tests.e2e.kit import (
     run_kubectl,
 )
 from tests.e2e.release import helm, install
+from tests.support.turns import turn
 
 CLEVELAND = DATA / "heart-disease" / "processed.cleveland.data"
 CONFIG_MAP, KEY = "heart-data", CLEVELAND.name
@@ -52,13 +50,14 @@ LONGEST_FIRST = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Workers take whole files, the longest first."""
+    """Workers take whole files, the longest first; in the last one others must be done."""
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.e2e)
             if not os.environ.get("KUBECONFIG"):
                 item.add_marker(pytest.mark.skip(reason="needs a cluster: set KUBECONFIG"))
-    items.sort(key=lambda item: (*LONGEST_FIRST, item.path.stem).index(item.path.stem))
+    order = {name: position for position, name in enumerate((*LONGEST_FIRST, "", "test_outages"))}
+    items.sort(key=lambda item: order.get(item.path.stem, order[""]))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -111,7 +110,7 @@ def images() -> dict[str, str]:
         values = json.loads(helm("get", "values", RELEASE, "-n", SYSTEM, "--all", "-o", "json"))
         return values["images"]
     command = [sys.executable, "-m", "tests.images", "build", *target]
-    with taking_turns():
+    with turn("e2e"):
         done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.strip().splitlines()[-1])
 
@@ -128,16 +127,16 @@ def where_to_load() -> list[str]:
 def product(images: dict[str, str], tmp_path_factory: pytest.TempPathFactory, testrun_uid: str) -> None:
     """Installed by the first worker of a run; the others wait for it."""
     installed = tmp_path_factory.getbasetemp().parent / f"installed-{testrun_uid}"
-    with taking_turns():
+    with turn("e2e"):
         if not installed.exists():
             install(images)
             installed.touch()
 
 
-@contextmanager
-def taking_turns() -> Iterator[None]:
-    with (Path(tempfile.gettempdir()) / "heartops-e2e.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+@pytest.fixture(scope="module", autouse=True)
+def leaning(product: None) -> Iterator[None]:
+    """While a file's tests run, nobody takes away what they lean on."""
+    with turn("leaning", shared=True):
         yield
 
 

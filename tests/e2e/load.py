@@ -7,6 +7,7 @@ bodies in turn. Every request counts; nothing is tried again. Standard library o
 import http.client
 import itertools
 import json
+import socket
 import sys
 import threading
 import time
@@ -54,16 +55,14 @@ def ask(connection: http.client.HTTPConnection, path: str, body: bytes) -> tuple
     return str(json.loads(content)["model_version"]), not answer.will_close
 
 
-def work(url: str, end: float, rate: float, keep: bool, counts: Counts) -> None:
-    parts = urlsplit(url)
-    assert parts.hostname
+def work(host: str, port: int, path: str, end: float, rate: float, keep: bool, counts: Counts) -> None:
     connection, bodies = None, itertools.cycle(BODIES)
     while time.monotonic() < end:
         started = time.monotonic()
-        connection = connection or http.client.HTTPConnection(parts.hostname, parts.port or 80, timeout=10)
+        connection = connection or http.client.HTTPConnection(host, port, timeout=10)
         usable = False
         try:
-            version, usable = ask(connection, parts.path, next(bodies))
+            version, usable = ask(connection, path, next(bodies))
             counts.add(version)
         except (OSError, http.client.HTTPException, ValueError, KeyError) as error:
             counts.fail(f"{'kept' if keep else 'new'} connection: {type(error).__name__}: {error}")
@@ -74,9 +73,13 @@ def work(url: str, end: float, rate: float, keep: bool, counts: Counts) -> None:
 
 
 def main(url: str, seconds: float, rate: float) -> None:
-    counts, end = Counts(), time.monotonic() + seconds
+    counts, end, parts = Counts(), time.monotonic() + seconds, urlsplit(url)
+    # A Service keeps its address: asking the DNS for every request costs the node more than the request.
+    host = socket.gethostbyname(parts.hostname or "")
     for keep in (True, False):
-        threading.Thread(target=work, args=(url, end, rate, keep, counts), daemon=True).start()
+        threading.Thread(
+            target=work, args=(host, parts.port or 80, parts.path, end, rate, keep, counts), daemon=True
+        ).start()
     while time.monotonic() < end:
         time.sleep(1)
         counts.show()

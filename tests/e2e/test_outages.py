@@ -1,4 +1,4 @@
-"""What everybody leans on goes away for a while, or is exchanged. These tests run by themselves, after all others."""
+"""What everybody leans on goes away for a while, or is exchanged: these tests wait until all others are done."""
 
 import os
 import subprocess
@@ -15,11 +15,19 @@ from tests.e2e.kit import RELEASE, ROOT, SYSTEM, Model, eventually, items, kubec
 from tests.e2e.release import another_name, apply_crds, helm_upgrade, leading_image
 from tests.e2e.traffic import RATE, traffic
 from tests.support.soak import SOAK
+from tests.support.turns import turn
 
-pytestmark = [pytest.mark.timeout(900), pytest.mark.outage]
+pytestmark = pytest.mark.timeout(1800)
 OUTAGE = 60 if SOAK else 10
 """Seconds, from when the database is gone."""
 DATABASE = f"statefulset/{RELEASE}-postgresql"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def leaning(flowers: Flowers) -> Iterator[None]:
+    """The model is made while others end what they do."""
+    with turn("leaning"):
+        yield
 
 
 def test_a_while_without_the_database_costs_neither_predictions_nor_rows(flowers: Flowers) -> None:

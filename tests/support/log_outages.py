@@ -6,7 +6,7 @@ import httpx
 from sqlalchemy import Engine, func, select
 
 from heart_log.tables import predictions
-from tests.support.serving import Running
+from tests.support.serving import CLIENT, Running
 from tests.support.tiny_model import RECORD
 
 SECONDS = 30
@@ -14,16 +14,16 @@ SECONDS = 30
 
 
 def predict(server: Running, request_id: str, records: int = 1) -> None:
-    reply = httpx.post(f"{server.url}/predict", json=[RECORD] * records, headers={"X-Request-Id": request_id})
+    reply = CLIENT.post(f"{server.url}/predict", json=[RECORD] * records, headers={"X-Request-Id": request_id})
     assert reply.status_code == 200
 
 
 def report(server: Running, request_id: str) -> httpx.Response:
-    return httpx.post(f"{server.url}/feedback", json={"request_id": request_id, "outcome": 1}, timeout=60)
+    return CLIENT.post(f"{server.url}/feedback", json={"request_id": request_id, "outcome": 1}, timeout=60)
 
 
 def metric(server: Running, name: str, labels: str = "") -> float:
-    text = httpx.get(f"{server.url}/metrics").text
+    text = CLIENT.get(f"{server.url}/metrics").text
     (found,) = re.findall(rf"^{name}\{{[^}}]*{labels}[^}}]*\}} (\S+)$", text, re.M)
     return float(found)
 

@@ -147,7 +147,7 @@ class World:
             jobs=self._jobs(evaluations=False),
             evaluations=self._jobs(evaluations=True),
             deployments=tuple(sorted(self.deployments.values(), key=lambda entry: entry.name)),
-            children=copy.deepcopy(self.children | self._deployment_objects()),
+            children=self.children | self._deployment_objects(),
             registry=Registry(error="not asked"),
             kinds=self.kinds,
             sample=self.sample if is_look_due(self.model, self.now) else None,

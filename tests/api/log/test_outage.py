@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 from sqlalchemy import Engine
 
@@ -17,7 +16,7 @@ from heart_serving.predictionlog.recorder import MAX_ROWS
 from tests.support.kube_api import poll
 from tests.support.log_outages import SECONDS, metric, predict, report, stored
 from tests.support.postgres import Postgres
-from tests.support.serving import Running, running
+from tests.support.serving import CLIENT, Running, running
 from tests.support.tiny_model import RECORD, tiny_model
 
 pytestmark = pytest.mark.api
@@ -112,7 +111,7 @@ def test_no_value_is_logged_whatever_the_database_says(engine: Engine, server: R
         connection.exec_driver_sql(
             "ALTER TABLE predictions ADD CONSTRAINT nobody CHECK (features->>'age' <> '54.4711')"
         )
-    reply = httpx.post(f"{server.url}/predict", json=RECORD | {"age": 54.4711})
+    reply = CLIENT.post(f"{server.url}/predict", json=RECORD | {"age": 54.4711})
     assert reply.status_code == 200
     poll("it is refused", lambda: metric(server, "prediction_log_dropped_total", 'reason="refused"'), SECONDS)
     predict(server, "next")

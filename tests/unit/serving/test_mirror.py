@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from aiohttp import ClientTimeout, web
 from prometheus_client.parser import text_string_to_metric_families
@@ -18,11 +17,10 @@ from heart_serving import mirror as mirror_module
 from heart_serving import shadow as shadow_module
 from heart_serving.mirror import Sampler
 from heart_serving.shadow import CONNECTIONS, MAX_BYTES, MAX_COPIES
-from tests.support.serving import InProcess, Running, free_port, in_process, running
+from tests.support.serving import CLIENT, InProcess, Running, free_port, in_process, running
 from tests.support.tiny_model import RECORD, TinyModel, tiny_model
 
 Counts = dict[str, float]
-CLIENT = httpx.Client(limits=httpx.Limits(max_keepalive_connections=0))
 
 
 class Mounted:

@@ -16,7 +16,7 @@ from heart_serving.app import create_app
 from heart_serving.model import load_model
 from heart_serving.server import build_server
 from heart_serving.settings import Settings
-from tests.support.serving import Running, free_port, running
+from tests.support.serving import CLIENT, Running, free_port, running
 from tests.support.tiny_model import RECORD, tiny_model
 
 BODY = json.dumps(RECORD).encode()
@@ -86,7 +86,7 @@ def test_while_stopping_every_answer_ends_its_connection(tmp_path: Path) -> None
         assert b"connection: close" not in exchange(client)
         server.terminate()
         ends = time.monotonic() + 10
-        while httpx.get(f"{server.url}/v2/health/ready").status_code != 503:
+        while CLIENT.get(f"{server.url}/v2/health/ready").status_code != 503:
             assert time.monotonic() < ends
         assert b"connection: close" in exchange(client)
         assert client.recv(1) == b""
@@ -126,9 +126,9 @@ def test_a_huge_body_is_refused_at_once_and_the_reason_arrives(tmp_path: Path) -
             assert client.recv(65536).startswith(b"HTTP/1.1 413")
             for _ in range(100):
                 client.sendall(b" " * 1_000_000)  # a client that does not listen while it sends
-        reply = httpx.post(f"{server.url}/predict", content=(b" " * 65536 for _ in range(64)), headers=JSON)
+        reply = CLIENT.post(f"{server.url}/predict", content=(b" " * 65536 for _ in range(64)), headers=JSON)
         assert reply.status_code == 413
-        assert httpx.post(f"{server.url}/predict", json=RECORD).status_code == 200
+        assert CLIENT.post(f"{server.url}/predict", json=RECORD).status_code == 200
 
 
 JSON = {"Content-Type": "application/json"}
@@ -145,7 +145,7 @@ def test_garbage_and_half_requests_harm_nobody(tmp_path: Path) -> None:
         ):
             with connect(server) as client:
                 client.sendall(garbage)
-        assert httpx.post(f"{server.url}/predict", json=RECORD).status_code == 200
+        assert CLIENT.post(f"{server.url}/predict", json=RECORD).status_code == 200
         server.terminate()
         assert "Traceback" not in server.stopped()
 
