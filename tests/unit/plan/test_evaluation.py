@@ -10,8 +10,8 @@ from heart_operator.api.handover import EvaluationRequest, TrainingFailure, Trai
 from heart_operator.api.heartmodel import CommandStatus, HeartModel, RejectedStatus, TrainingStatus
 from heart_operator.api.names import Label, evaluated_version
 from heart_operator.plan.evaluation import EvaluationPlan, plan_evaluation
-from heart_operator.plan.measured import is_current, is_remembered, without_outdated
-from heart_operator.plan.rejections import tag_of, with_rejection
+from heart_operator.plan.measured import is_current, without_outdated
+from heart_operator.plan.rejections import is_tagged, tag_of, with_rejection
 from heart_operator.plan.values import (
     ObjectKey,
     Observed,
@@ -293,12 +293,14 @@ def test_the_registrys_tag_remembers_when_status_and_job_are_gone() -> None:
 def test_the_registry_remembers_more_than_the_status_has_room_for() -> None:
     scene = refused()
     (entry,) = scene.model.status.rejected
-    assert not is_remembered(scene.observed, "8")
+    eight, nine = Version("8", ""), Version("9", "")
+    assert not is_tagged(scene.observed, eight, "")
     scene.versions["8"] = by_hand("8", rejected=tag_of(entry))
-    assert is_remembered(scene.observed, "8")
-    assert not is_remembered(scene.observed, "9")
+    assert is_tagged(scene.observed, eight, "")
+    assert not is_tagged(scene.observed, nine, "")
+    assert not is_tagged(scene.observed, Version("8", sha("8")), ""), "it has been measured since"
     scene.command("retry", "8")
-    assert not is_remembered(scene.observed, "8")
+    assert not is_tagged(scene.observed, eight, "")
 
 
 def test_who_serves_does_not_matter_to_what_cannot_be_served() -> None:

@@ -69,14 +69,6 @@ def stands(observed: Observed, entry: RejectedStatus) -> bool:
     return registered is None or refuses(observed, registered, entry.gates_hash or "")
 
 
-def is_remembered(observed: Observed, version: str) -> bool:
-    """Whether the registry's tag says NotServable for today's question: there may be more such versions than the
-    status has room for."""
-    registered = observed.registry.versions.get(version)
-    trigger = tagged(registered) if registered else None
-    return bool(registered and trigger and refuses(observed, registered, trigger))
-
-
 def refuses(observed: Observed, registered: RegisteredVersion, trigger: str) -> bool:
     """Whether NotServable in answer to `trigger` still holds."""
     retry = retried(observed, registered.version)

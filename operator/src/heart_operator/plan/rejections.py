@@ -5,6 +5,7 @@ from datetime import datetime
 
 from heart_operator.api.heartmodel import RejectedStatus
 from heart_operator.api.names import Reason
+from heart_operator.plan.measured import refuses
 from heart_operator.plan.times import written
 from heart_operator.plan.values import Observed
 from heart_operator.plan.versions import Version, with_prefix
@@ -30,15 +31,19 @@ def tagged_rejection(observed: Observed, version: Version, now: datetime) -> Rej
     return reject(version, reason, message, now)
 
 
-def is_tagged(observed: Observed, version: str, gates_hash: str) -> bool:
-    """Whether the registry's tag refuses it today, NotServable apart: there may be more refused versions than the
-    status has room for, and one that fell out must not take its turn again."""
-    registered = observed.registry.versions.get(version)
-    tag = registered.rejected if registered and not is_forgiven(observed, version) else None
-    reason, _, judged_by = (tag or "").partition(":")
-    if reason == Reason.GATE_FAILED:
-        return judged_by == gates_hash
-    return reason not in ("", Reason.NOT_SERVABLE)
+def is_tagged(observed: Observed, version: Version, gates_hash: str) -> bool:
+    """Whether the registry's tag refuses it today: there may be more refused versions than the status has room for, and
+    one that fell out must not take its turn again."""
+    registered = observed.registry.versions.get(version.version)
+    if registered is None or not registered.rejected:
+        return False
+    reason, _, answered = registered.rejected.partition(":")
+    if reason == Reason.NOT_SERVABLE:
+        # A version with a digest has been measured since.
+        return not version.digest and refuses(observed, registered, answered)
+    if is_forgiven(observed, version.version):
+        return False
+    return reason != Reason.GATE_FAILED or answered == gates_hash
 
 
 def is_forgiven(observed: Observed, version: str) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from heart_operator.plan.gates import gates_hash
-from heart_operator.plan.measured import find_record, is_current, is_remembered, without_outdated
+from heart_operator.plan.measured import find_record, is_current, without_outdated
 from heart_operator.plan.rejections import find_rejection, is_tagged
 from heart_operator.plan.triggers import current_trigger
 from heart_operator.plan.values import Observed, RegisteredVersion
@@ -107,10 +107,9 @@ def is_by_hand(entry: RegisteredVersion) -> bool:
 def is_refused(observed: Observed, choice: Selection) -> bool:
     version = choice.version or Version(choice.unknown, "")
     standing, today = without_outdated(observed, observed.model.status.rejected), gates_hash(observed.model.spec.gates)
-    serves = version.version == serving_version_name(observed)
-    if find_rejection(standing, version, today) or (not serves and is_tagged(observed, version.version, today)):
+    if find_rejection(standing, version, today):
         return True
-    return bool(choice.unknown) and is_remembered(observed, choice.unknown)
+    return version.version != serving_version_name(observed) and is_tagged(observed, version, today)
 
 
 def known_version(observed: Observed, name: str) -> Version | None:
