@@ -57,7 +57,7 @@ def pytest(*arguments: str, env: dict[str, str] | None = None) -> bool:
 
 
 def unit() -> bool:
-    """One worker more than cores, as some tests wait; a thread for each, or a third of the time goes to waiting ones."""
+    """One worker more than cores, as some tests wait; one thread in each, or they wait for each other."""
     one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     return pytest("tests/unit", "-n", "3", "--dist", "worksteal", "-q", env=one_thread)
 

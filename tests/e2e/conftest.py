@@ -50,14 +50,14 @@ LONGEST_FIRST = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Workers take whole files, the longest first; in the last one others must be done."""
+    """Workers take whole files, the longest first; last those that wait for all others."""
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.e2e)
             if not os.environ.get("KUBECONFIG"):
                 item.add_marker(pytest.mark.skip(reason="needs a cluster: set KUBECONFIG"))
-    order = {name: position for position, name in enumerate((*LONGEST_FIRST, "", "test_outages"))}
-    items.sort(key=lambda item: order.get(item.path.stem, order[""]))
+    items.sort(key=lambda item: (*LONGEST_FIRST, item.path.stem).index(item.path.stem))
+    items.sort(key=lambda item: item.get_closest_marker("outage") is not None)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -134,9 +134,12 @@ def product(images: dict[str, str], tmp_path_factory: pytest.TempPathFactory, te
 
 
 @pytest.fixture(scope="module", autouse=True)
-def leaning(product: None) -> Iterator[None]:
-    """While a file's tests run, nobody takes away what they lean on."""
-    with turn("leaning", shared=True):
+def leaning(request: pytest.FixtureRequest, product: None) -> Iterator[None]:
+    """While a file's tests run, nobody takes away what they lean on: outages begin when all others are done."""
+    outage = request.node.get_closest_marker("outage") is not None
+    if outage:
+        request.getfixturevalue("flowers")  # made while others end what they do
+    with turn("leaning", shared=not outage):
         yield
 
 

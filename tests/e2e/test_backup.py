@@ -12,7 +12,7 @@ from tests.e2e.kit import RELEASE, ROOT, SYSTEM, kubectl
 from tests.support.soak import SOAK
 
 pytestmark = [
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(1800),
     pytest.mark.outage,
     pytest.mark.skipif(not SOAK, reason="a minute, and nothing else may run; in make test-soak"),
 ]

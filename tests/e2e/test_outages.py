@@ -15,19 +15,11 @@ from tests.e2e.kit import RELEASE, ROOT, SYSTEM, Model, eventually, items, kubec
 from tests.e2e.release import another_name, apply_crds, helm_upgrade, leading_image
 from tests.e2e.traffic import RATE, traffic
 from tests.support.soak import SOAK
-from tests.support.turns import turn
 
-pytestmark = pytest.mark.timeout(1800)
+pytestmark = [pytest.mark.timeout(1800), pytest.mark.outage]
 OUTAGE = 60 if SOAK else 10
 """Seconds, from when the database is gone."""
 DATABASE = f"statefulset/{RELEASE}-postgresql"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def leaning(flowers: Flowers) -> Iterator[None]:
-    """The model is made while others end what they do."""
-    with turn("leaning"):
-        yield
 
 
 def test_a_while_without_the_database_costs_neither_predictions_nor_rows(flowers: Flowers) -> None:
