@@ -110,8 +110,8 @@ def kubeconfig() -> str:
 
 STAGES = {
     "lint": Stage(lint, warm=0.5, cold=1),
-    "unit": Stage(unit, warm=3.5, cold=3.5),
-    "tools": Stage(tools, warm=0.2, cold=12),
+    "unit": Stage(unit, warm=4, cold=4),
+    "tools": Stage(tools, warm=0.2, cold=14),
     "api": Stage(api, warm=5, cold=5),
     "images": Stage(images, warm=0.2, cold=8),
     "e2e": Stage(e2e, warm=10, cold=10),
