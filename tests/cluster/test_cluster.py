@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.cluster.lock import locked
 from tests.cluster.paths import bin_dir
-from tests.support.turns import turn
 
 pytestmark = [
     pytest.mark.e2e,
@@ -36,7 +36,7 @@ def eventually(check: Callable[[], object], seconds: float = 60) -> object:
 @pytest.fixture(scope="module", autouse=True)
 def leaning() -> Iterator[None]:
     """While these tests run, tests/e2e/test_outages.py stops nothing."""
-    with turn("leaning", shared=True):
+    with locked("leaning", shared=True):
         yield
 
 

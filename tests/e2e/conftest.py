@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
+from tests.cluster.lock import locked
 from tests.e2e.flowers import Flowers, logged_flowers
 from tests.e2e.kit import (
     DATA,
@@ -30,7 +31,6 @@ from tests.e2e.kit import (
     run_kubectl,
 )
 from tests.e2e.release import helm, install
-from tests.support.turns import turn
 
 CLEVELAND = DATA / "heart-disease" / "processed.cleveland.data"
 CONFIG_MAP, KEY = "heart-data", CLEVELAND.name
@@ -110,7 +110,7 @@ def images() -> dict[str, str]:
         values = json.loads(helm("get", "values", RELEASE, "-n", SYSTEM, "--all", "-o", "json"))
         return values["images"]
     command = [sys.executable, "-m", "tests.images", "build", *target]
-    with turn("e2e"):
+    with locked("e2e"):
         done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.strip().splitlines()[-1])
 
@@ -127,7 +127,7 @@ def where_to_load() -> list[str]:
 def product(images: dict[str, str], tmp_path_factory: pytest.TempPathFactory, testrun_uid: str) -> None:
     """Installed by the first worker of a run; the others wait for it."""
     installed = tmp_path_factory.getbasetemp().parent / f"installed-{testrun_uid}"
-    with turn("e2e"):
+    with locked("e2e"):
         if not installed.exists():
             install(images)
             installed.touch()
@@ -139,7 +139,7 @@ def leaning(request: pytest.FixtureRequest, product: None) -> Iterator[None]:
     outage = request.node.get_closest_marker("outage") is not None
     if outage:
         request.getfixturevalue("flowers")  # made while others end what they do
-    with turn("leaning", shared=not outage):
+    with locked("leaning", shared=not outage):
         yield
 
 
