@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-CLUSTER := $(PYTHON) -m tests.cluster
+CLUSTER := $(PYTHON) -m hack.cluster
 # Many processes start in the tests: what one of them has compiled the others need not.
 unexport PYTHONDONTWRITEBYTECODE
 NAME ?= demo
@@ -17,34 +17,34 @@ help: ## This list
 # --- the two commands -----------------------------------------------------------------------------
 .PHONY: demo demo-down test
 demo: $(VENV)/ready ## Train, gate, serve and query a heart-disease model on a real cluster (DATA=FILE: a local copy)
-	@$(PYTHON) -m tests.demo up $(if $(DATA),--data '$(DATA)')
+	@$(PYTHON) -m hack.demo up $(if $(DATA),--data '$(DATA)')
 
 demo-down: ## Remove everything that `make demo` made
-	@$(PYTHON) -m tests.demo down
+	@$(PYTHON) -m hack.demo down
 
 test: $(VENV)/ready ## Lint, types, unit, api and e2e tests, builds included
-	@$(PYTHON) -m tests.stages lint unit tools api images e2e
+	@$(PYTHON) -m hack.stages lint unit tools api images e2e
 
 # --- parts of the tests ---------------------------------------------------------------------------
 .PHONY: lint fmt verify generate test-unit test-api test-e2e test-soak bench
 lint: $(VENV)/ready ## ruff, mypy, import-linter, generated files
-	@$(PYTHON) -m tests.stages lint
+	@$(PYTHON) -m hack.stages lint
 
 test-unit: $(VENV)/ready ## Unit, golden, property and contract tests
-	@$(PYTHON) -m tests.stages unit
+	@$(PYTHON) -m hack.stages unit
 
 test-api: $(VENV)/ready ## The operator in process against a real kube-apiserver
-	@$(PYTHON) -m tests.stages tools api
+	@$(PYTHON) -m hack.stages tools api
 
 test-e2e: $(VENV)/ready ## A real node, real images; with KUBECONFIG set: that cluster
-	@$(PYTHON) -m tests.stages tools images e2e
+	@$(PYTHON) -m hack.stages tools images e2e
 
 test-soak: $(VENV)/ready ## Longer counts of the same tests
-	@HYPOTHESIS_PROFILE=soak HEARTOPS_SOAK=1 $(PYTHON) -m tests.stages unit tools api images e2e
+	@HYPOTHESIS_PROFILE=soak HEARTOPS_SOAK=1 $(PYTHON) -m hack.stages unit tools api images e2e
 
 bench: $(VENV)/ready ## Compare serving with its peers (writes docs/benchmarks.md) and itself without its log; wants a quiet machine
-	@$(BIN)/python -m tests.bench
-	@$(BIN)/python -m tests.bench.predictionlog
+	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks.predictionlog
 
 fmt: $(VENV)/ready ## Format the code
 	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format -q .
@@ -67,7 +67,7 @@ cluster-down: ## Remove it without a trace
 	@$(CLUSTER) down --name $(NAME)
 
 images: ## Build the product's images (cached)
-	@$(PYTHON) -m tests.images build
+	@$(PYTHON) -m hack.images build
 
 # --- environment ----------------------------------------------------------------------------------
 .PHONY: lock clean clean-cache

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from heart_trainer.sources.cohort import heart_cohort
+from heart_trainer.data.sources.cohort import heart_cohort
 
 BOOLEANS = ("fbs", "exang")
 

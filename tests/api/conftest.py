@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 from kubernetes.aio.client import Configuration
 
-from heart_operator.api.names import short_hash
-from tests.support.kube_api import KubeApi
-from tests.support.operator_world import OPERATOR_NAMESPACE, World, configuration_for
+from heart_api.names import short_hash
+from tests.support.apiserver.client import KubeApi
+from tests.support.apiserver.world import OPERATOR_NAMESPACE, World, configuration_for
 
 ROOT = Path(__file__).resolve().parents[2]
-CLUSTER = (sys.executable, "-m", "tests.cluster")
+CLUSTER = (sys.executable, "-m", "hack.cluster")
 HERE = Path(__file__).parent
 LONGEST_FIRST = (
     "test_schedules",

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from heart_operator.api.names import Annotation
+from heart_api.names import Annotation
 from tests.api.conftest import Kubectl
-from tests.support.kube_api import KubeApi, poll
-from tests.support.operator_world import model
+from tests.support.apiserver.client import KubeApi, poll
+from tests.support.apiserver.world import model
 
 pytestmark = pytest.mark.api
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from heart_operator.api.heartmodel import HeartModel
+from heart_api.heartmodel import HeartModel
 from heart_operator.manifests.prometheus_rule import build_prometheus_rule
 
 MODEL = HeartModel.model_validate(

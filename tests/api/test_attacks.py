@@ -9,15 +9,24 @@ from typing import Any
 import httpx
 import pytest
 
-from heart_operator.api.names import Annotation, Label
-from heart_operator.kinds import BY_NAME, HEART_MODEL, JOB, LEASE, RETRAIN_SCHEDULE, Kind
-from tests.support import attacks
-from tests.support.attacks import DROPPED, INERT, NAMED, REFUSED, SCHEDULES, VICTIM, attacked_model, attacked_schedule
-from tests.support.changes import Resource, changed
-from tests.support.dangers import dangers
-from tests.support.fake_kubelet import FakeKubelet
-from tests.support.kube_api import KubeApi, poll
-from tests.support.operator_world import OPERATOR_NAMESPACE, World
+from heart_api.kube.kinds import BY_NAME, HEART_MODEL, JOB, LEASE, RETRAIN_SCHEDULE, Kind
+from heart_api.names import Annotation, Label
+from tests.support.apiserver import attacks
+from tests.support.apiserver.attacks import (
+    DROPPED,
+    INERT,
+    NAMED,
+    REFUSED,
+    SCHEDULES,
+    VICTIM,
+    attacked_model,
+    attacked_schedule,
+)
+from tests.support.apiserver.client import KubeApi, poll
+from tests.support.apiserver.dangers import dangers
+from tests.support.apiserver.fake_kubelet import FakeKubelet
+from tests.support.apiserver.world import OPERATOR_NAMESPACE, World
+from tests.support.plan.changes import Resource, changed
 
 pytestmark = pytest.mark.api
 

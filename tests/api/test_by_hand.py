@@ -13,14 +13,14 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from heart_operator.api.handover import Env, EvaluationRequest, Tag, TrainingOutcome
-from heart_operator.mlflow_backend import MlflowBackend
+from heart_api.handover import Env, EvaluationRequest, Tag, TrainingOutcome
+from heart_operator.mlflow.backend import MlflowBackend
+from heart_operator.mlflow.evaluations import EvaluationRef
+from heart_operator.mlflow.snapshots import RegistryReader
 from heart_operator.plan.actions import CloseRuns
-from heart_operator.registry import RegistryReader
-from heart_operator.registry_evaluations import EvaluationRef
 from heart_trainer.__main__ import main
 from heart_trainer.by_hand import Rows, package_and_register, read_rows
-from tests.support.mlflow_server import running_mlflow
+from tests.support.registry.mlflow import running_mlflow
 
 pytestmark = pytest.mark.api
 
@@ -136,7 +136,7 @@ def test_a_claimed_model_of_any_name_is_seen(backend: MlflowBackend) -> None:
 
 
 def test_many_models_are_read_in_few_searches(backend: MlflowBackend, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("heart_operator.mlflow_backend.NAMES", 7)
+    monkeypatch.setattr("heart_operator.mlflow.backend.NAMES", 7)
     names = {f"many.m{number}" for number in range(20)}
     for name in names:
         backend.client.create_registered_model(name)
@@ -181,7 +181,7 @@ def test_a_version_cannot_send_the_job_to_another_place(
     backend.client.create_registered_model(name)
     version = empty_version(backend, name)
     # The server refuses to register some of these; whoever can write to its database does not ask it.
-    where = "heart_trainer.mlflow_store.MlflowClient.get_model_version_download_uri"
+    where = "heart_trainer.mlflow.client.MlflowClient.get_model_version_download_uri"
     monkeypatch.setattr(where, lambda *_: source)
     failure = evaluate(version).failure
     assert failure

@@ -2,11 +2,11 @@
 
 import pytest
 
-from heart_operator.api.names import Annotation, Label
-from heart_operator.kinds import BY_NAME, SERVICE, Kind
-from tests.support.kube_api import Resource, poll
-from tests.support.lifecycle import HELD, ME, annotate, at_pause, retrain, tell
-from tests.support.operator_world import World
+from heart_api.kube.kinds import BY_NAME, SERVICE, Kind
+from heart_api.names import Annotation, Label
+from tests.support.apiserver.client import Resource, poll
+from tests.support.apiserver.lifecycle import HELD, ME, annotate, at_pause, retrain, tell
+from tests.support.apiserver.world import World
 
 pytestmark = pytest.mark.api
 

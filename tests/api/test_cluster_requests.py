@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator
 import pytest
 from kubernetes.aio.client import Configuration
 
-from heart_operator import cluster as requests
-from heart_operator.api_errors import ApiUnavailable, Conflict, NotFound, NotLeading, Refused
-from heart_operator.cluster import Cluster
-from heart_operator.kinds import HEART_MODEL, LEASE, MONITORING, SERVICE
-from heart_operator.kinds import SERVICE_ACCOUNT as ACCOUNT
-from tests.support.kube_api import KubeApi, Resource
-from tests.support.operator_world import World
+from heart_api.kube.kinds import HEART_MODEL, LEASE, MONITORING, SERVICE
+from heart_api.kube.kinds import SERVICE_ACCOUNT as ACCOUNT
+from heart_operator.kube import client as requests
+from heart_operator.kube.client import Cluster
+from heart_operator.kube.errors import ApiUnavailable, Conflict, NotFound, NotLeading, Refused
+from tests.support.apiserver.client import KubeApi, Resource
+from tests.support.apiserver.world import World
 
 pytestmark = pytest.mark.api
 

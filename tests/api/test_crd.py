@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from heart_operator.api.heartmodel import HeartModelSpec, HeartModelStatus
-from tests.support.changes import GONE, Resource, changed
+from heart_api.heartmodel import HeartModelSpec, HeartModelStatus
+from tests.support.plan.changes import GONE, Resource, changed
 
 pytestmark = pytest.mark.api
 

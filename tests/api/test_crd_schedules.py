@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from heart_operator.api.retrainschedule import RetrainScheduleSpec
+from heart_api.retrainschedule import RetrainScheduleSpec
 from tests.api.test_crd import apply
-from tests.support.changes import GONE, Resource, changed
+from tests.support.plan.changes import GONE, Resource, changed
 
 pytestmark = pytest.mark.api
 

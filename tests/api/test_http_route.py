@@ -12,14 +12,14 @@ from dataclasses import dataclass
 
 import pytest
 
-from heart_operator.kinds import BY_NAME
+from hack.cluster.paths import gateway_dir
+from heart_api.kube.kinds import BY_NAME
 from tests.api.conftest import CLUSTER, ROOT, Kubectl
-from tests.cluster.paths import gateway_dir
-from tests.support.endpoints import publish
-from tests.support.gateway import CONTROLLER, Gateway, answering, running
-from tests.support.kube_api import Resource, poll
-from tests.support.lifecycle import HELD, retrain, tell
-from tests.support.operator_world import World
+from tests.support.apiserver.client import Resource, poll
+from tests.support.apiserver.endpoints import publish
+from tests.support.apiserver.gateway import CONTROLLER, Gateway, answering, running
+from tests.support.apiserver.lifecycle import HELD, retrain, tell
+from tests.support.apiserver.world import World
 from tests.support.soak import SOAK
 
 pytestmark = [

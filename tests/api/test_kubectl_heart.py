@@ -13,13 +13,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from heart_operator.api.names import Annotation
-from heart_operator.kinds import HEART_MODEL, JOB, POD, SERVICE, Kind
+from heart_api.kube.kinds import HEART_MODEL, JOB, POD, SERVICE, Kind
+from heart_api.names import Annotation
 from tests.api.conftest import Kubectl, install_part
-from tests.support.heart_objects import candidate, previous, serving, sha
-from tests.support.kube_api import KubeApi, poll
-from tests.support.operator_world import OPERATOR_NAMESPACE, World
-from tests.support.people import Done, Person, make_person
+from tests.support.apiserver.client import KubeApi, poll
+from tests.support.apiserver.heart_objects import candidate, previous, serving, sha
+from tests.support.apiserver.people import Done, Person, make_person
+from tests.support.apiserver.world import OPERATOR_NAMESPACE, World
 
 pytestmark = pytest.mark.api
 

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from tests.unit.manifests.conftest import read_case
+from tests.unit.heart_operator.manifests.conftest import read_case
 
 pytestmark = pytest.mark.api
 

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from heart_operator.api.evaluation import EVALUATION_PATH
-from heart_operator.api.handover import Tag, TrainingOutcome, TrainingRequest, TrainingResult
-from heart_operator.api.names import short_hash
-from heart_operator.mlflow_backend import MlflowBackend, RegistryError
+from heart_api.evaluation import EVALUATION_PATH
+from heart_api.handover import Tag, TrainingOutcome, TrainingRequest, TrainingResult
+from heart_api.names import short_hash
+from heart_operator.mlflow.backend import MlflowBackend, RegistryError
 from heart_operator.plan.actions import CloseRuns, SetAlias, TagVersion
-from tests.support.fake_registry import evaluation_of
-from tests.support.kube_api import poll
-from tests.support.mlflow_server import running_mlflow
-from tests.support.operator_world import OPERATOR_NAMESPACE, PROFILES, World
+from tests.support.apiserver.client import poll
+from tests.support.apiserver.world import OPERATOR_NAMESPACE, PROFILES, World
+from tests.support.registry.fake import evaluation_of
+from tests.support.registry.mlflow import running_mlflow
 
 pytestmark = pytest.mark.api
 

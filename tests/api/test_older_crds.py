@@ -7,10 +7,10 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from heart_operator.api.names import ScheduleReason
-from heart_operator.kinds import HEART_MODEL, RETRAIN_SCHEDULE, Kind
-from tests.support.kube_api import poll
-from tests.support.operator_world import World
+from heart_api.kube.kinds import HEART_MODEL, RETRAIN_SCHEDULE, Kind
+from heart_api.names import ScheduleReason
+from tests.support.apiserver.client import poll
+from tests.support.apiserver.world import World
 
 pytestmark = pytest.mark.api
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"

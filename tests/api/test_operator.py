@@ -7,12 +7,12 @@ import json
 
 import pytest
 
-from heart_operator.api.handover import Env, TrainingRequest
-from heart_operator.api.names import Annotation
-from heart_operator.kinds import HEART_MODEL
-from tests.support.fake_kubelet import failing
-from tests.support.kube_api import poll
-from tests.support.operator_world import PROFILES, World
+from heart_api.handover import Env, TrainingRequest
+from heart_api.kube.kinds import HEART_MODEL
+from heart_api.names import Annotation
+from tests.support.apiserver.client import poll
+from tests.support.apiserver.fake_kubelet import failing
+from tests.support.apiserver.world import PROFILES, World
 
 pytestmark = pytest.mark.api
 

@@ -13,20 +13,21 @@ import numpy as np
 import pytest
 from prometheus_client import generate_latest
 
+from heart_api.heartmodel import HeartModelStatus
+from heart_api.kube.kinds import Kind
+from heart_api.kube.values import Manifest
 from heart_log.quality import wilson
-from heart_operator.analysis import MetricsReader, Question
-from heart_operator.api.heartmodel import HeartModelStatus
-from heart_operator.kinds import Kind
-from heart_operator.metrics import Metrics
-from heart_operator.plan.counts import Counts
-from heart_operator.plan.values import AnalysisSample, Manifest
-from heart_serving.answers import Answers
+from heart_operator.plan.analysis.counts import Counts
+from heart_operator.plan.observed import AnalysisSample
+from heart_operator.telemetry.operator import Metrics
+from heart_operator.traffic.sampler import MetricsReader, Question
 from heart_serving.metrics import Exposition, ServingMetrics
-from heart_serving.outputs import OutputCounts
 from heart_serving.predictionlog.metrics import LogMetrics
-from tests.support.dashboard import DASHBOARDS, Query, Variable, filled, queries, variables
-from tests.support.kube_api import poll
-from tests.support.prometheus import Prometheus, Target, finite, running, served
+from heart_serving.protocols.answers import Answers
+from heart_serving.protocols.output_bins import OutputCounts
+from tests.support.apiserver.client import poll
+from tests.support.apiserver.dashboard import DASHBOARDS, Query, Variable, filled, queries, variables
+from tests.support.apiserver.prometheus import Prometheus, Target, finite, running, served
 
 pytestmark = pytest.mark.api
 

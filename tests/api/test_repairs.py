@@ -2,10 +2,10 @@
 
 import pytest
 
-from heart_operator.api.names import Label
-from heart_operator.kinds import DEPLOYMENT, HEART_MODEL, SERVICE
-from tests.support.kube_api import Resource, poll
-from tests.support.operator_world import CRASHING, World, kind_named
+from heart_api.kube.kinds import DEPLOYMENT, HEART_MODEL, SERVICE
+from heart_api.names import Label
+from tests.support.apiserver.client import Resource, poll
+from tests.support.apiserver.world import CRASHING, World, kind_named
 
 pytestmark = pytest.mark.api
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from heart_operator.kinds import HEART_MODEL, SERVICE
-from tests.support.fake_registry import FakeRegistry
-from tests.support.kube_api import poll
-from tests.support.operator_world import PROFILES, World
+from heart_api.kube.kinds import HEART_MODEL, SERVICE
+from tests.support.apiserver.client import poll
+from tests.support.apiserver.world import PROFILES, World
+from tests.support.registry.fake import FakeRegistry
 from tests.support.soak import SOAK
 
 pytestmark = pytest.mark.api

@@ -2,10 +2,10 @@
 
 import pytest
 
-from heart_operator.api.names import Label
-from heart_operator.kinds import LEASE
-from tests.support.kube_api import poll
-from tests.support.operator_world import CRASHING, OPERATOR_NAMESPACE, World, kind_named
+from heart_api.kube.kinds import LEASE
+from heart_api.names import Label
+from tests.support.apiserver.client import poll
+from tests.support.apiserver.world import CRASHING, OPERATOR_NAMESPACE, World, kind_named
 
 pytestmark = pytest.mark.api
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from heart_operator.api.drift import CheckOutcome, CheckRequest, CheckResult
-from heart_operator.api.schedulestatus import DriftStatus, FeatureFinding
-from heart_operator.kinds import JOB, RETRAIN_SCHEDULE
-from tests.support.kube_api import poll
-from tests.support.operator_world import Resource, World
+from heart_api.drift import CheckOutcome, CheckRequest, CheckResult
+from heart_api.kube.kinds import JOB, RETRAIN_SCHEDULE
+from heart_api.schedulestatus import DriftStatus, FeatureFinding
+from tests.support.apiserver.client import poll
+from tests.support.apiserver.world import Resource, World
 
 pytestmark = pytest.mark.api
 

@@ -12,18 +12,18 @@ from typing import Any
 import yaml
 from mlflow import MlflowClient
 
-from heart_operator.api.names import Annotation
-from heart_serving.model import read_package
-from heart_serving.onnxfile import inspect_onnx
+from heart_api.names import Annotation
+from heart_model.model import read_package
+from heart_model.onnxfile import inspect_onnx
 from heart_trainer.by_hand import Rows, package_and_register, read_rows
-from heart_trainer.export import attach_package
-from heart_trainer.mlflow_store import Store
-from heart_trainer.reference import reference_rows
-from heart_trainer.registry import create_version
-from heart_trainer.tracking import log_model
+from heart_trainer.fit.onnx_export import attach_package
+from heart_trainer.mlflow.client import Store
+from heart_trainer.mlflow.registry import create_version
+from heart_trainer.mlflow.tracking import log_model
+from heart_trainer.package.reference_rows import reference_rows
 from tests.e2e.kit import HTTP, ROOT, TRAINING, Model, Object, declare, eventually, read, run_kubectl
 from tests.e2e.traffic import Traffic
-from tests.support.faulty import Fault, with_fault
+from tests.support.trainer.faulty import Fault, with_fault
 
 FEATURES = [
     {"name": "age", "type": "number", "minimum": 0, "maximum": 120},

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
-from tests.cluster.lock import locked
+from hack.cluster.lock import locked
 from tests.e2e.flowers import Flowers, logged_flowers
 from tests.e2e.kit import (
     DATA,
@@ -109,7 +109,7 @@ def images() -> dict[str, str]:
     if not target:
         values = json.loads(helm("get", "values", RELEASE, "-n", SYSTEM, "--all", "-o", "json"))
         return values["images"]
-    command = [sys.executable, "-m", "tests.images", "build", *target]
+    command = [sys.executable, "-m", "hack.images", "build", *target]
     with locked("e2e"):
         done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.strip().splitlines()[-1])

@@ -7,8 +7,8 @@ import pytest
 
 from tests.e2e.kit import HTTP, PROMETHEUS, ROOT, Model, declare, eventually, example, has_monitoring, require
 from tests.e2e.traffic import traffic
-from tests.support.dashboard import DASHBOARDS, Query, filled, queries
-from tests.support.prometheus import finite
+from tests.support.apiserver.dashboard import DASHBOARDS, Query, filled, queries
+from tests.support.apiserver.prometheus import finite
 
 pytestmark = pytest.mark.timeout(900)
 

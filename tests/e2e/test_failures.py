@@ -6,7 +6,7 @@ import time
 import pytest
 from mlflow import MlflowClient
 
-from heart_operator.api.handover import Tag
+from heart_api.handover import Tag
 from tests.e2e.kit import Model, Object, apply, declare, eventually, example, items, kubectl
 
 pytestmark = pytest.mark.timeout(600)

@@ -9,11 +9,11 @@ import onnx
 import pytest
 from mlflow import MlflowClient
 
-from heart_operator.api.contract import Feature
-from heart_operator.api.evaluation import CARD_PATH, EVALUATION_PATH, OOF_PATH
-from heart_operator.api.handover import Tag
-from heart_operator.api.package import PACKAGE_KEY, ServingPackage
-from heart_operator.api.referenceprofile import PROFILE_PATH
+from heart_api.contract import Feature
+from heart_api.evaluation import CARD_PATH, EVALUATION_PATH, OOF_PATH
+from heart_api.handover import Tag
+from heart_api.package import PACKAGE_KEY, ServingPackage
+from heart_api.referenceprofile import PROFILE_PATH
 from heart_operator.manifests.children import APPLIED_KINDS
 from tests.e2e.canaries import aliases
 from tests.e2e.kit import (

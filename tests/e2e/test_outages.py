@@ -67,7 +67,7 @@ def test_without_operator_api_server_and_etcd_predictions_go_on(flowers: Flowers
     cluster = os.environ.get("HEARTOPS_CLUSTER", "")
     require(bool(cluster), "control plane that can be stopped")
     served, seconds = flowers.model, 30
-    freeze = (sys.executable, "-m", "tests.cluster", "freeze", "--name", cluster, "--seconds", str(seconds))
+    freeze = (sys.executable, "-m", "hack.cluster", "freeze", "--name", cluster, "--seconds", str(seconds))
     with stopped("operator"), traffic(served, [FLOWER], images["serving"]) as load:
         load.look()
         before = load.total

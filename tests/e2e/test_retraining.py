@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from heart_trainer.sources.cohort import DRIFTING, heart_cohort
+from heart_trainer.data.sources.cohort import DRIFTING, heart_cohort
 from tests.e2e.kit import SYSTEM, TRAINING, Model, Object, apply, declare, eventually, example, get, kubectl
 from tests.support.soak import SOAK
 

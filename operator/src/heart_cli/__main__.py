@@ -1,6 +1,6 @@
 """`kubectl heart …`, found by kubectl as `kubectl-heart` on the PATH."""
 
-from heart_operator.api.startup import importing
+from heart_api.startup import importing
 
 with importing():
     from heart_cli.cli import cli

@@ -9,9 +9,9 @@ from kubernetes import client, config
 from kubernetes.config.config_exception import ConfigException
 from urllib3.exceptions import HTTPError
 
+from heart_api.kube.kinds import HEART_MODEL, Kind
+from heart_api.kube.values import Manifest
 from heart_cli.errors import ApiFailure, Failure
-from heart_operator.kinds import HEART_MODEL, Kind
-from heart_operator.plan.values import Manifest
 
 FIELD_MANAGER = "kubectl-heart"
 TIMEOUT = 20.0

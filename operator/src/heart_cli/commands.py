@@ -3,9 +3,9 @@
 An approval holds for one version and its bytes, so a command names both, from the status that was just read.
 """
 
+from heart_api.commands import Action, Command, read_command
+from heart_api.heartmodel import HeartModel
 from heart_cli.targets import TARGETS, Refused, is_number, newest, typed, way_back
-from heart_operator.api.commands import Action, Command, read_command
-from heart_operator.api.heartmodel import HeartModel
 
 HELD = ("Paused", "Held", "AwaitingApproval")
 """Phases that a person may end."""

@@ -6,10 +6,10 @@ from datetime import datetime
 from rich.table import Table
 from rich.text import Text
 
+from heart_api.heartmodel import HeartModel
+from heart_api.names import Condition
 from heart_cli.targets import newest
 from heart_cli.words import age, clean, clock, short
-from heart_operator.api.heartmodel import HeartModel
-from heart_operator.api.names import Condition
 
 
 def models_table(models: Iterable[HeartModel], now: datetime) -> Table:

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from heart_api.handover import Env
+from heart_api.kube.kinds import JOB, Kind
+from heart_api.kube.values import Manifest
+from heart_api.names import PART_OF, RUNTIME_SECRET, Label
 from heart_cli.client import Client
 from heart_cli.errors import ApiFailure, Failure
-from heart_operator.api.handover import Env
-from heart_operator.api.names import PART_OF, RUNTIME_SECRET, Label
-from heart_operator.kinds import JOB, Kind
-from heart_operator.plan.values import Manifest
 
 SECRET = Kind("v1", "Secret", "secrets")
 CRON_JOB = Kind("batch/v1", "CronJob", "cronjobs")

@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
+from heart_api.base import NAME_PATTERN
+from heart_api.commands import MAX_WHY
 from heart_cli.client import connect
 from heart_cli.errors import Failure
 from heart_cli.targets import Refused
 from heart_cli.words import clean
-from heart_operator.api.base import NAME_PATTERN
-from heart_operator.api.commands import MAX_WHY
 
 Function = Callable[..., Any]
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import click
 
+from heart_api.commands import Action
 from heart_cli.client import Client
 from heart_cli.options import NAME, VERSION, Function, Words, on_cluster, version_text
 from heart_cli.telling import await_result, tell
 from heart_cli.words import clean
-from heart_operator.api.commands import Action
 
 NAMED_VERSION = click.option("--version", type=VERSION, help="Only if this version is the candidate.")
 MODEL = click.argument("name", type=NAME)

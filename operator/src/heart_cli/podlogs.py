@@ -4,12 +4,12 @@ import threading
 from collections.abc import Callable
 from urllib.parse import quote
 
+from heart_api.kube.kinds import POD
+from heart_api.kube.values import Manifest
+from heart_api.names import Component, Label
 from heart_cli.client import Client
 from heart_cli.errors import Failure
 from heart_cli.reading import read_model
-from heart_operator.api.names import Component, Label
-from heart_operator.kinds import POD
-from heart_operator.plan.values import Manifest
 
 JOB_LABEL = "batch.kubernetes.io/job-name"
 Write = Callable[[bytes], None]

@@ -1,13 +1,13 @@
 """Reads one model with what belongs to it, and says what is there when it is not."""
 
+from heart_api.heartmodel import HeartModel
+from heart_api.kube.kinds import DEPLOYMENT, EVENT, HEART_MODEL, POD, RETRAIN_SCHEDULE
+from heart_api.kube.objects import InvalidSpec, parse_model
+from heart_api.kube.values import Manifest
+from heart_api.names import Component, Label
 from heart_cli.client import Client
 from heart_cli.errors import ApiFailure, Failure
 from heart_cli.view import View, build_view
-from heart_operator.api.heartmodel import HeartModel
-from heart_operator.api.names import Component, Label
-from heart_operator.kinds import DEPLOYMENT, EVENT, HEART_MODEL, POD, RETRAIN_SCHEDULE
-from heart_operator.parse import InvalidSpec, parse_model
-from heart_operator.plan.values import Manifest
 
 
 def read_model(client: Client, name: str) -> HeartModel:

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from heart_api.heartmodel import CandidateStatus, HeartModel, RolloutStep
+from heart_api.pauses import pause_end
+from heart_api.times import read
 from heart_cli.targets import newest
 from heart_cli.view import View
 from heart_cli.words import age, clock, left, short
-from heart_operator.api.heartmodel import CandidateStatus, HeartModel, RolloutStep
-from heart_operator.plan.steps import pause_end
-from heart_operator.plan.times import read
 
 SHOWN_REJECTIONS = 3
 

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from datetime import datetime
 
+from heart_api.retrainschedule import RetrainSchedule
+from heart_api.schedulestatus import DriftStatus, PerformanceStatus, Phase, RunStatus
+from heart_api.status import DriftVerdict
+from heart_api.times import read
 from heart_cli.words import age, count, length
-from heart_operator.api.retrainschedule import RetrainSchedule
-from heart_operator.api.schedulestatus import DriftStatus, PerformanceStatus, Phase, RunStatus
-from heart_operator.api.status import DriftVerdict
-from heart_operator.plan.times import read
 
 SHOWN_FEATURES = 5
 DRIFT: dict[DriftVerdict, str] = {

@@ -3,14 +3,14 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+from heart_api.commands import read_command
+from heart_api.heartmodel import AnalysisStatus, ConditionStatus, HeartModel, TrackCounts, TrainingStatus
+from heart_api.names import Condition, Reason
+from heart_api.status import MirrorStatus
 from heart_cli.commands import go_on, offers
 from heart_cli.targets import typed
 from heart_cli.view import View
 from heart_cli.words import age
-from heart_operator.api.commands import read_command
-from heart_operator.api.heartmodel import AnalysisStatus, ConditionStatus, HeartModel, TrackCounts, TrainingStatus
-from heart_operator.api.names import Condition, Reason
-from heart_operator.api.status import MirrorStatus
 
 GATE_VERDICTS = {"True": "passed", "False": "failed", "Unknown": "open"}
 TELLING = (

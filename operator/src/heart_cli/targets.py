@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from heart_operator.api.commands import Action
-from heart_operator.api.heartmodel import CandidateStatus, HeartModel, RejectedStatus
-from heart_operator.api.names import Condition, Reason
+from heart_api.commands import Action
+from heart_api.heartmodel import CandidateStatus, HeartModel, RejectedStatus
+from heart_api.names import Condition, Reason
 
 
 class Refused(Exception):

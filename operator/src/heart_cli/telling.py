@@ -4,13 +4,13 @@ import secrets
 import time
 from datetime import UTC, datetime
 
+from heart_api.commands import Action, Command
+from heart_api.heartmodel import CommandStatus
+from heart_api.names import Annotation
 from heart_cli.client import Client
 from heart_cli.commands import build_command, notes
 from heart_cli.errors import Failure
 from heart_cli.reading import read_model
-from heart_operator.api.commands import Action, Command
-from heart_operator.api.heartmodel import CommandStatus
-from heart_operator.api.names import Annotation
 
 POLL_SECONDS = 0.5
 

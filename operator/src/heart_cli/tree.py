@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
+from heart_api.retrainschedule import RetrainSchedule
 from heart_cli.roles import Role, phase_words, roles, step_words
 from heart_cli.schedules import schedule_head, schedule_lines
 from heart_cli.sections import (
@@ -23,7 +24,6 @@ from heart_cli.sections import (
 )
 from heart_cli.view import Pod, View
 from heart_cli.words import age, clean, count
-from heart_operator.api.retrainschedule import RetrainSchedule
 
 STYLES = {"stable": "green", "candidate": "cyan", "previous": "blue", "rejected": "red", "leaving": "dim"}
 POD_STYLES = {"ready": "green", "not ready": "yellow", "ending": "dim"}

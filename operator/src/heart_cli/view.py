@@ -4,13 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from heart_operator.api.heartmodel import ConditionStatus, HeartModel
-from heart_operator.api.names import Label
-from heart_operator.api.retrainschedule import RetrainSchedule
-from heart_operator.parse import InvalidSpec, parse_model
-from heart_operator.parse_deployments import parse_deployment, pod_problem
-from heart_operator.plan.values import Manifest, VersionDeployment
-from heart_operator.retraining.parse import model_of, parse_schedule
+from heart_api.heartmodel import ConditionStatus, HeartModel
+from heart_api.kube.deployments import parse_deployment, pod_problem
+from heart_api.kube.objects import InvalidSpec, parse_model
+from heart_api.kube.schedules import model_of, parse_schedule
+from heart_api.kube.values import Manifest, VersionDeployment
+from heart_api.names import Label
+from heart_api.retrainschedule import RetrainSchedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def build_view(
     """From objects as the API server returns them; `schedules` of all models.
 
     Raises:
-        heart_operator.parse.InvalidSpec: another version of HeartOps wrote the model.
+        heart_api.kube.objects.InvalidSpec: another version of HeartOps wrote the model.
     """
     readable, unreadable = parse_schedules(item for item in schedules if model_of(item) == raw["metadata"]["name"])
     return View(

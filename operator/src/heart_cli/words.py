@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from itertools import pairwise
 
-from heart_operator.plan.times import read
+from heart_api.times import read
 
 UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 COARSE = 10

@@ -4,7 +4,7 @@ import logging
 import os
 import sys
 
-from heart_operator.api.startup import importing
+from heart_api.startup import importing
 
 with importing():
     from heart_operator.main import main

@@ -7,13 +7,13 @@ import sys
 
 from kubernetes.aio.config.config_exception import ConfigException
 
-from heart_operator.cluster import load_configuration
-from heart_operator.lease import LeaseLost
-from heart_operator.logs import configure_logging
+from heart_operator.kube.client import load_configuration
+from heart_operator.kube.lease import LeaseLost
+from heart_operator.operator import Operator
 from heart_operator.profiles import ProfilesError
-from heart_operator.replica import Operator
 from heart_operator.settings import Settings, SettingsError, read_settings
-from heart_operator.stopping import stop_on_signals
+from heart_operator.shutdown import stop_on_signals
+from heart_operator.telemetry.logs import configure_logging
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
-from heart_operator.api.profile import RuntimeProfile
+from heart_api.profile import RuntimeProfile
 
 log = logging.getLogger(__name__)
 

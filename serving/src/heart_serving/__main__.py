@@ -5,13 +5,14 @@ import os
 import sys
 import time
 
-from heart_operator.api.startup import importing
+from heart_api.startup import importing
 
 with importing():
+    from heart_model.errors import ModelRefused
+    from heart_model.model import load_model
     from heart_serving.app import create_app
-    from heart_serving.errors import ModelRefused, SettingsError
+    from heart_serving.errors import SettingsError
     from heart_serving.log import configure_logging, leave_message
-    from heart_serving.model import load_model
     from heart_serving.server import serve
     from heart_serving.settings import read_settings
 

@@ -6,23 +6,23 @@ from functools import partial
 from typing import Any
 
 from heart_log.values import Source
-from heart_serving.answers import Answers
-from heart_serving.contract import Contract
-from heart_serving.dialects import Dialect, Predict
-from heart_serving.edge import Edge
-from heart_serving.explain.desk import ExplainDesk, open_desk
-from heart_serving.invocations import Invocations
-from heart_serving.kservev1 import KServeV1
+from heart_model.model import Model
+from heart_serving.explain.worker import ExplainDesk, open_desk
 from heart_serving.log import RequestLog
 from heart_serving.metrics import ServingMetrics
-from heart_serving.mirror import Mirror
-from heart_serving.mirrorfile import MirrorFile
-from heart_serving.model import Model
-from heart_serving.oip import OpenInference
-from heart_serving.outputs import OutputCounts
+from heart_serving.mirroring.config import MirrorFile
+from heart_serving.mirroring.mirror import Mirror
+from heart_serving.prediction_app import Edge
 from heart_serving.predictionlog.parts import PredictionLogging, build_log
-from heart_serving.readiness import Readiness
-from heart_serving.routes import build_framework
+from heart_serving.protocols.answers import Answers
+from heart_serving.protocols.base import Dialect, Predict
+from heart_serving.protocols.contract import Contract
+from heart_serving.protocols.kserve_v1 import KServeV1
+from heart_serving.protocols.mlflow import Invocations
+from heart_serving.protocols.open_inference import OpenInference
+from heart_serving.protocols.output_bins import OutputCounts
+from heart_serving.routes.framework import build_framework
+from heart_serving.routes.readiness import Readiness
 from heart_serving.settings import Settings
 
 

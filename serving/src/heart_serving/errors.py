@@ -22,10 +22,6 @@ class SettingsError(Exception):
     """The environment lacks something; the message names every variable concerned."""
 
 
-class ModelRefused(Exception):
-    """The model file must not be served; the message says why and what to do."""
-
-
 class FetchFailed(Exception):
     """The model file could not be fetched; the message says why and what to do."""
 

@@ -11,14 +11,15 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from heart_operator.api.startup import importing
+from heart_api.startup import importing
 
 with importing():
-    from heart_operator.api.handover import Env
-    from heart_serving.download import Address, Refused, Unreachable, download, file_digest, resolve
+    from heart_api.handover import Env
+    from heart_model.limits import Refused
     from heart_serving.errors import FetchFailed, SettingsError
     from heart_serving.log import configure_logging, leave_message
-    from heart_serving.registry import Registry
+    from heart_serving.model.download import Address, Unreachable, download, file_digest, resolve
+    from heart_serving.model.mlflow import Registry
     from heart_serving.settings import Settings, read_settings
 
 DEADLINE_SECONDS = 120.0

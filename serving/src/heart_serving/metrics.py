@@ -19,8 +19,8 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from heart_operator.api.metrics import LATENCY_EDGES, MIRROR_DIFFERENCE, MIRRORED, OUTPUT, REQUESTS
-from heart_serving.outputs import OutputCounts
+from heart_api.metrics import LATENCY_EDGES, MIRROR_DIFFERENCE, MIRRORED, OUTPUT, REQUESTS
+from heart_serving.protocols.output_bins import OutputCounts
 
 
 class Histogram:

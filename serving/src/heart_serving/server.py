@@ -17,8 +17,8 @@ from typing import Any
 import uvicorn
 
 from heart_serving.app import Application
-from heart_serving.connection import Connection
-from heart_serving.serverstate import State
+from heart_serving.http.connection import Connection
+from heart_serving.http.server_state import State
 from heart_serving.settings import Settings
 
 GRACE_SECONDS = 15

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from heart_operator.api.base import SHA256_PATTERN
-from heart_operator.api.handover import Env
+from heart_api.base import SHA256_PATTERN
+from heart_api.handover import Env
 from heart_serving.errors import SettingsError
 from heart_serving.predictionlog.settings import NO_LOG, LogSettings, read_log_settings
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-from heart_operator.api.profile import RuntimeProfile
+from heart_api.profile import RuntimeProfile
 from heart_operator.profiles import parse_profiles
 from heart_operator.settings import Settings
 

@@ -14,7 +14,7 @@ from mlflow.cli import cli
 from mlflow.store.db.utils import InitialBase, _get_alembic_config  # no public way leads to an older schema
 from sqlalchemy import create_engine, text
 
-from tests.support.postgres import Postgres, running_postgres
+from tests.support.registry.postgres import Postgres, running_postgres
 
 pytestmark = pytest.mark.api
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from kubernetes.aio.client import Configuration
 
-from heart_operator.api.names import short_hash
-from tests.support.kube_api import KubeApi
-from tests.support.lifecycle import live, picture
-from tests.support.operator_world import World
-from tests.support.proxy import Proxy
+from heart_api.names import short_hash
+from tests.support.apiserver.client import KubeApi
+from tests.support.apiserver.lifecycle import live, picture
+from tests.support.apiserver.world import World
+from tests.support.faults.proxy import Proxy
 
 
 @pytest.fixture(scope="session")

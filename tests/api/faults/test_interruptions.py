@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from heart_operator.kinds import JOB
-from tests.support.interruptions import Lives
-from tests.support.lifecycle import delete, live, picture
-from tests.support.operator_world import World
+from heart_api.kube.kinds import JOB
+from tests.support.apiserver.lifecycle import delete, live, picture
+from tests.support.apiserver.world import World
+from tests.support.faults.interruptions import Lives
 from tests.support.soak import SOAK
 
 pytestmark = pytest.mark.api

@@ -5,13 +5,13 @@ import logging
 
 import pytest
 
-from heart_operator.api.handover import TrainingRequest
-from heart_operator.api.names import Component, Label
-from heart_operator.kinds import EVENT, POD
-from tests.support.fake_kubelet import container
-from tests.support.kube_api import poll
-from tests.support.operator_world import World
-from tests.support.running_operator import RunningOperator
+from heart_api.handover import TrainingRequest
+from heart_api.kube.kinds import EVENT, POD
+from heart_api.names import Component, Label
+from tests.support.apiserver.client import poll
+from tests.support.apiserver.fake_kubelet import container
+from tests.support.apiserver.running_operator import RunningOperator
+from tests.support.apiserver.world import World
 
 pytestmark = pytest.mark.api
 

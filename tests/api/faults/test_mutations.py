@@ -11,13 +11,13 @@ import httpx
 import pytest
 import yaml
 
-from heart_operator.kinds import HEART_MODEL
-from heart_operator.parse import parse_model
-from heart_operator.plan.model import plan_heart_model
-from tests.support.kube_api import KubeApi
-from tests.support.mutations import Mutation, mutations, with_mutation
-from tests.support.operator_world import SPEC, model
-from tests.support.world import World
+from heart_api.kube.kinds import HEART_MODEL
+from heart_api.kube.objects import parse_model
+from heart_operator.plan.heartmodel import plan_heart_model
+from tests.support.apiserver.client import KubeApi
+from tests.support.apiserver.world import SPEC, model
+from tests.support.plan.mutations import Mutation, mutations, with_mutation
+from tests.support.plan.world import World
 
 pytestmark = pytest.mark.api
 

@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from tests.support.kube_api import poll
-from tests.support.lifecycle import HELD
-from tests.support.operator_world import World
+from tests.support.apiserver.client import poll
+from tests.support.apiserver.lifecycle import HELD
+from tests.support.apiserver.world import World
 from tests.support.soak import SOAK
 
 pytestmark = pytest.mark.api

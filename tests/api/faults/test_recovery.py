@@ -2,10 +2,10 @@
 
 import pytest
 
-from heart_operator.kinds import HEART_MODEL
-from tests.support.kube_api import Resource, poll
-from tests.support.lifecycle import PATIENT, at_pause, picture, retrain, tell
-from tests.support.operator_world import World
+from heart_api.kube.kinds import HEART_MODEL
+from tests.support.apiserver.client import Resource, poll
+from tests.support.apiserver.lifecycle import PATIENT, at_pause, picture, retrain, tell
+from tests.support.apiserver.world import World
 from tests.support.soak import SOAK
 
 pytestmark = pytest.mark.api

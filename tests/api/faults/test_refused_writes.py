@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from heart_operator import schedule
-from heart_operator.cluster import Cluster
-from heart_operator.kinds import JOB
-from tests.support.lifecycle import live, picture
-from tests.support.operator_world import World
-from tests.support.proxy import Proxy
-from tests.support.refusals import FAULTS, Refusals
+from heart_api.kube.kinds import JOB
+from heart_operator.controllers import backoff as schedule
+from heart_operator.kube.client import Cluster
+from tests.support.apiserver.lifecycle import live, picture
+from tests.support.apiserver.world import World
+from tests.support.faults.proxy import Proxy
+from tests.support.faults.refusals import FAULTS, Refusals
 from tests.support.soak import SOAK
 
 pytestmark = pytest.mark.api

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from heart_operator import handlers
-from tests.support.kube_api import poll
-from tests.support.lifecycle import live
-from tests.support.operator_world import World
-from tests.support.proxy import Lines, Proxy, gone
+from heart_operator.controllers import watches as handlers
+from tests.support.apiserver.client import poll
+from tests.support.apiserver.lifecycle import live
+from tests.support.apiserver.world import World
+from tests.support.faults.proxy import Lines, Proxy, gone
 from tests.support.soak import SOAK
 
 pytestmark = pytest.mark.api

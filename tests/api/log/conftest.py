@@ -5,7 +5,7 @@ from sqlalchemy import Engine, text
 
 from heart_log.database import open_database
 from heart_log.migrate import migrate
-from tests.support.postgres import Postgres, running_postgres
+from tests.support.registry.postgres import Postgres, running_postgres
 
 
 @pytest.fixture(scope="session")

@@ -15,8 +15,8 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 
 from heart_log.database import parse_url
-from tests.support.kube_api import poll
-from tests.support.postgres import NOBODY, find_binaries, free_port, unprivileged
+from tests.support.apiserver.client import poll
+from tests.support.registry.postgres import NOBODY, find_binaries, free_port, unprivileged
 
 pytestmark = pytest.mark.api
 SCRIPT = Path(__file__).resolve().parents[3] / "charts" / "images" / "postgres" / "entrypoint.sh"

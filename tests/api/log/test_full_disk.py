@@ -11,12 +11,12 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
-from heart_operator.api.handover import Env
-from tests.support.kube_api import poll
-from tests.support.log_outages import SECONDS, metric, predict, report, stored
-from tests.support.postgres import NOBODY, Postgres
-from tests.support.serving import running
-from tests.support.tiny_model import tiny_model
+from heart_api.handover import Env
+from tests.support.apiserver.client import poll
+from tests.support.registry.log_outages import SECONDS, metric, predict, report, stored
+from tests.support.registry.postgres import NOBODY, Postgres
+from tests.support.serving.app import running
+from tests.support.serving.tiny_model import tiny_model
 
 pytestmark = [
     pytest.mark.api,

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
+from heart_api.handover import Env
 from heart_log.database import open_database
 from heart_log.migrate import migrate
 from heart_log.tables import feedback
-from heart_operator.api.handover import Env
 from heart_serving.predictionlog.recorder import MAX_ROWS
-from tests.support.kube_api import poll
-from tests.support.log_outages import SECONDS, metric, predict, report, stored
-from tests.support.postgres import Postgres
-from tests.support.serving import CLIENT, Running, running
-from tests.support.tiny_model import RECORD, tiny_model
+from tests.support.apiserver.client import poll
+from tests.support.registry.log_outages import SECONDS, metric, predict, report, stored
+from tests.support.registry.postgres import Postgres
+from tests.support.serving.app import CLIENT, Running, running
+from tests.support.serving.tiny_model import RECORD, tiny_model
 
 pytestmark = pytest.mark.api
 

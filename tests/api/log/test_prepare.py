@@ -13,8 +13,8 @@ from sqlalchemy.exc import ProgrammingError
 import heart_log.__main__
 from heart_log.database import open_database, parse_url
 from heart_log.read import read_window
-from tests.support.postgres import Postgres
-from tests.unit.log.rows import NOW, SEVENTH, hours_ago, row, store
+from tests.support.registry.postgres import Postgres
+from tests.unit.heart_log.rows import NOW, SEVENTH, hours_ago, row, store
 
 pytestmark = pytest.mark.api
 PASSWORDS = {"clinic": "it's a %I secret", "mlflow": "b" * 32}

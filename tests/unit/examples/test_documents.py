@@ -11,16 +11,16 @@ import pytest
 import yaml
 from click import Command
 
+from hack.demo.choice import Kind
+from hack.demo.place import ROOT, Place
+from hack.demo.story import how_to_go_on
+from heart_api.heartmodel import HeartModelSpec
+from heart_api.retrainschedule import RetrainScheduleSpec
 from heart_cli.cli import cli
-from heart_operator.api.heartmodel import HeartModelSpec
-from heart_operator.api.retrainschedule import RetrainScheduleSpec
-from tests.demo.choice import Kind
-from tests.demo.place import ROOT, Place
-from tests.demo.story import how_to_go_on
 
 PAGES = [
     path
-    for pattern in ("README.md", "docs/**/*.md", "examples/**/README.md", "tests/cluster/README.md")
+    for pattern in ("README.md", "docs/**/*.md", "examples/**/README.md", "hack/cluster/README.md")
     for path in sorted(ROOT.glob(pattern))
 ]
 TYPES = {"HeartModel": HeartModelSpec, "RetrainSchedule": RetrainScheduleSpec}

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import yaml
 
-from heart_operator.api.contract import Feature
-from heart_operator.api.heartmodel import HeartModelSpec
-from heart_operator.api.retrainschedule import RetrainScheduleSpec
-from heart_operator.plan.cron import next_tick
+from heart_api.contract import Feature
+from heart_api.heartmodel import HeartModelSpec
+from heart_api.retrainschedule import RetrainScheduleSpec
+from heart_operator.plan.schedule.cron import next_tick
 
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLES = sorted(path.parent.name for path in (ROOT / "examples").glob("*/heartmodel.yaml"))

@@ -16,27 +16,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from heart_operator.api.startup import importing
+from heart_api.startup import importing
 
 with importing():
     from pydantic import ValidationError
 
-    from heart_operator.api.handover import (
-        EXIT_PERMANENT,
-        Env,
-        EvaluationRequest,
-        JobRequest,
-        TrainingOutcome,
-        TrainingRequest,
-    )
-    from heart_trainer.assess import assess
-    from heart_trainer.check_command import run_check
+    from heart_api.handover import EXIT_PERMANENT, Env, EvaluationRequest, JobRequest, TrainingOutcome, TrainingRequest
+    from heart_trainer.drift.command import run_check
     from heart_trainer.errors import TrainerError
     from heart_trainer.job import Job, Trained
+    from heart_trainer.job_evaluation import assess
+    from heart_trainer.job_training import train
     from heart_trainer.manifest import BadManifest, read_manifest
     from heart_trainer.outcome import failed, write_outcome
-    from heart_trainer.report import report
-    from heart_trainer.training import train
+    from heart_trainer.report.terminal import report
 
 EXIT_PASSING = 1
 EVALUATE, DRIFT = "evaluate", "drift"

@@ -14,18 +14,18 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from heart_operator.api.handover import Tag, TrainingRequest
-from heart_operator.api.package import ONNX_INPUT, ONNX_OUTPUT, ServingPackage
-from heart_trainer.data import load
+from heart_api.handover import Tag, TrainingRequest
+from heart_api.package import ONNX_INPUT, ONNX_OUTPUT, ServingPackage
+from heart_trainer.data.load import load
 from heart_trainer.errors import NotServable
-from heart_trainer.explanation import by_answers
-from heart_trainer.export import attach_package, export
+from heart_trainer.fit.onnx_export import attach_package, export
 from heart_trainer.manifest import read_manifest
-from heart_trainer.mlflow_store import Store
-from heart_trainer.reference import reference_rows
-from heart_trainer.registry import claim, create_version
-from heart_trainer.servable import answers, open_model
-from heart_trainer.tracking import log_model
+from heart_trainer.mlflow.client import Store
+from heart_trainer.mlflow.registry import claim, create_version
+from heart_trainer.mlflow.tracking import log_model
+from heart_trainer.package.explanation import by_answers
+from heart_trainer.package.reference_rows import reference_rows
+from heart_trainer.package.servable import answers, open_model
 from heart_trainer.values import Table
 
 

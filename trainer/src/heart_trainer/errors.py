@@ -7,7 +7,7 @@ TrainerError
 └── NotServable      a version registered by hand is not one that serving could answer with
 """
 
-from heart_operator.api.handover import FailureReason
+from heart_api.handover import FailureReason
 
 
 class TrainerError(Exception):

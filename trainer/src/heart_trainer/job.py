@@ -7,13 +7,13 @@ from datetime import date
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from heart_operator.api.evaluation import Comparison, Evaluation, Finding, ServingReference
-from heart_operator.api.handover import Env, JobRequest, Tag, TrainingResult
-from heart_trainer.compare import NotComparable
-from heart_trainer.evaluate import Measurement
-from heart_trainer.findings import not_compared
-from heart_trainer.mlflow_store import Store, without_password
-from heart_trainer.registry import claim
+from heart_api.evaluation import Comparison, Evaluation, Finding, ServingReference
+from heart_api.handover import Env, JobRequest, Tag, TrainingResult
+from heart_trainer.evaluation.compare import NotComparable
+from heart_trainer.evaluation.evaluate import Measurement
+from heart_trainer.evaluation.findings import not_compared
+from heart_trainer.mlflow.client import Store, without_password
+from heart_trainer.mlflow.registry import claim
 from heart_trainer.values import Table
 
 Progress = Callable[[str], None]

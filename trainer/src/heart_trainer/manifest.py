@@ -6,9 +6,9 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from heart_operator.api.handover import TrainingRequest
-from heart_operator.api.heartmodel import HeartModelSpec
-from heart_operator.api.names import API_VERSION, GROUP
+from heart_api.handover import TrainingRequest
+from heart_api.heartmodel import HeartModelSpec
+from heart_api.names import API_VERSION, GROUP
 
 
 class BadManifest(Exception):

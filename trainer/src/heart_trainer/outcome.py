@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from heart_operator.api.handover import FailureReason, TrainingFailure, TrainingOutcome
+from heart_api.handover import FailureReason, TrainingFailure, TrainingOutcome
 
 LIMIT = 4096
 """Bytes that the kubelet keeps."""

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from heart_operator.api.evaluation import Task
+from heart_api.evaluation import Task
 
 Floats = NDArray[np.float32] | NDArray[np.float64]
 Integers = NDArray[np.int64]

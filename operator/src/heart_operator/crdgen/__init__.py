@@ -1,1 +1,1 @@
-"""Generates the CRDs and their pages from the types of `heart_operator.api`."""
+"""Generates the CRDs and their pages from the types of `heart_api`."""

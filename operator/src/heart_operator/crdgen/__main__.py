@@ -15,7 +15,7 @@ from heart_operator.crdgen.page import build_page
 from heart_operator.crdgen.retrainschedule import RETRAIN_SCHEDULE
 
 KINDS = (HEART_MODEL, RETRAIN_SCHEDULE)
-NOTICE = "# Generated from operator/src/heart_operator/api by `make generate`; do not edit.\n"
+NOTICE = "# Generated from common/src/heart_api by `make generate`; do not edit.\n"
 
 
 class Plain(yaml.SafeDumper):

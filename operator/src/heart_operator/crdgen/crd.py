@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from heart_operator.api.names import API_VERSION, GROUP
-from heart_operator.api.rules import rules
+from heart_api.names import API_VERSION, GROUP
+from heart_api.rules import rules
 from heart_operator.crdgen.definition import Definition
 from heart_operator.crdgen.schema import Schema, structural_schema
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from heart_operator.api.names import GROUP
+from heart_api.names import GROUP
 
 
 @dataclass(frozen=True)

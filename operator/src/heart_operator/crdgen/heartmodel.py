@@ -1,8 +1,8 @@
 """The kind HeartModel."""
 
-from heart_operator.api.heartmodel import HeartModelSpec, HeartModelStatus
-from heart_operator.api.names import API_VERSION, GROUP, Condition
-from heart_operator.api.rules import rule
+from heart_api.heartmodel import HeartModelSpec, HeartModelStatus
+from heart_api.names import API_VERSION, GROUP, Condition
+from heart_api.rules import rule
 from heart_operator.crdgen.definition import Definition, column, condition
 from heart_operator.crdgen.meanings import CONDITIONS, REASONS
 

@@ -1,6 +1,6 @@
 """What each condition and each reason means to a reader; a test sees that none is forgotten."""
 
-from heart_operator.api.names import Condition, Reason
+from heart_api.names import Condition, Reason
 
 CONDITIONS = {
     Condition.READY: "The wanted version serves with the wanted replicas.",

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from heart_operator.api.names import API_VERSION, GROUP
+from heart_api.names import API_VERSION, GROUP
 from heart_operator.crdgen.crd import root_schema
 from heart_operator.crdgen.definition import Definition
 from heart_operator.crdgen.schema import INT_OR_STRING, Schema
@@ -18,7 +18,7 @@ def introduction(definition: Definition) -> str:
     names = f"short name `{definition.short_name}`, category `heartops`"
     explain = f"kubectl explain {definition.kind.lower()}.spec"
     return f"""\
-<!-- Generated from operator/src/heart_operator/api by `make generate`; do not edit. -->
+<!-- Generated from common/src/heart_api by `make generate`; do not edit. -->
 
 # {definition.kind}
 

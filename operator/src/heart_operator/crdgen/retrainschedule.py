@@ -1,9 +1,9 @@
 """The kind RetrainSchedule."""
 
-from heart_operator.api.names import API_VERSION, GROUP
-from heart_operator.api.retrainschedule import RetrainScheduleSpec
-from heart_operator.api.rules import rule
-from heart_operator.api.schedulestatus import RetrainScheduleStatus
+from heart_api.names import API_VERSION, GROUP
+from heart_api.retrainschedule import RetrainScheduleSpec
+from heart_api.rules import rule
+from heart_api.schedulestatus import RetrainScheduleStatus
 from heart_operator.crdgen.definition import Definition, column
 from heart_operator.crdgen.schedulemeanings import CONDITIONS, REASONS
 

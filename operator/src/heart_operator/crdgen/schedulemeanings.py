@@ -1,6 +1,6 @@
 """What each condition and each reason of a RetrainSchedule means; a test sees that none is forgotten."""
 
-from heart_operator.api.names import ScheduleCondition, ScheduleReason
+from heart_api.names import ScheduleCondition, ScheduleReason
 
 CONDITIONS = {
     ScheduleCondition.READY: "The schedule does what it says; a suspended one, too.",

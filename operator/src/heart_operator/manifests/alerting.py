@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from heart_operator.api.heartmodel import HeartModel
+from heart_api.heartmodel import HeartModel
 
 Rule = dict[str, Any]
 

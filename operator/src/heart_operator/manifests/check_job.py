@@ -3,19 +3,19 @@
 from datetime import datetime
 from typing import Any
 
-from heart_operator.api.drift import CHECK_REQUEST, CheckRequest
-from heart_operator.api.evaluation import ServingReference
-from heart_operator.api.handover import Env
-from heart_operator.api.heartmodel import HeartModel
-from heart_operator.api.names import API_VERSION, GROUP, Annotation, Component, Label, check_job_name
-from heart_operator.api.profile import RuntimeProfile
-from heart_operator.api.quantities import bounded
-from heart_operator.api.resources import Amounts, Resources
-from heart_operator.api.retrainschedule import RetrainSchedule
+from heart_api.drift import CHECK_REQUEST, CheckRequest
+from heart_api.evaluation import ServingReference
+from heart_api.handover import Env
+from heart_api.heartmodel import HeartModel
+from heart_api.kube.values import Manifest
+from heart_api.names import API_VERSION, GROUP, Annotation, Component, Label, check_job_name
+from heart_api.profile import RuntimeProfile
+from heart_api.quantities import bounded
+from heart_api.resources import Amounts, Resources
+from heart_api.retrainschedule import RetrainSchedule
+from heart_api.times import written
 from heart_operator.manifests.common import container_defaults, env, labels, pod_defaults, runtime_secret, thread_limits
 from heart_operator.manifests.training_job import failure_policy
-from heart_operator.plan.times import written
-from heart_operator.plan.values import Manifest
 
 CONTAINER = "trainer"
 RESOURCES = Resources(requests=Amounts(cpu="250m", memory="512Mi"), limits=Amounts(cpu="1", memory="2Gi"))

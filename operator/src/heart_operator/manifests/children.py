@@ -2,8 +2,9 @@
 
 from collections.abc import Set
 
-from heart_operator.api.heartmodel import HeartModel
-from heart_operator.api.profile import RuntimeProfile
+from heart_api.heartmodel import HeartModel
+from heart_api.kube.values import Manifest, ObjectKey, VersionDeployment
+from heart_api.profile import RuntimeProfile
 from heart_operator.manifests.hpa import build_hpa
 from heart_operator.manifests.http_route import build_http_route
 from heart_operator.manifests.ingress import build_ingress
@@ -14,8 +15,7 @@ from heart_operator.manifests.prometheus_rule import build_prometheus_rule
 from heart_operator.manifests.service import build_candidate_service, build_headless_service, build_service
 from heart_operator.manifests.service_account import build_service_account
 from heart_operator.manifests.service_monitor import build_service_monitor
-from heart_operator.plan.traffic import Traffic
-from heart_operator.plan.values import Manifest, ObjectKey, VersionDeployment
+from heart_operator.manifests.traffic import Traffic
 
 APPLIED_KINDS = (
     ("v1", "ServiceAccount"),

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from heart_operator.api.heartmodel import HeartModel
-from heart_operator.api.names import (
+from heart_api.heartmodel import HeartModel
+from heart_api.names import (
     API_VERSION,
     APPLICATION,
     FIELD_MANAGER,
@@ -15,8 +15,8 @@ from heart_operator.api.names import (
     Label,
     service_account_name,
 )
-from heart_operator.api.profile import RuntimeProfile
-from heart_operator.api.resources import Resources
+from heart_api.profile import RuntimeProfile
+from heart_api.resources import Resources
 
 USER = 65532
 """The unprivileged user of our images."""

@@ -5,9 +5,10 @@ Its pods fetch the model by digest in an init container; the server then reads i
 
 from typing import Any
 
-from heart_operator.api.handover import MIRROR_FILE, Env
-from heart_operator.api.heartmodel import HeartModel
-from heart_operator.api.names import (
+from heart_api.handover import MIRROR_FILE, Env
+from heart_api.heartmodel import HeartModel
+from heart_api.kube.values import Manifest
+from heart_api.names import (
     RUNTIME_SECRET,
     Annotation,
     Component,
@@ -15,10 +16,10 @@ from heart_operator.api.names import (
     mirror_config_name,
     pods_service_name,
 )
-from heart_operator.api.package import MODEL_FILE
-from heart_operator.api.profile import RuntimeProfile
-from heart_operator.api.quantities import bounded
-from heart_operator.api.resources import Amounts, Resources
+from heart_api.package import MODEL_FILE
+from heart_api.profile import RuntimeProfile
+from heart_api.quantities import bounded
+from heart_api.resources import Amounts, Resources
 from heart_operator.manifests.common import (
     MODEL_DIR,
     SERVER,
@@ -32,7 +33,6 @@ from heart_operator.manifests.common import (
     serving_pods,
     thread_limits,
 )
-from heart_operator.plan.values import Manifest
 
 DEFAULT_RESOURCES = Resources(
     requests=Amounts(cpu="100m", memory="224Mi"),

@@ -1,12 +1,12 @@
 """The Job that measures a version which somebody registered by hand."""
 
-from heart_operator.api.evaluation import ServingReference
-from heart_operator.api.handover import Env, EvaluationRequest
-from heart_operator.api.heartmodel import HeartModel
-from heart_operator.api.names import evaluation_job_name
-from heart_operator.api.profile import RuntimeProfile
+from heart_api.evaluation import ServingReference
+from heart_api.handover import Env, EvaluationRequest
+from heart_api.heartmodel import HeartModel
+from heart_api.kube.values import Manifest
+from heart_api.names import evaluation_job_name
+from heart_api.profile import RuntimeProfile
 from heart_operator.manifests.training_job import pod_spec, trainer_job, training_request
-from heart_operator.plan.values import Manifest
 
 ARGUMENTS = ["evaluate"]
 

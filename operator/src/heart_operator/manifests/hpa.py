@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from heart_operator.api.heartmodel import Autoscaling, HeartModel
-from heart_operator.api.names import Component
+from heart_api.heartmodel import Autoscaling, HeartModel
+from heart_api.kube.values import Manifest
+from heart_api.names import Component
 from heart_operator.manifests.common import metadata
-from heart_operator.plan.values import Manifest
 
 DEFAULT_TARGETS = {"cpu": 70, "memory": 80}
 

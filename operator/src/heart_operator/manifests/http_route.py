@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from heart_operator.api.heartmodel import HeartModel
-from heart_operator.api.names import Component, candidate_service_name
-from heart_operator.api.serving import Route
+from heart_api.heartmodel import HeartModel
+from heart_api.kube.values import Manifest
+from heart_api.names import Component, candidate_service_name
+from heart_api.serving import Route
 from heart_operator.manifests.common import metadata
-from heart_operator.plan.values import Manifest
 
 GATEWAY_API = "gateway.networking.k8s.io"
 

@@ -2,11 +2,11 @@
 
 import json
 
-from heart_operator.api.handover import MIRROR_FILE, MirrorTarget
-from heart_operator.api.heartmodel import HeartModel
-from heart_operator.api.names import Component, candidate_service_name, mirror_config_name
+from heart_api.handover import MIRROR_FILE, MirrorTarget
+from heart_api.heartmodel import HeartModel
+from heart_api.kube.values import Manifest
+from heart_api.names import Component, candidate_service_name, mirror_config_name
 from heart_operator.manifests.common import metadata
-from heart_operator.plan.values import Manifest
 
 
 def build_mirror_config(model: HeartModel, version: str, percent: int) -> Manifest:

@@ -6,11 +6,11 @@ A policy sees the pod behind a Service, so MLflow's port in the tracking URI mus
 from typing import Any
 from urllib.parse import urlsplit
 
-from heart_operator.api.heartmodel import HeartModel
-from heart_operator.api.names import Component, Label, child_name
-from heart_operator.api.profile import RuntimeProfile
+from heart_api.heartmodel import HeartModel
+from heart_api.kube.values import Manifest
+from heart_api.names import Component, Label, child_name
+from heart_api.profile import RuntimeProfile
 from heart_operator.manifests.common import SERVING_PORT, metadata, serving_pods
-from heart_operator.plan.values import Manifest
 
 Rule = dict[str, Any]
 

@@ -1,9 +1,9 @@
 """The PodDisruptionBudget of the version that serves."""
 
-from heart_operator.api.heartmodel import HeartModel
-from heart_operator.api.names import Component
+from heart_api.heartmodel import HeartModel
+from heart_api.kube.values import Manifest
+from heart_api.names import Component
 from heart_operator.manifests.common import metadata, serving_pods
-from heart_operator.plan.values import Manifest
 
 
 def build_pdb(model: HeartModel, version: str) -> Manifest:

@@ -6,13 +6,13 @@ it matters, a short one that it still goes on.
 
 from dataclasses import dataclass
 
-from heart_operator.api.durations import seconds
-from heart_operator.api.heartmodel import Alerts, HeartModel
-from heart_operator.api.names import Component, pods_service_name
+from heart_api.durations import seconds
+from heart_api.heartmodel import Alerts, HeartModel
+from heart_api.kube.values import Manifest
+from heart_api.names import Component, pods_service_name
 from heart_operator.manifests.alerting import Rule, alert, matchers, quoted
 from heart_operator.manifests.common import metadata
 from heart_operator.manifests.quality_alerts import quality_alerts
-from heart_operator.plan.values import Manifest
 
 ERROR_RATIO = "heartops:http_errors:ratio_rate"
 BY = "by (namespace, model_name)"

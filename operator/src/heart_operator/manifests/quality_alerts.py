@@ -1,7 +1,7 @@
 """Alerts about what a model says, not whether it answers: live accuracy, drift, and retrainings that do not come."""
 
-from heart_operator.api.heartmodel import HeartModel
-from heart_operator.api.metrics import ACCURACY
+from heart_api.heartmodel import HeartModel
+from heart_api.metrics import ACCURACY
 from heart_operator.manifests.alerting import Rule, alert, matchers, quoted
 
 OVERDUE_SECONDS = 3600

@@ -1,9 +1,9 @@
 """A model's Services: for users, for what only a candidate gets, and the one behind which all pods are found."""
 
-from heart_operator.api.heartmodel import HeartModel
-from heart_operator.api.names import Annotation, Component, candidate_service_name, pods_service_name
+from heart_api.heartmodel import HeartModel
+from heart_api.kube.values import Manifest
+from heart_api.names import Annotation, Component, candidate_service_name, pods_service_name
 from heart_operator.manifests.common import SERVING_PORT, metadata, serving_pods
-from heart_operator.plan.values import Manifest
 
 HTTP = {"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}
 

@@ -1,9 +1,9 @@
 """The ServiceMonitor: how a Prometheus Operator finds the model's metrics."""
 
-from heart_operator.api.heartmodel import HeartModel
-from heart_operator.api.names import Component, Label
+from heart_api.heartmodel import HeartModel
+from heart_api.kube.values import Manifest
+from heart_api.names import Component, Label
 from heart_operator.manifests.common import metadata
-from heart_operator.plan.values import Manifest
 
 
 def build_service_monitor(model: HeartModel) -> Manifest:

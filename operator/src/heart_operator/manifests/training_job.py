@@ -3,13 +3,14 @@
 from math import ceil
 from typing import Any
 
-from heart_operator.api.evaluation import ServingReference
-from heart_operator.api.handover import EXIT_PERMANENT, Env, JobRequest, TrainingRequest
-from heart_operator.api.heartmodel import HeartModel
-from heart_operator.api.names import Annotation, Component, training_job_name
-from heart_operator.api.profile import RuntimeProfile
-from heart_operator.api.quantities import amount, bounded
-from heart_operator.api.resources import Amounts, Resources
+from heart_api.evaluation import ServingReference
+from heart_api.handover import EXIT_PERMANENT, Env, JobRequest, TrainingRequest
+from heart_api.heartmodel import HeartModel
+from heart_api.kube.values import Manifest
+from heart_api.names import Annotation, Component, training_job_name
+from heart_api.profile import RuntimeProfile
+from heart_api.quantities import amount, bounded
+from heart_api.resources import Amounts, Resources
 from heart_operator.manifests.common import (
     container_defaults,
     env,
@@ -20,7 +21,6 @@ from heart_operator.manifests.common import (
     thread_limits,
 )
 from heart_operator.manifests.data_volume import data_volume
-from heart_operator.plan.values import Manifest
 
 CONTAINER = "trainer"
 DEFAULT_RESOURCES = Resources(

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from heart_operator.api.heartmodel import ConditionStatus, HeartModelStatus
-from heart_operator.plan.values import Manifest, ObjectKey
+from heart_api.heartmodel import ConditionStatus, HeartModelStatus
+from heart_api.kube.values import Manifest, ObjectKey
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,15 +3,16 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from heart_operator.api.heartmodel import RejectedStatus
-from heart_operator.plan.evaluation import EvaluationPlan
-from heart_operator.plan.gates import GateReport, gates_hash
+from heart_api.heartmodel import RejectedStatus
+from heart_api.kube.values import VersionDeployment
+from heart_operator.plan.gates.verdict import GateReport, gates_hash
+from heart_operator.plan.observed import Observed
 from heart_operator.plan.obstacles import Obstacle
-from heart_operator.plan.rejections import find_rejection
-from heart_operator.plan.rolloutplan import RolloutPlan
-from heart_operator.plan.selection import Selection
-from heart_operator.plan.training import TrainingPlan
-from heart_operator.plan.values import Observed, VersionDeployment
+from heart_operator.plan.rollout.result import RolloutPlan
+from heart_operator.plan.selection.evaluation_job import EvaluationPlan
+from heart_operator.plan.selection.rejections import find_rejection
+from heart_operator.plan.selection.selection import Selection
+from heart_operator.plan.training.training import TrainingPlan
 from heart_operator.plan.versions import Version, deployment_of, order
 
 

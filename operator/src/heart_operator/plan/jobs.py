@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-from heart_operator.plan.values import ObjectKey, ObservedJob, TrainingJob
+from heart_api.kube.values import ObjectKey
+from heart_operator.plan.observed import ObservedJob, TrainingJob
 
 KEPT_JOBS = 3
 

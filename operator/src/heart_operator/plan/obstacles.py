@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from heart_operator.api.names import Reason
+from heart_api.names import Reason
+from heart_operator.plan.observed import Observed
 from heart_operator.plan.validate import problems
-from heart_operator.plan.values import Observed
 from heart_operator.plan.versions import Version, with_prefix
 
 

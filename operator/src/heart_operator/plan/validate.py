@@ -4,15 +4,15 @@ import re
 from collections.abc import Iterable, Set
 from urllib.parse import urlsplit
 
-from heart_operator.api.contract import Feature
-from heart_operator.api.durations import seconds
-from heart_operator.api.handover import DataAccess
-from heart_operator.api.heartmodel import Alerts, GateCheck, HeartModel, HeartModelSpec, RolloutStep
-from heart_operator.api.profile import RuntimeProfile
-from heart_operator.api.quantities import amount
-from heart_operator.api.resources import Resources
+from heart_api.contract import Feature
+from heart_api.durations import seconds
+from heart_api.handover import DataAccess
+from heart_api.heartmodel import Alerts, GateCheck, HeartModel, HeartModelSpec, RolloutStep
+from heart_api.profile import RuntimeProfile
+from heart_api.quantities import amount
+from heart_api.resources import Resources
 from heart_operator.manifests.training_job import MAX_SPEC_BYTES
-from heart_operator.plan.values import Observed
+from heart_operator.plan.observed import Observed
 
 DNS_LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 REGRESSION_METRICS = frozenset({"rmse", "mae", "r2"})

@@ -8,11 +8,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from heart_operator.api.evaluation import ServingReference
-from heart_operator.api.heartmodel import TrainingStatus
-from heart_operator.api.names import deployment_name
+from heart_api.evaluation import ServingReference
+from heart_api.heartmodel import TrainingStatus
+from heart_api.kube.values import VersionDeployment
+from heart_api.names import deployment_name
 from heart_operator.plan.jobs import newest_first
-from heart_operator.plan.values import Observed, TrainingJob, VersionDeployment
+from heart_operator.plan.observed import Observed, TrainingJob
 
 EPOCH = datetime.fromtimestamp(0, UTC)
 

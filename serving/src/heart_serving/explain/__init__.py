@@ -1,5 +1,0 @@
-"""`POST /explain`: how much each feature of a record moved the model's output away from its average.
-
-One definition for every model (heart_operator.api.explanation.Explanation), computed in the cheapest way that is exact:
-linear and tree models in closed form, anything else by asking the model about mixed rows (Kernel SHAP).
-"""

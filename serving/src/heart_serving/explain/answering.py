@@ -6,9 +6,9 @@ from typing import Any
 
 import orjson
 
-from heart_operator.api.explanation import Explanation, Method
-from heart_serving.dialects import Predict
-from heart_serving.explain.explained import Explained, Explainer, Matrix
+from heart_api.explanation import Explanation, Method
+from heart_model.explain.explained import Explained, Explainer, Matrix
+from heart_serving.protocols.base import Predict
 
 MAX_RECORDS: dict[Method, int] = {"linear": 100, "tree": 100, "kernel": 20}
 """Records of one request: some seconds of work at most (a forest of 150,000 leaves, or a stack, on one core)."""

@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from heart_api.handover import Env
 from heart_log.values import Source
-from heart_operator.api.handover import Env
-from heart_serving.answers import Answers
 from heart_serving.predictionlog.keeper import Keeper
 from heart_serving.predictionlog.metrics import LogMetrics
 from heart_serving.predictionlog.recorder import DroppingRecorder, NoRecorder, Queue, Recorder
 from heart_serving.predictionlog.settings import LogSettings
 from heart_serving.predictionlog.sinks import Sink, Stdout, Unavailable
 from heart_serving.predictionlog.writer import Writer
+from heart_serving.protocols.answers import Answers
 
 if TYPE_CHECKING:
     from heart_serving.predictionlog.store import Store

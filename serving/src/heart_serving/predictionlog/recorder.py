@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from heart_operator.api.predictionlog import PredictionLog
+from heart_api.predictionlog import PredictionLog
 
 MAX_ROWS = 20_000
 """Rows that wait at most: about 20 MB of a pod's memory, and more than three minutes of 100 predictions per second."""

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from heart_serving.answers import Answers
 from heart_serving.predictionlog.recorder import Entry
+from heart_serving.protocols.answers import Answers
 
 Row = dict[str, Any]
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
-from heart_operator.api.handover import Env
-from heart_operator.api.predictionlog import PredictionLog
+from heart_api.handover import Env
+from heart_api.predictionlog import PredictionLog
 from heart_serving.errors import SettingsError
 
 SILENT = PredictionLog(sink="None")

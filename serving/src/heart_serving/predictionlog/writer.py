@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import islice
 
-from heart_serving.answers import Answers
 from heart_serving.predictionlog.recorder import Queue
 from heart_serving.predictionlog.rows import Row, rows_of
 from heart_serving.predictionlog.sinks import Refused, Sink, Unavailable
+from heart_serving.protocols.answers import Answers
 
 BATCH_ROWS = 1000
 IDLE_SECONDS = 0.5

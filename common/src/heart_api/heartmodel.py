@@ -1,0 +1,186 @@
+"""`HeartModel`: what a person declares, and what the operator reports.
+
+Fields whose behaviour does not exist yet are not here: nothing is accepted and then ignored.
+"""
+
+from typing import Literal
+
+from pydantic import ConfigDict, Field
+
+from heart_api.base import NAME_PATTERN, Frozen
+from heart_api.contract import Dataset, Feature, Target
+from heart_api.gates import GateCheck, Gates
+from heart_api.monitoring import Alerts, LatencyLimits, Monitoring, RateLimits
+from heart_api.rollout import Analysis, Mirror, Pause, Rollout, RolloutStep
+from heart_api.rules import list_map, rule, rules
+from heart_api.serving import Autoscaling, Ingress, Route, Serving
+from heart_api.status import (
+    AnalysisStatus,
+    CandidateStatus,
+    CommandStatus,
+    ConditionStatus,
+    HeartModelStatus,
+    HistoryEntry,
+    MirrorStatus,
+    PreviousStatus,
+    RejectedStatus,
+    ServingStatus,
+    TrackCounts,
+    TrainingStatus,
+)
+from heart_api.training import Training
+
+__all__ = [
+    "Alerts",
+    "Analysis",
+    "AnalysisStatus",
+    "Autoscaling",
+    "CandidateStatus",
+    "CommandStatus",
+    "ConditionStatus",
+    "GateCheck",
+    "Gates",
+    "HeartModel",
+    "HeartModelSpec",
+    "HeartModelStatus",
+    "HistoryEntry",
+    "Ingress",
+    "LatencyLimits",
+    "Mirror",
+    "MirrorStatus",
+    "Monitoring",
+    "Pause",
+    "PreviousStatus",
+    "RateLimits",
+    "RejectedStatus",
+    "Rollout",
+    "RolloutStep",
+    "Route",
+    "Serving",
+    "ServingStatus",
+    "TrackCounts",
+    "TrainingStatus",
+]
+
+
+VERSION_RULES = rules(
+    rule(
+        "type(self) == int ? self >= 1 : self.matches('^(latest|[1-9][0-9]{0,8}|@[A-Za-z0-9_.-]{1,100})$')",
+        "write latest, a version's number, or @alias",
+    ),
+    rule(
+        "type(self) == int || !(self in ['@serving', '@candidate', '@previous'])",
+        "these aliases are written by the operator: choose another one",
+    ),
+)
+
+
+class HeartModelSpec(Frozen):
+    """What is wanted."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "has(self.registryName) == has(oldSelf.registryName)"
+                " && (!has(self.registryName) || self.registryName == oldSelf.registryName)",
+                "registryName cannot be added, changed or removed: create a new HeartModel instead",
+                ".registryName",
+                "FieldValueForbidden",
+            ),
+            rule(
+                "!self.features.exists(f, f.name == self.target.name)",
+                "the target must not be among the features",
+                ".features",
+            ),
+            rule(
+                "!has(self.dataset.columns) || self.target.name in self.dataset.columns",
+                "columns must hold the target",
+                ".dataset.columns",
+            ),
+            rule(
+                "!has(self.dataset.columns) || self.features.all(f, f.name in self.dataset.columns)",
+                "columns must hold every feature",
+                ".dataset.columns",
+            ),
+            rule(
+                "self.training.task == 'classification' || !has(self.target.positiveAbove)",
+                "positiveAbove is for training.task classification",
+                ".target.positiveAbove",
+            ),
+            rule(
+                "self.training.task == 'classification' || !has(self.target.labels)",
+                "labels are for training.task classification",
+                ".target.labels",
+            ),
+            rule(
+                "!has(self.gates.checks) || self.gates.checks.all(c,"
+                " (self.training.task == 'regression') == (c.metric in ['rmse', 'mae', 'r2']))",
+                "rmse, mae and r2 are for regression, every other metric is for classification",
+                ".gates.checks",
+            ),
+            rule(
+                "!has(self.dataset.includeFeedback) || !self.dataset.includeFeedback"
+                " || (self.serving.predictionLog.sink == 'PostgreSQL' && (!has(self.serving.predictionLog.redact)"
+                " || size(self.serving.predictionLog.redact) == 0))",
+                "includeFeedback needs whole rows: predictionLog.sink PostgreSQL, and nothing redacted",
+                ".dataset.includeFeedback",
+            ),
+            rule(
+                "!has(self.serving.predictionLog.redact) || self.serving.predictionLog.redact.all(r,"
+                " self.features.exists(f, f.name == r))",
+                "redact must name features",
+                ".serving.predictionLog.redact",
+            ),
+            rule(
+                "!has(self.gates.checks) || self.gates.checks.all(c,"
+                " !has(c.slice) || self.features.exists(f, f.name == c.slice && f.sensitive))",
+                "slice must name a feature with sensitive: true",
+                ".gates.checks",
+            ),
+        )
+    )
+
+    suspend: bool = Field(False, description="The operator stops acting; pods keep serving.")
+    version: int | str = Field(
+        "latest",
+        description="What should serve: `latest`, a version's number, or `@alias` in the registry.",
+        json_schema_extra=VERSION_RULES,
+    )
+    approval: Literal["Automatic", "Manual"] = Field(
+        "Automatic", description="Manual: no version takes over before a person approves it."
+    )
+    registry_name: str | None = Field(
+        None,
+        pattern=r"^[a-z0-9][a-z0-9._-]*$",
+        max_length=200,
+        description="MLflow registered model; `<namespace>.<name>` by default. Cannot be changed.",
+    )
+    runtime: str = Field(
+        "default", pattern=NAME_PATTERN, max_length=63, description="An administrator's runtime profile."
+    )
+    dataset: Dataset
+    target: Target
+    features: tuple[Feature, ...] = Field(
+        min_length=1, max_length=256, description="The data contract.", json_schema_extra=list_map("name")
+    )
+    training: Training = Field(default=Training())
+    gates: Gates = Field(default=Gates())
+    serving: Serving = Field(default=Serving())
+    rollout: Rollout = Field(default=Rollout())
+    monitoring: Monitoring = Field(default=Monitoring())
+
+
+class HeartModel(Frozen):
+    """A HeartModel with the part of its metadata that decisions use."""
+
+    namespace: str
+    name: str
+    uid: str
+    generation: int = 1
+    annotations: dict[str, str] = {}
+    spec: HeartModelSpec
+    status: HeartModelStatus = HeartModelStatus()
+
+    @property
+    def registry_name(self) -> str:
+        return self.spec.registry_name or f"{self.namespace}.{self.name}"

@@ -1,0 +1,30 @@
+"""Runtime profiles: an administrator's settings, mounted into the operator from a ConfigMap."""
+
+from typing import Literal
+
+from heart_api.base import Frozen
+from heart_api.handover import DataAccess
+from heart_api.resources import Amounts
+
+
+class Images(Frozen):
+    trainer: str
+    serving: str
+
+
+class RuntimeProfile(Frozen):
+    images: Images
+    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
+    image_pull_secrets: tuple[str, ...] = ()
+    node_selector: dict[str, str] = {}
+    tolerations: tuple[dict[str, str], ...] = ()
+    training_caps: Amounts = Amounts(cpu="4", memory="8Gi")
+    serving_caps: Amounts = Amounts(cpu="4", memory="4Gi")
+    data: DataAccess = DataAccess()
+    registry_names: tuple[str, ...] = ()
+    tracking_uri: str
+    prometheus_url: str | None = None
+    database_address: str | None = None
+    """host:port of the prediction log's database; its URL, with a password, is in the namespaces' Secrets alone."""
+    monitoring_namespaces: tuple[str, ...] = ()
+    ingress_namespaces: tuple[str, ...] = ()

@@ -1,0 +1,106 @@
+"""How versions run: `spec.serving`."""
+
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+
+from heart_api.base import NAME_PATTERN, Frozen
+from heart_api.predictionlog import PredictionLog
+from heart_api.resources import Resources
+from heart_api.rules import rule, rules
+
+HOST_PATTERN = r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+HostName = Annotated[str, Field(pattern=HOST_PATTERN, max_length=253)]
+
+
+class Autoscaling(Frozen):
+    """Bounds and targets of the HorizontalPodAutoscaler."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "self.minReplicas <= self.maxReplicas",
+                "minReplicas (3 when not given) must not be greater than maxReplicas (20 when not given)",
+                ".minReplicas",
+            )
+        )
+    )
+
+    min_replicas: int = Field(3, ge=1, le=1000, description="Fewest pods.")
+    max_replicas: int = Field(20, ge=1, le=1000, description="Most pods.")
+    target_cpu_utilization_percentage: int | None = Field(
+        None,
+        alias="targetCPUUtilizationPercentage",
+        ge=1,
+        le=100,
+        description="Mean CPU use to aim at, as a share of the request. With neither target: 70 % CPU and 80 % memory.",
+    )
+    target_memory_utilization_percentage: int | None = Field(
+        None, ge=1, le=100, description="Mean memory use to aim at, as a share of the request."
+    )
+
+
+class Ingress(Frozen):
+    """Ingress for the model's Service."""
+
+    class_name: str | None = Field(None, pattern=NAME_PATTERN, max_length=63, description="IngressClass.")
+    host: HostName = Field(description="Host name.")
+    path: str = Field("/", pattern=r"^/[A-Za-z0-9._~/-]*$", max_length=253, description="Path prefix.")
+    tls_secret_name: str | None = Field(
+        None,
+        pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
+        max_length=253,
+        description="Secret read by the ingress controller, never by HeartOps.",
+    )
+
+
+class Gateway(Frozen):
+    """A Gateway of the Gateway API."""
+
+    name: str = Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253, description="Name of the Gateway.")
+    namespace: str | None = Field(
+        None,
+        pattern=NAME_PATTERN,
+        max_length=63,
+        description="Its namespace, by default the model's; its listener must allow routes of the model's namespace.",
+    )
+
+
+class Route(Frozen):
+    """HTTPRoute for the model; during a canary it splits the traffic exactly."""
+
+    gateway: Gateway = Field(description="The Gateway that carries the route.")
+    hostnames: tuple[HostName, ...] = Field((), max_length=16, description="Host names; empty: all of the listener.")
+    path_prefix: str = Field(
+        "/",
+        pattern=r"^/[A-Za-z0-9._~/-]*$",
+        max_length=253,
+        description="Path prefix; it is cut off before a request reaches the model.",
+    )
+
+
+class Serving(Frozen):
+    """How the serving version runs."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "!has(self.replicas) || !has(self.autoscaling)",
+                "replicas and autoscaling exclude each other: remove one of them",
+                ".replicas",
+                "FieldValueForbidden",
+            )
+        )
+    )
+
+    replicas: int | None = Field(None, ge=0, le=1000, description="Fixed number of pods (no autoscaler).")
+    autoscaling: Autoscaling | None = Field(None, description="Or an HPA; with neither, 3 to 20 on CPU and memory.")
+    resources: Resources | None = Field(
+        None, description="Requests and limits of a serving pod, capped by the runtime profile."
+    )
+    prediction_log: PredictionLog = Field(
+        default=PredictionLog(), description="What is remembered of each prediction, where and for how long."
+    )
+    explanations: bool = Field(True, description="Answer `/explain`: how much each feature moved a prediction.")
+    route: Route | None = Field(None, description="HTTPRoute for the model, by a Gateway.")
+    ingress: Ingress | None = Field(None, description="Ingress for the model's Service.")

@@ -1,0 +1,72 @@
+"""Which way a version is explained; opened once, and proven on the rows of the self-check before it may answer."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from heart_api.explanation import Explanation, Unit
+from heart_api.package import ServingPackage
+from heart_model.errors import ModelRefused
+from heart_model.explain.encoding import as_rows
+from heart_model.explain.explained import Explainer, Floats, Matrix
+from heart_model.explain.kernel import KernelExplainer
+from heart_model.explain.linear import LinearExplainer
+from heart_model.explain.treefile import read_trees
+from heart_model.explain.trees import TreeExplainer
+
+Run = Callable[[Matrix], Any]
+SLACK = 10
+"""How many times the self-check's tolerance: doubles here, float32 in the runtime, and a link between them."""
+
+
+def open_explainer(run: Run, package: ServingPackage, explanation: Explanation, data: Callable[[], bytes]) -> Explainer:
+    """`data` reads the model file. Raises ModelRefused when the explanation is not this model's."""
+    if {len(row) for row in explanation.background} != {len(package.features)}:
+        raise ModelRefused(f"explanations: background rows do not have the contract's {len(package.features)} features")
+    try:
+        explainer = _explainer(run, package, explanation, data)
+        outputs = explainer.outputs(as_rows(package.reference.inputs))
+    except (ArithmeticError, LookupError, ValueError) as error:
+        raise ModelRefused(f"explanations: the data for them do not fit the model ({type(error).__name__})") from None
+    _check(linked(outputs, explanation.unit), package)
+    return explainer
+
+
+def _explainer(run: Run, package: ServingPackage, explanation: Explanation, data: Callable[[], bytes]) -> Explainer:
+    names = [feature.name for feature in package.features]
+    if explanation.method == "linear":
+        return LinearExplainer(explanation, len(names))
+    if explanation.method == "tree":
+        return TreeExplainer(read_trees(data()), explanation, len(names))
+    players = [index for index, name in enumerate(names) if name not in explanation.unused]
+    return KernelExplainer(lambda rows: explained_outputs(run(rows), package.task), explanation, players)
+
+
+def explained_outputs(outputs: Matrix, task: str) -> Floats:
+    """Of a binary model the probability of class 1 alone: that of class 0 has the same contributions, reversed."""
+    return (outputs[:, 1:] if task == "binary" else outputs).astype(np.float64)
+
+
+def linked(outputs: Floats, unit: Unit) -> Floats:
+    """From the unit of the contributions to what the model answers: probabilities, or the target."""
+    if unit == "log-odds":
+        odds: Floats = 1 / (1 + np.exp(-outputs))
+        return odds
+    if unit == "logit":
+        shares = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+        softmax: Floats = shares / shares.sum(axis=1, keepdims=True)
+        return softmax
+    return outputs
+
+
+def _check(answers: Floats, package: ServingPackage) -> None:
+    expected = explained_outputs(np.asarray(package.reference.outputs), package.task)
+    if answers.shape != expected.shape:
+        raise ModelRefused("explanations: the data for them do not have the model's outputs")
+    difference = float(np.max(np.abs(answers - expected) / np.maximum(1.0, np.abs(expected))))
+    if not difference <= SLACK * package.reference.tolerance:
+        raise ModelRefused(
+            f"explanations: their sum differs from the model's output by {difference:.3g}."
+            " Train the version anew, or serve it with spec.serving.explanations: false"
+        )

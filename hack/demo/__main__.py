@@ -1,0 +1,49 @@
+"""`python3 -m hack.demo up [--data FILE] | down`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from hack.cluster.report import Problem
+from hack.demo import clusters, data, install, model, story
+from hack.demo.choice import choose, look_around
+from hack.demo.place import check_plugin
+
+
+def up(given: Path | None) -> None:
+    """Cluster, images, chart, example, predictions; each step does only what is missing."""
+    check_plugin()
+    if given:
+        data.check_file(given)
+    place = clusters.start(choose(look_around()))
+    install.install(place, clusters.images(place))
+    source = data.find_source(given, place.kind)
+    model.declare(place, source)
+    model.wait_until_ready(place)
+    story.tell(place, source)
+
+
+def down() -> None:
+    """Remove all that `up` made."""
+    clusters.remove(choose(look_around(), to_remove=True))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python3 -m hack.demo", description=__doc__)
+    commands = parser.add_subparsers(required=True, dest="command")
+    starting = commands.add_parser("up", help="train, gate, serve and query the heart-disease model")
+    starting.add_argument("--data", type=Path, metavar="FILE", help="a local copy of processed.cleveland.data")
+    commands.add_parser("down", help="remove everything that `up` made")
+    options = parser.parse_args(arguments)
+    try:
+        up(options.data) if options.command == "up" else down()
+    except Problem as problem:
+        print(f"\n{problem}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nstopped; `make demo` goes on from here, `make demo-down` removes what is there", file=sys.stderr)
+        return 130
+    return 0
+
+
+sys.exit(main())

@@ -1,0 +1,119 @@
+"""The product's images: built once per content, by Docker where it runs, else by the cluster tool.
+
+`python3 -m hack.images build` prints one JSON object, image name → reference, as its last line;
+`--into NAME` also loads them into the cluster tool's cluster NAME, `--kind NAME` into a kind cluster.
+Standard library only: it runs before any environment exists.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+CLUSTER = (sys.executable, "-m", "hack.cluster")
+
+
+@dataclass(frozen=True)
+class Image:
+    """One image: its Dockerfile and the cluster tool's base that it stands on."""
+
+    name: str
+    dockerfile: str
+    base: str = "python-base"
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a build left: a reference, and an archive where no engine keeps the image."""
+
+    reference: str
+    archive: str | None = None
+
+
+IMAGES = (
+    Image("operator", "operator/Dockerfile"),
+    Image("trainer", "trainer/Dockerfile"),
+    Image("serving", "serving/Dockerfile"),
+    Image("mlflow", "charts/images/mlflow/Dockerfile"),
+    Image("postgres", "charts/images/postgres/Dockerfile", base="debian-base"),
+)
+
+
+def docker_answers() -> bool:
+    """Whether a Docker engine runs (the client alone is not enough)."""
+    if shutil.which("docker") is None:
+        return False
+    return subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0
+
+
+def run(command: list[str], **settings: str) -> list[str]:
+    """Run, its progress (stderr) visible; returns its results, the lines of stdout."""
+    environment = {**os.environ, **settings}
+    done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"`{' '.join(command)}` failed: see the lines above")
+    return done.stdout.splitlines()
+
+
+def build_with_docker(image: Image) -> Built:
+    """Build with the engine; the tag is the image's own id, so that equal content keeps its name.
+
+    An attestation would tell when it was built, and so change the id each time.
+    """
+    latest = f"heartops/{image.name}:dev"
+    build = ["docker", "build", "-q", "-t", latest, "-f", image.dockerfile, "."]
+    run(build, BUILDX_NO_DEFAULT_ATTESTATIONS="1")
+    identity = run(["docker", "image", "inspect", "--format", "{{.Id}}", latest])[-1].removeprefix("sha256:")
+    reference = f"{latest}-{identity[:12]}"
+    run(["docker", "tag", latest, reference])
+    return Built(reference)
+
+
+def build_with_cluster_tool(image: Image) -> Built:
+    """Build without an engine; the tool caches by content and prints archive and reference last."""
+    options = ["--dockerfile", image.dockerfile, "--base-image", image.base]
+    *_, archive, reference = run([*CLUSTER, "image", image.name, *options])
+    return Built(reference, archive)
+
+
+def build_all() -> dict[str, Built]:
+    """Build every image of the product."""
+    build = build_with_docker if docker_answers() else build_with_cluster_tool
+    return {image.name: build(image) for image in IMAGES}
+
+
+def load_into_node(images: dict[str, Built], cluster: str) -> None:
+    run([*CLUSTER, "load", "--name", cluster, *(image.archive for image in images.values() if image.archive)])
+
+
+def load_into_kind(images: dict[str, Built], cluster: str) -> None:
+    """Those that a node lacks. kind compares ids, which engine and node reckon differently: it would load all again."""
+    nodes = run(["kind", "get", "nodes", "--name", cluster])
+    listed = [run(["docker", "exec", node, "ctr", "-n", "k8s.io", "images", "ls", "-q"]) for node in nodes]
+    references = [image.reference for image in images.values()]
+    missing = [each for each in references if not nodes or any(f"docker.io/{each}" not in names for names in listed)]
+    if missing:
+        run(["kind", "load", "docker-image", "--name", cluster, *missing])
+
+
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="python3 -m hack.images", description="Build the product's images.")
+    parser.add_argument("command", choices=["build"])
+    parser.add_argument("--into", metavar="NAME", help="load into this cluster of the cluster tool")
+    parser.add_argument("--kind", metavar="NAME", help="load into this kind cluster")
+    options = parser.parse_args(arguments)
+    images = build_all()
+    if options.into:
+        load_into_node(images, options.into)
+    if options.kind:
+        load_into_kind(images, options.kind)
+    print(json.dumps({name: image.reference for name, image in images.items()}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,110 @@
+"""kopf's side: an event becomes a key in the queue, and nothing else happens here.
+
+No timers, daemons or delete handlers: each would force a finalizer, and a finalizer blocks deletion while the operator
+is down. kopf stores nothing in our resources and posts no events.
+"""
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import kopf
+from kubernetes.aio import client
+
+from heart_api.kube.kinds import DEPLOYMENT, HEART_MODEL, JOB, LEASE, RETRAIN_SCHEDULE, Kind
+from heart_api.kube.schedules import model_of
+from heart_api.kube.values import Manifest, ModelKey
+from heart_api.names import FIELD_MANAGER, Label, short_hash
+
+SETTLE = 0.1
+"""Seconds to wait for the other events of one change."""
+SERVER_TIMEOUT = 290
+CLIENT_TIMEOUT = 300.0
+INACTIVITY_TIMEOUT = 75.0
+"""Seconds without an event or bookmark (one a minute) after which a watch counts as dead and is begun again."""
+
+VOLATILE = ("resourceVersion", "managedFields", "generation")
+
+Enqueue = Callable[[ModelKey], None]
+
+
+def build_registry(kinds: Iterable[Kind], enqueue: Enqueue, pulse: Callable[[], None]) -> kopf.OperatorRegistry:
+    """Watches of HeartModels, of their schedules and children, and of the operator's own Lease."""
+    registry = kopf.OperatorRegistry()
+
+    def on_model(namespace: str, name: str, **_: Any) -> None:
+        enqueue(ModelKey(namespace, name))
+
+    def on_schedule(namespace: str, body: Manifest, **_: Any) -> None:
+        if name := model_of(body):
+            enqueue(ModelKey(namespace, name))
+
+    def on_child(namespace: str, labels: Any, **_: Any) -> None:
+        if name := labels.get(Label.MODEL):
+            enqueue(ModelKey(namespace, name))
+
+    def on_plain_child(type: str | None, body: Manifest, memo: kopf.Memo, **event: Any) -> None:
+        if is_news(body, memo) or type == "DELETED":
+            on_child(**event)
+
+    def on_lease(**_: Any) -> None:
+        pulse()
+
+    watch(registry, HEART_MODEL, on_model)
+    watch(registry, RETRAIN_SCHEDULE, on_schedule)
+    watch(registry, LEASE, on_lease)
+    for kind in kinds:
+        watch(registry, kind, on_child if kind in (JOB, DEPLOYMENT) else on_plain_child)
+    return registry
+
+
+def is_news(body: Manifest, memo: kopf.Memo) -> bool:
+    """Whether more than the status changed since the last event: an HPA's is written several times a minute."""
+    metadata = {name: value for name, value in body["metadata"].items() if name not in VOLATILE}
+    rest = {name: value for name, value in body.items() if name not in ("metadata", "status")}
+    seen = short_hash(json.dumps([metadata, rest], sort_keys=True, default=dict), length=16)
+    news: bool = memo.get("seen") != seen
+    memo["seen"] = seen
+    return news
+
+
+def watch(registry: kopf.OperatorRegistry, kind: Kind, handler: Callable[..., None]) -> None:
+    async def handle(**event: Any) -> None:
+        handler(**event)
+
+    kopf.on.event(kind.group, kind.version, kind.plural, registry=registry, id=kind.plural)(handle)
+
+
+def build_settings(kinds: Iterable[Kind], lease_name: str) -> kopf.OperatorSettings:
+    """Server-side selectors, timeouts on both sides, and nothing written by kopf."""
+    settings = kopf.OperatorSettings()
+    settings.posting.enabled = False
+    settings.scanning.disabled = True
+    settings.watching.server_timeout = SERVER_TIMEOUT
+    settings.watching.client_timeout = CLIENT_TIMEOUT
+    settings.watching.connect_timeout = 10
+    settings.watching.inactivity_timeout = INACTIVITY_TIMEOUT
+    settings.watching.chunk_size = 500
+    settings.networking.request_timeout = 30
+    settings.watching.field_selectors[LEASE.group, LEASE.version, LEASE.plural] = f"metadata.name={lease_name}"
+    for kind in kinds:
+        settings.watching.label_selectors[kind.group, kind.version, kind.plural] = f"{Label.MANAGED_BY}={FIELD_MANAGER}"
+    return settings
+
+
+def use_credentials(registry: kopf.OperatorRegistry, configuration: client.Configuration) -> None:
+    """kopf logs in as our own client does, again whenever the token was renewed."""
+
+    async def login(**_: Any) -> kopf.ConnectionInfo:
+        header = await configuration.get_api_key_with_prefix("BearerToken", alias="authorization") or ""
+        return kopf.ConnectionInfo(
+            server=configuration.host,
+            ca_path=configuration.ssl_ca_cert,
+            ca_data=configuration.ca_cert_data,
+            insecure=not configuration.verify_ssl,
+            token=header.partition(" ")[2] or None,
+            certificate_path=configuration.cert_file,
+            private_key_path=configuration.key_file,
+        )
+
+    kopf.on.login(registry=registry, id="login")(login)

@@ -1,0 +1,183 @@
+"""MLflow's registry through its own client. Every call blocks, so all of this runs in worker threads.
+
+MLflow is untrusted storage: nothing read here is believed unless a digest from a training Job matches it.
+"""
+
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from heart_api.handover import Tag
+from heart_api.names import EVALUATE
+from heart_operator.plan.actions import CloseRuns, RegistryAction, SetAlias, TagVersion
+from heart_operator.plan.observed import RegisteredVersion
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+CLIENT_SETTINGS = {
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}
+"""The client takes these from the environment alone."""
+
+PAGE = 1000
+PROXIED = re.compile(r"mlflow-artifacts:/(?!/)")
+"""Artifacts that the tracking server itself hands out: a run cannot send us to another host or to a local file."""
+
+
+TRAINING = re.compile(r"[0-9a-f]+(-[0-9A-Za-z]+)*")
+"""Anybody may write tags; only what looks like a trigger of ours is taken for one (and put into a search)."""
+REGISTRY_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+"""The registered models that a HeartModel can name; those of other names need not be looked at."""
+COPY = re.compile(r"models:/[^/]+/[0-9]+")
+"""Where MLflow says that a copied version comes from; the copy has the tags of the original."""
+NAMES = 50
+"""Registered models in one search of versions: it becomes a URL, and proxies bound its length."""
+
+
+class RegistryError(Exception):
+    """MLflow answered something that cannot be used; the message says what."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredModel:
+    claimed_by: str | None
+    aliases: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What HeartOps has in one MLflow: registered models by name, and their versions by number."""
+
+    models: dict[str, RegisteredModel] = field(default_factory=dict)
+    versions: dict[str, dict[str, RegisteredVersion]] = field(default_factory=dict)
+    open_runs: dict[str, frozenset[str]] = field(default_factory=dict)
+    """Triggers of the runs in state RUNNING, by experiment (which has the registered model's name)."""
+
+
+class MlflowBackend:
+    """One tracking server (and the registry that it holds)."""
+
+    def __init__(self, tracking_uri: str) -> None:
+        self._uri = tracking_uri
+        self._client: MlflowClient | None = None
+
+    @property
+    def client(self) -> "MlflowClient":
+        """Made on first use: importing MLflow takes seconds."""
+        if self._client is None:
+            for name, value in CLIENT_SETTINGS.items():
+                os.environ.setdefault(name, value)
+            from mlflow import MlflowClient  # noqa: PLC0415
+
+            self._client = MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
+        return self._client
+
+    def snapshot(self) -> Snapshot:
+        """Paginated searches alone: of models, of their versions (`NAMES` models at once) and of runs.
+
+        Versions that somebody registered by hand have no tag of ours. So the models are looked for that a HeartModel
+        has claimed, or that one may claim by its usual name `<namespace>.<name>`, and then all of their versions.
+        """
+        models = {model.name: registered_model(model) for model in self._models()}
+        versions: dict[str, dict[str, RegisteredVersion]] = {}
+        for names in batched(sorted(models), NAMES):
+            quoted = ", ".join(f"'{name}'" for name in names)
+            for found in pages(self.client.search_model_versions, filter_string=f"name IN ({quoted})"):
+                versions.setdefault(found.name, {})[str(found.version)] = registered_version(found)
+        return Snapshot(models, versions, self._open_runs())
+
+    def _models(self) -> list[Any]:
+        wanted = (f"tags.`{Tag.MODEL}` LIKE '%'", "name LIKE '%.%'")
+        found = [
+            model for words in wanted for model in pages(self.client.search_registered_models, filter_string=words)
+        ]
+        return [model for model in found if REGISTRY_NAME.fullmatch(model.name)]
+
+    def _open_runs(self) -> dict[str, frozenset[str]]:
+        names = {found.experiment_id: found.name for found in pages(self.client.search_experiments)}
+        wanted = f"attributes.status = 'RUNNING' and tags.`{Tag.TRIGGER}` LIKE '%'"
+        open_runs: dict[str, frozenset[str]] = {}
+        if names:
+            for run in pages(self.client.search_runs, experiment_ids=list(names), filter_string=wanted):
+                name, trigger = names[run.info.experiment_id], run.data.tags[Tag.TRIGGER]
+                if TRAINING.fullmatch(trigger) or EVALUATE.fullmatch(trigger):
+                    open_runs[name] = open_runs.get(name, frozenset()) | {trigger}
+        return open_runs
+
+    def read_artifact(self, run_id: str, path: str, limit: int) -> bytes:
+        """Bytes of a run's artifact of at most `limit` bytes; raises RegistryError for anything else."""
+        location = self.client.get_run(run_id).info.artifact_uri or ""
+        if not PROXIED.match(location):
+            raise RegistryError("MLflow does not serve this run's artifacts; start it with --serve-artifacts")
+        folder = path.rpartition("/")[0]
+        size = next((file.file_size for file in self.client.list_artifacts(run_id, folder) if file.path == path), None)
+        if size is None:
+            raise RegistryError(f"run {run_id} has no {path}")
+        if size > limit:
+            raise RegistryError(f"{path} of run {run_id} is larger than {limit} bytes")
+        with tempfile.TemporaryDirectory() as directory:
+            content = Path(self.client.download_artifacts(run_id, path, directory)).read_bytes()
+        return content
+
+    def act(self, registry_name: str, action: RegistryAction) -> None:
+        """Carry out one action; doing it twice is doing it once."""
+        match action:
+            case CloseRuns(trigger=trigger, status=status):
+                self._close_runs(registry_name, trigger, status)
+            case TagVersion(version=version, key=key, value=value):
+                self.client.set_model_version_tag(registry_name, version, key, value)
+            case SetAlias(alias=alias, version=None):
+                self.client.delete_registered_model_alias(registry_name, alias)
+            case SetAlias(alias=alias, version=str(version)):
+                self.client.set_registered_model_alias(registry_name, alias, version)
+
+    def _close_runs(self, experiment_name: str, trigger: str, status: str) -> None:
+        experiment = self.client.get_experiment_by_name(experiment_name)
+        if experiment is None:
+            return
+        wanted = f"tags.`{Tag.TRIGGER}` = '{trigger}' and attributes.status = 'RUNNING'"
+        for run in self.client.search_runs([experiment.experiment_id], wanted):
+            self.client.set_terminated(run.info.run_id, status)
+
+
+def pages(search: Callable[..., Any], **wanted: Any) -> list[Any]:
+    """All results of a paginated search."""
+    found: list[Any] = []
+    token = None
+    while True:
+        page = search(max_results=PAGE, page_token=token, **wanted)
+        found += page
+        token = page.token
+        if not token:
+            return found
+
+
+def registered_model(model: Any) -> RegisteredModel:
+    aliases = {alias: str(version) for alias, version in (model.aliases or {}).items()}
+    return RegisteredModel(claimed_by=model.tags.get(Tag.MODEL), aliases=aliases)
+
+
+def registered_version(version: Any) -> RegisteredVersion:
+    trigger = version.tags.get(Tag.TRIGGER, "")
+    by_hand = COPY.fullmatch(version.source or "") or not TRAINING.fullmatch(trigger)
+    return RegisteredVersion(
+        version=str(version.version),
+        run_id=version.tags.get(Tag.EVALUATION_RUN) or version.run_id or "",
+        trigger="" if by_hand else trigger,
+        artifact_sha256=version.tags.get(Tag.ARTIFACT_SHA256, ""),
+        rejected=version.tags.get(Tag.REJECTED) or None,
+        created=version.creation_timestamp or 0,
+    )
+
+
+def batched(items: Sequence[str], size: int) -> Iterable[Sequence[str]]:
+    return (items[start : start + size] for start in range(0, len(items), size))

@@ -1,0 +1,161 @@
+"""The registry as reconciles see it: one snapshot per tracking server and interval, evaluations kept by digest."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from heart_operator.mlflow.backend import MlflowBackend, RegisteredModel, Snapshot
+from heart_operator.mlflow.calls import TIMEOUT, Backend, RegistryCalls, RegistryUnavailable, public
+from heart_operator.mlflow.evaluations import EvaluationRef, Evaluations
+from heart_operator.plan.actions import RegistryAction
+from heart_operator.plan.observed import Registry
+
+log = logging.getLogger(__name__)
+
+FORGET_AFTER = 3600.0
+"""A server that no model was looked at with for this long is not asked any more."""
+
+
+@dataclass(slots=True)
+class Entry:
+    """The newest snapshot of one server, or why there is none."""
+
+    at: float
+    snapshot: Snapshot | None
+    error: str | None
+
+
+OnChange = Callable[[str, frozenset[str] | None], None]
+"""Address of a server, and the registered models that changed there; None: it went away, or is back."""
+Choose = Callable[[Registry], EvaluationRef | None]
+"""From what the registry has to the version whose evaluation is needed."""
+
+
+class RegistryReader:
+    """All of the operator's dealings with MLflow. One event loop; calls run in a small pool of threads."""
+
+    def __init__(
+        self,
+        connect: Callable[[str], Backend] = MlflowBackend,
+        *,
+        clock: Callable[[], float],
+        max_age: float = 15.0,
+        timeout: float = TIMEOUT,
+    ) -> None:
+        self.on_change: OnChange = lambda uri, names: None
+        self._clock = clock
+        self._max_age = max_age
+        self._calls = RegistryCalls(connect, timeout)
+        self._evaluations = Evaluations(self._calls)
+        self._entries: dict[str, Entry] = {}
+        self._latest: dict[str, Entry] = {}
+        """As `_entries`, and kept when an entry is known to be out of date."""
+        self._refreshes: dict[str, asyncio.Task[Entry]] = {}
+        self._used: dict[str, float] = {}
+        self._sought: set[tuple[str, str, str]] = set()
+
+    def close(self) -> None:
+        self._calls.close()
+
+    async def view(self, uri: str, registry_name: str, choose: Choose, named: str = "") -> Registry:
+        """What MLflow says of one registered model, and the evaluation of the version that `choose` names in it.
+
+        `named`: a version that a person asks for by its number.
+        Never raises and never waits longer than the timeout: what is not known is said in `error`.
+        """
+        self._used[uri] = self._clock()
+        entry = await self._entry(uri, self._max_age)
+        wanted = choose(model_view(entry, registry_name))
+        version = named or (wanted.version if wanted else "")
+        if version and entry.snapshot and self._is_news(uri, registry_name, version, entry.snapshot):
+            entry = await self._entry(uri, 0)  # a snapshot from before that
+            wanted = choose(model_view(entry, registry_name))
+        found = model_view(entry, registry_name)
+        if wanted is None or found.error:
+            return found
+        evaluation, problem = await self._evaluations.read(uri, wanted)
+        return replace(found, evaluation=evaluation, evaluation_error=problem)
+
+    async def poll(self) -> None:
+        """Look at every server in use once per interval, for ever; `on_change` hears what is new."""
+        while True:
+            await asyncio.sleep(self._max_age)
+            used = [uri for uri, when in self._used.items() if self._clock() - when < FORGET_AFTER]
+            await asyncio.gather(*(self._entry(uri, self._max_age / 2) for uri in used))
+
+    async def act(self, uri: str, registry_name: str, action: RegistryAction) -> None:
+        """Raises RegistryUnavailable when it was not done for sure."""
+        try:
+            await self._calls.call(uri, lambda backend: backend.act(registry_name, action))
+        finally:
+            self._entries.pop(uri, None)
+
+    def _is_news(self, uri: str, registry_name: str, version: str, snapshot: Snapshot) -> bool:
+        """Whether this version is missing for the first time: somebody has just registered it."""
+        sought = (uri, registry_name, version)
+        if version in snapshot.versions.get(registry_name, {}):
+            self._sought.discard(sought)
+            return False
+        if sought in self._sought:
+            return False
+        self._sought.add(sought)
+        return True
+
+    async def _entry(self, uri: str, max_age: float) -> Entry:
+        """The snapshot, read again when it is older than `max_age`; one read at a time per server."""
+        entry = self._entries.get(uri)
+        if entry and self._clock() - entry.at < max_age:
+            return entry
+        refresh = self._refreshes.get(uri)
+        if refresh is None:
+            refresh = asyncio.create_task(self._refresh(uri))
+            self._refreshes[uri] = refresh
+            refresh.add_done_callback(lambda _: self._refreshes.pop(uri, None))
+        return await asyncio.shield(refresh)
+
+    async def _refresh(self, uri: str) -> Entry:
+        try:
+            snapshot = await self._calls.call(uri, lambda backend: backend.snapshot())
+        except RegistryUnavailable as error:
+            entry = Entry(self._clock(), None, str(error))
+        else:
+            entry = Entry(self._clock(), snapshot, None)
+        before = self._latest.get(uri)
+        self._entries[uri] = self._latest[uri] = entry
+        if before:
+            self._compare(uri, before, entry)
+        elif entry.error:
+            log.warning("The registry is unavailable: %s", entry.error)
+        return entry
+
+    def _compare(self, uri: str, before: Entry, after: Entry) -> None:
+        """Tell what changed; an outage is logged once when it begins and once when it ends."""
+        if before.snapshot and after.snapshot:
+            if names := changed_models(before.snapshot, after.snapshot):
+                self.on_change(uri, names)
+        elif before.snapshot or after.snapshot:
+            if after.error:
+                log.warning("The registry is unavailable: %s", after.error)
+            else:
+                log.info("The registry at %s answers again", public(uri))
+            self.on_change(uri, None)
+
+
+def model_view(entry: Entry, registry_name: str) -> Registry:
+    """One registered model as a snapshot shows it."""
+    if entry.snapshot is None:
+        return Registry(error=entry.error)
+    model = entry.snapshot.models.get(registry_name, RegisteredModel(None, {}))
+    return Registry(
+        claimed_by=model.claimed_by,
+        versions=entry.snapshot.versions.get(registry_name, {}),
+        aliases=model.aliases,
+        open_runs=entry.snapshot.open_runs.get(registry_name, frozenset()),
+    )
+
+
+def changed_models(before: Snapshot, after: Snapshot) -> frozenset[str]:
+    """Names of the registered models of which anything differs."""
+    pairs = ((before.models, after.models), (before.versions, after.versions), (before.open_runs, after.open_runs))
+    return frozenset(name for old, new in pairs for name in {*old, *new} if old.get(name) != new.get(name))

@@ -1,0 +1,104 @@
+"""Jobs and the last words of their pods → the values that decisions use. No I/O."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Literal, TypeVar
+
+from pydantic import ValidationError
+
+from heart_api.drift import CheckOutcome
+from heart_api.handover import TrainingFailure, TrainingOutcome, TrainingResult
+from heart_api.heartmodel import TrainingStatus
+from heart_api.kube.objects import condition, in_words
+from heart_api.kube.values import Manifest
+from heart_api.names import Annotation
+from heart_api.times import read
+from heart_operator.plan.observed import ObservedJob, TrainingJob
+
+Outcome = TypeVar("Outcome", TrainingOutcome, CheckOutcome)
+
+
+def parse_job(job: Manifest, pods: Iterable[Manifest] = (), known: TrainingStatus | None = None) -> TrainingJob:
+    """A Job with what its pods left. `known` is the recorded training, which outlives pods."""
+    meta = job["metadata"]
+    outcome, words = last_words(pods, TrainingOutcome)
+    return ObservedJob(
+        name=meta["name"],
+        uid=meta["uid"],
+        trigger=(meta.get("annotations") or {}).get(Annotation.TRIGGER, ""),
+        created=read(meta["creationTimestamp"]),
+        phase=job_phase(job),
+        finished=end_time(job),
+        result=outcome.result or recorded_result(meta["name"], known),
+        failure=outcome.failure,
+        why=why_failed(job, words),
+    )
+
+
+def is_finished(job: Manifest) -> bool:
+    return job_end(job) is not None
+
+
+def job_phase(job: Manifest) -> Literal["Running", "Succeeded", "Failed"]:
+    end = job_end(job)
+    return "Running" if end is None else "Succeeded" if end["type"] == "Complete" else "Failed"
+
+
+def job_end(job: Manifest) -> dict[str, Any] | None:
+    """The condition that says how a Job ended; None: it runs."""
+    return condition(job, "Complete", "Failed")
+
+
+def end_time(job: Manifest) -> datetime | None:
+    end = job_end(job)
+    return read(end["lastTransitionTime"]) if end else None
+
+
+def why_failed(job: Manifest, words: str) -> str:
+    """What Kubernetes says of a Job that failed: `words` of its pods, else of the Job itself."""
+    end = job_end(job)
+    return "" if end is None or end["type"] == "Complete" else words or in_words(end)
+
+
+def recorded_result(job: str, known: TrainingStatus | None) -> TrainingResult | None:
+    """The result of the Job as the status has it."""
+    if known is None or known.job != job:
+        return None
+    given = (known.version, known.run_id, known.artifact_sha256, known.evaluation_sha256)
+    version, run_id, artifact, evaluation = given
+    if version is None or run_id is None or artifact is None or evaluation is None:
+        return None
+    return TrainingResult(version=version, run_id=run_id, artifact_sha256=artifact, evaluation_sha256=evaluation)
+
+
+def last_words(pods: Iterable[Manifest], kind: type[Outcome]) -> tuple[Outcome, str]:
+    """Termination message of the newest pod that left one, and the reason of the newest pod that ended badly."""
+    newest = sorted(pods, key=lambda pod: pod["metadata"]["creationTimestamp"], reverse=True)
+    ends = [end for pod in newest for end in container_ends(pod)]
+    outcomes = [outcome for end in ends if (outcome := parse_outcome(end.get("message", ""), kind))]
+    words = next((end["reason"] for end in ends if end.get("reason") not in (None, "Completed", "Error")), "")
+    pod_words = next((reason for pod in newest if (reason := (pod.get("status") or {}).get("reason"))), "")
+    return outcomes[0] if outcomes else kind(), words or pod_words
+
+
+def container_ends(pod: Manifest) -> list[dict[str, Any]]:
+    statuses = (pod.get("status") or {}).get("containerStatuses") or []
+    return [end for status in statuses if (end := (status.get("state") or {}).get("terminated"))]
+
+
+def parse_outcome(message: str, kind: type[Outcome]) -> Outcome | None:
+    """None for anything that is not an outcome: a container may die before it writes one."""
+    try:
+        outcome = kind.model_validate_json(message)
+    except ValidationError:
+        return None
+    return outcome if outcome.result or outcome.failure else None
+
+
+def lost_outcome() -> TrainingFailure:
+    """For a Job that succeeded though nobody can read its result any more."""
+    return TrainingFailure(
+        reason="TrainingInterrupted",
+        message="The training ended but its pod was removed before its result was read; "
+        f"start another one with the annotation {Annotation.RETRAIN}",
+    )

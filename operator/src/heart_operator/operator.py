@@ -1,0 +1,195 @@
+"""One replica of the operator: election → watches, workers, resync; and the order in which all of it stops.
+
+Whatever ends first ends the process: a signal, a lost Lease, or a part that failed. Then no new work is begun, running
+reconciles end, the Lease is released so that a standby replica takes over at once, and the watches close.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable
+
+import kopf
+from kubernetes.aio import client
+
+from heart_api.kube.kinds import HEART_MODEL, Kind, children_kinds
+from heart_api.kube.values import ModelKey
+from heart_operator.controllers.executor import Actions
+from heart_operator.controllers.heartmodel import Decide, Reconciler
+from heart_operator.controllers.retrainschedule import ScheduleReconciler
+from heart_operator.controllers.status import Reporter
+from heart_operator.controllers.watches import SETTLE, build_registry, build_settings, use_credentials
+from heart_operator.controllers.workqueue import WorkQueue
+from heart_operator.kube.client import Cluster
+from heart_operator.kube.errors import ApiError
+from heart_operator.kube.lease import REQUEST_TIMEOUT, LeaderLease
+from heart_operator.mlflow.backend import MlflowBackend
+from heart_operator.mlflow.calls import Backend
+from heart_operator.mlflow.snapshots import RegistryReader
+from heart_operator.observe.children import optional_kinds
+from heart_operator.observe.heartmodel import Observer
+from heart_operator.observe.retrainschedule import ScheduleObserver
+from heart_operator.plan.heartmodel import plan_heart_model
+from heart_operator.profiles import ProfilesFile
+from heart_operator.settings import Settings
+from heart_operator.shutdown import ended, first_of, stop_on_signals, unending
+from heart_operator.telemetry.endpoints import HttpServer, build_app
+from heart_operator.telemetry.liveness import Pulse, is_alive
+from heart_operator.telemetry.operator import Metrics
+from heart_operator.traffic.sampler import MetricsReader
+
+log = logging.getLogger(__name__)
+
+GRACE = 20.0
+"""Seconds that running reconciles get to end; the pod's own grace period is longer."""
+SPREAD = 3.0
+"""Seconds over which a look at every model is spread."""
+
+
+class Operator:
+    """One replica. Raises ProfilesError when there are no usable runtime profiles."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        configuration: client.Configuration,
+        *,
+        decide: Decide = plan_heart_model,
+        connect: Callable[[str], Backend] = MlflowBackend,
+    ) -> None:
+        clock = time.monotonic
+        self._settings = settings
+        self._configuration = configuration
+        self._profiles = ProfilesFile(settings.profiles)
+        self.metrics = Metrics()
+        self._pulse = Pulse(clock)
+        self._elections, self._cluster = Cluster(configuration, REQUEST_TIMEOUT), Cluster(configuration)
+        place = settings.lease_namespace, settings.lease_name
+        self._lease = LeaderLease(self._elections, *place, settings.pod_name, clock)
+        self._cluster.may_write = lambda: self._lease.held
+        self._registry = RegistryReader(connect, clock=clock, max_age=settings.registry_seconds)
+        self._queue = WorkQueue[ModelKey](clock=clock, on_depth=self.metrics.depth.set)
+        self._answers = MetricsReader(self._cluster)
+        self._observer = Observer(self._cluster, self._registry, lambda: self._profiles.current, clock, self._answers)
+        self._registry.on_change = self._look_at_registered
+        self._schedules = ScheduleReconciler(
+            self._cluster,
+            ScheduleObserver(self._cluster, lambda: self._profiles.current),
+            self._queue,
+            self.metrics.schedules,
+            self.metrics.errors,
+        )
+        self._reconciler = Reconciler(
+            self._observer,
+            decide,
+            Actions(self._cluster, self._registry),
+            Reporter(self._cluster),
+            self._queue,
+            self.metrics,
+        )
+        app = build_app(self.metrics.registry, lambda: is_alive(self._pulse, self._lease.read))
+        self.http = HttpServer(app, settings.http_host, settings.http_port)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop` is set. Raises LeaseLost, or what a part failed with."""
+        try:
+            await self.http.start()
+            await first_of(stop.wait(), self._lease.acquire())
+            if not stop.is_set():
+                await self._lead(stop)
+        finally:
+            await self._lease.release()
+            await self.http.stop()
+            self._registry.close()
+            await self._answers.close()
+            await self._elections.close()
+            await self._cluster.close()
+
+    async def _lead(self, stop: asyncio.Event) -> None:
+        """Act, until `stop` or until the Lease is lost."""
+        self.metrics.leader.set(1)
+        closing = asyncio.Event()
+        work = asyncio.create_task(self._queue.run(self._look, self._settings.workers), name="workers")
+        watches = asyncio.create_task(self._watch(stop, closing), name="watches")
+        upkeep = (
+            self._lease.keep(),
+            self._registry.poll(),
+            self._profiles.watch(self._look_at_all),
+            self._resync(),
+        )
+        try:
+            await first_of(stop.wait(), unending(work), unending(watches), *upkeep)
+        finally:
+            self.metrics.leader.set(0)
+            self._queue.stop()
+            await ended(work, GRACE)
+            await self._lease.release()
+            await self.http.stop()
+            closing.set()
+            await ended(watches, GRACE)
+
+    async def _watch(self, stop: asyncio.Event, closing: asyncio.Event) -> None:
+        """kopf's watches. kopf ends every task of the loop that is younger than its own when it stops: it goes last."""
+        kinds = await self._children_kinds()
+        registry = build_registry(kinds, self._enqueue, self._pulse.beat)
+        use_credentials(registry, self._configuration)
+        before = asyncio.all_tasks()
+        self._pulse.beat()
+        namespaces = {*self._settings.namespaces, self._settings.lease_namespace}
+        tasks = await kopf.spawn_tasks(
+            registry=registry,
+            settings=build_settings(kinds, self._settings.lease_name),
+            standalone=True,
+            # By itself kopf asks for the user's name, and the pod's number has none.
+            identity=self._settings.pod_name,
+            clusterwide=not self._settings.namespaces,
+            namespaces=namespaces if self._settings.namespaces else (),
+            stop_flag=closing,
+        )
+        stop_on_signals(stop)  # again: kopf has just taken them
+        await kopf.run_tasks(tasks, ignored=before)
+
+    async def _children_kinds(self) -> tuple[Kind, ...]:
+        """Kinds of children that this cluster has, once it has the kind HeartModel."""
+        while True:
+            try:
+                if HEART_MODEL.kind in await self._cluster.kinds_of(HEART_MODEL.api_version):
+                    return children_kinds(await optional_kinds(self._cluster))
+                log.warning("The cluster does not know the kind HeartModel yet; install the CRDs")
+            except ApiError as error:
+                log.warning("The cluster's kinds cannot be read: %s", error)
+            await asyncio.sleep(SPREAD)
+
+    async def _resync(self) -> None:
+        """Look at every model from time to time, whatever the watches say."""
+        while True:
+            await asyncio.sleep(self._settings.resync_seconds * random.uniform(0.8, 1.2))
+            await self._look_at_all()
+
+    async def _look(self, key: ModelKey) -> None:
+        """Schedules first: the model answers in the same look what they ask for. Neither is stopped by the other."""
+        try:
+            await self._schedules(key)
+        finally:
+            await self._reconciler(key)
+
+    async def _look_at_all(self) -> None:
+        """Every model, and what was one when it was looked at last."""
+        try:
+            models = await self._cluster.find_everywhere(HEART_MODEL, self._settings.namespaces)
+        except ApiError as error:
+            log.warning("The models cannot be listed: %s", error)
+            return
+        named = {ModelKey(model["metadata"]["namespace"], model["metadata"]["name"]) for model in models}
+        seen = {ModelKey(*name) for name in self.metrics.tracks.models}
+        for key in named | seen | self.metrics.schedules.models():
+            self._queue.add_after(key, random.uniform(0, SPREAD))
+
+    def _look_at_registered(self, uri: str, names: frozenset[str] | None) -> None:
+        for key in self._observer.interested(uri, names):
+            self._queue.add_after(key, random.uniform(0, SETTLE if names else SPREAD))
+
+    def _enqueue(self, key: ModelKey) -> None:
+        if self._settings.watches(key.namespace):
+            self._queue.add_after(key, SETTLE)

@@ -1,0 +1,29 @@
+"""What is applied and what is no longer wanted, besides Jobs and Deployments."""
+
+from collections.abc import Iterable
+
+from heart_api.kube.values import Manifest, ObjectKey
+from heart_operator.manifests.children import APPLIED_KINDS, build_children, key_of
+from heart_operator.plan.objects.diff import needs_apply, stamp
+from heart_operator.plan.observed import Observed
+from heart_operator.plan.rollout.result import RolloutPlan
+from heart_operator.plan.versions import as_deployment
+
+
+def wanted_children(observed: Observed, rollout: RolloutPlan) -> tuple[Manifest, ...]:
+    """Everything that should live beside the version that serves; without a profile less what it decides."""
+    deployment = as_deployment(observed, rollout.stable) if rollout.stable else None
+    children = build_children(observed.model, observed.profile, observed.kinds, deployment, rollout.traffic)
+    return tuple(map(stamp, children))
+
+
+def to_apply(observed: Observed, wanted: Iterable[Manifest]) -> tuple[Manifest, ...]:
+    return tuple(child for child in wanted if needs_apply(child, observed.children.get(key_of(child))))
+
+
+def to_remove(observed: Observed, wanted: Iterable[Manifest]) -> tuple[ObjectKey, ...]:
+    """Living children of our kinds that are not wanted: an Ingress, an HPA, monitoring that was switched off."""
+    if observed.profile is None:
+        return ()  # who talks to whom was decided by one that is gone
+    keys = {key_of(child) for child in wanted}
+    return tuple(key for key in observed.children if (key.api_version, key.kind) in APPLIED_KINDS and key not in keys)

@@ -1,0 +1,132 @@
+"""What is observed: frozen values that the thin I/O gathers for the pure decisions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Generic, Literal, TypeAlias, TypeVar
+
+from heart_api.evaluation import Evaluation
+from heart_api.handover import TrainingFailure, TrainingResult
+from heart_api.heartmodel import HeartModel
+from heart_api.kube.values import Manifest, ObjectKey, VersionDeployment
+from heart_api.names import Annotation, Label
+from heart_api.profile import RuntimeProfile
+from heart_api.retrainschedule import RetrainSchedule
+from heart_operator.plan.analysis.counts import NO_ANSWERS, NO_OUTCOMES, Counts, Share
+
+Result = TypeVar("Result")
+Failure = TypeVar("Failure")
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedJob(Generic[Result, Failure]):
+    """A Job of the trainer, with what its newest finished pod left as termination message."""
+
+    name: str
+    uid: str
+    trigger: str
+    """What it was started for, from its annotation: a training's or evaluation's trigger, a look's tick."""
+    created: datetime
+    phase: Literal["Running", "Succeeded", "Failed"]
+    finished: datetime | None = None
+    result: Result | None = None
+    failure: Failure | None = None
+    why: str = ""
+    """For a Job that ended without a message: Kubernetes' own words (OOMKilled, DeadlineExceeded, …)."""
+
+
+TrainingJob: TypeAlias = ObservedJob[TrainingResult, TrainingFailure]
+"""It trains, or measures a version that somebody registered by hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredVersion:
+    version: str
+    run_id: str
+    trigger: str
+    """Of the training that registered it; empty: somebody registered it by hand, or copied it."""
+    artifact_sha256: str
+    rejected: str | None = None
+    created: int = 0
+    """Milliseconds since 1970: a registered model that is made anew counts its versions from 1 again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """What MLflow said; with `error` set nothing else is known, and nothing may be concluded from its absence."""
+
+    error: str | None = None
+    claimed_by: str | None = None
+    versions: Mapping[str, RegisteredVersion] = field(default_factory=dict)
+    evaluation: Evaluation | None = None
+    """The evaluation of the version that `plan.selection` chooses, read back and matched with its digest."""
+    evaluation_error: str | None = None
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    """Every alias of the registered model and its version."""
+    open_runs: frozenset[str] = frozenset()
+    """Triggers of this model's MLflow runs that are in state RUNNING."""
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorCounts:
+    """How the candidate answered copies of the serving version's requests."""
+
+    compared: int = 0
+    different: int = 0
+    failed: int = 0
+    """Copies without an answer."""
+    max_difference: float = 0.0
+
+
+NO_MIRROR = MirrorCounts()
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisSample:
+    """What the versions answered since the last look; with `error` set nothing is known."""
+
+    stable: Counts = NO_ANSWERS
+    candidate: Counts = NO_ANSWERS
+    mirror: MirrorCounts = NO_MIRROR
+    stable_outcomes: Share = NO_OUTCOMES
+    """Wrong ones among all predictions whose outcome is known by now: a state and no increment."""
+    candidate_outcomes: Share = NO_OUTCOMES
+    error: str | None = None
+    partial: str = ""
+    """What is missing from it, e.g. pods that did not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """The world as one reconcile sees it."""
+
+    model: HeartModel
+    profile: RuntimeProfile | None
+    """None: no profile of the name in spec.runtime."""
+    profiles: tuple[str, ...]
+    jobs: tuple[TrainingJob, ...]
+    deployments: tuple[VersionDeployment, ...]
+    children: Mapping[ObjectKey, Manifest]
+    """Every living child of the model, as the API server returns it."""
+    registry: Registry
+    kinds: frozenset[str]
+    """Optional kinds that this cluster has: ServiceMonitor, PrometheusRule."""
+    sample: AnalysisSample | None = None
+    """What the versions answered since the last look at the traffic; None: none was due, or there is nothing new."""
+    evaluations: tuple[TrainingJob, ...] = ()
+    """Jobs that measure versions which somebody registered by hand, oldest first; `jobs` are those that train."""
+    schedules: tuple[RetrainSchedule, ...] = ()
+    """The model's RetrainSchedules: what they ask for (plan.requests) and have found (plan.drift)."""
+
+    @property
+    def stable_version(self) -> str | None:
+        """What serves is read from the world, not the status: from the Service's selector.
+
+        During a canary that selects every version's pods, an annotation beside it names the stable one.
+        """
+        for key, child in self.children.items():
+            if key.kind == "Service" and key.name == self.model.name:
+                selector: dict[str, str] = child["spec"].get("selector") or {}
+                annotations: dict[str, str] = child["metadata"].get("annotations") or {}
+                return selector.get(Label.MODEL_VERSION) or annotations.get(Annotation.STABLE_VERSION)
+        return None

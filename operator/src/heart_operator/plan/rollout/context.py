@@ -1,0 +1,91 @@
+"""What a candidate's moves depend on, gathered from the observation."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from heart_api.heartmodel import CandidateStatus, Mirror, Rollout
+from heart_api.kube.values import VersionDeployment
+from heart_api.times import written
+from heart_operator.plan.observed import Observed
+from heart_operator.plan.rollout.route import route_refusal
+from heart_operator.plan.rollout.scale import wanted_count
+from heart_operator.plan.rollout.traffic import asked_weight, pods_for
+from heart_operator.plan.versions import Version, deployment_of, with_prefix
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Everything that a candidate's next move depends on."""
+
+    rollout: Rollout
+    deployment: VersionDeployment
+    full: int
+    """Pods that carry all of the traffic."""
+    stable_ready: int
+    manual: bool
+    exact: bool
+    """An HTTPRoute splits the traffic."""
+    refused: bool
+    """The Gateway does not take it: nobody gets through."""
+    crowded: bool
+    """Pods of a third version live, which a Service that spreads would reach."""
+    hold: str
+    """Why it must not move on (an outage of the registry); empty: it may."""
+    now: datetime
+
+
+def effective_rollout(observed: Observed, stable: Version | None) -> Rollout:
+    """The first version skips the steps: there is nothing to compare it with."""
+    rollout = observed.model.spec.rollout
+    return rollout if stable else rollout.model_copy(update={"steps": (), "mirror": Mirror()})
+
+
+def build_scene(
+    observed: Observed, stable: Version | None, wanted: Version, deployment: VersionDeployment, hold: str, now: datetime
+) -> Scene:
+    stable_deployment = deployment_of(observed, stable)
+    own = {stable.version if stable else "", wanted.version}
+    return Scene(
+        rollout=effective_rollout(observed, stable),
+        deployment=deployment,
+        full=full_count(observed, stable, wanted),
+        stable_ready=stable_deployment.ready if stable_deployment else 0,
+        manual=observed.model.spec.approval == "Manual",
+        exact=observed.model.spec.serving.route is not None,
+        refused=bool(route_refusal(observed)),
+        crowded=any(entry.version not in own and entry.ready > 0 for entry in observed.deployments),
+        hold=hold,
+        now=now,
+    )
+
+
+def full_count(observed: Observed, stable: Version | None, wanted: Version) -> int:
+    """Pods for all of the traffic. A stable version that shares its traffic shrinks: what it had before counts."""
+    serving = observed.model.spec.serving
+    count = wanted_count(serving, deployment_of(observed, stable))
+    before = known_candidate(observed, wanted)
+    return count if serving.replicas is not None or before is None else max(count, before.base_replicas)
+
+
+def first_pods(observed: Observed, stable: Version | None) -> int:
+    """Pods that a candidate starts with."""
+    rollout = effective_rollout(observed, stable)
+    full = wanted_count(observed.model.spec.serving, deployment_of(observed, stable))
+    if not rollout.steps:
+        return full
+    exact = observed.model.spec.serving.route is not None
+    return min(full, pods_for(rollout, asked_weight(rollout, 0), max(1, full), exact=exact))
+
+
+def known_candidate(observed: Observed, wanted: Version | None) -> CandidateStatus | None:
+    """What was noted of exactly these bytes."""
+    before = observed.model.status.candidate
+    if wanted and before and (before.version, with_prefix(before.digest)) == (wanted.version, wanted.digest):
+        return before
+    return None
+
+
+def candidate_status(observed: Observed, wanted: Version, since: datetime) -> CandidateStatus:
+    """What was noted of it, or a new note."""
+    new = CandidateStatus(version=wanted.version, digest=wanted.digest, since=written(since))
+    return known_candidate(observed, wanted) or new

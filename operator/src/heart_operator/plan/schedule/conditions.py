@@ -1,0 +1,159 @@
+"""The conditions of a RetrainSchedule, and the events that follow from their changes."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from heart_api.heartmodel import ConditionStatus
+from heart_api.names import ScheduleCondition, ScheduleReason
+from heart_api.schedulestatus import RetrainScheduleStatus, RunStatus
+from heart_api.times import written
+from heart_operator.plan.actions import Event
+from heart_operator.plan.obstacles import Obstacle
+from heart_operator.plan.schedule.due import Due, check_schedule, not_checkable
+from heart_operator.plan.schedule.observed import ScheduleObserved, tick_of
+
+Answer = Literal["True", "False", "Unknown"]
+
+DRIFT: dict[str, tuple[Answer, str]] = {
+    "Drift": ("False", ScheduleReason.DRIFT_DETECTED),
+    "NoDrift": ("True", ScheduleReason.NO_DRIFT),
+    "Unconfirmed": ("Unknown", ScheduleReason.DRIFT_UNCONFIRMED),
+    "InsufficientSamples": ("Unknown", ScheduleReason.INSUFFICIENT_SAMPLES),
+}
+PERFORMANCE: dict[str, tuple[Answer, str]] = {
+    "Below": ("False", ScheduleReason.PERFORMANCE_BELOW),
+    "Kept": ("True", ScheduleReason.PERFORMANCE_KEPT),
+    "Uncertain": ("Unknown", ScheduleReason.PERFORMANCE_UNCERTAIN),
+    "InsufficientSamples": ("Unknown", ScheduleReason.INSUFFICIENT_SAMPLES),
+}
+TOLD = {
+    ScheduleReason.RUN_MISSED,
+    ScheduleReason.SUSPENDED,
+    ScheduleReason.INVALID_SPEC,
+    ScheduleReason.MODEL_NOT_FOUND,
+    ScheduleReason.CHECK_FAILED,
+    ScheduleReason.NOT_CHECKABLE,
+    ScheduleReason.DRIFT_DETECTED,
+    ScheduleReason.DRIFT_UNCONFIRMED,
+    ScheduleReason.PERFORMANCE_BELOW,
+    ScheduleReason.RETRAIN_REQUESTED,
+    ScheduleReason.RETRAINING_COMPLETED,
+    ScheduleReason.RETRAINING_FAILED,
+}
+"""Reasons that make an event when they come up, or when they speak of something new."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    status: Answer
+    reason: str
+    message: str = ""
+
+
+def build_conditions(
+    observed: ScheduleObserved,
+    status: RetrainScheduleStatus,
+    obstacle: Obstacle | None,
+    due: Due | None,
+    now: datetime,
+) -> tuple[ConditionStatus, ...]:
+    """Those that the spec asks for; the time of the last transition moves only when the answer does."""
+    spec = observed.schedule.spec
+    found = {ScheduleCondition.READY: find_ready(status, obstacle, due)}
+    if check_schedule(spec):
+        found[ScheduleCondition.CHECKED] = find_checked(observed)
+    if spec.drift:
+        found[ScheduleCondition.STABLE] = find_stable(status)
+    if spec.performance:
+        found[ScheduleCondition.PERFORMANCE_KEPT] = find_performance(status)
+    found[ScheduleCondition.RUN_SUCCEEDED] = find_run(status.runs)
+    old = {entry.type: entry for entry in observed.schedule.status.conditions}
+    return tuple(
+        dated(type_, finding, old.get(type_), observed.schedule.generation, now) for type_, finding in found.items()
+    )
+
+
+def dated(type_: str, finding: Finding, old: ConditionStatus | None, generation: int, now: datetime) -> ConditionStatus:
+    return ConditionStatus(
+        type=type_,
+        status=finding.status,
+        reason=finding.reason,
+        message=finding.message,
+        last_transition_time=old.last_transition_time if old and old.status == finding.status else written(now),
+        observed_generation=generation,
+    )
+
+
+def find_ready(status: RetrainScheduleStatus, obstacle: Obstacle | None, due: Due | None) -> Finding:
+    """Whether the schedule does what it says; a suspended one does, too."""
+    if obstacle:
+        suspended = obstacle.reason == ScheduleReason.SUSPENDED
+        return Finding("True" if suspended else "False", obstacle.reason, obstacle.message)
+    if due and due.wait:
+        return Finding("True", ScheduleReason.WAITING, f"The run of {written(due.moment)} waits: {due.wait}")
+    if status.overdue_since and not any(run.phase == "Requested" for run in status.runs):
+        missed = f"No training has begun since the tick of {status.overdue_since}; the next one is due"
+        return Finding("False", ScheduleReason.RUN_MISSED, f"{missed} at {status.next_schedule_time or 'no time'}")
+    upcoming = status.next_schedule_time
+    return Finding("True", ScheduleReason.SCHEDULED, f"The next run is due at {upcoming}" if upcoming else "")
+
+
+def find_checked(observed: ScheduleObserved) -> Finding:
+    """How the newest look went; once its Job is gone, what the condition said before."""
+    if problem := not_checkable(observed):
+        return Finding("False", ScheduleReason.NOT_CHECKABLE, problem)
+    newest = max(observed.checks, key=tick_of, default=None)
+    if newest is None:
+        return before(observed, ScheduleCondition.CHECKED) or Finding("Unknown", ScheduleReason.NEVER_CHECKED)
+    if newest.phase == "Running":
+        known = before(observed, ScheduleCondition.CHECKED)
+        failed = known if known and known.status == "False" else None
+        return failed or Finding("Unknown", ScheduleReason.CHECKING, f"Job {newest.name} looks at the log")
+    if newest.result:
+        return Finding("True", ScheduleReason.CHECKED, f"The log was looked at up to {written(tick_of(newest))}")
+    said = newest.failure.message if newest.failure else f"Job {newest.name} ended early: {newest.why}"
+    return Finding("False", ScheduleReason.CHECK_FAILED, said)
+
+
+def before(observed: ScheduleObserved, type_: str) -> Finding | None:
+    old = next((entry for entry in observed.schedule.status.conditions if entry.type == type_), None)
+    return Finding(old.status, old.reason, old.message) if old else None
+
+
+def find_stable(status: RetrainScheduleStatus) -> Finding:
+    if status.last_drift is None:
+        return Finding("Unknown", ScheduleReason.NEVER_CHECKED)
+    return Finding(*DRIFT[status.last_drift.verdict], status.last_drift.message)
+
+
+def find_performance(status: RetrainScheduleStatus) -> Finding:
+    if status.last_performance is None:
+        return Finding("Unknown", ScheduleReason.NEVER_CHECKED)
+    return Finding(*PERFORMANCE[status.last_performance.verdict], status.last_performance.message)
+
+
+def find_run(runs: Iterable[RunStatus]) -> Finding:
+    """What became of the newest run; the message names it, so that each is told of."""
+    run = next(iter(runs), None)
+    if run is None:
+        return Finding("Unknown", ScheduleReason.NEVER_RUN)
+    name = f"The run of {run.time} ({run.cause})"
+    if run.phase == "Succeeded":
+        return Finding("True", ScheduleReason.RETRAINING_COMPLETED, f"{name} ended: version {run.version} took over")
+    if run.phase in ("Failed", "Missed"):
+        return Finding("False", ScheduleReason.RETRAINING_FAILED, f"{name} ended without a new version: {run.message}")
+    if run.phase == "Requested":
+        return Finding("Unknown", ScheduleReason.RETRAIN_REQUESTED, f"{name} asks for a training")
+    doing = f"Job {run.job} trains" if run.phase == "Training" else f"version {run.version} is judged and rolled out"
+    return Finding("Unknown", ScheduleReason.RETRAINING, f"{name}: {doing}")
+
+
+def build_events(old: Iterable[ConditionStatus], new: Iterable[ConditionStatus]) -> tuple[Event, ...]:
+    """One event per condition whose reason or subject changed; a restart repeats none."""
+    known = {entry.type: (entry.reason, entry.message) for entry in old}
+    told = (entry for entry in new if entry.reason in TOLD and known.get(entry.type) != (entry.reason, entry.message))
+    return tuple(
+        Event("Warning" if entry.status == "False" else "Normal", entry.reason, entry.message) for entry in told
+    )

@@ -1,0 +1,178 @@
+"""What is due: a tick of the schedule, a look at the log, a training that a finding asks for. Nothing is replayed."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from heart_api.durations import seconds
+from heart_api.names import Condition, Reason
+from heart_api.retrainschedule import DriftCheck, RetrainScheduleSpec
+from heart_api.schedulestatus import Cause, RetrainScheduleStatus
+from heart_api.times import read
+from heart_operator.plan.schedule.cron import latest_tick, next_tick
+from heart_operator.plan.schedule.observed import SKEW, ScheduleObserved, tick_of
+from heart_operator.plan.training.requests import CAUSES, request_id, requests_of
+
+CHECK_SCHEDULE: str = DriftCheck.model_fields["schedule"].default
+WEEK = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A training that is due; `wait` says what it waits for (empty: it may begin), `until` when that ends by itself."""
+
+    cause: Cause
+    moment: datetime
+    wait: str = ""
+    until: datetime | None = None
+
+    @property
+    def id(self) -> str:
+        return request_id(self.cause, self.moment)
+
+
+def check_schedule(spec: RetrainScheduleSpec) -> str | None:
+    """When the log is looked at; None: never."""
+    if spec.drift:
+        return spec.drift.schedule
+    return CHECK_SCHEDULE if spec.performance else None
+
+
+def due_tick(observed: ScheduleObserved, now: datetime) -> Due | None:
+    """The latest tick that no training has followed, at most startingDeadlineSeconds ago. Raises BadCron.
+
+    A training that began after the tick for whatever reason is as good as the tick's own. A recorded tick of the
+    future (a clock went wrong) is not believed.
+    """
+    schedule = observed.schedule
+    if schedule.spec.schedule is None:
+        return None
+    after, last = earliest(observed, now), schedule.status.last_schedule_time
+    if last and read(last) <= now:
+        after = max(after, read(last))
+    tick = latest_tick(schedule.spec.schedule, schedule.spec.time_zone, after, now)
+    if tick is None or observed.trained_since(tick, now) or observed.answers(request_id("Schedule", tick)):
+        return None
+    return Due("Schedule", tick, wait=busy(observed))
+
+
+def earliest(observed: ScheduleObserved, now: datetime) -> datetime:
+    """What was due before is given up."""
+    deadline = timedelta(seconds=observed.schedule.spec.starting_deadline_seconds)
+    return max(read(observed.schedule.created), now - deadline)
+
+
+def busy(observed: ScheduleObserved) -> str:
+    """Why a training may not begin now, empty when it may."""
+    if observed.schedule.spec.concurrency_policy == "Replace":
+        return ""
+    if observed.is_training:
+        return "a training of the model runs"
+    candidate = observed.model.status.candidate if observed.model else None
+    return f"version {candidate.version} is on its way to serve" if candidate and not is_undecided(observed) else ""
+
+
+def is_undecided(observed: ScheduleObserved) -> bool:
+    """Whether the gate lacks evidence, which only another training (or a person) brings: waiting would be for ever."""
+    conditions = observed.model.status.conditions if observed.model else ()
+    return any((each.type, each.reason) == (Condition.GATE_PASSED, Reason.INSUFFICIENT_EVIDENCE) for each in conditions)
+
+
+def not_checkable(observed: ScheduleObserved) -> str:
+    """Why the log cannot be looked at, and what to do; empty when it can."""
+    schedule, model = observed.schedule, observed.model
+    if model is None or check_schedule(schedule.spec) is None:
+        return ""
+    if model.spec.serving.prediction_log.sink != "PostgreSQL":
+        return f"HeartModel {model.name} keeps no prediction log: set spec.serving.predictionLog.sink to PostgreSQL"
+    performance = schedule.spec.performance
+    if performance and model.spec.training.task != "classification":
+        return f"spec.performance: {performance.metric} is for classifications, HeartModel {model.name} is none"
+    return ""
+
+
+def due_check(observed: ScheduleObserved, now: datetime) -> datetime | None:
+    """The latest tick of the looks; None while one is under way, or nothing serves. Raises BadCron.
+
+    What has been looked at is told by the Jobs alone, of which the newest is kept: a crash repeats a look.
+    """
+    spec = observed.schedule.spec
+    cron = check_schedule(spec)
+    if cron is None or observed.serving_version is None or not_checkable(observed):
+        return None
+    if any(job.phase == "Running" for job in observed.checks):
+        return None
+    tick = latest_tick(cron, spec.time_zone, earliest(observed, now), now)
+    return None if tick is None or any(tick <= tick_of(job) <= now for job in observed.checks) else tick
+
+
+def due_finding(observed: ScheduleObserved, status: RetrainScheduleStatus, now: datetime) -> Due | None:
+    """A training that the newest finding asks for, within cooldown and weekly budget.
+
+    A finding about a version that no longer serves asks for nothing, nor does one older than its own window.
+    """
+    for cause, moment, window in findings(observed, status):
+        if now - moment > window or observed.trained_since(moment, now) or observed.answers(request_id(cause, moment)):
+            continue
+        if any(run.id == request_id(cause, moment) for run in status.runs):
+            continue
+        until, why = allowance(observed, status, now)
+        return Due(cause, moment, wait=why or busy(observed), until=until)
+    return None
+
+
+def findings(observed: ScheduleObserved, status: RetrainScheduleStatus) -> list[tuple[Cause, datetime, timedelta]]:
+    """Cause, time and window of what speaks for a training now."""
+    spec, found = observed.schedule.spec, list[tuple[Cause, datetime, timedelta]]()
+    drift, performance = status.last_drift, status.last_performance
+    if spec.drift and drift and (drift.verdict, drift.version) == ("Drift", observed.serving_version):
+        found.append(("Drift", read(drift.time), length(spec.drift.window)))
+    if (
+        spec.performance
+        and performance
+        and (performance.verdict, performance.version) == ("Below", observed.serving_version)
+    ):
+        found.append(("Performance", read(performance.time), length(spec.performance.window)))
+    return found
+
+
+def length(duration: str) -> timedelta:
+    return timedelta(seconds=seconds(duration))
+
+
+def allowance(observed: ScheduleObserved, status: RetrainScheduleStatus, now: datetime) -> tuple[datetime | None, str]:
+    """Until when, and why, no data-triggered run may begin; (None, ""): one may."""
+    spec, begun = observed.schedule.spec, sorted(data_runs(observed, status, now).values())
+    if not begun:
+        return None, ""
+    if (rested := begun[-1] + length(spec.cooldown)) > now:
+        return rested, f"cooldown {spec.cooldown} after the last run that data asked for"
+    if len(begun) >= spec.max_runs_per_week:
+        return begun[-spec.max_runs_per_week] + WEEK, f"{spec.max_runs_per_week} runs in seven days (maxRunsPerWeek)"
+    return None, ""
+
+
+def data_runs(observed: ScheduleObserved, status: RetrainScheduleStatus, now: datetime) -> dict[str, datetime]:
+    """When data asked for runs in the last seven days, by request: from the Jobs, should the status be lost."""
+    jobs = {request: job.created for job in observed.trainings for request in requests_of(job.trigger)}
+    known = jobs | {run.id: read(run.time) for run in status.data_runs}
+    asked_by_data = {id_: moment for id_, moment in known.items() if CAUSES[id_[0]] != "Schedule"}
+    return {id_: moment for id_, moment in asked_by_data.items() if -SKEW <= now - moment < WEEK}
+
+
+def overdue_since(observed: ScheduleObserved, now: datetime) -> datetime | None:
+    """The latest tick of the schedule, however long ago, after which no training has begun. Raises BadCron."""
+    spec, created = observed.schedule.spec, read(observed.schedule.created)
+    if spec.schedule is None or spec.suspend:
+        return None
+    tick = latest_tick(spec.schedule, spec.time_zone, created, now)
+    followed = tick is None or observed.trained_since(tick, now) or observed.answers(request_id("Schedule", tick))
+    return None if followed or any(begun_since(run.started_at, tick) for run in observed.schedule.status.runs) else tick
+
+
+def begun_since(started: str | None, tick: datetime | None) -> bool:
+    return bool(started and tick and read(started) >= tick)
+
+
+def next_moment(cron: str | None, spec: RetrainScheduleSpec, now: datetime) -> datetime | None:
+    """The next tick; None when there is none or it is suspended. Raises BadCron."""
+    return None if cron is None or spec.suspend else next_tick(cron, spec.time_zone, now)

@@ -1,0 +1,81 @@
+"""What one look at a RetrainSchedule sees, and what it plans."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+from heart_api.drift import CheckFailure, CheckResult
+from heart_api.heartmodel import ConditionStatus, HeartModel
+from heart_api.kube.values import Manifest, ObjectKey
+from heart_api.profile import RuntimeProfile
+from heart_api.retrainschedule import RetrainSchedule
+from heart_api.schedulestatus import RetrainScheduleStatus
+from heart_api.times import read
+from heart_operator.plan.actions import Event
+from heart_operator.plan.observed import ObservedJob, TrainingJob
+from heart_operator.plan.training.requests import requests_of
+
+SKEW = timedelta(minutes=5)
+"""How far the clocks of the API server and the operator may be apart."""
+
+
+CheckJob: TypeAlias = ObservedJob[CheckResult, CheckFailure]
+"""It looks at the log up to its tick."""
+
+
+def tick_of(job: CheckJob) -> datetime:
+    """The end of the window that the Job looks at."""
+    return read(job.trigger)
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleObserved:
+    """A schedule and its surroundings."""
+
+    schedule: RetrainSchedule
+    model: HeartModel | None
+    """None: there is no such model, or nobody can read it."""
+    profile: RuntimeProfile | None
+    trainings: tuple[TrainingJob, ...] = ()
+    """The model's training Jobs."""
+    checks: tuple[CheckJob, ...] = ()
+
+    @property
+    def is_training(self) -> bool:
+        return any(job.phase == "Running" for job in self.trainings) or bool(
+            self.model and self.model.status.training and self.model.status.training.phase == "Running"
+        )
+
+    @property
+    def serving_version(self) -> str | None:
+        serving = self.model.status.serving if self.model else None
+        return serving.version if serving else None
+
+    def trained_since(self, moment: datetime, now: datetime) -> bool:
+        """Whether a training of the model, whoever asked for it, began then or later; not one of the future."""
+        recorded = self.model.status.training if self.model else None
+        begun = [read(recorded.started_at)] if recorded and recorded.started_at else []
+        return any(moment <= start <= now + SKEW for start in [*begun, *(job.created for job in self.trainings)])
+
+    def answers(self, request: str) -> bool:
+        """Whether a training has been started for the request."""
+        recorded = self.model.status.training if self.model else None
+        triggers = [recorded.trigger] if recorded else []
+        return any(request in requests_of(trigger) for trigger in [*triggers, *(job.trigger for job in self.trainings)])
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulePlan:
+    """What to do, in this order: record facts, create, delete, report status, events."""
+
+    facts: RetrainScheduleStatus
+    """The whole next status with the conditions as they were."""
+    create: tuple[Manifest, ...] = ()
+    delete: tuple[ObjectKey, ...] = ()
+    conditions: tuple[ConditionStatus, ...] = ()
+    events: tuple[Event, ...] = ()
+    requeue_after: float | None = None
+
+    @property
+    def status(self) -> RetrainScheduleStatus:
+        return self.facts.model_copy(update={"conditions": self.conditions})

@@ -1,0 +1,199 @@
+"""The plan of one RetrainSchedule: which training to ask for, which look at the log to begin, what became of each run.
+
+A schedule never trains. It records a request in its status; the HeartModel, which reads the open requests of its
+schedules, answers with one Job for each. Both are level-triggered: a crash between the two repeats a look, no training.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from heart_api.kube.values import Manifest
+from heart_api.names import ScheduleReason
+from heart_api.retrainschedule import RetrainScheduleSpec
+from heart_api.schedulestatus import DataRun, RetrainScheduleStatus, RunStatus
+from heart_api.times import read, written
+from heart_operator.manifests.check_job import build_check_job
+from heart_operator.plan.jobs import keys
+from heart_operator.plan.obstacles import Obstacle
+from heart_operator.plan.schedule.conditions import build_conditions, build_events
+from heart_operator.plan.schedule.cron import BadCron, BadZone
+from heart_operator.plan.schedule.due import (
+    Due,
+    check_schedule,
+    data_runs,
+    due_check,
+    due_finding,
+    due_tick,
+    next_moment,
+    overdue_since,
+)
+from heart_operator.plan.schedule.observed import CheckJob, ScheduleObserved, SchedulePlan, tick_of
+from heart_operator.plan.schedule.runs import ENDED, changed, follow, kept
+from heart_operator.plan.training.requests import OPEN
+
+KEPT_CHECKS = 3
+LEAST_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """What the clock says of this schedule; all None where it cannot be asked."""
+
+    next: datetime | None = None
+    next_check: datetime | None = None
+    overdue_since: datetime | None = None
+    check: datetime | None = None
+    """The look that is due."""
+
+
+def plan_retrain_schedule(observed: ScheduleObserved, now: datetime) -> SchedulePlan:
+    """What to do next. At a fixed point the plan holds no action and no event, and its status is the stored one."""
+    obstacle, timing = find_timing(observed, now)
+    before = observed.schedule.status
+    status = with_findings(before, observed.checks)
+    runs = tuple(follow(observed, run, now) for run in before.runs)
+    status = status.model_copy(update={"runs": runs})
+    due = None if obstacle else find_due(observed, status, now)
+    facts = build_facts(observed, request(observed, status, due, now), timing, now)
+    conditions = build_conditions(observed, facts, obstacle, due, now)
+    return SchedulePlan(
+        facts,
+        create=tuple(new_check(observed, timing.check)),
+        delete=keys(surplus_checks(observed)),
+        conditions=conditions,
+        events=build_events(before.conditions, conditions),
+        requeue_after=requeue_after(observed, facts, due, now),
+    )
+
+
+def find_timing(observed: ScheduleObserved, now: datetime) -> tuple[Obstacle | None, Timing]:
+    """What keeps the schedule from acting, and its times as far as they can be told."""
+    spec = observed.schedule.spec
+    try:
+        upcoming = next_moment(spec.schedule, spec, now), next_moment(check_schedule(spec), spec, now)
+        overdue, check = overdue_since(observed, now), due_check(observed, now)
+    except BadCron:
+        return Obstacle(ScheduleReason.INVALID_SPEC, "; ".join(cron_problems(spec, now))), Timing()
+    if observed.model is None:
+        message = f"There is no HeartModel {spec.model_name} in this namespace; create it, or delete this schedule"
+        return Obstacle(ScheduleReason.MODEL_NOT_FOUND, message), Timing(*upcoming)
+    if spec.suspend:
+        message = "Nothing is started; set spec.suspend to false to go on"
+        return Obstacle(ScheduleReason.SUSPENDED, message), Timing()
+    return None, Timing(*upcoming, overdue, check)
+
+
+def cron_problems(spec: RetrainScheduleSpec, now: datetime) -> list[str]:
+    """What no pattern can see, with the field's path."""
+    found = []
+    for path, cron in (("spec.schedule", spec.schedule), ("spec.drift.schedule", check_schedule(spec))):
+        try:
+            next_moment(cron, spec.model_copy(update={"suspend": False}), now)
+        except BadZone as problem:
+            return [f"spec.timeZone: {problem}"]
+        except BadCron as problem:
+            found.append(f"{path}: {problem}")
+    return found
+
+
+def find_due(observed: ScheduleObserved, status: RetrainScheduleStatus, now: datetime) -> Due | None:
+    """The tick comes first: it needs no allowance."""
+    return due_tick(observed, now) or due_finding(observed, status, now)
+
+
+def with_findings(status: RetrainScheduleStatus, checks: tuple[CheckJob, ...]) -> RetrainScheduleStatus:
+    """The status with the newest look's findings."""
+    update: dict[str, Any] = {}
+    for job in sorted(checks, key=tick_of):
+        result = job.result
+        if result and result.drift and newer(result.drift.time, status.last_drift):
+            update["last_drift"] = result.drift
+        if result and result.performance and newer(result.performance.time, status.last_performance):
+            update["last_performance"] = result.performance
+    return status.model_copy(update=update)
+
+
+def newer(time: str, known: Any) -> bool:
+    return known is None or read(time) > read(known.time)
+
+
+def request(
+    observed: ScheduleObserved, status: RetrainScheduleStatus, due: Due | None, now: datetime
+) -> RetrainScheduleStatus:
+    """The status with what is due as a request. Under Replace it takes the place of the one before."""
+    unanswered = any(run.phase in OPEN for run in status.runs)
+    replaces = observed.schedule.spec.concurrency_policy == "Replace"
+    if due is None or due.wait or (unanswered and not replaces):
+        return status
+    run = RunStatus(id=due.id, cause=due.cause, time=written(due.moment), phase="Requested", requested_at=written(now))
+    update: dict[str, Any] = {"runs": (run, *(withdrawn(old, now) for old in status.runs if old.id != run.id))}
+    if due.cause == "Schedule":
+        update["last_schedule_time"] = written(due.moment)
+    else:
+        update["data_runs"] = (*status.data_runs, DataRun(id=due.id, time=written(now)))
+    return status.model_copy(update=update)
+
+
+def withdrawn(run: RunStatus, now: datetime) -> RunStatus:
+    """A run that a newer one replaces; one whose version is there already goes its way."""
+    if run.phase not in OPEN:
+        return run
+    phase = "Missed" if run.phase == "Requested" else "Failed"
+    return changed(run, phase=phase, message="A newer run took its place", finished_at=written(now))
+
+
+def build_facts(
+    observed: ScheduleObserved, status: RetrainScheduleStatus, timing: Timing, now: datetime
+) -> RetrainScheduleStatus:
+    """The next status, with the conditions as they were."""
+    spec, before = observed.schedule.spec, observed.schedule.status
+    ended = [run.finished_at for run in status.runs if run.phase == "Succeeded" and run.finished_at]
+    open_runs = [run for run in status.runs if run.phase not in ENDED]
+    recent = sorted(data_runs(observed, status, now).items(), key=lambda run: run[1])
+    looked = [written(tick_of(job)) for job in observed.checks]
+    return status.model_copy(
+        update={
+            "observed_generation": observed.schedule.generation,
+            "next_schedule_time": text(timing.next),
+            "next_check_time": text(timing.next_check),
+            "last_check_time": max(looked, default=before.last_check_time),
+            "overdue_since": text(timing.overdue_since),
+            "last_successful_time": max([*ended, *filter(None, [before.last_successful_time])], default=None),
+            "active": tuple(run.job for run in open_runs if run.job),
+            "runs": kept(status.runs, spec.successful_runs_history_limit, spec.failed_runs_history_limit),
+            "data_runs": tuple(DataRun(id=id_, time=written(moment)) for id_, moment in recent),
+        }
+    )
+
+
+def text(moment: datetime | None) -> str | None:
+    return written(moment) if moment else None
+
+
+def new_check(observed: ScheduleObserved, tick: datetime | None) -> list[Manifest]:
+    """The Job of a look that is due; nothing where no profile says how to run it."""
+    if tick is None or observed.model is None or observed.profile is None:
+        return []
+    return [build_check_job(observed.schedule, observed.model, observed.profile, tick)]
+
+
+def surplus_checks(observed: ScheduleObserved) -> list[CheckJob]:
+    """Ended looks beyond the newest three; what they found is in the status."""
+    newest_first = sorted(observed.checks, key=tick_of, reverse=True)
+    return [job for job in newest_first[KEPT_CHECKS:] if job.phase != "Running"]
+
+
+def requeue_after(
+    observed: ScheduleObserved, facts: RetrainScheduleStatus, due: Due | None, now: datetime
+) -> float | None:
+    """Seconds until the next tick or look, the end of a cooldown, or the deadline of a request."""
+    deadline = timedelta(seconds=observed.schedule.spec.starting_deadline_seconds)
+    moments = [read(moment) for moment in (facts.next_schedule_time, facts.next_check_time) if moment]
+    moments += [read(run.requested_at) + deadline for run in facts.runs if run.phase == "Requested"]
+    if due and due.until:
+        moments.append(due.until)
+    elif due and due.cause == "Schedule":
+        moments.append(due.moment + deadline)
+    waits = [(moment - now).total_seconds() for moment in moments]
+    return max(LEAST_SECONDS, min(waits)) if waits else None

@@ -1,0 +1,142 @@
+"""Which version should serve: `spec.version`, from what the registry has and what we hold our own digests of."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from heart_operator.plan.gates.verdict import gates_hash
+from heart_operator.plan.observed import Observed, RegisteredVersion
+from heart_operator.plan.selection.measurements import find_record, is_current, without_outdated
+from heart_operator.plan.selection.rejections import find_rejection, is_tagged
+from heart_operator.plan.training.triggers import current_trigger
+from heart_operator.plan.versions import (
+    Version,
+    of_training,
+    order,
+    serving_version_name,
+    trained_versions,
+    with_prefix,
+)
+
+LATEST = "latest"
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """`version` is the one to judge and to roll out; with `unknown` an evaluation Job has to look at that one first."""
+
+    version: Version | None = None
+    unknown: str = ""
+    pinned: bool = False
+    """Named by its number: the gate's verdict is recorded and does not block."""
+    why: str = ""
+    """Why there is none, where a person can do something about it."""
+
+
+def select_version(observed: Observed) -> Selection:
+    wanted = str(observed.model.spec.version)
+    if wanted == LATEST:
+        return select_latest(observed)
+    if observed.registry.error and (going := version_on_its_way(observed)):
+        return Selection(going, pinned=wanted.isdecimal())
+    return select_alias(observed, wanted[1:]) if wanted.startswith("@") else select_number(observed, wanted)
+
+
+def select_alias(observed: Observed, alias: str) -> Selection:
+    name = observed.registry.aliases.get(alias)
+    if name is None:
+        known = ", ".join(sorted(observed.registry.aliases)) or "none"
+        return Selection(why=f"the registry has no alias {alias!r} of {observed.model.registry_name} (it has: {known})")
+    return select_named(observed, name)
+
+
+def select_number(observed: Observed, name: str) -> Selection:
+    known = known_version(observed, name)
+    if known:
+        return Selection(known, pinned=True)
+    if name in observed.registry.versions or observed.registry.error:
+        return Selection(unknown=name, pinned=True)
+    newest = max(observed.registry.versions, key=order, default="none")
+    return Selection(
+        pinned=True, why=f"the registry has no version {name} of {observed.model.registry_name} (newest: {newest})"
+    )
+
+
+def select_named(observed: Observed, name: str) -> Selection:
+    """A version whose gate counts: without our own digest of its evaluation it has to be evaluated first."""
+    known, stable = known_version(observed, name), serving_version_name(observed)
+    if known and name in (stable, previous_name(observed)):
+        return Selection(known)
+    measured = known is not None and known.evaluation_sha256 and is_current(observed, known)
+    return Selection(known) if measured else Selection(unknown=name)
+
+
+def select_latest(observed: Observed) -> Selection:
+    """The newest that is not refused; where that serves already, a newer refused one, so that it is reported.
+
+    The one trained for what the spec says now, or one registered by hand later than that; as long as there is none, the
+    newest one that is newer than what serves (an older one must not come back only because a training failed).
+    """
+    trained = trained_for_spec(observed)
+    stable = serving_version_name(observed)
+    floor = order(trained.version if trained else stable or "")
+    by_hand = [name for name, entry in observed.registry.versions.items() if is_by_hand(entry) and order(name) > floor]
+    choices = [select_named(observed, name) for name in sorted(by_hand, key=order, reverse=True)]
+    if trained:
+        choices.append(Selection(trained))
+    best = next((choice for choice in choices if not is_refused(observed, choice)), None)
+    serves = best is None or (best.version is not None and best.version.version == stable)
+    return next(iter(choices), Selection()) if serves or best is None else best
+
+
+def trained_for_spec(observed: Observed) -> Version | None:
+    trained = tuple(trained_versions(observed))
+    wanted = current_trigger(observed)
+    for version in trained:
+        if version.trigger == wanted:
+            return version
+    stable = serving_version_name(observed)
+    newer = [version for version in trained if stable is None or order(version.version) >= order(stable)]
+    return max(newer, key=lambda version: order(version.version), default=None)
+
+
+def is_by_hand(entry: RegisteredVersion) -> bool:
+    """No training Job of ours registered it."""
+    return not entry.trigger
+
+
+def is_refused(observed: Observed, choice: Selection) -> bool:
+    version = choice.version or Version(choice.unknown, "")
+    standing, today = without_outdated(observed, observed.model.status.rejected), gates_hash(observed.model.spec.gates)
+    if find_rejection(standing, version, today):
+        return True
+    return version.version != serving_version_name(observed) and is_tagged(observed, version, today)
+
+
+def known_version(observed: Observed, name: str) -> Version | None:
+    """With a digest from a Job of ours; the one with the digest of its evaluation, if there is one."""
+    found = [version for version in own_records(observed, name) if version.version == name and version.digest]
+    return max(found, key=lambda version: bool(version.evaluation_sha256), default=None)
+
+
+def own_records(observed: Observed, name: str) -> Iterable[Version]:
+    # What was measured for today's question comes before a Deployment that remembers an older answer.
+    status, registered = observed.model.status, observed.registry.versions.get(name)
+    measured = find_record(observed, observed.evaluations, status.evaluation, registered) if registered else None
+    if measured and measured.phase == "Succeeded":
+        yield of_training(measured)
+    yield from trained_versions(observed)
+    for entry in (status.serving, status.candidate, status.previous, *reversed(status.history)):
+        if entry:
+            yield Version(entry.version, with_prefix(entry.digest))
+
+
+def version_on_its_way(observed: Observed) -> Version | None:
+    """While the registry is silent, what was chosen before still holds."""
+    status = observed.model.status
+    entry = status.candidate or status.serving
+    return known_version(observed, entry.version) if entry else None
+
+
+def previous_name(observed: Observed) -> str | None:
+    previous = observed.model.status.previous
+    return previous.version if previous else None

@@ -1,0 +1,77 @@
+"""Events: what has just changed, said once. A restart repeats nothing: the stored conditions are compared with."""
+
+from heart_api.heartmodel import CommandStatus, ConditionStatus, HeartModelStatus
+from heart_api.names import Condition, Reason
+from heart_operator.plan.actions import Event
+from heart_operator.plan.status.findings_rollout import REFUSED_ON_TRAFFIC
+
+TOLD = {
+    Condition.TRAINED: {Reason.TRAINING_STARTED, Reason.TRAINING_SUCCEEDED},
+    Condition.GATE_PASSED: {
+        Reason.GATE_PASSED,
+        Reason.GATE_FAILED,
+        Reason.INSUFFICIENT_EVIDENCE,
+        Reason.EVALUATION_UNREADABLE,
+        Reason.EVALUATING,
+        Reason.NOT_SERVABLE,
+    },
+    Condition.ROLLOUT_SUCCEEDED: {
+        Reason.ROLLING_OUT,
+        Reason.PROMOTED,
+        Reason.PAUSED,
+        Reason.AWAITING_APPROVAL,
+        *REFUSED_ON_TRAFFIC,
+    },
+    Condition.READY: {Reason.ROUTE_NOT_ACCEPTED},
+    Condition.PROGRESSING: {
+        Reason.SUSPENDED,
+        Reason.INVALID_SPEC,
+        Reason.REGISTRY_UNAVAILABLE,
+        Reason.REGISTRY_LOST,
+        Reason.REGISTRY_NAME_TAKEN,
+        Reason.VERSION_NOT_FOUND,
+    },
+}
+"""Conditions and reasons that make an event; besides these every training that failed."""
+TROUBLE = {
+    Reason.INSUFFICIENT_EVIDENCE,
+    Reason.EVALUATION_UNREADABLE,
+    Reason.REGISTRY_UNAVAILABLE,
+}
+"""Warnings though their condition is Unknown, not False."""
+
+
+def build_events(old: HeartModelStatus, new: HeartModelStatus) -> tuple[Event, ...]:
+    """One event per condition whose reason or subject changed, and one for a person's command that was handled."""
+    before = {entry.type: entry for entry in old.conditions}
+    found = [event(entry) for entry in new.conditions if told(entry) and changed(before.get(entry.type), entry)]
+    if new.command and not new.command.announced:
+        found.insert(0, command_event(new.command))
+    return tuple(found)
+
+
+def command_event(command: CommandStatus) -> Event:
+    """Who asked for what, why, and what came of it."""
+    about = f" of version {command.version}" if command.version else ""
+    why = f" ({command.why})" if command.why else ""
+    message = f"{command.by or 'A person'} asked for {command.action}{about}{why}: {command.result}"
+    return (
+        Event("Normal", Reason.COMMANDED, message) if command.done else Event("Warning", Reason.NOT_POSSIBLE, message)
+    )
+
+
+def told(entry: ConditionStatus) -> bool:
+    failed_training = entry.type == Condition.TRAINED and entry.status == "False"
+    return failed_training or entry.reason in TOLD.get(entry.type, set())
+
+
+def changed(old: ConditionStatus | None, new: ConditionStatus) -> bool:
+    """Messages of obstacles hold passing details (an outage's last error), all others name what they are about."""
+    if old is None or (old.status, old.reason) != (new.status, new.reason):
+        return True
+    return new.type != Condition.PROGRESSING and old.message != new.message
+
+
+def event(entry: ConditionStatus) -> Event:
+    trouble = entry.status == "False" or entry.reason in TROUBLE
+    return Event("Warning" if trouble else "Normal", entry.reason, entry.message)

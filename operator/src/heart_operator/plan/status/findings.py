@@ -1,0 +1,187 @@
+"""What each condition says: what is so, why, and what a person does next. All of positive polarity.
+
+`Unknown` is for what waits (training, evidence, an outage, a suspension); `False` for what a person must look at.
+"""
+
+from heart_api.heartmodel import ConditionStatus
+from heart_api.names import Annotation, Condition, Reason
+from heart_operator.plan.decision import Decision
+from heart_operator.plan.rollout.route import route_refusal
+from heart_operator.plan.rollout.scale import fewest
+from heart_operator.plan.selection.selection import LATEST
+from heart_operator.plan.status.condition import Finding
+from heart_operator.plan.status.findings_rollout import is_under_way, progress_of_candidate
+
+MONITORING_KINDS = frozenset({"ServiceMonitor", "PrometheusRule"})
+RETRAIN = f"give the annotation {Annotation.RETRAIN} a new value"
+
+
+def previous_condition(decision: Decision, type_: str) -> ConditionStatus | None:
+    return next((entry for entry in decision.observed.model.status.conditions if entry.type == type_), None)
+
+
+def find_ready(decision: Decision) -> Finding:
+    """The version that should serve does, with the wanted replicas."""
+    obstacle = decision.obstacle
+    if obstacle and decision.has_obstacle(Reason.INVALID_SPEC, Reason.REGISTRY_LOST, Reason.REGISTRY_NAME_TAKEN):
+        return Finding("False", obstacle.reason, obstacle.message)
+    found = ready_of_nothing(decision) if decision.rollout.stable is None else ready_of_stable(decision)
+    if obstacle and obstacle.reason == Reason.SUSPENDED:
+        return Finding("True" if found.status == "True" else "Unknown", obstacle.reason, obstacle.message)
+    return found
+
+
+def ready_of_nothing(decision: Decision) -> Finding:
+    """Before the first version serves: whatever it waits for."""
+    for waits_for in (find_progressing, find_trained):
+        finding = waits_for(decision)
+        if finding.reason != Reason.UP_TO_DATE:
+            reason = Reason.WAITING_FOR_TRAINING if finding.reason == Reason.TRAINING_STARTED else finding.reason
+            return Finding("False", reason, f"Nothing serves yet. {finding.message}")
+    return Finding("False", Reason.NOTHING_SERVES, "Nothing serves yet")
+
+
+def ready_of_stable(decision: Decision) -> Finding:
+    stable, deployment = decision.rollout.stable, decision.stable_deployment
+    assert stable
+    ready, wanted = deployment.ready if deployment else 0, fewest(decision.observed.model.spec.serving)
+    if deployment is None or ready < wanted:
+        problem = f": {deployment.problem}" if deployment and deployment.problem else ""
+        message = f"{ready} of {wanted} pods of version {stable.version} are ready{problem}"
+        return Finding("False", Reason.REPLICAS_UNAVAILABLE, message)
+    if is_under_way(decision) or misses_what_is_named(decision):
+        return find_progressing(decision)._replace(status="False")
+    if refusal := route_refusal(decision.observed):
+        message = f"Version {stable.version} serves inside the cluster alone: {refusal}"
+        return Finding("False", Reason.ROUTE_NOT_ACCEPTED, message)
+    return Finding("True", Reason.SERVING, f"Version {stable.version} serves")
+
+
+def misses_what_is_named(decision: Decision) -> bool:
+    """`spec.version` names a version that is not there, or was refused: something else serves."""
+    named = str(decision.observed.model.spec.version) != LATEST
+    return named and (decision.refusal is not None or bool(decision.selection.why or decision.selection.unknown))
+
+
+def find_available(decision: Decision) -> Finding:
+    """Something serves; stays True through every rollout."""
+    stable, deployment = decision.rollout.stable, decision.stable_deployment
+    if stable and deployment and deployment.ready > 0:
+        return Finding("True", Reason.SERVING, f"Version {stable.version} serves")
+    if stable and fewest(decision.observed.model.spec.serving) == 0:
+        return Finding("False", Reason.NOTHING_SERVES, "spec.serving.replicas is 0; raise it to serve")
+    if stable and deployment and deployment.problem:
+        return Finding("False", Reason.NOTHING_SERVES, f"No pod is ready: {deployment.problem}")
+    return Finding("False", Reason.NOTHING_SERVES, "No pod is ready; the condition Ready says why")
+
+
+def find_progressing(decision: Decision) -> Finding:
+    """What the operator is doing, or what keeps it from doing more."""
+    if obstacle := decision.obstacle:
+        waits = decision.has_obstacle(Reason.SUSPENDED, Reason.REGISTRY_UNAVAILABLE)
+        return Finding("Unknown" if waits else "False", obstacle.reason, obstacle.message)
+    training, refusal = decision.training.status, decision.refusal
+    if decision.training.wanted or (training and training.phase == "Running"):
+        return Finding("True", Reason.TRAINING_STARTED, find_trained(decision).message)
+    if decision.rollout.candidate:
+        return progress_of_candidate(decision)
+    if waits_for_gate(decision):
+        return find_gate_passed(decision)
+    if decision.unmeasured and not refusal:
+        measured = find_gate_passed(decision)
+        return measured._replace(status="True") if measured.status == "Unknown" else measured
+    if decision.selection.why:
+        return Finding("False", Reason.VERSION_NOT_FOUND, f"spec.version: {decision.selection.why}")
+    if training and training.phase == "Failed":
+        return find_trained(decision)
+    if refusal:
+        return Finding("False", refusal.reason, f"Version {refusal.version} was refused: {refusal.message}")
+    return Finding("True", Reason.UP_TO_DATE, "Nothing is left to do")
+
+
+def waits_for_gate(decision: Decision) -> bool:
+    """A version should serve that is neither a candidate yet nor refused."""
+    wanted, stable = decision.wanted, decision.rollout.stable
+    return wanted is not None and decision.refusal is None and (stable is None or wanted.version != stable.version)
+
+
+def find_trained(decision: Decision) -> Finding:
+    """A version was trained for what the spec says now."""
+    training = decision.training.status
+    if decision.training.wanted or training is None:
+        return untrained(decision)
+    if training.phase == "Running":
+        return Finding(
+            "Unknown", Reason.TRAINING_STARTED, f"Job {training.job} trains; see kubectl logs job/{training.job}"
+        )
+    if training.phase == "Failed":
+        return Finding("False", training.reason or Reason.TRAINING_FAILED, training.message or "")
+    return Finding("True", Reason.TRAINING_SUCCEEDED, f"Version {training.version} was trained for this spec")
+
+
+def untrained(decision: Decision) -> Finding:
+    if decision.obstacle:
+        return Finding("Unknown", decision.obstacle.reason, decision.obstacle.message)
+    if decision.training.delete:
+        return Finding("Unknown", Reason.TRAINING_STARTED, "The spec has changed: the running training is replaced")
+    return Finding("Unknown", Reason.NEVER_TRAINED, "Nothing has been trained for this spec yet")
+
+
+def find_gate_passed(decision: Decision) -> Finding:
+    """The version that should serve meets the gates of the spec."""
+    wanted, gate, refusal = decision.wanted, decision.gate, decision.refusal
+    if wanted is None and decision.unmeasured:
+        return find_evaluated(decision, decision.unmeasured.version)
+    if wanted is None:
+        return Finding("Unknown", Reason.NO_CANDIDATE, "No version has been trained yet")
+    name = f"Version {wanted.version}: "
+    if gate is None:
+        if refusal and refusal.reason == Reason.GATE_FAILED:
+            return Finding("False", Reason.GATE_FAILED, name + refusal.message)
+        return unjudged(decision, name)
+    if gate.verdict == "Passed":
+        return Finding("True", Reason.GATE_PASSED, name + gate.message)
+    if gate.verdict == "Failed":
+        return Finding("False", Reason.GATE_FAILED, name + gate.message)
+    advice = f"Train on more data, change spec.gates (onInsufficientEvidence: Pass lets it through), or {RETRAIN}"
+    return Finding("Unknown", Reason.INSUFFICIENT_EVIDENCE, f"{name}{gate.message}. {advice}")
+
+
+def find_evaluated(decision: Decision, version: str) -> Finding:
+    """Of a version that somebody registered by hand, before its gate."""
+    name, status, refusal = f"Version {version}", decision.evaluation.status, decision.refusal
+    if refusal:
+        return Finding("False", refusal.reason, f"{name}: {refusal.message}")
+    if decision.obstacle:
+        return Finding("Unknown", decision.obstacle.reason, decision.obstacle.message)
+    if status and status.version == version and status.phase == "Failed":
+        return Finding("False", status.reason or Reason.TRAINING_FAILED, f"{name}: {status.message}")
+    job = f"; see kubectl logs job/{status.job}" if status else ""
+    return Finding("Unknown", Reason.EVALUATING, f"{name} was registered by hand: a Job measures it first{job}")
+
+
+def unjudged(decision: Decision, name: str) -> Finding:
+    """No evaluation at hand: what was found before still holds for the same version and spec."""
+    old = previous_condition(decision, Condition.GATE_PASSED)
+    generation = decision.observed.model.generation
+    if old and old.status != "Unknown" and old.message.startswith(name) and old.observed_generation == generation:
+        return Finding(old.status, old.reason, old.message)
+    if error := decision.observed.registry.error:
+        return Finding(
+            "Unknown", Reason.REGISTRY_UNAVAILABLE, f"{name}cannot be judged before MLflow answers ({error})"
+        )
+    problem = decision.observed.registry.evaluation_error or "its evaluation is not there"
+    return Finding("Unknown", Reason.EVALUATION_UNREADABLE, f"{name}{problem}. If this lasts, {RETRAIN}")
+
+
+def find_monitoring(decision: Decision) -> Finding:
+    observed = decision.observed
+    if not observed.model.spec.monitoring.service_monitor:
+        return Finding("False", Reason.MONITORING_DISABLED, "spec.monitoring.serviceMonitor is false")
+    if missing := MONITORING_KINDS - observed.kinds:
+        kinds = " and ".join(sorted(missing))
+        message = f"The cluster does not know {kinds}: install the Prometheus Operator, or scrape /metrics otherwise"
+        return Finding("False", Reason.MONITORING_UNAVAILABLE, message)
+    if decision.rollout.stable is None:
+        return Finding("Unknown", Reason.NOTHING_SERVES, "Monitoring is set up with the first version that serves")
+    return Finding("True", Reason.MONITORING_APPLIED, "ServiceMonitor and PrometheusRule are in place")

@@ -1,0 +1,53 @@
+"""When to look at a model again though nothing in the cluster changes."""
+
+from datetime import datetime
+
+from heart_api.names import Reason
+from heart_api.times import read
+from heart_operator.plan.decision import Decision
+from heart_operator.plan.rollout.sampling import look_after
+from heart_operator.plan.status.facts import build_facts
+
+POLL_SECONDS = 30.0
+"""How soon to look again at a registry that is needed and cannot be used."""
+LEAST_SECONDS = 0.5
+"""Between two looks that nothing but time asked for."""
+
+
+def requeue_after(decision: Decision) -> float | None:
+    """Seconds until a deadline or the end of a window, or until a registry that is needed is asked again."""
+    rollout, moments = decision.rollout, []
+    if decision.observed.model.spec.suspend:
+        return None
+    if rollout.deadline:
+        moments.append((rollout.deadline - decision.now).total_seconds())
+    if look := next_look_after(decision):
+        moments.append((look - decision.now).total_seconds())
+    if rollout.previous:
+        moments.append((read(rollout.previous.warm_until) - decision.now).total_seconds())
+    if needs_registry(decision) or has_just_failed(decision):
+        moments.append(POLL_SECONDS)
+    return max(LEAST_SECONDS, min(moments)) if moments else None
+
+
+def next_look_after(decision: Decision) -> datetime | None:
+    """The next look at the traffic, once the plan is carried out."""
+    model = decision.observed.model
+    return look_after(model.model_copy(update={"status": build_facts(decision)}), decision.now)
+
+
+def needs_registry(decision: Decision) -> bool:
+    if decision.has_obstacle(Reason.REGISTRY_UNAVAILABLE, Reason.REGISTRY_LOST, Reason.REGISTRY_NAME_TAKEN):
+        return True
+    unjudged = decision.wanted is not None and decision.gate is None
+    return unjudged or (decision.rollout.candidate is not None and decision.rollout.action == "Hold")
+
+
+def has_just_failed(decision: Decision) -> bool:
+    """The registry's view may be older than the end of the Job: a run left open is found at the second look."""
+    ended = [
+        read(record.finished_at)
+        for record in (decision.training.status, decision.evaluation.status)
+        if record and record.phase == "Failed" and record.finished_at
+    ]
+    return any((decision.now - moment).total_seconds() < POLL_SECONDS for moment in ended)

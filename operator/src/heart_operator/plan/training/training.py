@@ -1,0 +1,130 @@
+"""Training: when a Job starts, and what its end means."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from heart_api.heartmodel import TrainingStatus
+from heart_api.kube.values import Manifest, ObjectKey
+from heart_api.names import training_job_name
+from heart_api.times import written
+from heart_operator.manifests.training_job import build_training_job
+from heart_operator.plan.jobs import keys, superseded, surplus
+from heart_operator.plan.observed import Observed, TrainingJob
+from heart_operator.plan.training.failures import failure_of
+from heart_operator.plan.training.triggers import current_trigger
+from heart_operator.plan.versions import Version, of_deployment, serving_version_name
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingPlan:
+    """The training that counts now (None: none yet) and what to do about Jobs."""
+
+    status: TrainingStatus | None
+    wanted: bool
+    """The spec asks for a training that has not started."""
+    create: tuple[Manifest, ...] = ()
+    delete: tuple[ObjectKey, ...] = ()
+
+
+def plan_training(observed: Observed, stable: Version | None, *, may_start: bool, now: datetime) -> TrainingPlan:
+    """One Job per trigger and one at a time; with `may_start` false only the end of a Job is noticed."""
+    trigger = current_trigger(observed)
+    record = training_record(observed, trigger)
+    others = superseded(observed.jobs, trigger)
+    if not may_start:
+        return TrainingPlan(record or last_record(observed), record is None)
+    if others:
+        return TrainingPlan(record or last_record(observed, but=others), record is None, delete=keys(others))
+    status = record or started(observed, trigger, now)
+    return TrainingPlan(
+        status,
+        wanted=False,
+        create=missing_job(observed, status, stable),
+        delete=keys(surplus(observed.jobs, trigger)),
+    )
+
+
+def training_record(observed: Observed, trigger: str) -> TrainingStatus | None:
+    """What is known of this trigger's training: the status once it is final, else the Job, else a Deployment."""
+    known = observed.model.status.training
+    known = known if known and known.trigger == trigger else None
+    if known and known.phase != "Running":
+        return known
+    for job in observed.jobs:
+        if job.trigger == trigger:
+            return of_job(job)
+    return known or of_deployments(observed, trigger) or of_registered(observed, trigger)
+
+
+def last_record(observed: Observed, but: Iterable[TrainingJob] = ()) -> TrainingStatus | None:
+    """The recorded training, though the spec has moved on, brought up to date.
+
+    The record of a Job that is called off goes with it: one that says Running would have it made again.
+    """
+    known = observed.model.status.training
+    called_off = known is not None and known.trigger in {job.trigger for job in but}
+    return training_record(observed, known.trigger) if known and not called_off else None
+
+
+def of_job(job: TrainingJob) -> TrainingStatus:
+    status = TrainingStatus(
+        job=job.name, trigger=job.trigger, phase=job.phase, started_at=written(job.created), finished_at=None
+    )
+    if job.phase == "Running":
+        return status
+    ended = {"finished_at": written(job.finished or job.created)}
+    if job.result is None:
+        reason, message = failure_of(job)
+        return status.model_copy(update=ended | {"phase": "Failed", "reason": reason, "message": message})
+    return status.model_copy(update=ended | {"phase": "Succeeded", **job.result.model_dump()})
+
+
+def of_deployments(observed: Observed, trigger: str) -> TrainingStatus | None:
+    """A version of this trigger runs: nothing is trained again though Job and status are gone."""
+    for deployment in observed.deployments:
+        if deployment.trigger == trigger:
+            version = of_deployment(deployment)
+            return TrainingStatus(
+                job=job_name(observed, trigger),
+                trigger=trigger,
+                phase="Succeeded",
+                run_id=version.run_id or None,
+                version=version.version,
+                artifact_sha256=version.digest,
+                evaluation_sha256=version.evaluation_sha256 or None,
+            )
+    return None
+
+
+def of_registered(observed: Observed, trigger: str) -> TrainingStatus | None:
+    """A version of this trigger serves though its Deployment is gone, or was refused: no reason to make it again."""
+    serving = serving_version_name(observed)
+    for registered in observed.registry.versions.values():
+        if registered.trigger == trigger and (registered.rejected or registered.version == serving):
+            return TrainingStatus(
+                job=job_name(observed, trigger),
+                trigger=trigger,
+                phase="Succeeded",
+                run_id=registered.run_id,
+                version=registered.version,
+                artifact_sha256=registered.artifact_sha256 or None,
+            )
+    return None
+
+
+def started(observed: Observed, trigger: str, now: datetime) -> TrainingStatus:
+    return TrainingStatus(job=job_name(observed, trigger), trigger=trigger, phase="Running", started_at=written(now))
+
+
+def missing_job(observed: Observed, status: TrainingStatus, stable: Version | None) -> tuple[Manifest, ...]:
+    """The Job of a training that runs, when it is not there: not created yet, or deleted by somebody."""
+    if status.phase != "Running" or any(job.trigger == status.trigger for job in observed.jobs):
+        return ()
+    assert observed.profile, "a training starts only where the spec is valid"
+    serving = stable.reference if stable and stable.digest else None
+    return (build_training_job(observed.model, observed.profile, status.trigger, serving),)
+
+
+def job_name(observed: Observed, trigger: str) -> str:
+    return training_job_name(observed.model.name, observed.model.uid, trigger)

@@ -1,0 +1,74 @@
+"""What starts a training.
+
+A trigger is `<hash of the spec's part>[-<hash of the annotation's value>][-<request of a RetrainSchedule>]…`. It is put
+together from what is asked for now, so that the same wishes give the same Job after any restart.
+"""
+
+import json
+from collections.abc import Iterable
+
+from heart_api.heartmodel import HeartModel
+from heart_api.names import Annotation, short_hash
+from heart_operator.plan.jobs import newest_first
+from heart_operator.plan.observed import Observed
+from heart_operator.plan.training.requests import open_requests
+from heart_operator.plan.versions import order
+
+WITHOUT_EFFECT = {"resources", "timeout_seconds", "backoff_limit"}
+"""Fields of `spec.training` that change how long it takes, not what comes out."""
+
+
+def spec_trigger(model: HeartModel) -> str:
+    """Changes with everything that a training depends on.
+
+    Fields at their default are left out, so that a new operator with a new field does not train every model again.
+    """
+    spec = model.spec
+    parts = {
+        "dataset": spec.dataset.model_dump(mode="json", exclude_defaults=True),
+        "target": spec.target.model_dump(mode="json", exclude_defaults=True),
+        "features": [feature.model_dump(mode="json", exclude_defaults=True) for feature in spec.features],
+        "training": spec.training.model_dump(mode="json", exclude_defaults=True, exclude=WITHOUT_EFFECT),
+    }
+    return short_hash(json.dumps(parts, sort_keys=True))
+
+
+def current_trigger(observed: Observed) -> str:
+    """What a training must carry to count as done.
+
+    Whatever was last trained for this spec and answers every wish still counts: the removal of the annotation (by a
+    tool that applies files) and the end of a scheduled run ask for nothing.
+    """
+    model = observed.model
+    spec, wishes = spec_trigger(model), (*annotation_wish(model), *open_requests(observed.schedules, model.name))
+    for trigger in past_triggers(observed):
+        first, *answered = trigger.split("-")
+        if first == spec and set(wishes) <= set(answered):
+            return trigger
+    return "-".join((spec, *wishes))
+
+
+def annotation_wish(model: HeartModel) -> tuple[str, ...]:
+    value = model.annotations.get(Annotation.RETRAIN)
+    return (short_hash(value),) if value else ()
+
+
+def past_triggers(observed: Observed) -> Iterable[str]:
+    """Newest first, as far as that can be told: status, the running Job, versions newer than what serves, that one
+    itself (it must not give way to an older Job), Jobs, other Deployments."""
+    if training := observed.model.status.training:
+        yield training.trigger
+    yield from (job.trigger for job in observed.jobs if job.phase == "Running")
+    serving = observed.stable_version
+    yield from triggers_after(observed, serving)
+    yield from (deployment.trigger for deployment in observed.deployments if deployment.version == serving)
+    yield from (job.trigger for job in newest_first(observed.jobs))
+    yield from (deployment.trigger for deployment in observed.deployments)
+
+
+def triggers_after(observed: Observed, serving: str | None) -> list[str]:
+    """Of the versions that are newer than this one, the newest first."""
+    of_jobs = [(job.result.version, job.trigger) for job in observed.jobs if job.result]
+    found = [*of_jobs, *((deployment.version, deployment.trigger) for deployment in observed.deployments)]
+    newer = [entry for entry in found if order(entry[0]) > order(serving or "")]
+    return [trigger for _, trigger in sorted(newer, key=lambda entry: order(entry[0]), reverse=True)]

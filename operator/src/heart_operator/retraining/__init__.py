@@ -1,1 +1,0 @@
-"""RetrainSchedules at the edges: reading what they depend on, carrying out their plans (plan/schedule.py decides)."""

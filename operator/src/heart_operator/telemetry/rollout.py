@@ -1,0 +1,75 @@
+"""What rollouts do, for Prometheus: read off the status that was reported last; an ended one leaves no series."""
+
+from collections.abc import Iterable, Iterator
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from heart_api.heartmodel import AnalysisStatus, CandidateStatus, HeartModelStatus, MirrorStatus
+from heart_operator.plan.analysis.counts import Counts
+from heart_operator.plan.analysis.shares import FALSE_ALARM, FALSE_PRAISE
+from heart_operator.plan.analysis.shift import prediction_shift
+
+NAMES = ("namespace", "model", "version")
+Values = tuple[tuple[str, ...], float]
+"""Values of the labels that a family has besides NAMES, and the sample's."""
+
+
+class RolloutCollector(Collector):
+    """Candidates of all models."""
+
+    def __init__(self) -> None:
+        self.models: dict[tuple[str, str], HeartModelStatus] = {}
+
+    def collect(self) -> Iterable[Metric]:
+        weight = family("heartops_candidate_weight", "Percentage of the traffic: asked for, and reached.", "kind")
+        verdict = family("heartops_analysis_verdict", "1 for the verdict of the last look at its traffic.", "verdict")
+        bad = family("heartops_analysis_bad_looks", "Looks in a row that called it bad.")
+        shift = family("heartops_prediction_shift", "Stability index of its outputs against the stable version's.")
+        differing = family("heartops_mirror_different_share", "Share of copied requests with another prediction.")
+        for key, status in sorted(self.models.items()):
+            if candidate := status.candidate:
+                labels = (*key, candidate.version)
+                add(weight, labels, weights(candidate))
+                add(verdict, labels, verdicts(candidate.analysis))
+                add(bad, labels, bad_looks(candidate.analysis))
+                add(shift, labels, shifts(candidate.analysis))
+                add(differing, labels, differences(candidate.mirror))
+        return weight, verdict, bad, shift, differing
+
+
+def family(name: str, text: str, *more: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, text, labels=[*NAMES, *more])
+
+
+def add(found: GaugeMetricFamily, labels: tuple[str, ...], values: Iterator[Values]) -> None:
+    for more, value in values:
+        found.add_metric([*labels, *more], value)
+
+
+def weights(candidate: CandidateStatus) -> Iterator[Values]:
+    yield ("asked",), candidate.weight
+    yield ("reached",), candidate.actual_weight
+
+
+def verdicts(analysis: AnalysisStatus | None) -> Iterator[Values]:
+    if analysis:
+        yield (analysis.verdict,), 1
+
+
+def bad_looks(analysis: AnalysisStatus | None) -> Iterator[Values]:
+    if analysis:
+        yield (), analysis.failures
+
+
+def shifts(analysis: AnalysisStatus | None) -> Iterator[Values]:
+    """None before there are enough outputs to compare."""
+    if analysis:
+        both = Counts.load(analysis.stable), Counts.load(analysis.candidate)
+        if shift := prediction_shift(*both, alpha_low=FALSE_ALARM, alpha_high=FALSE_PRAISE):
+            yield (), max(shift.value, 0.0)
+
+
+def differences(mirror: MirrorStatus | None) -> Iterator[Values]:
+    if mirror and mirror.compared:
+        yield (), mirror.different / mirror.compared

@@ -1,0 +1,117 @@
+"""The serving pods' own /metrics, where no Prometheus is configured."""
+
+import asyncio
+import ipaddress
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import aiohttp
+
+from heart_api.kube.values import Manifest
+from heart_api.names import Label
+from heart_api.times import read
+from heart_operator.manifests.common import SERVER
+from heart_operator.traffic.counters import Series, Unreadable, parse_exposition
+
+TIMEOUT = 3.0
+MAX_BYTES = 2 * 1024 * 1024
+AT_ONCE = 16
+"""Pods that are asked at the same time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scraped:
+    """What the pods answered, by their uid; `silent`: why others did not, by name."""
+
+    readings: Mapping[str, dict[Series, float]]
+    silent: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A running pod."""
+
+    uid: str
+    name: str
+    version: str
+    address: str
+    started: datetime
+
+
+async def scrape(session: aiohttp.ClientSession, targets: Sequence[Target], port: int) -> Scraped:
+    """Ask each pod once."""
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def ask(target: Target) -> dict[Series, float] | str:
+        async with gate:
+            try:
+                return parse_exposition(await fetch_metrics(session, target.address, port), target.uid)
+            except Unreadable as error:
+                return str(error)
+
+    answers = await asyncio.gather(*map(ask, targets))
+    pairs = list(zip(targets, answers, strict=True))
+    return Scraped(
+        {target.uid: answer for target, answer in pairs if isinstance(answer, dict)},
+        {target.name: answer for target, answer in pairs if isinstance(answer, str)},
+    )
+
+
+async def fetch_metrics(session: aiohttp.ClientSession, address: str, port: int) -> str:
+    """The text; raises Unreadable."""
+    host = f"[{address}]" if ":" in address else address
+    try:
+        answer = await fetch(session, f"http://{host}:{port}/metrics", {}, TIMEOUT, MAX_BYTES)
+    except (aiohttp.ClientError, OSError) as error:  # a TimeoutError is an OSError
+        raise Unreadable(f"it does not answer ({type(error).__name__})") from None
+    if answer.status != 200:
+        raise Unreadable(f"it answers {answer.status}")
+    return answer.body.decode(errors="replace")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    body: bytes
+
+
+async def fetch(
+    session: aiohttp.ClientSession, url: str, query: Mapping[str, str], patience: float, most: int
+) -> Answer:
+    """GET without following redirects, within `patience` seconds.
+
+    Raises Unreadable for more than `most` bytes, and what aiohttp raises.
+    """
+    timeout = aiohttp.ClientTimeout(total=patience)
+    async with session.get(url, params=query, timeout=timeout, allow_redirects=False) as response:
+        body = bytearray()
+        async for chunk in response.content.iter_any():
+            body += chunk
+            if len(body) > most:
+                raise Unreadable(f"it answers with more than {most} bytes")
+        return Answer(response.status, bytes(body))
+
+
+def targets_of(pods: Sequence[Manifest]) -> list[Target]:
+    """Pods that run and have an address."""
+    return [
+        Target(
+            uid=pod["metadata"]["uid"],
+            name=pod["metadata"]["name"],
+            version=pod["metadata"]["labels"][Label.MODEL_VERSION],
+            address=str(ipaddress.ip_address(pod["status"]["podIP"])),
+            started=read(started),
+        )
+        for pod in pods
+        if pod["status"].get("podIP") and (started := server_start(pod))
+    ]
+
+
+def server_start(pod: Manifest) -> str | None:
+    """When the running server began to count; None: it does not run."""
+    for status in pod["status"].get("containerStatuses") or ():
+        if status["name"] == SERVER and (running := status.get("state", {}).get("running")):
+            started: str | None = running.get("startedAt")
+            return started
+    return None

@@ -1,0 +1,34 @@
+"""A reply as HTTP: as ASGI's messages, or as the bytes of a whole response."""
+
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any
+
+from heart_serving.protocols.base import Reply
+
+Fields = list[tuple[bytes, bytes]]
+STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
+
+PLAIN = b"%bcontent-type: application/json\r\ncontent-length: %d\r\nx-request-id: %b\r\n\r\n%b"
+"""What `fields` says of JSON without further headers: most responses."""
+
+
+async def respond(send: Any, reply: Reply, request_id: str) -> None:
+    """Through ASGI."""
+    await send({"type": "http.response.start", "status": reply.status, "headers": fields(reply, request_id)})
+    await send({"type": "http.response.body", "body": reply.body})
+
+
+def render(reply: Reply, request_id: str, common: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """A whole response; `common`: headers that it has besides its own."""
+    head = STATUS_LINES[reply.status] + b"".join([b"%b: %b\r\n" % field for field in common])
+    if not reply.headers:
+        return PLAIN % (head, len(reply.body), request_id.encode(), reply.body)
+    return b"%b%b\r\n%b" % (head, b"".join([b"%b: %b\r\n" % field for field in fields(reply, request_id)]), reply.body)
+
+
+def fields(reply: Reply, request_id: str) -> Fields:
+    found = [] if "Content-Type" in reply.headers else [(b"content-type", b"application/json")]
+    found += [(b"content-length", b"%d" % len(reply.body)), (b"x-request-id", request_id.encode())]
+    found += [(name.lower().encode(), value.encode()) for name, value in reply.headers.items()]
+    return found

@@ -1,0 +1,71 @@
+"""MLflow's REST interface, as much of it as fetching one file needs.
+
+https://mlflow.org/docs/latest/rest-api.html: where a version's files are, and the server's artifact proxy.
+"""
+
+import base64
+import json
+import posixpath
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, urlencode, urlsplit
+
+from heart_api.handover import Env
+from heart_api.package import MODEL_FILE
+from heart_model.artifact_path import API, PROXY, proxied_path
+from heart_serving.errors import SettingsError
+from heart_serving.model.download import Address, Unreachable, download, get
+
+MAX_ANSWER = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """One registered version at one MLflow server."""
+
+    address: Address
+    prefix: str
+    headers: Mapping[str, str]
+    name: str
+    version: str
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str], version: str) -> "Registry":
+        """Raises SettingsError."""
+        uri, name = environ.get(Env.TRACKING_URI, ""), environ.get(Env.REGISTRY_NAME, "")
+        if not uri or not name:
+            raise SettingsError(f"set {Env.TRACKING_URI} and {Env.REGISTRY_NAME}: the operator gives them to every pod")
+        parts = urlsplit(uri)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise SettingsError(f"{Env.TRACKING_URI} must be the http(s) address of an MLflow server")
+        secure = parts.scheme == "https"
+        address = Address(parts.hostname, parts.port or (443 if secure else 80), secure)
+        return cls(address, parts.path.rstrip("/"), credentials(environ), name, version)
+
+    def fetch(self, file: Path, sha256: str) -> str:
+        """Downloads the version's ONNX file; returns a name for where it came from. Raises Unreachable or Refused."""
+        path = self.prefix + PROXY + quote(self.artifact_path())
+        download(self.address, path, file, sha256, self.headers)
+        return f"MLflow at {self.address}"
+
+    def artifact_path(self) -> str:
+        """The ONNX file's path below the artifact proxy."""
+        query = urlencode({"name": self.name, "version": self.version})
+        path = f"{self.prefix}{API}/mlflow/model-versions/get-download-uri?{query}"
+        with get(self.address, path, self.headers) as response:
+            try:
+                uri = json.loads(response.read(MAX_ANSWER))["artifact_uri"]
+            except (OSError, ValueError, LookupError, TypeError):
+                raise Unreachable(f"{self.address} does not answer as MLflow does") from None
+        return posixpath.join(proxied_path(str(uri)), MODEL_FILE)
+
+
+def credentials(environ: Mapping[str, str]) -> dict[str, str]:
+    """The Authorization header of MLflow's own variables: a token, or user and password."""
+    if token := environ.get("MLFLOW_TRACKING_TOKEN"):
+        return {"Authorization": f"Bearer {token}"}
+    user, password = environ.get("MLFLOW_TRACKING_USERNAME"), environ.get("MLFLOW_TRACKING_PASSWORD")
+    if user and password:
+        return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
+    return {}

@@ -1,0 +1,90 @@
+"""A dialect is how one protocol writes questions, answers and refusals; what happens between is the same for all."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from heart_serving.errors import NO_HEADERS, Invalid, Problem, Violation
+from heart_serving.protocols.answers import Answers
+from heart_serving.protocols.contract import Contract
+from heart_serving.protocols.strict_json import parse_json, refuse_duplicates
+
+Matrix = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a request asks: checked rows for the model, and what the answer has to repeat."""
+
+    rows: Matrix
+    records: Sequence[Mapping[str, Any]]
+    """The same by feature name, as they were sent (a feature without a value may be absent): for the prediction log."""
+    single: bool = False
+    id: str | None = None
+    outputs: tuple[str, ...] = ()
+    binary: frozenset[str] = frozenset()
+    """Outputs that are to come as bytes behind the JSON (Open Inference Protocol)."""
+
+
+class Reply(NamedTuple):
+    """A finished answer: JSON, if no header says otherwise."""
+
+    body: bytes
+    headers: Mapping[str, str] = NO_HEADERS
+    status: int = 200
+
+
+class Dialect(Protocol):
+    def read(self, body: bytes) -> Question:
+        """Raises Problem."""
+
+    def write(self, question: Question, outputs: Matrix, request_id: str) -> Any:
+        """The JSON answer, or a Reply."""
+
+    def refuse(self, problem: Problem) -> Any:
+        """The JSON body of a refusal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Predict:
+    """`POST /predict`: a record, or a list of records, as plain JSON objects by feature name.
+
+    A list's answers come as `predictions` under one `request_id`, in the order of the records.
+    """
+
+    contract: Contract
+    answers: Answers
+    version: str
+
+    def read(self, body: bytes) -> Question:
+        if (found := self.contract.read(body)) is not None:
+            return Question(*found)
+        document = parse_json(body)
+        single = type(document) is dict
+        records = [document] if single else self._list(document)
+        rows = self.contract.rows(records, single=single)
+        refuse_duplicates(body, sum(map(len, records)))
+        return Question(rows, records, single)
+
+    def _list(self, document: Any) -> list[Any]:
+        if type(document) is not list:
+            raise Invalid([Violation((), "dict_type", "must be one record (an object) or a list of records")])
+        return document
+
+    def write(self, question: Question, outputs: Matrix, request_id: str) -> Any:
+        answers = self.answers.read(outputs)
+        common = {"model_version": self.version, "request_id": request_id}
+        return answers[0] | common if question.single else {"predictions": answers} | common
+
+    def refuse(self, problem: Problem) -> Any:
+        return refusal(problem)
+
+
+def refusal(problem: Problem) -> dict[str, Any]:
+    """`detail` as FastAPI's users know it: a list of violations, or one sentence."""
+    if isinstance(problem, Invalid):
+        return {"detail": [violation.dump() for violation in problem.violations]}
+    return {"detail": problem.message}

@@ -1,0 +1,128 @@
+"""The Open Inference Protocol's tensors: checked, and turned into records of the contract.
+
+https://github.com/open-inference/open-inference-protocol/blob/main/specification/protocol/inference_rest.md
+Values in tensors are those of the contract (a category's value, not its code), so that every route means the same.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from heart_api.contract import Feature
+from heart_serving.errors import Problem
+from heart_serving.protocols.answers import Answers
+from heart_serving.protocols.oip_binary import Tail
+from heart_serving.protocols.tables import Records, from_columns, from_rows
+from heart_serving.protocols.violations import FLOAT32_MAX, plain_name
+
+INTEGERS = {f"INT{bits}": (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) for bits in (8, 16, 32, 64)} | {
+    f"UINT{bits}": (0, 2**bits - 1) for bits in (8, 16, 32, 64)
+}
+FLOATS = {"FP16": 65504.0, "FP32": FLOAT32_MAX, "FP64": float("inf")}
+"""The largest number of each."""
+DATATYPES = ("BOOL", *INTEGERS, *FLOATS, "BYTES")
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """One input, checked: as many values as its shape says, of the kind that its datatype says (or null)."""
+
+    name: str
+    shape: tuple[int, ...]
+    values: list[Any]
+
+
+def read_tensor(item: Any, tail: Tail) -> Tensor:
+    """Raises Problem 400 with the tensor's name and what is wrong."""
+    if type(item) is not dict or type(item.get("name")) is not str:
+        raise Problem(400, "inputs: every tensor must be an object with a name")
+    name, shape, datatype = plain_name(item["name"]), item.get("shape"), item.get("datatype")
+    where = f"inputs.{name}"
+    check_parameters(item, where)
+    if type(shape) is not list or not 1 <= len(shape) <= 2 or any(type(n) is not int or n < 0 for n in shape):
+        raise Problem(400, f"{where}.shape: must be [rows] or [rows, columns]")
+    if type(datatype) is not str or datatype not in DATATYPES:
+        raise Problem(400, f"{where}.datatype: must be one of {', '.join(DATATYPES)}")
+    values = flatten(item["data"], shape, where) if "data" in item else tail.take(item, datatype, where)
+    if len(values) != shape[0] * (shape[1] if len(shape) == 2 else 1):
+        raise Problem(400, f"{where}.data: must hold as many values as its shape says")
+    if "data" in item and not all_of(values, datatype):
+        raise Problem(400, f"{where}.data: every value must be of its datatype {datatype}")
+    return Tensor(name, tuple(shape), values)
+
+
+def check_parameters(item: dict[str, Any], where: str) -> None:
+    """Parameters that nobody knows are allowed, in the protocol's form."""
+    given = item.get("parameters")
+    if given is None:
+        return
+    if type(given) is not dict or not all(isinstance(value, str | int | float) for value in given.values()):
+        raise Problem(400, f"{where}.parameters: must be an object of strings, numbers and booleans")
+
+
+def flatten(data: Any, shape: list[int], where: str) -> list[Any]:
+    """Row-major values of a list that is flat, or nested as deep as the shape; anything deeper fails on its type."""
+    if type(data) is not list:
+        raise Problem(400, f"{where}.data: must be a list of values")
+    if len(shape) == 2 and data and all(type(row) is list and len(row) == shape[1] for row in data):
+        return [value for row in data for value in row]
+    return data
+
+
+def all_of(values: list[Any], datatype: str) -> bool:
+    """Whether every value that is not null is one of the datatype. 1.0 is an integer in JSON."""
+    types = set(map(type, values)) - {type(None)}
+    if datatype == "BOOL":
+        return types <= {bool}
+    if datatype == "BYTES":
+        return types <= {str}
+    if not types <= {int, float}:
+        return False
+    if datatype in FLOATS:
+        return all(-FLOATS[datatype] <= value <= FLOATS[datatype] for value in values if value is not None)
+    low, high = INTEGERS[datatype]
+    return all(low <= value <= high and value == value // 1 for value in values if value is not None)
+
+
+def to_records(tensors: Sequence[Tensor], features: Sequence[Feature]) -> Records:
+    """One record per row, from one tensor per feature, or from a single one [rows, features] of whatever name."""
+    names = [feature.name for feature in features]
+    if len(tensors) == 1 and len(tensors[0].shape) == 2 and tensors[0].shape[1] == len(names):
+        values, width = tensors[0].values, len(names)
+        rows = [values[start : start + width] for start in range(0, len(values), width)]
+        return from_rows(rows, names, features, "inputs")
+    if len(tensors) == 1 and tensors[0].name not in names:
+        raise Problem(400, f"inputs: send one tensor per feature, or a single one of shape [rows, {len(names)}]")
+    return from_columns(_columns(tensors), features)
+
+
+def _columns(tensors: Sequence[Tensor]) -> dict[str, list[Any]]:
+    rows = tensors[0].shape[0]
+    columns: dict[str, list[Any]] = {}
+    for tensor in tensors:
+        if tensor.name in columns:
+            raise Problem(400, f"inputs.{tensor.name}: is given twice")
+        if tensor.shape not in ((rows,), (rows, 1)):
+            raise Problem(400, f"inputs.{tensor.name}.shape: must be [{rows}] or [{rows}, 1] as of the other tensors")
+        columns[tensor.name] = tensor.values
+    return columns
+
+
+def datatype_of(feature: Feature) -> str:
+    """The datatype that the metadata recommends."""
+    if feature.type == "category":
+        return "INT64" if all(isinstance(value, int) for value in feature.values or ()) else "BYTES"
+    return {"number": "FP32", "integer": "INT64", "boolean": "BOOL"}[feature.type]
+
+
+def describe_outputs(answers: Answers) -> list[dict[str, Any]]:
+    """Name, datatype and shape of every output."""
+    classes = answers.classes
+    if not classes:
+        return [{"name": "prediction", "datatype": "FP32", "shape": [-1]}]
+    kind = "INT64" if all(isinstance(value, int) for value in classes) else "BYTES"
+    return [
+        {"name": "prediction", "datatype": kind, "shape": [-1]},
+        {"name": "label", "datatype": "BYTES", "shape": [-1]},
+        {"name": "probabilities", "datatype": "FP32", "shape": [-1, len(classes)]},
+    ]

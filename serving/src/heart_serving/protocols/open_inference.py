@@ -1,0 +1,116 @@
+"""`POST /v2/models/…/infer`: the Open Inference Protocol as a dialect, and the model's metadata in it."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+
+from heart_serving.errors import Problem
+from heart_serving.protocols.answers import Answers
+from heart_serving.protocols.base import Matrix, Question, Reply
+from heart_serving.protocols.contract import Contract
+from heart_serving.protocols.oip_binary import HEADER, Tail, write_values
+from heart_serving.protocols.oip_tensors import check_parameters, datatype_of, describe_outputs, read_tensor, to_records
+from heart_serving.protocols.strict_json import parse_json, refuse_duplicates_of
+
+Json = dict[str, Any]
+MAX_ID = 256
+
+
+@dataclass(frozen=True, slots=True)
+class OpenInference:
+    """Outputs: `prediction` [n]; for classes also `label` [n] (BYTES) and `probabilities` [n, classes]."""
+
+    contract: Contract
+    answers: Answers
+    name: str
+    version: str
+    json_length: int | None = None
+    """Of a request with binary tensor data: where its JSON ends."""
+
+    def with_binary_data(self, json_length: int) -> "OpenInference":
+        """The dialect for one request whose header says so."""
+        return replace(self, json_length=json_length)
+
+    def read(self, body: bytes) -> Question:
+        text, tail = self._split(body)
+        document = parse_json(text)
+        if type(document) is not dict or type(document.get("inputs")) is not list or not document["inputs"]:
+            raise Problem(400, "inputs: must be a list of tensors")
+        refuse_duplicates_of(document, text)
+        check_parameters(document, "request")
+        tensors = [read_tensor(item, tail) for item in document["inputs"]]
+        tail.check_used()
+        names, binary = self._wanted(document)
+        records = to_records(tensors, self.contract.features)
+        rows = self.contract.rows(records)
+        return Question(rows, records, id=self._id(document.get("id")), outputs=names, binary=binary)
+
+    def _split(self, body: bytes) -> tuple[bytes, Tail]:
+        """The JSON, and what comes behind it."""
+        if self.json_length is None:
+            return body, Tail()
+        if not 0 <= self.json_length <= len(body):
+            raise Problem(400, f"the header {HEADER} must say how many bytes of the body are JSON")
+        return body[: self.json_length], Tail(body[self.json_length :])
+
+    def _id(self, value: Any) -> str | None:
+        if value is not None and (type(value) is not str or len(value) > MAX_ID):
+            raise Problem(400, f"id: must be a string of at most {MAX_ID} characters")
+        return value
+
+    def _wanted(self, document: Json) -> tuple[tuple[str, ...], frozenset[str]]:
+        """Names of the outputs to answer with, in the order asked for, and which of them as bytes."""
+        names = tuple(item["name"] for item in describe_outputs(self.answers))
+        outputs = document.get("outputs") or [{"name": name} for name in names]
+        if type(outputs) is not list or not all(type(o) is dict and o.get("name") in names for o in outputs):
+            raise Problem(400, f"outputs: this model has {', '.join(names)}")
+        for output in outputs:
+            check_parameters(output, f"outputs.{output['name']}")
+        every = (document.get("parameters") or {}).get("binary_data_output", False)
+        wanted = {o["name"]: (o.get("parameters") or {}).get("binary_data", every) for o in outputs}
+        return tuple(wanted), frozenset(name for name, binary in wanted.items() if binary)
+
+    def write(self, question: Question, outputs: Matrix, request_id: str) -> Any:
+        answers = self.answers.read(outputs)
+        data: dict[str, list[Any]] = {"prediction": [answer["prediction"] for answer in answers]}
+        if self.answers.classes:
+            data["label"] = [answer["label"] for answer in answers]
+            data["probabilities"] = outputs.ravel().tolist()
+        described = {item["name"]: item for item in describe_outputs(self.answers)}
+        chunks: list[bytes] = []
+        tensors = []
+        for name in question.outputs:
+            tensor = described[name] | {"shape": [len(answers), *described[name]["shape"][1:]]}
+            if name in question.binary:
+                chunks.append(write_values(data[name], tensor["datatype"]))
+                tensors.append(tensor | {"parameters": {"binary_data_size": len(chunks[-1])}})
+            else:
+                tensors.append(tensor | {"data": data[name]})
+        answer = {
+            "model_name": self.name,
+            "model_version": self.version,
+            "id": question.id or request_id,
+            "outputs": tensors,
+        }
+        return binary_reply(answer, chunks) if question.binary else answer
+
+    def refuse(self, problem: Problem) -> Any:
+        return {"error": problem.message}
+
+    def metadata(self) -> Json:
+        return {
+            "name": self.name,
+            "versions": [self.version],
+            "platform": "onnxruntime_onnx",
+            "inputs": [
+                {"name": feature.name, "datatype": datatype_of(feature), "shape": [-1]}
+                for feature in self.contract.features
+            ],
+            "outputs": describe_outputs(self.answers),
+        }
+
+
+def binary_reply(answer: Json, chunks: list[bytes]) -> Reply:
+    text = orjson.dumps(answer)
+    return Reply(text + b"".join(chunks), {"Content-Type": "application/octet-stream", HEADER: str(len(text))})

@@ -1,0 +1,115 @@
+"""Everything but predictions, on FastAPI: probes, the model's bytes, metrics and documents."""
+
+from typing import Any
+
+from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
+from prometheus_client.registry import Collector
+
+from heart_model.model import Model
+from heart_serving.explain.worker import add_refusal
+from heart_serving.metrics import Exposition, ServingMetrics
+from heart_serving.openapi.docs_page import docs_page
+from heart_serving.openapi.document import build_openapi
+from heart_serving.predictionlog.parts import PredictionLogging
+from heart_serving.protocols.open_inference import OpenInference
+from heart_serving.routes.feedback import add_feedback
+from heart_serving.routes.protocols import STOPPING, add_protocols
+from heart_serving.routes.readiness import Readiness
+from heart_serving.settings import Settings
+
+PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'"
+"""/docs loads nothing from anywhere: it works without the internet, and no one else learns who reads it."""
+
+
+def build_framework(
+    model: Model,
+    settings: Settings,
+    inference: OpenInference,
+    metrics: ServingMetrics,
+    readiness: Readiness,
+    predictions: PredictionLogging,
+) -> FastAPI:
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.exception_handler(HTTPException)(as_json)
+    app.exception_handler(404)(as_json)
+    app.exception_handler(405)(as_json)
+    add_health(app, settings, readiness)
+    add_protocols(app, settings, inference, readiness)
+    add_model(app, model, settings)
+    add_feedback(app, settings, inference.answers, predictions)
+    add_metrics(app, metrics, predictions.metrics)
+    add_refusal(app, model.package, settings)
+    add_documents(app, model, settings)
+    return app
+
+
+async def as_json(request: Request, error: Any) -> JSONResponse:
+    """`error` on KServe's routes, `detail` everywhere else."""
+    key = "error" if request.url.path.startswith(("/v1", "/v2")) else "detail"
+    return JSONResponse({key: error.detail}, error.status_code, error.headers)
+
+
+def add_health(app: FastAPI, settings: Settings, readiness: Readiness) -> None:
+    @app.get("/health", tags=["health"], responses=STOPPING)
+    async def health(response: Response) -> dict[str, str]:
+        """Whether this pod answers predictions: 200, or 503 while it stops."""
+        state = "ok" if readiness.tell(response) else "stopping"
+        return {"status": state, "model": settings.name, "version": settings.version}
+
+    @app.get("/v2/health/live", tags=["health"])
+    async def live() -> dict[str, bool]:
+        """The process answers."""
+        return {"live": True}
+
+    @app.get("/v2/health/ready", tags=["health"], responses=STOPPING)
+    async def ready(response: Response) -> dict[str, bool]:
+        """The model has passed its self-check, and the pod is not stopping."""
+        return {"ready": readiness.tell(response)}
+
+
+def add_model(app: FastAPI, model: Model, settings: Settings) -> None:
+    package = model.package.model_dump(mode="json", by_alias=True, exclude_none=True)
+    shown = ("task", "algorithm", "target", "classes", "threshold", "synthetic", "metrics", "features")
+    card = {
+        "name": settings.name,
+        "namespace": settings.namespace,
+        "registryName": model.package.registry_name,
+        "version": settings.version,
+        "digest": f"sha256:{settings.sha256}",
+        **{key: package[key] for key in shown},
+    }
+
+    @app.get("/model", tags=["model"])
+    async def describe_model() -> dict[str, Any]:
+        """Name, version, digest, quality at training, and the data contract."""
+        return card
+
+    @app.get("/artifacts/{sha256}", include_in_schema=False)
+    async def artifact(sha256: str) -> FileResponse:
+        """The model's bytes, for new pods of the same model; they check the digest themselves."""
+        if sha256 != settings.sha256:
+            raise HTTPException(404, "this pod serves another model file")
+        return FileResponse(settings.file, media_type="application/octet-stream")
+
+
+def add_metrics(app: FastAPI, *metrics: Collector) -> None:
+    exposition = Exposition(*metrics)
+
+    @app.get("/metrics", tags=["health"], response_class=Response)
+    async def prometheus_metrics() -> Response:
+        """Prometheus metrics."""
+        return Response(exposition(), media_type=exposition.content_type)
+
+
+def add_documents(app: FastAPI, model: Model, settings: Settings) -> None:
+    document = build_openapi(app.routes, model.package, settings)
+    page = docs_page(document, model.package, settings)
+
+    @app.get("/openapi.json", include_in_schema=False)
+    async def openapi() -> JSONResponse:
+        return JSONResponse(document)
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        return HTMLResponse(page, headers={"Content-Security-Policy": PAGE_POLICY})

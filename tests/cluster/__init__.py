@@ -1,4 +1,0 @@
-"""A real one-node Kubernetes cluster of local processes: `python3 -m tests.cluster`.
-
-Standard library only, so that it runs before any virtual environment exists.
-"""

@@ -1,0 +1,126 @@
+"""The serving application in process, and as a real process on loopback."""
+
+import io
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from heart_api.handover import Env
+from heart_model.model import load_model
+from heart_serving.app import Application, create_app
+from heart_serving.log import RequestLog
+from heart_serving.settings import Settings
+from tests.support.serving.tiny_model import TinyModel
+
+NAME, VERSION = "heart", "7"
+CLIENT = httpx.Client(limits=httpx.Limits(max_keepalive_connections=0))
+"""One for all requests, each by a connection of its own: making one costs more than most of them."""
+
+
+@dataclass
+class InProcess:
+    """The application, a client that calls it directly, and what it has logged."""
+
+    application: Application
+    client: httpx.AsyncClient
+    stream: io.BytesIO
+
+    def logged(self) -> str:
+        self.application.log.flush()
+        return self.stream.getvalue().decode()
+
+
+def in_process(model: TinyModel, folder: Path, **settings: Any) -> InProcess:
+    file = model.write(folder)
+    chosen = Settings(NAME, "clinic", VERSION, model.sha256, file, **settings)
+    stream = io.BytesIO()
+    application = create_app(load_model(file, model.sha256), chosen, RequestLog(stream, model=NAME, version=VERSION))
+    transport = httpx.ASGITransport(application.edge, raise_app_exceptions=False)
+    return InProcess(application, httpx.AsyncClient(transport=transport, base_url="http://heart"), stream)
+
+
+@dataclass
+class Running:
+    """`python -m heart_serving` on loopback."""
+
+    process: "subprocess.Popen[bytes]"
+    port: int
+    log: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def terminate(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+
+    def stopped(self) -> str:
+        """Waits for the end of the process; everything that it logged."""
+        self.process.wait(30)
+        return self.log.read_text()
+
+
+def environment(file: Path, sha256: str, port: int, **more: str) -> dict[str, str]:
+    return {
+        **os.environ,
+        Env.MODEL_NAME: NAME,
+        Env.MODEL_NAMESPACE: "clinic",
+        Env.MODEL_VERSION: VERSION,
+        Env.MODEL_SHA256: f"sha256:{sha256}",
+        Env.MODEL_FILE: str(file),
+        "HEARTOPS_HOST": "127.0.0.1",
+        "HEARTOPS_PORT": str(port),
+        **more,
+    }
+
+
+def start(variables: dict[str, str], log: Path, *prefix: str) -> "subprocess.Popen[bytes]":
+    """Logs into a file: nobody reads a pipe fast enough to not hold up a server under load."""
+    command = [*prefix, sys.executable, "-m", "heart_serving"]
+    with log.open("wb") as output:
+        return subprocess.Popen(command, env=variables, stdout=output, stderr=subprocess.STDOUT)
+
+
+@contextmanager
+def running(model: TinyModel, folder: Path, **variables: str) -> Iterator[Running]:
+    """Ready when the block begins, gone when it ends."""
+    port = free_port()
+    log = folder / "server.log"
+    process = start(environment(model.write(folder), model.sha256, port, **variables), log)
+    server = Running(process, port, log)
+    try:
+        wait_ready(server)
+        yield server
+    finally:
+        process.kill()
+        process.wait()
+
+
+def wait_ready(server: Running, seconds: float = 30) -> None:
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        if server.process.poll() is not None:
+            raise AssertionError(f"the server ended: {server.stopped()}")
+        try:
+            if CLIENT.get(f"{server.url}/v2/health/ready", timeout=1).status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.02)
+    raise AssertionError("the server did not become ready in time")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,94 @@
+"""`kubectl heart` against a cluster in memory."""
+
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from heart_api.commands import read_command
+from heart_api.kube.kinds import DEPLOYMENT, EVENT, HEART_MODEL, POD, RETRAIN_SCHEDULE, Kind
+from heart_cli import options
+from heart_cli.cli import cli
+from heart_cli.errors import ApiFailure
+from tests.support.apiserver.heart_objects import NAMESPACE, Object
+
+
+@dataclass
+class FakeCluster:
+    """Stands for `heart_cli.client.Client`: holds one namespace, and an operator that answers commands."""
+
+    model: Object | None = None
+    deployments: list[Object] = field(default_factory=list)
+    pods: list[Object] = field(default_factory=list)
+    events: list[Object] = field(default_factory=list)
+    schedules: list[Object] | ApiFailure = field(default_factory=list)
+    logs: dict[str, list[bytes]] = field(default_factory=dict)
+    answer: Any = None
+    """What the proxied Service answers; an ApiFailure is raised."""
+    handled: Mapping[str, Any] | None = field(default_factory=lambda: {"result": "went on after step 2"})
+    """What the operator notes of a command; None: it does not look."""
+    namespace: str = NAMESPACE
+    written: list[dict[str, str]] = field(default_factory=list)
+    posted: list[tuple[str, Any]] = field(default_factory=list)
+    where: tuple[str | None, ...] = ()
+
+    def get(self, kind: Kind, name: str) -> Object:
+        if self.model is None or kind != HEART_MODEL or name != self.model["metadata"]["name"]:
+            raise ApiFailure("not found", 404)
+        return copy.deepcopy(self.model)
+
+    def list(self, kind: Kind, **query: str) -> list[Object]:
+        if kind == RETRAIN_SCHEDULE:
+            if isinstance(self.schedules, ApiFailure):
+                raise self.schedules
+            return self.schedules
+        models = [self.model] if self.model else []
+        return {HEART_MODEL: models, DEPLOYMENT: self.deployments, POD: self.pods, EVENT: self.events}[kind]
+
+    def annotate(self, name: str, annotations: Mapping[str, str]) -> None:
+        assert self.model
+        self.written.append(dict(annotations))
+        self.model["metadata"]["annotations"] |= annotations
+        command = read_command(self.model["metadata"]["annotations"])
+        if command and self.handled is not None:
+            note = {"id": command.id, "action": command.action, "time": "2026-11-21T08:00:00Z"}
+            self.model["status"]["command"] = note | dict(self.handled)
+
+    def user_name(self) -> str:
+        return "alice"
+
+    def call(self, method: str, path: str, query: Any = None, body: Any = None, **_: Any) -> Any:
+        self.posted.append((path, body))
+        if isinstance(self.answer, ApiFailure):
+            raise self.answer
+        return self.answer
+
+    def lines(self, path: str, query: Mapping[str, str]) -> Iterator[bytes]:
+        pod = path.split("/")[-2]
+        kept = self.logs[pod]
+        yield from kept[-int(query["tailLines"]) :] if "tailLines" in query else kept
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
+    found = FakeCluster()
+
+    def connect(*where: str | None) -> FakeCluster:
+        found.where = where
+        return found
+
+    monkeypatch.setattr(options, "connect", connect)
+    return found
+
+
+@pytest.fixture
+def heart():
+    """`heart("promote", "heart")` runs the command; `input` is its standard input."""
+
+    def run(*words: str, **options: Any) -> Result:
+        return CliRunner().invoke(cli, words, **options)
+
+    return run

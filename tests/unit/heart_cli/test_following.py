@@ -1,0 +1,68 @@
+"""Following a model until Ctrl-C: what is drawn, and when."""
+
+import io
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import pytest
+from rich.console import Console
+
+from heart_cli import following
+from heart_cli.errors import ApiFailure
+from tests.support.apiserver.heart_objects import candidate, heart_model, serving
+
+
+@pytest.fixture
+def passing(monkeypatch: pytest.MonkeyPatch):
+    """`passing(change, …)`: one change of the world at each pause, Ctrl-C at the last."""
+
+    def script(*changes: Callable[[], None]) -> None:
+        left = iter((*changes, interrupt))
+        monkeypatch.setattr(following, "time", SimpleNamespace(sleep=lambda seconds: next(left)()))
+
+    return script
+
+
+def interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+def nothing() -> None:
+    pass
+
+
+@pytest.mark.parametrize("words", [("status", "heart", "-w"), ("watch", "heart")])
+def test_a_pipe_gets_a_tree_for_every_change_and_none_for_time(heart, cluster, passing, words):
+    cluster.model = heart_model({"serving": serving("6")})
+
+    def start_candidate() -> None:
+        cluster.model = heart_model({"serving": serving("6"), "candidate": candidate("7")})
+
+    passing(nothing, start_candidate, nothing)
+    done = heart(*words)
+    assert done.exit_code == 0
+    assert done.stdout.count("version 6 · stable") == 2
+    assert done.stdout.count("version 7 · candidate") == 1
+
+
+def test_a_terminal_keeps_the_last_tree_through_an_outage(cluster, passing, monkeypatch):
+    cluster.model = heart_model({"serving": serving("6")})
+
+    def fail(*_: object) -> None:
+        raise ApiFailure("The API server cannot be reached", 0)
+
+    passing(lambda: monkeypatch.setattr(cluster, "get", fail), nothing)
+    terminal = Console(file=io.StringIO(), force_terminal=True, width=200)
+    with pytest.raises(KeyboardInterrupt):
+        following.follow(cluster, "heart", terminal)
+    shown = terminal.file.getvalue()
+    assert "not up to date: The API server cannot be reached" in shown
+    assert "version 6 · stable" in shown.split("not up to date")[0].rpartition("clinic/heart")[2]
+
+
+def test_a_model_that_goes_ends_it(heart, cluster, passing):
+    cluster.model = heart_model({"serving": serving("6")})
+    passing(lambda: setattr(cluster, "model", None))
+    done = heart("watch", "heart")
+    assert done.exit_code == 1
+    assert "There is no HeartModel heart" in done.stderr

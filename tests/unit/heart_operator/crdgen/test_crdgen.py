@@ -1,0 +1,153 @@
+"""The generated CRD and its page: complete, structural, and refused by --check when outdated."""
+
+from typing import Literal
+
+import pytest
+from pydantic import Field
+
+from heart_api.base import Frozen
+from heart_api.names import Condition, Reason, ScheduleCondition, ScheduleReason
+from heart_operator.crdgen.__main__ import KINDS, generated, main
+from heart_operator.crdgen.crd import build_crd, root_schema
+from heart_operator.crdgen.definition import Definition
+from heart_operator.crdgen.heartmodel import HEART_MODEL
+from heart_operator.crdgen.retrainschedule import RETRAIN_SCHEDULE
+from heart_operator.crdgen.schema import structural_schema
+
+each_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)
+
+
+def nodes(path, schema):
+    yield path, schema
+    for name, field in schema.get("properties", {}).items():
+        yield from nodes(f"{path}.{name}", field)
+    if "items" in schema:
+        yield from nodes(f"{path}[]", schema["items"])
+
+
+@each_kind
+def test_the_schema_is_structural(kind: Definition):
+    """What the API server demands of every node, and what it would refuse."""
+    for path, node in nodes("", root_schema(kind)):
+        assert ("type" in node) != ("x-kubernetes-int-or-string" in node), path
+        assert not {"$ref", "$defs", "title", "const", "oneOf", "allOf"} & node.keys(), path
+        assert "additionalProperties" not in node or (
+            "type" in node["additionalProperties"] and "properties" not in node
+        ), path
+        assert "anyOf" not in node or "x-kubernetes-int-or-string" in node, path
+
+
+@each_kind
+def test_what_rules_read_is_bounded(kind: Definition):
+    """Without bounds, the API server refuses the CRD for what its rules could cost."""
+    for path, node in nodes("spec", root_schema(kind)["properties"]["spec"]):
+        if node.get("type") == "array":
+            assert "maxItems" in node, path
+        if node.get("type") == "string":
+            assert {"maxLength", "enum", "pattern"} & node.keys(), path
+
+
+class Inner(Frozen):
+    needed: int = Field(gt=1)
+    count: int = 3
+
+
+class Outer(Frozen):
+    maybe: Inner | None = None
+    always: Inner = Inner(needed=2)
+    either: int | str = "x"
+    kind: Literal["a"] = "a"
+    many: tuple[str, ...] = ()
+
+
+def test_translates_what_openapi_says_otherwise():
+    properties = structural_schema(Outer)["properties"]
+    inner = properties["maybe"]
+    assert inner["type"] == "object"
+    assert inner["properties"]["needed"] == {"minimum": 1, "exclusiveMinimum": True, "type": "integer"}
+    assert "default" not in inner
+    assert properties["always"]["default"] == {"needed": 2, "count": 3}
+    assert properties["either"] == {
+        "anyOf": [{"type": "integer"}, {"type": "string"}],
+        "x-kubernetes-int-or-string": True,
+        "default": "x",
+    }
+    assert properties["kind"] == {"enum": ["a"], "type": "string", "default": "a"}
+    assert "default" not in properties["many"]
+
+
+def test_a_status_gets_no_defaults():
+    assert "default" not in str(structural_schema(Outer, defaults=False))
+
+
+def test_a_default_holds_no_nulls():
+    """The API server refuses the CRD for one; an absent field is left out."""
+
+    class Many(Frozen):
+        entries: tuple[Outer, ...] = (Outer(),)
+
+    [entry] = structural_schema(Many)["properties"]["entries"]["default"]
+    assert "maybe" not in entry
+    assert entry["always"] == {"needed": 2, "count": 3}
+
+
+def test_a_choice_that_a_crd_cannot_express_is_an_error():
+    class Odd(Frozen):
+        odd: Inner | Outer
+
+    with pytest.raises(ValueError, match="a CRD cannot express this choice"):
+        structural_schema(Odd)
+
+
+def test_the_scale_subresource_points_at_fields_that_exist():
+    (version,) = build_crd(HEART_MODEL)["spec"]["versions"]
+    assert set(version["subresources"]["scale"].values()) < {path for path, _ in nodes("", root_schema(HEART_MODEL))}
+
+
+@each_kind
+def test_columns_point_at_fields_that_exist(kind: Definition):
+    (version,) = build_crd(kind)["spec"]["versions"]
+    paths = {path.replace("[]", "") for path, _ in nodes("", root_schema(kind))}
+    columns = [column["jsonPath"].split("[")[0] for column in version["additionalPrinterColumns"]]
+    assert {column for column in columns if not column.startswith(".metadata")} < paths
+
+
+def constants(names):
+    return {value for name, value in vars(names).items() if not name.startswith("_")}
+
+
+def test_every_condition_and_reason_is_explained():
+    assert HEART_MODEL.conditions.keys() == constants(Condition)
+    assert HEART_MODEL.reasons.keys() == constants(Reason)
+    assert RETRAIN_SCHEDULE.conditions.keys() == constants(ScheduleCondition)
+    assert RETRAIN_SCHEDULE.reasons.keys() == constants(ScheduleReason)
+
+
+def test_writes_and_then_finds_nothing_to_change(tmp_path, capsys):
+    assert main(["--root", str(tmp_path)]) == 0
+    assert main(["--root", str(tmp_path), "--check"]) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_check_shows_what_differs_and_writes_nothing(tmp_path, capsys):
+    main(["--root", str(tmp_path)])
+    crd = tmp_path / "crds" / "heartmodels.heartops.dev.yaml"
+    edited = crd.read_text().replace("default: 42", "default: 43")
+    crd.write_text(edited)
+    (tmp_path / "docs/api/heartmodel.md").unlink()
+    assert main(["--root", str(tmp_path), "--check"]) == 1
+    said = capsys.readouterr()
+    changes = [line.split() for line in said.out.splitlines() if "default: 4" in line]
+    assert changes == [["-", "default:", "43"], ["+", "default:", "42"]]
+    assert "# HeartModel" in said.out
+    assert "make generate" in said.err
+    assert crd.read_text() == edited
+
+
+@each_kind
+def test_the_page_names_every_field(kind: Definition):
+    page = generated()[f"docs/api/{kind.kind.lower()}.md"]
+    for path, node in nodes("spec", root_schema(kind)["properties"]["spec"]):
+        assert path.endswith("[]") or f"`{path.rpartition('.')[2]}`" in page or path == "spec"
+        for rule in node.get("x-kubernetes-validations", ()):
+            assert rule["message"].replace("|", "\\|") in page

@@ -1,0 +1,142 @@
+"""Versions that somebody registered by hand: measured, judged, served, and refused for good."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.support.plan.world import World, bring_up, serving_world
+
+
+def test_a_version_by_hand_is_measured_then_judged_then_served() -> None:
+    world = serving_world()
+    version = world.register_by_hand()
+    world.settle()
+    assert world.condition("GatePassed") == ("Unknown", "Evaluating")
+    assert world.running_versions == {"1"}, "nothing of it runs before its gate"
+    world.finish_evaluation()
+    bring_up(world)
+    assert world.selected == version
+    assert world.condition("Ready") == ("True", "Serving")
+
+
+def test_a_poor_version_by_hand_fails_its_gate() -> None:
+    world = serving_world()
+    world.register_by_hand(auc=0.6)
+    world.settle()
+    world.finish_evaluation()
+    bring_up(world)
+    assert world.selected == "1"
+    assert world.condition("GatePassed") == ("False", "GateFailed")
+
+
+def test_a_version_that_nobody_can_serve_is_refused_and_said() -> None:
+    world = serving_world()
+    version = world.register_by_hand()
+    world.settle()
+    world.refuse_evaluation()
+    bring_up(world)
+    assert world.selected == "1"
+    assert world.condition("GatePassed") == ("False", "NotServable")
+    assert "no HeartOps package" in world.message("GatePassed")
+    assert world.tags[version].startswith("NotServable")
+    world.retrain("x")
+    world.settle()
+    world.finish_job()
+    bring_up(world)
+    assert world.selected == "3", "it keeps nothing else from serving"
+
+
+def test_an_alias_may_name_a_version_by_hand() -> None:
+    world = serving_world()
+    version = world.register_by_hand()
+    world.aliases["champion"] = version
+    world.merge_spec({"version": "@champion"})
+    world.settle()
+    assert world.condition("Ready") == ("False", "Evaluating")
+    world.finish_evaluation()
+    bring_up(world)
+    assert world.selected == version
+
+
+def measure_all(world: World) -> None:
+    """Every version that is looked at, until nothing is left to measure; each look comes to rest."""
+    for _ in range(20):
+        bring_up(world)
+        world.pass_time(90)
+        bring_up(world)
+        if not world.running_evaluation():
+            return
+        world.finish_evaluation()
+    raise AssertionError("it never ends")
+
+
+@pytest.mark.parametrize(("auc", "starts", "reason"), [(0.6, True, "GateFailed"), (0.9, False, "NeverReady")])
+def test_more_refused_versions_than_the_status_has_room_for(auc: float, starts: bool, reason: str) -> None:
+    """One that fell out of `status.rejected` must not take its turn again, for ever."""
+    world = serving_world()
+    world.merge_spec({"rollout": {"historyLimit": 2, "steps": []}})
+    versions = [world.register_by_hand(auc, starts) for _ in range(5)]
+    measure_all(world)
+    assert world.selected == "1"
+    assert all(world.tags[version].startswith(reason) for version in versions)
+    assert len(world.model.status.rejected) == 2
+    assert world.jobs_created.total() <= 1 + len(versions) + 1, "the newest once more, to say what was found"
+    assert world.condition("Ready") == ("True", "Serving")
+
+
+def test_other_gates_judge_the_ones_that_fell_out_again() -> None:
+    world = serving_world()
+    world.merge_spec({"rollout": {"historyLimit": 1, "steps": []}})
+    better, worse = world.register_by_hand(0.75), world.register_by_hand(0.6)
+    measure_all(world)
+    assert world.selected == "1"
+    world.merge_spec({"gates": {"checks": [{"metric": "roc_auc", "min": 0.7}]}})
+    measure_all(world)
+    assert world.selected == better
+    assert world.tags[worse].startswith("GateFailed")
+
+
+def test_naming_one_that_fell_out_tries_it_again() -> None:
+    world = serving_world()
+    world.merge_spec({"rollout": {"historyLimit": 1, "steps": []}})
+    first, _ = world.register_by_hand(0.9, starts=False), world.register_by_hand(0.9, starts=False)
+    measure_all(world)
+    assert [entry.version for entry in world.model.status.rejected] != [first]
+    world.trained[first] = world.versions[first] = replace(world.trained[first], starts=True)
+    world.tell("retry", first)
+    world.settle()
+    assert world.model.status.command
+    assert "let spec.version name it" in world.model.status.command.result
+    world.merge_spec({"version": int(first)})
+    measure_all(world)
+    assert world.selected == first
+    assert world.tags[first] == ""
+
+
+def test_what_serves_against_its_gate_is_not_taken_away_by_latest() -> None:
+    """A person named its number; only something better may replace it."""
+    world = serving_world()
+    poor = world.register_by_hand(0.6)
+    measure_all(world)
+    world.merge_spec({"version": int(poor), "rollout": {"steps": []}})
+    bring_up(world)
+    assert (world.selected, world.tags[poor]) == (poor, "")
+    world.merge_spec({"version": "latest"})
+    bring_up(world)
+    assert world.selected == poor
+
+
+def test_a_lost_status_ends_no_running_evaluation() -> None:
+    """A newer version was refused before: it is not looked at again instead."""
+    world = serving_world()
+    world.register_by_hand(0.9)
+    world.register_by_hand(0.6)
+    world.settle()
+    world.finish_evaluation()
+    world.settle()
+    running = world.running_evaluation()
+    assert running
+    world.wipe_status()
+    world.settle()
+    assert world.running_evaluation() == running
+    assert max(world.jobs_created.values()) == 1

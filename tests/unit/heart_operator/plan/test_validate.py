@@ -1,0 +1,112 @@
+"""What the CRD cannot know ends with the field's path and what to do."""
+
+from typing import Any
+
+import pytest
+
+from heart_operator.plan.validate import problems
+from tests.support.plan.world import PROFILE, World, heart_model
+
+FEATURES = [
+    {"name": "age", "type": "number", "minimum": 0, "maximum": 120},
+    {"name": "sex", "type": "category", "values": [0, 1], "sensitive": True},
+]
+DATA = PROFILE.data.model_copy(update={"schemes": ("https", "pvc", "configmap"), "hosts": ("*.example.org",)})
+NARROW = PROFILE.model_copy(update={"data": DATA, "registry_names": ("shared.heart",)})
+
+
+def check(**values: Any) -> dict[str, Any]:
+    return {"features": FEATURES, "gates": {"checks": [values]}}
+
+
+def latency(warning: str, critical: str) -> dict[str, Any]:
+    return {"monitoring": {"alerts": {"latencyP95": {"warning": warning, "critical": critical}}}}
+
+
+REFUSED = [
+    ({"runtime": "gpu"}, "spec.runtime: there is no runtime profile 'gpu'; use one of: default"),
+    ({"dataset": {"uri": "s3://bucket/key"}}, "spec.dataset.uri: the runtime profile does not allow s3://; use one of"),
+    (
+        {"dataset": {"uri": "https://example.com/x.csv"}},
+        "the host example.com; allowed are: *.example.org",
+    ),
+    ({"dataset": {"uri": "https://example.org/x.csv"}}, "does not allow the host example.org"),
+    ({"dataset": {"uri": "https://a.example.org@evil.com/x"}}, "does not allow the host evil.com"),
+    ({"dataset": {"uri": "https://[::1/x.csv"}}, "it names no host"),
+    ({"registryName": "other.heart"}, "spec.registryName: 'other.heart' does not start with 'clinic.'"),
+    ({"registryName": "clinicheart"}, "spec.registryName"),
+    ({"training": {"task": "regression"}, "gates": {}}, "spec.target.positiveAbove"),
+    ({"features": [FEATURES[0], FEATURES[0]]}, "spec.features: age is there more than once"),
+    ({"features": [{"name": "num", "type": "number"}]}, "spec.features: num is the target"),
+    (
+        {"features": [{"name": "age", "type": "number", "minimum": 2, "maximum": 1}]},
+        "spec.features[0]: minimum",
+    ),
+    ({"dataset": {"uri": "https://a.example.org/x", "columns": ["age", "sex"]}}, "spec.dataset.columns: num is not"),
+    (check(metric="recall", maxGap=0.1, slice="age"), "spec.gates.checks[0].slice: age is not a sensitive feature"),
+    (check(metric="recall", maxGap=0.1), "spec.gates.checks[0]: maxGap and slice belong together"),
+    (check(metric="recall", min=0.1, slice="sex"), "spec.gates.checks[0]: maxGap and slice belong together"),
+    (check(metric="recall"), "spec.gates.checks[0]: set min or max"),
+    (check(metric="recall", min=0.1, maxRegression=0.1), "spec.gates.checks[0]: set min or max"),
+    (check(metric="recall", min=0.9, max=0.1), "spec.gates.checks[0]: min is above max"),
+    (check(metric="calibration_slope", maxRegression=0.1), "calibration_slope is best at 1"),
+    (check(metric="rmse", max=1), "spec.gates.checks[0].metric: rmse does not exist for training.task classification"),
+    (
+        {"monitoring": {"alerts": {"errorRate": {"warning": 0.1, "critical": 0.05}}}},
+        "spec.monitoring.alerts.errorRate: warning is above critical",
+    ),
+    (latency("2s", "1500ms"), "spec.monitoring.alerts.latencyP95: warning is above critical"),
+    (
+        {"serving": {"resources": {"requests": {"memory": "2Gi"}, "limits": {"memory": "1024Mi"}}}},
+        "spec.serving.resources.requests.memory: 2Gi is above the limit 1024Mi",
+    ),
+    (
+        {"training": {"resources": {"requests": {"cpu": "2"}, "limits": {"cpu": "500m"}}}},
+        "spec.training.resources.requests.cpu: 2 is above the limit 500m",
+    ),
+    ({"serving": {"autoscaling": {"minReplicas": 5, "maxReplicas": 4}}}, "spec.serving.autoscaling: minReplicas"),
+]
+ALLOWED = [
+    {},
+    {"dataset": {"uri": "pvc://claim/data/heart.csv"}},
+    {"dataset": {"uri": "configmap://name/heart.csv"}},
+    {"dataset": {"uri": "https://a.example.org/x", "columns": ["age", "sex", "num"]}},
+    {"registryName": "clinic.other"},
+    {"registryName": "shared.heart"},
+    check(metric="recall", maxGap=0.1, slice="sex"),
+    check(metric="calibration_slope", min=0.8, max=1.2),
+    latency("500ms", "1s"),
+    {"serving": {"resources": {"requests": {"memory": "1Gi"}, "limits": {"memory": "1024Mi"}}}},
+]
+
+
+def found(spec: dict[str, Any], **changes: Any) -> tuple[str, ...]:
+    spec = {"dataset": {"uri": "https://data.example.org/heart.csv"}} | spec
+    model = heart_model(spec, **changes)
+    return problems(World(model=model, profile=None if "runtime" in spec else NARROW).observe())
+
+
+@pytest.mark.parametrize(("spec", "message"), REFUSED)
+def test_refused_with_path_and_advice(spec: dict[str, Any], message: str) -> None:
+    (problem,) = found(spec)
+    assert message in problem
+    assert problem.startswith(("spec.", "metadata."))
+
+
+@pytest.mark.parametrize("spec", ALLOWED)
+def test_allowed(spec: dict[str, Any]) -> None:
+    assert found(spec) == ()
+
+
+@pytest.mark.parametrize("name", ["a" * 64, "heart.disease", "1heart", "-", "heart-"])
+def test_a_name_that_no_service_can_bear(name: str) -> None:
+    (problem,) = found({}, name=name)
+    assert problem.startswith("metadata.name:")
+
+
+def test_every_problem_is_said_at_once() -> None:
+    spec = latency("2s", "1s") | {"registryName": "other.heart"}
+    assert [problem.split(":")[0] for problem in found(spec)] == [
+        "spec.registryName",
+        "spec.monitoring.alerts.latencyP95",
+    ]

@@ -1,0 +1,17 @@
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.serving.app import InProcess, in_process
+from tests.support.serving.tiny_model import tiny_model
+
+LABELS = ("no disease", "disease")
+
+
+@pytest.fixture
+async def served(tmp_path: Path) -> AsyncIterator[InProcess]:
+    """A binary model of every kind of feature."""
+    served = in_process(tiny_model(labels=LABELS), tmp_path)
+    async with served.client:
+        yield served

@@ -1,0 +1,58 @@
+"""`builtin://NAME?options`: data that needs no network, written as CSV so that the rest treats it like a file."""
+
+import re
+from collections.abc import Callable
+from urllib.parse import SplitResult, parse_qsl
+
+import pandas as pd
+from sklearn import datasets
+
+from heart_api.handover import DataAccess
+from heart_trainer.data.sources.cohort import heart_cohort
+from heart_trainer.errors import SourceError
+
+SYNTHETIC = "heart-synthetic"
+"""The one set that is nobody's data; versions trained on it are marked synthetic. Options: rows, seed, shift."""
+MAX_ROWS = 1_000_000
+
+_REAL: dict[str, Callable[..., object]] = {
+    "breast-cancer": datasets.load_breast_cancer,
+    "diabetes": datasets.load_diabetes,
+    "iris": datasets.load_iris,
+    "wine": datasets.load_wine,
+}
+
+
+def read(address: SplitResult, _: DataAccess) -> bytes:
+    """CSV with a header. scikit-learn's own sets keep their names, spaces as underscores; the target is `target`."""
+    options = dict(parse_qsl(address.query, keep_blank_values=True))
+    if address.netloc == SYNTHETIC:
+        return _csv(_cohort(options))
+    if address.netloc not in _REAL:
+        raise _refused(f"there is no {address.netloc}; use one of {', '.join([*_REAL, SYNTHETIC])}")
+    if options:
+        raise _refused(f"{address.netloc} takes no options")
+    frame: pd.DataFrame = _REAL[address.netloc](as_frame=True).frame  # type: ignore[attr-defined]
+    return _csv(frame.rename(columns=lambda name: re.sub(r"\W+", "_", name).strip("_")))
+
+
+def _cohort(options: dict[str, str]) -> pd.DataFrame:
+    unknown = options.keys() - {"rows", "seed", "shift"}
+    if unknown:
+        raise _refused(f"{SYNTHETIC} does not know {', '.join(sorted(unknown))}; it takes rows, seed and shift")
+    try:
+        rows, seed = int(options.get("rows", "303")), int(options.get("seed", "42"))
+        shift = float(options.get("shift", "0"))
+    except ValueError:
+        raise _refused("rows and seed are whole numbers, shift is a number") from None
+    if not (1 <= rows <= MAX_ROWS and seed >= 0 and -5 <= shift <= 5):
+        raise _refused(f"rows is 1 to {MAX_ROWS}, seed at least 0, shift -5 to 5")
+    return heart_cohort(rows, seed, shift)
+
+
+def _csv(frame: pd.DataFrame) -> bytes:
+    return bytes(frame.to_csv(index=False), "utf-8")
+
+
+def _refused(why: str) -> SourceError:
+    return SourceError("DatasetUnreachable", f"dataset.uri: builtin: {why}.", permanent=True)

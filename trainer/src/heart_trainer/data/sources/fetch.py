@@ -1,0 +1,62 @@
+"""The bytes behind `dataset.uri`, within an administrator's bounds and with the digest that the spec names."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+from heart_api.contract import Dataset
+from heart_api.handover import DataAccess
+from heart_trainer.data.sources import builtin, mounts, objects, web
+from heart_trainer.errors import SourceError
+
+Read = Callable[[SplitResult, DataAccess], bytes]
+
+
+def fetch(dataset: Dataset, access: DataAccess, file: Path | None = None) -> bytes:
+    """The dataset's bytes, digest checked; `file` takes the place of the URI on a laptop. Raises SourceError."""
+    data = _read(dataset.uri, access) if file is None else mounts.read_file(file, str(file))
+    check_digest(data, dataset)
+    return data
+
+
+def digest(data: bytes) -> str:
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def check_digest(data: bytes, dataset: Dataset) -> None:
+    wanted = dataset.sha256
+    if wanted and digest(data) != f"sha256:{wanted.removeprefix('sha256:')}":
+        raise SourceError(
+            "DatasetDigestMismatch",
+            f"The file has digest {digest(data)}, dataset.sha256 names another: check that it is the file you mean, "
+            "then put its digest there.",
+            permanent=True,
+        )
+
+
+def _read(uri: str, access: DataAccess) -> bytes:
+    try:
+        address = urlsplit(uri)
+        address.port  # noqa: B018  raises on a port that is none
+    except ValueError:
+        raise SourceError("DatasetNotAllowed", "dataset.uri is not a valid address.", permanent=True) from None
+    if address.scheme not in access.schemes:
+        raise SourceError(
+            "DatasetNotAllowed",
+            f"dataset.uri: {address.scheme} is not allowed here, only {', '.join(access.schemes)}. "
+            "An administrator can add it to the runtime profile.",
+            permanent=True,
+        )
+    return _READERS[address.scheme](address, access)
+
+
+_READERS: dict[str, Read] = {
+    "https": web.read,
+    "http": web.read,
+    "s3": objects.read,
+    "gs": objects.read,
+    "pvc": mounts.read,
+    "configmap": mounts.read,
+    "builtin": builtin.read,
+}

@@ -1,0 +1,39 @@
+"""`pvc://claim/path` and `configmap://name/key`: volumes that the operator mounted below /data."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import SplitResult, unquote
+
+from heart_api.handover import DataAccess
+from heart_trainer.data.sources.limits import CHUNK, collect
+from heart_trainer.errors import SourceError
+
+ROOT = Path("/data")
+
+
+def read(address: SplitResult, _: DataAccess) -> bytes:
+    if "\0" in unquote(address.path):
+        raise SourceError(
+            "DatasetUnreachable", "dataset.uri holds a null character (%00): take it out.", permanent=True
+        )
+    volume = (ROOT / address.scheme / address.netloc).resolve()
+    path = (volume / unquote(address.path).lstrip("/")).resolve()
+    # Links inside a volume are anybody's who can write there; a ConfigMap's own links stay inside.
+    if volume.parent != (ROOT / address.scheme).resolve() or volume not in path.parents:
+        raise SourceError("DatasetNotAllowed", "dataset.uri leaves its volume.", permanent=True)
+    return read_file(path, address.geturl())
+
+
+def read_file(path: Path, name: str) -> bytes:
+    """Raises SourceError with `name` when the file cannot be read."""
+    try:
+        return collect(_chunks(path), name)
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise SourceError("DatasetUnreachable", f"{name} could not be read: {why}.", permanent=True) from error
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            yield chunk

@@ -1,0 +1,40 @@
+"""`s3://bucket/key` and `gs://bucket/key` through fsspec; credentials and endpoint come from the pod's environment."""
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import SplitResult
+
+import fsspec
+
+from heart_api.handover import DataAccess
+from heart_trainer.data.sources.limits import CHUNK, collect
+from heart_trainer.errors import SourceError
+
+
+def read(address: SplitResult, _: DataAccess) -> bytes:
+    uri = f"{address.scheme}://{address.netloc}{address.path}"
+    system = _system(address.scheme)
+    try:
+        return collect(_chunks(system, uri), uri)
+    except SourceError:
+        raise
+    except (FileNotFoundError, PermissionError) as error:
+        why = "does not exist" if isinstance(error, FileNotFoundError) else "may not be read with these credentials"
+        raise SourceError("DatasetUnreachable", f"{uri} {why}.", permanent=True) from error
+    except Exception as error:  # every driver has its own
+        message = f"{uri} could not be read ({type(error).__name__}); it is tried again."
+        raise SourceError("DatasetUnreachable", message, permanent=False) from error
+
+
+def _system(scheme: str) -> Any:
+    try:
+        return fsspec.filesystem(scheme)
+    except ImportError as error:
+        message = f"dataset.uri: this trainer image has no driver for {scheme}://. Use https, s3 or a volume (pvc)."
+        raise SourceError("DatasetNotAllowed", message, permanent=True) from error
+
+
+def _chunks(system: Any, uri: str) -> Iterator[bytes]:
+    with system.open(uri, "rb") as file:
+        while chunk := file.read(CHUNK):
+            yield chunk

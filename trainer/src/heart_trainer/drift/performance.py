@@ -1,0 +1,59 @@
+"""Is a version still as good as it should be? From outcomes that came in, or from its probabilities alone."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from heart_api.retrainschedule import PerformanceCheck
+from heart_api.schedulestatus import PerformanceStatus
+from heart_log.quality import Figure, estimate, measure
+from heart_log.values import Scored
+
+BASIS = {"Feedback": "outcomes", "Estimated": "predictions"}
+
+
+def judge_performance(
+    rows: Sequence[Scored], labels: Sequence[str], check: PerformanceCheck, version: str, until: datetime
+) -> PerformanceStatus:
+    """The finding for the status. `Below` needs the whole interval below the bound; chance alone does not train.
+
+    `rows`: of the window; `labels`: names of the classes, none for regression.
+    """
+    figures = measure(rows, labels) if check.source == "Feedback" else estimate(rows, labels)
+    figure = figures.get(check.metric)
+    known = {"time": f"{until:%Y-%m-%dT%H:%M:%SZ}", "version": version, "metric": check.metric, "source": check.source}
+    if figure is None or figure.rows < check.min_samples:
+        return PerformanceStatus(
+            **known,
+            verdict="InsufficientSamples",
+            samples=figure.rows if figure else 0,
+            message=too_few(figure, len(labels), check, version),
+        )
+    return PerformanceStatus(
+        **known,
+        verdict="Below" if figure.high < check.below else "Kept" if figure.value >= check.below else "Uncertain",
+        value=round(figure.value, 4),
+        low=round(figure.low, 4),
+        high=round(figure.high, 4),
+        samples=figure.rows,
+        message=describe(figure, check, version),
+    )
+
+
+def too_few(figure: Figure | None, classes: int, check: PerformanceCheck, version: str) -> str:
+    if not classes or (classes != 2 and check.metric != "accuracy"):
+        return f"{check.metric} is for {'classifications' if not classes else 'two classes'}: choose another metric"
+    count = figure.rows if figure else 0
+    return (
+        f"{count} {BASIS[check.source]} for version {version} in {check.window} are too few to say anything of its"
+        f" {check.metric}; {check.min_samples} are needed (performance.minSamples)"
+    )
+
+
+def describe(figure: Figure, check: PerformanceCheck, version: str) -> str:
+    """`accuracy of version 7 is 0.71 (0.66 to 0.76, 300 outcomes), below 0.75 but not for certain`."""
+    how = "is" if check.source == "Feedback" else "is estimated to be"
+    basis = f"{figure.low:.3f} to {figure.high:.3f}, {figure.rows} {BASIS[check.source]}"
+    told = f"{check.metric} of version {version} {how} {figure.value:.3f} ({basis})"
+    if figure.value >= check.below:
+        return f"{told}, not below {check.below:g}"
+    return f"{told}, below {check.below:g}" + ("" if figure.high < check.below else " but not for certain")

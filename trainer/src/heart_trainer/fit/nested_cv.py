@@ -1,0 +1,151 @@
+"""Nested cross-validation and the final model.
+
+Each outer fold runs the whole procedure (settings, family, calibration) on its own training rows; its held-out rows
+are predicted once and used for nothing else. The final model is what the same procedure makes of all rows.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import joblib
+import numpy as np
+import sklearn
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from heart_api.handover import TrainingRequest
+from heart_api.training import Algorithm, Training
+from heart_trainer.data.rows import EqualRowsTogether, held_out, worth_learning
+from heart_trainer.errors import DataInvalid
+from heart_trainer.fit import calibrate, families
+from heart_trainer.fit import search as tune
+from heart_trainer.fit.families import Setting
+from heart_trainer.fit.onnx_export import export, predict
+from heart_trainer.fit.scoring import scorer
+from heart_trainer.fit.search import Search
+from heart_trainer.values import Fitted, FoldChoice, Integers, OutOfFoldResult, Table
+
+FEW_ROWS_TO_FIT = 200_000
+"""Rows times linear fits that are done in less time than a process needs to start: about two seconds."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that the procedure depends on besides the rows."""
+
+    search: Search
+    methods: tuple[calibrate.Method, ...]
+
+
+@dataclass(frozen=True)
+class Trained:
+    choice: FoldChoice
+    model: Any
+
+
+def fit(table: Table, request: TrainingRequest, progress: Callable[[str], None]) -> Fitted:
+    """Raises DataInvalid (settings that do not fit the data) or ExportFailed."""
+    rows = worth_learning(table.x, table.y)
+    fold = outer_folds(table, rows, request.training)
+    recipe = make_recipe(table, request, tasks=int(fold.max()) + 2)
+    final, judged = cross_fit(table.x[rows], table.y[rows], fold, recipe, progress)
+    oof = for_every_row(judged, table.groups, rows)
+    progress(f"converting {final.choice.algorithm} to ONNX and comparing outputs")
+    converted, parity = export(final.model, table, request.training.seed)
+    choice = final.choice
+    return Fitted(choice.algorithm, choice.params, choice.calibration, final.model, oof, converted, parity)
+
+
+def outer_folds(table: Table, rows: Integers, training: Training) -> Integers:
+    """Outer fold of each of `rows` (indices). With `holdout`: 0 for those kept out for good, -1 for the rest."""
+    if not training.holdout:
+        dealer = EqualRowsTogether(training.cross_validation.folds, training.seed, table.task != "regression")
+        return dealer.folds(table.x[rows], table.y[rows])
+    out = held_out(table.keys, table.groups, training.holdout)[rows]
+    y = table.y[rows]
+    sides = (y[out], y[~out])
+    if any(len(side) < 2 * tune.INNER_FOLDS for side in sides) or (
+        table.task != "regression" and any(len(np.unique(side)) < len(table.classes) for side in sides)
+    ):
+        raise DataInvalid(f"spec.training.holdout keeps {out.sum()} rows out: too few, use crossValidation instead.")
+    return np.where(out, 0, -1)
+
+
+def for_every_row(judged: OutOfFoldResult, groups: Integers, rows: Integers) -> OutOfFoldResult:
+    """From the rows learnt to all rows: rows with equal features have one fold and one prediction."""
+    place = np.empty(int(groups.max()) + 1, dtype=np.int64)
+    place[groups[rows]] = np.arange(len(rows))
+    return OutOfFoldResult(judged.output[place[groups]], judged.fold[place[groups]], judged.choices)
+
+
+def make_recipe(table: Table, request: TrainingRequest, tasks: int) -> Recipe:
+    """`tasks`: how many times the procedure runs, so that its searches share the time given."""
+    training, regression = request.training, table.task == "regression"
+    setting = Setting(request.features, regression, training.seed)
+    share = training.tuning.timeout_seconds * min(joblib.cpu_count(), tasks) / tasks
+    score = scorer(training.scoring, table.task)[1]
+    search = Search(_algorithms(training, regression), training.tuning.trials, share, score, setting)
+    rows = len(np.unique(table.groups))
+    return Recipe(search, ("none",) if regression else calibrate.methods(training.calibration, rows))
+
+
+def cross_fit(
+    x: NDArray[np.float32], y: NDArray[Any], fold: Integers, recipe: Recipe, progress: Callable[[str], None]
+) -> tuple[Trained, OutOfFoldResult]:
+    """The final model, and for every row with a fold the prediction of a model that was not given that row."""
+    folds = int(fold.max()) + 1
+    held = bool((fold < 0).any())  # then the one model of the rows left is the final one as well
+    training_rows = [fold != k for k in range(folds)] + ([] if held else [np.ones(len(y), dtype=bool)])
+    output = np.full((len(y), 1 if recipe.search.setting.regression else int(y.max()) + 1), np.nan)
+    choices: list[FoldChoice] = []
+    trained = None
+    for k, trained in enumerate(_train_each(x, y, training_rows, recipe)):
+        if k < folds:
+            output[fold == k] = predict(trained.model, x[fold == k])
+            choices.append(trained.choice)
+        progress(f"{k + 1} of {len(training_rows)} searches done: {trained.choice.algorithm}")
+    assert trained is not None  # there is at least one fold
+    return trained, OutOfFoldResult(output, fold, tuple(choices))
+
+
+def _train_each(
+    x: NDArray[np.float32], y: NDArray[Any], training_rows: list[NDArray[np.bool_]], recipe: Recipe
+) -> Iterator[Trained]:
+    """In order."""
+    jobs = processes(len(y), len(training_rows), recipe.search, joblib.cpu_count())
+    tasks = (joblib.delayed(train)(x[rows], y[rows], recipe) for rows in training_rows)
+    yield from joblib.Parallel(n_jobs=jobs, return_as="generator")(tasks)
+
+
+def processes(rows: int, searches: int, search: Search, cores: int) -> int:
+    """How many searches run at a time. A process takes seconds to import what it needs: a few linear fits do not."""
+    fits = searches * max(1, search.trials) * (tune.INNER_FOLDS + 1)
+    if families.LINEAR.issuperset(search.algorithms) and rows * fits <= FEW_ROWS_TO_FIT:
+        return 1
+    return min(cores, searches)
+
+
+def train(x: NDArray[np.float32], y: NDArray[Any], recipe: Recipe) -> Trained:
+    """Settings, family, calibration and fit from these rows alone; equal input gives an equal model."""
+    # The order of sums depends on the number of threads, and so would the last bits. Parameters come from our own
+    # search: checking them for each of a forest's trees costs an eighth of the time.
+    with threadpool_limits(1), sklearn.config_context(skip_parameter_validation=True):
+        rows = tune.search_rows(x, y, recipe.search.setting)
+        best = tune.run(recipe.search, rows)
+        model = tune.fit_one(best.algorithm, best.params, recipe.search.setting, x, y)
+    method = calibrate.choose(recipe.methods, best.output, rows.y, rows.fold) if recipe.methods != ("none",) else "none"
+    calibrator = calibrate.learn(method, best.output, rows.y)
+    choice = FoldChoice(best.algorithm, best.params, method)
+    return Trained(choice, calibrate.CalibratedModel(model, calibrator) if calibrator else model)
+
+
+def _algorithms(training: Training, regression: bool) -> tuple[Algorithm, ...]:
+    offered = families.REGRESSORS if regression else families.CLASSIFIERS
+    wanted = training.algorithms or offered
+    wrong = [a for a in wanted if a not in offered]
+    if wrong:
+        raise DataInvalid(
+            f"spec.training.algorithms: {', '.join(wrong)} does not fit task {training.task}; use {', '.join(offered)}."
+        )
+    return tuple(wanted)

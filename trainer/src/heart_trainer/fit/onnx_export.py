@@ -1,0 +1,131 @@
+"""From a fitted pipeline to model.onnx: one float32 input, one float32 output, and proof that both say the same.
+
+The pipeline is converted by skl2onnx; a calibrator's few operators are appended by hand (calibration_graph.py).
+"""
+
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+from numpy.typing import NDArray
+from skl2onnx import to_onnx
+from skl2onnx.common.data_types import FloatTensorType
+from skl2onnx.helpers.onnx_helper import select_model_inputs_outputs
+
+from heart_api.package import ONNX_INPUT, ONNX_OUTPUT, PACKAGE_KEY, ServingPackage
+from heart_trainer.errors import ExportFailed
+from heart_trainer.fit import converters
+from heart_trainer.fit.calibrate import CalibratedModel
+from heart_trainer.fit.calibration_graph import append_calibrator
+from heart_trainer.values import Floats, Table
+
+TOLERANCE = 1e-5
+"""Greatest difference allowed: in probability, or (regression) in standard deviations of the target."""
+OPSETS = {"": 18, "ai.onnx.ml": 3}
+RANDOM_ROWS = 2000
+
+
+def export(model: Any, table: Table, seed: int) -> tuple[bytes, float]:
+    """(model.onnx, parity); raises ExportFailed where the two differ by more than TOLERANCE."""
+    try:
+        converted = to_bytes(model, table.x.shape[1])
+    except Exception as error:  # any of dozens of skl2onnx and onnx errors
+        raise ExportFailed(
+            f"The model could not be converted to ONNX ({type(error).__name__}): {error}"[:1000]
+        ) from error
+    difference = parity(converted, model, np.vstack([table.x, random_rows(table.x, seed)]))
+    if not difference <= TOLERANCE * output_scale(table):  # NaN fails as well
+        raise ExportFailed(
+            f"The ONNX model differs from the pipeline by {difference:.2g}, more than "
+            f"{TOLERANCE * output_scale(table):.2g}: leave its family out of spec.training.algorithms. A pipeline of "
+            "your own must begin with an imputer."
+        )
+    return converted, difference
+
+
+def to_bytes(model: Any, features: int) -> bytes:
+    """ONNX of a fitted pipeline or CalibratedModel; equal models give equal bytes."""
+    pipeline = model.pipeline if isinstance(model, CalibratedModel) else model
+    graph = _single_output(pipeline, features)
+    if isinstance(model, CalibratedModel):
+        append_calibrator(graph, model.calibrator)
+    _drop_unused(graph.graph)
+    onnx.checker.check_model(graph)
+    return bytes(graph.SerializeToString(deterministic=True))
+
+
+def parity(converted: bytes, model: Any, x: NDArray[np.float32]) -> float:
+    """Greatest absolute difference between the ONNX output and the pipeline's, in the output's unit."""
+    return float(np.abs(run_onnx(converted, x) - predict(model, x)).max())
+
+
+def predict(model: Any, x: NDArray[np.float32]) -> NDArray[np.float64]:
+    """[rows, classes] probabilities, or [rows, 1] (regression)."""
+    if hasattr(model, "predict_proba"):
+        return np.asarray(model.predict_proba(x), dtype=np.float64)
+    return np.asarray(model.predict(x), dtype=np.float64)[:, None]
+
+
+def run_onnx(converted: bytes, x: Floats) -> NDArray[np.float32]:
+    """Output of model.onnx: [rows, classes] or [rows, 1]. One thread, so that a row's result is always the same."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(converted, options, providers=["CPUExecutionProvider"])
+    rows = np.ascontiguousarray(x, dtype=np.float32)
+    return np.asarray(session.run([ONNX_OUTPUT], {ONNX_INPUT: rows})[0])
+
+
+def attach_package(converted: bytes, package: ServingPackage) -> bytes:
+    """The same model with its package under PACKAGE_KEY, replacing an earlier one."""
+    model = onnx.load_from_string(converted)
+    kept = {entry.key: entry.value for entry in model.metadata_props if entry.key != PACKAGE_KEY}
+    onnx.helper.set_model_props(model, {**kept, PACKAGE_KEY: package.model_dump_json(by_alias=True, exclude_none=True)})
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def output_scale(table: Table) -> float:
+    """1 for probabilities; one standard deviation of a regression's target (float32 has 24 bits, not decimals)."""
+    return float(np.std(table.y)) if table.task == "regression" else 1.0
+
+
+def random_rows(x: NDArray[np.float32], seed: int, rows: int = RANDOM_ROWS) -> NDArray[np.float32]:
+    """Rows that never were: each value from its own column, half of the numbers moved, one in ten missing."""
+    rng = np.random.default_rng(seed)
+    drawn = np.take_along_axis(x, rng.integers(0, len(x), (rows, x.shape[1])), axis=0)
+    whole = np.all(np.isnan(x) | (x == np.round(x)), axis=0)
+    moved = drawn + rng.normal(0, 1, drawn.shape) * np.nan_to_num(np.nanstd(x, axis=0)) * ~whole
+    drawn = np.where(rng.random(drawn.shape) < 0.5, moved, drawn)
+    return np.where(rng.random(drawn.shape) < 0.1, np.nan, drawn).astype(np.float32)
+
+
+def _single_output(pipeline: Any, features: int) -> onnx.ModelProto:
+    converters.register()
+    classifier = hasattr(pipeline, "predict_proba")
+    model = to_onnx(
+        pipeline,
+        name="model",  # a random name otherwise, and never the same bytes
+        initial_types=[(ONNX_INPUT, FloatTensorType([None, features]))],
+        options={id(pipeline): {"zipmap": False}} if classifier else None,
+        target_opset=OPSETS,
+    )
+    wanted = "probabilities" if classifier else model.graph.output[0].name
+    graph = select_model_inputs_outputs(model, [wanted])
+    _rename_output(graph, wanted, len(pipeline.classes_) if classifier else 1)
+    return graph
+
+
+def _rename_output(model: onnx.ModelProto, old: str, width: int) -> None:
+    for node in model.graph.node:
+        node.input[:] = [ONNX_OUTPUT if name == old else name for name in node.input]
+        node.output[:] = [ONNX_OUTPUT if name == old else name for name in node.output]
+    output = onnx.helper.make_tensor_value_info(ONNX_OUTPUT, onnx.TensorProto.FLOAT, [None, width])
+    model.graph.output[0].CopyFrom(output)
+
+
+def _drop_unused(graph: onnx.GraphProto) -> None:
+    """Constants that only the dropped label output read; onnxruntime warns of each."""
+    read = {name for node in graph.node for name in node.input}
+    kept = [constant for constant in graph.initializer if constant.name in read]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)

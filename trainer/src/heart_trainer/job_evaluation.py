@@ -1,0 +1,130 @@
+"""One evaluation: a version that somebody registered by hand, measured on the HeartModel's rows by a Job of ours.
+
+Whoever made the version may have shown it these rows. Nobody can tell, so that its figures are a best case, and the
+evaluation says so. An out-of-fold file in the version's own run proves nothing and is not read.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from heart_api.evaluation import EVALUATION_PATH, Comparison, Estimate, Evaluation, Finding, OutOfFold, ServingReference
+from heart_api.handover import EvaluationRequest, Tag, TrainingResult
+from heart_api.referenceprofile import PROFILE_PATH
+from heart_trainer.data.load import load
+from heart_trainer.evaluation.compare import ServingModel, compare
+from heart_trainer.evaluation.evaluate import measure
+from heart_trainer.evaluation.findings import TOO_GOOD, duplicates, leakage
+from heart_trainer.fit.onnx_export import run_onnx
+from heart_trainer.job import Job, Trained, build_evaluation, compare_with_serving, open_run, open_store
+from heart_trainer.mlflow.client import Store
+from heart_trainer.mlflow.registry import Digests, mark_evaluated, sha256
+from heart_trainer.mlflow.serving_version import read_package, serving_file
+from heart_trainer.mlflow.tracking import as_json, figures, log_dataset, log_files, write
+from heart_trainer.package.profile import build_profile
+from heart_trainer.package.servable import answers, check_contract, fetch_model, open_model
+from heart_trainer.values import OutOfFoldResult, Table
+
+LEARNT = (
+    "the version may have learnt these very rows: name rows in spec.dataset that it has not seen, let HeartOps train "
+    "it, or name its number in spec.version"
+)
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """What was measured, before any of it is stored."""
+
+    table: Table
+    artifact_sha256: str
+    evaluation: Evaluation
+    documents: Mapping[str, bytes]
+
+
+def assess(job: Job[EvaluationRequest]) -> Trained:
+    """Measure the version and log the evaluation to a run of its own. Raises TrainerError (NotServable, …)."""
+    request = job.request
+    store = open_store(job)
+    with open_run(job, store, f"evaluate-{request.version}", {Tag.VERSION: request.version}) as run_id:
+        assessment = _assess(job, store)
+        result = _keep(job, store, run_id, assessment)
+    return Trained(result, assessment.evaluation)
+
+
+def _assess(job: Job[EvaluationRequest], store: Store) -> Assessment:
+    request = job.request
+    data = fetch_model(store, request.registry_name, request.version)
+    model = open_model(data)
+    check_contract(model.package, request)
+    job.progress(f"version {request.version} can be served; running it over the dataset")
+    table = load(request, job.environ, data=job.data)
+    output = answers(model, table)
+    job.progress(f"measuring {len(table)} rows, with bootstrap intervals")
+    seen = OutOfFoldResult(output, np.zeros(len(table), np.int64), ())
+    profile = as_json(build_profile(table, request.features, seen))
+    evaluation = _evaluate(job, store, table, seen, model.package.algorithm, sha256(profile))
+    documents = {EVALUATION_PATH: as_json(evaluation), PROFILE_PATH: profile}
+    return Assessment(table, sha256(data), evaluation, documents)
+
+
+def _evaluate(
+    job: Job[EvaluationRequest],
+    store: Store,
+    table: Table,
+    seen: OutOfFoldResult,
+    algorithm: str,
+    profile_sha256: str,
+) -> Evaluation:
+    request = job.request
+    measured = measure(table, request.features, seen, request.training.seed)
+    compared = compare_with_serving(job, lambda version: _compare(request, store, table, seen, version))
+    findings = _findings(request, table, measured.metrics)
+    return build_evaluation(table, algorithm, measured, findings, compared, profile_sha256)
+
+
+def _findings(request: EvaluationRequest, table: Table, metrics: dict[str, Estimate]) -> tuple[Finding, ...]:
+    message = f"not out of fold, a best case: {LEARNT}"
+    learnt = Finding(name="in-sample", verdict="InsufficientEvidence", message=message)
+    return _leak(request, table, metrics), duplicates(table), learnt
+
+
+def _leak(request: EvaluationRequest, table: Table, metrics: dict[str, Estimate]) -> Finding:
+    """Here the estimate counts, not its lower bound: more rows known by heart would prove no more."""
+    found = leakage(table, request.features, metrics)
+    reasons = [found.message] if found.verdict == "Failed" else []
+    for name, bound in TOO_GOOD.items():
+        if name in metrics and metrics[name].estimate > bound:
+            reasons.append(f"{name} {metrics[name].estimate:.3f} is too good to be true, and {LEARNT}")
+    return Finding(name="leakage", verdict="Failed", message="; ".join(reasons)) if reasons else found
+
+
+def _compare(
+    request: EvaluationRequest, store: Store, table: Table, seen: OutOfFoldResult, version: ServingReference
+) -> Comparison:
+    """Both files run over every row. Raises NotComparable.
+
+    Out-of-fold predictions of the serving version would be held against a best case of this one: by them, a mere copy
+    of the serving version would be better than itself.
+    """
+    data = serving_file(store, request.registry_name, version)
+    serving = ServingModel(version, data, read_package(data), OutOfFold(task=table.task, predictions={}))
+    found = compare(table, request.features, seen, serving, run_onnx, request.training.seed)
+    return found.model_copy(update={"rows_unseen_by_serving": 0})  # none that anybody knows of
+
+
+def _keep(job: Job[EvaluationRequest], store: Store, run_id: str, assessment: Assessment) -> TrainingResult:
+    request, table = job.request, assessment.table
+    job.progress("writing the evaluation to MLflow")
+    digests = Digests(assessment.artifact_sha256, sha256(assessment.documents[EVALUATION_PATH]), table.raw_sha256)
+    parameters = {
+        "version": request.version,
+        "algorithm": assessment.evaluation.algorithm,
+        "task": table.task,
+        "rows": str(len(table)),
+        "dataset_sha256": table.raw_sha256,
+    }
+    store.log_values(run_id, parameters, figures(assessment.evaluation))
+    log_dataset(store, run_id, request, table)
+    log_files(store, run_id, lambda folder: write(folder, assessment.documents))
+    return mark_evaluated(store, request, run_id, digests, job.row_key)

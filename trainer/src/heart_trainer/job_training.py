@@ -1,0 +1,131 @@
+"""One training, from the request to the registered version."""
+
+from dataclasses import dataclass
+
+from heart_api.evaluation import CARD_PATH, EVALUATION_PATH, Comparison, Evaluation, ServingReference
+from heart_api.handover import TrainingRequest, TrainingResult
+from heart_api.package import MODEL_FILE, ServingPackage
+from heart_trainer.data.load import load
+from heart_trainer.evaluation.compare import compare, out_of_fold
+from heart_trainer.evaluation.evaluate import judged_sample, measure
+from heart_trainer.evaluation.findings import method_findings
+from heart_trainer.fit.nested_cv import fit
+from heart_trainer.fit.onnx_export import attach_package, output_scale, run_onnx
+from heart_trainer.job import Job, Trained, build_evaluation, compare_with_serving, open_run, open_store
+from heart_trainer.mlflow.client import Store
+from heart_trainer.mlflow.registry import Digests, already_registered, register, sha256
+from heart_trainer.mlflow.serving_version import serving_model
+from heart_trainer.mlflow.tracking import (
+    as_json,
+    documents,
+    figures,
+    log_dataset,
+    log_files,
+    log_model,
+    parameters,
+    write,
+    write_files,
+)
+from heart_trainer.package.explanation import build_explanation
+from heart_trainer.package.influence import Influence, measure_influence
+from heart_trainer.package.profile import build_profile
+from heart_trainer.package.reference_rows import reference_rows
+from heart_trainer.report.card import Provenance, render_card
+from heart_trainer.report.plot_style import Subject
+from heart_trainer.report.plots import draw_plots
+from heart_trainer.report.wording import class_names
+from heart_trainer.values import Fitted, Table
+
+
+@dataclass(frozen=True)
+class Product:
+    """All that a training made, before any of it is stored."""
+
+    table: Table
+    fitted: Fitted
+    evaluation: Evaluation
+    influence: Influence | None
+    model: bytes
+    documents: dict[str, bytes]
+
+
+def train(job: Job[TrainingRequest]) -> Trained:
+    """Train and register at most one version for the request's trigger. Raises TrainerError."""
+    request = job.request
+    store = open_store(job)
+    found = already_registered(store, request, job.row_key)
+    if found:
+        job.progress(f"version {found.version} was already registered for this trigger; nothing to train")
+        return Trained(found, None)
+    with open_run(job, store, request.name) as run_id:
+        product = _make(job, store)
+        result = _keep(job, store, run_id, product)
+    return Trained(result, product.evaluation)
+
+
+def _make(job: Job[TrainingRequest], store: Store) -> Product:
+    request = job.request
+    table = load(request, job.environ, data=job.data)
+    job.progress(f"{len(table)} rows and {len(request.features)} features pass the data contract")
+    fitted = fit(table, request, job.progress)
+    job.progress("measuring out of fold, with bootstrap intervals")
+    rows = as_json(out_of_fold(table, fitted.oof))
+    profile = as_json(build_profile(table, request.features, fitted.oof))
+    evaluation = _evaluate(job, store, table, fitted, sha256(rows), sha256(profile))
+    package = _package(request, table, fitted, evaluation)
+    job.progress("measuring what moves the answers")
+    influence = measure_influence(fitted.onnx, package, table)
+    files = documents(as_json(evaluation), rows, profile)
+    return Product(table, fitted, evaluation, influence, attach_package(fitted.onnx, package), files)
+
+
+def _evaluate(
+    job: Job[TrainingRequest], store: Store, table: Table, fitted: Fitted, rows_sha256: str, profile_sha256: str
+) -> Evaluation:
+    request = job.request
+    measured = measure(table, request.features, fitted.oof, request.training.seed)
+    compared = compare_with_serving(job, lambda version: _compare(job, store, table, fitted, version))
+    checks = method_findings(table, request.features, measured.metrics, fitted.parity / output_scale(table))
+    return build_evaluation(table, fitted.algorithm, measured, checks, compared, profile_sha256, rows_sha256)
+
+
+def _compare(
+    job: Job[TrainingRequest], store: Store, table: Table, fitted: Fitted, version: ServingReference
+) -> Comparison:
+    """Raises NotComparable."""
+    request = job.request
+    serving = serving_model(store, request.registry_name, version, job.row_key)
+    return compare(table, request.features, fitted.oof, serving, run_onnx, request.training.seed)
+
+
+def _package(request: TrainingRequest, table: Table, fitted: Fitted, evaluation: Evaluation) -> ServingPackage:
+    return ServingPackage(
+        registry_name=request.registry_name,
+        task=table.task,
+        algorithm=fitted.algorithm,
+        features=request.features,
+        target=request.target,
+        classes=table.classes,
+        synthetic=table.synthetic,
+        metrics=evaluation.metrics,
+        reference=reference_rows(fitted.onnx, table),
+        explanation=build_explanation(fitted.pipeline, table, request.features),
+    )
+
+
+def _keep(job: Job[TrainingRequest], store: Store, run_id: str, product: Product) -> TrainingResult:
+    request, table, fitted, evaluation = job.request, product.table, product.fitted, product.evaluation
+    job.progress("writing figures, model card and model to MLflow")
+    names = class_names(table.classes, request.target)
+    sample = judged_sample(table, fitted.oof)
+    plots = draw_plots(Subject(table, request.features, sample, names, request.target.name))
+    digests = Digests(sha256(product.model), sha256(product.documents[EVALUATION_PATH]), table.raw_sha256)
+    provenance = Provenance(run_id, digests.artifact, digests.evaluation, job.today)
+    card = render_card(request, table, fitted, evaluation, plots, provenance, product.influence)
+    store.log_values(run_id, parameters(request, table, fitted), figures(evaluation))
+    log_dataset(store, run_id, request, table)
+    log_files(store, run_id, lambda folder: write_files(folder, fitted, product.documents, card, plots))
+    if job.out:
+        write(job.out, {CARD_PATH: card.encode(), MODEL_FILE: product.model, **product.documents})
+    model_id = log_model(store, run_id, product.model, table)
+    return register(store, request, run_id, model_id, digests, job.row_key)

@@ -1,0 +1,31 @@
+"""What all figures share: colours, style and subject."""
+
+from dataclasses import dataclass
+
+from heart_api.contract import Feature
+from heart_trainer.evaluation.bootstrap import Sample
+from heart_trainer.values import Table
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
+"""Okabe and Ito's palette: told apart by colour-blind readers too."""
+STYLE = {
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#e6e6e6",
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+}
+MOST_CLASSES = 12
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What the figures are about; `classes` are the names people use."""
+
+    table: Table
+    features: tuple[Feature, ...]
+    sample: Sample
+    classes: tuple[str, ...]
+    target: str

@@ -1,5 +1,0 @@
-"""Where data comes from: one room for each kind of address, all of them bytes in the end."""
-
-from heart_trainer.sources.fetch import fetch
-
-__all__ = ["fetch"]
