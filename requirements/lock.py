@@ -1,7 +1,7 @@
 """Compile the locks from pyproject.toml: one for development, one per image under its constraints, one for uv itself.
 
 The tests run in the development environment, so an image must not hold another version of anything that they ran with.
-Existing pins are kept while they satisfy pyproject.toml; delete a package's lines from dev.txt to upgrade it everywhere.
+Pins are kept while they satisfy pyproject.toml; delete a package's lines from dev.txt to upgrade it everywhere.
 """
 
 import subprocess
