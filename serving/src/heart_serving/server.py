@@ -16,6 +16,7 @@ from typing import Any
 
 import uvicorn
 
+from heart_api.names import VERSION_HEADER
 from heart_serving.app import Application
 from heart_serving.http.connection import Connection
 from heart_serving.http.server_state import State
@@ -78,6 +79,8 @@ def build_server(application: Application, settings: Settings) -> Server:
         access_log=False,
         proxy_headers=False,
         server_header=False,
+        # Also on errors, so that a client can count them by version.
+        headers=[(VERSION_HEADER, settings.version)],
         # Idle connections end by their age (above), not by a second clock.
         timeout_keep_alive=int(2 * settings.connection_seconds) + 1,
         timeout_graceful_shutdown=GRACE_SECONDS,

@@ -9,6 +9,7 @@ from prometheus_client.registry import Collector
 from heart_model.model import Model
 from heart_serving.explain.worker import add_explain_error
 from heart_serving.metrics import Exposition, ServingMetrics
+from heart_serving.model.examples import example_records
 from heart_serving.openapi.docs_page import docs_page
 from heart_serving.openapi.document import build_openapi
 from heart_serving.predictionlog.parts import PredictionLogging
@@ -78,11 +79,12 @@ def add_model(app: FastAPI, model: Model, settings: Settings) -> None:
         "version": settings.version,
         "digest": f"sha256:{settings.sha256}",
         **{key: package[key] for key in shown},
+        "examples": example_records(model.package),
     }
 
     @app.get("/model", tags=["model"])
     async def describe_model() -> dict[str, Any]:
-        """Name, version, digest, quality at training, and the data contract."""
+        """Name, version, digest, quality at training, the data contract, and made-up records that fit it."""
         return card
 
     @app.get("/artifacts/{sha256}", include_in_schema=False)
