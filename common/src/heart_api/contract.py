@@ -181,15 +181,6 @@ class Target(Frozen):
     unit: str | None = Field(None, max_length=63, description="Unit of measurement (regression).")
     description: str | None = Field(None, max_length=1024, description="What it means, for people.")
 
-    @model_validator(mode="after")
-    def _codes_name_values(self) -> Self:
-        codes, values = self.codes or {}, self.values or ()
-        if unknown := [name for name, value in codes.items() if value not in values]:
-            raise ValueError(f"codes must name values of the feature: {unknown[0]!r} does not")
-        if taken := [name for name in codes if name in values]:
-            raise ValueError(f"a name in codes must not itself be one of the values: {taken[0]!r} is")
-        return self
-
     @property
     def file_column(self) -> str:
         """The column's name in the file."""
