@@ -17,7 +17,7 @@ logger = logging.getLogger("heart_serving")
 
 @dataclass(slots=True)
 class Exchange:
-    """Times are of perf_counter; `outputs` is set once the prediction is written, and only then."""
+    """Times are of perf_counter; `outputs` and `answer` are set once the prediction is written, and only then."""
 
     head: Head
     route: str
@@ -30,7 +30,10 @@ class Exchange:
     rows: int = 0
     records: Records = ()
     outputs: Matrix | None = None
+    answer: Reply | None = None
+    """As the protocol wrote it."""
     reply: Reply | None = None
+    """As it is sent: the answer, perhaps compressed, or an error."""
 
     @property
     def id(self) -> str:

@@ -66,7 +66,7 @@ class PredictionApp:
             accepted = protocol.accept(head)
             if work == self._predict:
                 self._capacity.check(head.length or 0)
-            exchange.body = await self._bodies.read(receive, head.length)
+            exchange.body = await self._bodies.read(receive, head)
             exchange.received = time.perf_counter()
             try:
                 reply = await work(accepted, exchange)
@@ -78,7 +78,7 @@ class PredictionApp:
         except Exception as error:
             reply = error_reply(protocol, exchange, error)
         await respond(send, reply, exchange.id)
-        self._predictor.record(exchange, reply)
+        self._predictor.record(exchange, reply.status)
 
     def _admit(self, method: str) -> None:
         if method != "POST":

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from heart_serving.admission.request_body import Head, check_binary, check_json
+from heart_serving.admission.request_body import Head, check_media_type
 from heart_serving.errors import Problem
 from heart_serving.protocols.answers import Answers
 from heart_serving.protocols.base import Matrix, ParsedRequest, Reply
@@ -30,11 +30,10 @@ class OpenInference:
     """Of a request with binary tensor data: where its JSON ends."""
 
     def accept(self, head: Head) -> "OpenInference":
-        if head.json_length is None:
-            check_json(head)
-            return self
-        check_binary(head)
-        return replace(self, json_length=head.json_length)
+        """Without a Content-Type, and as application/octet-stream, the header says whether tensors come as bytes."""
+        if head.content_type not in (b"", b"application/octet-stream"):
+            check_media_type(head, b"application/json")
+        return self if head.json_length is None else replace(self, json_length=head.json_length)
 
     def read(self, body: bytes) -> ParsedRequest:
         text, tail = self._split(body)
@@ -47,8 +46,8 @@ class OpenInference:
         tail.check_used()
         names, binary = self._wanted(document)
         records = to_records(tensors, self.contract.features)
-        rows = self.contract.rows(records)
-        return ParsedRequest(rows, records, id=self._id(document.get("id")), outputs=names, binary=binary)
+        rows, checked = self.contract.check(records)
+        return ParsedRequest(rows, checked, id=self._id(document.get("id")), outputs=names, binary=binary)
 
     def _split(self, body: bytes) -> tuple[bytes, Tail]:
         """The JSON, and what comes behind it."""
