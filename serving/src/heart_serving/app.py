@@ -13,6 +13,7 @@ from heart_serving.admission.capacity import Capacity
 from heart_serving.admission.request_body import BodyReader
 from heart_serving.admission.worker import Worker, inline_bytes
 from heart_serving.explain.worker import open_explain_worker
+from heart_serving.http.cross_origin import cross_origin
 from heart_serving.http.fast_path import FastPath
 from heart_serving.log import RequestLog
 from heart_serving.metrics import ServingMetrics
@@ -36,8 +37,9 @@ from heart_serving.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """`app` is the ASGI application; `fast_path` answers what needs none. Both end in the same `predictor`."""
+    """`asgi` is the whole ASGI application around `app`; `fast_path` answers what needs none. Both use `predictor`."""
 
+    asgi: Any
     app: PredictionApp
     fast_path: FastPath
     predictor: Predictor
@@ -71,7 +73,17 @@ def create_app(model: Model, settings: Settings, log: RequestLog | None = None) 
     background: list[Callable[[], Coroutine[Any, Any, None]]] = []
     if settings.mirror_file is not None:
         background.append(partial(mirror.run, MirrorFile(settings.mirror_file, settings.version)))
-    return Application(app, fast_path, predictor, capacity, readiness, log, predictions, tuple(background))
+    return Application(
+        cross_origin(app, settings.cors_origins),
+        app,
+        fast_path,
+        predictor,
+        capacity,
+        readiness,
+        log,
+        predictions,
+        tuple(background),
+    )
 
 
 def build_capacity(model: Model, settings: Settings) -> Capacity:

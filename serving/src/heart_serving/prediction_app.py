@@ -98,14 +98,21 @@ class PredictionApp:
         return Reply(answer)
 
     async def _pass_on(self, scope: Any, receive: Any, send: Any) -> None:
+        """HEAD is what GET says, without its body."""
         exchange = Exchange(read_head(scope["headers"]), "", time.perf_counter())
         status = FAILED.status
+
+        is_head = scope["method"] == "HEAD"
+        if is_head:
+            scope = {**scope, "method": "GET"}
 
         async def send_tagged(message: Any) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message.get("headers", ()), (b"x-request-id", exchange.id.encode())]
+            elif is_head:
+                message = {**message, "body": b""}
             await send(message)
 
         try:

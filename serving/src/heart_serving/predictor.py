@@ -61,6 +61,7 @@ class Predictor:
     def _record_prediction(self, exchange: Exchange, outputs: Matrix) -> None:
         metrics = self.metrics
         metrics.predictions += exchange.rows
+        metrics.last_prediction = time.time()
         metrics.outputs.add(outputs)
         self.recorder.offer(exchange.id, exchange.records, outputs, exchange.head.shadow)
         metrics.latency.observe(exchange.written - exchange.received)

@@ -68,7 +68,7 @@ class Server(uvicorn.Server):
 
 def build_server(application: Application, settings: Settings) -> Server:
     config = uvicorn.Config(
-        application.app,
+        application.asgi,
         host=settings.host,
         port=settings.port,
         loop="uvloop",
