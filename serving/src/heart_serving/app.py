@@ -3,7 +3,7 @@
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -34,6 +34,9 @@ from heart_serving.routes.framework import build_framework
 from heart_serving.routes.readiness import Readiness
 from heart_serving.settings import Settings
 
+if TYPE_CHECKING:
+    from heart_serving.rpc.server import GrpcListener
+
 
 @dataclass(frozen=True, slots=True)
 class Application:
@@ -47,6 +50,7 @@ class Application:
     readiness: Readiness
     log: RequestLog
     predictions: PredictionLogging
+    grpc: "GrpcListener | None" = None
     background: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = ()
     """What runs beside the requests, from the server's start to its end."""
 
@@ -82,8 +86,23 @@ def create_app(model: Model, settings: Settings, log: RequestLog | None = None) 
         readiness,
         log,
         predictions,
+        open_grpc(settings, predictor, capacity, inference, readiness),
         tuple(background),
     )
+
+
+def open_grpc(
+    settings: Settings, predictor: Predictor, capacity: Capacity, inference: OpenInference, readiness: Readiness
+) -> "GrpcListener | None":
+    """A pod that does not speak gRPC does not load it: its memory counts."""
+    if settings.grpc_port is None:
+        return None
+    from heart_serving.rpc.inference import GrpcInference  # noqa: PLC0415
+    from heart_serving.rpc.server import GrpcListener  # noqa: PLC0415
+    from heart_serving.rpc.service import InferenceService  # noqa: PLC0415
+
+    service = InferenceService(predictor, capacity, GrpcInference(inference), readiness)
+    return GrpcListener(service.handler(), settings)
 
 
 def build_capacity(model: Model, settings: Settings) -> Capacity:

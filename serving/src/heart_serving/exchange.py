@@ -1,7 +1,9 @@
 """One request and its answer, from the head to what is counted and logged about both."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 
@@ -13,6 +15,15 @@ from heart_serving.protocols.base import Matrix, PredictionProtocol, Reply
 FAILED = Problem(500, "this request could not be answered; its id finds it in the server's log")
 
 logger = logging.getLogger("heart_serving")
+
+
+class HttpCopy(NamedTuple):
+    """A request and its answer, as HTTP would have carried them."""
+
+    path: str
+    head: Head
+    body: bytes
+    answer: Reply
 
 
 @dataclass(slots=True)
@@ -33,6 +44,8 @@ class Exchange:
     answer: Reply | None = None
     """As the protocol wrote it."""
     reply: Reply | None = None
+    copy: Callable[["Exchange"], "HttpCopy"] | None = None
+    """How a request that did not come over HTTP is copied to a candidate."""
     """As it is sent: the answer, perhaps compressed, or an error."""
 
     @property

@@ -47,8 +47,9 @@ class Predictor:
         """Counts, logs and mirrors a request that has been answered."""
         if exchange.outputs is not None and exchange.answer is not None:
             self._record_prediction(exchange, exchange.outputs)
-            if not exchange.head.shadow:
-                self.mirror.offer(exchange.route, exchange.head, exchange.body, exchange.answer)
+            if self.mirror.is_on and not exchange.head.shadow:
+                copy = exchange.copy(exchange) if exchange.copy else None
+                self.mirror.offer(*(copy or (exchange.route, exchange.head, exchange.body, exchange.answer)))
         self.finish(exchange, status)
 
     def finish(self, exchange: Exchange, status: int) -> None:

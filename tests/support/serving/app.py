@@ -105,6 +105,7 @@ def environment(file: Path, sha256: str, port: int, **more: str) -> dict[str, st
         Env.MODEL_FILE: str(file),
         "HEARTOPS_HOST": "127.0.0.1",
         "HEARTOPS_PORT": str(port),
+        "HEARTOPS_GRPC_PORT": "0",
         **more,
     }
 

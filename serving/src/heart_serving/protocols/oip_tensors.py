@@ -38,19 +38,31 @@ def read_tensor(item: Any, tail: Tail) -> Tensor:
     """Raises Problem 400 with the tensor's name and what is wrong."""
     if type(item) is not dict or type(item.get("name")) is not str:
         raise Problem(400, "inputs: every tensor must be an object with a name")
-    name, shape, datatype = plain_name(item["name"]), item.get("shape"), item.get("datatype")
+    name = plain_name(item["name"])
     where = f"inputs.{name}"
     check_parameters(item, where)
+    shape, datatype = check_form(item.get("shape"), item.get("datatype"), where)
+    values = flatten(item["data"], shape, where) if "data" in item else tail.take(item, datatype, where)
+    return checked(Tensor(name, datatype, tuple(shape), values), where, typed="data" in item)
+
+
+def check_form(shape: Any, datatype: Any, where: str) -> tuple[list[int], str]:
+    """Both, checked. Raises Problem 400."""
     if type(shape) is not list or not 1 <= len(shape) <= 2 or any(type(n) is not int or n < 0 for n in shape):
         raise Problem(400, f"{where}.shape: must be [rows] or [rows, columns]")
     if type(datatype) is not str or datatype not in DATATYPES:
         raise Problem(400, f"{where}.datatype: must be one of {', '.join(DATATYPES)}")
-    values = flatten(item["data"], shape, where) if "data" in item else tail.take(item, datatype, where)
-    if len(values) != shape[0] * (shape[1] if len(shape) == 2 else 1):
+    return shape, datatype
+
+
+def checked(tensor: Tensor, where: str, *, typed: bool) -> Tensor:
+    """The tensor. Raises Problem 400; `typed`: its values came as JSON or the like, and may be of another type."""
+    shape = tensor.shape
+    if len(tensor.values) != shape[0] * (shape[1] if len(shape) == 2 else 1):
         raise Problem(400, f"{where}.data: must hold as many values as its shape says")
-    if "data" in item and not all_of(values, datatype):
-        raise Problem(400, f"{where}.data: every value must be of its datatype {datatype}")
-    return Tensor(name, datatype, tuple(shape), values)
+    if typed and not all_of(tensor.values, tensor.datatype):
+        raise Problem(400, f"{where}.data: every value must be of its datatype {tensor.datatype}")
+    return tensor
 
 
 def check_parameters(item: dict[str, Any], where: str) -> None:

@@ -1,5 +1,6 @@
 """`POST /v2/models/…/infer`: the Open Inference Protocol, and the model's metadata in it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -75,21 +76,14 @@ class OpenInference:
         return tuple(wanted), frozenset(name for name, binary in wanted.items() if binary)
 
     def write(self, parsed: ParsedRequest, outputs: Matrix, request_id: str) -> Any:
-        answers = self.answers.read(outputs)
-        data: dict[str, list[Any]] = {"prediction": [answer["prediction"] for answer in answers]}
-        if self.answers.classes:
-            data["label"] = [answer["label"] for answer in answers]
-            data["probabilities"] = outputs.ravel().tolist()
-        described = {item["name"]: item for item in describe_outputs(self.answers)}
         chunks: list[bytes] = []
         tensors = []
-        for name in parsed.outputs:
-            tensor = described[name] | {"shape": [len(answers), *described[name]["shape"][1:]]}
-            if name in parsed.binary:
-                chunks.append(write_values(data[name], tensor["datatype"]))
+        for tensor, values in self.tensors(parsed, outputs):
+            if tensor["name"] in parsed.binary:
+                chunks.append(write_values(values, tensor["datatype"]))
                 tensors.append(tensor | {"parameters": {"binary_data_size": len(chunks[-1])}})
             else:
-                tensors.append(tensor | {"data": data[name]})
+                tensors.append(tensor | {"data": values})
         answer = {
             "model_name": self.name,
             "model_version": self.version,
@@ -97,6 +91,17 @@ class OpenInference:
             "outputs": tensors,
         }
         return binary_reply(answer, chunks) if parsed.binary else answer
+
+    def tensors(self, parsed: ParsedRequest, outputs: Matrix) -> Iterator[tuple[Json, list[Any]]]:
+        """(name, datatype and shape, values) of each output that was asked for, in that order."""
+        answers = self.answers.read(outputs)
+        data: dict[str, list[Any]] = {"prediction": [answer["prediction"] for answer in answers]}
+        if self.answers.classes:
+            data["label"] = [answer["label"] for answer in answers]
+            data["probabilities"] = outputs.ravel().tolist()
+        described = {item["name"]: item for item in describe_outputs(self.answers)}
+        for name in parsed.outputs:
+            yield described[name] | {"shape": [len(answers), *described[name]["shape"][1:]]}, data[name]
 
     def error_body(self, problem: Problem) -> Any:
         return {"error": problem.message}
