@@ -116,10 +116,12 @@ def build_protocols(
     settings: Settings, contract: Contract, answers: Answers, inference: OpenInference
 ) -> dict[str, PredictionProtocol]:
     """By path."""
+    invocations = Invocations(contract, answers)
     return {
         "/predict": Predict(contract, answers, settings.version),
         f"/v2/models/{settings.name}/infer": inference,
         f"/v2/models/{settings.name}/versions/{settings.version}/infer": inference,
         f"/v1/models/{settings.name}:predict": KServeV1(contract, answers),
-        "/invocations": Invocations(contract, answers),
+        "/invocations": invocations,
+        f"/endpoints/{settings.name}/invocations": invocations,
     }
