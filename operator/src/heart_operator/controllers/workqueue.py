@@ -148,14 +148,17 @@ class WorkQueue(Generic[K]):
         self._wake.set()
 
     async def _work(self, key: K, work: Callable[[K], Awaitable[None]]) -> None:
+        done = False
         try:
             await work(key)
+            done = True
         except Exception:
-            delay = self._schedule.failed(key, self._clock())
-            log.debug("%s: retried in %.1f s", key, delay)
-        else:
-            self._schedule.done(key)
-        finally:
+            log.debug("%s failed", key, exc_info=True)
+        finally:  # also for a CancelledError of something that the work waited for: the key must not run for ever
+            if done:
+                self._schedule.done(key)
+            else:
+                self._schedule.failed(key, self._clock())
             self._idle += 1
             self._wake.set()
 
