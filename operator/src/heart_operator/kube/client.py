@@ -17,6 +17,8 @@ from heart_operator.kube.errors import ApiUnavailable, Conflict, NotFound, NotLe
 
 REQUEST_TIMEOUT = 15.0
 PAGE = 500
+LEAST_PAUSE = 0.1
+"""Seconds before a request is sent again, doubled each time: `Retry-After: 0` must not become a busy loop."""
 MANAGER = {"fieldManager": FIELD_MANAGER}
 
 
@@ -114,7 +116,7 @@ class Cluster:
         Sent again, within the time that a request has, while the API server says "not now": the client's own retries
         are for reads alone, and know neither that time nor the Lease.
         """
-        what, end = f"{method} {path}", time.monotonic() + self._timeout
+        what, end, least = f"{method} {path}", time.monotonic() + self._timeout, LEAST_PAUSE
         serialized = await self._client.param_serialize(
             method,
             path,
@@ -131,6 +133,9 @@ class Cluster:
                 response = await self._client.call_api(*serialized, _request_timeout=left)
                 content = await response.read()
             pause = pause_asked(response.status, response.headers)
+            if pause is not None:
+                pause = max(pause, least)
+                least *= 2
             if pause is None or time.monotonic() + pause >= end:
                 return decoded(what, response.status, content)
             await asyncio.sleep(pause)

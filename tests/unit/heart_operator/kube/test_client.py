@@ -75,3 +75,10 @@ async def test_the_lease_may_be_lost_between_two_tries(server: Server, cluster: 
     with pytest.raises(NotLeading):
         await cluster.patch(LEASE, "clinic", "one", None, {})
     assert server.asked == ["PATCH"]
+
+
+async def test_a_server_that_says_at_once_is_not_asked_in_a_busy_loop(server: Server, cluster: Cluster) -> None:
+    server.refusals = 10**9
+    with pytest.raises(ApiUnavailable, match="initializing"):
+        await cluster.get(LEASE, "clinic", "one")
+    assert len(server.asked) <= 6
