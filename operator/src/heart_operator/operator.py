@@ -65,7 +65,7 @@ class Operator:
         self._elections, self._cluster = Cluster(configuration, REQUEST_TIMEOUT), Cluster(configuration)
         place = settings.lease_namespace, settings.lease_name
         self._lease = LeaderLease(self._elections, *place, settings.pod_name, clock)
-        self._cluster.may_write = lambda: self._lease.held
+        self._cluster.write_time = lambda: self._lease.write_time
         self._registry = RegistryReader(connect, clock=clock, max_age=settings.registry_seconds)
         self._queue = WorkQueue[ModelKey](clock=clock, on_depth=self.metrics.depth.set)
         self._answers = MetricsReader(self._cluster)

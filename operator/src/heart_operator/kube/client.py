@@ -23,12 +23,12 @@ MANAGER = {"fieldManager": FIELD_MANAGER}
 
 
 class Cluster:
-    """The API server. Reads always work; writes only while `may_write()` is true."""
+    """The API server. Reads always work; writes only within the seconds that `write_time()` leaves."""
 
     def __init__(self, configuration: client.Configuration, timeout: float = REQUEST_TIMEOUT) -> None:
         """`timeout`: seconds for one request, connection and pauses that the API server asks for included."""
         self._timeout = timeout
-        self.may_write: Callable[[], bool] = lambda: True
+        self.write_time: Callable[[], float] = lambda: timeout
         self._client = client.ApiClient(configuration)
         self._client.user_agent = FIELD_MANAGER
 
@@ -99,7 +99,7 @@ class Cluster:
 
     def check_leading(self, what: str) -> None:
         """Raises NotLeading when nothing may be changed any more."""
-        if not self.may_write():
+        if self.write_time() <= 0:
             raise NotLeading(f"{what}: not sent, this process no longer holds the Lease")
 
     async def request(
@@ -126,11 +126,13 @@ class Cluster:
             auth_settings=["BearerToken"],
         )
         while True:
+            left = end - time.monotonic()
             if method != "GET":
                 self.check_leading(what)
-            left = aiohttp.ClientTimeout(total=end - time.monotonic())
+                left = min(left, self.write_time())
             with unavailable(what):
-                response = await self._client.call_api(*serialized, _request_timeout=left)
+                timeout = aiohttp.ClientTimeout(total=left)
+                response = await self._client.call_api(*serialized, _request_timeout=timeout)
                 content = await response.read()
             pause = pause_asked(response.status, response.headers)
             if pause is not None:
