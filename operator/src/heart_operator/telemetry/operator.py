@@ -7,7 +7,10 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from heart_api.heartmodel import HeartModelStatus
+from heart_api.kube.objects import parse_status
+from heart_api.kube.values import Manifest
 from heart_api.names import evaluated_version
+from heart_api.schedulestatus import RetrainScheduleStatus
 from heart_operator.plan.training.requests import CAUSES, requests_of
 from heart_operator.telemetry.rollout import RolloutCollector
 from heart_operator.telemetry.schedules import ScheduleMetrics
@@ -68,6 +71,11 @@ class Metrics:
             self.trainings.labels(trigger, result).inc()
         for result in ended_rollouts(before, after):
             self.rollouts.labels(result).inc()
+
+    def stored(self, before: Manifest, status: HeartModelStatus | RetrainScheduleStatus) -> None:
+        """Count what ended between the stored object and the status that was written over it."""
+        if isinstance(status, HeartModelStatus):
+            self.count_changes(parse_status(before), status)
 
     def show(self, namespace: str, name: str, status: HeartModelStatus) -> None:
         """What is reported of the model now: its versions' roles, and what a candidate does."""

@@ -14,6 +14,7 @@ from heart_api.retrainschedule import RetrainScheduleSpec
 from heart_api.schedulestatus import DataRun, RetrainScheduleStatus, RunStatus
 from heart_api.times import read, written
 from heart_operator.manifests.check_job import build_check_job
+from heart_operator.plan.actions import SchedulePlan
 from heart_operator.plan.jobs import keys
 from heart_operator.plan.obstacles import Obstacle
 from heart_operator.plan.schedule.conditions import build_conditions, build_events
@@ -28,7 +29,7 @@ from heart_operator.plan.schedule.due import (
     next_moment,
     overdue_since,
 )
-from heart_operator.plan.schedule.observed import CheckJob, ScheduleObserved, SchedulePlan, scheduled_time_of
+from heart_operator.plan.schedule.observed import CheckJob, ScheduleObserved, scheduled_time_of
 from heart_operator.plan.schedule.runs import ENDED, changed, follow, kept
 from heart_operator.plan.training.requests import OPEN
 
