@@ -45,24 +45,26 @@ class Feature(Frozen):
     )
 
     name: str = Field(pattern=COLUMN_PATTERN, max_length=63, description="Column name.")
-    type: FeatureType = Field(description="Kind of value.")
-    minimum: float | None = Field(None, description="Least value allowed (number, integer).")
-    maximum: float | None = Field(None, description="Greatest value allowed (number, integer).")
+    type: FeatureType = Field(description="Type of the values.")
+    minimum: float | None = Field(None, description="Minimum value (number, integer).")
+    maximum: float | None = Field(None, description="Maximum value (number, integer).")
     values: tuple[CategoryValue, ...] | None = Field(
         None,
         min_length=2,
         max_length=256,
-        description="Every value allowed (category).",
+        description="Allowed values (category).",
         json_schema_extra=LIST_SET,
     )
-    unit: str | None = Field(None, max_length=63, description="Unit of measurement, for people.")
-    description: str | None = Field(None, max_length=1024, description="What it means, for people.")
-    sensitive: bool = Field(False, description="Quality is also measured for each group of this feature.")
-    required: bool = Field(True, description="Must be present in every row; when false, a missing value is imputed.")
+    unit: str | None = Field(None, max_length=63, description="Unit of measurement.")
+    description: str | None = Field(None, max_length=1024, description="Human-readable description.")
+    sensitive: bool = Field(False, description="Metrics are also computed per group of this feature.")
+    required: bool = Field(
+        True, description="The value must be present in every row; if false, missing values are imputed."
+    )
     missing_values: tuple[ShortText, ...] = Field(
         (),
         max_length=16,
-        description="Spellings of «missing» in this column, besides the dataset's.",
+        description="Values of this column that mean missing, in addition to those of the dataset.",
         json_schema_extra=LIST_SET,
     )
 
@@ -88,15 +90,15 @@ class Target(Frozen):
         None,
         min_length=2,
         max_length=64,
-        description="Name of each class, in ascending order of the classes (classification).",
+        description="Class names, in ascending order of the classes (classification).",
         json_schema_extra=LIST_SET,
     )
     unit: str | None = Field(None, max_length=63, description="Unit of measurement (regression).")
-    description: str | None = Field(None, max_length=1024, description="What it means, for people.")
+    description: str | None = Field(None, max_length=1024, description="Human-readable description.")
 
 
 class Dataset(Frozen):
-    """Where the rows are and how the file is read."""
+    """Location and format of the training data."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -113,21 +115,21 @@ class Dataset(Frozen):
         pattern=URI_PATTERN,
         max_length=2048,
         description="https://host/path, s3://bucket/key, gs://bucket/key, pvc://claim/path, configmap://name/key or"
-        " builtin://name?options. The runtime profile says which schemes and hosts are allowed.",
+        " builtin://name?options. The runtime profile restricts schemes and hosts.",
     )
-    sha256: str | None = Field(None, pattern=SHA256_PATTERN, description="Digest that the file must have.")
+    sha256: str | None = Field(None, pattern=SHA256_PATTERN, description="Expected SHA-256 digest of the file.")
     format: Literal["csv", "parquet"] = Field("csv", description="File format.")
     columns: tuple[ShortText, ...] | None = Field(
         None,
         min_length=1,
         max_length=513,
-        description="Column names of a file without a header.",
+        description="Column names, for a file without a header.",
         json_schema_extra=LIST_SET,
     )
     missing_values: tuple[ShortText, ...] = Field(
-        (), max_length=16, description="Spellings of «missing».", json_schema_extra=LIST_SET
+        (), max_length=16, description="Values that mean missing.", json_schema_extra=LIST_SET
     )
     include_feedback: bool = Field(
         False,
-        description="Also learn from this model's predictions whose outcome was reported (prediction log, PostgreSQL).",
+        description="Also train on this model's predictions whose outcome was reported (prediction log in PostgreSQL).",
     )
