@@ -9,6 +9,8 @@ FIELD_MANAGER = "heartops"
 PART_OF = "heartops"
 APPLICATION = "heartmodel"
 RUNTIME_SECRET = "heartops-runtime"  # noqa: S105  the Secret's fixed name, not a secret
+VERSION_HEADER = "x-model-version"
+"""Of every response of a serving pod: the version that answered, also where the answer is an error."""
 EVALUATE = re.compile(r"evaluate-([1-9][0-9]*)-[0-9a-f]+(-v[0-9]+)?(-[0-9a-f]+)?")
 """The trigger of an evaluation Job; every other trigger is a training's."""
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -10,6 +11,9 @@ from heart_api.heartmodel import HeartModel
 from heart_api.names import Condition
 from heart_cli.targets import newest
 from heart_cli.text import age, clean, clock, short
+
+PIPE_WIDTH = 1000
+"""Columns where the output is no terminal: nothing is folded."""
 
 
 def models_table(models: Iterable[HeartModel], now: datetime) -> Table:
@@ -65,3 +69,11 @@ def plain_table(*names: str) -> Table:
 
 def add(table: Table, *cells: str) -> None:
     table.add_row(*(Text(clean(cell)) for cell in cells))
+
+
+def print_table(table: Table) -> None:
+    """On stdout, without folding where that is no terminal."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=PIPE_WIDTH)
+    console.print(table)
