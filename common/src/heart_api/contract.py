@@ -76,26 +76,30 @@ class Feature(Frozen):
         )
     )
 
-    name: str = Field(pattern=COLUMN_PATTERN, max_length=63, description="Name in requests, answers and reports.")
+    name: str = Field(
+        pattern=COLUMN_PATTERN, max_length=63, description="Feature name, as used in requests, responses and reports."
+    )
     column: FileColumn | None = Field(None, description="Column of the file, where its name differs from `name`.")
-    type: FeatureType = Field(description="Kind of value.")
-    minimum: float | None = Field(None, description="Least value allowed (number, integer).")
-    maximum: float | None = Field(None, description="Greatest value allowed (number, integer).")
+    type: FeatureType = Field(description="Type of the values.")
+    minimum: float | None = Field(None, description="Minimum value (number, integer).")
+    maximum: float | None = Field(None, description="Maximum value (number, integer).")
     values: tuple[CategoryValue, ...] | None = Field(
         None,
         min_length=2,
         max_length=256,
-        description="Every value allowed (category).",
+        description="Allowed values (category).",
         json_schema_extra=LIST_SET,
     )
-    unit: str | None = Field(None, max_length=63, description="Unit of measurement, for people.")
-    description: str | None = Field(None, max_length=1024, description="What it means, for people.")
-    sensitive: bool = Field(False, description="Quality is also measured for each group of this feature.")
-    required: bool = Field(True, description="Must be present in every row; when false, a missing value is imputed.")
+    unit: str | None = Field(None, max_length=63, description="Unit of measurement.")
+    description: str | None = Field(None, max_length=1024, description="Human-readable description.")
+    sensitive: bool = Field(False, description="Metrics are also computed per group of this feature.")
+    required: bool = Field(
+        True, description="True if every row must have a value; otherwise missing values are imputed."
+    )
     missing_values: tuple[MissingValue, ...] = Field(
         (),
         max_length=16,
-        description="Values of this column that mean a missing value, besides the dataset's.",
+        description="Values of this column that mean missing, in addition to those of the dataset.",
         json_schema_extra=LIST_SET,
     )
 
@@ -127,11 +131,11 @@ class Target(Frozen):
         None,
         min_length=2,
         max_length=64,
-        description="Name of each class, in ascending order of the classes (classification).",
+        description="Class names, in ascending order of the classes (classification).",
         json_schema_extra=LIST_SET,
     )
     unit: str | None = Field(None, max_length=63, description="Unit of measurement (regression).")
-    description: str | None = Field(None, max_length=1024, description="What it means, for people.")
+    description: str | None = Field(None, max_length=1024, description="Human-readable description.")
 
     @property
     def file_column(self) -> str:
@@ -153,21 +157,29 @@ class Csv(Frozen):
     )
 
     separator: str | None = Field(
-        None, min_length=1, max_length=1, description="Between two cells; a space stands for any run of blanks and tabs."
+        None,
+        min_length=1,
+        max_length=1,
+        description="Separator between cells; a space means any run of spaces and tabs.",
     )
     decimal: Literal[".", ","] | None = Field(None, description="Decimal mark.")
-    quote: str | None = Field(None, min_length=1, max_length=1, description='Around cells that need it; `"` by default.')
+    quote: str | None = Field(None, min_length=1, max_length=1, description='Quote character; defaults to `"`.')
     encoding: str | None = Field(
-        None, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=32, description="As utf-8, utf-16, latin-1 or cp1252."
+        None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$",
+        max_length=32,
+        description="Character encoding, for example utf-8, utf-16, latin-1 or cp1252.",
     )
     comment: str | None = Field(
-        None, min_length=1, max_length=1, description="Lines that begin with this character are not read."
+        None, min_length=1, max_length=1, description="Lines starting with this character are skipped."
     )
-    skip_rows: int | None = Field(None, ge=0, le=1000, description="Lines before the header (or the first row).")
+    skip_rows: int | None = Field(
+        None, ge=0, le=1000, description="Number of lines to skip before the header (or the first row)."
+    )
 
 
 class Dataset(Frozen):
-    """Where the rows are and how the file is read."""
+    """Location and format of the training data."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -190,30 +202,31 @@ class Dataset(Frozen):
         pattern=URI_PATTERN,
         max_length=2048,
         description="https://host/path, s3://bucket/key, gs://bucket/key, pvc://claim/path, configmap://name/key or"
-        " builtin://name?options. The runtime profile says which schemes and hosts are allowed.",
+        " builtin://name?options. The runtime profile restricts schemes and hosts.",
     )
-    sha256: str | None = Field(None, pattern=SHA256_PATTERN, description="Digest that the file must have.")
+    sha256: str | None = Field(None, pattern=SHA256_PATTERN, description="Expected SHA-256 digest of the file.")
     format: Literal["csv", "parquet"] = Field("csv", description="File format.")
     columns: tuple[ShortText, ...] | None = Field(
         None,
         min_length=1,
         max_length=513,
-        description="Column names of a file without a header, or instead of its header.",
+        description="Column names, for a file without a header or in place of its header.",
         json_schema_extra=LIST_SET,
     )
     header: bool | None = Field(
         None,
-        description="Whether the file begins with a header. By default it does, unless `columns` are given and its first"
+        description="True if the file starts with a header. By default it does, unless `columns` are given and"
+        " its first"
         " line fits the contract.",
     )
-    csv: Csv | None = Field(None, description="How a text file is read, where detection does not suffice.")
+    csv: Csv | None = Field(None, description="Format of a text file, where detection is not sufficient.")
     missing_values: tuple[MissingValue, ...] = Field(
         (),
         max_length=16,
-        description="Values that mean a missing value in every column. Numbers are compared as numbers: -9 is also -9.0.",
+        description="Values that mean missing in every column. Numbers are compared as numbers: -9 is also -9.0.",
         json_schema_extra=LIST_SET,
     )
     include_feedback: bool = Field(
         False,
-        description="Also learn from this model's predictions whose outcome was reported (prediction log, PostgreSQL).",
+        description="Also train on this model's predictions whose outcome was reported (prediction log, PostgreSQL).",
     )

@@ -53,7 +53,7 @@ def init_namespace(client: Client, system: Client | None) -> list[str]:
     if system and database:
         wanted[Env.DATABASE_URL], done = join_log(system, database, client.namespace, kept.get(Env.DATABASE_URL, ""))
     elif system:
-        done = [f"Namespace {system.namespace} has no database of HeartOps: no prediction log was set up"]
+        done = [f"Namespace {system.namespace} has no HeartOps database: the prediction log was not set up"]
     return [*done, add_keys(client, RUNTIME_SECRET, kept, wanted)]
 
 
@@ -64,7 +64,9 @@ def find_database(system: Client) -> LogDatabase | None:
     except ApiFailure as error:
         if error.status != 403:
             raise
-        raise Failure(f"{error}. The prediction log is an administrator's to set up; --no-log leaves it out") from None
+        raise Failure(
+            f"{error}. Setting up the prediction log requires administrator permissions; --no-log skips it"
+        ) from None
     return parse_database(found[0]) if found else None
 
 
@@ -99,7 +101,7 @@ def start_job(system: Client, database: LogDatabase) -> str:
         "spec": template["spec"],
     }
     name = system.call("POST", JOB.path(system.namespace), body=job)["metadata"]["name"]
-    return f"Job {name} in namespace {system.namespace} makes the role and the tables of the prediction log"
+    return f"Job {name} in namespace {system.namespace} creates the role and the tables of the prediction log"
 
 
 def read_secret(client: Client, name: str) -> dict[str, str]:
@@ -118,7 +120,7 @@ def add_keys(client: Client, name: str, kept: dict[str, str], wanted: dict[str, 
     missing = {key: value for key, value in wanted.items() if key not in kept}
     where = f"the Secret {name} in namespace {client.namespace}"
     if not missing:
-        return f"Nothing is missing: {where} has {' and '.join(wanted)}"
+        return f"Unchanged: {where} has {' and '.join(wanted)}"
     if kept:
         body: dict[str, Any] = {"stringData": missing}
         path = SECRET.path(client.namespace, name)

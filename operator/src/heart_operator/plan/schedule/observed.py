@@ -17,7 +17,7 @@ SKEW = timedelta(minutes=5)
 
 
 CheckJob: TypeAlias = ObservedJob[CheckResult, CheckFailure]
-"""It looks at the log up to its tick."""
+"""It is checking the prediction log up to its tick."""
 
 
 def scheduled_time_of(job: CheckJob) -> datetime:

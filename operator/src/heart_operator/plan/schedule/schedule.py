@@ -77,10 +77,10 @@ def find_timing(observed: ScheduleObserved, now: datetime) -> tuple[Obstacle | N
     except BadCron:
         return Obstacle(ScheduleReason.INVALID_SPEC, "; ".join(cron_problems(spec, now))), Timing()
     if observed.model is None:
-        message = f"There is no HeartModel {spec.model_name} in this namespace; create it, or delete this schedule"
+        message = f'HeartModel "{spec.model_name}" not found in this namespace; create it, or delete this schedule'
         return Obstacle(ScheduleReason.MODEL_NOT_FOUND, message), Timing(*upcoming)
     if spec.suspend:
-        message = "Nothing is started; set spec.suspend to false to go on"
+        message = "The schedule is suspended; set spec.suspend to false to resume"
         return Obstacle(ScheduleReason.SUSPENDED, message), Timing()
     return None, Timing(*upcoming, overdue, check)
 
