@@ -1,9 +1,9 @@
 """The data contract: what a row looks like. Trainer, serving, documents and drift all read this one."""
 
 import struct
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, ConfigDict, Field, StrictInt, StrictStr
+from pydantic import BeforeValidator, ConfigDict, Field, StrictInt, StrictStr, model_validator
 
 from heart_api.base import SHA256_PATTERN, Frozen, ShortText
 from heart_api.rules import LIST_SET, rule, rules
@@ -21,8 +21,8 @@ FeatureName = Annotated[str, Field(pattern=COLUMN_PATTERN, max_length=63)]
 CategoryValue = StrictInt | Annotated[StrictStr, Field(max_length=63)]
 FileColumn = Annotated[str, Field(min_length=1, max_length=128)]
 """A column's name in the file, whatever it is made of."""
-Precision = Literal[16, 32, 64]
-"""Bits of the floating-point numbers in which a value came."""
+Precision = Literal[16, 32, 64, "bfloat16"]
+"""Bits of the floating-point numbers in which a value came, or their name."""
 
 
 def number_as_text(value: Any) -> Any:
@@ -45,11 +45,33 @@ def at_precision(bound: float, precision: Precision) -> float:
     """
     if precision == 64:
         return bound
+    if precision == "bfloat16":
+        return _as_bfloat16(bound)
     form = "<e" if precision == 16 else "<f"
     try:
         return float(struct.unpack(form, struct.pack(form, bound))[0])
     except OverflowError:
         return float("inf") if bound > 0 else float("-inf")
+
+
+def _as_bfloat16(bound: float) -> float:
+    """The upper half of a float32, rounded to nearest, ties to even."""
+    single = at_precision(bound, 32)
+    if single in (float("inf"), float("-inf")):
+        return single
+    (bits,) = struct.unpack("<I", struct.pack("<f", single))
+    rounded = (bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000
+    return float(struct.unpack("<f", struct.pack("<I", rounded))[0])
+
+
+def at_bound(feature: "Feature", value: float, precision: Precision) -> float:
+    """`value`, or the bound of the feature that it is at its precision: 130.10000610351562 in float32 is 130.1."""
+    low, high = feature.minimum, feature.maximum
+    if high is not None and value > high and at_precision(value, precision) == at_precision(high, precision):
+        return high
+    if low is not None and value < low and at_precision(value, precision) == at_precision(low, precision):
+        return low
+    return value
 
 
 class Feature(Frozen):
@@ -73,6 +95,17 @@ class Feature(Frozen):
             ),
             rule("self.type != 'category' || has(self.values)", "a category needs its values", ".values"),
             rule("self.type == 'category' || !has(self.values)", "values are for the type category", ".values"),
+            rule("self.type == 'category' || !has(self.codes)", "codes are for the type category", ".codes"),
+            rule(
+                "!has(self.codes) || !has(self.values) || self.codes.all(name, self.codes[name] in self.values)",
+                "codes must name values of the feature",
+                ".codes",
+            ),
+            rule(
+                "!has(self.codes) || !has(self.values) || self.codes.all(name, !(name in self.values))",
+                "a name in codes must not itself be one of the values",
+                ".codes",
+            ),
         )
     )
 
@@ -90,6 +123,12 @@ class Feature(Frozen):
         description="Allowed values (category).",
         json_schema_extra=LIST_SET,
     )
+    codes: dict[str, CategoryValue] | None = Field(
+        None,
+        min_length=1,
+        max_length=64,
+        description="Names that clients may send in place of values (category), such as `asymptomatic: 0`.",
+    )
     unit: str | None = Field(None, max_length=63, description="Unit of measurement.")
     description: str | None = Field(None, max_length=1024, description="Human-readable description.")
     sensitive: bool = Field(False, description="Metrics are also computed per group of this feature.")
@@ -102,6 +141,15 @@ class Feature(Frozen):
         description="Values of this column that mean missing, in addition to those of the dataset.",
         json_schema_extra=LIST_SET,
     )
+
+    @model_validator(mode="after")
+    def _codes_name_values(self) -> Self:
+        codes, values = self.codes or {}, self.values or ()
+        if unknown := [name for name, value in codes.items() if value not in values]:
+            raise ValueError(f"codes must name values of the feature: {unknown[0]!r} does not")
+        if taken := [name for name in codes if name in values]:
+            raise ValueError(f"a name in codes must not itself be one of the values: {taken[0]!r} is")
+        return self
 
     @property
     def file_column(self) -> str:
