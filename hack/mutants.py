@@ -62,7 +62,7 @@ TARGETS = {
     "training": of_plan("training"),
     "objects": of_plan("objects", "rollout", "training"),
     "status": of_plan("status", "rollout", "selection", "training"),
-    "contract": Target(("heart_api/contract.py",), ("tests/unit/heart_api",)),
+    "contract": Target(("heart_trainer/data/contract.py",), ("tests/unit/heart_trainer/data/test_contract.py",)),
     "evaluation": Target(("heart_trainer/evaluation/*",), ("tests/unit/heart_trainer/evaluation",)),
     "drift": Target(("heart_trainer/drift/*",), ("tests/unit/heart_trainer/drift",)),
 }
