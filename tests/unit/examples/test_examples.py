@@ -13,7 +13,7 @@ import yaml
 from heart_api.contract import Feature
 from heart_api.heartmodel import HeartModelSpec
 from heart_api.retrainschedule import RetrainScheduleSpec
-from heart_operator.plan.schedule.cron import next_tick
+from heart_operator.plan.schedule.cron import next_scheduled_time
 from tests.support.real_data import CALIFORNIA, CLEVELAND, real_file
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -108,7 +108,7 @@ def test_the_schedule_is_of_the_model_beside_it() -> None:
     assert schedule.model_name == model["metadata"]["name"]
     assert resource["metadata"]["namespace"] == model["metadata"]["namespace"]
     assert spec("heart-drift").serving.prediction_log.sink == "PostgreSQL"
-    assert next_tick(schedule.schedule or "", schedule.time_zone, datetime(2026, 11, 21, tzinfo=UTC))
+    assert next_scheduled_time(schedule.schedule or "", schedule.time_zone, datetime(2026, 11, 21, tzinfo=UTC))
 
 
 def test_a_folder_of_an_example_can_be_applied_as_it_is() -> None:
