@@ -95,6 +95,7 @@ FailureReason = Literal[
     "DataInvalid",
     "RegistryUnavailable",
     "RegistryNameTaken",
+    "RowKeyMissing",
     "ExportFailed",
     "NotServable",
     "TrainingFailed",
