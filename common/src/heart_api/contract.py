@@ -153,10 +153,15 @@ class Csv(Frozen):
     )
 
     separator: str | None = Field(
-        None, min_length=1, max_length=1, description="Between two cells; a space stands for any run of blanks and tabs."
+        None,
+        min_length=1,
+        max_length=1,
+        description="Between two cells; a space stands for any run of blanks and tabs.",
     )
     decimal: Literal[".", ","] | None = Field(None, description="Decimal mark.")
-    quote: str | None = Field(None, min_length=1, max_length=1, description='Around cells that need it; `"` by default.')
+    quote: str | None = Field(
+        None, min_length=1, max_length=1, description='Around cells that need it; `"` by default.'
+    )
     encoding: str | None = Field(
         None, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=32, description="As utf-8, utf-16, latin-1 or cp1252."
     )
@@ -203,14 +208,14 @@ class Dataset(Frozen):
     )
     header: bool | None = Field(
         None,
-        description="Whether the file begins with a header. By default it does, unless `columns` are given and its first"
-        " line fits the contract.",
+        description="Whether the file begins with a header. By default it does, unless `columns` are given and its"
+        " first line fits the contract.",
     )
     csv: Csv | None = Field(None, description="How a text file is read, where detection does not suffice.")
     missing_values: tuple[MissingValue, ...] = Field(
         (),
         max_length=16,
-        description="Values that mean a missing value in every column. Numbers are compared as numbers: -9 is also -9.0.",
+        description="Values that mean a missing value, in every column; -9 is also -9.0.",
         json_schema_extra=LIST_SET,
     )
     include_feedback: bool = Field(
