@@ -3,7 +3,7 @@
 import csv
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from heart_api.contract import Csv
@@ -72,13 +72,24 @@ def detect(head: bytes, whole: bool, given: Csv, expected: Expected) -> Layout:
 
 def split_lines(lines: Sequence[str], separator: str, quote: str) -> list[Row]:
     """Cells, stripped."""
-    if separator == " ":
-        lines = [re.sub(r"[ \t]+", " ", line.strip()) for line in lines]
-    reader = csv.reader(lines, delimiter=separator, quotechar=quote, skipinitialspace=True)
     try:
-        return [[cell.strip() for cell in row] for row in reader if row]
+        return [[cell.strip() for cell in row] for row in _reader(lines, separator, quote) if row]
     except csv.Error:
         return []
+
+
+def split_rows(lines: Iterable[str], layout: Layout) -> Iterator[Row]:
+    """Cells of each line, as they are written. Raises UnreadableFile."""
+    try:
+        yield from _reader(lines, layout.separator, layout.quote)
+    except csv.Error:
+        raise UnreadableFile(f"The file is not proper CSV (read as {layout}): is a quote missing?") from None
+
+
+def _reader(lines: Iterable[str], separator: str, quote: str) -> Iterator[Row]:
+    if separator == " ":
+        lines = (re.sub(r"[ \t]+", " ", line.strip()) for line in lines)
+    return csv.reader(lines, delimiter=separator, quotechar=quote, skipinitialspace=True)
 
 
 class _Detection:
@@ -108,7 +119,7 @@ class _Detection:
             quote=quote,
             comment=comment,
             skip=skip,
-            width=_width(rows),
+            width=max(_width(rows), len(rows[0])),
             rows=tuple(tuple(row) for row in rows),
             found=tuple(self.found),
         )

@@ -28,6 +28,7 @@ def name_columns(layout: Layout, contract: Contract) -> Header:
     names = contract.dataset.columns
     first = tuple(same_form(cell) for cell in layout.rows[0])
     if names is None:
+        _refuse_shifted(layout)
         return Header(first, 1)
     _check_width(layout, names)
     replaced = contract.dataset.header
@@ -64,6 +65,16 @@ def _check_width(layout: Layout, names: tuple[str, ...]) -> None:
     if layout.width < len(names) or any(surplus):
         raise DataInvalid(
             f"The file has {layout.width} columns, dataset.columns names {len(names)} (read as {layout})."
+        )
+
+
+def _refuse_shifted(layout: Layout) -> None:
+    """R writes row names without a name for their column: every name would be read from its neighbour's."""
+    first = len(layout.rows[0])
+    if any(cell for row in layout.rows[1:] for cell in row[first:]):
+        raise DataInvalid(
+            f"The header has {first} names, rows have {layout.width} cells (row numbers in front, as R writes them?): "
+            "set dataset.csv.skipRows to leave the header out, and name every column in dataset.columns."
         )
 
 

@@ -13,7 +13,7 @@ from heart_api.contract import Csv
 from heart_table.encodings import not_text
 from heart_table.errors import UnreadableFile
 from heart_table.kinds import HEAD_BYTES, PARQUET
-from heart_table.layout import Expected, Layout, detect
+from heart_table.layout import Expected, Layout, detect, split_rows
 from heart_table.unpack import packed, unpack_all
 from heart_trainer.data.columns import Column, text_column
 from heart_trainer.data.contract import Contract
@@ -55,25 +55,23 @@ def _csv(data: bytes, contract: Contract) -> RawRows:
     layout = detect(data[:HEAD_BYTES], len(data) <= HEAD_BYTES, dataset.csv or Csv(), expected)
     header = name_columns(layout, contract)
     places = find_columns(header, contract)
-    frame = _read_text(data, layout, sorted(set(places.values())))
-    frame, blank = _without_blank_end(frame[header.lines :].reset_index(drop=True))
-    _refuse_short(frame)
+    frame = _read_text(data, layout)
+    _refuse_short(frame, data, layout, header.lines, max(places.values()))
+    frame = frame[header.lines :][sorted(set(places.values()))].apply(lambda column: column.str.strip())
+    frame, blank = _without_blank_end(frame.reset_index(drop=True))
     columns = {name: Column(frame[place], layout.decimal) for name, place in places.items()}
     return RawRows(columns, (str(layout), *header.notes, *blank))
 
 
-def _read_text(data: bytes, layout: Layout, places: list[int]) -> pd.DataFrame:
+def _read_text(data: bytes, layout: Layout) -> pd.DataFrame:
     """Columns by their place, every line as a row, the header too: pandas would rename what stands in it twice."""
     try:
-        frame = pd.read_csv(
+        return pd.read_csv(
             io.BytesIO(_without_comments(data, layout)),
             header=None,
             names=list(range(layout.width)),
-            usecols=places,
-            index_col=False,
             dtype=str,
             keep_default_na=False,
-            na_values=[],
             skipinitialspace=True,
             sep=r"\s+" if layout.separator == " " else layout.separator,
             quotechar=layout.quote,
@@ -88,7 +86,6 @@ def _read_text(data: bytes, layout: Layout, places: list[int]) -> pd.DataFrame:
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise DataInvalid(not_text(layout.encoding, line, None)) from None
-    return frame.apply(lambda column: column.str.strip())
 
 
 def _not_csv(error: str, layout: Layout) -> str:
@@ -96,7 +93,7 @@ def _not_csv(error: str, layout: Layout) -> str:
     if not place:
         return f"The file is not proper CSV (read as {layout}): is a quote missing?"
     return (
-        f"The file is not proper CSV: line {place[2]} has {place[3]} cells, {place[1]} were expected (read as {layout})."
+        f"The file is not proper CSV: line {place[2]} has {place[3]} cells instead of {place[1]} (read as {layout})."
         " A cell that holds the separator needs quotes; another separator is set in dataset.csv.separator."
     )
 
@@ -116,14 +113,22 @@ def _without_blank_end(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ..
     return frame[: len(frame) - count], (note,) if count else ()
 
 
-def _refuse_short(frame: pd.DataFrame) -> None:
-    """A cell that is not there is no missing value: the line is cut, or its separator is another one."""
-    short = frame.isna().any(axis=1).to_numpy().nonzero()[0]
-    if len(short):
-        first = ", ".join(str(row + 1) for row in short[:10])
+def _refuse_short(frame: pd.DataFrame, data: bytes, layout: Layout, header: int, last: int) -> None:
+    """A cell that is not there is no missing value: the line is cut, or its separator is another one.
+
+    pandas fills it with nothing; cells are counted only where the last column has an empty one.
+    """
+    if (frame[last] != "").all():
+        return
+    lines = io.StringIO(_without_comments(data, layout).decode(layout.encoding))
+    for _ in range(layout.skip):
+        next(lines, "")
+    counts = [len(row) for row in split_rows(lines, layout) if any(row) or len(row) > 1]
+    short = [place - header + 1 for place, count in enumerate(counts) if count <= last and place >= header]
+    if short:
         raise DataInvalid(
-            f"{len(short)} rows have fewer cells than the others (first: {first}; rows count from 1, after a header):"
-            " is the file cut off, or does a cell hold a line break?"
+            f"{len(short)} rows have fewer cells than the others (first: {', '.join(map(str, short[:10]))}; rows count"
+            " from 1, after a header): is the file cut off, or does a cell hold a line break?"
         )
 
 
