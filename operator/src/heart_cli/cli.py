@@ -8,20 +8,17 @@ from typing import IO
 
 import click
 from rich.console import Console
-from rich.table import Table
 
-from heart_cli.asking import predict as ask
 from heart_cli.client import Client
+from heart_cli.commands import COMMANDS
 from heart_cli.following import follow, show
-from heart_cli.listing import history_table, models_table
+from heart_cli.listing import history_table, models_table, print_table
+from heart_cli.load.command import load
 from heart_cli.namespaces import init_namespace as init
 from heart_cli.options import NAME, VERSION, on_cluster, version_text
-from heart_cli.orders import ORDERS
 from heart_cli.podlogs import copy_logs, find_pods
+from heart_cli.predict import predict as ask
 from heart_cli.reading import read_model, read_names
-
-PIPE_WIDTH = 1000
-"""Columns where nobody looks at a terminal: nothing is folded."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -30,7 +27,7 @@ def cli() -> None:
     """See models and their rollouts, and tell the operator what to do with them."""
 
 
-for entry in ORDERS:
+for entry in (*COMMANDS, load):
     cli.add_command(entry)
 
 
@@ -121,13 +118,6 @@ def watched(client: Client, name: str) -> None:
         follow(client, name, Console())
     except KeyboardInterrupt:
         return
-
-
-def print_table(table: Table) -> None:
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=PIPE_WIDTH)
-    console.print(table)
 
 
 def write_line(line: bytes) -> None:

@@ -190,3 +190,11 @@ async def until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < ends
         await asyncio.sleep(0.01)
+
+
+def test_every_response_names_the_version_that_answered(tmp_path: Path) -> None:
+    """A prediction, a rejected record, and a route of the framework."""
+    with running(tiny_model(), tmp_path) as server, httpx.Client(base_url=server.url) as client:
+        replies = [client.post("/predict", json=RECORD), client.post("/predict", json={}), client.get("/nothing")]
+        assert [reply.status_code for reply in replies] == [200, 422, 404]
+        assert {reply.headers["x-model-version"] for reply in replies} == {client.get("/model").json()["version"]}
