@@ -61,3 +61,7 @@ class Gates(Frozen):
     on_insufficient_evidence: Literal["Hold", "Pass"] = Field(
         "Hold", description="What to do when the data cannot support a verdict."
     )
+    leakage: Literal["Fail", "Warn"] = Field(
+        "Fail",
+        description="What a suspected leak does (finding `leakage`): Fail rejects the version, Warn only reports it.",
+    )

@@ -17,7 +17,7 @@ from heart_trainer.evaluation.compare import ServingModel, compare
 from heart_trainer.evaluation.evaluate import measure
 from heart_trainer.evaluation.findings import TOO_GOOD, duplicates, leakage
 from heart_trainer.fit.onnx_export import run_onnx
-from heart_trainer.job import Job, Trained, build_evaluation, compare_with_serving, open_run, open_store
+from heart_trainer.job import Job, JobResult, build_evaluation, compare_with_serving, open_run, open_store
 from heart_trainer.mlflow.client import Store
 from heart_trainer.mlflow.registry import Digests, mark_evaluated, sha256
 from heart_trainer.mlflow.serving_version import read_package, serving_file
@@ -42,14 +42,14 @@ class Assessment:
     documents: Mapping[str, bytes]
 
 
-def assess(job: Job[EvaluationRequest]) -> Trained:
+def run_evaluation(job: Job[EvaluationRequest]) -> JobResult:
     """Measure the version and log the evaluation to a run of its own. Raises TrainerError (NotServable, …)."""
     request = job.request
     store = open_store(job)
     with open_run(job, store, f"evaluate-{request.version}", {Tag.VERSION: request.version}) as run_id:
         assessment = _assess(job, store)
         result = _keep(job, store, run_id, assessment)
-    return Trained(result, assessment.evaluation)
+    return JobResult(result, assessment.evaluation)
 
 
 def _assess(job: Job[EvaluationRequest], store: Store) -> Assessment:

@@ -11,7 +11,7 @@ from heart_trainer.evaluation.evaluate import judged_sample, measure
 from heart_trainer.evaluation.findings import method_findings
 from heart_trainer.fit.nested_cv import fit
 from heart_trainer.fit.onnx_export import attach_package, output_scale, run_onnx
-from heart_trainer.job import Job, Trained, build_evaluation, compare_with_serving, open_run, open_store
+from heart_trainer.job import Job, JobResult, build_evaluation, compare_with_serving, open_run, open_store
 from heart_trainer.mlflow.client import Store
 from heart_trainer.mlflow.registry import Digests, already_registered, register, sha256
 from heart_trainer.mlflow.serving_version import serving_model
@@ -49,18 +49,18 @@ class Product:
     documents: dict[str, bytes]
 
 
-def train(job: Job[TrainingRequest]) -> Trained:
+def run_training(job: Job[TrainingRequest]) -> JobResult:
     """Train and register at most one version for the request's trigger. Raises TrainerError."""
     request = job.request
     store = open_store(job)
     found = already_registered(store, request, job.row_key)
     if found:
         job.progress(f"version {found.version} was already registered for this trigger; nothing to train")
-        return Trained(found, None)
+        return JobResult(found, None)
     with open_run(job, store, request.name) as run_id:
         product = _make(job, store)
         result = _keep(job, store, run_id, product)
-    return Trained(result, product.evaluation)
+    return JobResult(result, product.evaluation)
 
 
 def _make(job: Job[TrainingRequest], store: Store) -> Product:

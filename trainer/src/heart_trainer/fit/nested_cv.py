@@ -39,7 +39,7 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Trained:
+class FittedModel:
     choice: FoldChoice
     model: Any
 
@@ -92,29 +92,29 @@ def make_recipe(table: Table, request: TrainingRequest, tasks: int) -> Recipe:
 
 def cross_fit(
     x: NDArray[np.float32], y: NDArray[Any], fold: Integers, recipe: Recipe, progress: Callable[[str], None]
-) -> tuple[Trained, OutOfFoldResult]:
+) -> tuple[FittedModel, OutOfFoldResult]:
     """The final model, and for every row with a fold the prediction of a model that was not given that row."""
     folds = int(fold.max()) + 1
     held = bool((fold < 0).any())  # then the one model of the rows left is the final one as well
     training_rows = [fold != k for k in range(folds)] + ([] if held else [np.ones(len(y), dtype=bool)])
     output = np.full((len(y), 1 if recipe.search.setting.regression else int(y.max()) + 1), np.nan)
     choices: list[FoldChoice] = []
-    trained = None
-    for k, trained in enumerate(_train_each(x, y, training_rows, recipe)):
+    fitted = None
+    for k, fitted in enumerate(_fit_each(x, y, training_rows, recipe)):
         if k < folds:
-            output[fold == k] = predict(trained.model, x[fold == k])
-            choices.append(trained.choice)
-        progress(f"{k + 1} of {len(training_rows)} searches done: {trained.choice.algorithm}")
-    assert trained is not None  # there is at least one fold
-    return trained, OutOfFoldResult(output, fold, tuple(choices))
+            output[fold == k] = predict(fitted.model, x[fold == k])
+            choices.append(fitted.choice)
+        progress(f"{k + 1} of {len(training_rows)} searches done: {fitted.choice.algorithm}")
+    assert fitted is not None  # there is at least one fold
+    return fitted, OutOfFoldResult(output, fold, tuple(choices))
 
 
-def _train_each(
+def _fit_each(
     x: NDArray[np.float32], y: NDArray[Any], training_rows: list[NDArray[np.bool_]], recipe: Recipe
-) -> Iterator[Trained]:
+) -> Iterator[FittedModel]:
     """In order."""
     jobs = processes(len(y), len(training_rows), recipe.search, joblib.cpu_count())
-    tasks = (joblib.delayed(train)(x[rows], y[rows], recipe) for rows in training_rows)
+    tasks = (joblib.delayed(search_and_fit)(x[rows], y[rows], recipe) for rows in training_rows)
     yield from joblib.Parallel(n_jobs=jobs, return_as="generator")(tasks)
 
 
@@ -126,7 +126,7 @@ def processes(rows: int, searches: int, search: Search, cores: int) -> int:
     return min(cores, searches)
 
 
-def train(x: NDArray[np.float32], y: NDArray[Any], recipe: Recipe) -> Trained:
+def search_and_fit(x: NDArray[np.float32], y: NDArray[Any], recipe: Recipe) -> FittedModel:
     """Settings, family, calibration and fit from these rows alone; equal input gives an equal model."""
     # The order of sums depends on the number of threads, and so would the last bits. Parameters come from our own
     # search: checking them for each of a forest's trees costs an eighth of the time.
@@ -137,7 +137,7 @@ def train(x: NDArray[np.float32], y: NDArray[Any], recipe: Recipe) -> Trained:
     method = calibrate.choose(recipe.methods, best.output, rows.y, rows.fold) if recipe.methods != ("none",) else "none"
     calibrator = calibrate.learn(method, best.output, rows.y)
     choice = FoldChoice(best.algorithm, best.params, method)
-    return Trained(choice, calibrate.CalibratedModel(model, calibrator) if calibrator else model)
+    return FittedModel(choice, calibrate.CalibratedModel(model, calibrator) if calibrator else model)
 
 
 def _algorithms(training: Training, regression: bool) -> tuple[Algorithm, ...]:
