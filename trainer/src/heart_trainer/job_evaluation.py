@@ -15,7 +15,8 @@ from heart_api.referenceprofile import PROFILE_PATH
 from heart_trainer.data.load import load
 from heart_trainer.evaluation.compare import ServingModel, compare
 from heart_trainer.evaluation.evaluate import measure
-from heart_trainer.evaluation.findings import TOO_GOOD, duplicates, leakage
+from heart_trainer.evaluation.findings import better_than_chance, duplicates, in_sample, positive_class
+from heart_trainer.evaluation.leaks import learnt_rows
 from heart_trainer.fit.onnx_export import run_onnx
 from heart_trainer.job import Job, JobResult, build_evaluation, compare_with_serving, open_run, open_store
 from heart_trainer.mlflow.client import Store
@@ -84,19 +85,13 @@ def _evaluate(
 
 
 def _findings(request: EvaluationRequest, table: Table, metrics: dict[str, Estimate]) -> tuple[Finding, ...]:
-    message = f"not out of fold, a best case: {LEARNT}"
-    learnt = Finding(name="in-sample", verdict="InsufficientEvidence", message=message)
-    return _leak(request, table, metrics), duplicates(table), learnt
-
-
-def _leak(request: EvaluationRequest, table: Table, metrics: dict[str, Estimate]) -> Finding:
-    """Here the estimate counts, not its lower bound: more rows known by heart would prove no more."""
-    found = leakage(table, request.features, metrics)
-    reasons = [found.message] if found.verdict == "Failed" else []
-    for name, bound in TOO_GOOD.items():
-        if name in metrics and metrics[name].estimate > bound:
-            reasons.append(f"{name} {metrics[name].estimate:.3f} is too good to be true, and {LEARNT}")
-    return Finding(name="leakage", verdict="Failed", message="; ".join(reasons)) if reasons else found
+    return (
+        learnt_rows(table, request.features, metrics, LEARNT),
+        *better_than_chance(metrics),
+        duplicates(table),
+        *positive_class(table, request.target),
+        in_sample(LEARNT),
+    )
 
 
 def _compare(

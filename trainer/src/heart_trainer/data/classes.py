@@ -45,14 +45,10 @@ def matching(found: Iterable[Value], wanted: object) -> list[Value]:
 
 
 def is_ordered_by_alphabet(classes: tuple[Value, ...], target: Target) -> bool:
-    """Nobody said which of two text classes is the positive one."""
-    return (
-        len(classes) == 2
-        and target.positive is None
-        and target.positive_above is None
-        and not isinstance(target.labels, tuple)
-        and not all(isinstance(value, int) or _is_boolean(value) for value in classes)
-    )
+    """Nobody said which of two text classes is the positive one. `classes`: by name."""
+    said = target.positive is not None or target.positive_above is not None or isinstance(target.labels, tuple)
+    values = target.labels if isinstance(target.labels, dict) else classes
+    return len(classes) == 2 and not said and not all(map(_has_an_order, values))
 
 
 def _names(found: tuple[Value, ...], target: Target) -> Mapping[Value, Value]:
@@ -69,7 +65,7 @@ def _names(found: tuple[Value, ...], target: Target) -> Mapping[Value, Value]:
     own = {value: label for label in target.labels for value in matching(found, label)}
     if len(own) == len(found):
         return own
-    if own or not all(isinstance(value, int) or _is_boolean(value) for value in found):
+    if own or not all(map(_has_an_order, found)):
         mapping = ", ".join(f"{value}: …" for value in found)
         raise DataInvalid(
             f"spec.target.labels: {target.name} holds text ({listed(found)}), so a list cannot say which label belongs "
@@ -117,8 +113,9 @@ def _positive(found: tuple[Value, ...], named: Mapping[Value, Value], target: Ta
     return matches[0]
 
 
-def _is_boolean(value: Value) -> bool:
-    return spelling(value) in ("false", "true")
+def _has_an_order(value: Value) -> bool:
+    """Numbers and booleans; the order of the alphabet means nothing."""
+    return isinstance(value, int) or spelling(value) in ("false", "true") or value.lstrip("-").isdecimal()
 
 
 def listed(values: Iterable[object]) -> str:

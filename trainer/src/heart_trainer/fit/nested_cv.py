@@ -21,7 +21,9 @@ from heart_trainer.errors import DataInvalid
 from heart_trainer.fit import calibrate, families
 from heart_trainer.fit import search as tune
 from heart_trainer.fit.families import Setting
+from heart_trainer.fit.offset import check_steps
 from heart_trainer.fit.onnx_export import export, predict
+from heart_trainer.fit.probe import exportable
 from heart_trainer.fit.scoring import scorer
 from heart_trainer.fit.search import Search
 from heart_trainer.values import Fitted, FoldChoice, Integers, OutOfFoldResult, Table
@@ -46,15 +48,21 @@ class FittedModel:
 
 def fit(table: Table, request: TrainingRequest, progress: Callable[[str], None]) -> Fitted:
     """Raises DataInvalid (settings that do not fit the data) or ExportFailed."""
+    if table.task == "regression":
+        check_steps(table.y.astype(np.float64), request.target.name)
     rows = worth_learning(table.x, table.y)
     fold = outer_folds(table, rows, request.training)
-    recipe = make_recipe(table, request, tasks=int(fold.max()) + 2)
+    setting = Setting(request.features, table.task == "regression", request.training.seed)
+    offered, left_out = exportable(table, rows, _algorithms(request.training, setting.regression), setting)
+    for finding in left_out:
+        progress(finding.message)
+    recipe = make_recipe(table, request, offered, tasks=int(fold.max()) + 2)
     final, judged = cross_fit(table.x[rows], table.y[rows], fold, recipe, progress)
     oof = for_every_row(judged, table.groups, rows)
     progress(f"converting {final.choice.algorithm} to ONNX and comparing outputs")
     converted, parity = export(final.model, table, request.training.seed)
     choice = final.choice
-    return Fitted(choice.algorithm, choice.params, choice.calibration, final.model, oof, converted, parity)
+    return Fitted(choice.algorithm, choice.params, choice.calibration, final.model, oof, converted, parity, left_out)
 
 
 def outer_folds(table: Table, rows: Integers, training: Training) -> Integers:
@@ -79,13 +87,13 @@ def for_every_row(judged: OutOfFoldResult, groups: Integers, rows: Integers) -> 
     return OutOfFoldResult(judged.output[place[groups]], judged.fold[place[groups]], judged.choices)
 
 
-def make_recipe(table: Table, request: TrainingRequest, tasks: int) -> Recipe:
+def make_recipe(table: Table, request: TrainingRequest, algorithms: tuple[Algorithm, ...], tasks: int) -> Recipe:
     """`tasks`: how many times the procedure runs, so that its searches share the time given."""
     training, regression = request.training, table.task == "regression"
     setting = Setting(request.features, regression, training.seed)
     share = training.tuning.timeout_seconds * min(joblib.cpu_count(), tasks) / tasks
     score = scorer(training.scoring, table.task)[1]
-    search = Search(_algorithms(training, regression), training.tuning.trials, share, score, setting)
+    search = Search(algorithms, training.tuning.trials, share, score, setting)
     rows = len(np.unique(table.groups))
     return Recipe(search, ("none",) if regression else calibrate.methods(training.calibration, rows))
 
