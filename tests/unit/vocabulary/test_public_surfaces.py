@@ -32,7 +32,7 @@ FILES = (
 )
 
 FORBIDDEN = {
-    r"\b(?:a|the|each|every|one|per|last|first|newest|next) looks?\b(?! at)": "reconcile, analysis interval, drift check",
+    r"\b(?:a|the|each|every|one|per|last|first|newest|next) looks?\b(?! at)": "reconcile, interval, drift check",
     r"\blooks in a row\b|\bbad looks?\b": "consecutive failures",
     r"\brefus(?:e|es|ed|al|als|ing)\b": "rejected, rejection",
     r"\bwhat serves\b|\bthe version before\b": "serving (stable) version, previous version",
