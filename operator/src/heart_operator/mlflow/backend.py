@@ -5,10 +5,9 @@ MLflow is untrusted storage: nothing read here is believed unless a digest from 
 
 import os
 import re
-import tempfile
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heart_api.handover import Tag
@@ -39,6 +38,9 @@ REGISTRY_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 """The registered models that a HeartModel can name; those of other names need not be looked at."""
 COPY = re.compile(r"models:/[^/]+/[0-9]+")
 """Where MLflow says that a copied version comes from; the copy has the tags of the original."""
+CHUNK = 64 * 1024
+DOWNLOAD_SECONDS = 10.0
+"""For one artifact: a server that sends it byte by byte must not keep one of a few threads."""
 NAMES = 50
 """Registered models in one search of versions: it becomes a URL, and proxies bound its length."""
 
@@ -124,9 +126,25 @@ class MlflowBackend:
             raise RegistryError(f"run {run_id} has no {path}")
         if size > limit:
             raise RegistryError(f"{path} of run {run_id} is larger than {limit} bytes")
-        with tempfile.TemporaryDirectory() as directory:
-            content = Path(self.client.download_artifacts(run_id, path, directory)).read_bytes()
-        return content
+        return b"".join(self._chunks(location, path, limit))
+
+    def _chunks(self, location: str, path: str, limit: int) -> Iterator[bytes]:
+        """The artifact's bytes in memory: what was listed need not be what is sent, and a disk would fill."""
+        from mlflow.store.artifact.mlflow_artifacts_repo import MlflowArtifactsRepository  # noqa: PLC0415
+        from mlflow.utils.credentials import get_default_host_creds  # noqa: PLC0415
+        from mlflow.utils.rest_utils import augmented_raise_for_status, http_request  # noqa: PLC0415
+
+        folder = MlflowArtifactsRepository.resolve_uri(location, self._uri)
+        end, left = time.monotonic() + DOWNLOAD_SECONDS, limit
+        with http_request(get_default_host_creds(folder), f"/{path}", "GET", stream=True) as response:
+            augmented_raise_for_status(response)
+            for chunk in response.iter_content(CHUNK):
+                left -= len(chunk)
+                if left < 0:
+                    raise RegistryError(f"MLflow sends more than {limit} bytes for {path}")
+                if time.monotonic() > end:
+                    raise RegistryError(f"MLflow takes more than {DOWNLOAD_SECONDS:.0f} s to send {path}")
+                yield chunk
 
     def act(self, registry_name: str, action: RegistryAction) -> None:
         """Carry out one action; doing it twice is doing it once."""
