@@ -47,7 +47,8 @@ def not_text(encoding: str, line: int, given: str | None) -> str:
     if given:
         return f"The file is not {name} (line {line}): dataset.csv.encoding is wrong."
     return (
-        f"The file is not {name} text (line {line}): set dataset.csv.encoding, cp1252 or latin-1 for example, or save it as"
+        f"The file is not {name} text (line {line}): set dataset.csv.encoding, cp1252 or latin-1 for example,"
+        f" or save it as"
         " UTF-8."
     )
 

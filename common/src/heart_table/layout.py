@@ -1,4 +1,5 @@
-"""How a text file is laid out: given by `dataset.csv`, else found in its first lines; what cannot be told is refused."""
+"""How a text file is laid out: given by `dataset.csv`, else found in its first lines; what cannot be told is
+refused."""
 
 import csv
 import re
@@ -47,7 +48,9 @@ class Layout:
         parts += ["decimal comma"] if self.decimal == "," else []
         parts += [f"quoted by {self.quote}"] if self.quote != '"' else []
         parts += [f"comment lines begin with {self.comment}"] if self.comment else []
-        parts += [f"the first {self.skip} lines skipped" if self.skip > 1 else "the first line skipped"] * bool(self.skip)
+        parts += [f"the first {self.skip} lines skipped" if self.skip > 1 else "the first line skipped"] * bool(
+            self.skip
+        )
         return ", ".join([*parts, self.encoding.removesuffix("-sig")])
 
 
@@ -134,7 +137,8 @@ class _Detection:
         if any(head[-1].count(separator) in counts for separator in ",;\t|"):
             raise UnreadableFile(
                 f"The first line begins with {sign} and has as many cells as a row: it can be a header or a comment. "
-                f"Set dataset.csv.comment to '{sign}' with dataset.columns, or give the column its name with the {sign}."
+                f"Set dataset.csv.comment to '{sign}' with dataset.columns, or give the column its name with"
+                f" the {sign}."
                 if not self._names_in(head[-1])
                 else f"The header begins with {sign}."
             )
@@ -216,7 +220,8 @@ class _Detection:
         first = next((index for index, row in enumerate(rows) if len(row) == usual), 0)
         if first and len(_stripped(rows[0])) < usual - 1 and usual > 2:
             raise UnreadableFile(
-                f"The file begins with {first} {'line' if first == 1 else 'lines'} of another kind (a title?): its rows have "
+                f"The file begins with {first} {'line' if first == 1 else 'lines'} of another kind (a title?):"
+                f" its rows have "
                 f"{usual} cells, its first line {len(rows[0])}. Set dataset.csv.skipRows to {first}."
             )
         return 0
@@ -232,7 +237,8 @@ class _Detection:
             return "."
         if any(POINT.fullmatch(cell) for cell in cells) or all(THOUSANDS.fullmatch(cell) for cell in commas):
             raise UnreadableFile(
-                "Some numbers have a comma: a decimal comma, or one between thousands? Set dataset.csv.decimal to ',' if"
+                "Some numbers have a comma: a decimal comma, or one between thousands? Set dataset.csv.decimal"
+                " to ',' if"
                 " it is decimal; commas between thousands have to be taken out of the file."
             )
         self.found.append("decimal")

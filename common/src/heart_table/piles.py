@@ -26,7 +26,9 @@ def find_piles(values: Sequence[float], counts: Sequence[int]) -> list[tuple[flo
         if _is_pile(values[low], counts[low], values[low + 1 : min(low + 2 + NEIGHBOURS, high)], rest):
             found.append((values[low], counts[low]))
             low += 1
-        elif _is_pile(values[high - 1], counts[high - 1], values[max(low, high - 2 - NEIGHBOURS) : high - 1][::-1], rest):
+        elif _is_pile(
+            values[high - 1], counts[high - 1], values[max(low, high - 2 - NEIGHBOURS) : high - 1][::-1], rest
+        ):
             found.append((values[high - 1], counts[high - 1]))
             high -= 1
         else:
