@@ -263,9 +263,8 @@ class Dataset(Frozen):
     )
     header: bool | None = Field(
         None,
-        description="True if the file starts with a header. By default it does, unless `columns` are given and"
-        " its first"
-        " line fits the contract.",
+        description="True if the file starts with a header. By default it does, unless `columns` are given and its"
+        " first line fits the contract.",
     )
     csv: Csv | None = Field(None, description="Format of a text file, where detection is not sufficient.")
     missing_values: tuple[MissingValue, ...] = Field(

@@ -31,6 +31,7 @@ from heart_api.status import (
 from heart_api.training import Training
 
 __all__ = [
+    "NAME_RULE",
     "Alerts",
     "Analysis",
     "AnalysisStatus",
@@ -63,6 +64,10 @@ __all__ = [
 ]
 
 
+NAME_RULE = rule(
+    "self.metadata.name.size() <= 63 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
+    "metadata.name is also the Service's name: at most 63 characters of a-z, 0-9 and -, starting with a letter",
+)
 VERSION_RULES = rules(
     rule(
         "type(self) == int ? self >= 1 : self.matches('^(latest|[1-9][0-9]{0,8}|@[A-Za-z0-9_.-]{1,100})$')",

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from heart_api.names import API_VERSION, GROUP
+from heart_api.structural import INT_OR_STRING, Schema
 from heart_operator.crdgen.crd import root_schema
 from heart_operator.crdgen.definition import Definition
-from heart_operator.crdgen.schema import INT_OR_STRING, Schema
 
 Row = tuple[str, ...]
 
