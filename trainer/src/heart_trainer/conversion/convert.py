@@ -19,15 +19,20 @@ from heart_api.contract import Feature
 from heart_api.package import ONNX_INPUT
 from heart_trainer.conversion import boosters, graph
 from heart_trainer.conversion.classes import match_classes
+from heart_trainer.conversion.equivalents import equivalent
 from heart_trainer.conversion.estimators import check_estimator, outputs, unwrap
 from heart_trainer.errors import NotServable, TrainerError
 from heart_trainer.fit import converters
-from heart_trainer.fit.onnx_export import OPSETS, difference_of, output_scale, random_rows, run_onnx
-from heart_trainer.values import Table
+from heart_trainer.fit.onnx_export import OPSETS, STEPS, difference_of, output_scale, random_rows, run_onnx
+from heart_trainer.values import Parity, Table
 
 Convert = Callable[[], onnx.ModelProto]
 EXACT_SCALERS = {StandardScaler: {"div": "div"}, RobustScaler: {"div": "div"}}
 """Divide as scikit-learn does: a product with the reciprocal lands on the other side of a tree's threshold."""
+IR_VERSION = 8
+"""Older files list their constants among their inputs."""
+OWN_STEPS = {"xgboost": 128}
+"""A library that adds up in float32 itself has the errors of many steps in its own answers."""
 OWN_FILE = "or convert it yourself and pass the ONNX file"
 
 
@@ -98,24 +103,33 @@ def _from_estimator(model: Any, table: Table, features: tuple[Feature, ...], see
     x = np.vstack([table.x, random_rows(table.x, seed, required=required)])
     expected = outputs(model, x, table, features)
     order = [0] if table.task == "regression" else match_classes(list(model.classes_), table.classes)
-    worst = ""
+    refusal = ""
     for attempt in _attempts(model, len(features)):
         try:
             converted = _finished(attempt(), len(features), order)
-            found = difference_of(run_onnx(converted, x), expected[:, order], output_scale(table))
+            found = difference_of(run_onnx(converted, x), expected[:, order], output_scale(table), _steps(model))
         except TrainerError:
             raise
         except Exception as error:  # any of dozens of converters' and the runtime's errors
-            worst = worst or _no_converter(model, error)
+            refusal = refusal or _no_converter(model, error)
             continue
         if found.holds:
             return converted
-        worst = (
-            f"The ONNX form of the {type(model).__name__} differs from it by {found.difference:.2g}, more than "
-            f"{found.allowed:.2g}: it computes in float32 what the model computes in float64. Scale its inputs, choose "
-            f"another kind of model, {OWN_FILE}."
-        )
-    raise NotServable(worst)
+        refusal = _unfaithful(model, found)
+    raise NotServable(refusal)
+
+
+def _steps(model: Any) -> int:
+    """Steps of float32 that the answers may differ by."""
+    return max((OWN_STEPS.get(library, STEPS) for library in boosters.libraries(model)), default=STEPS)
+
+
+def _unfaithful(model: Any, found: Parity) -> str:
+    return (
+        f"The ONNX form of the {type(model).__name__} differs from it by {found.difference:.2g}, more than "
+        f"{found.allowed:.2g}: the converter does not reproduce it, or not in float32. Scale its inputs, calibrate "
+        f"by method='sigmoid', choose another kind of model, {OWN_FILE}."
+    )
 
 
 def _attempts(model: Any, features: int) -> Iterator[Convert]:
@@ -128,8 +142,9 @@ def _attempts(model: Any, features: int) -> Iterator[Convert]:
             yield lambda: _joined(model, features, boosters.convert_catboost(last))
         return
     boosters.register(boosters.libraries(model))
-    yield lambda: _skl2onnx(model, FloatTensorType([None, features]))
-    yield lambda: _skl2onnx(model, DoubleTensorType([None, features]))
+    same = equivalent(model)
+    yield lambda: _skl2onnx(same, FloatTensorType([None, features]))
+    yield lambda: _skl2onnx(same, DoubleTensorType([None, features]))
 
 
 def _skl2onnx(model: Any, kind: Any) -> onnx.ModelProto:
@@ -145,7 +160,6 @@ def _joined(pipeline: Pipeline, features: int, last: onnx.ModelProto) -> onnx.Mo
     """The steps before the last one by skl2onnx, then the last one as its own library writes it."""
     first = _skl2onnx(pipeline[:-1], FloatTensorType([None, features]))
     last.ir_version = first.ir_version
-    last = onnx.version_converter.convert_version(last, OPSETS[""]) if _opset(last) < OPSETS[""] else last
     first = compose.add_prefix(first, "prepare_")
     del last.opset_import[:]
     last.opset_import.extend(first.opset_import)
@@ -159,6 +173,7 @@ def _opset(model: onnx.ModelProto) -> int:
 
 def _finished(model: onnx.ModelProto, features: int, order: list[int]) -> bytes:
     tensor = graph.score_tensor(model.graph)
+    graph.centre_trees(model.graph)
     graph.set_input(model, features)
     graph.set_output(model, tensor, order)
     return _serialised(model)
@@ -169,6 +184,7 @@ def _serialised(model: onnx.ModelProto) -> bytes:
     version = max(_opset(model), graph.OPSET)
     del model.opset_import[:]
     model.opset_import.extend([*kept, onnx.helper.make_opsetid("", version)])
+    model.ir_version = max(model.ir_version, IR_VERSION)
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString(deterministic=True))
 

@@ -1,10 +1,14 @@
 """A fitted scikit-learn estimator (or one with its interface): what it answers, and what it lacks to be served."""
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.ensemble import VotingClassifier
 from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from heart_api.contract import Feature
@@ -25,25 +29,40 @@ def check_estimator(model: Any, table: Table, features: tuple[Feature, ...]) -> 
             f"A {name} is no model: pass a fitted scikit-learn estimator, or an ONNX file (ModelProto or bytes)."
         )
     try:
-        check_is_fitted(model)
+        with suppress(TypeError, AttributeError):  # not of scikit-learn: predict will tell
+            check_is_fitted(model)
     except NotFittedError:
         raise NotServable(f"The {name} is not fitted: call fit(rows.x, rows.y) first.") from None
-    except TypeError:  # not scikit-learn's own: predict will tell
-        pass
-    classes = getattr(model, "classes_", None)
-    if table.task == "regression":
-        if hasattr(model, "predict_proba") or classes is not None:
-            raise NotServable(f"The {name} is a classifier; spec.training.task is regression.")
-    elif classes is None and not hasattr(model, "predict_proba"):
-        raise NotServable(f"The {name} is no classifier; spec.training.task is classification.")
-    elif not hasattr(model, "predict_proba"):
-        raise NotServable(
-            f"The {name} has no predict_proba, and what is served are probabilities. Calibrate it: "
-            "CalibratedClassifierCV(model, ensemble=False).fit(rows.x, rows.y), from sklearn.calibration."
-        )
+    _check_task(model, name, table)
     width = getattr(model, "n_features_in_", len(features))
     if width != len(features):
         raise NotServable(f"The {name} was fitted on {width} columns; the contract has {len(features)} features.")
+
+
+def _check_task(model: Any, name: str, table: Table) -> None:
+    classes = getattr(model, "classes_", None)
+    classifies = hasattr(model, "predict_proba") or (classes is not None and len(classes) > 0)
+    if classifies and table.task == "regression":
+        raise NotServable(f"The {name} is a classifier; spec.training.task is regression.")
+    if not classifies and table.task != "regression":
+        raise NotServable(f"The {name} is no classifier; spec.training.task is classification.")
+    if isinstance(model, FixedThresholdClassifier | TunedThresholdClassifierCV):
+        raise NotServable(
+            f"The {name} has a threshold of its own, and what is served decides at 0.5: register the model inside "
+            "(model.estimator_)."
+        )
+    if classifies and not hasattr(model, "predict_proba"):
+        raise NotServable(f"The {name} has no predict_proba, and what is served are probabilities. {_next_step(model)}")
+
+
+def _next_step(model: Any) -> str:
+    last = model[-1] if isinstance(model, Pipeline) else model
+    if isinstance(last, VotingClassifier):
+        return 'Give it voting="soft".'
+    return (
+        "Calibrate its last step: CalibratedClassifierCV(model, ensemble=False), from sklearn.calibration, and fit it "
+        "on rows.x and rows.y."
+    )
 
 
 def outputs(model: Any, x: Floats, table: Table, features: tuple[Feature, ...]) -> NDArray[np.float64]:

@@ -49,10 +49,8 @@ def score_tensor(graph: onnx.GraphProto) -> str:
 def set_output(model: onnx.ModelProto, tensor: str, order: Sequence[int]) -> None:
     """Make `tensor` the only output: float32 [rows, columns], its columns in this order."""
     graph = model.graph
-    if tensor == ONNX_OUTPUT:
-        rename(graph, tensor, RAW)
-        tensor = RAW
-    last = tensor
+    rename(graph, ONNX_OUTPUT, RAW)  # whatever has this name so far
+    last = RAW if tensor == ONNX_OUTPUT else tensor
     steps = [("Cast", {"to": TensorProto.FLOAT}), ("Reshape", {})]
     shape = numpy_helper.from_array(np.array([-1, len(order)], np.int64), "heart_shape")
     graph.initializer.append(shape)
@@ -108,6 +106,32 @@ def _read_inside(node: onnx.NodeProto) -> set[str]:
     """Names that the graphs in a node's attributes read (If, Loop, Scan)."""
     inner = [attribute.g for attribute in node.attribute if attribute.HasField("g")]
     return {name for graph in inner for part in graph.node for name in (*part.input, *_read_inside(part))}
+
+
+def centre_trees(graph: onnx.GraphProto) -> None:
+    """Take what all leaves of a regression's tree have in common out of its float32 sum, and add it once at the end.
+
+    The sum over a hundred trees of a year would lose what differs between rows.
+    """
+    for node in graph.node:
+        if node.op_type == "TreeEnsembleRegressor":
+            _centre({attribute.name: attribute for attribute in node.attribute}, node)
+
+
+def _centre(attributes: dict[str, onnx.AttributeProto], node: onnx.NodeProto) -> None:
+    sums = "aggregate_function" not in attributes or attributes["aggregate_function"].s == b"SUM"
+    targets = attributes["target_ids"].ints if "target_ids" in attributes else [1]
+    if not sums or any(targets) or "target_weights" not in attributes:
+        return
+    trees = np.array(attributes["target_treeids"].ints)
+    weights = np.array(attributes["target_weights"].floats, np.float64)
+    _, place = np.unique(trees, return_inverse=True)
+    means = (np.bincount(place, weights) / np.bincount(place)).astype(np.float32).astype(np.float64)
+    attributes["target_weights"].floats[:] = (weights - means[place]).tolist()
+    if "base_values" in attributes:
+        attributes["base_values"].floats[0] += float(means.sum())
+    else:
+        node.attribute.append(helper.make_attribute("base_values", [float(means.sum())]))
 
 
 def class_labels_of(graph: onnx.GraphProto) -> list[int | str]:

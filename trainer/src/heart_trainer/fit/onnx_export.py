@@ -70,10 +70,10 @@ def parity(converted: bytes, model: Any, x: NDArray[np.float32], scale: float) -
     return difference_of(run_onnx(converted, x), predict(model, x), scale)
 
 
-def difference_of(output: Floats, expected: NDArray[np.float64], scale: float) -> Parity:
+def difference_of(output: Floats, expected: NDArray[np.float64], scale: float, steps: int = STEPS) -> Parity:
     """The place where `output` is farthest from `expected`, measured in what is allowed there."""
     apart = np.abs(output.astype(np.float64) - expected)
-    allowed = TOLERANCE * scale + STEPS * np.spacing(np.abs(expected).astype(np.float32)).astype(np.float64)
+    allowed = TOLERANCE * scale + steps * np.spacing(np.abs(expected).astype(np.float32)).astype(np.float64)
     worst = np.unravel_index(np.argmax(np.where(np.isnan(apart), np.inf, apart / allowed)), apart.shape)
     return Parity(float(apart[worst]), float(allowed[worst]))
 
