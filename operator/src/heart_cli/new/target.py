@@ -49,7 +49,7 @@ def guess_target(column: Column, positive: str | None) -> TargetGuess:
     rare = [value for value, count in classes if count < FEWEST]
     if rare:
         raise Failure(
-            f"{column.name} has classes of fewer than {FEWEST} rows ({', '.join(map(str, rare))}), too few to learn from:"
+            f"{column.name} has classes of fewer than {FEWEST} rows ({', '.join(map(str, rare))}), too few to learn:"
             " merge them, take them out of the file, or write --positive '>LIMIT'"
         )
     if len(classes) > 2:

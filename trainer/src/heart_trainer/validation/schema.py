@@ -112,15 +112,15 @@ def _lists(value: Any, schema: Schema, path: str) -> Iterator[str]:
         yield f"{path}: Invalid value: {count}: {path} in body should have at least {schema['minItems']} items"
     keys = schema.get("x-kubernetes-list-map-keys")
     if keys or schema.get("x-kubernetes-list-type") == "set":
-        yield from _twice(value, keys, path)
+        yield from _twice(value, keys, schema.get("items", {}), path)
 
 
-def _twice(value: list[Any], keys: list[str] | None, path: str) -> Iterator[str]:
+def _twice(value: list[Any], keys: list[str] | None, items: Schema, path: str) -> Iterator[str]:
     seen: set[str] = set()
     for index, entry in enumerate(value):
         known = {key: entry.get(key) for key in keys} if keys and isinstance(entry, dict) else entry
         text = _json(known)
-        if text in seen:
+        if text in seen and (keys or _is_of_type(entry, items)):
             yield f"{path}[{index}]: Duplicate value: {text}"
         seen.add(text)
 
