@@ -15,6 +15,7 @@ from heart_cli.following import follow, show
 from heart_cli.listing import history_table, models_table, print_table
 from heart_cli.load.command import load
 from heart_cli.namespaces import init_namespace as init
+from heart_cli.new.command import new
 from heart_cli.options import NAME, VERSION, on_cluster, version_text
 from heart_cli.podlogs import copy_logs, find_pods
 from heart_cli.predict import predict as ask
@@ -27,7 +28,7 @@ def cli() -> None:
     """Inspect HeartModels and control their rollouts."""
 
 
-for entry in (*COMMANDS, load):
+for entry in (*COMMANDS, load, new):
     cli.add_command(entry)
 
 
