@@ -92,7 +92,8 @@ def _short(name: str) -> str:
 
 
 def _loadable() -> set[str]:
-    archives = [*cluster_archives(), *(cache_dir() / "images").glob("*.tar")]
+    own = [archive for archive in cluster_archives(monitoring=True) if archive.exists()]
+    archives = [*own, *(cache_dir() / "images").glob("*.tar")]
     return {name for archive in archives for name in _names(archive)}
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from hack.cluster.paths import build_dir, cache_dir
+from hack.cluster.build import is_built
+from hack.cluster.paths import cache_dir
 from hack.cluster.report import Problem
 from hack.images import docker_answers
 
@@ -52,7 +53,7 @@ def look_around() -> Machine:
         linux=platform.system() == "Linux" and platform.machine() == "x86_64",
         root=os.geteuid() == 0,
         go=shutil.which("go") is not None,
-        built=(build_dir() / "done" / "binaries").exists(),
+        built=is_built(),
         free_gib=shutil.disk_usage(_existing(cache_dir())).free / 2**30,
     )
 

@@ -5,6 +5,8 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from hack.cluster.paths import bin_dir, cache_dir
@@ -15,8 +17,9 @@ from hack.demo.place import ROOT, Place
 
 NAME = "demo"
 KIND_NAME = "heartops-demo"
-KIND_CONFIG = ROOT / "tests" / "cluster" / "kind.yaml"
+KIND_CONFIG = ROOT / "hack" / "cluster" / "kind.yaml"
 TOOL = (sys.executable, "-m", "hack.cluster")
+BUILD_IMAGES = (sys.executable, "-m", "hack.images", "build")
 
 
 def start(kind: Kind) -> Place:
@@ -25,7 +28,7 @@ def start(kind: Kind) -> Place:
     if kind is not Kind.OWN:
         _check_tools()
     if kind is Kind.OWN:
-        _show(*TOOL, "up", "--name", NAME)
+        _show(*TOOL, "up", "--no-monitoring", "--name", NAME)
     elif kind is Kind.KIND and not _kind_is_up():
         _show(
             "kind",
@@ -45,12 +48,30 @@ def start(kind: Kind) -> Place:
     return place
 
 
-def images(place: Place) -> dict[str, str]:
-    """References of the product's images by name, once the cluster has them."""
+@contextmanager
+def building_images(kind: Kind) -> Iterator[None]:
+    """Build the product's images while the block runs: on a cluster of our own, Kubernetes is compiled meanwhile.
+
+    The end of the block waits for the build; where the block fails, the build is stopped.
+    """
+    if kind is not Kind.OWN or "HEARTOPS_IMAGES" in os.environ:
+        yield
+        return
+    process = subprocess.Popen(BUILD_IMAGES, cwd=ROOT, stdout=subprocess.DEVNULL)
+    try:
+        yield
+        process.wait()  # what went wrong is on the screen; `load_images` fails with it
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def load_images(place: Place) -> dict[str, str]:
+    """References of the product's images by name, once they are built and the cluster has them."""
     if given := os.environ.get("HEARTOPS_IMAGES"):
         return _given(given)
-    say("building the product's images (cached by content)")
-    output = _show(sys.executable, "-m", "hack.images", "build", *_loading(place), keep=True)
+    say("building the product's images (cached by content) and loading them into the cluster")
+    output = _show(*BUILD_IMAGES, *_loading(place), keep=True)
     return json.loads(output.strip().splitlines()[-1])
 
 
