@@ -13,7 +13,7 @@ FINAL = {
     "GateFailed",
     "InsufficientEvidence",
     "InvalidSpec",
-    "NeverReady",
+    "ReadyDeadlineExceeded",
     "ExportFailed",
     "RegistryNameTaken",
 }

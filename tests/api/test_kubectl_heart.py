@@ -60,7 +60,7 @@ def test_a_persons_commands_steer_a_rollout(world: World, alice: Person, vera: P
     with world.start():
         world.create(rollout={"steps": [{"pause": {}}]})
         world.wait_serving("1")
-        assert worked(alice("retrain", "heart", "--why", "new data")).startswith("heart: retrain")
+        assert worked(alice("retrain", "heart", "--reason", "new data")).startswith("heart: retrain")
         poll("version 2 waits", lambda: world.status().get("candidate", {}).get("phase") == "Paused")
 
         shown = worked(vera("status", "heart"))
@@ -70,11 +70,11 @@ def test_a_persons_commands_steer_a_rollout(world: World, alice: Person, vera: P
         assert "kubectl heart promote heart" in shown
 
         failed(vera("promote", "heart"), "cannot patch")
-        assert worked(alice("promote", "heart", "--why", "checked")).startswith("heart: promote 2: ")
+        assert worked(alice("promote", "heart", "--reason", "checked")).startswith("heart: promote 2: ")
         world.wait_serving("2")
 
         failed(alice("promote", "heart"), "has no candidate; version 2 serves")
-        assert worked(alice("rollback", "heart", "--why", "complaints")).startswith("heart: rollback 2: ")
+        assert worked(alice("rollback", "heart", "--reason", "complaints")).startswith("heart: rollback 2: ")
         world.wait_serving("1")
         told = worked(vera("history", "heart"))
     assert alice.user in told
@@ -85,12 +85,12 @@ def test_a_persons_commands_steer_a_rollout(world: World, alice: Person, vera: P
 def test_a_command_is_written_in_the_users_name(world: World, alice: Person) -> None:
     world.create()
     report(world, ROLLOUT)
-    worked(alice("promote", "heart", "--no-wait", "--why", "checked with cardiology"))
+    worked(alice("promote", "heart", "--no-wait", "--reason", "checked with cardiology"))
     found = world.model()
     written = found["metadata"]["annotations"]
     assert written[Annotation.COMMAND].startswith(f"promote 7 {sha('7')} ")
     assert written[Annotation.COMMAND_BY] == alice.user
-    assert written[Annotation.COMMAND_WHY] == "checked with cardiology"
+    assert written[Annotation.COMMAND_REASON] == "checked with cardiology"
     assert "kubectl-heart" in [entry["manager"] for entry in found["metadata"]["managedFields"]]
 
 

@@ -1,19 +1,29 @@
 #!/bin/sh
-# Prepares the data folder when it is empty, makes roles and databases that are missing, sets the roles' passwords, and
-# becomes PostgreSQL. MLflow's: POSTGRES_DATABASE, POSTGRES_ROLE, POSTGRES_PASSWORD. The prediction log's: database and
-# role `heartops`, HEARTOPS_PASSWORD; that role makes the namespaces' own (CREATEROLE). PGDATA lies below a volume.
+# Prepares the data folder when it is empty, makes roles and databases that are missing, sets the roles' passwords and
+# rights, and becomes PostgreSQL. MLflow's: POSTGRES_DATABASE, POSTGRES_ROLE, POSTGRES_PASSWORD; empty: this server has the
+# prediction log alone. The log's: database `heartops` and its owner `heartops_owner`, HEARTOPS_PASSWORD; empty: MLflow
+# alone. PGDATA lies below a volume.
 set -eu
 
-: "${POSTGRES_DATABASE:?must name the database to create}"
-: "${POSTGRES_ROLE:?must name its owner}"
-: "${POSTGRES_PASSWORD:?must be the password of POSTGRES_ROLE}"
-: "${HEARTOPS_PASSWORD:?must be the password of the role heartops}"
+: "${POSTGRES_DATABASE=}"
+: "${HEARTOPS_PASSWORD=}"
+if [ -n "$POSTGRES_DATABASE" ]; then
+    : "${POSTGRES_ROLE:?must name the owner of POSTGRES_DATABASE}"
+    : "${POSTGRES_PASSWORD:?must be the password of POSTGRES_ROLE}"
+fi
+: "${MAX_CONNECTIONS:=200}"
+# The rest is MLflow's, whatever the models do.
+: "${LOG_CONNECTIONS:=150}"
+: "${LOGINS:=/usr/local/share/heartops/logins.sql}"
 
 fresh="$PGDATA.partial"
 
-# One statement per line; the server listens on nothing while it runs them.
+# One statement per line, of DATABASE; with -j as the third word statements end with an empty line. The server listens on
+# nothing while it runs them.
 run_sql() {
-    postgres --single -D "$1" -c exit_on_error=on -c log_checkpoints=off -c log_min_error_statement=panic "$2" >/dev/null
+    # shellcheck disable=SC2086
+    postgres --single -D "$PGDATA" -c exit_on_error=on -c log_checkpoints=off -c log_min_error_statement=panic \
+        ${2:-} "$1" >/dev/null
 }
 
 quote() {
@@ -36,27 +46,37 @@ missing() {
     ! echo "SELECT 'found' FROM $1 WHERE $2 = '$3'" | postgres --single -D "$PGDATA" postgres | grep -q found
 }
 
-# own DATABASE ROLE: both, whatever of them an older volume has.
+# own DATABASE ROLE: both, whatever of them an older volume has. Everybody else is shut out, and the owner has no right
+# besides.
 own() {
-    if missing pg_roles rolname "$2"; then echo "CREATE ROLE \"$2\" LOGIN" | run_sql "$PGDATA" postgres; fi
+    if missing pg_roles rolname "$2"; then echo "CREATE ROLE \"$2\" LOGIN" | run_sql postgres; fi
     if missing pg_database datname "$1"; then
-        echo "CREATE DATABASE \"$1\" OWNER \"$2\"" | run_sql "$PGDATA" postgres
+        echo "CREATE DATABASE \"$1\" OWNER \"$2\"" | run_sql postgres
     fi
+    run_sql postgres <<SQL
+ALTER DATABASE "$1" OWNER TO "$2"
+ALTER ROLE "$2" LOGIN NOSUPERUSER NOCREATEROLE NOCREATEDB NOREPLICATION NOBYPASSRLS PASSWORD $(quote "$3")
+REVOKE ALL ON DATABASE "$1" FROM PUBLIC
+SQL
 }
 
 [ -s "$PGDATA/PG_VERSION" ] || initialise
-own "$POSTGRES_DATABASE" "$POSTGRES_ROLE"
-own heartops heartops
 
 # Each start: whoever mounts the Secret and the volume has a matching pair, whatever happened between.
-run_sql "$PGDATA" postgres <<SQL
-ALTER ROLE "$POSTGRES_ROLE" PASSWORD $(quote "$POSTGRES_PASSWORD")
-ALTER ROLE heartops CREATEROLE PASSWORD $(quote "$HEARTOPS_PASSWORD")
-REVOKE CONNECT ON DATABASE "$POSTGRES_DATABASE" FROM PUBLIC
-REVOKE CONNECT ON DATABASE heartops FROM PUBLIC
-REVOKE CONNECT ON DATABASE postgres FROM PUBLIC
+if [ -n "$POSTGRES_DATABASE" ]; then own "$POSTGRES_DATABASE" "$POSTGRES_ROLE" "$POSTGRES_PASSWORD"; fi
+if [ -n "$HEARTOPS_PASSWORD" ]; then
+    own heartops heartops_owner "$HEARTOPS_PASSWORD"
+    echo "ALTER DATABASE heartops CONNECTION LIMIT $LOG_CONNECTIONS" | run_sql postgres
+    # Owner and maker of roles in an earlier release.
+    missing pg_roles rolname heartops || echo "ALTER ROLE heartops NOLOGIN NOCREATEROLE" | run_sql postgres
+    run_sql heartops -j <"$LOGINS"
+fi
+run_sql postgres <<SQL
+REVOKE ALL ON DATABASE postgres FROM PUBLIC
+REVOKE ALL ON DATABASE template1 FROM PUBLIC
 SQL
 unset POSTGRES_PASSWORD HEARTOPS_PASSWORD
 
 # Every serving pod that logs keeps a connection.
-exec postgres -D "$PGDATA" -c listen_addresses='*' -c unix_socket_directories=/run/postgresql -c max_connections=200
+exec postgres -D "$PGDATA" -c listen_addresses='*' -c unix_socket_directories=/run/postgresql \
+    -c max_connections="$MAX_CONNECTIONS"

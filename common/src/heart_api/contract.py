@@ -1,8 +1,9 @@
 """The data contract: what a row looks like. Trainer, serving, documents and drift all read this one."""
 
-from typing import Annotated, Literal
+import struct
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, StrictInt, StrictStr
+from pydantic import BeforeValidator, ConfigDict, Field, StrictInt, StrictStr
 
 from heart_api.base import SHA256_PATTERN, Frozen, ShortText
 from heart_api.rules import LIST_SET, rule, rules
@@ -18,6 +19,37 @@ URI_PATTERN = (
 FeatureType = Literal["number", "integer", "category", "boolean"]
 FeatureName = Annotated[str, Field(pattern=COLUMN_PATTERN, max_length=63)]
 CategoryValue = StrictInt | Annotated[StrictStr, Field(max_length=63)]
+FileColumn = Annotated[str, Field(min_length=1, max_length=128)]
+"""A column's name in the file, whatever it is made of."""
+Precision = Literal[16, 32, 64]
+"""Bits of the floating-point numbers in which a value came."""
+
+
+def number_as_text(value: Any) -> Any:
+    """`missingValues: [-9]` means `["-9"]`: how a number is written in the resource makes no difference."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+MissingValue = Annotated[
+    str,
+    Field(max_length=63),
+    BeforeValidator(number_as_text),
+    Field(json_schema_extra={"x-kubernetes-int-or-string": True}),
+]
+
+
+def at_precision(bound: float, precision: Precision) -> float:
+    """A contract's bound as the nearest number of that precision, so that 130.1 as float32 is not above 130.1.
+
+    A bound that is too large for the precision becomes infinite: no value of that precision can break it.
+    """
+    if precision == 64:
+        return bound
+    form = "<e" if precision == 16 else "<f"
+    try:
+        return float(struct.unpack(form, struct.pack(form, bound))[0])
+    except OverflowError:
+        return float("inf") if bound > 0 else float("-inf")
 
 
 class Feature(Frozen):
@@ -44,7 +76,8 @@ class Feature(Frozen):
         )
     )
 
-    name: str = Field(pattern=COLUMN_PATTERN, max_length=63, description="Column name.")
+    name: str = Field(pattern=COLUMN_PATTERN, max_length=63, description="Name in requests, answers and reports.")
+    column: FileColumn | None = Field(None, description="Column of the file, where its name differs from `name`.")
     type: FeatureType = Field(description="Kind of value.")
     minimum: float | None = Field(None, description="Least value allowed (number, integer).")
     maximum: float | None = Field(None, description="Greatest value allowed (number, integer).")
@@ -59,12 +92,17 @@ class Feature(Frozen):
     description: str | None = Field(None, max_length=1024, description="What it means, for people.")
     sensitive: bool = Field(False, description="Quality is also measured for each group of this feature.")
     required: bool = Field(True, description="Must be present in every row; when false, a missing value is imputed.")
-    missing_values: tuple[ShortText, ...] = Field(
+    missing_values: tuple[MissingValue, ...] = Field(
         (),
         max_length=16,
-        description="Spellings of «missing» in this column, besides the dataset's.",
+        description="Values of this column that mean a missing value, besides the dataset's.",
         json_schema_extra=LIST_SET,
     )
+
+    @property
+    def file_column(self) -> str:
+        """The column's name in the file."""
+        return self.column or self.name
 
 
 class Target(Frozen):
@@ -80,7 +118,8 @@ class Target(Frozen):
         )
     )
 
-    name: str = Field(pattern=COLUMN_PATTERN, max_length=63, description="Column name.")
+    name: str = Field(pattern=COLUMN_PATTERN, max_length=63, description="Name in answers and reports.")
+    column: FileColumn | None = Field(None, description="Column of the file, where its name differs from `name`.")
     positive_above: float | None = Field(
         None, description="Makes the target binary: 1 where the column is greater than this, else 0."
     )
@@ -94,6 +133,38 @@ class Target(Frozen):
     unit: str | None = Field(None, max_length=63, description="Unit of measurement (regression).")
     description: str | None = Field(None, max_length=1024, description="What it means, for people.")
 
+    @property
+    def file_column(self) -> str:
+        """The column's name in the file."""
+        return self.column or self.name
+
+
+class Csv(Frozen):
+    """How a text file is read; what is not given is detected, and doubt ends the training."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "!has(self.separator) || !has(self.decimal) || self.separator != self.decimal",
+                "separator and decimal must differ",
+                ".separator",
+            )
+        )
+    )
+
+    separator: str | None = Field(
+        None, min_length=1, max_length=1, description="Between two cells; a space stands for any run of blanks and tabs."
+    )
+    decimal: Literal[".", ","] | None = Field(None, description="Decimal mark.")
+    quote: str | None = Field(None, min_length=1, max_length=1, description='Around cells that need it; `"` by default.')
+    encoding: str | None = Field(
+        None, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=32, description="As utf-8, utf-16, latin-1 or cp1252."
+    )
+    comment: str | None = Field(
+        None, min_length=1, max_length=1, description="Lines that begin with this character are not read."
+    )
+    skip_rows: int | None = Field(None, ge=0, le=1000, description="Lines before the header (or the first row).")
+
 
 class Dataset(Frozen):
     """Where the rows are and how the file is read."""
@@ -101,6 +172,12 @@ class Dataset(Frozen):
     model_config = ConfigDict(
         json_schema_extra=rules(
             rule("self.format == 'csv' || !has(self.columns)", "a parquet file names its own columns", ".columns"),
+            rule("self.format == 'csv' || !has(self.csv)", "csv is for the format csv", ".csv"),
+            rule(
+                "!has(self.header) || self.header || has(self.columns)",
+                "a file without a header needs columns, the names of its columns",
+                ".columns",
+            ),
             rule(
                 "!(self.uri.startsWith('pvc://') && self.uri.contains('..'))",
                 "a path on a volume claim may not hold `..`",
@@ -121,11 +198,20 @@ class Dataset(Frozen):
         None,
         min_length=1,
         max_length=513,
-        description="Column names of a file without a header.",
+        description="Column names of a file without a header, or instead of its header.",
         json_schema_extra=LIST_SET,
     )
-    missing_values: tuple[ShortText, ...] = Field(
-        (), max_length=16, description="Spellings of «missing».", json_schema_extra=LIST_SET
+    header: bool | None = Field(
+        None,
+        description="Whether the file begins with a header. By default it does, unless `columns` are given and its first"
+        " line fits the contract.",
+    )
+    csv: Csv | None = Field(None, description="How a text file is read, where detection does not suffice.")
+    missing_values: tuple[MissingValue, ...] = Field(
+        (),
+        max_length=16,
+        description="Values that mean a missing value in every column. Numbers are compared as numbers: -9 is also -9.0.",
+        json_schema_extra=LIST_SET,
     )
     include_feedback: bool = Field(
         False,

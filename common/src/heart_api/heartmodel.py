@@ -93,12 +93,20 @@ class HeartModelSpec(Frozen):
                 ".features",
             ),
             rule(
-                "!has(self.dataset.columns) || self.target.name in self.dataset.columns",
+                "!self.features.exists(f, (has(f.column) ? f.column : f.name)"
+                " == (has(self.target.column) ? self.target.column : self.target.name))",
+                "a feature must not be read from the target's column",
+                ".features",
+            ),
+            rule(
+                "!has(self.dataset.columns)"
+                " || (has(self.target.column) ? self.target.column : self.target.name) in self.dataset.columns",
                 "columns must hold the target",
                 ".dataset.columns",
             ),
             rule(
-                "!has(self.dataset.columns) || self.features.all(f, f.name in self.dataset.columns)",
+                "!has(self.dataset.columns)"
+                " || self.features.all(f, (has(f.column) ? f.column : f.name) in self.dataset.columns)",
                 "columns must hold every feature",
                 ".dataset.columns",
             ),

@@ -41,12 +41,12 @@ class Annotation:
     DIGEST = "heartops.dev/digest"
     TRIGGER = "heartops.dev/trigger"
     RUN_ID = "heartops.dev/run-id"
-    TICK = "heartops.dev/tick"  # on a check Job: the end of the window that it looks at
+    SCHEDULED_TIME = "heartops.dev/scheduled-time"  # on a check Job: the end of the window that it looks at
     EVALUATION = "heartops.dev/evaluation-sha256"
     STABLE_VERSION = "heartops.dev/stable-version"  # on the Service: what serves, whatever its selector spans
     COMMAND = "heartops.dev/command"  # on a HeartModel: what a person asks for, by whom and why
     COMMAND_BY = "heartops.dev/command-by"
-    COMMAND_WHY = "heartops.dev/command-why"
+    COMMAND_REASON = "heartops.dev/command-reason"
     APPLIED = "heartops.dev/applied"  # hash of what we applied last: notices fields that we no longer set
 
 
@@ -79,7 +79,7 @@ class Reason:
     # rollout
     ROLLING_OUT = "RollingOut"
     PROMOTED = "Promoted"
-    NEVER_READY = "NeverReady"
+    READY_DEADLINE_EXCEEDED = "ReadyDeadlineExceeded"
     ROLLED_BACK = "RolledBack"
     CANARY_ANALYSIS_FAILED = "CanaryAnalysisFailed"
     CRASHING = "Crashing"
@@ -87,11 +87,11 @@ class Reason:
     ABORTED = "Aborted"
     AWAITING_APPROVAL = "AwaitingApproval"
     PAUSED = "Paused"
-    COMMANDED = "Commanded"  # an event: a person's command was handled
-    NOT_POSSIBLE = "NotPossible"  # an event: it could not be
+    COMMAND_EXECUTED = "CommandExecuted"  # an event: a person's command was handled
+    COMMAND_FAILED = "CommandFailed"  # an event: it could not be
     # Ready, Available
     SERVING = "Serving"
-    NOTHING_SERVES = "NothingServes"
+    NO_SERVING_VERSION = "NoServingVersion"
     REPLICAS_UNAVAILABLE = "ReplicasUnavailable"
     WAITING_FOR_TRAINING = "WaitingForTraining"
     ROUTE_NOT_ACCEPTED = "RouteNotAccepted"
@@ -101,7 +101,7 @@ class Reason:
     VERSION_NOT_FOUND = "VersionNotFound"
     SUSPENDED = "Suspended"
     INVALID_SPEC = "InvalidSpec"
-    ACTION_REFUSED = "ActionRefused"  # the API server, or an object of the same name, does not let us
+    APPLY_FAILED = "ApplyFailed"  # the API server, or an object of the same name, does not let us
     REGISTRY_UNAVAILABLE = "RegistryUnavailable"
     REGISTRY_LOST = "RegistryLost"
     REGISTRY_NAME_TAKEN = "RegistryNameTaken"
@@ -115,8 +115,8 @@ class ScheduleCondition:
 
     READY = "Ready"
     CHECKED = "Checked"
-    STABLE = "Stable"
-    PERFORMANCE_KEPT = "PerformanceKept"
+    INPUTS_STABLE = "InputsStable"
+    PERFORMANCE_ACCEPTABLE = "PerformanceAcceptable"
     RUN_SUCCEEDED = "RunSucceeded"
 
 
@@ -129,20 +129,20 @@ class ScheduleReason:
     RUN_MISSED = "RunMissed"
     SUSPENDED = "Suspended"
     INVALID_SPEC = "InvalidSpec"
-    ACTION_REFUSED = "ActionRefused"
+    APPLY_FAILED = "ApplyFailed"
     MODEL_NOT_FOUND = "ModelNotFound"
     # Checked
     CHECKED = "Checked"
     CHECKING = "Checking"
     CHECK_FAILED = "CheckFailed"
     NEVER_CHECKED = "NeverChecked"
-    NOT_CHECKABLE = "NotCheckable"
-    # Stable, PerformanceKept
+    CHECKS_UNAVAILABLE = "ChecksUnavailable"
+    # InputsStable, PerformanceAcceptable
     NO_DRIFT = "NoDrift"
     DRIFT_DETECTED = "DriftDetected"
     DRIFT_UNCONFIRMED = "DriftUnconfirmed"
-    PERFORMANCE_KEPT = "PerformanceKept"
-    PERFORMANCE_BELOW = "PerformanceBelow"
+    PERFORMANCE_ACCEPTABLE = "PerformanceAcceptable"
+    PERFORMANCE_BELOW_THRESHOLD = "PerformanceBelowThreshold"
     PERFORMANCE_UNCERTAIN = "PerformanceUncertain"
     INSUFFICIENT_SAMPLES = "InsufficientSamples"
     # RunSucceeded

@@ -62,7 +62,7 @@ class PerformanceStatus(FrozenLenient):
 
     time: Time = Field(description="End of the window.")
     version: Version = Field(description="The version that answered.")
-    verdict: Literal["Kept", "Below", "Uncertain", "InsufficientSamples"] = Field(
+    verdict: Literal["Acceptable", "Below", "Uncertain", "InsufficientSamples"] = Field(
         description="Below: the whole interval is below the bound; Uncertain: only the figure is."
     )
     metric: str = Field(description="The figure.")

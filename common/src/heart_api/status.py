@@ -20,11 +20,11 @@ Evidence = Annotated[
 ]
 
 
-class WatchStatus(FrozenLenient):
+class PostPromotionStatus(FrozenLenient):
     """Whether the version that was promoted last holds what it showed; while the previous one is warm."""
 
     time: Time = Field(description="The last look.")
-    bad: int = Field(0, description="Bad looks in a row.")
+    consecutive_failures: int = Field(0, description="Consecutive failed intervals.")
     message: str = Field("", description="What the last look found.")
     requests: int = Field(0, description="Requests since its promotion.")
     errors: int = Field(0, description="Of these with 5xx.")
@@ -42,7 +42,9 @@ class ServingStatus(FrozenLenient):
     replicas: int = Field(0, description="Pods that it should have.")
     ready_replicas: int = Field(0, description="Pods that answer.")
     url: str | None = Field(None, description="Where to send predictions.")
-    watch: WatchStatus | None = Field(None, description="How it does since its promotion.")
+    post_promotion_analysis: PostPromotionStatus | None = Field(
+        None, description="Analysis of the serving version since its promotion, until the rollback window ends."
+    )
 
 
 Phase = Literal["Starting", "Scaling", "Paused", "Held", "AwaitingApproval"]
@@ -53,7 +55,7 @@ class TrackCounts(FrozenLenient):
 
     requests: int = Field(0, description="Requests answered.")
     errors: int = Field(0, description="Of these with 5xx.")
-    refused: int = Field(0, description="Of these with 422: the request broke the data contract.")
+    invalid: int = Field(0, description="Of these with 422: the request broke the data contract.")
     latency: tuple[int, ...] = Field((), description="Predictions per bucket of the latency histogram.")
     outputs: dict[str, int] = Field({}, description="Predictions per bin of the output.")
 
@@ -71,8 +73,8 @@ class AnalysisStatus(FrozenLenient):
     """What the looks at the traffic found."""
 
     time: Time = Field(description="The last look.")
-    looks: int = Field(0, description="Looks so far.")
-    failures: int = Field(0, description="Bad looks in a row.")
+    intervals: int = Field(0, description="Analysis intervals completed.")
+    consecutive_failures: int = Field(0, description="Consecutive failed intervals.")
     verdict: Literal["Passed", "Failed", "Inconclusive"] = Field("Inconclusive", description="The last verdict.")
     message: str = Field("", description="Why.")
     stable: TrackCounts = Field(default=TrackCounts(), description="The version that serves.")
@@ -157,7 +159,7 @@ class HistoryEntry(FrozenLenient):
     until: Time | None = Field(None, description="When it stopped.")
     reason: str = Field(description="Why it began to serve.")
     by: str = Field("heartops", description="Who decided it.")
-    why: str = Field("", description="Why, in words.")
+    message: str = Field("", description="Human-readable explanation.")
 
 
 class CommandStatus(FrozenLenient):
@@ -167,7 +169,7 @@ class CommandStatus(FrozenLenient):
     action: str = Field(description="What was asked for.")
     version: str = Field("", description="For which version.")
     by: str = Field("", description="Who asked.")
-    why: str = Field("", description="Why.")
+    reason: str = Field("", description="Reason given by the user.")
     time: Time = Field(description="When it was handled.")
     done: bool = Field(True, description="Whether it was carried out.")
     result: str = Field("", description="What came of it.")
@@ -202,7 +204,7 @@ class HeartModelStatus(FrozenLenient):
     )
     history: tuple[HistoryEntry, ...] = Field((), description="Versions that served, newest last.")
     command: CommandStatus | None = None
-    wanted_version: str | None = Field(None, description="spec.version that was acted on last.")
+    desired_version: str | None = Field(None, description="spec.version that was acted on last.")
     gate: str | None = Field(None, description="Summary of the newest gate, for the Gate column.")
     drift: DriftSummary | None = None
     replicas: int | None = Field(None, description="Serving pods, for the scale subresource.")

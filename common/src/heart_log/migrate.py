@@ -12,12 +12,18 @@ LOCK = 0x48656172746F7073
 """Key of PostgreSQL's advisory lock: two Jobs at the same time take turns."""
 
 
-def migrate(connection: Connection) -> None:
-    """To the newest revision, in one transaction that the caller commits."""
+def migrate(connection: Connection, schema: str | None = None) -> None:
+    """To the newest revision, in one transaction that the caller commits.
+
+    `schema`: where the tables and Alembic's own are; by default the first one of the search path. Nobody but the
+    connection's role may have the right to create objects in it.
+    """
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
+        schema = schema or connection.exec_driver_sql("SELECT current_schema()").scalar()
     config = _config()
     config.attributes["connection"] = connection
+    config.attributes["schema"] = schema
     command.upgrade(config, "head")
 
 

@@ -1,15 +1,24 @@
-"""A role and a schema for each namespace, in one database. For an administrator's role with CREATEROLE that owns it."""
+"""A login and a schema for each namespace, in one database.
+
+Run as `heartops_owner`, which owns the database, every schema and every table, and can make no roles: the functions of
+schema `heartops_admin` (charts/images/postgres/logins.sql) do that. A login may INSERT and SELECT in its own schema,
+correct an outcome, and call the functions of migration 0002.
+"""
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
+from psycopg2.extensions import encrypt_password
 from sqlalchemy import Connection, text
 
 from heart_log.migrate import migrate
+from heart_log.quota import limit_rows
 
-PREFIX = "ns-"
+LOGIN_PREFIX = "ns-"
 """So that no namespace's role is somebody else's: `mlflow` and `postgres` are possible names of namespaces."""
-NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,58}[a-z0-9])?")
+SCHEMA_PREFIX = "log-"
+NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,57}[a-z0-9])?")
 """PostgreSQL's names have 63 bytes."""
 
 
@@ -17,35 +26,83 @@ class BadNamespace(Exception):
     """The name cannot become a role's."""
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one namespace may use of the server. A login can lift the seconds for itself, the rest it cannot."""
+
+    connections: int = 20
+    statement_seconds: int = 30
+    """Of a statement, and of an open transaction that does nothing."""
+    temp_megabytes: int = 256
+    """Temporary files of one connection."""
+    rows_per_day: int = 5_000_000
+    megabytes_per_day: int = 2_000
+    """Of predictions and outcomes, before indexes and compression."""
+
+
 def read_passwords(folder: Path) -> dict[str, str]:
     """A mounted Secret: file name = namespace, content = password. Raises BadNamespace."""
     found = {path.name: path.read_text().strip() for path in sorted(folder.iterdir()) if not path.name.startswith(".")}
     for name, password in found.items():
         if not NAMESPACE.fullmatch(name) or not password:
-            raise BadNamespace(f"{folder}/{name}: needs a namespace's name of at most 60 characters, and a password")
+            raise BadNamespace(f"{folder}/{name}: needs a namespace's name of at most 59 characters, and a password")
     return found
 
 
-def prepare(connection: Connection, namespace: str, password: str) -> None:
-    """Role, schema and the newest tables, whatever of them is there already; in the caller's transaction."""
-    role = PREFIX + namespace
-    exists = connection.scalar(text("SELECT count(*) FROM pg_roles WHERE rolname = :role"), {"role": role})
-    _run(connection, f"{'ALTER' if exists else 'CREATE'} ROLE %1$I LOGIN PASSWORD %2$L", role, password)
-    for statement in (
-        "GRANT %1$I TO CURRENT_USER",
-        "REVOKE CONNECT ON DATABASE %3$I FROM PUBLIC",
-        "GRANT CONNECT ON DATABASE %3$I TO %1$I",
-        "CREATE SCHEMA IF NOT EXISTS %1$I AUTHORIZATION %1$I",
-        "ALTER ROLE %1$I IN DATABASE %3$I SET search_path = %1$I",
-        "SET LOCAL ROLE %1$I",
-        "SET LOCAL search_path = %1$I",
-    ):
-        _run(connection, statement, role, password)
-    migrate(connection)
+def prepare(connection: Connection, namespace: str, password: str, limits: Limits) -> None:
+    """Login, schema and the newest tables, whatever of them is there already; in the caller's transaction."""
+    login, schema = LOGIN_PREFIX + namespace, SCHEMA_PREFIX + namespace
+    driver = connection.connection.driver_connection
+    # Hashed here, so that no statement with the password reaches the server's log.
+    secret = encrypt_password(password, login, scope=driver, algorithm="scram-sha-256")
+    admit = text("SELECT heartops_admin.admit(:namespace, :secret, :schema, :connections, :seconds, :megabytes)")
+    values = {
+        "namespace": namespace,
+        "secret": secret,
+        "schema": schema,
+        "connections": limits.connections,
+        "seconds": limits.statement_seconds,
+        "megabytes": limits.temp_megabytes,
+    }
+    connection.execute(admit, values)
+    _run(connection, "CREATE SCHEMA IF NOT EXISTS %1$I AUTHORIZATION CURRENT_USER", schema, login)
+    _check_owner(connection, schema)
+    _run(connection, "SET LOCAL search_path = %1$I, pg_temp", schema, login)
+    migrate(connection, schema)
+    limit_rows(connection, schema, limits.rows_per_day, limits.megabytes_per_day * 2**20)
+    for statement in GRANTS:
+        _run(connection, statement, schema, login)
 
 
-def _run(connection: Connection, statement: str, role: str, password: str) -> None:
-    """The server quotes: names as %I, the password as %L."""
-    values = {"statement": statement, "role": role, "password": password}
-    query = text("SELECT format(:statement, CAST(:role AS text), CAST(:password AS text), current_database())")
+GRANTS = (
+    "REVOKE ALL ON SCHEMA %1$I FROM PUBLIC, %2$I",
+    "REVOKE ALL ON ALL TABLES IN SCHEMA %1$I FROM PUBLIC, %2$I",
+    "GRANT USAGE ON SCHEMA %1$I TO %2$I",
+    "GRANT SELECT, INSERT ON %1$I.predictions, %1$I.feedback TO %2$I",
+    "GRANT UPDATE (outcome, time, corrections) ON %1$I.feedback TO %2$I",
+    "GRANT SELECT ON %1$I.erasures TO %2$I",
+    "GRANT EXECUTE ON FUNCTION %1$I.forget_predictions, %1$I.forget_feedback, %1$I.erase TO %2$I",
+)
+
+
+def remove(connection: Connection, namespace: str) -> None:
+    """Everything that `prepare` made for a namespace, rows included. Raises BadNamespace."""
+    if not NAMESPACE.fullmatch(namespace):
+        raise BadNamespace(f"{namespace!r} is not the name of a namespace")
+    schema = SCHEMA_PREFIX + namespace
+    _run(connection, "DROP SCHEMA IF EXISTS %1$I CASCADE", schema, "")
+    connection.execute(text("SELECT heartops_admin.dismiss(:namespace)"), {"namespace": namespace})
+
+
+def _check_owner(connection: Connection, schema: str) -> None:
+    """Nothing of ours runs in a schema in which somebody else may have put something. Raises BadNamespace."""
+    owned = text("SELECT nspowner = current_user::regrole FROM pg_namespace WHERE nspname = :schema")
+    if not connection.scalar(owned, {"schema": schema}):
+        raise BadNamespace(f"schema {schema} exists and belongs to another role: drop it, then prepare again")
+
+
+def _run(connection: Connection, statement: str, schema: str, login: str) -> None:
+    """The server quotes the names (%I)."""
+    query = text("SELECT format(:statement, CAST(:schema AS text), CAST(:login AS text))")
+    values = {"statement": statement, "schema": schema, "login": login}
     connection.exec_driver_sql(str(connection.scalar(query, values)).replace("%", "%%"))

@@ -48,7 +48,9 @@ predictions = Table(
     Column("outputs", Document, nullable=False, comment="probability of each class, or [value] (regression)"),
     Column("label", Text, comment="name of the predicted class; null for regression"),
     Column("shadow", Boolean, nullable=False, comment="a copy of somebody else's request: answered to nobody"),
+    Column("subject", Text, comment="whom the request was about, if the caller says so"),
     Index("predictions_model_time", "model", "time"),
+    Index("predictions_model_subject", "model", "subject"),
 )
 
 feedback = Table(
@@ -62,3 +64,14 @@ feedback = Table(
     Column("corrections", Integer, nullable=False, comment="how often another outcome replaced an earlier one"),
     Index("feedback_model_time", "model", "time"),
 )
+
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("model", Text, nullable=False),
+    Column("time", UtcDateTime, nullable=False),
+    Column("predictions", Integer, nullable=False, comment="rows that were erased"),
+    Column("outcomes", Integer, nullable=False, comment="rows that were erased"),
+)
+"""Evidence that something was erased, and when; nothing says what it was."""

@@ -36,6 +36,13 @@ class Stored:
     """They repeat what was known."""
 
 
+class Erased(NamedTuple):
+    """Rows that an erasure removed."""
+
+    predictions: int
+    outcomes: int
+
+
 @dataclass(frozen=True, slots=True)
 class Prediction:
     """One record that was answered."""

@@ -10,11 +10,13 @@ from sqlalchemy import (
     Connection,
     Select,
     Table,
+    Text,
     bindparam,
     cast,
     column,
     delete,
     func,
+    insert,
     literal,
     select,
     true,
@@ -22,11 +24,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from heart_log.tables import feedback, predictions
-from heart_log.values import Key, Outcome, Source, Stored
+from heart_log.tables import erasures, feedback, predictions
+from heart_log.values import Erased, Key, Outcome, Source, Stored
 
-ROW_FIELDS = ("request_id", "row_index", "time", "features", "outputs", "label", "shadow")
-"""Keys of each object in a batch of predictions; `time` is ISO 8601, UTC without saying so."""
+ROW_FIELDS = ("request_id", "row_index", "time", "features", "outputs", "label", "shadow", "subject")
+"""Keys of each object in a batch of predictions; `time` is ISO 8601, UTC without saying so; `subject` may be absent."""
 OUTCOME_FIELDS = ("request_id", "row_index", "outcome")
 DOCUMENTS = ("features", "outputs", "outcome")
 
@@ -40,8 +42,8 @@ def store_predictions(connection: Connection, source: Source, batch: str) -> int
     same = {"model": source.model, "version": source.version, "digest": source.digest}
     redacted = literal(list(source.redacted), predictions.c.redacted.type)
     rows = _rows(connection, predictions, ROW_FIELDS).add_columns(*map(literal, same.values()), redacted)
-    insert = _insert(connection, predictions).from_select([*ROW_FIELDS, *same, "redacted"], rows)
-    return connection.execute(insert.on_conflict_do_nothing(), {"batch": batch}).rowcount
+    new = _insert(connection, predictions).from_select([*ROW_FIELDS, *same, "redacted"], rows)
+    return connection.execute(new.on_conflict_do_nothing(), {"batch": batch}).rowcount
 
 
 def store_outcomes(connection: Connection, model: str, outcomes: Mapping[Key, Outcome], now: datetime) -> Stored:
@@ -50,15 +52,15 @@ def store_outcomes(connection: Connection, model: str, outcomes: Mapping[Key, Ou
     batch = json.dumps([key._asdict() | {"outcome": outcome} for key, outcome in sorted(outcomes.items())])
     time = literal(now, feedback.c.time.type)
     rows = _rows(connection, feedback, OUTCOME_FIELDS).add_columns(literal(model), time, literal(0))
-    insert = _insert(connection, feedback).from_select([*OUTCOME_FIELDS, "model", "time", "corrections"], rows)
-    changed = insert.on_conflict_do_update(
+    new = _insert(connection, feedback).from_select([*OUTCOME_FIELDS, "model", "time", "corrections"], rows)
+    changed = new.on_conflict_do_update(
         index_elements=["model", "request_id", "row_index"],
-        set_={"outcome": insert.excluded.outcome, "time": now, "corrections": feedback.c.corrections + 1},
-        where=feedback.c.outcome != insert.excluded.outcome,
+        set_={"outcome": new.excluded.outcome, "time": now, "corrections": feedback.c.corrections + 1},
+        where=feedback.c.outcome != new.excluded.outcome,
     )
     counts = connection.execute(changed.returning(feedback.c.corrections), {"batch": batch}).scalars().all()
-    new = sum(count == 0 for count in counts)
-    return Stored(new, len(counts) - new, len(outcomes) - len(counts))
+    first = sum(count == 0 for count in counts)
+    return Stored(first, len(counts) - first, len(outcomes) - len(counts))
 
 
 def _rows(connection: Connection, table: Table, names: Sequence[str]) -> Select[Any]:
@@ -79,10 +81,31 @@ def _sqlite_field(value: ColumnElement[Any], name: str) -> ColumnElement[Any]:
 
 
 def delete_older(connection: Connection, table: Table, model: str, before: datetime, limit: int) -> int:
-    """Deletes at most `limit` of a model's rows with an earlier time, oldest first; how many."""
+    """Deletes at most `limit` of a model's rows with an earlier time, oldest first; how many.
+
+    On PostgreSQL by a function of the schema, because the connection's role may have no right to DELETE.
+    """
+    if connection.dialect.name == "postgresql":
+        forget = getattr(func, f"forget_{table.name}")
+        return int(connection.scalar(select(forget(model, literal(before, table.c.time.type), limit))) or 0)
     key = list(table.primary_key)
     old = select(*key).where(table.c.model == model, table.c.time < before).order_by(table.c.time).limit(limit)
     return connection.execute(delete(table).where(tuple_(*key).in_(old))).rowcount
+
+
+def erase(connection: Connection, model: str, subject: str | None, requests: Sequence[str], now: datetime) -> Erased:
+    """Deletes what is stored of these request ids and of this subject, outcomes included, and records that it did."""
+    if connection.dialect.name == "postgresql":
+        ids = cast(list(requests), postgresql.ARRAY(Text))
+        found = func.erase(model, cast(subject, Text), ids, literal(now, erasures.c.time.type))
+        return Erased(*connection.execute(select(*found.table_valued("predictions", "outcomes").c)).one())
+    about = (predictions.c.model == model, predictions.c.request_id.in_(requests) | (predictions.c.subject == subject))
+    ids = {*requests, *connection.scalars(select(predictions.c.request_id).where(*about))}
+    gone = connection.execute(delete(predictions).where(*about)).rowcount
+    of_them = (feedback.c.model == model, feedback.c.request_id.in_(ids))
+    erased = Erased(gone, connection.execute(delete(feedback).where(*of_them)).rowcount)
+    connection.execute(insert(erasures).values(model=model, time=now, **erased._asdict()))
+    return erased
 
 
 def _insert(connection: Connection, table: Table) -> Any:

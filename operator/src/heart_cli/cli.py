@@ -9,15 +9,15 @@ from typing import IO
 import click
 from rich.console import Console
 
-from heart_cli.asking import predict as ask
 from heart_cli.client import Client
+from heart_cli.commands import COMMANDS
 from heart_cli.following import follow, show
 from heart_cli.listing import history_table, models_table, print_table
 from heart_cli.load.command import load
 from heart_cli.namespaces import init_namespace as init
 from heart_cli.options import NAME, VERSION, on_cluster, version_text
-from heart_cli.orders import ORDERS
 from heart_cli.podlogs import copy_logs, find_pods
+from heart_cli.predict import predict as ask
 from heart_cli.reading import read_model, read_names
 
 
@@ -27,7 +27,7 @@ def cli() -> None:
     """See models and their rollouts, and tell the operator what to do with them."""
 
 
-for entry in (*ORDERS, load):
+for entry in (*COMMANDS, load):
     cli.add_command(entry)
 
 

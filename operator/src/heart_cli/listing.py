@@ -10,7 +10,7 @@ from rich.text import Text
 from heart_api.heartmodel import HeartModel
 from heart_api.names import Condition
 from heart_cli.targets import newest
-from heart_cli.words import age, clean, clock, short
+from heart_cli.text import age, clean, clock, short
 
 PIPE_WIDTH = 1000
 """Columns where the output is no terminal: nothing is folded."""
@@ -49,7 +49,7 @@ def history_table(model: HeartModel) -> Table:
 def served_rows(model: HeartModel) -> Iterable[tuple[str, list[str]]]:
     for entry in model.status.history:
         until = clock(entry.until) if entry.until else "serves"
-        row = [entry.version, clock(entry.from_), until, entry.reason, entry.by, entry.why, short(entry.digest)]
+        row = [entry.version, clock(entry.from_), until, entry.reason, entry.by, entry.message, short(entry.digest)]
         yield entry.from_, row
 
 

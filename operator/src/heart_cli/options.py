@@ -8,11 +8,11 @@ from typing import Any
 import click
 
 from heart_api.base import NAME_PATTERN
-from heart_api.commands import MAX_WHY
+from heart_api.commands import MAX_REASON
 from heart_cli.client import connect
 from heart_cli.errors import Failure
-from heart_cli.targets import Refused
-from heart_cli.words import clean
+from heart_cli.targets import NotApplicable
+from heart_cli.text import clean
 
 Function = Callable[..., Any]
 
@@ -28,14 +28,14 @@ class Name(click.ParamType[str]):
         return str(value)
 
 
-class Words(click.ParamType[str]):
+class ReasonText(click.ParamType[str]):
     """A reason, short enough to be kept in the history."""
 
     name = "text"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if len(value) > MAX_WHY:
-            self.fail(f"is longer than {MAX_WHY} characters", param, ctx)
+        if len(value) > MAX_REASON:
+            self.fail(f"is longer than {MAX_REASON} characters", param, ctx)
         return clean(value)
 
 
@@ -56,7 +56,7 @@ def on_cluster(function: Function) -> Function:
     def run(namespace: str | None, context: str | None, kubeconfig: str | None, **options: Any) -> None:
         try:
             function(connect(kubeconfig, context, namespace), **options)
-        except (Refused, Failure) as error:
+        except (NotApplicable, Failure) as error:
             raise click.ClickException(clean(str(error))) from None
 
     return functools.reduce(lambda wrapped, option: option(wrapped), reversed(WHERE), run)

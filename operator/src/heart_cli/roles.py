@@ -7,8 +7,8 @@ from heart_api.heartmodel import CandidateStatus, HeartModel, RolloutStep
 from heart_api.pauses import pause_end
 from heart_api.times import read
 from heart_cli.targets import newest
+from heart_cli.text import age, clock, left, short
 from heart_cli.view import View
-from heart_cli.words import age, clock, left, short
 
 SHOWN_REJECTIONS = 3
 

@@ -7,7 +7,7 @@ from heart_api.retrainschedule import RetrainSchedule
 from heart_api.schedulestatus import DriftStatus, PerformanceStatus, Phase, RunStatus
 from heart_api.status import DriftVerdict
 from heart_api.times import read
-from heart_cli.words import age, count, length
+from heart_cli.text import age, count, length
 
 SHOWN_FEATURES = 5
 DRIFT: dict[DriftVerdict, str] = {
@@ -17,7 +17,7 @@ DRIFT: dict[DriftVerdict, str] = {
     "InsufficientSamples": "drift not judged, too few predictions",
 }
 PERFORMANCE = {
-    "Kept": "kept",
+    "Acceptable": "kept",
     "Below": "below the bound",
     "Uncertain": "perhaps below the bound",
     "InsufficientSamples": "not judged, too few predictions",

@@ -22,8 +22,8 @@ from heart_cli.sections import (
     now_words,
     training_words,
 )
+from heart_cli.text import age, clean, count
 from heart_cli.view import Pod, View
-from heart_cli.words import age, clean, count
 
 STYLES = {"stable": "green", "candidate": "cyan", "previous": "blue", "rejected": "red", "leaving": "dim"}
 POD_STYLES = {"ready": "green", "not ready": "yellow", "ending": "dim"}

@@ -33,11 +33,11 @@ class Server(uvicorn.Server):
 
     server_state: State
 
-    def __init__(self, config: uvicorn.Config, settings: Settings, drain: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, settings: Settings, state: State, drain: Callable[[], None]) -> None:
         super().__init__(config)
         self.background: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
         self._running: list[asyncio.Task[None]] = []
-        self.server_state = State(settings.connection_seconds)
+        self.server_state = state
         self._drain = drain
         self._drain_seconds = settings.drain_seconds
         self._closes: float | None = None
@@ -68,7 +68,7 @@ class Server(uvicorn.Server):
 
 def build_server(application: Application, settings: Settings) -> Server:
     config = uvicorn.Config(
-        application.edge,
+        application.app,
         host=settings.host,
         port=settings.port,
         loop="uvloop",
@@ -90,10 +90,9 @@ def build_server(application: Application, settings: Settings) -> Server:
         application.readiness.draining = True
         logger.info("stopping: not ready from now on, answering for %g more seconds", settings.drain_seconds)
 
-    server = Server(config, settings, drain)
-    state, edge = server.server_state, application.edge
-    edge.tasks = state.tasks
-    state.quick, state.answer_at_once = edge.quick, edge.answer_at_once
+    state = State(settings.connection_seconds, application.fast_path if settings.fast_path else None)
+    server = Server(config, settings, state, drain)
+    application.app.tasks = state.tasks
     server.background = application.background
     return server
 

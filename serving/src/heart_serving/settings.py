@@ -15,6 +15,7 @@ HOST = "HEARTOPS_HOST"
 PORT = "HEARTOPS_PORT"
 DRAIN_SECONDS = "HEARTOPS_DRAIN_SECONDS"
 CONNECTION_SECONDS = "HEARTOPS_CONNECTION_SECONDS"
+FAST_PATH = "HEARTOPS_FAST_PATH"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,8 @@ class Settings:
     """Records of one request."""
     max_in_flight: int = 128
     """Requests begun and not answered; beyond, clients are told to come back."""
+    fast_path: bool = True
+    """Whether small predictions are answered as they are read, or through ASGI like all others."""
     explanations: bool = True
     """Whether /explain answers."""
     mirror_file: Path | None = None
@@ -61,6 +64,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         port=int(number(environ, PORT, 8080, 1, 65535)),
         drain_seconds=number(environ, DRAIN_SECONDS, 5.0, 0, 3600),
         connection_seconds=number(environ, CONNECTION_SECONDS, 10.0, 0.1, 86400),
+        fast_path=switch(environ, FAST_PATH, default=True),
         explanations=switch(environ, Env.EXPLANATIONS, default=True),
         mirror_file=Path(path) if (path := environ.get(Env.MIRROR_FILE)) else None,
         log=read_log_settings(environ),

@@ -43,6 +43,7 @@ class Image:
             "POSTGRES_ROLE": "mlflow",
             "POSTGRES_PASSWORD": passwords["mlflow"],
             "HEARTOPS_PASSWORD": passwords["heartops"],
+            "LOGINS": str(SCRIPT.with_name("logins.sql")),
         }
         script = SCRIPT.read_text().replace("/run/postgresql", str(self.folder)).replace("'*'", "127.0.0.1")
         with (self.folder / "log").open("ab") as log:
@@ -77,7 +78,7 @@ class Image:
         command = unprivileged(
             str(binaries / "postgres"), "--single", "-D", str(self.folder / "data" / "pgdata"), "postgres"
         )
-        statements = "DROP DATABASE heartops\nDROP ROLE heartops\nGRANT CONNECT ON DATABASE mlflow TO PUBLIC\n"
+        statements = "DROP DATABASE heartops\nDROP ROLE heartops_owner\nGRANT CONNECT ON DATABASE mlflow TO PUBLIC\n"
         subprocess.run(command, input=statements, text=True, check=True, capture_output=True, cwd="/")
 
 
@@ -94,13 +95,14 @@ def test_both_databases_with_whatever_passwords_are_given(image: Image) -> None:
         image.query("mlflow", FIRST["mlflow"], "mlflow", "CREATE TABLE kept (x int)")
     with image.running(SECOND):
         assert image.query("mlflow", SECOND["mlflow"], "mlflow", "SELECT count(*) FROM kept") == "0"
-        rights = "SELECT rolcreaterole AND NOT rolsuper FROM pg_roles WHERE rolname = current_user"
-        assert image.query("heartops", SECOND["heartops"], "heartops", rights) == "True"
+        rights = "SELECT rolcreaterole OR rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user"
+        assert image.query("heartops_owner", SECOND["heartops"], "heartops", rights) == "False"
         for role, password, database in (
             ("mlflow", FIRST["mlflow"], "mlflow"),
             ("mlflow", SECOND["mlflow"], "heartops"),
-            ("heartops", SECOND["heartops"], "mlflow"),
-            ("heartops", SECOND["heartops"], "postgres"),
+            ("heartops_owner", SECOND["heartops"], "mlflow"),
+            ("heartops_owner", SECOND["heartops"], "postgres"),
+            ("heartops_owner", SECOND["heartops"], "template1"),
             ("postgres", "x", "postgres"),
         ):
             with pytest.raises(OperationalError, match=NOT_TO_CONNECT):
@@ -110,8 +112,8 @@ def test_both_databases_with_whatever_passwords_are_given(image: Image) -> None:
 def test_a_volume_of_a_release_without_the_log_gets_its_database(image: Image) -> None:
     with image.running(FIRST):
         image.query("mlflow", FIRST["mlflow"], "mlflow", "CREATE TABLE kept (x int)")
-        image.query("heartops", FIRST["heartops"], "heartops", "SELECT 1")
+        image.query("heartops_owner", FIRST["heartops"], "heartops", "SELECT 1")
     image.forget_the_log()
     with image.running(FIRST):
         assert image.query("mlflow", FIRST["mlflow"], "mlflow", "SELECT count(*) FROM kept") == "0"
-        assert image.query("heartops", FIRST["heartops"], "heartops", "SELECT 1") == "1"
+        assert image.query("heartops_owner", FIRST["heartops"], "heartops", "SELECT 1") == "1"

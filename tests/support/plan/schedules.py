@@ -148,7 +148,7 @@ class ScheduledWorld(World):
 
     def _create_check(self, manifest: Manifest) -> None:
         meta = copy.deepcopy(manifest["metadata"])
-        name, tick = meta["name"], meta["annotations"][Annotation.TICK]
+        name, tick = meta["name"], meta["annotations"][Annotation.SCHEDULED_TIME]
         if name not in self.checks:
             self.checks[name] = ObservedJob(name, f"uid-{name}", tick, self.now, "Running")
             self.checks_created.append(name)

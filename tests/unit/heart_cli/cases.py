@@ -40,12 +40,12 @@ TRAINED = {
 OLD_PODS = (pod("6", "abcde"), pod("6", "fghij", restarts=2))
 ANALYSIS = {
     "time": "2026-11-21T07:59:50Z",
-    "looks": 7,
-    "failures": 0,
+    "intervals": 7,
+    "consecutiveFailures": 0,
     "verdict": "Inconclusive",
     "message": "89 of 100 requests so far",
-    "stable": {"requests": 804, "errors": 3, "refused": 12},
-    "candidate": {"requests": 89, "errors": 0, "refused": 1},
+    "stable": {"requests": 804, "errors": 3, "invalid": 12},
+    "candidate": {"requests": 89, "errors": 0, "invalid": 1},
 }
 
 
@@ -57,7 +57,7 @@ def healthy() -> View:
         "training": TRAINED | {"version": "6"},
         "history": [
             served("5", "2026-11-10T08:00:00Z", "2026-11-18T04:00:00Z"),
-            served("6", "2026-11-18T04:00:00Z", reason="Approved", by="alice", why="checked with cardiology"),
+            served("6", "2026-11-18T04:00:00Z", reason="Approved", by="alice", message="checked with cardiology"),
         ],
     }
     return build_view(heart_model(status), [deployment("6"), deployment("5")], OLD_PODS)
@@ -116,7 +116,7 @@ def paused() -> View:
         "action": "pause",
         "version": "7",
         "by": "alice",
-        "why": "wait for the morning round",
+        "reason": "wait for the morning round",
         "time": "2026-11-21T07:59:01Z",
         "result": "paused",
     }
@@ -146,7 +146,7 @@ def refused() -> View:
     refusals = [
         rejected("2", "GateFailed", "roc_auc 0.71 < 0.80", "2026-11-01T08:00:00Z"),
         rejected("3", "GateFailed", "brier 0.19 > 0.16", "2026-11-02T08:00:00Z"),
-        rejected("4", "NeverReady", "0 of 2 pods were ready 60s after their start", "2026-11-03T08:00:00Z"),
+        rejected("4", "ReadyDeadlineExceeded", "0 of 2 pods were ready 60s after their start", "2026-11-03T08:00:00Z"),
         rejected("7", "CanaryAnalysisFailed", words),
     ]
     status = {
@@ -187,7 +187,7 @@ def nothing_serves() -> View:
     status = {
         "conditions": [
             condition("Ready", "False", "DataInvalid", f"Nothing serves yet. {words}"),
-            condition("Available", "False", "NothingServes", "No pod is ready; the condition Ready says why"),
+            condition("Available", "False", "NoServingVersion", "No pod is ready; the condition Ready says why"),
             condition("Progressing", "False", "DataInvalid", words),
             condition("Trained", "False", "DataInvalid", words),
             condition("GatePassed", "Unknown", "NoCandidate", "No version has been trained yet"),

@@ -7,7 +7,7 @@ import pytest
 
 from heart_api.names import Annotation
 from heart_cli.errors import ApiFailure
-from heart_cli.words import short
+from heart_cli.text import short
 from tests.support.apiserver.heart_objects import (
     candidate,
     deployment,
@@ -84,7 +84,7 @@ def test_a_model_from_another_version_is_said_so(heart, rollout):
 def test_history_has_who_served_and_who_was_refused(heart, cluster):
     past = [
         served("5", "2026-11-10T08:00:00Z", "2026-11-18T04:00:00Z"),
-        served("6", "2026-11-18T04:00:00Z", reason="Approved", by="alice", why="checked"),
+        served("6", "2026-11-18T04:00:00Z", reason="Approved", by="alice", message="checked"),
     ]
     cluster.model = heart_model({"serving": serving(), "history": past, "rejected": [rejected("7", "Crashing", "OOM")]})
     _, *rows = heart("history", "heart").stdout.splitlines()
@@ -99,13 +99,13 @@ def test_history_has_who_served_and_who_was_refused(heart, cluster):
 
 
 def test_promote_writes_version_digest_user_and_reason_and_prints_what_came_of_it(heart, rollout):
-    done = heart("promote", "heart", "--why", "checked with cardiology")
+    done = heart("promote", "heart", "--reason", "checked with cardiology")
     assert done.exit_code == 0
     assert done.stdout == "heart: promote 7: went on after step 2\n"
     [written] = rollout.written
     assert written[Annotation.COMMAND].startswith(f"promote 7 {sha('7')} ")
     assert written[Annotation.COMMAND_BY] == "alice"
-    assert written[Annotation.COMMAND_WHY] == "checked with cardiology"
+    assert written[Annotation.COMMAND_REASON] == "checked with cardiology"
     assert Annotation.RETRAIN not in written
 
 
@@ -161,7 +161,7 @@ def test_what_else_there_is_to_know_goes_to_stderr(heart, cluster):
         ("promote",),
         ("promote", "heart", "--version", "seven"),
         ("promote", "heart", "--version", "0"),
-        ("promote", "heart", "--why", "x" * 501),
+        ("promote", "heart", "--reason", "x" * 501),
         ("promote", "../secrets"),
         ("status", "heart", "-n", "a/b"),
         ("status", "--watch"),

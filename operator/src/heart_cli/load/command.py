@@ -13,7 +13,7 @@ from heart_cli.load.records import draw, read_examples, service_path
 from heart_cli.load.results import Outcome, headline, problem_lines, results_table
 from heart_cli.load.sending import Load, sender
 from heart_cli.options import NAME, on_cluster
-from heart_cli.words import clean, length
+from heart_cli.text import clean, length
 
 PROGRESS = 10.0
 """Seconds between two lines of progress."""

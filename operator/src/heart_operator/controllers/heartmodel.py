@@ -80,7 +80,7 @@ class Reconciler:
             await self._actions.carry_out(seen.observed, plan)
             await self._reporter.report(seen, plan)
         except (Refused, NameTaken) as error:
-            await self._reporter.report_problem(seen.raw, Reason.ACTION_REFUSED, str(error))
+            await self._reporter.report_problem(seen.raw, Reason.APPLY_FAILED, str(error))
             raise
         self._metrics.count_changes(seen.observed.model.status, plan.facts)
         self._metrics.show(key.namespace, key.name, plan.facts)

@@ -80,7 +80,7 @@ class ScheduleReconciler:
         try:
             await self._carry_out(found, plan)
         except (Refused, NameTaken) as error:
-            await self._report_problem(found.raw, ScheduleReason.ACTION_REFUSED, str(error))
+            await self._report_problem(found.raw, ScheduleReason.APPLY_FAILED, str(error))
             raise
         self._metrics.show(found.observed.schedule, plan.status)
         if plan.requeue_after is not None:

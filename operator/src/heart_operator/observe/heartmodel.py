@@ -18,7 +18,7 @@ from heart_operator.mlflow.snapshots import RegistryReader
 from heart_operator.observe.children import of_kind, optional_kinds, read_children, read_deployments, read_jobs
 from heart_operator.observe.schedules import read_schedules
 from heart_operator.plan.observed import AnalysisSample, Observed, Registry
-from heart_operator.plan.rollout.sampling import has_traffic, is_look_due, last_look
+from heart_operator.plan.rollout.sampling import has_traffic, is_interval_due, last_analysis_time
 from heart_operator.plan.selection.selection import select_version
 from heart_operator.traffic.sampler import MetricsReader, Question
 
@@ -105,8 +105,8 @@ class Observer:
 
     async def _look(self, observed: Observed, now: datetime) -> AnalysisSample | None:
         """At the traffic, when that is due."""
-        model, serving, last = observed.model, observed.model.status.serving, last_look(observed.model)
-        if serving is None or last is None or model.spec.suspend or not is_look_due(model, now):
+        model, serving, last = observed.model, observed.model.status.serving, last_analysis_time(observed.model)
+        if serving is None or last is None or model.spec.suspend or not is_interval_due(model, now):
             return None
         candidate = model.status.candidate
         question = Question(

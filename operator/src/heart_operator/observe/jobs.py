@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from heart_api.drift import CheckOutcome
 from heart_api.handover import TrainingFailure, TrainingOutcome, TrainingResult
 from heart_api.heartmodel import TrainingStatus
-from heart_api.kube.objects import condition, in_words
+from heart_api.kube.objects import condition, condition_text
 from heart_api.kube.values import Manifest
 from heart_api.names import Annotation
 from heart_api.times import read
@@ -57,7 +57,7 @@ def end_time(job: Manifest) -> datetime | None:
 def why_failed(job: Manifest, words: str) -> str:
     """What Kubernetes says of a Job that failed: `words` of its pods, else of the Job itself."""
     end = job_end(job)
-    return "" if end is None or end["type"] == "Complete" else words or in_words(end)
+    return "" if end is None or end["type"] == "Complete" else words or condition_text(end)
 
 
 def recorded_result(job: str, known: TrainingStatus | None) -> TrainingResult | None:

@@ -21,7 +21,7 @@ from heart_operator.observe.jobs import is_finished, parse_job
 from heart_operator.observe.schedule_objects import parse_check
 from heart_operator.observe.schedules import find_schedules
 from heart_operator.plan.observed import TrainingJob
-from heart_operator.plan.schedule.observed import CheckJob, ScheduleObserved, tick_of
+from heart_operator.plan.schedule.observed import CheckJob, ScheduleObserved, scheduled_time_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class ScheduleObserver:
         found = parse_check(job)
         if not is_finished(job):
             return found
-        if recorded and tick_of(found) <= recorded:
+        if recorded and scheduled_time_of(found) <= recorded:
             return replace(found, result=CheckResult())
         return parse_check(job, await pods_of(self._cluster, job))
 

@@ -19,7 +19,7 @@ def parse_check(job: Manifest, pods: Iterable[Manifest] | None = None) -> CheckJ
     return ObservedJob(
         name=meta["name"],
         uid=meta["uid"],
-        trigger=meta["annotations"][Annotation.TICK],
+        trigger=meta["annotations"][Annotation.SCHEDULED_TIME],
         created=read(meta["creationTimestamp"]),
         phase=phase,
         finished=end_time(job),

@@ -51,7 +51,7 @@ def decide(observed: Observed, now: datetime) -> Decision:
         now=now,
     )
     gate = find_verdict(observed, stable, selection.version)
-    rollout = plan_rollout(observed, stable, selection, gate, evaluation.refused, obstacle, now)
+    rollout = plan_rollout(observed, stable, selection, gate, evaluation.rejected, obstacle, now)
     return Decision(observed, now, obstacle, training, evaluation, selection, gate, rollout)
 
 

@@ -52,7 +52,7 @@ class Metrics:
         self.errors = Counter(
             "heartops_reconcile_errors", "Looks at a model that failed and are tried again.", registry=self.registry
         )
-        self.depth = Gauge("heartops_queue_depth", "Models that wait for a free worker.", registry=self.registry)
+        self.depth = Gauge("heartops_workqueue_depth", "Models that wait for a free worker.", registry=self.registry)
         self.leader = Gauge("heartops_is_leader", "1 on the replica that acts.", registry=self.registry)
         self.trainings = Counter(
             "heartops_trainings",

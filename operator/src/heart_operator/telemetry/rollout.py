@@ -24,7 +24,7 @@ class RolloutCollector(Collector):
     def collect(self) -> Iterable[Metric]:
         weight = family("heartops_candidate_weight", "Percentage of the traffic: asked for, and reached.", "kind")
         verdict = family("heartops_analysis_verdict", "1 for the verdict of the last look at its traffic.", "verdict")
-        bad = family("heartops_analysis_bad_looks", "Looks in a row that called it bad.")
+        bad = family("heartops_analysis_consecutive_failures", "Looks in a row that called it bad.")
         shift = family("heartops_prediction_shift", "Stability index of its outputs against the stable version's.")
         differing = family("heartops_mirror_different_share", "Share of copied requests with another prediction.")
         for key, status in sorted(self.models.items()):
@@ -59,7 +59,7 @@ def verdicts(analysis: AnalysisStatus | None) -> Iterator[Values]:
 
 def bad_looks(analysis: AnalysisStatus | None) -> Iterator[Values]:
     if analysis:
-        yield (), analysis.failures
+        yield (), analysis.consecutive_failures
 
 
 def shifts(analysis: AnalysisStatus | None) -> Iterator[Values]:

@@ -103,7 +103,7 @@ def count_answers(grown: Reading) -> Counts:
     return Counts(
         requests=sum(codes.values()),
         errors=sum(count for code, count in codes.items() if code.startswith("5")),
-        refused=codes.get("422", 0),
+        invalid=codes.get("422", 0),
         latency=buckets(summed(grown, LATENCY_BUCKET, "le")),
         outputs={name: count for name, count in summed(grown, OUTPUT, "bin").items() if count},
     )

@@ -1,33 +1,27 @@
-"""One client's connection: its age, one system call per response, and small predictions answered as they are read.
-
-uvicorn makes a task and a scope of each request and hands messages to and fro, which costs as much as the prediction
-itself. A small prediction needs none of it: it is complete in one read, and answered before the next.
-"""
+"""One client's connection: its age, one system call per response, and the way to the fast path."""
 
 import asyncio
 import random
-from http import HTTPStatus
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from heart_serving.http.coalescing_transport import OneWrite
 from heart_serving.http.responses import render
 from heart_serving.http.server_state import State
-from heart_serving.protocols.base import Reply
 
 BODY_SECONDS = 10.0
 """How long a request whose connection has reached its age may still wait for the rest of its body."""
 JITTER = 0.2
 """Share by which connection ages vary, so that clients do not all come back at once."""
-LAST_WORDS = 0.2
-"""Share of a connection's life in which an answer also says `Connection: close`: a client that is in use of it is told
+CLOSING_SHARE = 0.2
+"""Share of a connection's life in which an answer also says `Connection: close`: a client that is using it learns
 in time, and the server does not close what a client is just about to write to."""
 
 
 class Connection(HttpToolsProtocol):
     """One client's connection, of bounded age.
 
-    `_whole` holds the body of a request that may be answered at once, and only while its bytes are being read.
+    `_whole` holds the body of a request that may take the fast path, and only while its bytes are being read.
     """
 
     server_state: State
@@ -40,7 +34,7 @@ class Connection(HttpToolsProtocol):
         self.transport = OneWrite(transport)
         age = self.server_state.connection_seconds * random.uniform(1 - JITTER, 1 + JITTER)
         now = self.loop.time()
-        self._last_words_from = now + age * (1 - LAST_WORDS)
+        self._closing_from = now + age * (1 - CLOSING_SHARE)
         self._end = self.loop.call_at(now + age, self._grow_old)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -53,7 +47,7 @@ class Connection(HttpToolsProtocol):
             self._hand_over()
 
     def on_headers_complete(self) -> None:
-        if self._may_be_answered_at_once():
+        if self._may_be_answered_fast():
             self._whole = []
         else:
             self._begin()
@@ -66,34 +60,37 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         if self._whole is not None:
-            body = b"".join(self._whole)
-            if self._is_answered_at_once(body):
+            if self._answer_fast(b"".join(self._whole)):
                 self._whole = None
                 return
-            self.server_state.turn.handed_over += 1
             self._hand_over()
         super().on_message_complete()
 
-    def _may_be_answered_at_once(self) -> bool:
+    def _may_be_answered_fast(self) -> bool:
         """The plainest of requests, with no other before it that is still being answered."""
+        fast_path = self.server_state.fast_path
         return (
-            self.url in self.server_state.quick
+            fast_path is not None
+            and fast_path.takes(self.url)
             and self.parser.get_method() == b"POST"
             and (self.cycle is None or self.cycle.response_complete)
-            and not self._has_last_words()
+            and not self._closes_soon()
             and self.parser.should_keep_alive()
             and self.parser.get_http_version() == "1.1"
             and not self.expect_100_continue
             and not self.flow.write_paused
         )
 
-    def _is_answered_at_once(self, body: bytes) -> bool:
-        state, turn = self.server_state, self.server_state.turn
-        surplus = turn.lasts_long(self.loop)
-        status = state.answer_at_once(self.url, self.headers, body, self._write, surplus, turn.handed_over)
-        if status == HTTPStatus.SERVICE_UNAVAILABLE and not surplus:
-            turn.count_refusal(self.loop)
-        return status is not None
+    def _answer_fast(self, body: bytes) -> bool:
+        """False when the request has to go through ASGI."""
+        fast_path = self.server_state.fast_path
+        if fast_path is None or (exchange := fast_path.answer(self.loop, self.url, self.headers, body)) is None:
+            return False
+        assert exchange.reply is not None
+        self.server_state.total_requests += 1
+        self.transport.write_all(render(exchange.reply, exchange.id, self.server_state.default_headers))
+        fast_path.record(exchange)
+        return True
 
     def _hand_over(self) -> None:
         """To uvicorn and ASGI: what has been held back was not all, or too much."""
@@ -105,15 +102,11 @@ class Connection(HttpToolsProtocol):
 
     def _begin(self) -> None:
         super().on_headers_complete()
-        if self._has_last_words():
+        if self._closes_soon():
             self.cycle.keep_alive = False
 
-    def _has_last_words(self) -> bool:
-        return self.server_state.draining or self.loop.time() >= self._last_words_from
-
-    def _write(self, reply: Reply, request_id: str) -> None:
-        self.server_state.total_requests += 1
-        self.transport.write_all(render(reply, request_id, self.server_state.default_headers))
+    def _closes_soon(self) -> bool:
+        return self.server_state.draining or self.loop.time() >= self._closing_from
 
     def on_response_complete(self) -> None:
         self.transport.flush()

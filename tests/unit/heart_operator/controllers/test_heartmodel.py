@@ -161,7 +161,7 @@ async def test_what_the_api_server_refuses_is_told_once() -> None:
         with pytest.raises(Refused):
             await scene.reconcile(KEY)
     ready = scene.cluster.condition("Ready")
-    assert (ready["status"], ready["reason"]) == ("False", "ActionRefused")
+    assert (ready["status"], ready["reason"]) == ("False", "ApplyFailed")
     assert "spec.ports" in ready["message"]
     assert scene.cluster.writes.count("create Event") == 1
 
@@ -183,7 +183,7 @@ async def test_somebody_elses_object_of_our_name_is_left_alone() -> None:
     with pytest.raises(Exception, match="does not belong to this model"):
         await scene.reconcile(KEY)
     assert scene.cluster.objects["Service", "heart"]["spec"] == {"theirs": True}
-    assert scene.cluster.condition("Ready")["reason"] == "ActionRefused"
+    assert scene.cluster.condition("Ready")["reason"] == "ApplyFailed"
 
 
 async def test_a_registry_that_fails_does_not_hold_up_the_report() -> None:

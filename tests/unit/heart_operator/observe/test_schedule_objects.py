@@ -17,7 +17,7 @@ FOUND = DriftStatus(time=STAMP, version="7", verdict="NoDrift", share=0, samples
 def job(end: str | None = None) -> dict[str, Any]:
     conditions = [{"type": end, "status": "True", "lastTransitionTime": STAMP, "reason": "Why"}] if end else []
     metadata = {"name": "watchful-check-1", "uid": "j", "creationTimestamp": STAMP}
-    metadata["annotations"] = {"heartops.dev/tick": STAMP}
+    metadata["annotations"] = {"heartops.dev/scheduled-time": STAMP}
     return {"metadata": metadata, "status": {"conditions": conditions}}
 
 

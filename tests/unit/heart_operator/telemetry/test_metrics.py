@@ -128,7 +128,7 @@ def test_what_a_candidate_does() -> None:
     assert value("heartops_candidate_weight", kind="asked") == 10
     assert value("heartops_candidate_weight", kind="reached") == 25
     assert value("heartops_analysis_verdict", verdict="Passed") == 1
-    assert value("heartops_analysis_bad_looks") == 1
+    assert value("heartops_analysis_consecutive_failures") == 1
     assert value("heartops_prediction_shift") == 0
     assert value("heartops_mirror_different_share") == 0.25
     other = {"requests": 300, "outputs": {"0.20": 30, "0.80": 270}}

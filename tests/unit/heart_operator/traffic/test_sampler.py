@@ -143,8 +143,8 @@ async def test_increments_of_all_pods_by_version(world: World) -> None:
     world.pod("c").answer(422, 2)
     world.pod("c").answer(503)
     found = await world.sample()
-    assert (found.stable.requests, found.stable.errors, found.stable.refused) == (9, 1, 0)
-    assert (found.candidate.requests, found.candidate.errors, found.candidate.refused) == (3, 1, 2)
+    assert (found.stable.requests, found.stable.errors, found.stable.invalid) == (9, 1, 0)
+    assert (found.candidate.requests, found.candidate.errors, found.candidate.invalid) == (3, 1, 2)
     slow = found.stable.slower_than(0.25)
     assert (slow.bad, slow.n) == (3, 8)
     assert (await world.sample()).stable.requests == 0

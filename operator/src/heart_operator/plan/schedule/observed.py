@@ -23,7 +23,7 @@ CheckJob: TypeAlias = ObservedJob[CheckResult, CheckFailure]
 """It looks at the log up to its tick."""
 
 
-def tick_of(job: CheckJob) -> datetime:
+def scheduled_time_of(job: CheckJob) -> datetime:
     """The end of the window that the Job looks at."""
     return read(job.trigger)
 

@@ -66,10 +66,10 @@ def without_outdated(observed: Observed, rejected: tuple[RejectedStatus, ...]) -
 
 def stands(observed: Observed, entry: RejectedStatus) -> bool:
     registered = observed.registry.versions.get(entry.version)
-    return registered is None or refuses(observed, registered, entry.gates_hash or "")
+    return registered is None or is_not_servable(observed, registered, entry.gates_hash or "")
 
 
-def refuses(observed: Observed, registered: RegisteredVersion, trigger: str) -> bool:
+def is_not_servable(observed: Observed, registered: RegisteredVersion, trigger: str) -> bool:
     """Whether NotServable in answer to `trigger` still holds."""
     retry = retried(observed, registered.version)
     return answers(trigger, question(observed, registered)) and (not retry or trigger.endswith(f"-{retry}"))
@@ -98,7 +98,7 @@ def find_record(
 
 def counts(observed: Observed, registered: RegisteredVersion, record: TrainingStatus) -> bool:
     if record.reason == Reason.NOT_SERVABLE:
-        return refuses(observed, registered, record.trigger)
+        return is_not_servable(observed, registered, record.trigger)
     retry = retried(observed, registered.version)
     if record.phase == "Failed" and retry and not record.trigger.endswith(f"-{retry}"):
         return False

@@ -6,7 +6,7 @@
 from heart_api.heartmodel import ConditionStatus
 from heart_api.names import Annotation, Condition, Reason
 from heart_operator.plan.decision import Decision
-from heart_operator.plan.rollout.route import route_refusal
+from heart_operator.plan.rollout.route import route_rejection
 from heart_operator.plan.rollout.scale import fewest
 from heart_operator.plan.selection.selection import LATEST
 from heart_operator.plan.status.condition import Finding
@@ -38,7 +38,7 @@ def ready_of_nothing(decision: Decision) -> Finding:
         if finding.reason != Reason.UP_TO_DATE:
             reason = Reason.WAITING_FOR_TRAINING if finding.reason == Reason.TRAINING_STARTED else finding.reason
             return Finding("False", reason, f"Nothing serves yet. {finding.message}")
-    return Finding("False", Reason.NOTHING_SERVES, "Nothing serves yet")
+    return Finding("False", Reason.NO_SERVING_VERSION, "Nothing serves yet")
 
 
 def ready_of_stable(decision: Decision) -> Finding:
@@ -51,8 +51,8 @@ def ready_of_stable(decision: Decision) -> Finding:
         return Finding("False", Reason.REPLICAS_UNAVAILABLE, message)
     if is_under_way(decision) or misses_what_is_named(decision):
         return find_progressing(decision)._replace(status="False")
-    if refusal := route_refusal(decision.observed):
-        message = f"Version {stable.version} serves inside the cluster alone: {refusal}"
+    if failure := route_rejection(decision.observed):
+        message = f"Version {stable.version} serves inside the cluster alone: {failure}"
         return Finding("False", Reason.ROUTE_NOT_ACCEPTED, message)
     return Finding("True", Reason.SERVING, f"Version {stable.version} serves")
 
@@ -60,7 +60,7 @@ def ready_of_stable(decision: Decision) -> Finding:
 def misses_what_is_named(decision: Decision) -> bool:
     """`spec.version` names a version that is not there, or was refused: something else serves."""
     named = str(decision.observed.model.spec.version) != LATEST
-    return named and (decision.refusal is not None or bool(decision.selection.why or decision.selection.unknown))
+    return named and (decision.rejection is not None or bool(decision.selection.why or decision.selection.unknown))
 
 
 def find_available(decision: Decision) -> Finding:
@@ -69,10 +69,10 @@ def find_available(decision: Decision) -> Finding:
     if stable and deployment and deployment.ready > 0:
         return Finding("True", Reason.SERVING, f"Version {stable.version} serves")
     if stable and fewest(decision.observed.model.spec.serving) == 0:
-        return Finding("False", Reason.NOTHING_SERVES, "spec.serving.replicas is 0; raise it to serve")
+        return Finding("False", Reason.NO_SERVING_VERSION, "spec.serving.replicas is 0; raise it to serve")
     if stable and deployment and deployment.problem:
-        return Finding("False", Reason.NOTHING_SERVES, f"No pod is ready: {deployment.problem}")
-    return Finding("False", Reason.NOTHING_SERVES, "No pod is ready; the condition Ready says why")
+        return Finding("False", Reason.NO_SERVING_VERSION, f"No pod is ready: {deployment.problem}")
+    return Finding("False", Reason.NO_SERVING_VERSION, "No pod is ready; the condition Ready says why")
 
 
 def find_progressing(decision: Decision) -> Finding:
@@ -80,7 +80,7 @@ def find_progressing(decision: Decision) -> Finding:
     if obstacle := decision.obstacle:
         waits = decision.has_obstacle(Reason.SUSPENDED, Reason.REGISTRY_UNAVAILABLE)
         return Finding("Unknown" if waits else "False", obstacle.reason, obstacle.message)
-    training, refusal = decision.training.status, decision.refusal
+    training, refusal = decision.training.status, decision.rejection
     if decision.training.wanted or (training and training.phase == "Running"):
         return Finding("True", Reason.TRAINING_STARTED, find_trained(decision).message)
     if decision.rollout.candidate:
@@ -102,7 +102,7 @@ def find_progressing(decision: Decision) -> Finding:
 def waits_for_gate(decision: Decision) -> bool:
     """A version should serve that is neither a candidate yet nor refused."""
     wanted, stable = decision.wanted, decision.rollout.stable
-    return wanted is not None and decision.refusal is None and (stable is None or wanted.version != stable.version)
+    return wanted is not None and decision.rejection is None and (stable is None or wanted.version != stable.version)
 
 
 def find_trained(decision: Decision) -> Finding:
@@ -129,7 +129,7 @@ def untrained(decision: Decision) -> Finding:
 
 def find_gate_passed(decision: Decision) -> Finding:
     """The version that should serve meets the gates of the spec."""
-    wanted, gate, refusal = decision.wanted, decision.gate, decision.refusal
+    wanted, gate, refusal = decision.wanted, decision.gate, decision.rejection
     if wanted is None and decision.unmeasured:
         return find_evaluated(decision, decision.unmeasured.version)
     if wanted is None:
@@ -149,7 +149,7 @@ def find_gate_passed(decision: Decision) -> Finding:
 
 def find_evaluated(decision: Decision, version: str) -> Finding:
     """Of a version that somebody registered by hand, before its gate."""
-    name, status, refusal = f"Version {version}", decision.evaluation.status, decision.refusal
+    name, status, refusal = f"Version {version}", decision.evaluation.status, decision.rejection
     if refusal:
         return Finding("False", refusal.reason, f"{name}: {refusal.message}")
     if decision.obstacle:
@@ -183,5 +183,5 @@ def find_monitoring(decision: Decision) -> Finding:
         message = f"The cluster does not know {kinds}: install the Prometheus Operator, or scrape /metrics otherwise"
         return Finding("False", Reason.MONITORING_UNAVAILABLE, message)
     if decision.rollout.stable is None:
-        return Finding("Unknown", Reason.NOTHING_SERVES, "Monitoring is set up with the first version that serves")
+        return Finding("Unknown", Reason.NO_SERVING_VERSION, "Monitoring is set up with the first version that serves")
     return Finding("True", Reason.MONITORING_APPLIED, "ServiceMonitor and PrometheusRule are in place")

@@ -4,13 +4,13 @@ from heart_api.heartmodel import CandidateStatus
 from heart_api.names import Reason
 from heart_operator.plan.decision import Decision
 from heart_operator.plan.rollout.context import effective_rollout
-from heart_operator.plan.rollout.route import route_refusal
+from heart_operator.plan.rollout.route import route_rejection
 from heart_operator.plan.status.condition import Finding
 from heart_operator.plan.versions import Version
 
 REFUSED_ON_TRAFFIC = frozenset(
     {
-        Reason.NEVER_READY,
+        Reason.READY_DEADLINE_EXCEEDED,
         Reason.CANARY_ANALYSIS_FAILED,
         Reason.CRASHING,
         Reason.PROGRESS_DEADLINE_EXCEEDED,
@@ -34,7 +34,7 @@ def progress_of_candidate(decision: Decision) -> Finding:
     assert rollout.candidate
     name = f"Version {rollout.candidate.version}"
     if rollout.action == "Overdue":
-        return Finding("False", Reason.NEVER_READY, f"{name} goes on starting: {rollout.why}")
+        return Finding("False", Reason.READY_DEADLINE_EXCEEDED, f"{name} goes on starting: {rollout.why}")
     if rollout.progress and deployment:
         return progress_on_traffic(decision, name, rollout.progress)
     if rollout.action in ("Start", "Go"):
@@ -50,7 +50,7 @@ def progress_on_traffic(decision: Decision, name: str, progress: CandidateStatus
         ready = decision.candidate_deployment.ready if decision.candidate_deployment else 0
         pods = f"{ready} of {decision.rollout.candidate_pods} pods are ready"
         return Finding("True", Reason.ROLLING_OUT, f"{name}{where}: {pods}; {progress.message}")
-    refusal = route_refusal(decision.observed)
+    refusal = route_rejection(decision.observed)
     words = f"{progress.message}; {refusal}" if refusal else progress.message
     return Finding("Unknown", WAITING[progress.phase], f"{name}{where}: {words}")
 
@@ -66,13 +66,15 @@ def position(decision: Decision, progress: CandidateStatus) -> str:
 
 def find_rollout_succeeded(decision: Decision) -> Finding:
     """The version that should serve reached everyone."""
-    rollout, refusal = decision.rollout, decision.refusal
+    rollout, refusal = decision.rollout, decision.rejection
     if refusal and refusal.reason in REFUSED_ON_TRAFFIC:
         advice = f"`kubectl heart retry {decision.observed.model.name} {refusal.version}` tries it again"
         return Finding("False", refusal.reason, f"Version {refusal.version}: {refusal.message}. {advice}")
     if rollout.candidate and rollout.action == "Overdue":
         advice = "It goes on trying; when spec.serving.resources or the runtime profile change, it starts anew"
-        return Finding("False", Reason.NEVER_READY, f"Version {rollout.candidate.version}: {rollout.why}. {advice}")
+        return Finding(
+            "False", Reason.READY_DEADLINE_EXCEEDED, f"Version {rollout.candidate.version}: {rollout.why}. {advice}"
+        )
     if is_under_way(decision) and rollout.candidate:
         return Finding("Unknown", *milestone(decision, f"Version {rollout.candidate.version}"))
     if rollout.stable is None:

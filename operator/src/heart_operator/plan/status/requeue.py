@@ -5,7 +5,7 @@ from datetime import datetime
 from heart_api.names import Reason
 from heart_api.times import read
 from heart_operator.plan.decision import Decision
-from heart_operator.plan.rollout.sampling import look_after
+from heart_operator.plan.rollout.sampling import next_analysis_after
 from heart_operator.plan.status.facts import build_facts
 
 POLL_SECONDS = 30.0
@@ -21,7 +21,7 @@ def requeue_after(decision: Decision) -> float | None:
         return None
     if rollout.deadline:
         moments.append((rollout.deadline - decision.now).total_seconds())
-    if look := next_look_after(decision):
+    if look := next_analysis(decision):
         moments.append((look - decision.now).total_seconds())
     if rollout.previous:
         moments.append((read(rollout.previous.warm_until) - decision.now).total_seconds())
@@ -30,10 +30,10 @@ def requeue_after(decision: Decision) -> float | None:
     return max(LEAST_SECONDS, min(moments)) if moments else None
 
 
-def next_look_after(decision: Decision) -> datetime | None:
+def next_analysis(decision: Decision) -> datetime | None:
     """The next look at the traffic, once the plan is carried out."""
     model = decision.observed.model
-    return look_after(model.model_copy(update={"status": build_facts(decision)}), decision.now)
+    return next_analysis_after(model.model_copy(update={"status": build_facts(decision)}), decision.now)
 
 
 def needs_registry(decision: Decision) -> bool:

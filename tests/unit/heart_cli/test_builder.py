@@ -5,8 +5,8 @@ import pytest
 from heart_api.commands import Command, read_command
 from heart_api.heartmodel import HeartModel
 from heart_api.kube.objects import parse_model
-from heart_cli.commands import build_command, notes, offers
-from heart_cli.targets import Refused
+from heart_cli.builder import build_command, notes, offers
+from heart_cli.targets import NotApplicable
 from tests.support.apiserver.heart_objects import (
     candidate,
     condition,
@@ -24,8 +24,8 @@ def model(status, spec=None, annotations=None) -> HeartModel:
     return parse_model(heart_model(status, spec, annotations))
 
 
-def tell(found: HeartModel, action: str, version: str = "", why: str = "") -> Command:
-    return build_command(found, action, version, id_="20261121T080000Z-3f2a", by="alice", why=why)
+def command_for(found: HeartModel, action: str, version: str = "", reason: str = "") -> Command:
+    return build_command(found, action, version, id_="20261121T080000Z-3f2a", by="alice", reason=reason)
 
 
 ROLLOUT = {"serving": serving("6"), "candidate": candidate("7"), "previous": previous("5")}
@@ -39,7 +39,10 @@ HELD = QUIET | {
 }
 PAUSED = ROLLOUT | {"candidate": candidate("7", paused=True)}
 REFUSED = QUIET | {
-    "rejected": [rejected("4", "NeverReady", "0 of 2", "2026-11-01T08:00:00Z"), rejected("7", "Crashing", "OOM")]
+    "rejected": [
+        rejected("4", "ReadyDeadlineExceeded", "0 of 2", "2026-11-01T08:00:00Z"),
+        rejected("7", "Crashing", "OOM"),
+    ]
 }
 PAST = [served("3", "2026-11-01T08:00:00Z"), served("4", "2026-11-05T08:00:00Z"), served("6", "2026-11-18T04:00:00Z")]
 
@@ -61,18 +64,18 @@ PAST = [served("3", "2026-11-01T08:00:00Z"), served("4", "2026-11-05T08:00:00Z")
     ],
 )
 def test_a_command_names_the_version_and_its_bytes(status, action, version, target):
-    command = tell(model(status), action, version)
+    command = command_for(model(status), action, version)
     assert (command.action, command.version, command.digest) == (action, target, sha(target))
 
 
 def test_what_is_written_is_what_the_operator_reads():
-    written = tell(model(ROLLOUT), "promote", why="checked with cardiology")
+    written = command_for(model(ROLLOUT), "promote", reason="checked with cardiology")
     assert read_command(written.annotations()) == written
-    assert (written.by, written.why) == ("alice", "checked with cardiology")
+    assert (written.by, written.reason) == ("alice", "checked with cardiology")
 
 
 def test_retraining_names_no_version():
-    command = tell(model(QUIET), "retrain")
+    command = command_for(model(QUIET), "retrain")
     assert (command.version, command.digest) == ("", "")
     assert read_command(command.annotations()) == command
 
@@ -107,33 +110,33 @@ def test_retraining_names_no_version():
     ],
 )
 def test_a_command_without_sense_is_refused_in_words(status, spec, action, version, words):
-    with pytest.raises(Refused) as refusal:
-        tell(model(status, spec), action, version)
+    with pytest.raises(NotApplicable) as refusal:
+        command_for(model(status, spec), action, version)
     assert words in str(refusal.value)
 
 
 def test_a_rollback_goes_past_versions_that_were_refused():
     status = {"serving": serving("6"), "history": PAST, "rejected": [rejected("4", "RolledBack", "by bob")]}
     found = model(status)
-    assert notes(found, tell(found, "rollback")) == ["From version 6 back to version 3."]
+    assert notes(found, command_for(found, "rollback")) == ["From version 6 back to version 3."]
 
 
 def test_an_alias_may_be_rolled_back():
-    assert tell(model(QUIET, {"version": "@champion"}), "rollback").version == "6"
+    assert command_for(model(QUIET, {"version": "@champion"}), "rollback").version == "6"
 
 
 def test_a_command_that_takes_anothers_place_says_so():
     before = Command(action="promote", version="7", digest=sha("7"), id="earlier", by="bob").annotations()
     found = model(ROLLOUT, annotations=before)
-    assert "promote 7 by bob" in notes(found, tell(found, "abort"))[0]
+    assert "promote 7 by bob" in notes(found, command_for(found, "abort"))[0]
     handled = {"id": "earlier", "action": "promote", "time": "2026-11-21T07:59:00Z"}
     found = model(ROLLOUT | {"command": handled}, annotations=before)
-    assert notes(found, tell(found, "abort")) == []
+    assert notes(found, command_for(found, "abort")) == []
 
 
 def test_aborting_what_spec_version_names_says_how_long_it_holds():
     found = model(ROLLOUT, {"version": 7})
-    assert "stays rejected until spec.version changes" in notes(found, tell(found, "abort"))[0]
+    assert "stays rejected until spec.version changes" in notes(found, command_for(found, "abort"))[0]
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -142,7 +145,7 @@ def test_every_command_that_is_offered_would_be_accepted(name):
     for offer in offers(found):
         _, _, action, shown, *version = offer.split()
         assert shown == found.name
-        tell(found, action, *version)
+        command_for(found, action, *version)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from heart_serving.predictionlog.sinks import Refused, Unavailable
 if TYPE_CHECKING:
     from heart_serving.predictionlog.store import Store
 
-LOOK_SECONDS = 30.0
+REFRESH_SECONDS = 30.0
 CLEAN_SECONDS = 3600.0
 """Jittered: the pods of a model take turns."""
 MOST_ROUNDS = 50
@@ -29,13 +29,13 @@ NOTHING: Mapping[str, Figures] = MappingProxyType({})
 logger = logging.getLogger("heart_serving")
 
 
-class Keeper:
+class LogMaintenance:
     """`figures`: live quality by source (feedback, estimated); empty while the database cannot be asked."""
 
     def __init__(self, store: "Callable[[], Store]", labels: Sequence[str], retention: timedelta) -> None:
         self._store, self._labels, self._retention = store, labels, retention
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="prediction-log-keeper", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="prediction-log-maintenance", daemon=True)
         self.figures = NOTHING
 
     def start(self) -> None:
@@ -48,7 +48,7 @@ class Keeper:
         clean_at = time.monotonic() + CLEAN_SECONDS * random.random()
         while not self._closing.is_set():
             try:
-                self.look(datetime.now(UTC))
+                self.refresh(datetime.now(UTC))
                 if time.monotonic() >= clean_at:
                     clean_at = time.monotonic() + CLEAN_SECONDS * random.uniform(0.8, 1.2)
                     self.clean(datetime.now(UTC))
@@ -57,9 +57,9 @@ class Keeper:
             except Exception:
                 self.figures = NOTHING
                 logger.exception("prediction log: live quality could not be computed")
-            self._closing.wait(LOOK_SECONDS)
+            self._closing.wait(REFRESH_SECONDS)
 
-    def look(self, now: datetime) -> None:
+    def refresh(self, now: datetime) -> None:
         """Computes the figures anew."""
         outcomes, outputs = self._store().known(now)
         self.figures = {"feedback": measure(outcomes, self._labels), "estimated": estimate(outputs, self._labels)}

@@ -7,22 +7,22 @@ from datetime import UTC, datetime
 from heart_api.commands import Action, Command
 from heart_api.heartmodel import CommandStatus
 from heart_api.names import Annotation
+from heart_cli.builder import build_command, notes
 from heart_cli.client import Client
-from heart_cli.commands import build_command, notes
 from heart_cli.errors import Failure
 from heart_cli.reading import read_model
 
 POLL_SECONDS = 0.5
 
 
-def tell(client: Client, name: str, action: Action, version: str, why: str) -> tuple[Command, list[str]]:
+def submit(client: Client, name: str, action: Action, version: str, reason: str) -> tuple[Command, list[str]]:
     """Writes the command for the model as it is now; what a person should know besides comes with it.
 
     Raises:
-        Refused: it makes no sense now.
+        NotApplicable: it makes no sense now.
     """
     model = read_model(client, name)
-    command = build_command(model, action, version, id_=new_id(), by=client.user_name(), why=why)
+    command = build_command(model, action, version, id_=new_id(), by=client.user_name(), reason=reason)
     annotations = command.annotations()
     if action == "retrain":
         annotations[Annotation.RETRAIN] = command.id

@@ -20,7 +20,7 @@ from heart_cli.cli import cli
 
 PAGES = [
     path
-    for pattern in ("README.md", "docs/**/*.md", "examples/**/README.md", "hack/cluster/README.md")
+    for pattern in ("*.md", "docs/**/*.md", "examples/**/README.md", "hack/cluster/README.md", "tests/README.md")
     for path in sorted(ROOT.glob(pattern))
 ]
 TYPES = {"HeartModel": HeartModelSpec, "RetrainSchedule": RetrainScheduleSpec}
@@ -39,6 +39,9 @@ CODE = re.compile(r"`([^`\n]+)`")
 TARGET = re.compile(r"^(?:\$ )?make (?:[A-Z]+=\S+ )*([.\w/-]+)", re.M)
 HEART = re.compile(r"^(?:\$ )?kubectl heart (.+)$", re.M)
 PATCH = re.compile(r"patch heartmodel .*--patch +'([^']+)'")
+FOLDERS = "common|operator|serving|trainer|charts|kustomize|crds|tests|docs|hack|requirements"
+NAMED_FILE = re.compile(rf"(?:{FOLDERS})/[\w./-]+|[\w-]+\.(?:md|toml)")
+PLACEHOLDER = re.compile(r"\b[A-Z]{4,}\.py")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 COMMANDS: dict[str, Command] = cli.commands
 TOLD = how_to_go_on(Place(Kind.OWN, Path("/somewhere/kubeconfig"), "/tools/kubectl", "/tools/helm"))
@@ -141,6 +144,13 @@ def test_links_lead_somewhere(path: Path) -> None:
 def test_files_that_commands_read_are_there(path: Path) -> None:
     named = {name for piece in code(path.read_text()) for name in re.findall(r"\b(?:examples|charts)/[\w./-]+", piece)}
     assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("path", ["CONTRIBUTING.md", "RELEASE.md", "tests/README.md"])
+def test_files_that_contributors_are_sent_to_are_there(path: str) -> None:
+    named = {name for name in CODE.findall((ROOT / path).read_text()) if NAMED_FILE.fullmatch(name)}
+    assert named
+    assert [name for name in sorted(named) if not PLACEHOLDER.search(name) and not (ROOT / name).exists()] == []
 
 
 def test_every_page_is_in_the_index() -> None:

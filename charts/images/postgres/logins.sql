@@ -1,0 +1,100 @@
+-- What PostgreSQL's superuser does in the prediction log's database at every start: it makes the role of a namespace,
+-- and takes from everybody what a namespace has no use for. No role that can log in may make roles itself.
+-- Statements are parted by a semicolon and an empty line (postgres --single -j).
+
+REVOKE ALL ON SCHEMA public FROM PUBLIC;
+
+-- Large objects lie outside every schema and count for no limit.
+REVOKE EXECUTE ON FUNCTION pg_catalog.lo_creat(integer), pg_catalog.lo_create(oid),
+    pg_catalog.lo_from_bytea(oid, bytea), pg_catalog.lo_put(oid, bigint, bytea),
+    pg_catalog.lowrite(integer, bytea) FROM PUBLIC;
+
+-- Advisory locks live in a table that all databases of the server share.
+REVOKE EXECUTE ON FUNCTION
+    pg_catalog.pg_advisory_lock(bigint), pg_catalog.pg_advisory_lock(integer, integer),
+    pg_catalog.pg_advisory_lock_shared(bigint), pg_catalog.pg_advisory_lock_shared(integer, integer),
+    pg_catalog.pg_advisory_xact_lock(bigint), pg_catalog.pg_advisory_xact_lock(integer, integer),
+    pg_catalog.pg_advisory_xact_lock_shared(bigint), pg_catalog.pg_advisory_xact_lock_shared(integer, integer),
+    pg_catalog.pg_try_advisory_lock(bigint), pg_catalog.pg_try_advisory_lock(integer, integer),
+    pg_catalog.pg_try_advisory_lock_shared(bigint), pg_catalog.pg_try_advisory_lock_shared(integer, integer),
+    pg_catalog.pg_try_advisory_xact_lock(bigint), pg_catalog.pg_try_advisory_xact_lock(integer, integer),
+    pg_catalog.pg_try_advisory_xact_lock_shared(bigint), pg_catalog.pg_try_advisory_xact_lock_shared(integer, integer)
+    FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION pg_catalog.pg_advisory_xact_lock(bigint) TO heartops_owner;
+
+REVOKE USAGE ON LANGUAGE plpgsql FROM PUBLIC;
+
+GRANT USAGE ON LANGUAGE plpgsql TO heartops_owner;
+
+CREATE SCHEMA IF NOT EXISTS heartops_admin AUTHORIZATION CURRENT_USER;
+
+REVOKE ALL ON SCHEMA heartops_admin FROM PUBLIC;
+
+GRANT USAGE ON SCHEMA heartops_admin TO heartops_owner;
+
+CREATE OR REPLACE FUNCTION heartops_admin.role_of(namespace text) RETURNS name
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF namespace IS NULL OR namespace !~ '^[a-z0-9]([-a-z0-9]{0,58}[a-z0-9])?$' THEN
+        RAISE EXCEPTION '% is not the name of a namespace with at most 60 characters', quote_nullable(namespace);
+    END IF;
+    RETURN 'ns-' || namespace;
+END $$;
+
+-- The login of a namespace: no right but to connect, no membership, and limits that it cannot lift where PostgreSQL
+-- allows that (connections, temporary files). Its own settings are thrown away.
+CREATE OR REPLACE FUNCTION heartops_admin.admit(
+    namespace text, secret text, schema name, connections integer, statement_seconds integer, temp_megabytes integer
+) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    login name := heartops_admin.role_of(namespace);
+    other name;
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = login) THEN
+        EXECUTE format('CREATE ROLE %I', login);
+    END IF;
+    EXECUTE format(
+        'ALTER ROLE %I LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS NOINHERIT'
+        ' CONNECTION LIMIT %s PASSWORD %L', login, connections, secret);
+    FOR other IN SELECT roleid::regrole::text FROM pg_auth_members WHERE member = (quote_ident(login))::regrole LOOP
+        EXECUTE format('REVOKE %s FROM %I', other, login);
+    END LOOP;
+    FOR other IN SELECT member::regrole::text FROM pg_auth_members WHERE roleid = (quote_ident(login))::regrole LOOP
+        EXECUTE format('REVOKE %I FROM %s', login, other);
+    END LOOP;
+    -- Schemas that an earlier release gave to the namespace: kept, out of its reach.
+    FOR other IN SELECT nspname FROM pg_namespace WHERE nspowner = (quote_ident(login))::regrole LOOP
+        EXECUTE format('ALTER SCHEMA %I OWNER TO CURRENT_USER', other);
+        EXECUTE format('REVOKE ALL ON SCHEMA %I FROM %I', other, login);
+    END LOOP;
+    EXECUTE format('ALTER ROLE %I RESET ALL', login);
+    EXECUTE format('ALTER ROLE %I IN DATABASE %I RESET ALL', login, current_database());
+    EXECUTE format('ALTER ROLE %I SET search_path = %I, pg_temp', login, schema);
+    EXECUTE format('ALTER ROLE %I SET statement_timeout = %L', login, statement_seconds || 's');
+    EXECUTE format('ALTER ROLE %I SET idle_in_transaction_session_timeout = %L', login, statement_seconds || 's');
+    EXECUTE format('ALTER ROLE %I SET temp_file_limit = %L', login, temp_megabytes || 'MB');
+    EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), login);
+END $$;
+
+-- Ends the sessions of a namespace and drops its login, with what an earlier release let it own.
+CREATE OR REPLACE FUNCTION heartops_admin.dismiss(namespace text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    login name := heartops_admin.role_of(namespace);
+BEGIN
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = login) THEN
+        EXECUTE format('ALTER ROLE %I NOLOGIN', login);
+        PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = login;
+        EXECUTE format('DROP OWNED BY %I', login);
+        EXECUTE format('DROP ROLE %I', login);
+    END IF;
+END $$;
+
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA heartops_admin FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION heartops_admin.admit(text, text, name, integer, integer, integer) TO heartops_owner;
+
+GRANT EXECUTE ON FUNCTION heartops_admin.dismiss(text) TO heartops_owner;
+
