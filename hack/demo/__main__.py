@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hack.cluster.build import is_built
 from hack.cluster.report import Problem
-from hack.demo import clusters, data, install, model, story
+from hack.demo import clusters, data, install, model, summary
 from hack.demo.choice import Kind, choose, look_around
 from hack.demo.forecast import Forecast, stages
 from hack.demo.place import check_plugin
@@ -29,7 +29,7 @@ def up(given: Path | None) -> None:
     source = data.find_source(given, place.kind)
     model.declare(place, source)
     model.wait_until_ready(place)
-    story.show(place, source)
+    summary.show(place, source)
 
 
 def down() -> None:
