@@ -62,7 +62,7 @@ TARGETS = {
     "training": of_plan("training"),
     "objects": of_plan("objects", "rollout", "training"),
     "status": of_plan("status", "rollout", "selection", "training"),
-    "contract": Target(("heart_api/contract.py",), ("tests/unit/heart_api",)),
+    "contract": Target(("heart_trainer/data/contract.py",), ("tests/unit/heart_trainer/data/test_contract.py",)),
     "evaluation": Target(("heart_trainer/evaluation/*",), ("tests/unit/heart_trainer/evaluation",)),
     "drift": Target(("heart_trainer/drift/*",), ("tests/unit/heart_trainer/drift",)),
 }
@@ -118,9 +118,8 @@ def refresh(source: Path, copy: Path) -> None:
             target.touch()
 
 
-def lay_out(name: str, target: Target) -> Path:
-    """The scratch folder of a target, with mutmut's configuration behind the project's own."""
-    work = WORK / name
+def lay_out(work: Path, target: Target) -> None:
+    """Fill a target's scratch folder; mutmut's configuration follows the project's own."""
     for source in SOURCES:
         for package in (path for path in (ROOT / source).iterdir() if path.is_dir()):
             refresh(package, work / "src" / package.name)
@@ -133,7 +132,6 @@ def lay_out(name: str, target: Target) -> Path:
         "arguments": json.dumps(["-p", "no:cacheprovider", *(f"--ignore-glob=*/{name}" for name in target.ignore)]),
     }
     (work / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text() + CONFIGURATION.format(**values))
-    return work
 
 
 def metas(work: Path) -> Iterator[Path]:
@@ -215,8 +213,9 @@ def main(arguments: list[str]) -> int:
     only = tuple(argument for argument in arguments if argument not in TARGETS and argument != "--report")
     good = True
     for name in names:
-        work = lay_out(name, TARGETS[name])
+        work = WORK / name
         if "--report" not in arguments:
+            lay_out(work, TARGETS[name])
             if not only:
                 try_survivors_again(work)
             good &= run(work, only)

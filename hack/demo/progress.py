@@ -91,7 +91,7 @@ def outcome(model: Status) -> str:
     Ready alone would not do: after a change of the spec the former version serves until the new one has been promoted.
     """
     if not model:
-        return "The HeartModel has been deleted."
+        return "The HeartModel was deleted."
     generation = model["metadata"]["generation"]
     current = {kind: each for kind, each in _conditions(model).items() if each.get("observedGeneration") == generation}
     for kind in ORDER:

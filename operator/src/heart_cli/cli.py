@@ -24,7 +24,7 @@ from heart_cli.reading import read_model, read_names
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(installed("heartops"), prog_name="kubectl heart")
 def cli() -> None:
-    """See models and their rollouts, and tell the operator what to do with them."""
+    """Inspect HeartModels and control their rollouts."""
 
 
 for entry in (*COMMANDS, load):
@@ -33,12 +33,12 @@ for entry in (*COMMANDS, load):
 
 @cli.command()
 @click.argument("name", type=NAME, required=False)
-@click.option("-w", "--watch", "again", is_flag=True, help="Go on drawing until Ctrl-C.")
+@click.option("-w", "--watch", "again", is_flag=True, help="Watch for changes until interrupted.")
 @on_cluster
 def status(client: Client, name: str | None, again: bool) -> None:
     """Show a model as a tree; without NAME, all models.
 
-    Versions with their pods, the candidate's analysis, gate, training, what it waits for, and what you can do.
+    Shows versions and pods, the candidate's analysis, gate, training, what it is waiting for, and possible commands.
     """
     if name is None and again:
         raise click.UsageError("--watch needs a NAME")
@@ -54,7 +54,7 @@ def status(client: Client, name: str | None, again: bool) -> None:
 @click.argument("name", type=NAME)
 @on_cluster
 def watch(client: Client, name: str) -> None:
-    """Draw the tree of `status` until Ctrl-C."""
+    """Watch the status tree until interrupted."""
     watched(client, name)
 
 
@@ -62,21 +62,21 @@ def watch(client: Client, name: str) -> None:
 @click.argument("name", type=NAME)
 @on_cluster
 def history(client: Client, name: str) -> None:
-    """Show who served and who was rejected, and why."""
+    """List serving and rejected versions, with reasons."""
     print_table(history_table(read_model(client, name)))
 
 
 @cli.command()
 @click.argument("name", type=NAME)
-@click.option("--version", type=VERSION, help="This version's pods; by default those of the one that serves.")
-@click.option("--training", is_flag=True, help="The newest training instead.")
-@click.option("-f", "--follow", "goes_on", is_flag=True, help="Go on until the pods end, or Ctrl-C.")
-@click.option("--tail", type=int, default=100, show_default=True, help="Lines of each pod; -1 for all.")
+@click.option("--version", type=VERSION, help="Show the pods of this version; defaults to the serving version.")
+@click.option("--training", is_flag=True, help="Show the logs of the latest training instead.")
+@click.option("-f", "--follow", "goes_on", is_flag=True, help="Stream the logs until the pods terminate.")
+@click.option("--tail", type=int, default=100, show_default=True, help="Lines to show per pod; -1 for all.")
 @on_cluster
 def logs(client: Client, name: str, version: int | None, training: bool, goes_on: bool, tail: int) -> None:
-    """Print what the pods write."""
+    """Print the logs of a model's pods."""
     if training and version is not None:
-        raise click.UsageError("--training and --version exclude each other")
+        raise click.UsageError("--training and --version are mutually exclusive")
     pods = find_pods(client, name, version_text(version), training)
     try:
         copy_logs(client, pods, tail, goes_on, write_line)
@@ -87,10 +87,10 @@ def logs(client: Client, name: str, version: int | None, training: bool, goes_on
 @cli.command()
 @click.argument("name", type=NAME)
 @click.argument("record", required=False)
-@click.option("-f", "--file", type=click.File(), help="Read the record from a file; - is standard input.")
+@click.option("-f", "--file", type=click.File(), help="Read the record from a file; - for standard input.")
 @on_cluster
 def predict(client: Client, name: str, record: str | None, file: IO[str] | None) -> None:
-    """Ask the version that serves.
+    """Send a prediction request to the serving version.
 
     RECORD is JSON by feature name (one record, or a list of them), or - for standard input.
     """
@@ -102,11 +102,17 @@ def predict(client: Client, name: str, record: str | None, file: IO[str] | None)
 
 @cli.command("init-namespace")
 @click.argument("target", metavar="NAMESPACE", type=NAME)
-@click.option("--system-namespace", type=NAME, default="heartops-system", show_default=True, help="Where HeartOps is.")
-@click.option("--log/--no-log", default=True, help="Give it a part of the prediction log too (the default).")
+@click.option(
+    "--system-namespace",
+    type=NAME,
+    default="heartops-system",
+    show_default=True,
+    help="Namespace of the HeartOps installation.",
+)
+@click.option("--log/--no-log", default=True, help="Also set up the prediction log (the default).")
 @on_cluster
 def init_namespace(client: Client, target: str, system_namespace: str, log: bool) -> None:
-    """Make the Secret that a namespace needs, once."""
+    """Create the Secret that a namespace with models needs."""
     system = client.elsewhere(system_namespace) if log else None
     for line in init(client.elsewhere(target), system):
         click.echo(line)

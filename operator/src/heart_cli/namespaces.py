@@ -5,27 +5,20 @@ then adds what is missing, so that a run which was cut short can be run again.
 """
 
 import base64
-import secrets
-import string
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from heart_api.credentials import LONGEST_NAMESPACE, log_url, new_key, new_password
 from heart_api.handover import Env
-from heart_api.kube.kinds import JOB, Kind
+from heart_api.kube.kinds import JOB, SECRET, Kind
 from heart_api.kube.values import Manifest
 from heart_api.names import PART_OF, RUNTIME_SECRET, Label
 from heart_cli.client import Client
 from heart_cli.errors import ApiFailure, Failure
 
-SECRET = Kind("v1", "Secret", "secrets")
 CRON_JOB = Kind("batch/v1", "CronJob", "cronjobs")
 DATABASE_JOBS = f"{Label.PART_OF}={PART_OF},{Label.COMPONENT}=log-database"
-LETTERS = string.ascii_letters + string.digits
-KEY_LENGTH = 48
-PASSWORD_LENGTH = 32
-LONGEST_NAMESPACE = 60
-"""PostgreSQL's names have 63 bytes, and a namespace's role starts with `ns-`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +32,7 @@ class LogDatabase:
     cron_job: Manifest
 
     def url(self, namespace: str, password: str) -> str:
-        return f"postgresql://ns-{namespace}:{password}@{self.host}/heartops"
+        return log_url(self.host, namespace, password)
 
 
 def init_namespace(client: Client, system: Client | None) -> list[str]:
@@ -48,12 +41,12 @@ def init_namespace(client: Client, system: Client | None) -> list[str]:
     A row key that is there stays: another one would make every stored row hash useless.
     """
     database = find_database(system) if system else None
-    kept, wanted = read_secret(client, RUNTIME_SECRET), {Env.ROW_KEY: random_text(KEY_LENGTH)}
+    kept, wanted = read_secret(client, RUNTIME_SECRET), {Env.ROW_KEY: new_key()}
     done: list[str] = []
     if system and database:
         wanted[Env.DATABASE_URL], done = join_log(system, database, client.namespace, kept.get(Env.DATABASE_URL, ""))
     elif system:
-        done = [f"Namespace {system.namespace} has no database of HeartOps: no prediction log was set up"]
+        done = [f"Namespace {system.namespace} has no HeartOps database: the prediction log was not set up"]
     return [*done, add_keys(client, RUNTIME_SECRET, kept, wanted)]
 
 
@@ -64,7 +57,9 @@ def find_database(system: Client) -> LogDatabase | None:
     except ApiFailure as error:
         if error.status != 403:
             raise
-        raise Failure(f"{error}. The prediction log is an administrator's to set up; --no-log leaves it out") from None
+        raise Failure(
+            f"{error}. Setting up the prediction log requires administrator permissions; --no-log skips it"
+        ) from None
     return parse_database(found[0]) if found else None
 
 
@@ -81,7 +76,7 @@ def join_log(system: Client, database: LogDatabase, namespace: str, url: str) ->
     if len(namespace) > LONGEST_NAMESPACE:
         raise Failure(f"A namespace with a prediction log has a name of at most {LONGEST_NAMESPACE} characters")
     kept = read_secret(system, database.passwords)
-    password = kept.get(namespace) or urlsplit(url).password or random_text(PASSWORD_LENGTH)
+    password = kept.get(namespace) or urlsplit(url).password or new_password()
     if url and namespace in kept:
         return url, []
     words = add_keys(system, database.passwords, kept, {namespace: password})
@@ -99,7 +94,7 @@ def start_job(system: Client, database: LogDatabase) -> str:
         "spec": template["spec"],
     }
     name = system.call("POST", JOB.path(system.namespace), body=job)["metadata"]["name"]
-    return f"Job {name} in namespace {system.namespace} makes the role and the tables of the prediction log"
+    return f"Job {name} in namespace {system.namespace} creates the role and the tables of the prediction log"
 
 
 def read_secret(client: Client, name: str) -> dict[str, str]:
@@ -118,7 +113,7 @@ def add_keys(client: Client, name: str, kept: dict[str, str], wanted: dict[str, 
     missing = {key: value for key, value in wanted.items() if key not in kept}
     where = f"the Secret {name} in namespace {client.namespace}"
     if not missing:
-        return f"Nothing is missing: {where} has {' and '.join(wanted)}"
+        return f"Unchanged: {where} has {' and '.join(wanted)}"
     if kept:
         body: dict[str, Any] = {"stringData": missing}
         path = SECRET.path(client.namespace, name)
@@ -127,7 +122,3 @@ def add_keys(client: Client, name: str, kept: dict[str, str], wanted: dict[str, 
         body = {"metadata": {"name": name, "labels": {Label.PART_OF: PART_OF}}, "type": "Opaque", "stringData": missing}
         client.call("POST", SECRET.path(client.namespace), body=body)
     return f"Added {' and '.join(missing)} to {where}"
-
-
-def random_text(length: int) -> str:
-    return "".join(secrets.choice(LETTERS) for _ in range(length))

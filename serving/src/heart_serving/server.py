@@ -90,7 +90,9 @@ def build_server(application: Application, settings: Settings) -> Server:
         application.readiness.draining = True
         logger.info("stopping: not ready from now on, answering for %g more seconds", settings.drain_seconds)
 
-    state = State(settings.connection_seconds, application.fast_path if settings.fast_path else None)
+    fast_path = application.fast_path if settings.fast_path else None
+    count = application.predictor.metrics.count
+    state = State(settings.connection_seconds, settings.max_connections, fast_path, count)
     server = Server(config, settings, state, drain)
     application.app.tasks = state.tasks
     server.background = application.background

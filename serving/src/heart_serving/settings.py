@@ -34,6 +34,8 @@ class Settings:
     """How long to go on answering after SIGTERM, until no endpoint list names this pod any more."""
     connection_seconds: float = 10.0
     """Mean age at which a connection is closed (jittered by a fifth), so that clients follow a change of traffic."""
+    max_connections: int = 1000
+    """Open at one time; beyond, the oldest idle one is closed, or the newest is rejected."""
     max_body: int = 2 * 1024 * 1024
     """Bytes of a request's body."""
     max_rows: int = 10_000

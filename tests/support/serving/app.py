@@ -8,8 +8,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from heart_model.model import load_model
 from heart_serving.app import Application, create_app
 from heart_serving.http.responses import fields
 from heart_serving.log import RequestLog
+from heart_serving.server import Server, build_server
 from heart_serving.settings import Settings
 from tests.support.serving.tiny_model import TinyModel
 
@@ -128,6 +129,24 @@ def running(model: TinyModel, folder: Path, **variables: str) -> Iterator[Runnin
     finally:
         process.kill()
         process.wait()
+
+
+@asynccontextmanager
+async def serving(model: TinyModel, folder: Path, **settings: Any) -> AsyncIterator[tuple[Server, int]]:
+    """(server, port): the real server on this event loop, so that a test may shorten its times."""
+    port = free_port()
+    chosen = Settings(NAME, "clinic", VERSION, model.sha256, model.write(folder), "127.0.0.1", port, 0, **settings)
+    log = RequestLog(io.BytesIO(), model=NAME, version=VERSION)
+    server = build_server(create_app(load_model(chosen.file, model.sha256), chosen, log), chosen)
+    task = asyncio.create_task(server.serve())
+    try:
+        while not server.started:
+            assert not task.done()
+            await asyncio.sleep(0.01)
+        yield server, port
+    finally:
+        server.should_exit = True
+        await task
 
 
 def wait_ready(server: Running, seconds: float = 30) -> None:

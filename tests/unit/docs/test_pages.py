@@ -153,6 +153,16 @@ def test_files_that_contributors_are_sent_to_are_there(path: str) -> None:
     assert [name for name in sorted(named) if not PLACEHOLDER.search(name) and not (ROOT / name).exists()] == []
 
 
+def test_tests_that_stand_for_a_guarantee_are_there() -> None:
+    text = (ROOT / "docs/reliability.md").read_text()
+    named = re.findall(r"`((?:unit|api|e2e|support)/[\w/]+\.py)(?:::(\w+))?`", text)
+    assert named
+    assert [
+        (file, test) for file, test in named if f"def {test}" not in (ROOT / "tests" / file).read_text() and test
+    ] == []
+    assert [file for file, _ in named if not (ROOT / "tests" / file).exists()] == []
+
+
 def test_every_page_is_in_the_index() -> None:
     index = ROOT / "docs/README.md"
     linked = {(index.parent / link).resolve() for link in LINK.findall(index.read_text())}

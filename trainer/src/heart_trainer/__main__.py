@@ -23,7 +23,7 @@ with importing():
 
     from heart_api.handover import EXIT_PERMANENT, Env, EvaluationRequest, JobRequest, TrainingOutcome, TrainingRequest
     from heart_trainer.drift.command import run_check
-    from heart_trainer.errors import TrainerError
+    from heart_trainer.errors import NoRowKey, TrainerError
     from heart_trainer.job import Job, Trained
     from heart_trainer.job_evaluation import assess
     from heart_trainer.job_training import train
@@ -50,6 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         job = _job(options, os.environ, evaluates)
     except BadManifest as problem:
         outcome, code = _complain(failed("TrainingFailed", str(problem)), EXIT_PERMANENT)
+    except NoRowKey as problem:
+        outcome, code = _complain(failed(problem.reason, problem.message), EXIT_PERMANENT)
     else:
         outcome, code = _run(job, assess if evaluates else train)
     write_outcome(os.environ.get(Env.TERMINATION_LOG), outcome)
@@ -78,6 +80,8 @@ def _job(options: argparse.Namespace, environ: Mapping[str, str], evaluates: boo
     now = datetime.now(UTC)
     make = _evaluation if evaluates else _training
     request, out = make(options, environ, f"cli-{now:%Y%m%dT%H%M%S%f}")
+    if not options.manifest and not environ.get(Env.ROW_KEY):
+        raise NoRowKey(request.namespace)
     return Job(
         request=request,
         environ=environ,

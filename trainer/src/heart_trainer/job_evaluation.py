@@ -59,6 +59,7 @@ def _assess(job: Job[EvaluationRequest], store: Store) -> Assessment:
     check_contract(model.package, request)
     job.progress(f"version {request.version} can be served; running it over the dataset")
     table = load(request, job.environ, data=job.data)
+    job.progress(f"read as {'; '.join(table.reading)}")
     output = answers(model, table)
     job.progress(f"measuring {len(table)} rows, with bootstrap intervals")
     seen = OutOfFoldResult(output, np.zeros(len(table), np.int64), ())
@@ -86,7 +87,7 @@ def _evaluate(
 def _findings(request: EvaluationRequest, table: Table, metrics: dict[str, Estimate]) -> tuple[Finding, ...]:
     message = f"not out of fold, a best case: {LEARNT}"
     learnt = Finding(name="in-sample", verdict="InsufficientEvidence", message=message)
-    return _leak(request, table, metrics), duplicates(table), learnt
+    return _leak(request, table, metrics), duplicates(table), learnt, *table.findings
 
 
 def _leak(request: EvaluationRequest, table: Table, metrics: dict[str, Estimate]) -> Finding:

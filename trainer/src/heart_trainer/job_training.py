@@ -66,6 +66,7 @@ def train(job: Job[TrainingRequest]) -> Trained:
 def _make(job: Job[TrainingRequest], store: Store) -> Product:
     request = job.request
     table = load(request, job.environ, data=job.data)
+    job.progress(f"read as {'; '.join(table.reading)}")
     job.progress(f"{len(table)} rows and {len(request.features)} features pass the data contract")
     fitted = fit(table, request, job.progress)
     job.progress("measuring out of fold, with bootstrap intervals")
@@ -85,7 +86,8 @@ def _evaluate(
     request = job.request
     measured = measure(table, request.features, fitted.oof, request.training.seed)
     compared = compare_with_serving(job, lambda version: _compare(job, store, table, fitted, version))
-    checks = method_findings(table, request.features, measured.metrics, fitted.parity / output_scale(table))
+    method = method_findings(table, request.features, measured.metrics, fitted.parity / output_scale(table))
+    checks = (*method, *table.findings)
     return build_evaluation(table, fitted.algorithm, measured, checks, compared, profile_sha256, rows_sha256)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from heart_api.evaluation import Task
+from heart_api.evaluation import Finding, Task
 
 Floats = NDArray[np.float32] | NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -40,6 +40,10 @@ class Table:
     task: Task
     duplicates: int
     """Rows that repeat an earlier one (features and target)."""
+    reading: tuple[str, ...] = ()
+    """How the file was read, for people."""
+    findings: tuple[Finding, ...] = ()
+    """What is suspicious about the file."""
 
     def __len__(self) -> int:
         return len(self.y)

@@ -69,7 +69,7 @@ def test_a_rejected_version_ends_it_though_the_former_one_serves() -> None:
 def test_a_final_reason_ends_it_with_the_conditions_message() -> None:
     assert outcome(model(Trained=("False", "DataInvalid", "row 3"))) == "DataInvalid: row 3"
     assert outcome(model(Ready=("False", "RegistryUnavailable", "MLflow is starting"))) == ""
-    assert outcome({}) == "The HeartModel has been deleted."
+    assert outcome({}) == "The HeartModel was deleted."
 
 
 # --- a rollout ------------------------------------------------------------------------------------

@@ -16,7 +16,8 @@ from heart_api.training import Training
 from heart_log.database import BadUrl, open_database, plain
 from heart_log.read import read_labelled
 from heart_log.values import Outcome, Prediction
-from heart_trainer.data.contract import validate
+from heart_trainer.data.columns import text_column
+from heart_trainer.data.contract import CheckedRows, Contract, check_rows
 from heart_trainer.data.sources.fetch import digest
 from heart_trainer.data.target import encode_target
 from heart_trainer.errors import DataInvalid, SourceError
@@ -27,19 +28,25 @@ WHERE = "The labelled rows of the prediction log (spec.dataset.includeFeedback)"
 
 
 def add_feedback(
-    raw: pd.DataFrame, sha256: str, request: JobRequest, environ: Mapping[str, str]
-) -> tuple[pd.DataFrame, str]:
-    """The file's text with the log's rows behind it, and the digest of both. Raises TrainerError."""
+    file: CheckedRows, sha256: str, request: JobRequest, environ: Mapping[str, str]
+) -> tuple[CheckedRows, str]:
+    """The file's rows with the log's behind them, and the digest of both. Raises TrainerError."""
     found = fetch_labelled(request.name, environ)
     if not found:
-        return raw, sha256
-    rows = as_text(found, raw[request.target.name], request)
+        return file, sha256
+    texts = as_text(found, file.target, request)
+    # Missing values are null in the log, whatever the file writes for them.
+    dataset = request.dataset.model_copy(update={"missing_values": ()})
+    features = tuple(feature.model_copy(update={"missing_values": ()}) for feature in request.features)
+    columns = {str(name): text_column(values) for name, values in texts.items()}
     try:
-        validate(rows, request.features, request.target)
+        rows = check_rows(columns, Contract(features, request.target, dataset))
     except DataInvalid as error:
         raise DataInvalid(f"{WHERE}, newest first: {error.message}") from None
-    content = json.dumps([sha256, *sorted(map(list, rows.itertuples(index=False)), key=str)])
-    return pd.concat([raw[rows.columns], rows], ignore_index=True), digest(content.encode())
+    content = json.dumps([sha256, *sorted(map(list, texts.itertuples(index=False)), key=str)])
+    encoded = pd.concat([file.encoded, rows.encoded], ignore_index=True)
+    target = pd.concat([file.target, rows.target], ignore_index=True)
+    return CheckedRows(encoded, target), digest(content.encode())
 
 
 def fetch_labelled(model: str, environ: Mapping[str, str]) -> list[Prediction]:

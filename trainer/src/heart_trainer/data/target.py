@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from heart_api.contract import Target
 from heart_api.evaluation import Task
 from heart_api.training import Training
-from heart_trainer.data.coerce import numbers
+from heart_trainer.data.columns import numbers
 from heart_trainer.errors import DataInvalid
 from heart_trainer.values import Integers
 

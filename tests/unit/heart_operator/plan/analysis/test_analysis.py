@@ -34,10 +34,10 @@ def both(stable: Counts, candidate: Counts, **more: Any) -> AnalysisSample:
 GOOD = both(counts(900), counts(300))
 
 SAMPLES = [
-    ("a sound version", GOOD, "Passed", "errors: 0.00% of 300 were answered with 5xx; 2.00% are allowed"),
-    ("sound, but too few", both(counts(900), counts(99)), "Inconclusive", "99 of the 100 that minRequests asks for"),
+    ("a sound version", GOOD, "Passed", "errors: 0.00% of 300 were answered with 5xx; 2.00% allowed"),
+    ("sound, but too few", both(counts(900), counts(99)), "Inconclusive", "99 of the 100 required by minRequests"),
     ("just enough to count, not to tell", both(counts(900), counts(100)), "Inconclusive", "more without one would do"),
-    ("no traffic at all", both(Counts(), Counts()), "Inconclusive", "the candidate has answered nothing yet"),
+    ("no traffic at all", both(Counts(), Counts()), "Inconclusive", "the candidate has not served any requests yet"),
     ("only the stable version is asked", both(counts(900), Counts()), "Inconclusive", "answered nothing yet"),
     ("every second one fails", both(counts(60), counts(20, errors=10)), "Failed", "errors: 50.00% of 20"),
     ("a tenth fails", both(counts(900), counts(300, errors=30)), "Failed", "the stable version has 0.00% of 900"),
@@ -181,7 +181,7 @@ def test_a_good_past_does_not_hide_a_broken_present() -> None:
     found = look(*past, both(counts(20), counts(20, errors=20)))
     assert found.verdict == "Failed"
     assert "errors: 0.01% of 200020" in found.message
-    assert "since the last look it had 100.00% of 20" in found.message
+    assert "in the latest interval 100.00% of 20" in found.message
 
 
 def test_a_good_past_is_no_credit_for_a_bad_present() -> None:

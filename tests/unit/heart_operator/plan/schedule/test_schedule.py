@@ -7,7 +7,7 @@ import pytest
 from heart_api.drift import CheckFailure
 from heart_api.heartmodel import CandidateStatus, ConditionStatus
 from heart_api.times import read, written
-from heart_operator.plan.schedule.observed import SchedulePlan
+from heart_operator.plan.actions import SchedulePlan
 from heart_operator.plan.schedule.schedule import plan_retrain_schedule
 from tests.support.plan.schedules import ScheduledWorld, drift_found, quality_found, retrain_schedule, scheduled_world
 from tests.support.plan.world import START, Crash

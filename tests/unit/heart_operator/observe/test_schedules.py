@@ -1,10 +1,11 @@
-"""Which schedules a HeartModel reads with its own look."""
+"""Which schedules belong to a model."""
 
 from typing import Any
 
 from heart_api.kube.kinds import RETRAIN_SCHEDULE, Kind
+from heart_api.kube.values import ModelKey
 from heart_operator.kube.errors import NotFound
-from heart_operator.observe.schedules import read_schedules
+from heart_operator.observe.children import find_schedules
 
 
 def schedule(name: str, model: str = "heart", **meta: Any) -> dict[str, Any]:
@@ -27,16 +28,11 @@ class Cluster:
 
 async def names(*schedules: dict[str, Any] | None) -> list[str]:
     cluster: Any = Cluster(*schedules)
-    return [found.name for found in await read_schedules(cluster, "clinic", "heart")]
+    return [found["metadata"]["name"] for found in await find_schedules(cluster, ModelKey("clinic", "heart"))]
 
 
 async def test_those_that_name_the_model() -> None:
     assert await names(schedule("nightly"), schedule("other", "lungs"), schedule("weekly")) == ["nightly", "weekly"]
-
-
-async def test_one_that_nobody_can_read_keeps_no_other_from_being_read() -> None:
-    newer = schedule("newer") | {"spec": {"modelName": "heart", "moonPhase": "full"}}
-    assert await names(newer, schedule("nightly")) == ["nightly"]
 
 
 async def test_one_that_is_being_deleted_has_no_say() -> None:

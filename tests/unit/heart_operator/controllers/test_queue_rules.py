@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from heart_operator.controllers.backoff import LONGEST_BACKOFF, Schedule
+from heart_operator.controllers.workqueue import LONGEST_BACKOFF, Schedule
 
 KEYS = st.sampled_from(["a", "b", "c"])
 SECONDS = st.floats(0, 100, allow_nan=False)

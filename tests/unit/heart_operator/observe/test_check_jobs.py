@@ -8,7 +8,7 @@ from heart_api.drift import CheckFailure, CheckOutcome, CheckResult
 from heart_api.kube.objects import InvalidSpec
 from heart_api.kube.schedules import model_of, parse_schedule
 from heart_api.schedulestatus import DriftStatus
-from heart_operator.observe.schedule_objects import parse_check
+from heart_operator.observe.jobs import parse_check
 
 STAMP = "2026-11-22T06:00:00Z"
 FOUND = DriftStatus(time=STAMP, version="7", verdict="NoDrift", share=0, samples=200)

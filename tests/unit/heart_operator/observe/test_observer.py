@@ -9,7 +9,8 @@ from heart_api.kube.values import ModelKey
 from heart_operator.manifests.evaluation_job import build_evaluation_job
 from heart_operator.manifests.training_job import build_training_job
 from heart_operator.mlflow.snapshots import RegistryReader
-from heart_operator.observe.heartmodel import Observer, Seen
+from heart_operator.observe.observation import SeenModel
+from heart_operator.observe.observer import Observer
 from heart_operator.plan.actions import CloseRuns
 from heart_operator.plan.objects.registry import runs_to_close
 from heart_operator.plan.observed import Observed, Registry
@@ -60,8 +61,8 @@ async def observe(*jobs: dict[str, Any], message: str = "") -> Observed:
     reader = RegistryReader(lambda uri: FakeRegistry(), clock=lambda: 0.0)
     observer = Observer(cluster, reader, lambda: {"default": PROFILE}, lambda: 0.0)
     seen = await observer.observe(ModelKey(MODEL.namespace, MODEL.name))
-    assert isinstance(seen, Seen)
-    return seen.observed
+    assert isinstance(seen.model, SeenModel)
+    return seen.model.observed
 
 
 def training(end: str | None = None) -> dict[str, Any]:
