@@ -45,7 +45,7 @@ def apply_basic(cluster: Cluster, addresses: Addresses) -> None:
 def apply_monitoring(cluster: Cluster) -> None:
     """Apply metrics-server, the Prometheus Operator and a Prometheus.
 
-    The Prometheus Operator comes after its CRDs: it looks for them once, when it starts.
+    The Prometheus Operator comes after its CRDs: it checks for them once, at its start.
     """
     values = {"PROMETHEUS_VERSION": prometheus_version(), **_references(MONITORING)}
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "monitoring"}}

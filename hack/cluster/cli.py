@@ -51,7 +51,7 @@ def _verify(options: argparse.Namespace) -> int:
     found = cleanup.leftovers(Cluster(options.name))
     for line in found:
         print(line)
-    say(f"cluster {options.name}: {len(found) or 'no'} things left behind")
+    say(f"cluster {options.name}: {len(found) or 'no'} leftovers")
     return 1 if found else 0
 
 
@@ -110,22 +110,22 @@ def _parser() -> argparse.ArgumentParser:
 
     making = command("build", _build, "make binaries and base images (cached)", named=False)
     parts = making.add_mutually_exclusive_group()
-    parts.add_argument("--api", action="store_true", help="what the api tests need, which nobody has to be root for")
+    parts.add_argument("--api", action="store_true", help="what the api tests need; needs no root")
     parts.add_argument("--basic", action="store_true", help="what a cluster without monitoring needs; no base images")
-    parts.add_argument("--gateway", action="store_true", help="instead: the gateway controller of some api tests")
-    starting = command("up", _up, "start a cluster and wait until everything answers")
+    parts.add_argument("--gateway", action="store_true", help="only the gateway controller of some api tests")
+    starting = command("up", _up, "start a cluster and wait until everything is ready")
     starting.add_argument("--no-monitoring", action="store_true", help="without metrics-server and Prometheus")
     starting.add_argument("--control-plane-only", action="store_true", help="etcd, API server, controllers; no node")
     starting.add_argument("--no-controllers", action="store_true", help="with it: not even the controllers")
     starting.add_argument(
-        "--no-wait", action="store_true", help="return once the add-ons are applied: they go on starting"
+        "--no-wait", action="store_true", help="return once the add-ons are applied, before they are ready"
     )
-    command("down", _down, "end a cluster and remove all that belongs to it")
+    command("down", _down, "stop a cluster and remove all of it")
     command("verify-clean", _verify, "list what a cluster left behind; exit code 1 if anything")
     command("kubeconfig", _kubeconfig, "print the kubeconfig's path")
     command("status", _status, "print the state file and the memory used")
     command("logs", _logs, "print the end of every daemon's log").add_argument("--lines", type=int, default=15)
-    freezing = command("freeze", _freeze, "stop daemons for a while, as if they were away; then they go on")
+    freezing = command("freeze", _freeze, "freeze daemons for a while, then let them continue")
     freezing.add_argument("daemons", nargs="+", help="e.g. etcd kube-apiserver")
     freezing.add_argument("--seconds", type=float, default=20)
     command("load", _load, "import image archives into the node").add_argument("archives", nargs="+")

@@ -1,4 +1,4 @@
-"""`up`: from nothing to a cluster whose parts all answer."""
+"""`up`: start a cluster and wait until all of its parts are ready."""
 
 import json
 import os

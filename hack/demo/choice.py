@@ -1,4 +1,4 @@
-"""Which cluster the demo takes: the user's, else kind's, else one of its own."""
+"""Which cluster the demo uses: the one of KUBECONFIG, else kind, else one of its own."""
 
 import os
 import platform
@@ -59,7 +59,7 @@ def look_around() -> Machine:
 
 
 def choose(machine: Machine, *, to_remove: bool = False) -> Kind:
-    """The cluster to take; Problem with what to do when none can be had.
+    """The cluster to use; Problem with what to do when none can be had.
 
     `to_remove`: nothing is built, so only what removing needs is asked for.
     """
@@ -70,7 +70,7 @@ def choose(machine: Machine, *, to_remove: bool = False) -> Kind:
     if machine.docker:
         if not machine.kind:
             raise Problem(
-                "A Docker engine answers, but kind is missing: install it (https://kind.sigs.k8s.io), "
+                "A Docker engine is running, but kind is missing: install it (https://kind.sigs.k8s.io), "
                 "or name a cluster in KUBECONFIG."
             )
         return Kind.KIND

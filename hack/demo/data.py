@@ -42,7 +42,7 @@ def expected_digest() -> str:
 def check_file(path: Path) -> None:
     """Problem unless it is the very file that the example is written for."""
     if not path.is_file():
-        raise Problem(f"DATA names {path}, which is no file: give the path of a copy of {KEY}.")
+        raise Problem(f"DATA names {path}, which is not a file: give the path of a copy of {KEY}.")
     content = path.read_bytes()
     found = hashlib.sha256(content).hexdigest()
     if found != expected_digest():
@@ -87,7 +87,7 @@ def _fetch(target: Path) -> bool:
     except (urllib.error.URLError, TimeoutError, OSError):
         return False
     if hashlib.sha256(content).hexdigest() != expected_digest():
-        say("the public address answers with another file: it is not used")
+        say("the file at the public address has changed: it is not used")
         return False
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(content)

@@ -23,7 +23,7 @@ class Forecast:
     def __init__(self, expected: Mapping[str, float], clock: Callable[[], float] = time.monotonic) -> None:
         self._expected, self._clock = expected, clock
         self._started = clock()
-        say(f"{about(sum(expected.values()))} on two idle cores")
+        say(f"this takes {about(sum(expected.values()))} on two idle cores")
 
     def finished(self, stage: str) -> None:
         """The stage has ended, and with it those before it."""

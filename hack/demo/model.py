@@ -34,7 +34,7 @@ def declare(place: Place, source: Source) -> None:
     if source.file:
         _apply(place, _config_map(source.file.read_text()))
     _apply(place, json.loads(_manifest(place, source)))
-    say(f"declared HeartModel {NAMESPACE}/{MODEL}")
+    say(f"applied HeartModel {NAMESPACE}/{MODEL}")
 
 
 def wait_until_ready(place: Place) -> None:

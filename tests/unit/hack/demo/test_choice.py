@@ -13,7 +13,7 @@ from hack.cluster.report import Problem
 from hack.demo.choice import Kind, Machine, choose
 from hack.demo.clusters import start
 from hack.demo.data import CONFIG_MAP, KEY, SYNTHETIC, check_file, choose_source, expected_digest, public_uri
-from hack.demo.install import last_words
+from hack.demo.install import last_line
 from hack.demo.summary import answers, describe, figures, reading
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -102,7 +102,7 @@ def test_another_file_than_the_examples_is_refused_at_once(tmp_path: Path) -> No
     path.write_text("63,1,1\n")
     with pytest.raises(Problem, match="SHA-256"):
         check_file(path)
-    with pytest.raises(Problem, match="no file"):
+    with pytest.raises(Problem, match="not a file"):
         check_file(tmp_path / "nothing")
 
 
@@ -140,8 +140,8 @@ def test_no_cluster_is_made_without_the_tools_to_use_it(tmp_path: Path, monkeypa
 
 def test_of_a_crash_the_last_line_that_says_something_is_told() -> None:
     log = "Traceback\nOperationalError: could not translate host name\n\n(Background on this error at: https://x/y)\n"
-    assert last_words(log) == "OperationalError: could not translate host name"
-    assert last_words("\n") == ""
+    assert last_line(log) == "OperationalError: could not translate host name"
+    assert last_line("\n") == ""
 
 
 def test_the_demo_runs_before_any_package_is_installed() -> None:
