@@ -3,9 +3,9 @@
 Fields whose behaviour does not exist yet are not here: nothing is accepted and then ignored.
 """
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
 from heart_api.base import NAME_PATTERN, Frozen
 from heart_api.contract import Dataset, Feature, Target
@@ -121,11 +121,6 @@ class HeartModelSpec(Frozen):
                 ".target.positiveAbove",
             ),
             rule(
-                "self.training.task == 'classification' || !has(self.target.labels)",
-                "labels are for training.task classification",
-                ".target.labels",
-            ),
-            rule(
                 "!has(self.gates.checks) || self.gates.checks.all(c,"
                 " (self.training.task == 'regression') == (c.metric in ['rmse', 'mae', 'r2']))",
                 "rmse, mae and r2 are for regression, every other metric is for classification",
@@ -182,6 +177,15 @@ class HeartModelSpec(Frozen):
     serving: Serving = Field(default=Serving())
     rollout: Rollout = Field(default=Rollout())
     monitoring: Monitoring = Field(default=Monitoring())
+
+    @model_validator(mode="after")
+    def _regression_has_no_classes(self) -> Self:
+        """Here and not in CEL, which cannot see fields without a type."""
+        if self.training.task == "regression":
+            for field in ("labels", "positive"):
+                if getattr(self.target, field) is not None:
+                    raise ValueError(f"target.{field}: classes are for training.task classification; remove it")
+        return self
 
 
 class HeartModel(Frozen):

@@ -91,6 +91,8 @@ def default(name: str, field: Schema, parent: Schema) -> str:
 def type_name(field: Schema) -> str:
     if INT_OR_STRING in field:
         return "integer or string"
+    if "type" not in field:
+        return "several"
     if field["type"] == "array":
         return f"list of {type_name(field['items'])}"
     return str(field["type"])

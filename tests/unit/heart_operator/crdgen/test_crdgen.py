@@ -29,7 +29,8 @@ def nodes(path, schema):
 def test_the_schema_is_structural(kind: Definition):
     """What the API server demands of every node, and what it would refuse."""
     for path, node in nodes("", root_schema(kind)):
-        assert ("type" in node) != ("x-kubernetes-int-or-string" in node), path
+        kinds = {"type", "x-kubernetes-int-or-string", "x-kubernetes-preserve-unknown-fields"}
+        assert len(kinds & node.keys()) == 1, path
         assert not {"$ref", "$defs", "title", "const", "oneOf", "allOf"} & node.keys(), path
         assert "additionalProperties" not in node or (
             {"type", "x-kubernetes-int-or-string"} & node["additionalProperties"].keys() and "properties" not in node

@@ -96,7 +96,7 @@ def _booleans(column: Column) -> "pd.Series[float]":
 
 def _beyond(column: Column, values: "pd.Series[float]", feature: Feature) -> list[Fault]:
     """Bounds are compared at the precision in which the values came."""
-    given = values.astype(f"float{column.precision}").astype(np.float64) if column.precision < 64 else values
+    given = values.astype(f"float{column.precision}").astype(np.float64) if column.precision in (16, 32) else values
     faults = []
     if feature.minimum is not None:
         below = given < at_precision(feature.minimum, column.precision)
