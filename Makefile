@@ -9,6 +9,7 @@ CLUSTER := $(PYTHON) -m hack.cluster
 unexport PYTHONDONTWRITEBYTECODE
 NAME ?= demo
 DATA ?=
+ONLY ?=
 
 .PHONY: help
 help: ## This list
@@ -26,7 +27,7 @@ test: $(VENV)/ready ## Lint, types, unit, api and e2e tests, builds included
 	@$(PYTHON) -m hack.stages lint unit tools api images e2e
 
 # --- parts of the tests ---------------------------------------------------------------------------
-.PHONY: lint fmt verify generate test-unit test-api test-e2e test-soak bench
+.PHONY: lint fmt verify generate test-unit test-api test-e2e test-soak mutants bench
 lint: $(VENV)/ready ## ruff, mypy, import-linter, generated files
 	@$(PYTHON) -m hack.stages lint
 
@@ -41,6 +42,9 @@ test-e2e: $(VENV)/ready ## A real node, real images; with KUBECONFIG set: that c
 
 test-soak: $(VENV)/ready ## Longer counts of the same tests
 	@HYPOTHESIS_PROFILE=soak HEARTOPS_SOAK=1 $(PYTHON) -m hack.stages unit tools api images e2e
+
+mutants: $(VENV)/ready ## Mutation tests of the operator's decisions, contract, evaluation and drift (hours; ONLY=plan for one)
+	@nice $(BIN)/python -m hack.mutants $(ONLY)
 
 bench: $(VENV)/ready ## Compare serving with its peers (writes docs/benchmarks.md) and itself without its log; wants a quiet machine
 	@$(BIN)/python -m benchmarks

@@ -136,7 +136,7 @@ def answer(application: Application, records: int, seconds: float) -> float:
     async def run() -> int:
         count, ends = 0, time.monotonic() + seconds
         while time.monotonic() < ends:
-            await application.edge(scope, receive, send)
+            await application.app(scope, receive, send)
             spin(UVICORN_SECONDS)
             count += 1
         return count

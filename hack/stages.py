@@ -100,7 +100,7 @@ def e2e() -> bool:
 def on_the_node(env: dict[str, str]) -> bool:
     """File beside file, as most of the time is spent waiting; what would disturb the others waits for them."""
     beside = ("-n", "4", "--dist", "loadfile", "--no-loadscope-reorder")
-    return pytest("tests/e2e", "hack/cluster", *beside, "-q", env=env)
+    return pytest("tests/e2e", "tests/tools", *beside, "-q", env=env)
 
 
 def kubeconfig() -> str:

@@ -1,28 +1,27 @@
-"""Compile the locks from pyproject.toml: one per image, one for development, one for uv itself."""
+"""Compile the locks from pyproject.toml: one for development, one per image under its constraints, one for uv itself.
+
+The tests run in the development environment, so an image must not hold another version of anything that they ran with.
+Pins are kept while they satisfy pyproject.toml; delete a package's lines from dev.txt to upgrade it everywhere.
+"""
 
 import subprocess
 import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
+PROJECT = HERE.parent / "pyproject.toml"
+DEV = HERE / "dev.txt"
+IMAGES = ("operator", "serving", "trainer", "mlflow")
 UV = Path(sys.executable).with_name("uv")
 FLAGS = (
     "pip compile -q --universal --python-version 3.11 --generate-hashes "
     "--no-emit-index-url --no-emit-find-links --no-header --no-annotate"
 ).split()
-LOCKS = {
-    "operator": ["--extra", "operator"],
-    "serving": ["--extra", "serving"],
-    "trainer": ["--extra", "trainer"],
-    "mlflow": ["--extra", "mlflow"],
-    "dev": ["--all-extras", "--group", "dev"],
-}
 
 
-def compile_lock(name: str, options: list[str]) -> None:
-    print(f"» requirements/{name}.txt", flush=True)
-    target = HERE / f"{name}.txt"
-    subprocess.run([UV, *FLAGS, *options, HERE.parent / "pyproject.toml", "-o", target], check=True)
+def compile_lock(target: Path, *options: str | Path) -> None:
+    print(f"» requirements/{target.name}", flush=True)
+    subprocess.run([UV, *FLAGS, *options, PROJECT, "-o", target], check=True)
 
 
 def pin_uv() -> None:
@@ -33,6 +32,7 @@ def pin_uv() -> None:
 
 
 if __name__ == "__main__":
-    for name, options in LOCKS.items():
-        compile_lock(name, options)
+    compile_lock(DEV, "--all-extras", "--group", "dev")
+    for image in IMAGES:
+        compile_lock(HERE / f"{image}.txt", "--extra", image, "-c", DEV)
     pin_uv()

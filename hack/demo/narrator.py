@@ -13,7 +13,7 @@ FINAL = {
     "GateFailed",
     "InsufficientEvidence",
     "InvalidSpec",
-    "NeverReady",
+    "ReadyDeadlineExceeded",
     "ExportFailed",
     "RegistryNameTaken",
 }
@@ -45,7 +45,7 @@ def end(model: dict[str, Any]) -> str:
     Ready alone would not do: after a change of the spec the former version goes on serving until the new one is there.
     """
     if not model:
-        return "The HeartModel is gone."
+        return "The HeartModel was deleted."
     generation = model["metadata"]["generation"]
     living = {kind: each for kind, each in _conditions(model).items() if each.get("observedGeneration") == generation}
     for kind in ORDER:

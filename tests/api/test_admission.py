@@ -27,10 +27,10 @@ def order(
 ) -> dict[str, str]:
     """The three annotations of a command."""
     value = f"{action} {version} {digest} {id_}"
-    return {Annotation.COMMAND: value, Annotation.COMMAND_BY: by, Annotation.COMMAND_WHY: "checked"}
+    return {Annotation.COMMAND: value, Annotation.COMMAND_BY: by, Annotation.COMMAND_REASON: "checked"}
 
 
-NOTHING = dict.fromkeys((Annotation.COMMAND, Annotation.COMMAND_BY, Annotation.COMMAND_WHY, Annotation.RETRAIN))
+NOTHING = dict.fromkeys((Annotation.COMMAND, Annotation.COMMAND_BY, Annotation.COMMAND_REASON, Annotation.RETRAIN))
 
 
 @pytest.fixture(scope="module")
@@ -96,10 +96,10 @@ def test_ones_own_command_passes(people: As, heart: str) -> None:
     passes(annotate(people, "bob", order("bob", "abort", id_="id-2")))
 
 
-@pytest.mark.parametrize("annotation", [Annotation.COMMAND, Annotation.COMMAND_BY, Annotation.COMMAND_WHY])
+@pytest.mark.parametrize("annotation", [Annotation.COMMAND, Annotation.COMMAND_BY, Annotation.COMMAND_REASON])
 def test_nobody_changes_a_part_of_anothers_command(people: As, heart: str, annotation: str) -> None:
     passes(annotate(people, "alice", order("alice")))
-    other = order("mallory", "abort") | {Annotation.COMMAND_WHY: "never said"}
+    other = order("mallory", "abort") | {Annotation.COMMAND_REASON: "never said"}
     refused(annotate(people, "bob", {annotation: other[annotation]}), "(bob)")
     refused(annotate(people, "bob", {annotation: None}), "(bob)")
 

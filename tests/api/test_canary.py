@@ -5,7 +5,7 @@ import pytest
 from heart_api.kube.kinds import BY_NAME, SERVICE, Kind
 from heart_api.names import Annotation, Label
 from tests.support.apiserver.client import Resource, poll
-from tests.support.apiserver.lifecycle import HELD, ME, annotate, at_pause, retrain, tell
+from tests.support.apiserver.lifecycle import HELD, ME, annotate, at_pause, retrain, submit
 from tests.support.apiserver.world import World
 
 pytestmark = pytest.mark.api
@@ -36,13 +36,13 @@ def test_the_service_spreads_and_narrows_again(world: World) -> None:
         assert (candidate["version"], candidate["weight"], candidate["actualWeight"]) == ("2", 50, 50)
         assert world.condition("Available")["status"] == "True"
         world.wait_condition("Ready", "False", "Paused")
-        tell(world, "promote", "2", why="looks fine")
+        submit(world, "promote", "2", reason="looks fine")
         world.wait_serving("2")
         poll("the Service selects one version", lambda: service(world) == ("2", "2"))
         last = world.status()["history"][-1]
-        assert (last["version"], last["reason"], last["by"], last["why"]) == ("2", "Promoted", ME, "looks fine")
-        assert "Commanded" in world.event_reasons()
-        tell(world, "rollback", "2", why="complaints")
+        assert (last["version"], last["reason"], last["by"], last["message"]) == ("2", "Promoted", ME, "looks fine")
+        assert "CommandExecuted" in world.event_reasons()
+        submit(world, "rollback", "2", reason="complaints")
         world.wait_serving("1")
         poll("the Service selects the version before", lambda: service(world) == ("1", "1"))
         poll("its pods are gone", lambda: set(world.deployments()) == {"1"})
@@ -57,7 +57,7 @@ def test_an_aborted_version_is_gone_until_a_person_retries(world: World) -> None
         world.wait_serving("1")
         retrain(world)
         at_pause(world)
-        tell(world, "abort", "2")
+        submit(world, "abort", "2")
         world.wait_condition("RolloutSucceeded", "False", "Aborted")
         poll("the Service selects the stable version", lambda: service(world) == ("1", "1"))
         poll("the candidate's pods are gone", lambda: set(world.deployments()) == {"1"})
@@ -80,7 +80,7 @@ def test_a_route_carries_exact_weights(world: World) -> None:
         assert service(world) == ("1", "1")
         behind = child(world, SERVICE, "heart-candidate")["spec"]["selector"]
         assert behind[Label.MODEL_VERSION] == "2"
-        tell(world, "promote", "2")
+        submit(world, "promote", "2")
         world.wait_serving("2")
         poll("the route is whole", lambda: weights(world) == {"heart": 100})
 

@@ -426,7 +426,7 @@ def test_scaling_an_autoscaled_model_is_refused(kubectl, heart):
 
 
 TIME = "2026-01-02T03:04:05Z"
-COUNTS = {"requests": 9, "errors": 1, "refused": 1, "latency": [8, 1], "outputs": {"0.05": 9}}
+COUNTS = {"requests": 9, "errors": 1, "invalid": 1, "latency": [8, 1], "outputs": {"0.05": 9}}
 GIVEN = {
     "observedGeneration": 1,
     "conditions": [
@@ -446,7 +446,13 @@ GIVEN = {
         "replicas": 2,
         "readyReplicas": 2,
         "url": "http://stored.default.svc",
-        "watch": {"time": TIME, "bad": 1, "requests": 9, "errors": 3, "evidence": {"errors/overLimit": [1.5, -2.5]}},
+        "postPromotionAnalysis": {
+            "time": TIME,
+            "consecutiveFailures": 1,
+            "requests": 9,
+            "errors": 3,
+            "evidence": {"errors/overLimit": [1.5, -2.5]},
+        },
     },
     "candidate": {
         "version": "8",
@@ -458,12 +464,12 @@ GIVEN = {
         "actualWeight": 25,
         "phase": "Paused",
         "phaseSince": TIME,
-        "analysis": {"time": TIME, "looks": 3, "verdict": "Passed", "stable": COUNTS, "candidate": COUNTS},
+        "analysis": {"time": TIME, "intervals": 3, "verdict": "Passed", "stable": COUNTS, "candidate": COUNTS},
         "mirror": {"compared": 9, "different": 1, "maxDifference": 0.25},
     },
     "command": {"id": "1", "action": "promote", "version": "8", "by": "alice", "time": TIME, "result": "approved"},
     "evaluation": {"job": "stored-evaluate-1", "trigger": "evaluate-8-abc", "phase": "Running"},
-    "wantedVersion": "latest",
+    "desiredVersion": "latest",
     "previous": {"version": "6", "digest": "sha256:" + "c" * 64, "warmUntil": "2026-01-02T04:04:05Z"},
     "rejected": [
         {

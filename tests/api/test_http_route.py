@@ -18,7 +18,7 @@ from tests.api.conftest import CLUSTER, ROOT, Kubectl
 from tests.support.apiserver.client import Resource, poll
 from tests.support.apiserver.endpoints import publish
 from tests.support.apiserver.gateway import CONTROLLER, Gateway, answering, running
-from tests.support.apiserver.lifecycle import HELD, retrain, tell
+from tests.support.apiserver.lifecycle import HELD, retrain, submit
 from tests.support.apiserver.world import World
 from tests.support.soak import SOAK
 
@@ -154,10 +154,10 @@ def test_every_step_gets_exactly_its_share(world: World, gateway: Gateway, serve
             print(f"asked for {weight} %: {counted['2']} of {counted.total()}")
             assert counted.total() == REQUESTS
             assert abs(counted["2"] - REQUESTS * weight / 100) <= SLACK
-            tell(world, "promote", "2", id=f"after-{weight}")
+            submit(world, "promote", "2", id=f"after-{weight}")
         world.wait_serving("2")
         assert users.split({"2": 100}) == {"2": REQUESTS}
-        tell(world, "rollback", "2")
+        submit(world, "rollback", "2")
         world.wait_serving("1")
         assert users.split({"1": 100}) == {"1": REQUESTS}
 
@@ -169,7 +169,7 @@ def test_an_aborted_version_is_asked_no_more(world: World, gateway: Gateway, ser
         retrain(world)
         at_pause(world, 25)
         assert abs(users.split({"1": 75, "2": 25})["2"] - REQUESTS / 4) <= SLACK
-        tell(world, "abort", "2")
+        submit(world, "abort", "2")
         world.wait_condition("RolloutSucceeded", "False", "Aborted")
         assert users.split({"1": 100}) == {"1": REQUESTS}
 

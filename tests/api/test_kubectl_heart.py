@@ -60,7 +60,7 @@ def test_a_persons_commands_steer_a_rollout(world: World, alice: Person, vera: P
     with world.start():
         world.create(rollout={"steps": [{"pause": {}}]})
         world.wait_serving("1")
-        assert worked(alice("retrain", "heart", "--why", "new data")).startswith("heart: retrain")
+        assert worked(alice("retrain", "heart", "--reason", "new data")).startswith("heart: retrain")
         poll("version 2 waits", lambda: world.status().get("candidate", {}).get("phase") == "Paused")
 
         shown = worked(vera("status", "heart"))
@@ -70,33 +70,33 @@ def test_a_persons_commands_steer_a_rollout(world: World, alice: Person, vera: P
         assert "kubectl heart promote heart" in shown
 
         failed(vera("promote", "heart"), "cannot patch")
-        assert worked(alice("promote", "heart", "--why", "checked")).startswith("heart: promote 2: ")
+        assert worked(alice("promote", "heart", "--reason", "checked")).startswith("heart: promote 2: ")
         world.wait_serving("2")
 
         failed(alice("promote", "heart"), "has no candidate; version 2 serves")
-        assert worked(alice("rollback", "heart", "--why", "complaints")).startswith("heart: rollback 2: ")
+        assert worked(alice("rollback", "heart", "--reason", "complaints")).startswith("heart: rollback 2: ")
         world.wait_serving("1")
         told = worked(vera("history", "heart"))
     assert alice.user in told
     assert "complaints" in told
-    failed(alice("rollback", "heart"), "There is no version to go back to")
+    failed(alice("rollback", "heart"), "There is no version to roll back to")
 
 
 def test_a_command_is_written_in_the_users_name(world: World, alice: Person) -> None:
     world.create()
     report(world, ROLLOUT)
-    worked(alice("promote", "heart", "--no-wait", "--why", "checked with cardiology"))
+    worked(alice("promote", "heart", "--no-wait", "--reason", "checked with cardiology"))
     found = world.model()
     written = found["metadata"]["annotations"]
     assert written[Annotation.COMMAND].startswith(f"promote 7 {sha('7')} ")
     assert written[Annotation.COMMAND_BY] == alice.user
-    assert written[Annotation.COMMAND_WHY] == "checked with cardiology"
+    assert written[Annotation.COMMAND_REASON] == "checked with cardiology"
     assert "kubectl-heart" in [entry["manager"] for entry in found["metadata"]["managedFields"]]
 
 
 def test_nobody_else_is_there(world: World, alice: Person) -> None:
     world.create()
-    failed(alice("status", "hart"), f"no HeartModel hart in namespace {world.namespace}; there are: heart")
+    failed(alice("status", "hart"), f'HeartModel "hart" not found in namespace "{world.namespace}" (available: heart)')
     assert "heart" in worked(alice("status"))
     failed(alice("status", "heart", "-n", "kube-system"), "forbidden")
 
@@ -230,7 +230,7 @@ def test_predictions_go_through_the_api_server(
 
     assert json.loads(poll("the server answers", answer)) == {"prediction": 1}
     assert [json.loads(record) for record in asked] == [{"age": 63}]
-    failed(vera("predict", "heart", '{"age": 63}'), "the right to create services/proxy")
+    failed(vera("predict", "heart", '{"age": 63}'), "the permission to create services/proxy")
 
 
 def test_a_server_that_does_not_answer(world: World, alice: Person, tmp_path: Path) -> None:

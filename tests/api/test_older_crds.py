@@ -19,11 +19,11 @@ CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 def test_nothing_is_begun_that_could_not_be_written_down(world: World) -> None:
     world.create()
     with without(world, HEART_MODEL, "heart", "training"), world.start():
-        told = world.wait_condition("Ready", "False", "ActionRefused")
+        told = world.wait_condition("Ready", "False", "ApplyFailed")
         assert "apply those of its release (crds/)" in told["message"]
         assert "status.training" in told["message"]
         world.settle()
-        assert world.event_reasons() == ["ActionRefused"]
+        assert world.event_reasons() == ["ApplyFailed"]
         assert world.jobs() == []
     with world.start():
         world.wait_serving("1", seconds=60)
@@ -37,7 +37,7 @@ def test_what_serves_goes_on(world: World) -> None:
         world.settle()
     before = world.deployments()["1"]["metadata"]["generation"]
     with without(world, HEART_MODEL, "heart", "gate"), world.start():
-        world.wait_condition("Ready", "False", "ActionRefused")
+        world.wait_condition("Ready", "False", "ApplyFailed")
         world.settle()
         assert world.deployments()["1"]["metadata"]["generation"] == before
         assert world.selected() == "1"
@@ -49,7 +49,7 @@ def test_a_schedule_says_it_as_well(world: World) -> None:
 
         def told() -> str:
             found = world.schedule_status().get("conditions", ())
-            return next((each["message"] for each in found if each["reason"] == ScheduleReason.ACTION_REFUSED), "")
+            return next((each["message"] for each in found if each["reason"] == ScheduleReason.APPLY_FAILED), "")
 
         assert "status.nextScheduleTime" in poll("the schedule names the field", told)
 

@@ -103,9 +103,9 @@ def test_a_candidate_that_is_never_ready_leaves_the_serving_version_alone(world:
         world.kubelet.fates["2"] = "crash"
         before = world.deployments()["1"]
         world.edit({"training": {"seed": 7}})
-        world.wait_condition("RolloutSucceeded", "False", "NeverReady", seconds=40)
+        world.wait_condition("RolloutSucceeded", "False", "ReadyDeadlineExceeded", seconds=40)
         rejected = poll("a rejection", lambda: world.status().get("rejected"))[0]
-        assert (rejected["version"], rejected["reason"]) == ("2", "NeverReady")
+        assert (rejected["version"], rejected["reason"]) == ("2", "ReadyDeadlineExceeded")
         assert "CrashLoopBackOff" in rejected["message"]
         assert world.selected() == "1"
         assert world.deployments()["1"]["spec"] == before["spec"]

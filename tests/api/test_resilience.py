@@ -95,7 +95,7 @@ def test_one_bad_model_does_not_stop_the_others(world: World) -> None:
             world.create(name)
         for name in names:
             world.wait_serving("1", name, seconds=40 + 2 * HEALTHY)
-        refused = world.wait_condition("Ready", "False", "ActionRefused", name="poison")
+        refused = world.wait_condition("Ready", "False", "ApplyFailed", name="poison")
         assert "Service poison" in refused["message"]
         assert world.child(SERVICE, "poison")["metadata"]["uid"] == foreign["metadata"]["uid"]
         assert world.selected("poison") is None

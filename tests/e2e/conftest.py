@@ -14,7 +14,6 @@ from mlflow import MlflowClient
 from hack.cluster.lock import locked
 from tests.e2e.flowers import Flowers, logged_flowers
 from tests.e2e.kit import (
-    DATA,
     RELEASE,
     ROOT,
     SYSTEM,
@@ -31,9 +30,9 @@ from tests.e2e.kit import (
     run_kubectl,
 )
 from tests.e2e.release import helm, install
+from tests.support.real_data import CLEVELAND, FOLDER, real_file
 
-CLEVELAND = DATA / "heart-disease" / "processed.cleveland.data"
-CONFIG_MAP, KEY = "heart-data", CLEVELAND.name
+CONFIG_MAP, KEY = "heart-data", Path(CLEVELAND).name
 
 
 HERE = Path(__file__).parent
@@ -172,12 +171,8 @@ def mlflow(mlflow_uri: str) -> MlflowClient:
 
 @pytest.fixture(scope="session")
 def real_data() -> bool:
-    """Whether the Cleveland file is there; a named folder that lacks it is a mistake."""
-    if CLEVELAND.exists():
-        return True
-    assert "HEARTOPS_TEST_DATA" not in os.environ, f"{CLEVELAND} does not exist"
-    assert not DATA.exists(), f"{DATA} has no heart-disease/{KEY}"
-    return False
+    """Whether there is the Cleveland file to train on."""
+    return bool(FOLDER and real_file(CLEVELAND))
 
 
 @pytest.fixture(scope="module")
@@ -190,17 +185,17 @@ def heart_training() -> Object:
 def heart(product: None, real_data: bool, heart_training: Object) -> Iterator[Model]:
     """The heart example as it is shipped, all families and tuning included, serving its first version.
 
-    Its data come from a ConfigMap; without the file it is the synthetic cohort, and that is said aloud.
+    Its data come from a ConfigMap; without the file it trains on the synthetic cohort and prints that.
     """
     with new_namespace() as name:
         manifest = example("heart-disease", name)
         dataset = manifest["spec"]["dataset"]
         if real_data:
-            meta, content = {"name": CONFIG_MAP, "namespace": name}, {KEY: CLEVELAND.read_text()}
+            meta, content = {"name": CONFIG_MAP, "namespace": name}, {KEY: real_file(CLEVELAND).read_text()}
             apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": content})
             dataset["uri"] = f"configmap://{CONFIG_MAP}/{KEY}"
         else:
-            print("\n*** no Cleveland file: this run trains on the synthetic cohort ***", file=sys.stderr)
+            print("\n*** HEARTOPS_TEST_DATA is not set: this run trains on the synthetic cohort ***", file=sys.stderr)
             dataset["uri"] = "builtin://heart-synthetic"
             del dataset["sha256"]
         manifest["spec"].setdefault("training", {}).update(heart_training)

@@ -19,8 +19,6 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-DATA = Path(os.environ.get("HEARTOPS_TEST_DATA", ROOT.parent / "shared" / "data"))
-"""Real data for tests; without it they say so."""
 SYSTEM, RELEASE = "heartops-system", "heartops"
 PATIENTS = json.loads((ROOT / "examples/heart-disease/requests/predict.json").read_text())
 TRAINING = 600

@@ -123,7 +123,7 @@ class Ward:
             weight = candidate.get("actualWeight") if candidate.get("version") == version else 0
             if weight:
                 began.setdefault("asked", time.time())
-            if "asked" in began and (not weight or candidate.get("analysis", {}).get("failures")):
+            if "asked" in began and (not weight or candidate.get("analysis", {}).get("consecutiveFailures")):
                 began.setdefault("bad", time.time())
             return next((entry for entry in status.get("rejected", []) if entry["version"] == version), {})
 
@@ -203,8 +203,8 @@ def test_what_is_bad_on_traffic_goes_back(
 @pytest.mark.parametrize(
     ("kind", "reason", "words"),
     kinds(
-        ("wrong digest", "NeverReady", "digest"),
-        ("OOM at start", "NeverReady", "OOMKilled"),
+        ("wrong digest", "ReadyDeadlineExceeded", "digest"),
+        ("OOM at start", "ReadyDeadlineExceeded", "OOMKilled"),
         ("constant", "NotServable", "same answer"),
     ),
 )

@@ -102,15 +102,15 @@ def test_a_person_rolls_back_and_nobody_else_can_in_their_name(steps: Watched, l
     forged = tell_as(steps.model, "mallory", f"rollback 2 {digest} forged")
     assert forged.returncode != 0
     assert "heartops.dev/command-by must be the user of the request" in forged.stderr
-    print(heart(steps.model, "rollback", "--why", "complaints"))
+    print(heart(steps.model, "rollback", "--reason", "complaints"))
     went = steps.until_serving("1", 60)
     check_load(load, gone="2", since=went)
     entry = steps.until_refused("2", 10)
     assert (entry["reason"], "complaints" in entry["message"]) == ("RolledBack", True)
     last = steps.status["history"][-1]
-    assert (last["version"], last["reason"], last["why"]) == ("1", "RolledBack", "complaints")
+    assert (last["version"], last["reason"], last["message"]) == ("1", "RolledBack", "complaints")
     assert last["by"] not in ("", "heartops", "mallory")
-    assert {"Commanded", "RolledBack"} <= {event["reason"] for event in steps.model.events()}
+    assert {"CommandExecuted", "RolledBack"} <= {event["reason"] for event in steps.model.events()}
     print(heart(steps.model, "history"))
 
 
@@ -119,17 +119,17 @@ def test_approval_is_a_persons(steps: Watched, load: Traffic) -> None:
     steps.model.patch(approval="Manual")
     heart(steps.model, "retry")
     steps.until_asked("2", 120)
-    heart(steps.model, "abort", "--why", "not today")
+    heart(steps.model, "abort", "--reason", "not today")
     went = steps.until_serving("1", 60)
     assert steps.until_refused("2", 10)["reason"] == "Aborted"
     check_load(load, gone="2", since=went)
     heart(steps.model, "retry")
     steps.until(lambda status: status.get("candidate", {}).get("phase") == "AwaitingApproval", 240, "no approval")
     print(heart(steps.model, "status"))
-    heart(steps.model, "promote", "--why", "checked by hand")
+    heart(steps.model, "promote", "--reason", "checked by hand")
     went = steps.until_serving("2", 60)
     check_load(load, gone="1", since=went)
-    assert steps.status["history"][-1]["why"] == "checked by hand"
+    assert steps.status["history"][-1]["message"] == "checked by hand"
     steps.model.patch(approval="Automatic")
 
 

@@ -5,27 +5,28 @@ import json
 import pytest
 from mlflow import MlflowClient
 
-from tests.e2e.kit import DATA, ROOT, TRAINING, Model, declare, example, kubectl
+from tests.e2e.kit import ROOT, TRAINING, Model, declare, example, kubectl
+from tests.support.real_data import CALIFORNIA, real_file
 from tests.support.soak import SOAK
 
-ROWS = DATA / "california-housing" / "cal_housing.data"
 FOLDER = ROOT / "examples" / "housing"
 DISTRICTS = json.loads((FOLDER / "requests" / "predict.json").read_text())
 
 pytestmark = [
     pytest.mark.timeout(1200),
     pytest.mark.skipif(not SOAK, reason="a minute: in make test-soak"),
-    pytest.mark.skipif(not ROWS.exists(), reason=f"there is no {ROWS.name}"),
+    pytest.mark.real_data,
 ]
 
 
 @pytest.fixture(scope="module")
 def housing(namespace: str, images: dict[str, str]) -> Model:
+    rows = real_file(CALIFORNIA)
     volume = (FOLDER / "00-volume.yaml").read_text().replace("docker.io/library/busybox:1.37.0", images["serving"])
     kubectl("apply", "-n", namespace, "-f", "-", stdin=volume)
     kubectl("wait", "pod/housing-loader", "-n", namespace, "--for=condition=Ready", "--timeout=120s")
-    write = ("sh", "-c", f"cat > /data/{ROWS.name}")
-    kubectl("exec", "-i", "housing-loader", "-n", namespace, "--", *write, stdin=ROWS.read_bytes().decode())
+    write = ("sh", "-c", f"cat > /data/{rows.name}")
+    kubectl("exec", "-i", "housing-loader", "-n", namespace, "--", *write, stdin=rows.read_bytes().decode())
     kubectl("delete", "pod", "housing-loader", "-n", namespace)
     model = declare(example("housing", namespace))
     model.wait_serving("1", TRAINING)

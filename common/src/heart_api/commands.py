@@ -1,4 +1,4 @@
-"""What a person tells the operator through annotations: `kubectl heart promote`, `abort`, `rollback`, …
+"""User commands, passed to the operator as annotations: `kubectl heart promote`, `abort`, `rollback`, …
 
 One slot: a newer command takes the place of an older one. The operator notes in `status.command` which one it has
 handled, so that a command is carried out once, and a restart forgets none.
@@ -15,7 +15,7 @@ ABSENT = "-"
 FORM = re.compile(
     r"(?P<action>[a-z-]{1,20}) (?P<version>[0-9]{1,9}|-) (?P<digest>sha256:[0-9a-f]{64}|-) (?P<id>[\w.:-]{1,63})"
 )
-MAX_WHY = 500
+MAX_REASON = 500
 
 
 class Command(Frozen):
@@ -26,12 +26,12 @@ class Command(Frozen):
     digest: str = ""
     id: str
     by: str = ""
-    why: str = ""
+    reason: str = ""
 
     def annotations(self) -> dict[str, str]:
         """What to write on the HeartModel."""
         value = f"{self.action} {self.version or ABSENT} {self.digest or ABSENT} {self.id}"
-        return {Annotation.COMMAND: value, Annotation.COMMAND_BY: self.by, Annotation.COMMAND_WHY: self.why}
+        return {Annotation.COMMAND: value, Annotation.COMMAND_BY: self.by, Annotation.COMMAND_REASON: self.reason}
 
 
 def read_command(annotations: dict[str, str]) -> Command | None:
@@ -46,6 +46,6 @@ def read_command(annotations: dict[str, str]) -> Command | None:
             "digest": "" if match["digest"] == ABSENT else match["digest"],
             "id": match["id"],
             "by": annotations.get(Annotation.COMMAND_BY, ""),
-            "why": annotations.get(Annotation.COMMAND_WHY, "")[:MAX_WHY],
+            "reason": annotations.get(Annotation.COMMAND_REASON, "")[:MAX_REASON],
         }
     )

@@ -1,8 +1,9 @@
 """The data contract: what a row looks like. Trainer, serving, documents and drift all read this one."""
 
-from typing import Annotated, Literal
+import struct
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, StrictInt, StrictStr
+from pydantic import BeforeValidator, ConfigDict, Field, StrictInt, StrictStr, model_validator
 
 from heart_api.base import SHA256_PATTERN, Frozen, ShortText
 from heart_api.rules import LIST_SET, rule, rules
@@ -18,6 +19,59 @@ URI_PATTERN = (
 FeatureType = Literal["number", "integer", "category", "boolean"]
 FeatureName = Annotated[str, Field(pattern=COLUMN_PATTERN, max_length=63)]
 CategoryValue = StrictInt | Annotated[StrictStr, Field(max_length=63)]
+FileColumn = Annotated[str, Field(min_length=1, max_length=128)]
+"""A column's name in the file, whatever it is made of."""
+Precision = Literal[16, 32, 64, "bfloat16"]
+"""Bits of the floating-point numbers in which a value came, or their name."""
+
+
+def number_as_text(value: Any) -> Any:
+    """`missingValues: [-9]` means `["-9"]`: how a number is written in the resource makes no difference."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+MissingValue = Annotated[
+    str,
+    Field(max_length=63),
+    BeforeValidator(number_as_text),
+    Field(json_schema_extra={"x-kubernetes-int-or-string": True}),
+]
+
+
+def at_precision(bound: float, precision: Precision) -> float:
+    """A contract's bound as the nearest number of that precision, so that 130.1 as float32 is not above 130.1.
+
+    A bound that is too large for the precision becomes infinite: no value of that precision can break it.
+    """
+    if precision == 64:
+        return bound
+    if precision == "bfloat16":
+        return _as_bfloat16(bound)
+    form = "<e" if precision == 16 else "<f"
+    try:
+        return float(struct.unpack(form, struct.pack(form, bound))[0])
+    except OverflowError:
+        return float("inf") if bound > 0 else float("-inf")
+
+
+def _as_bfloat16(bound: float) -> float:
+    """The upper half of a float32, rounded to nearest, ties to even."""
+    single = at_precision(bound, 32)
+    if single in (float("inf"), float("-inf")):
+        return single
+    (bits,) = struct.unpack("<I", struct.pack("<f", single))
+    rounded = (bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000
+    return float(struct.unpack("<f", struct.pack("<I", rounded))[0])
+
+
+def at_bound(feature: "Feature", value: float, precision: Precision) -> float:
+    """`value`, or the bound of the feature that it is at its precision: 130.10000610351562 in float32 is 130.1."""
+    low, high = feature.minimum, feature.maximum
+    if high is not None and value > high and at_precision(value, precision) == at_precision(high, precision):
+        return high
+    if low is not None and value < low and at_precision(value, precision) == at_precision(low, precision):
+        return low
+    return value
 
 
 class Feature(Frozen):
@@ -41,30 +95,66 @@ class Feature(Frozen):
             ),
             rule("self.type != 'category' || has(self.values)", "a category needs its values", ".values"),
             rule("self.type == 'category' || !has(self.values)", "values are for the type category", ".values"),
+            rule("self.type == 'category' || !has(self.codes)", "codes are for the type category", ".codes"),
+            rule(
+                "!has(self.codes) || !has(self.values) || self.codes.all(name, self.codes[name] in self.values)",
+                "codes must name values of the feature",
+                ".codes",
+            ),
+            rule(
+                "!has(self.codes) || !has(self.values) || self.codes.all(name, !(name in self.values))",
+                "a name in codes must not itself be one of the values",
+                ".codes",
+            ),
         )
     )
 
-    name: str = Field(pattern=COLUMN_PATTERN, max_length=63, description="Column name.")
-    type: FeatureType = Field(description="Kind of value.")
-    minimum: float | None = Field(None, description="Least value allowed (number, integer).")
-    maximum: float | None = Field(None, description="Greatest value allowed (number, integer).")
+    name: str = Field(
+        pattern=COLUMN_PATTERN, max_length=63, description="Feature name, as used in requests, responses and reports."
+    )
+    column: FileColumn | None = Field(None, description="Column of the file, where its name differs from `name`.")
+    type: FeatureType = Field(description="Type of the values.")
+    minimum: float | None = Field(None, description="Minimum value (number, integer).")
+    maximum: float | None = Field(None, description="Maximum value (number, integer).")
     values: tuple[CategoryValue, ...] | None = Field(
         None,
         min_length=2,
         max_length=256,
-        description="Every value allowed (category).",
+        description="Allowed values (category).",
         json_schema_extra=LIST_SET,
     )
-    unit: str | None = Field(None, max_length=63, description="Unit of measurement, for people.")
-    description: str | None = Field(None, max_length=1024, description="What it means, for people.")
-    sensitive: bool = Field(False, description="Quality is also measured for each group of this feature.")
-    required: bool = Field(True, description="Must be present in every row; when false, a missing value is imputed.")
-    missing_values: tuple[ShortText, ...] = Field(
+    codes: dict[str, CategoryValue] | None = Field(
+        None,
+        min_length=1,
+        max_length=64,
+        description="Names that clients may send in place of values (category), such as `asymptomatic: 0`.",
+    )
+    unit: str | None = Field(None, max_length=63, description="Unit of measurement.")
+    description: str | None = Field(None, max_length=1024, description="Human-readable description.")
+    sensitive: bool = Field(False, description="Metrics are also computed per group of this feature.")
+    required: bool = Field(
+        True, description="True if every row must have a value; otherwise missing values are imputed."
+    )
+    missing_values: tuple[MissingValue, ...] = Field(
         (),
         max_length=16,
-        description="Spellings of «missing» in this column, besides the dataset's.",
+        description="Values of this column that mean missing, in addition to those of the dataset.",
         json_schema_extra=LIST_SET,
     )
+
+    @model_validator(mode="after")
+    def _codes_name_values(self) -> Self:
+        codes, values = self.codes or {}, self.values or ()
+        if unknown := [name for name, value in codes.items() if value not in values]:
+            raise ValueError(f"codes must name values of the feature: {unknown[0]!r} does not")
+        if taken := [name for name in codes if name in values]:
+            raise ValueError(f"a name in codes must not itself be one of the values: {taken[0]!r} is")
+        return self
+
+    @property
+    def file_column(self) -> str:
+        """The column's name in the file."""
+        return self.column or self.name
 
 
 class Target(Frozen):
@@ -80,7 +170,8 @@ class Target(Frozen):
         )
     )
 
-    name: str = Field(pattern=COLUMN_PATTERN, max_length=63, description="Column name.")
+    name: str = Field(pattern=COLUMN_PATTERN, max_length=63, description="Name in answers and reports.")
+    column: FileColumn | None = Field(None, description="Column of the file, where its name differs from `name`.")
     positive_above: float | None = Field(
         None, description="Makes the target binary: 1 where the column is greater than this, else 0."
     )
@@ -88,19 +179,65 @@ class Target(Frozen):
         None,
         min_length=2,
         max_length=64,
-        description="Name of each class, in ascending order of the classes (classification).",
+        description="Class names, in ascending order of the classes (classification).",
         json_schema_extra=LIST_SET,
     )
     unit: str | None = Field(None, max_length=63, description="Unit of measurement (regression).")
-    description: str | None = Field(None, max_length=1024, description="What it means, for people.")
+    description: str | None = Field(None, max_length=1024, description="Human-readable description.")
+
+    @property
+    def file_column(self) -> str:
+        """The column's name in the file."""
+        return self.column or self.name
+
+
+class Csv(Frozen):
+    """How a text file is read; what is not given is detected, and doubt ends the training."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "!has(self.separator) || !has(self.decimal) || self.separator != self.decimal",
+                "separator and decimal must differ",
+                ".separator",
+            )
+        )
+    )
+
+    separator: str | None = Field(
+        None,
+        min_length=1,
+        max_length=1,
+        description="Separator between cells; a space means any run of spaces and tabs.",
+    )
+    decimal: Literal[".", ","] | None = Field(None, description="Decimal mark.")
+    quote: str | None = Field(None, min_length=1, max_length=1, description='Quote character; defaults to `"`.')
+    encoding: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$",
+        max_length=32,
+        description="Character encoding, for example utf-8, utf-16, latin-1 or cp1252.",
+    )
+    comment: str | None = Field(
+        None, min_length=1, max_length=1, description="Lines starting with this character are skipped."
+    )
+    skip_rows: int | None = Field(
+        None, ge=0, le=1000, description="Number of lines to skip before the header (or the first row)."
+    )
 
 
 class Dataset(Frozen):
-    """Where the rows are and how the file is read."""
+    """Location and format of the training data."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
             rule("self.format == 'csv' || !has(self.columns)", "a parquet file names its own columns", ".columns"),
+            rule("self.format == 'csv' || !has(self.csv)", "csv is for the format csv", ".csv"),
+            rule(
+                "!has(self.header) || self.header || has(self.columns)",
+                "a file without a header needs columns, the names of its columns",
+                ".columns",
+            ),
             rule(
                 "!(self.uri.startsWith('pvc://') && self.uri.contains('..'))",
                 "a path on a volume claim may not hold `..`",
@@ -113,21 +250,31 @@ class Dataset(Frozen):
         pattern=URI_PATTERN,
         max_length=2048,
         description="https://host/path, s3://bucket/key, gs://bucket/key, pvc://claim/path, configmap://name/key or"
-        " builtin://name?options. The runtime profile says which schemes and hosts are allowed.",
+        " builtin://name?options. The runtime profile restricts schemes and hosts.",
     )
-    sha256: str | None = Field(None, pattern=SHA256_PATTERN, description="Digest that the file must have.")
+    sha256: str | None = Field(None, pattern=SHA256_PATTERN, description="Expected SHA-256 digest of the file.")
     format: Literal["csv", "parquet"] = Field("csv", description="File format.")
     columns: tuple[ShortText, ...] | None = Field(
         None,
         min_length=1,
         max_length=513,
-        description="Column names of a file without a header.",
+        description="Column names, for a file without a header or in place of its header.",
         json_schema_extra=LIST_SET,
     )
-    missing_values: tuple[ShortText, ...] = Field(
-        (), max_length=16, description="Spellings of «missing».", json_schema_extra=LIST_SET
+    header: bool | None = Field(
+        None,
+        description="True if the file starts with a header. By default it does, unless `columns` are given and"
+        " its first"
+        " line fits the contract.",
+    )
+    csv: Csv | None = Field(None, description="Format of a text file, where detection is not sufficient.")
+    missing_values: tuple[MissingValue, ...] = Field(
+        (),
+        max_length=16,
+        description="Values that mean missing in every column. Numbers are compared as numbers: -9 is also -9.0.",
+        json_schema_extra=LIST_SET,
     )
     include_feedback: bool = Field(
         False,
-        description="Also learn from this model's predictions whose outcome was reported (prediction log, PostgreSQL).",
+        description="Also train on this model's predictions whose outcome was reported (prediction log, PostgreSQL).",
     )

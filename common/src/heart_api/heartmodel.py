@@ -1,4 +1,4 @@
-"""`HeartModel`: what a person declares, and what the operator reports.
+"""`HeartModel`: desired and observed state.
 
 Fields whose behaviour does not exist yet are not here: nothing is accepted and then ignored.
 """
@@ -70,13 +70,13 @@ VERSION_RULES = rules(
     ),
     rule(
         "type(self) == int || !(self in ['@serving', '@candidate', '@previous'])",
-        "these aliases are written by the operator: choose another one",
+        "these aliases are managed by the operator: choose another one",
     ),
 )
 
 
 class HeartModelSpec(Frozen):
-    """What is wanted."""
+    """Desired state."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -93,12 +93,20 @@ class HeartModelSpec(Frozen):
                 ".features",
             ),
             rule(
-                "!has(self.dataset.columns) || self.target.name in self.dataset.columns",
+                "!self.features.exists(f, (has(f.column) ? f.column : f.name)"
+                " == (has(self.target.column) ? self.target.column : self.target.name))",
+                "a feature must not be read from the target's column",
+                ".features",
+            ),
+            rule(
+                "!has(self.dataset.columns)"
+                " || (has(self.target.column) ? self.target.column : self.target.name) in self.dataset.columns",
                 "columns must hold the target",
                 ".dataset.columns",
             ),
             rule(
-                "!has(self.dataset.columns) || self.features.all(f, f.name in self.dataset.columns)",
+                "!has(self.dataset.columns)"
+                " || self.features.all(f, (has(f.column) ? f.column : f.name) in self.dataset.columns)",
                 "columns must hold every feature",
                 ".dataset.columns",
             ),
@@ -140,28 +148,29 @@ class HeartModelSpec(Frozen):
         )
     )
 
-    suspend: bool = Field(False, description="The operator stops acting; pods keep serving.")
+    suspend: bool = Field(False, description="Suspend reconciliation; pods continue to serve.")
     version: int | str = Field(
         "latest",
-        description="What should serve: `latest`, a version's number, or `@alias` in the registry.",
+        description="Version to serve: `latest`, a version number, or `@alias` of the registry.",
         json_schema_extra=VERSION_RULES,
     )
     approval: Literal["Automatic", "Manual"] = Field(
-        "Automatic", description="Manual: no version takes over before a person approves it."
+        "Automatic", description="Manual: no version is promoted until a user approves it."
     )
     registry_name: str | None = Field(
         None,
         pattern=r"^[a-z0-9][a-z0-9._-]*$",
         max_length=200,
-        description="MLflow registered model; `<namespace>.<name>` by default. Cannot be changed.",
+        description="Name of the MLflow registered model; defaults to `<namespace>.<name>`. Immutable.",
     )
-    runtime: str = Field(
-        "default", pattern=NAME_PATTERN, max_length=63, description="An administrator's runtime profile."
-    )
+    runtime: str = Field("default", pattern=NAME_PATTERN, max_length=63, description="Name of a runtime profile.")
     dataset: Dataset
     target: Target
     features: tuple[Feature, ...] = Field(
-        min_length=1, max_length=256, description="The data contract.", json_schema_extra=list_map("name")
+        min_length=1,
+        max_length=256,
+        description="Features of the model: the data contract.",
+        json_schema_extra=list_map("name"),
     )
     training: Training = Field(default=Training())
     gates: Gates = Field(default=Gates())

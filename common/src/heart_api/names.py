@@ -9,6 +9,8 @@ FIELD_MANAGER = "heartops"
 PART_OF = "heartops"
 APPLICATION = "heartmodel"
 RUNTIME_SECRET = "heartops-runtime"  # noqa: S105  the Secret's fixed name, not a secret
+VERSION_HEADER = "x-model-version"
+"""Of every response of a serving pod: the version that answered, also where the answer is an error."""
 EVALUATE = re.compile(r"evaluate-([1-9][0-9]*)-[0-9a-f]+(-v[0-9]+)?(-[0-9a-f]+)?")
 """The trigger of an evaluation Job; every other trigger is a training's."""
 
@@ -39,12 +41,14 @@ class Annotation:
     DIGEST = "heartops.dev/digest"
     TRIGGER = "heartops.dev/trigger"
     RUN_ID = "heartops.dev/run-id"
-    TICK = "heartops.dev/tick"  # on a check Job: the end of the window that it looks at
+    SCHEDULED_TIME = "heartops.dev/scheduled-time"  # on a check Job: end of its window
     EVALUATION = "heartops.dev/evaluation-sha256"
-    STABLE_VERSION = "heartops.dev/stable-version"  # on the Service: what serves, whatever its selector spans
-    COMMAND = "heartops.dev/command"  # on a HeartModel: what a person asks for, by whom and why
+    STABLE_VERSION = (
+        "heartops.dev/stable-version"  # on the Service: the stable version, even while the selector spans two
+    )
+    COMMAND = "heartops.dev/command"  # on a HeartModel: the latest user command
     COMMAND_BY = "heartops.dev/command-by"
-    COMMAND_WHY = "heartops.dev/command-why"
+    COMMAND_REASON = "heartops.dev/command-reason"
     APPLIED = "heartops.dev/applied"  # hash of what we applied last: notices fields that we no longer set
 
 
@@ -77,7 +81,7 @@ class Reason:
     # rollout
     ROLLING_OUT = "RollingOut"
     PROMOTED = "Promoted"
-    NEVER_READY = "NeverReady"
+    READY_DEADLINE_EXCEEDED = "ReadyDeadlineExceeded"
     ROLLED_BACK = "RolledBack"
     CANARY_ANALYSIS_FAILED = "CanaryAnalysisFailed"
     CRASHING = "Crashing"
@@ -85,11 +89,11 @@ class Reason:
     ABORTED = "Aborted"
     AWAITING_APPROVAL = "AwaitingApproval"
     PAUSED = "Paused"
-    COMMANDED = "Commanded"  # an event: a person's command was handled
-    NOT_POSSIBLE = "NotPossible"  # an event: it could not be
+    COMMAND_EXECUTED = "CommandExecuted"  # event: a user command was executed
+    COMMAND_FAILED = "CommandFailed"  # event: a user command could not be executed
     # Ready, Available
     SERVING = "Serving"
-    NOTHING_SERVES = "NothingServes"
+    NO_SERVING_VERSION = "NoServingVersion"
     REPLICAS_UNAVAILABLE = "ReplicasUnavailable"
     WAITING_FOR_TRAINING = "WaitingForTraining"
     ROUTE_NOT_ACCEPTED = "RouteNotAccepted"
@@ -99,7 +103,7 @@ class Reason:
     VERSION_NOT_FOUND = "VersionNotFound"
     SUSPENDED = "Suspended"
     INVALID_SPEC = "InvalidSpec"
-    ACTION_REFUSED = "ActionRefused"  # the API server, or an object of the same name, does not let us
+    APPLY_FAILED = "ApplyFailed"  # rejected by the API server, or a conflicting object exists
     REGISTRY_UNAVAILABLE = "RegistryUnavailable"
     REGISTRY_LOST = "RegistryLost"
     REGISTRY_NAME_TAKEN = "RegistryNameTaken"
@@ -113,8 +117,8 @@ class ScheduleCondition:
 
     READY = "Ready"
     CHECKED = "Checked"
-    STABLE = "Stable"
-    PERFORMANCE_KEPT = "PerformanceKept"
+    INPUTS_STABLE = "InputsStable"
+    PERFORMANCE_ACCEPTABLE = "PerformanceAcceptable"
     RUN_SUCCEEDED = "RunSucceeded"
 
 
@@ -127,20 +131,20 @@ class ScheduleReason:
     RUN_MISSED = "RunMissed"
     SUSPENDED = "Suspended"
     INVALID_SPEC = "InvalidSpec"
-    ACTION_REFUSED = "ActionRefused"
+    APPLY_FAILED = "ApplyFailed"
     MODEL_NOT_FOUND = "ModelNotFound"
     # Checked
     CHECKED = "Checked"
     CHECKING = "Checking"
     CHECK_FAILED = "CheckFailed"
     NEVER_CHECKED = "NeverChecked"
-    NOT_CHECKABLE = "NotCheckable"
-    # Stable, PerformanceKept
+    CHECKS_UNAVAILABLE = "ChecksUnavailable"
+    # InputsStable, PerformanceAcceptable
     NO_DRIFT = "NoDrift"
     DRIFT_DETECTED = "DriftDetected"
     DRIFT_UNCONFIRMED = "DriftUnconfirmed"
-    PERFORMANCE_KEPT = "PerformanceKept"
-    PERFORMANCE_BELOW = "PerformanceBelow"
+    PERFORMANCE_ACCEPTABLE = "PerformanceAcceptable"
+    PERFORMANCE_BELOW_THRESHOLD = "PerformanceBelowThreshold"
     PERFORMANCE_UNCERTAIN = "PerformanceUncertain"
     INSUFFICIENT_SAMPLES = "InsufficientSamples"
     # RunSucceeded
@@ -175,13 +179,13 @@ def training_job_name(model: str, uid: str, trigger: str) -> str:
     return child_name(model, "train", short_hash(uid, trigger), limit=52)
 
 
-def check_job_name(schedule: str, uid: str, tick: str) -> str:
-    """One Job per (schedule uid, tick of its checks)."""
-    return child_name(schedule, "check", short_hash(uid, tick), limit=52)
+def check_job_name(schedule: str, uid: str, scheduled_time: str) -> str:
+    """One Job per (schedule uid, scheduled time of the check)."""
+    return child_name(schedule, "check", short_hash(uid, scheduled_time), limit=52)
 
 
 def evaluation_trigger(version: str, *identity: str) -> str:
-    """Why a version that was registered by hand is measured: `evaluate-8-1a2b3c4d`."""
+    """Trigger for evaluating a manually registered version: `evaluate-8-1a2b3c4d`."""
     return f"evaluate-{version}-{short_hash(*identity)}"
 
 

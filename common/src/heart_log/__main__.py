@@ -1,4 +1,5 @@
-"""Administration of the prediction log: tables, logins, erasure. Every command waits for the database; safe to repeat."""
+"""Administration of the prediction log: tables, logins, erasure. Every command waits for the database; safe to
+repeat."""
 
 import argparse
 import os

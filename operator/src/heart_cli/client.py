@@ -1,7 +1,9 @@
 """Requests to the API server with the user's own kubeconfig: objects in and out as plain data."""
 
+import copy
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -19,6 +21,15 @@ ENDLESS = (TIMEOUT, None)
 """Seconds to connect, and no limit for what is followed."""
 
 
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A response of any status; header names are compared without case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
 class Client:
     """One cluster, as one user; `namespace` is where commands look."""
 
@@ -30,6 +41,13 @@ class Client:
     def elsewhere(self, namespace: str) -> "Client":
         """The same user, in another namespace."""
         return Client(self._api, namespace)
+
+    def with_connections(self, number: int) -> "Client":
+        """The same user with `number` kept connections, whose requests are never retried: a retry hides a failure."""
+        configuration = copy.copy(self._api.configuration)
+        configuration.connection_pool_maxsize = number
+        configuration.retries = 0
+        return Client(client.ApiClient(configuration), self.namespace)
 
     def get(self, kind: Kind, name: str) -> Manifest:
         found: Manifest = self.call("GET", kind.path(self.namespace, quote(name, safe="")))
@@ -70,6 +88,14 @@ class Client:
         with self._send(method, path, query, body, media) as response:
             return json.loads(response.read())
 
+    def post(self, path: str, body: Any, timeout: float) -> Response:
+        """The response, whatever its status; raises ApiFailure (status 0) where none came within `timeout` seconds."""
+        with self._exchange("POST", path, None, body, "application/json", timeout) as response:
+            try:
+                return Response(response.status, response.headers, response.read())
+            except (HTTPError, OSError) as error:
+                raise self._unreachable(error) from error
+
     def lines(self, path: str, query: Mapping[str, str]) -> Iterator[bytes]:
         """An answer line by line, as it comes."""
         with self._send("GET", path, query, timeout=ENDLESS) as response:
@@ -89,6 +115,19 @@ class Client:
         media: str = "application/json",
         timeout: Any = TIMEOUT,
     ) -> Any:
+        response = self._exchange(method, path, query, body, media, timeout)
+        try:
+            if response.status < 300:
+                return response
+            content: bytes = response.read()
+        except (HTTPError, OSError) as error:
+            raise self._unreachable(error) from error
+        raise ApiFailure(message_of(content), response.status, content)
+
+    def _exchange(
+        self, method: str, path: str, query: Mapping[str, str] | None, body: Any, media: str, timeout: Any
+    ) -> Any:
+        """The response of any status, its body not read yet."""
         serialized = self._api.param_serialize(
             method,
             path,
@@ -98,14 +137,13 @@ class Client:
             auth_settings=["BearerToken"],
         )
         try:
-            response = self._api.call_api(*serialized, _request_timeout=timeout)
-            if response.status < 300:
-                return response
-            content: bytes = response.read()
+            return self._api.call_api(*serialized, _request_timeout=timeout)
         except (HTTPError, OSError, client.ApiException) as error:
-            host = self._api.configuration.host
-            raise ApiFailure(f"The API server at {host} cannot be reached ({type(error).__name__})", 0) from error
-        raise ApiFailure(message_of(content), response.status, content)
+            raise self._unreachable(error) from error
+
+    def _unreachable(self, error: Exception) -> ApiFailure:
+        host = self._api.configuration.host
+        return ApiFailure(f"The API server at {host} cannot be reached ({type(error).__name__})", 0)
 
 
 def message_of(content: bytes) -> str:
@@ -129,5 +167,5 @@ def connect(kubeconfig: str | None, context: str | None, namespace: str | None) 
             raise Failure(f"The kubeconfig has no context {context}")
         api = config.new_client_from_config(kubeconfig, context, persist_config=False)
     except (ConfigException, OSError) as error:
-        raise Failure(f"No usable kubeconfig ({error}): set KUBECONFIG, or name a file with --kubeconfig") from error
+        raise Failure(f"No usable kubeconfig ({error}): set KUBECONFIG or --kubeconfig") from error
     return Client(api, namespace or chosen["context"].get("namespace") or "default")

@@ -1,73 +1,114 @@
-"""What a person may tell the operator now: an action becomes a Command, or a sentence that says why it cannot be.
+"""The commands that tell the operator something."""
 
-An approval holds for one version and its bytes, so a command names both, from the status that was just read.
-"""
+import functools
+from typing import Any
 
-from heart_api.commands import Action, Command, read_command
-from heart_api.heartmodel import HeartModel
-from heart_cli.targets import TARGETS, Refused, is_number, newest, typed, way_back
+import click
 
-HELD = ("Paused", "Held", "AwaitingApproval")
-"""Phases that a person may end."""
+from heart_api.commands import Action
+from heart_cli.client import Client
+from heart_cli.options import NAME, VERSION, Function, ReasonText, on_cluster, version_text
+from heart_cli.submit import await_result, submit
+from heart_cli.text import clean
 
-
-def build_command(model: HeartModel, action: Action, version: str, *, id_: str, by: str, why: str = "") -> Command:
-    """`version` is the one that the person named, or empty.
-
-    Raises:
-        Refused: it makes no sense as the model is now.
-    """
-    if model.spec.suspend:
-        raise Refused(f"{model.name} is suspended: to let the operator act again, {go_on(model)}")
-    target = TARGETS[action](model, version)
-    return Command(action=action, version=target.version, digest=target.digest, id=id_, by=by, why=why)
-
-
-def offers(model: HeartModel) -> list[str]:
-    """Commands that would be accepted now and lead on from here, as a person types them."""
-    candidate, serving = model.status.candidate, model.status.serving
-    wanted: list[tuple[Action, str]] = []
-    if candidate and (serving or candidate.phase in HELD):
-        wanted = [("resume" if candidate.paused else "promote" if candidate.phase in HELD else "pause", "")]
-        wanted.append(("abort", ""))
-    elif serving:
-        wanted = [("rollback", "")]
-    if candidate is None:
-        wanted += [("retry", entry.version) for entry in newest(model.status.rejected)[:1]]
-    training = model.status.training
-    if training and training.phase == "Failed":
-        wanted.append(("retrain", ""))
-    return [typed(model, action, version) for action, version in wanted if is_possible(model, action, version)]
+NAMED_VERSION = click.option("--version", type=VERSION, help="Fail unless this version is the candidate.")
+MODEL = click.argument("name", type=NAME)
+COMMON_OPTIONS = (
+    click.option("--reason", type=ReasonText(), default="", help="Reason; recorded in the history and in an Event."),
+    click.option(
+        "--wait/--no-wait", default=True, help="Wait until the operator has executed the command (the default)."
+    ),
+    click.option("--timeout", type=click.FloatRange(min=0), default=30, show_default=True, help="Seconds to wait."),
+)
 
 
-def go_on(model: HeartModel) -> str:
-    """Ends a suspension."""
-    return f'kubectl patch heartmodel {model.name} --type merge -p \'{{"spec":{{"suspend":false}}}}\''
+def command(function: Function) -> Function:
+    """`function` turns a command's own options into (action, version); the rest is the same for all."""
+
+    @functools.wraps(function)
+    def run(client: Client, name: str, reason: str, wait: bool, timeout: float, **options: Any) -> None:
+        action, version = function(**options)
+        give(client, name, action, version_text(version), reason, timeout if wait else None)
+
+    return functools.reduce(lambda wrapped, option: option(wrapped), reversed(COMMON_OPTIONS), on_cluster(run))
 
 
-def is_possible(model: HeartModel, action: Action, version: str) -> bool:
-    try:
-        build_command(model, action, version, id_="-", by="-")
-    except Refused:
-        return False
-    return True
+def give(client: Client, name: str, action: Action, version: str, reason: str, timeout: float | None) -> None:
+    """Writes the command; with a timeout (seconds) also waits for what comes of it."""
+    command, notes = submit(client, name, action, version, reason)
+    for note in notes:
+        click.echo(clean(note), err=True)
+    subject = f"{name}: {command.action} {command.version}".rstrip()
+    if timeout is None:
+        click.echo(f"{subject} requested by {clean(command.by)}")
+        return
+    handled = await_result(client, name, command, timeout)
+    if not handled.done:
+        raise click.ClickException(clean(f"{subject} failed: {handled.result}"))
+    click.echo(clean(f"{subject}: {handled.result or 'done'}"))
 
 
-def notes(model: HeartModel, command: Command) -> list[str]:
-    """What the person who gave the command should know besides."""
-    asked, handled = read_command(model.annotations), model.status.command
-    found = []
-    if asked and (handled is None or handled.id != asked.id):
-        found.append(f"It takes the place of {asked.action} {asked.version} by {asked.by}, which was not handled yet.")
-    if command.action == "abort" and str(model.spec.version) == command.version:
-        found.append(
-            f"spec.version goes on asking for version {command.version}: it stays rejected until spec.version changes "
-            f"or somebody clears it ({typed(model, 'retry', command.version)})."
-        )
-    if command.action == "rollback":
-        found.append(f"From version {command.version} back to version {way_back(model).version}.")
-    if command.action == "retrain" and is_number(model.spec.version):
-        found.append(
-            f"spec.version asks for version {model.spec.version}: what is trained will not serve before it changes."
-        )
-    return found
+@click.command()
+@MODEL
+@click.option("--full", is_flag=True, help="Skip the remaining steps and the analysis.")
+@NAMED_VERSION
+@command
+def promote(full: bool, version: int | None) -> tuple[Action, int | None]:
+    """Promote the candidate: end its pause, or approve it."""
+    return ("promote-full" if full else "promote"), version
+
+
+@click.command()
+@MODEL
+@NAMED_VERSION
+@command
+def abort(version: int | None) -> tuple[Action, int | None]:
+    """Abort the rollout and reject the candidate."""
+    return "abort", version
+
+
+@click.command()
+@MODEL
+@click.option("--to", "version", type=VERSION, help="Fail unless the rollback targets this version.")
+@command
+def rollback(version: int | None) -> tuple[Action, int | None]:
+    """Roll back to the previous version and reject the serving one."""
+    return "rollback", version
+
+
+@click.command()
+@MODEL
+@click.argument("version", type=VERSION, required=False)
+@command
+def retry(version: int | None) -> tuple[Action, int | None]:
+    """Clear the rejection of a version (by default the latest)."""
+    return "retry", version
+
+
+@click.command()
+@MODEL
+@NAMED_VERSION
+@command
+def pause(version: int | None) -> tuple[Action, int | None]:
+    """Pause the rollout at its current step."""
+    return "pause", version
+
+
+@click.command()
+@MODEL
+@NAMED_VERSION
+@command
+def resume(version: int | None) -> tuple[Action, int | None]:
+    """Resume a paused rollout."""
+    return "resume", version
+
+
+@click.command()
+@MODEL
+@command
+def retrain() -> tuple[Action, int | None]:
+    """Start a new training on the current data."""
+    return "retrain", None
+
+
+COMMANDS = (promote, abort, rollback, retry, pause, resume, retrain)

@@ -3,13 +3,17 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from heart_api.heartmodel import HeartModel
 from heart_api.names import Condition
 from heart_cli.targets import newest
-from heart_cli.words import age, clean, clock, short
+from heart_cli.text import age, clean, clock, short
+
+PIPE_WIDTH = 1000
+"""Columns where the output is no terminal: nothing is folded."""
 
 
 def models_table(models: Iterable[HeartModel], now: datetime) -> Table:
@@ -28,7 +32,7 @@ def model_row(model: HeartModel, now: datetime) -> list[str]:
         ready.status if ready else "",
         serving.version if serving else "",
         candidate.version if candidate else "",
-        f"{candidate.actual_weight} %" if candidate else "",
+        f"{candidate.actual_weight}%" if candidate else "",
         age(serving.since, now) if serving else "",
         ready.reason if ready else "",
     ]
@@ -36,7 +40,7 @@ def model_row(model: HeartModel, now: datetime) -> list[str]:
 
 def history_table(model: HeartModel) -> Table:
     """Versions that served and versions that were refused, the newest first; times in UTC."""
-    table = plain_table("VERSION", "FROM", "UNTIL", "REASON", "BY", "WHY", "DIGEST")
+    table = plain_table("VERSION", "FROM", "UNTIL", "REASON", "BY", "MESSAGE", "DIGEST")
     for _, row in sorted([*served_rows(model), *rejected_rows(model)], reverse=True):
         add(table, *row)
     return table
@@ -45,7 +49,7 @@ def history_table(model: HeartModel) -> Table:
 def served_rows(model: HeartModel) -> Iterable[tuple[str, list[str]]]:
     for entry in model.status.history:
         until = clock(entry.until) if entry.until else "serves"
-        row = [entry.version, clock(entry.from_), until, entry.reason, entry.by, entry.why, short(entry.digest)]
+        row = [entry.version, clock(entry.from_), until, entry.reason, entry.by, entry.message, short(entry.digest)]
         yield entry.from_, row
 
 
@@ -65,3 +69,11 @@ def plain_table(*names: str) -> Table:
 
 def add(table: Table, *cells: str) -> None:
     table.add_row(*(Text(clean(cell)) for cell in cells))
+
+
+def print_table(table: Table) -> None:
+    """On stdout, without folding where that is no terminal."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=PIPE_WIDTH)
+    console.print(table)

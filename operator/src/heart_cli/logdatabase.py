@@ -37,7 +37,9 @@ def find_database(system: Client) -> LogDatabase | None:
     except ApiFailure as error:
         if error.status != 403:
             raise
-        raise Failure(f"{error}. The prediction log is an administrator's to set up; --no-log leaves it out") from None
+        raise Failure(
+            f"{error}. Setting up the prediction log requires administrator permissions; --no-log skips it"
+        ) from None
     return parse_database(found[0]) if found else None
 
 

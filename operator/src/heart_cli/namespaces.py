@@ -30,7 +30,7 @@ def init_namespace(client: Client, system: Client | None) -> list[str]:
     if system and database:
         wanted[Env.DATABASE_URL], done = join_log(system, database, client, kept.get(Env.DATABASE_URL, ""))
     elif system:
-        done = [f"Namespace {system.namespace} has no database of HeartOps: no prediction log was set up"]
+        done = [f"Namespace {system.namespace} has no HeartOps database: the prediction log was not set up"]
     return [*done, add_keys(client, RUNTIME_SECRET, kept, wanted)]
 
 
@@ -52,7 +52,7 @@ def join_log(system: Client, database: LogDatabase, client: Client, url: str) ->
     added = add_keys(system, database.passwords, kept, {namespace: password})
     record_uids(system, database, uids | {namespace: uid})
     job = start_job(system, database)
-    done = f"Job {job} in namespace {system.namespace} makes the login and the tables of the prediction log"
+    done = f"Job {job} in namespace {system.namespace} creates the login and the tables of the prediction log"
     return log_url(database.host, namespace, password), [added, done]
 
 
@@ -108,7 +108,7 @@ def delete_secret(client: Client) -> str:
 def require_database(system: Client) -> LogDatabase:
     database = find_database(system)
     if database is None:
-        raise Failure(f"Namespace {system.namespace} has no database of HeartOps")
+        raise Failure(f"Namespace {system.namespace} has no HeartOps database")
     return database
 
 

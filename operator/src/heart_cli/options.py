@@ -8,11 +8,11 @@ from typing import Any
 import click
 
 from heart_api.base import NAME_PATTERN
-from heart_api.commands import MAX_WHY
+from heart_api.commands import MAX_REASON
 from heart_cli.client import connect
 from heart_cli.errors import Failure
-from heart_cli.targets import Refused
-from heart_cli.words import clean
+from heart_cli.targets import NotApplicable
+from heart_cli.text import clean
 
 Function = Callable[..., Any]
 
@@ -24,18 +24,18 @@ class Name(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if re.fullmatch(NAME_PATTERN, value) is None or len(value) > 253:
-            self.fail("is not a name: small letters, digits and hyphens", param, ctx)
+            self.fail("must consist of lower-case letters, digits and hyphens", param, ctx)
         return str(value)
 
 
-class Words(click.ParamType[str]):
+class ReasonText(click.ParamType[str]):
     """A reason, short enough to be kept in the history."""
 
     name = "text"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if len(value) > MAX_WHY:
-            self.fail(f"is longer than {MAX_WHY} characters", param, ctx)
+        if len(value) > MAX_REASON:
+            self.fail(f"is longer than {MAX_REASON} characters", param, ctx)
         return clean(value)
 
 
@@ -43,9 +43,11 @@ NAME = Name()
 VERSION = click.IntRange(min=1)
 
 WHERE = (
-    click.option("-n", "--namespace", type=NAME, help="Namespace; by default the context's."),
-    click.option("--context", help="Context of the kubeconfig; by default the current one."),
-    click.option("--kubeconfig", type=click.Path(dir_okay=False), help="File; by default KUBECONFIG."),
+    click.option("-n", "--namespace", type=NAME, help="Namespace; defaults to the context's."),
+    click.option("--context", help="Context of the kubeconfig; defaults to the current one."),
+    click.option(
+        "--kubeconfig", type=click.Path(dir_okay=False), help="Path of the kubeconfig; defaults to KUBECONFIG."
+    ),
 )
 
 
@@ -56,7 +58,7 @@ def on_cluster(function: Function) -> Function:
     def run(namespace: str | None, context: str | None, kubeconfig: str | None, **options: Any) -> None:
         try:
             function(connect(kubeconfig, context, namespace), **options)
-        except (Refused, Failure) as error:
+        except (NotApplicable, Failure) as error:
             raise click.ClickException(clean(str(error))) from None
 
     return functools.reduce(lambda wrapped, option: option(wrapped), reversed(WHERE), run)

@@ -27,7 +27,7 @@ def add_keys(client: Client, name: str, kept: dict[str, str], wanted: dict[str, 
     missing = {key: value for key, value in wanted.items() if key not in kept}
     where = f"the Secret {name} in namespace {client.namespace}"
     if not missing:
-        return f"Nothing is missing: {where} has {' and '.join(wanted)}"
+        return f"Unchanged: {where} has {' and '.join(wanted)}"
     if kept:
         patch_secret(client, name, {"stringData": missing})
     else:

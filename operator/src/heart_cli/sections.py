@@ -7,10 +7,10 @@ from heart_api.commands import read_command
 from heart_api.heartmodel import AnalysisStatus, ConditionStatus, HeartModel, TrackCounts, TrainingStatus
 from heart_api.names import Condition, Reason
 from heart_api.status import MirrorStatus
-from heart_cli.commands import go_on, offers
+from heart_cli.builder import go_on, offers
 from heart_cli.targets import typed
+from heart_cli.text import age, count
 from heart_cli.view import View
-from heart_cli.words import age
 
 GATE_VERDICTS = {"True": "passed", "False": "failed", "Unknown": "open"}
 TELLING = (
@@ -28,7 +28,7 @@ def headline(view: View) -> str:
     """`clinic/heart · Ready · spec.version: latest`."""
     model, ready = view.model, view.condition(Condition.READY)
     if ready is None:
-        state = "not looked at yet"
+        state = "not reconciled yet"
     else:
         state = "Ready" if ready.status == "True" else f"not Ready: {ready.reason}"
     return f"{model.namespace}/{model.name} · {state} · spec.version: {model.spec.version}"
@@ -36,20 +36,21 @@ def headline(view: View) -> str:
 
 def analysis_words(found: AnalysisStatus, now: datetime) -> list[str]:
     """The verdict, then one line for each of the two versions."""
-    looks = f"{found.looks} looks, the last {age(found.time, now)} ago, {found.failures} bad in a row"
+    failures = count(found.consecutive_failures, "consecutive failure")
+    intervals = f"{count(found.intervals, 'interval')}, last {age(found.time, now)} ago, {failures}"
     verdict = f"analysis {found.verdict}: {found.message}" if found.message else f"analysis {found.verdict}"
-    return [f"{verdict} ({looks})", track("stable   ", found.stable), track("candidate", found.candidate)]
+    return [f"{verdict} ({intervals})", track("stable   ", found.stable), track("candidate", found.candidate)]
 
 
 def track(name: str, found: TrackCounts) -> str:
     share = f" ({found.errors / found.requests:.1%})" if found.requests else ""
-    return f"{name} {found.requests} requests, {found.errors} errors{share}, {found.refused} refused as invalid"
+    return f"{name} {found.requests} requests, {found.errors} errors{share}, {found.invalid} invalid"
 
 
 def mirror_words(found: MirrorStatus) -> str:
     share = f" ({found.different / found.compared:.1%})" if found.compared else ""
     return (
-        f"shadow: {found.compared} answers compared, {found.different} differ{share}, {found.failed} not answered, "
+        f"mirror: {found.compared} responses compared, {found.different} differ{share}, {found.failed} failed, "
         f"largest difference {found.max_difference:.3g}"
     )
 
@@ -58,7 +59,7 @@ def gate_words(view: View) -> str:
     """The newest verdict, with its figures."""
     found = view.condition(Condition.GATE_PASSED)
     if found is None:
-        return "gate: nothing judged yet"
+        return "gate: not evaluated yet"
     return f"gate {GATE_VERDICTS[found.status]}: {found.message}"
 
 
@@ -88,9 +89,9 @@ def command_words(model: HeartModel, now: datetime) -> list[str]:
     asked, handled = read_command(model.annotations), model.status.command
     found = []
     if asked and (handled is None or handled.id != asked.id):
-        found.append(f"asked: {asked.action} {asked.version} by {asked.by}, not handled yet")
+        found.append(f"pending command: {asked.action} {asked.version} by {asked.by}")
     if handled:
-        why = f" ({handled.why})" if handled.why else ""
+        why = f" ({handled.reason})" if handled.reason else ""
         what = " ".join(filter(None, (handled.action, handled.version)))
         found.append(f"last command: {what} by {handled.by}, {age(handled.time, now)} ago{why}: {handled.result}")
     return found

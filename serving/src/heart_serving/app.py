@@ -1,21 +1,29 @@
-"""Puts the application together: contract, dialects, framework and edge for one model."""
+"""Puts the application together: contract, protocols, framework and the ways into the server, for one model."""
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import orjson
+
 from heart_log.values import Source
 from heart_model.model import Model
-from heart_serving.explain.worker import ExplainDesk, open_desk
+from heart_serving.admission.capacity import Capacity
+from heart_serving.admission.request_body import BodyReader
+from heart_serving.admission.worker import Worker, inline_bytes
+from heart_serving.explain.worker import open_explain_worker
+from heart_serving.http.fast_path import FastPath
 from heart_serving.log import RequestLog
 from heart_serving.metrics import ServingMetrics
 from heart_serving.mirroring.config import MirrorFile
 from heart_serving.mirroring.mirror import Mirror
-from heart_serving.prediction_app import Edge
+from heart_serving.openapi.schemas import example_record
+from heart_serving.prediction_app import PredictionApp
 from heart_serving.predictionlog.parts import PredictionLogging, build_log
+from heart_serving.predictor import Predictor
 from heart_serving.protocols.answers import Answers
-from heart_serving.protocols.base import Dialect, Predict
+from heart_serving.protocols.base import Predict, PredictionProtocol
 from heart_serving.protocols.contract import Contract
 from heart_serving.protocols.kserve_v1 import KServeV1
 from heart_serving.protocols.mlflow import Invocations
@@ -28,7 +36,12 @@ from heart_serving.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    edge: Edge
+    """`app` is the ASGI application; `fast_path` answers what needs none. Both end in the same `predictor`."""
+
+    app: PredictionApp
+    fast_path: FastPath
+    predictor: Predictor
+    capacity: Capacity
     readiness: Readiness
     log: RequestLog
     predictions: PredictionLogging
@@ -37,7 +50,7 @@ class Application:
 
 
 def create_app(model: Model, settings: Settings, log: RequestLog | None = None) -> Application:
-    """The ASGI application (`edge`), and what the server needs to stop it well. Raises ModelRefused."""
+    """The application, and what the server needs to stop it well. Raises ModelRefused."""
     contract = Contract.of(model.package.features, settings.max_rows)
     answers = Answers.of(model.package)
     inference = OpenInference(contract, answers, settings.name, settings.version)
@@ -45,29 +58,37 @@ def create_app(model: Model, settings: Settings, log: RequestLog | None = None) 
     metrics = ServingMetrics(settings.name, settings.version, info, OutputCounts(answers))
     readiness = Readiness()
     log = log or RequestLog(model=settings.name, version=settings.version)
-    dialects = build_dialects(model, settings, contract, answers, inference)
+    protocols = build_protocols(settings, contract, answers, inference)
     source = Source(settings.name, settings.version, f"sha256:{settings.sha256}", settings.log.spec.redact)
     predictions = build_log(settings.log, source, answers)
     framework = build_framework(model, settings, inference, metrics, readiness, predictions)
     mirror = Mirror(settings.version, metrics, relative=answers.task == "regression")
-    edge = Edge(model, settings, dialects, framework, metrics, log, mirror, predictions.recorder)
-    if settings.mirror_file is None:
-        return Application(edge, readiness, log, predictions)
-    follow = partial(mirror.run, MirrorFile(settings.mirror_file, settings.version))
-    return Application(edge, readiness, log, predictions, (follow,))
+    predictor = Predictor(model.run, metrics, log, mirror, predictions.recorder)
+    capacity = build_capacity(model, settings)
+    explainer = open_explain_worker(model, settings, contract, answers)
+    app = PredictionApp(predictor, protocols, explainer, framework, capacity, BodyReader(settings.max_body))
+    fast_path = FastPath(predictor, protocols, capacity)
+    background: list[Callable[[], Coroutine[Any, Any, None]]] = []
+    if settings.mirror_file is not None:
+        background.append(partial(mirror.run, MirrorFile(settings.mirror_file, settings.version)))
+    return Application(app, fast_path, predictor, capacity, readiness, log, predictions, tuple(background))
 
 
-def build_dialects(
-    model: Model, settings: Settings, contract: Contract, answers: Answers, inference: OpenInference
-) -> dict[str, Dialect | ExplainDesk]:
-    """What the edge answers itself, by path."""
-    found: dict[str, Dialect | ExplainDesk] = {
+def build_capacity(model: Model, settings: Settings) -> Capacity:
+    """What is small follows from what the model costs and how long a record is."""
+    example = len(orjson.dumps(example_record(model.package.features)))
+    small = inline_bytes(model.row_seconds, model.further_seconds, example)
+    return Capacity(Worker(settings.max_in_flight), small, settings.max_in_flight)
+
+
+def build_protocols(
+    settings: Settings, contract: Contract, answers: Answers, inference: OpenInference
+) -> dict[str, PredictionProtocol]:
+    """By path."""
+    return {
         "/predict": Predict(contract, answers, settings.version),
         f"/v2/models/{settings.name}/infer": inference,
         f"/v2/models/{settings.name}/versions/{settings.version}/infer": inference,
         f"/v1/models/{settings.name}:predict": KServeV1(contract, answers),
         "/invocations": Invocations(contract, answers),
     }
-    if desk := open_desk(model, settings, contract, answers):
-        found["/explain"] = desk
-    return found

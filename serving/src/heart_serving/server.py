@@ -16,6 +16,7 @@ from typing import Any
 
 import uvicorn
 
+from heart_api.names import VERSION_HEADER
 from heart_serving.app import Application
 from heart_serving.http.connection import Connection
 from heart_serving.http.server_state import State
@@ -32,11 +33,11 @@ class Server(uvicorn.Server):
 
     server_state: State
 
-    def __init__(self, config: uvicorn.Config, settings: Settings, drain: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, settings: Settings, state: State, drain: Callable[[], None]) -> None:
         super().__init__(config)
         self.background: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
         self._running: list[asyncio.Task[None]] = []
-        self.server_state = State(settings.connection_seconds)
+        self.server_state = state
         self._drain = drain
         self._drain_seconds = settings.drain_seconds
         self._closes: float | None = None
@@ -67,7 +68,7 @@ class Server(uvicorn.Server):
 
 def build_server(application: Application, settings: Settings) -> Server:
     config = uvicorn.Config(
-        application.edge,
+        application.app,
         host=settings.host,
         port=settings.port,
         loop="uvloop",
@@ -78,6 +79,8 @@ def build_server(application: Application, settings: Settings) -> Server:
         access_log=False,
         proxy_headers=False,
         server_header=False,
+        # Also on errors, so that a client can count them by version.
+        headers=[(VERSION_HEADER, settings.version)],
         # Idle connections end by their age (above), not by a second clock.
         timeout_keep_alive=int(2 * settings.connection_seconds) + 1,
         timeout_graceful_shutdown=GRACE_SECONDS,
@@ -87,10 +90,11 @@ def build_server(application: Application, settings: Settings) -> Server:
         application.readiness.draining = True
         logger.info("stopping: not ready from now on, answering for %g more seconds", settings.drain_seconds)
 
-    server = Server(config, settings, drain)
-    state, edge = server.server_state, application.edge
-    edge.tasks = state.tasks
-    state.quick, state.answer_at_once = edge.quick, edge.answer_at_once
+    fast_path = application.fast_path if settings.fast_path else None
+    count = application.predictor.metrics.count
+    state = State(settings.connection_seconds, settings.max_connections, fast_path, count)
+    server = Server(config, settings, state, drain)
+    application.app.tasks = state.tasks
     server.background = application.background
     return server
 

@@ -15,6 +15,7 @@ HOST = "HEARTOPS_HOST"
 PORT = "HEARTOPS_PORT"
 DRAIN_SECONDS = "HEARTOPS_DRAIN_SECONDS"
 CONNECTION_SECONDS = "HEARTOPS_CONNECTION_SECONDS"
+FAST_PATH = "HEARTOPS_FAST_PATH"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +34,16 @@ class Settings:
     """How long to go on answering after SIGTERM, until no endpoint list names this pod any more."""
     connection_seconds: float = 10.0
     """Mean age at which a connection is closed (jittered by a fifth), so that clients follow a change of traffic."""
+    max_connections: int = 1000
+    """Open at one time; beyond, the oldest idle one is closed, or the newest is rejected."""
     max_body: int = 2 * 1024 * 1024
     """Bytes of a request's body."""
     max_rows: int = 10_000
     """Records of one request."""
     max_in_flight: int = 128
     """Requests begun and not answered; beyond, clients are told to come back."""
+    fast_path: bool = True
+    """Whether small predictions are answered as they are read, or through ASGI like all others."""
     explanations: bool = True
     """Whether /explain answers."""
     mirror_file: Path | None = None
@@ -61,6 +66,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         port=int(number(environ, PORT, 8080, 1, 65535)),
         drain_seconds=number(environ, DRAIN_SECONDS, 5.0, 0, 3600),
         connection_seconds=number(environ, CONNECTION_SECONDS, 10.0, 0.1, 86400),
+        fast_path=switch(environ, FAST_PATH, default=True),
         explanations=switch(environ, Env.EXPLANATIONS, default=True),
         mirror_file=Path(path) if (path := environ.get(Env.MIRROR_FILE)) else None,
         log=read_log_settings(environ),

@@ -54,7 +54,7 @@ def test_marked_inputs_stay_in_the_spec(world: World, caplog: pytest.LogCaptureF
         world.wait_serving("1")
         world.kubelet.fates["2"] = "crash"
         world.edit({"training": {"seed": 7}, "rollout": {"readyDeadline": "2s"}})
-        world.wait_condition("RolloutSucceeded", "False", "NeverReady", seconds=40)
+        world.wait_condition("RolloutSucceeded", "False", "ReadyDeadlineExceeded", seconds=40)
         assert all(MARKER in request.model_dump_json() for request in requests), "it must reach the training"
         assert "created Deployment" in caplog.text, "the log must be looked at"
         assert leaks(world, operator, caplog.text) == []

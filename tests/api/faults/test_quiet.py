@@ -33,7 +33,11 @@ def test_nothing_is_written_once_all_is_done(world: World) -> None:
         for name in ("paused", "held"):
             poll(f"{name} waits", lambda n=name: phase(world, n) == n.capitalize(), 60)
         assert world.status("warm")["previous"]["version"] == "1"
-        poll("the first look after the promotion", lambda: world.status("warm")["serving"].get("watch"), 30)
+        poll(
+            "the first analysis after the promotion",
+            lambda: world.status("warm")["serving"].get("postPromotionAnalysis"),
+            30,
+        )
         world.settle(4)
         before, looks = world.writes(), operator.metric("heartops_reconcile_duration_seconds_count")
         models = {name: world.model(name) for name in rollouts}

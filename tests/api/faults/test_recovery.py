@@ -4,7 +4,7 @@ import pytest
 
 from heart_api.kube.kinds import HEART_MODEL
 from tests.support.apiserver.client import Resource, poll
-from tests.support.apiserver.lifecycle import PATIENT, at_pause, picture, retrain, tell
+from tests.support.apiserver.lifecycle import PATIENT, at_pause, picture, retrain, submit
 from tests.support.apiserver.world import World
 from tests.support.soak import SOAK
 
@@ -72,11 +72,11 @@ def test_a_status_that_is_lost_starts_no_training_and_moves_no_traffic(world: Wo
         at_pause(world)
         serving = "1"
         if when != "canary":
-            tell(world, "promote", "2")
+            submit(world, "promote", "2")
             world.wait_serving("2")
             serving = "2"
         if when == "rolled back":
-            tell(world, "rollback", "2")
+            submit(world, "rollback", "2")
             world.wait_serving("1")
             serving = "1"
         world.settle()

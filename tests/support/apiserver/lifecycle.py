@@ -22,7 +22,17 @@ HELD: Resource = {
 }
 PATIENT = HELD | {"readyDeadline": "30m"}
 VOLATILE = ("clusterIP", "clusterIPs", "selector", "template")
-UNTOLD = ("analysis", "watch", "time", "since", "until", "finished", "started", "warmUntil", "lastTransitionTime")
+UNTOLD = (
+    "analysis",
+    "postPromotionAnalysis",
+    "time",
+    "since",
+    "until",
+    "finished",
+    "started",
+    "warmUntil",
+    "lastTransitionTime",
+)
 
 
 def annotate(world: World, annotations: dict[str, str]) -> None:
@@ -33,13 +43,13 @@ def retrain(world: World, value: str = "x") -> None:
     annotate(world, {Annotation.RETRAIN: value})
 
 
-def tell(world: World, action: str, version: str, **about: str) -> None:
+def submit(world: World, action: str, version: str, **about: str) -> None:
     """As `kubectl heart` does."""
     status = world.status()
     tracks = [status[role] for role in ("serving", "candidate") if role in status]
     digest = next(found for found in tracks if found["version"] == version)["digest"]
-    told = {"action": action, "version": version, "digest": digest, "id": f"{action}-{version}", "by": ME} | about
-    annotate(world, Command.model_validate(told).annotations())
+    values = {"action": action, "version": version, "digest": digest, "id": f"{action}-{version}", "by": ME} | about
+    annotate(world, Command.model_validate(values).annotations())
 
 
 def at_pause(world: World, seconds: float = 30) -> None:
@@ -69,12 +79,12 @@ def start_canary(world: World, seconds: float) -> None:
 
 
 def promote(world: World, seconds: float) -> None:
-    tell(world, "promote", "2", why="looks fine")
+    submit(world, "promote", "2", reason="looks fine")
     world.wait_serving("2", seconds=seconds)
 
 
 def roll_back(world: World, seconds: float) -> None:
-    tell(world, "rollback", "2", why="complaints")
+    submit(world, "rollback", "2", reason="complaints")
     world.wait_serving("1", seconds=seconds)
     poll("the pods of version 2 are gone", lambda: set(world.deployments()) == {"1"}, seconds)
 

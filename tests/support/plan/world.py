@@ -22,7 +22,7 @@ from heart_api.profile import RuntimeProfile
 from heart_operator.plan.actions import CloseRuns, Plan, SetAlias, TagVersion
 from heart_operator.plan.heartmodel import plan_heart_model
 from heart_operator.plan.observed import AnalysisSample, Observed, ObservedJob, RegisteredVersion, Registry, TrainingJob
-from heart_operator.plan.rollout.sampling import is_look_due
+from heart_operator.plan.rollout.sampling import is_interval_due
 from heart_operator.plan.selection.selection import select_version
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -141,12 +141,13 @@ class World:
             children=self.children | self._deployment_objects(),
             registry=Registry(error="not asked"),
             kinds=self.kinds,
-            sample=self.sample if is_look_due(self.model, self.now) else None,
+            sample=self.sample if is_interval_due(self.model, self.now) else None,
         )
         return replace(without, registry=self._registry(without))
 
     def plan(self) -> Plan:
-        return plan_heart_model(self.observe(), self.now)
+        observed = self.observe()
+        return plan_heart_model(observed, select_version(observed), self.now)
 
     def reconcile(self) -> Plan:
         """One look. Raises Crash when the fuse burns down."""
@@ -275,12 +276,19 @@ class World:
                 entry, ready=entry.replicas if starts else 0, up_to_date=True, problem=problem
             )
 
-    def tell(self, action: str, version: str, by: str = "alice", why: str = "") -> None:
+    def submit(self, action: str, version: str, by: str = "alice", reason: str = "") -> None:
         """A person's command, as `kubectl heart` writes it."""
         self.commands += 1
         digest = self.trained[version].digest if version in self.trained else ""
-        told = {"action": action, "version": version, "digest": digest, "id": str(self.commands), "by": by, "why": why}
-        annotations = {**self.model.annotations, **Command.model_validate(told).annotations()}
+        values = {
+            "action": action,
+            "version": version,
+            "digest": digest,
+            "id": str(self.commands),
+            "by": by,
+            "reason": reason,
+        }
+        annotations = {**self.model.annotations, **Command.model_validate(values).annotations()}
         self.model = self.model.model_copy(update={"annotations": annotations})
 
     def crash(self, version: str, times: int) -> None:

@@ -1,5 +1,6 @@
 """The serving application in process, and as a real process on loopback."""
 
+import asyncio
 import io
 import os
 import signal
@@ -7,8 +8,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,9 @@ import httpx
 from heart_api.handover import Env
 from heart_model.model import load_model
 from heart_serving.app import Application, create_app
+from heart_serving.http.responses import fields
 from heart_serving.log import RequestLog
+from heart_serving.server import Server, build_server
 from heart_serving.settings import Settings
 from tests.support.serving.tiny_model import TinyModel
 
@@ -40,12 +43,34 @@ class InProcess:
         return self.stream.getvalue().decode()
 
 
-def in_process(model: TinyModel, folder: Path, **settings: Any) -> InProcess:
+class FastPathTransport(httpx.AsyncBaseTransport):
+    """What a connection does: the fast path where it answers, ASGI for the rest."""
+
+    def __init__(self, application: Application, asgi: httpx.AsyncBaseTransport) -> None:
+        self._fast_path, self._asgi = application.fast_path, asgi
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        body = await request.aread()
+        if request.method != "POST" or not self._fast_path.takes(request.url.raw_path):
+            return await self._asgi.handle_async_request(request)
+        headers = [(name.lower(), value) for name, value in request.headers.raw]
+        exchange = self._fast_path.answer(asyncio.get_running_loop(), request.url.raw_path, headers, body)
+        if exchange is None:
+            return await self._asgi.handle_async_request(request)
+        assert exchange.reply is not None
+        self._fast_path.record(exchange)
+        found = fields(exchange.reply, exchange.id)
+        return httpx.Response(exchange.reply.status, headers=found, content=exchange.reply.body)
+
+
+def in_process(model: TinyModel, folder: Path, *, fast_path: bool = False, **settings: Any) -> InProcess:
     file = model.write(folder)
     chosen = Settings(NAME, "clinic", VERSION, model.sha256, file, **settings)
     stream = io.BytesIO()
     application = create_app(load_model(file, model.sha256), chosen, RequestLog(stream, model=NAME, version=VERSION))
-    transport = httpx.ASGITransport(application.edge, raise_app_exceptions=False)
+    transport: httpx.AsyncBaseTransport = httpx.ASGITransport(application.app, raise_app_exceptions=False)
+    if fast_path:
+        transport = FastPathTransport(application, transport)
     return InProcess(application, httpx.AsyncClient(transport=transport, base_url="http://heart"), stream)
 
 
@@ -104,6 +129,24 @@ def running(model: TinyModel, folder: Path, **variables: str) -> Iterator[Runnin
     finally:
         process.kill()
         process.wait()
+
+
+@asynccontextmanager
+async def serving(model: TinyModel, folder: Path, **settings: Any) -> AsyncIterator[tuple[Server, int]]:
+    """(server, port): the real server on this event loop, so that a test may shorten its times."""
+    port = free_port()
+    chosen = Settings(NAME, "clinic", VERSION, model.sha256, model.write(folder), "127.0.0.1", port, 0, **settings)
+    log = RequestLog(io.BytesIO(), model=NAME, version=VERSION)
+    server = build_server(create_app(load_model(chosen.file, model.sha256), chosen, log), chosen)
+    task = asyncio.create_task(server.serve())
+    try:
+        while not server.started:
+            assert not task.done()
+            await asyncio.sleep(0.01)
+        yield server, port
+    finally:
+        server.should_exit = True
+        await task
 
 
 def wait_ready(server: Running, seconds: float = 30) -> None:

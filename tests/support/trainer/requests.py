@@ -1,31 +1,17 @@
-"""Requests, tables and files for tests of the trainer; real data comes from HEARTOPS_TEST_DATA."""
+"""Requests and tables for tests of the trainer."""
 
-import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pytest
 from numpy.typing import NDArray
 
 from heart_api.contract import Dataset, Feature, Target
 from heart_api.handover import TrainingRequest
 from heart_api.training import Training
+from heart_trainer.data.load import load
 from heart_trainer.data.rows import equal_rows, row_keys
 from heart_trainer.values import Table
-
-ROOT = Path(__file__).resolve().parents[3]
-CLEVELAND = "heart-disease/processed.cleveland.data"
-CALIFORNIA = "california-housing/cal_housing.data"
-
-
-def real_file(name: str) -> Path:
-    """A real data file; the test is skipped only where the whole folder is absent."""
-    folder = Path(os.environ.get("HEARTOPS_TEST_DATA", ROOT / "../shared/data"))
-    if not folder.is_dir():
-        pytest.skip(f"NOT TESTED ON REAL DATA: there is no folder {folder}; set HEARTOPS_TEST_DATA")
-    return folder / name
 
 
 def number(name: str, **more: Any) -> Feature:
@@ -52,15 +38,23 @@ HEART = (
     category("thal", 3, 6, 7, required=False),
 )
 
+HEART_TARGET = Target(name="num", positive_above=0)
+
 
 def heart_request(**training: Any) -> TrainingRequest:
+    """For the UCI Cleveland file."""
     dataset = Dataset(
         uri="https://data.example.org/processed.cleveland.data",
         sha256="a74b7efa387bc9d108d7d0115d831fe9b414b29ae7124f331b622b4efa0427c8",
         columns=(*(feature.name for feature in HEART), "num"),
         missing_values=("?",),
     )
-    return request(HEART, Target(name="num", positive_above=0), dataset, **training)
+    return request(HEART, HEART_TARGET, dataset, **training)
+
+
+def synthetic_patients() -> Table:
+    """The synthetic cohort: the Cleveland file's columns, in as many rows."""
+    return load(request(HEART, HEART_TARGET, Dataset(uri="builtin://heart-synthetic")), {"HEARTOPS_ROW_KEY": "test"})
 
 
 def request(

@@ -3,7 +3,6 @@
 import csv
 import hashlib
 import json
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,15 +13,12 @@ import yaml
 from heart_api.contract import Feature
 from heart_api.heartmodel import HeartModelSpec
 from heart_api.retrainschedule import RetrainScheduleSpec
-from heart_operator.plan.schedule.cron import next_tick
+from heart_operator.plan.schedule.cron import next_scheduled_time
+from tests.support.real_data import CALIFORNIA, CLEVELAND, real_file
 
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLES = sorted(path.parent.name for path in (ROOT / "examples").glob("*/heartmodel.yaml"))
-DATA = Path(os.environ.get("HEARTOPS_TEST_DATA", ROOT.parent / "shared" / "data"))
-FILES = {
-    "heart-disease": DATA / "heart-disease" / "processed.cleveland.data",
-    "housing": DATA / "california-housing" / "cal_housing.data",
-}
+FILES = {"heart-disease": CLEVELAND, "housing": CALIFORNIA}
 
 
 def manifest(name: str) -> dict[str, Any]:
@@ -78,11 +74,10 @@ def test_requests_fit_the_contract(name: str) -> None:
         assert {key: problem for key, value in record.items() if (problem := breaks(features[key], value))} == {}
 
 
+@pytest.mark.real_data
 @pytest.mark.parametrize("name", FILES)
 def test_the_real_file_keeps_the_contract(name: str) -> None:
-    path = FILES[name]
-    if not DATA.exists():
-        pytest.skip("no folder HEARTOPS_TEST_DATA")
+    path = real_file(FILES[name])
     found = spec(name)
     assert hashlib.sha256(path.read_bytes()).hexdigest() == found.dataset.sha256
     broken: set[tuple[str, str]] = set()
@@ -96,10 +91,9 @@ def test_the_real_file_keeps_the_contract(name: str) -> None:
     assert broken == set()
 
 
+@pytest.mark.real_data
 def test_made_up_patients_are_nobody_of_the_file() -> None:
-    path = FILES["heart-disease"]
-    if not DATA.exists():
-        pytest.skip("no folder HEARTOPS_TEST_DATA")
+    path = real_file(CLEVELAND)
     columns = [feature.name for feature in spec("heart-disease").features]
     with path.open() as lines:
         patients = {tuple(row[:6]) for row in csv.reader(lines)}
@@ -114,7 +108,7 @@ def test_the_schedule_is_of_the_model_beside_it() -> None:
     assert schedule.model_name == model["metadata"]["name"]
     assert resource["metadata"]["namespace"] == model["metadata"]["namespace"]
     assert spec("heart-drift").serving.prediction_log.sink == "PostgreSQL"
-    assert next_tick(schedule.schedule or "", schedule.time_zone, datetime(2026, 11, 21, tzinfo=UTC))
+    assert next_scheduled_time(schedule.schedule or "", schedule.time_zone, datetime(2026, 11, 21, tzinfo=UTC))
 
 
 def test_a_folder_of_an_example_can_be_applied_as_it_is() -> None:

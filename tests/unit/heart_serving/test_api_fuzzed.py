@@ -31,7 +31,7 @@ load_all_checks()
 def read_document() -> Any:
     """What the server's /openapi.json says."""
     with TemporaryDirectory() as folder:
-        edge = in_process(MODEL, Path(folder)).application.edge
+        edge = in_process(MODEL, Path(folder)).application.app
         return schemathesis.openapi.from_asgi("/openapi.json", edge).raw_schema
 
 

@@ -1,13 +1,14 @@
 """Whatever a client sends: a clear 4xx, never a 5xx, and never its own values back."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from heart_serving.admission.request_body import Intake
+from heart_serving.admission.request_body import BodyReader
 from heart_serving.errors import Problem
 from tests.support.serving.app import InProcess, in_process
 from tests.support.serving.tiny_model import HEART, RECORD, tiny_model
@@ -113,17 +114,18 @@ async def test_values_never_come_back_nor_reach_the_log(served: InProcess) -> No
     assert MARKER not in (await served.client.get("/metrics")).text
 
 
-async def test_beyond_the_bound_of_requests_in_flight_clients_are_told_to_come_back(served: InProcess) -> None:
-    served.application.edge.tasks = range(129)
+async def test_beyond_the_bound_of_requests_in_flight_clients_are_told_to_come_back(tmp_path: Path) -> None:
+    served = in_process(tiny_model(), tmp_path)
+    served.application.app.tasks = range(129)
     reply = await served.client.post("/predict", json=RECORD)
     assert (reply.status_code, reply.headers["retry-after"]) == (503, "1")
     assert (await served.client.get("/v2/health/ready")).status_code == 200
-    served.application.edge.tasks = range(128)
+    served.application.app.tasks = range(128)
     assert (await served.client.post("/predict", json=RECORD)).status_code == 200
 
 
 async def test_bodies_in_memory_are_bounded_and_given_back() -> None:
-    intake = Intake(max_body=100)
+    bodies = BodyReader(max_body=100)
 
     def client(*chunks: bytes) -> Any:
         messages = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]
@@ -134,14 +136,14 @@ async def test_bodies_in_memory_are_bounded_and_given_back() -> None:
 
         return receive
 
-    assert await intake.read(client(b"a" * 60, b"b" * 40), None) == b"a" * 60 + b"b" * 40
-    assert intake.buffered == 100
-    intake.release(100)
+    assert await bodies.read(client(b"a" * 60, b"b" * 40), None) == b"a" * 60 + b"b" * 40
+    assert bodies.buffered == 100
+    bodies.release(100)
     with pytest.raises(Problem, match="at most 100 bytes"):
-        await intake.read(client(b"a" * 60, b"b" * 41), None)
+        await bodies.read(client(b"a" * 60, b"b" * 41), None)
     with pytest.raises(Problem, match="at most 100 bytes"):
-        await intake.read(client(), 101)
-    assert (intake.buffered, intake.waiting) == (0, 0)
+        await bodies.read(client(), 101)
+    assert (bodies.buffered, bodies.waiting) == (0, 0)
 
 
 @pytest.fixture(scope="module")
@@ -177,13 +179,13 @@ tensors = st.fixed_dictionaries(
         "parameters": json_values,
     },
 )
-questions = st.fixed_dictionaries(
+requests = st.fixed_dictionaries(
     {}, optional={"id": json_values, "inputs": st.lists(tensors, max_size=6) | json_values, "outputs": json_values}
 )
 
 
 @FUZZ
-@given(question=questions | json_values)
-async def test_fuzzed_tensors_never_fail(shared: InProcess, question: Any) -> None:
-    reply = await shared.client.post(INFER, content=json.dumps(question), headers=JSON)
+@given(parsed=requests | json_values)
+async def test_fuzzed_tensors_never_fail(shared: InProcess, parsed: Any) -> None:
+    reply = await shared.client.post(INFER, content=json.dumps(parsed), headers=JSON)
     assert reply.status_code in (200, 400, 413, 422)

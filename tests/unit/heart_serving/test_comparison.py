@@ -1,4 +1,4 @@
-"""Two versions' answers to the same question, in every protocol."""
+"""Two versions' answers to the same parsed, in every protocol."""
 
 from pathlib import Path
 from typing import Any

@@ -61,9 +61,9 @@ class Logged:
         with open_database(self.url).begin() as connection:
             return read_labelled(connection, NAME, limit=1000)
 
-    def look(self) -> None:
-        assert self.log.keeper is not None
-        self.log.keeper.look(datetime.now(UTC))
+    def refresh(self) -> None:
+        assert self.log.maintenance is not None
+        self.log.maintenance.refresh(datetime.now(UTC))
 
 
 def until(holds: Callable[[], object]) -> None:
@@ -237,7 +237,7 @@ async def test_a_regression_takes_numbers(tmp_path: Path) -> None:
     logged.written(1)
     assert (await logged.post("/feedback", {"request_id": answer["request_id"], "outcome": "7"})).status_code == 422
     assert (await logged.post("/feedback", {"request_id": answer["request_id"], "outcome": 7})).status_code == 202
-    logged.look()
+    logged.refresh()
     assert await logged.metric("model_mae", source="feedback") == pytest.approx(abs(answer["prediction"] - 7), rel=1e-5)
     assert await logged.metric("model_accuracy", source="feedback") is None
     logged.log.close()
@@ -250,7 +250,7 @@ async def test_live_quality_by_outcomes_and_without(logged: Logged) -> None:
     right = [{"row": row, "outcome": rows[row]["label"]} for row in range(40)]
     wrong = [{"row": row, "outcome": 1 - rows[row]["prediction"]} for row in range(40, 50)]
     await logged.post("/feedback", [{"request_id": answers["request_id"], **each} for each in right + wrong])
-    logged.look()
+    logged.refresh()
     assert await logged.metric("model_accuracy", source="feedback") == 0.8
     assert await logged.metric("model_accuracy_rows", source="feedback") == 50
     low, high = [await logged.metric(f"model_accuracy_{end}", source="feedback") for end in ("low", "high")]
@@ -263,15 +263,15 @@ async def test_live_quality_by_outcomes_and_without(logged: Logged) -> None:
 
 async def test_figures_that_cannot_be_refreshed_are_not_shown(logged: Logged, monkeypatch: pytest.MonkeyPatch) -> None:
     await test_live_quality_by_outcomes_and_without(logged)
-    keeper = logged.log.keeper
-    assert keeper is not None
+    maintenance = logged.log.maintenance
+    assert maintenance is not None
 
     def fail(now: datetime) -> None:
         raise TypeError(MARKER)
 
-    monkeypatch.setattr(keeper, "look", fail)
-    monkeypatch.setattr(keeper, "_closing", OneRound())
-    keeper._run()
+    monkeypatch.setattr(maintenance, "refresh", fail)
+    monkeypatch.setattr(maintenance, "_closing", OneRound())
+    maintenance._run()
     assert await logged.metric("model_accuracy", source="feedback") is None
     assert MARKER not in logged.served.logged()
 
@@ -292,11 +292,11 @@ async def test_old_rows_go_and_young_ones_stay(logged: Logged) -> None:
     await logged.post("/predict", [RECORD] * 1500, x_request_id="old")
     await logged.post("/feedback", {"request_id": "old", "outcome": 1})
     logged.written(1500)
-    keeper = logged.log.keeper
-    assert keeper is not None
-    keeper.clean(datetime.now(UTC) + timedelta(days=89))
+    maintenance = logged.log.maintenance
+    assert maintenance is not None
+    maintenance.clean(datetime.now(UTC) + timedelta(days=89))
     assert len(logged.labelled()) == 1
-    keeper.clean(datetime.now(UTC) + timedelta(days=91))
+    maintenance.clean(datetime.now(UTC) + timedelta(days=91))
     assert logged.written(1500) == []
     assert logged.labelled() == []
 
@@ -313,7 +313,7 @@ async def test_no_value_reaches_logs_or_metrics(logged: Logged) -> None:
     await logged.post("/predict", RECORD | {"age": 54.4711}, x_request_id="visit-1")
     await logged.post("/feedback", {"request_id": "visit-1", "outcome": 1})
     logged.written(1)
-    logged.look()
+    logged.refresh()
     shown = logged.served.logged() + (await logged.served.client.get("/metrics")).text
     assert "54.4711" not in shown
     assert "atypical" not in shown

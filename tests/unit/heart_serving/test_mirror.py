@@ -154,8 +154,8 @@ async def test_the_candidate_is_asked_the_same_question_under_the_same_id(stable
     headers = {"Content-Type": "application/json", "X-Request-Id": "visit-17"}
     assert (await stable.client.post("/predict", content=body, headers=headers)).status_code == 200
     await until(lambda: bool(candidate.asked))
-    ((path, question, found),) = candidate.asked
-    assert (path, question) == ("/predict", body)
+    ((path, parsed, found),) = candidate.asked
+    assert (path, parsed) == ("/predict", body)
     assert (found["x-request-id"], found["x-heartops-shadow"]) == ("visit-17", "1")
     assert found["content-type"] == "application/json"
 

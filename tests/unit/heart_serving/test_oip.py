@@ -86,9 +86,9 @@ async def test_null_is_a_missing_value(served: InProcess) -> None:
 async def test_refusals_in_the_protocols_form(
     served: InProcess, change: dict[str, Any], status: int, says: str
 ) -> None:
-    question = columns(RECORD)
-    question["inputs"][0] |= change
-    reply = await served.client.post(INFER, json=question)
+    parsed = columns(RECORD)
+    parsed["inputs"][0] |= change
+    reply = await served.client.post(INFER, json=parsed)
     assert reply.status_code == status
     assert says in reply.json()["error"]
 

@@ -1,4 +1,4 @@
-"""Ten times more than the server can do: what it takes on it answers, the rest is refused, and it goes on working."""
+"""Ten times more than the server can do: what it takes on it answers, the rest is rejected, and it goes on working."""
 
 import asyncio
 import gc
@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from heart_model.model import load_model
-from heart_serving.admission import event_loop_budget as turn_module
+from heart_serving.admission import event_loop_budget as budget_module
 from heart_serving.admission.worker import (
     LEAST,
     LEAST_REST,
@@ -53,7 +53,7 @@ async def test_the_queue_holds_what_is_done_in_half_a_second() -> None:
         assert worker.places == places
 
 
-def test_the_rest_is_as_long_as_refusing_was_and_refusals_stay_soon() -> None:
+def test_the_rest_is_as_long_as_rejecting_was_and_rejections_stay_soon() -> None:
     assert rest_seconds(1) == LEAST_REST
     assert rest_seconds(40) == pytest.approx(0.018)
     assert rest_seconds(10_000) == LONGEST_REST
@@ -66,27 +66,27 @@ async def test_requests_that_are_on_their_way_to_the_worker_have_their_place() -
     assert worker.is_full(ahead=8)
 
 
-async def test_a_full_queue_refuses_at_once_and_probes_and_small_requests_go_on(tmp_path: Path) -> None:
+async def test_a_full_queue_rejects_at_once_and_probes_and_small_requests_go_on(tmp_path: Path) -> None:
     served = in_process(tiny_model(), tmp_path)
-    gate, run = threading.Event(), served.application.edge._run
+    gate, run = threading.Event(), served.application.predictor.run
 
     def slow_for_many(rows: Any) -> Any:
         if len(rows) > 1:
             assert gate.wait(60)
         return run(rows)
 
-    served.application.edge._run = slow_for_many  # type: ignore[assignment]
-    places = served.application.edge._worker.places
+    served.application.predictor.run = slow_for_many  # type: ignore[assignment]
+    places = served.application.capacity.worker.places
     waiting = [asyncio.create_task(served.client.post("/predict", json=MANY)) for _ in range(places)]
-    await until(lambda: served.application.edge._worker.pending == places)
-    refused = [await served.client.post("/predict", json=MANY) for _ in range(3)]
-    assert {(reply.status_code, reply.headers["retry-after"]) for reply in refused} == {(503, "1")}
+    await until(lambda: served.application.capacity.worker.pending == places)
+    rejected = [await served.client.post("/predict", json=MANY) for _ in range(3)]
+    assert {(reply.status_code, reply.headers["retry-after"]) for reply in rejected} == {(503, "1")}
     assert (await served.client.post("/predict", json=RECORD)).status_code == 200
     assert (await served.client.get("/v2/health/ready")).status_code == 200
     before = tracebacks()
     for _ in range(50):
         await served.client.post("/predict", json=MANY)
-    assert tracebacks() - before < 50, "what was refused stays in memory, request and all"
+    assert tracebacks() - before < 50, "what was rejected stays in memory, request and all"
     gate.set()
     assert {reply.status_code for reply in await asyncio.gather(*waiting)} == {200}
     assert (await served.client.post("/predict", json=MANY)).status_code == 200
@@ -106,7 +106,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 @pytest.mark.parametrize("patience", [1.0, 0.0], ids=["patient", "impatient"])
 async def test_ten_times_the_clients_cost_little_more_for_each_answer(tmp_path: Path, patience: float) -> None:
-    """In processor time, which other work on the machine does not change much: refusing must not eat the goodput."""
+    """In processor time, which other work on the machine does not change much: rejecting must not eat the goodput."""
     answers = 50
     with running(tiny_model(), tmp_path, HEARTOPS_CONNECTION_SECONDS="600") as server:
         await load(server, 4, 20, Counter())
@@ -145,7 +145,7 @@ def cpu_seconds(pid: int) -> float:
     return sum(int(path.read_text().split()[0]) for path in threads) / 1e9
 
 
-async def test_what_has_arrived_at_one_time_is_answered_for_so_long_and_the_rest_refused(
+async def test_what_has_arrived_at_one_time_is_answered_for_so_long_and_the_rest_rejected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     codes, metrics = await answered_at_one_time(tmp_path, monkeypatch, work)
@@ -153,7 +153,7 @@ async def test_what_has_arrived_at_one_time_is_answered_for_so_long_and_the_rest
     assert re.search(rf'http_requests_total\{{code="503".*\}} {codes[b"503"]}\.0', metrics)
 
 
-async def test_a_server_without_a_processor_refuses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_server_without_a_processor_rejects_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """To the event loop a pause by the kernel (a busy node, a CPU limit) is like this sleep."""
     codes, _ = await answered_at_one_time(tmp_path, monkeypatch, time.sleep)
     assert codes == {b"200": 20}
@@ -169,17 +169,17 @@ async def answered_at_one_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hold_up: Callable[[float], None]
 ) -> tuple[Counter[bytes], str]:
     """(status codes of 20 requests that arrive while `hold_up` is called for the first of them, /metrics)."""
-    monkeypatch.setattr(turn_module, "TURN_SECONDS", 0.2)
+    monkeypatch.setattr(budget_module, "BUDGET_SECONDS", 0.2)
     model, port = tiny_model(), free_port()
     settings = Settings("heart", "clinic", "7", model.sha256, model.write(tmp_path), "127.0.0.1", port, 0)
     application = create_app(load_model(settings.file, model.sha256), settings)
-    server, run = build_server(application, settings), application.edge._run
+    server, run = build_server(application, settings), application.predictor.run
 
     def slow(rows: Any) -> Any:
         hold_up(0.15)
         return run(rows)
 
-    application.edge._run = slow  # type: ignore[assignment]
+    application.predictor.run = slow  # type: ignore[assignment]
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
@@ -202,7 +202,7 @@ Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 async def connected(port: int) -> Stream:
-    """A connection that the server has accepted: it accepts one in a turn of its event loop."""
+    """A connection that the server has accepted: it accepts one in a pass of its event loop."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"GET /v2/health/live HTTP/1.1\r\nHost: heart\r\n\r\n")
     assert await status(reader) == b"200"
@@ -216,7 +216,7 @@ def prediction() -> bytes:
 
 
 async def status(reader: asyncio.StreamReader) -> bytes:
-    """Status code of the next response; a refusal says when to come back."""
+    """Status code of the next response; a rejection says when to come back."""
     head = await reader.readuntil(b"\r\n\r\n")
     length = re.search(rb"(?i)content-length: (\d+)", head)
     await reader.readexactly(int(length[1]) if length else 0)

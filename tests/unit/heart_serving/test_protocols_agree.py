@@ -173,13 +173,13 @@ def by_table(path: str, form: str) -> Callable[..., Awaitable[list[Answer]]]:
     async def ask(served: InProcess, contract: tuple[Feature, ...], task: Task, records: Records) -> list[Answer]:
         names = [feature.name for feature in contract]
         rows = [[record.get(name) for name in names] for record in records]
-        question = {
+        parsed = {
             "dataframe_split": {"columns": names, "data": rows},
             "dataframe_records": records,
             "instances": rows,
             "inputs": {name: [row[position] for row in rows] for position, name in enumerate(names)},
         }[form]
-        reply = await served.client.post(path, json={form: question})
+        reply = await served.client.post(path, json={form: parsed})
         found = reply.json()["predictions"]
         return [read_object({"prediction": item} if task == "regression" else item, task) for item in found]
 

@@ -5,18 +5,13 @@ import json
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
 
-from heart_model.model import load_model
-from heart_serving.app import create_app
 from heart_serving.http import connection as connection_module
-from heart_serving.server import build_server
-from heart_serving.settings import Settings
-from tests.support.serving.app import CLIENT, Running, free_port, running
+from tests.support.serving.app import CLIENT, Running, running, serving
 from tests.support.serving.tiny_model import RECORD, tiny_model
 
 BODY = json.dumps(RECORD).encode()
@@ -163,30 +158,34 @@ def read_all(client: socket.socket) -> bytes:
 
 async def test_a_body_that_stays_away_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A little after the connection's age, and not before: a slow client that does send is answered."""
-    monkeypatch.setattr(connection_module, "BODY_SECONDS", 1.0)
-    model, port = tiny_model(), free_port()
-    settings = Settings("heart", "clinic", "7", model.sha256, model.write(tmp_path), "127.0.0.1", port, 0, 0.3)
-    server = build_server(create_app(load_model(settings.file, model.sha256), settings), settings)
-    serving = asyncio.create_task(server.serve())
-    await until(lambda: server.started)
-    (reader, writer), (slow_reader, slow_writer) = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
-    began = time.monotonic()
-    for each in (writer, slow_writer):
-        each.write(REQUEST[:-5])
-    await asyncio.sleep(0.5)  # past the age: what is being tested is that it passes
-    slow_writer.write(REQUEST[-5:])
-    assert (await slow_reader.read()).startswith(b"HTTP/1.1 200")
-    async with asyncio.timeout(10):
-        assert await reader.read() == b""
-    assert 1.2 < time.monotonic() - began < 4
-    server.should_exit = True
-    await serving
-    for each in (writer, slow_writer):
-        each.close()
+    monkeypatch.setattr(connection_module, "PEER_SECONDS", 1.0)
+    async with serving(tiny_model(), tmp_path, connection_seconds=0.3) as (_, port):
+        streams = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+        (reader, writer), (slow_reader, slow_writer) = streams
+        began = time.monotonic()
+        for each in (writer, slow_writer):
+            each.write(REQUEST[:-5])
+        await asyncio.sleep(0.5)  # past the age: what is being tested is that it passes
+        slow_writer.write(REQUEST[-5:])
+        assert (await slow_reader.read()).startswith(b"HTTP/1.1 200")
+        async with asyncio.timeout(10):
+            assert await ended(reader)
+        assert 1.2 < time.monotonic() - began < 4
+        for each in (writer, slow_writer):
+            each.close()
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    ends = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < ends
-        await asyncio.sleep(0.01)
+async def ended(reader: asyncio.StreamReader) -> bool:
+    """Whether the server closes the connection and says nothing more."""
+    try:
+        return await reader.read() == b""
+    except ConnectionResetError:
+        return True
+
+
+def test_every_response_names_the_version_that_answered(tmp_path: Path) -> None:
+    """A prediction, a rejected record, and a route of the framework."""
+    with running(tiny_model(), tmp_path) as server, httpx.Client(base_url=server.url) as client:
+        replies = [client.post("/predict", json=RECORD), client.post("/predict", json={}), client.get("/nothing")]
+        assert [reply.status_code for reply in replies] == [200, 422, 404]
+        assert {reply.headers["x-model-version"] for reply in replies} == {client.get("/model").json()["version"]}

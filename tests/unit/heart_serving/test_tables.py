@@ -1,4 +1,4 @@
-"""MLflow's and KServe's first protocol: every form of the same rows is the same question."""
+"""MLflow's and KServe's first protocol: every form of the same rows is the same parsed."""
 
 import json
 from pathlib import Path
@@ -81,9 +81,9 @@ MALFORMED: list[tuple[Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("question", "says"), MALFORMED)
-async def test_what_is_not_a_table_is_refused_in_mlflows_form(served: InProcess, question: Any, says: str) -> None:
-    reply = await served.client.post(INVOCATIONS, json=question)
+@pytest.mark.parametrize(("parsed", "says"), MALFORMED)
+async def test_what_is_not_a_table_is_refused_in_mlflows_form(served: InProcess, parsed: Any, says: str) -> None:
+    reply = await served.client.post(INVOCATIONS, json=parsed)
     assert (reply.status_code, reply.json()["error_code"]) == (400, "BAD_REQUEST")
     assert says in reply.json()["message"]
 

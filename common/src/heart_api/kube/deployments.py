@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from heart_api.kube.objects import MAX_WORDS, in_words
+from heart_api.kube.objects import MAX_TEXT, condition_text
 from heart_api.kube.values import Manifest, VersionDeployment
 from heart_api.names import Annotation, Label
 from heart_api.times import read
@@ -48,15 +48,15 @@ def pod_problem(pod: Manifest) -> str:
     """Why a pod does not start, in Kubernetes' words; empty while it is only starting."""
     status = pod.get("status") or {}
     for container in [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]:
-        if words := waiting_words(container) or dying_words(container):
+        if words := waiting_text(container) or terminated_text(container):
             return words
     for entry in status.get("conditions") or []:
         if entry["type"] == "PodScheduled" and entry["status"] == "False":
-            return in_words(entry)
+            return condition_text(entry)
     return ""
 
 
-def waiting_words(container: dict[str, Any]) -> str:
+def waiting_text(container: dict[str, Any]) -> str:
     """`CrashLoopBackOff in fetch: …` with what the container said when it died last."""
     waiting = (container.get("state") or {}).get("waiting") or {}
     reason: str = waiting.get("reason", "")
@@ -64,14 +64,14 @@ def waiting_words(container: dict[str, Any]) -> str:
         return ""
     died = (container.get("lastState") or {}).get("terminated") or {}
     said = died.get("message") or died.get("reason") or waiting.get("message") or ""
-    return f"{reason} in {container['name']}: {said.strip()}".rstrip(": ")[:MAX_WORDS]
+    return f"{reason} in {container['name']}: {said.strip()}".rstrip(": ")[:MAX_TEXT]
 
 
-def dying_words(container: dict[str, Any]) -> str:
+def terminated_text(container: dict[str, Any]) -> str:
     """`OOMKilled in server` while a container that died begins anew."""
     states = container.get("state") or {}, container.get("lastState") or {}
     died: dict[str, Any] = next((state["terminated"] for state in states if state.get("terminated")), {})
     if container.get("ready") or died.get("exitCode", 0) == 0:
         return ""
     said: str = died.get("message", "").strip()
-    return f"{died.get('reason', 'Error')} in {container['name']}: {said}".rstrip(": ")[:MAX_WORDS]
+    return f"{died.get('reason', 'Error')} in {container['name']}: {said}".rstrip(": ")[:MAX_TEXT]

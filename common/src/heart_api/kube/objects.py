@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from heart_api.heartmodel import HeartModel, HeartModelStatus
 from heart_api.kube.values import Manifest
 
-MAX_WORDS = 300
+MAX_TEXT = 300
 """Characters of Kubernetes' own words that are passed on."""
 
 
@@ -58,6 +58,6 @@ def condition(item: Manifest, *types: str) -> dict[str, Any] | None:
     return next((entry for entry in conditions if entry["type"] in types and entry["status"] == "True"), None)
 
 
-def in_words(entry: dict[str, Any]) -> str:
+def condition_text(entry: dict[str, Any]) -> str:
     """What Kubernetes says in a condition."""
-    return ": ".join(filter(None, (entry.get("reason"), entry.get("message"))))[:MAX_WORDS]
+    return ": ".join(filter(None, (entry.get("reason"), entry.get("message"))))[:MAX_TEXT]

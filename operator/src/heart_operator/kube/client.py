@@ -3,8 +3,8 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import aiohttp
 from kubernetes.aio import client, config
@@ -17,16 +17,18 @@ from heart_operator.kube.errors import ApiUnavailable, Conflict, NotFound, NotLe
 
 REQUEST_TIMEOUT = 15.0
 PAGE = 500
+LEAST_PAUSE = 0.1
+"""Seconds before a request is sent again, doubled each time: `Retry-After: 0` must not become a busy loop."""
 MANAGER = {"fieldManager": FIELD_MANAGER}
 
 
 class Cluster:
-    """The API server. Reads always work; writes only while `may_write()` is true."""
+    """The API server. Reads always work; writes only within the seconds that `write_time()` leaves."""
 
     def __init__(self, configuration: client.Configuration, timeout: float = REQUEST_TIMEOUT) -> None:
         """`timeout`: seconds for one request, connection and pauses that the API server asks for included."""
         self._timeout = timeout
-        self.may_write: Callable[[], bool] = lambda: True
+        self.write_time: Callable[[], float] = lambda: timeout
         self._client = client.ApiClient(configuration)
         self._client.user_agent = FIELD_MANAGER
 
@@ -97,7 +99,7 @@ class Cluster:
 
     def check_leading(self, what: str) -> None:
         """Raises NotLeading when nothing may be changed any more."""
-        if not self.may_write():
+        if self.write_time() <= 0:
             raise NotLeading(f"{what}: not sent, this process no longer holds the Lease")
 
     async def request(
@@ -109,7 +111,12 @@ class Cluster:
         *,
         media: str = "application/json",
     ) -> Manifest:
-        """The decoded answer; raises an ApiError for every other outcome, NotLeading for a write without the Lease."""
+        """The decoded answer; raises an ApiError for every other outcome, NotLeading for a write without the Lease.
+
+        Sent again, within the time that a request has, while the API server says "not now": the client's own retries
+        are for reads alone, and know neither that time nor the Lease.
+        """
+        what, end, least = f"{method} {path}", time.monotonic() + self._timeout, LEAST_PAUSE
         serialized = await self._client.param_serialize(
             method,
             path,
@@ -118,31 +125,21 @@ class Cluster:
             body=body,
             auth_settings=["BearerToken"],
         )
-        what = f"{method} {path}"
-        try:
-            status, content = await self._ask(what, serialized, writes=method != "GET")
-        except (aiohttp.ClientError, OSError) as error:
-            raise ApiUnavailable(f"{what}: no answer from the API server ({type(error).__name__})") from error
-        if status >= 300:
-            raise failure(what, status, content)
-        answer: Manifest = json.loads(content)
-        return answer
-
-    async def _ask(self, what: str, serialized: tuple[Any, ...], *, writes: bool) -> tuple[int, bytes]:
-        """(status, body): asked again, within the time that a request has, while the API server says «not now».
-
-        The client's own retries are for reads alone, and know neither that time nor the Lease.
-        """
-        end = time.monotonic() + self._timeout
         while True:
-            if writes:
+            left = end - time.monotonic()
+            if method != "GET":
                 self.check_leading(what)
-            left = aiohttp.ClientTimeout(total=end - time.monotonic())
-            response = await self._client.call_api(*serialized, _request_timeout=left)
-            content = await response.read()
+                left = min(left, self.write_time())
+            with unavailable(what):
+                timeout = aiohttp.ClientTimeout(total=left)
+                response = await self._client.call_api(*serialized, _request_timeout=timeout)
+                content = await response.read()
             pause = pause_asked(response.status, response.headers)
+            if pause is not None:
+                pause = max(pause, least)
+                least *= 2
             if pause is None or time.monotonic() + pause >= end:
-                return response.status, content
+                return decoded(what, response.status, content)
             await asyncio.sleep(pause)
 
     async def _list(self, kind: Kind, path: str, query: dict[str, str]) -> list[Manifest]:
@@ -155,6 +152,22 @@ class Cluster:
             following = page["metadata"].get("continue") or ""
             if not following:
                 return items
+
+
+@contextmanager
+def unavailable(what: str) -> Iterator[None]:
+    """ApiUnavailable for a connection that fails."""
+    try:
+        yield
+    except (aiohttp.ClientError, OSError) as error:
+        raise ApiUnavailable(f"{what}: no answer from the API server ({type(error).__name__})") from error
+
+
+def decoded(what: str, status: int, content: bytes) -> Manifest:
+    if status >= 300:
+        raise failure(what, status, content)
+    answer: Manifest = json.loads(content)
+    return answer
 
 
 async def load_configuration() -> client.Configuration:

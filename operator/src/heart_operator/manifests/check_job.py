@@ -26,7 +26,7 @@ RETRIES = 2
 def build_check_job(schedule: RetrainSchedule, model: HeartModel, profile: RuntimeProfile, tick: datetime) -> Manifest:
     """Created once (POST) under a name that the schedule's uid and the tick determine; the schedule owns it."""
     request = check_request(schedule, model, tick)
-    annotations = {Annotation.TICK: written(tick)}
+    annotations = {Annotation.SCHEDULED_TIME: written(tick)}
     found = labels(model, Component.CHECK) | {Label.SCHEDULE: schedule.name}
     return {
         "apiVersion": "batch/v1",

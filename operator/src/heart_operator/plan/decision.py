@@ -44,7 +44,7 @@ class Decision:
         return deployment_of(self.observed, self.rollout.candidate)
 
     @property
-    def refusal(self) -> RejectedStatus | None:
+    def rejection(self) -> RejectedStatus | None:
         """Why the wanted version is not the one that serves, when it was refused."""
         stable, wanted = self.rollout.stable, self.wanted or self.unmeasured
         if wanted is None or (stable and stable.version == wanted.version):
@@ -57,8 +57,8 @@ class Decision:
         before, stable = self.observed.model.status.serving, self.rollout.stable
         if self.rollout.action != "Return" or before is None or stable is None:
             return False
-        refused = any(entry.version == before.version for entry in self.rollout.rejected)
-        return refused or order(stable.version) < order(before.version)
+        rejected = any(entry.version == before.version for entry in self.rollout.rejected)
+        return rejected or order(stable.version) < order(before.version)
 
     @property
     def unmeasured(self) -> Version | None:

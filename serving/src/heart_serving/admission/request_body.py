@@ -41,7 +41,7 @@ def read_head(headers: Iterable[tuple[bytes, bytes]]) -> Head:
         if name == b"content-type":
             content_type = value
         elif name == b"content-length":
-            length = int(value)  # the HTTP parser has refused everything but digits
+            length = int(value)  # the HTTP parser has rejected everything but digits
         elif name == b"x-request-id" and REQUEST_ID.fullmatch(value):
             request_id = value.decode()
         elif name == b"content-encoding":
@@ -62,6 +62,8 @@ def check_json(head: Head) -> None:
     """Raises Problem 415 for anything but plain JSON in UTF-8."""
     if head.encoded:
         raise Problem(415, "the body must not be compressed")
+    if head.json_length is not None:
+        raise Problem(415, "binary tensor data belongs to the Open Inference Protocol: send plain JSON")
     if head.content_type == b"application/json":
         return
     media, *parameters = [part.strip().lower() for part in head.content_type.split(b";")]
@@ -78,7 +80,7 @@ def check_binary(head: Head) -> None:
         raise Problem(415, "JSON with binary tensor data must come as application/octet-stream, not compressed")
 
 
-class Intake:
+class BodyReader:
     """Reads bodies within the bounds. One per process, used on the event loop alone."""
 
     def __init__(self, max_body: int) -> None:

@@ -2,7 +2,7 @@
 
 Small requests never wait in the process: they are answered as they are read, as many in a row as take 40 ms, which are
 some hundreds. Everything longer goes to the thread, where as much may wait as is done in half a second; while more than
-that comes, the event loop leaves the processor to the thread most of the time, and refuses what has come in between.
+that comes, the event loop leaves the processor to the thread most of the time, and rejects what has come in between.
 """
 
 import asyncio
@@ -18,8 +18,8 @@ INLINE_SECONDS = 0.001
 """What may be done on the event loop in one go."""
 PARSE_SECONDS = 2.5e-6
 """Parsing, checking and writing of one record (bench: 100 records)."""
-TURN_SECONDS = 0.04
-"""Processor time of the event loop for what has arrived at one time; the rest of it is refused."""
+BUDGET_SECONDS = 0.04
+"""Processor time of the event loop for what has arrived at one time; the rest of it is rejected."""
 WAIT_SECONDS = 0.5
 """How long the last in the queue waits, about: an answer that comes later is often no longer waited for."""
 LEAST = 4
@@ -29,19 +29,19 @@ FIRST_GUESS = 0.01
 MEMORY = 16
 """Requests over which the mean forgets."""
 
-REFUSAL_SECONDS = 50e-6
-"""Reading and refusing one request (bench: ten times the capacity)."""
+REJECTION_SECONDS = 50e-6
+"""Reading and rejecting one request (bench: ten times the capacity)."""
 REST_SHARE = 0.9
 """Of the event loop's time while the worker's queue is full."""
 LEAST_REST, LONGEST_REST = 0.01, 0.03
-"""A short rest has the processor switch for every request; after a long one refusals come later than in 50 ms."""
+"""A short rest has the processor switch for every request; after a long one rejections come later than in 50 ms."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 class Busy(Problem):
-    """Refused, not suffered. Made anew each time: an exception that is raised again keeps the frames of every time."""
+    """Raised for what is not taken on. Made anew each time: one that is raised again keeps the frames of every time."""
 
     def __init__(self) -> None:
         super().__init__(503, "the server is busy: try again", OVERLOADED)
@@ -56,9 +56,9 @@ def inline_bytes(first: float, further: float, record_bytes: int) -> int:
     return int(rows * record_bytes) if rows >= 1 else 0
 
 
-def rest_seconds(refusals: int) -> float:
-    """How long the event loop rests after it has refused so many requests in one turn."""
-    wanted = refusals * REFUSAL_SECONDS * REST_SHARE / (1 - REST_SHARE)
+def rest_seconds(rejections: int) -> float:
+    """How long the event loop rests after it has rejected so many requests in one pass."""
+    wanted = rejections * REJECTION_SECONDS * REST_SHARE / (1 - REST_SHARE)
     return min(max(wanted, LEAST_REST), LONGEST_REST)
 
 

@@ -1,4 +1,4 @@
-"""`POST /explain`: from bytes to bytes. Records are read and refused as `/predict` does, and predicted likewise."""
+"""`POST /explain`: body to answer. Records are read, checked and predicted as those of `/predict`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Explain:
-    """`predict`: how questions are read and predictions answered, within the bound of records."""
+    """`predict`: how requests are read and predictions answered, within the bound of records."""
 
     predict: Predict
     run: Callable[[Matrix], Matrix]
@@ -27,9 +27,9 @@ class Explain:
 
     def answer(self, body: bytes, request_id: str) -> tuple[int, bytes]:
         """(records, the answer as JSON). Raises Problem."""
-        question = self.predict.read(body)
-        outputs = self.run(question.rows)
-        explained = self.explainer(question.rows)
+        parsed = self.predict.read(body)
+        outputs = self.run(parsed.rows)
+        explained = self.explainer(parsed.rows)
         answers = self.predict.answers.read(outputs)
         for index, answer in enumerate(answers):
             answer |= self._reasons(explained, index, self.predict.answers.chosen(outputs[index : index + 1])[0])
@@ -39,7 +39,7 @@ class Explain:
             "model_version": self.predict.version,
             "request_id": request_id,
         }
-        whole = answers[0] | common if question.single else {"explanations": answers} | common
+        whole = answers[0] | common if parsed.single else {"explanations": answers} | common
         return len(answers), orjson.dumps(whole)
 
     def _reasons(self, explained: Explained, row: int, chosen: int) -> Json:

@@ -1,9 +1,8 @@
-"""Where requests for explanations wait: in a short line of their own, so that no prediction stands behind them."""
+"""The thread that explains, with a short queue of its own, so that no prediction waits behind an explanation."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
 
 from fastapi import FastAPI, HTTPException
 
@@ -15,7 +14,7 @@ from heart_serving.admission.request_body import OVERLOADED
 from heart_serving.errors import Problem
 from heart_serving.explain.answering import MAX_RECORDS, Explain
 from heart_serving.protocols.answers import Answers
-from heart_serving.protocols.base import Predict, refusal
+from heart_serving.protocols.base import Predict
 from heart_serving.protocols.contract import Contract
 from heart_serving.settings import Settings
 
@@ -23,10 +22,12 @@ MAX_WAITING = 8
 """Requests that are being explained or wait for it; beyond, clients are told to come back."""
 
 
-class ExplainDesk:
+class ExplainWorker:
     """Explains one request at a time, in a thread. Used on the event loop alone."""
 
     def __init__(self, explain: Explain) -> None:
+        self.protocol = explain.predict
+        """Says which requests are accepted, and writes errors."""
         self._explain = explain
         self._worker = ThreadPoolExecutor(1, "explain")
         self._waiting = 0
@@ -42,12 +43,8 @@ class ExplainDesk:
         finally:
             self._waiting -= 1
 
-    def refuse(self, problem: Problem) -> Any:
-        """The JSON body of a refusal."""
-        return refusal(problem)
 
-
-def open_desk(model: Model, settings: Settings, contract: Contract, answers: Answers) -> ExplainDesk | None:
+def open_explain_worker(model: Model, settings: Settings, contract: Contract, answers: Answers) -> ExplainWorker | None:
     """None when this pod does not explain. Raises ModelRefused for data that do not fit the model."""
     explanation = shipped(model.package, settings)
     if explanation is None:
@@ -58,7 +55,7 @@ def open_desk(model: Model, settings: Settings, contract: Contract, answers: Ans
 
     explainer = open_explainer(model.run, model.package, explanation, data)
     bounded = replace(contract, max_rows=min(contract.max_rows, MAX_RECORDS[explanation.method]))
-    return ExplainDesk(Explain(Predict(bounded, answers, settings.version), model.run, explainer, explanation))
+    return ExplainWorker(Explain(Predict(bounded, answers, settings.version), model.run, explainer, explanation))
 
 
 def shipped(package: ServingPackage, settings: Settings) -> Explanation | None:
@@ -66,7 +63,7 @@ def shipped(package: ServingPackage, settings: Settings) -> Explanation | None:
     return package.explanation if settings.explanations else None
 
 
-def add_refusal(app: FastAPI, package: ServingPackage, settings: Settings) -> None:
+def add_explain_error(app: FastAPI, package: ServingPackage, settings: Settings) -> None:
     """Where nothing is explained, `/explain` says why."""
     if shipped(package, settings):
         return
@@ -75,5 +72,5 @@ def add_refusal(app: FastAPI, package: ServingPackage, settings: Settings) -> No
         why = "explanations are switched off for this model (spec.serving.explanations)"
 
     @app.post("/explain", include_in_schema=False)
-    async def refuse() -> None:
+    async def not_explained() -> None:
         raise HTTPException(404, why)

@@ -1,99 +1,175 @@
-"""One client's connection: its age, one system call per response, and small predictions answered as they are read.
+"""One client's connection: bounded in age, in the size and time of a request's head, and by a peer that does not read.
 
-uvicorn makes a task and a scope of each request and hands messages to and fro, which costs as much as the prediction
-itself. A small prediction needs none of it: it is complete in one read, and answered before the next.
+Small predictions take the fast path, everything else goes through uvicorn's ASGI cycle.
 """
 
 import asyncio
 import random
-from http import HTTPStatus
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from heart_serving.http.coalescing_transport import OneWrite
-from heart_serving.http.responses import render
+from heart_serving.http.heads import HEAD_SECONDS, HeadBounds, HeadRejected, without_upgrade
+from heart_serving.http.responses import connection_error, render
 from heart_serving.http.server_state import State
-from heart_serving.protocols.base import Reply
 
-BODY_SECONDS = 10.0
-"""How long a request whose connection has reached its age may still wait for the rest of its body."""
+PEER_SECONDS = 10.0
+"""How long a connection that has reached its age still waits for its peer: for the rest of a body, or to read."""
+LINGER_SECONDS = 1.0
+"""How long a rejected client may go on sending, so that it can read why: a reset would take the answer away."""
 JITTER = 0.2
 """Share by which connection ages vary, so that clients do not all come back at once."""
-LAST_WORDS = 0.2
-"""Share of a connection's life in which an answer also says `Connection: close`: a client that is in use of it is told
+CLOSING_SHARE = 0.2
+"""Share of a connection's life in which an answer also says `Connection: close`: a client that is using it learns
 in time, and the server does not close what a client is just about to write to."""
+NEVER_UPGRADED = (b"CONNECT", b"PRI")
+"""Methods that ask for a tunnel or another protocol, and mean nothing without it."""
 
 
 class Connection(HttpToolsProtocol):
-    """One client's connection, of bounded age.
+    """One client's connection.
 
-    `_whole` holds the body of a request that may be answered at once, and only while its bytes are being read.
+    `_whole` holds the body of a request that may take the fast path, and only while its bytes are being read.
     """
 
     server_state: State
     transport: OneWrite  # type: ignore[assignment]
     _end: asyncio.TimerHandle
+    _head_timer: asyncio.TimerHandle | None = None
     _whole: list[bytes] | None = None
+    _rejected = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.transport = OneWrite(transport)
+        self._head = HeadBounds()
         age = self.server_state.connection_seconds * random.uniform(1 - JITTER, 1 + JITTER)
-        now = self.loop.time()
-        self._last_words_from = now + age * (1 - LAST_WORDS)
-        self._end = self.loop.call_at(now + age, self._grow_old)
+        self.began = self.loop.time()
+        self._closing_from = self.began + age * (1 - CLOSING_SHARE)
+        self._end = self.loop.call_at(self.began + age, self._grow_old)
+        if not self.server_state.has_room():
+            self._reject(503, "the server has too many connections: try again")
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end.cancel()
+        self._cancel_head_timer()
         super().connection_lost(exc)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is being read or answered."""
+        return not self._head.open and (self.cycle is None or self.cycle.response_complete)
+
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
+        if self._rejected:
+            return
+        self._unset_keepalive_if_required()
+        try:
+            self._feed(data)
+        except (httptools.HttpParserError, HeadRejected) as error:
+            found = error if isinstance(error, HeadRejected) else error.__context__  # what a callback has raised
+            if not isinstance(found, HeadRejected):
+                found = HeadRejected(400, "the request is not valid HTTP/1.1")
+            self._reject(found.status, found.message)
+            return
         if self._whole is not None:
             self._hand_over()
+        self._watch_head()
+
+    def _feed(self, data: bytes) -> None:
+        self._head.expect(len(data))
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._ignore_upgrade(data[upgrade.args[0] :])
+        self._head.check_progress()
+
+    def _ignore_upgrade(self, rest: bytes) -> None:
+        """Reads the request as if it had not offered another protocol (RFC 9110, 7.8); the parser gives up there."""
+        method = self.parser.get_method()
+        if self._head.open or method in NEVER_UPGRADED:
+            raise HeadRejected(400, "this server speaks HTTP/1.1 alone")
+        head = without_upgrade(method, self.url, self.parser.get_http_version(), self.headers)
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.feed_data(head + rest)
+
+    def _watch_head(self) -> None:
+        """A head that does not come whole in one read has until its deadline."""
+        if not self._head.open:
+            self._cancel_head_timer()
+        elif self._head_timer is None:
+            self._head_timer = self.loop.call_later(HEAD_SECONDS, self._reject, 408, "the request's head was too slow")
+
+    def _cancel_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._head.begin()
+
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        self._head.check_url(len(self.url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._head.add_field(len(name) + len(value))
+        if self._head.open:  # a trailer counts, and says nothing
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        if self._may_be_answered_at_once():
+        self._head.complete()
+        if self.parser.should_upgrade():
+            return
+        if self._may_be_answered_fast():
             self._whole = []
         else:
             self._begin()
 
     def on_body(self, body: bytes) -> None:
+        self._head.progress()
         if self._whole is None:
             super().on_body(body)
         else:
             self._whole.append(body)
 
     def on_message_complete(self) -> None:
+        if self.parser.should_upgrade():
+            return
         if self._whole is not None:
-            body = b"".join(self._whole)
-            if self._is_answered_at_once(body):
+            if self._answer_fast(b"".join(self._whole)):
                 self._whole = None
                 return
-            self.server_state.turn.handed_over += 1
             self._hand_over()
         super().on_message_complete()
 
-    def _may_be_answered_at_once(self) -> bool:
+    def _may_be_answered_fast(self) -> bool:
         """The plainest of requests, with no other before it that is still being answered."""
+        fast_path = self.server_state.fast_path
         return (
-            self.url in self.server_state.quick
+            fast_path is not None
+            and fast_path.takes(self.url)
             and self.parser.get_method() == b"POST"
             and (self.cycle is None or self.cycle.response_complete)
-            and not self._has_last_words()
+            and not self._closes_soon()
             and self.parser.should_keep_alive()
             and self.parser.get_http_version() == "1.1"
             and not self.expect_100_continue
             and not self.flow.write_paused
         )
 
-    def _is_answered_at_once(self, body: bytes) -> bool:
-        state, turn = self.server_state, self.server_state.turn
-        surplus = turn.lasts_long(self.loop)
-        status = state.answer_at_once(self.url, self.headers, body, self._write, surplus, turn.handed_over)
-        if status == HTTPStatus.SERVICE_UNAVAILABLE and not surplus:
-            turn.count_refusal(self.loop)
-        return status is not None
+    def _answer_fast(self, body: bytes) -> bool:
+        """False when the request has to go through ASGI."""
+        fast_path = self.server_state.fast_path
+        if fast_path is None or (exchange := fast_path.answer(self.loop, self.url, self.headers, body)) is None:
+            return False
+        assert exchange.reply is not None
+        self.server_state.total_requests += 1
+        self.transport.write_all(render(exchange.reply, exchange.id, self.server_state.default_headers))
+        fast_path.record(exchange)
+        return True
 
     def _hand_over(self) -> None:
         """To uvicorn and ASGI: what has been held back was not all, or too much."""
@@ -105,25 +181,48 @@ class Connection(HttpToolsProtocol):
 
     def _begin(self) -> None:
         super().on_headers_complete()
-        if self._has_last_words():
+        if self._closes_soon():
             self.cycle.keep_alive = False
 
-    def _has_last_words(self) -> bool:
-        return self.server_state.draining or self.loop.time() >= self._last_words_from
-
-    def _write(self, reply: Reply, request_id: str) -> None:
-        self.server_state.total_requests += 1
-        self.transport.write_all(render(reply, request_id, self.server_state.default_headers))
+    def _closes_soon(self) -> bool:
+        return self.server_state.draining or self.loop.time() >= self._closing_from
 
     def on_response_complete(self) -> None:
         self.transport.flush()
         super().on_response_complete()
 
+    def _reject(self, status: int, message: str) -> None:
+        """Answers what is no request, and reads no more of it. One that is being answered is left to end."""
+        self._rejected = True
+        self._cancel_head_timer()
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            if not cycle.more_body:
+                cycle.keep_alive = False
+                return
+            cycle.disconnected = True
+            cycle.message_event.set()
+        self.server_state.count(status)
+        self.transport.write_all(connection_error(status, message, self.server_state.default_headers))
+        self._linger()
+
+    def _linger(self) -> None:
+        if not self.transport.can_write_eof():
+            self.transport.close()
+            return
+        self.transport.write_eof()
+        self._end.cancel()
+        self._end = self.loop.call_later(LINGER_SECONDS, self.transport.abort)
+
     def _grow_old(self) -> None:
-        """An idle connection closes; a request in flight ends, unless its body stays away."""
+        """An idle connection closes; a request in flight ends, unless its peer neither sends nor reads."""
         self.shutdown()
-        self._end = self.loop.call_later(BODY_SECONDS, self._give_up)
+        self._end = self.loop.call_later(PEER_SECONDS, self._give_up)
 
     def _give_up(self) -> None:
-        if self.cycle and self.cycle.more_body:
-            self.transport.close()
+        cycle = self.cycle
+        waits_for_us = cycle is not None and not (cycle.response_complete or cycle.more_body or self.flow.write_paused)
+        if waits_for_us:
+            self._end = self.loop.call_later(PEER_SECONDS, self._give_up)
+        else:
+            self.transport.abort()

@@ -4,6 +4,9 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
+import orjson
+
+from heart_serving.admission.request_body import new_request_id
 from heart_serving.protocols.base import Reply
 
 Fields = list[tuple[bytes, bytes]]
@@ -25,6 +28,12 @@ def render(reply: Reply, request_id: str, common: Iterable[tuple[bytes, bytes]])
     if not reply.headers:
         return PLAIN % (head, len(reply.body), request_id.encode(), reply.body)
     return b"%b%b\r\n%b" % (head, b"".join([b"%b: %b\r\n" % field for field in fields(reply, request_id)]), reply.body)
+
+
+def connection_error(status: int, message: str, common: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """The last response of a connection, to something that never became a request: its form is that of /predict."""
+    body = orjson.dumps({"detail": message})
+    return render(Reply(body, {"Connection": "close"}, status), new_request_id(), common)
 
 
 def fields(reply: Reply, request_id: str) -> Fields:

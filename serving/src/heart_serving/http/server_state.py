@@ -1,25 +1,41 @@
-"""What all connections of a server know: when to end, what may be answered at once, and the turn of the event loop."""
+"""What all connections of a server know."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
 
 from uvicorn.server import ServerState
 
-from heart_serving.admission.event_loop_budget import Turn
-from heart_serving.http.responses import Fields
-from heart_serving.protocols.base import Reply
+from heart_serving.http.fast_path import FastPath
 
-AnswerAtOnce = Callable[[bytes, Fields, bytes, Callable[[Reply, str], None], bool, int], int | None]
-"""Edge.answer_at_once"""
+if TYPE_CHECKING:
+    from heart_serving.http.connection import Connection
 
 
 class State(ServerState):
     """uvicorn's own state of a server, and ours."""
 
-    def __init__(self, connection_seconds: float) -> None:
+    def __init__(
+        self,
+        connection_seconds: float,
+        max_connections: int,
+        fast_path: FastPath | None,
+        count: Callable[[int], None],
+    ) -> None:
+        """`fast_path`: None sends every request through ASGI. `count` is given the status of what is no request."""
         super().__init__()
         self.connection_seconds = connection_seconds
+        self.max_connections = max_connections
         self.draining = False
-        self.quick: Collection[bytes] = ()
-        """URLs to which a POST may be answered at once."""
-        self.answer_at_once: AnswerAtOnce = lambda *_: None
-        self.turn = Turn()
+        self.fast_path = fast_path
+        self.count = count
+
+    def has_room(self) -> bool:
+        """Whether the newest connection may stay. At the bound the oldest idle one makes way for it."""
+        if len(self.connections) <= self.max_connections:
+            return True
+        connections = cast("set[Connection]", self.connections)
+        idle = [each for each in connections if each.is_idle and not each.transport.is_closing()]
+        if len(idle) < 2:  # the newest is idle as well
+            return False
+        min(idle, key=lambda each: each.began).transport.close()
+        return True

@@ -29,12 +29,12 @@ class Copy:
 
     path: str
     head: Head
-    question: bytes
+    parsed: bytes
     answer: Reply
 
     @property
     def size(self) -> int:
-        return len(self.question) + len(self.answer.body)
+        return len(self.parsed) + len(self.answer.body)
 
     def headers(self) -> dict[str, str]:
         """What the candidate has to know: the form of the body, the id, and that no user waits for the answer."""
@@ -62,9 +62,9 @@ class Shadow:
         )
         self._senders = [asyncio.create_task(self._send_on()) for _ in range(CONNECTIONS)]
 
-    def offer(self, path: str, head: Head, question: bytes, answer: Reply) -> None:
+    def offer(self, path: str, head: Head, parsed: bytes, answer: Reply) -> None:
         """Never waits: what does not fit is dropped and counted."""
-        copy = Copy(path, head, question, answer)
+        copy = Copy(path, head, parsed, answer)
         if self._queue.full() or self._bytes + copy.size > MAX_BYTES:
             self._counts.results["dropped"] += 1
             return
@@ -92,7 +92,7 @@ class Shadow:
                 self._counts.add(comparison.equal, comparison.difference)
 
     async def _ask(self, copy: Copy) -> Reply:
-        request = self._session.post(copy.path, data=copy.question, headers=copy.headers(), allow_redirects=False)
+        request = self._session.post(copy.path, data=copy.parsed, headers=copy.headers(), allow_redirects=False)
         async with request as response:
             response.raise_for_status()
             return Reply(await response.read(), response.headers)

@@ -1,6 +1,6 @@
 """How far two answers to the same request are apart, whichever protocol they are written in.
 
-Both come from servers of ours, so that no dialect is needed to read them: fractions are probabilities or values, and
+Both come from servers of ours, so that no protocol is needed to read them: fractions are probabilities or values, and
 everything else (classes, labels, names, shapes) has to be the same.
 """
 

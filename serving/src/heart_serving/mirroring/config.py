@@ -25,15 +25,15 @@ class MirrorFile:
         try:
             target = MirrorTarget.model_validate_json(self._path.read_bytes())
         except OSError as error:
-            target = self._refuse(f"cannot be read: {error.strerror}")
+            target = self._off(f"cannot be read: {error.strerror}")
         except ValidationError as error:
             where = ", ".join(sorted({".".join(map(str, item["loc"])) or item["msg"] for item in error.errors()}))
-            target = self._refuse(f"is malformed: {where}")
+            target = self._off(f"is malformed: {where}")
         else:
             self._problem = None
         return target if target.percent and target.version != self._version else OFF
 
-    def _refuse(self, problem: str) -> MirrorTarget:
+    def _off(self, problem: str) -> MirrorTarget:
         if problem != self._problem:
             logger.warning("nothing is mirrored: %s %s", self._path, problem)
         self._problem = problem

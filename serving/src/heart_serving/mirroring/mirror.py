@@ -1,6 +1,6 @@
 """Shadow traffic: a share of the answered predictions is copied to a candidate, whose answers only get compared.
 
-Edge ──offer──► Mirror (which share, whereto) ──► Shadow (queue, connections) ──► the candidate
+PredictionApp ──offer──► Mirror (which share, whereto) ──► Shadow (queue, connections) ──► the candidate
                    ▲ once a second
                MirrorFile
 """
@@ -48,11 +48,11 @@ class Mirror:
         self._sampler = Sampler()
         self._shadow: Shadow | None = None
 
-    def offer(self, path: str, head: Head, question: bytes, answer: Reply) -> None:
+    def offer(self, path: str, head: Head, parsed: bytes, answer: Reply) -> None:
         """To be called when the answer has been sent; never waits and never fails."""
         if self._shadow is not None and self._sampler.take(self._target.percent):
             # The candidate does not answer under our version's path.
-            self._shadow.offer(path.replace(self._versioned, "/"), head, question, answer)
+            self._shadow.offer(path.replace(self._versioned, "/"), head, parsed, answer)
 
     async def run(self, file: MirrorFile) -> None:
         """Follows the file until cancelled."""

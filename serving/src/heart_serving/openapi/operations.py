@@ -40,7 +40,7 @@ def predict(package: ServingPackage) -> Json:
 
 
 def operation(tag: str, name: str, summary: str, text: str, request: Json, answer: Json, error: str) -> Json:
-    refusals = {code: {"description": reason} | json_content(ref(error)) for code, reason in ERRORS.items()}
+    errors = {code: {"description": reason} | json_content(ref(error)) for code, reason in ERRORS.items()}
     return {
         "tags": [tag],
         "operationId": name,
@@ -48,7 +48,7 @@ def operation(tag: str, name: str, summary: str, text: str, request: Json, answe
         "description": text,
         "parameters": [REQUEST_ID],
         "requestBody": request,
-        "responses": {"200": answer, **refusals},
+        "responses": {"200": answer, **errors},
     }
 
 

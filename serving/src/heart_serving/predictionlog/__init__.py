@@ -1,5 +1,5 @@
 """What serving remembers of its predictions, and how well they turned out.
 
 edge ──offer──► Recorder ──bounded queue──► Writer (thread) ──► database or standard output
-                                            Keeper (thread) ◄── database: live quality; old rows go
+                                            LogMaintenance (thread) ◄── database: live quality; old rows go
 """

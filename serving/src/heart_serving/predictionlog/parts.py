@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from heart_api.handover import Env
 from heart_log.values import Source
-from heart_serving.predictionlog.keeper import Keeper
+from heart_serving.predictionlog.maintenance import LogMaintenance
 from heart_serving.predictionlog.metrics import LogMetrics
 from heart_serving.predictionlog.recorder import DroppingRecorder, NoRecorder, Queue, Recorder
 from heart_serving.predictionlog.settings import LogSettings
@@ -59,17 +59,17 @@ class PredictionLogging:
     metrics: LogMetrics
     store: "Callable[[], Store] | None" = None
     writer: Writer | None = None
-    keeper: Keeper | None = None
+    maintenance: LogMaintenance | None = None
 
     def start(self) -> None:
-        for part in (self.writer, self.keeper):
+        for part in (self.writer, self.maintenance):
             if part:
                 part.start()
 
     def close(self) -> None:
         """When nothing is predicted any more: writes what still waits."""
-        if self.keeper:
-            self.keeper.close()
+        if self.maintenance:
+            self.maintenance.close()
         if self.writer:
             self.writer.close(CLOSE_SECONDS)
 
@@ -94,9 +94,9 @@ def build_log(settings: LogSettings, source: Source, answers: Answers) -> Predic
 
 def _with_database(settings: LogSettings, source: Source, answers: Answers, metrics: LogMetrics) -> PredictionLogging:
     store = LazyStore(settings.url, source)
-    keeper = Keeper(store, answers.labels, timedelta(days=settings.spec.retention_days))
-    metrics.figures = lambda: keeper.figures
-    return replace(_with_writer(settings, answers, metrics, store), store=store, keeper=keeper)
+    maintenance = LogMaintenance(store, answers.labels, timedelta(days=settings.spec.retention_days))
+    metrics.figures = lambda: maintenance.figures
+    return replace(_with_writer(settings, answers, metrics, store), store=store, maintenance=maintenance)
 
 
 def _with_writer(

@@ -89,19 +89,19 @@ class Writer:
             self._sink().write(rows)
         except Unavailable as why:
             self.errors += 1
-            self._tell(f"cannot be written ({why}); rows wait for the next attempt")
+            self._report(f"cannot be written ({why}); rows wait for the next attempt")
             return False
         except Exception as error:  # whatever it is, predictions to come must not pay for it
             self._dropped["refused"] += len(rows)
-            self._tell(
+            self._report(
                 f"{len(rows)} rows were refused ({error if isinstance(error, Refused) else type(error).__name__})"
             )
         else:
             self.written += len(rows)
-            self._tell("")
+            self._report("")
         return True
 
-    def _tell(self, trouble: str) -> None:
+    def _report(self, trouble: str) -> None:
         """The log hears when trouble begins and when it is over, not about every attempt."""
         if trouble and not self._trouble:
             logger.warning("prediction log: %s", trouble)

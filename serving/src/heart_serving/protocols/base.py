@@ -1,4 +1,4 @@
-"""A dialect is how one protocol writes questions, answers and refusals; what happens between is the same for all."""
+"""How a protocol reads requests, and writes answers and errors; what happens between is the same for all of them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,17 +7,18 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from heart_serving.admission.request_body import Head, check_json
 from heart_serving.errors import NO_HEADERS, Invalid, Problem, Violation
 from heart_serving.protocols.answers import Answers
 from heart_serving.protocols.contract import Contract
-from heart_serving.protocols.strict_json import parse_json, refuse_duplicates
+from heart_serving.protocols.strict_json import parse_json, reject_duplicates
 
 Matrix = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """What a request asks: checked rows for the model, and what the answer has to repeat."""
+class ParsedRequest:
+    """A checked request: rows for the model, and what the answer has to repeat."""
 
     rows: Matrix
     records: Sequence[Mapping[str, Any]]
@@ -37,15 +38,18 @@ class Reply(NamedTuple):
     status: int = 200
 
 
-class Dialect(Protocol):
-    def read(self, body: bytes) -> Question:
+class PredictionProtocol(Protocol):
+    def accept(self, head: Head) -> "PredictionProtocol":
+        """The protocol for a request of this head. Raises Problem 415 for a body that it does not read."""
+
+    def read(self, body: bytes) -> ParsedRequest:
         """Raises Problem."""
 
-    def write(self, question: Question, outputs: Matrix, request_id: str) -> Any:
+    def write(self, parsed: ParsedRequest, outputs: Matrix, request_id: str) -> Any:
         """The JSON answer, or a Reply."""
 
-    def refuse(self, problem: Problem) -> Any:
-        """The JSON body of a refusal."""
+    def error_body(self, problem: Problem) -> Any:
+        """The JSON body of an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,31 +63,35 @@ class Predict:
     answers: Answers
     version: str
 
-    def read(self, body: bytes) -> Question:
+    def accept(self, head: Head) -> "Predict":
+        check_json(head)
+        return self
+
+    def read(self, body: bytes) -> ParsedRequest:
         if (found := self.contract.read(body)) is not None:
-            return Question(*found)
+            return ParsedRequest(*found)
         document = parse_json(body)
         single = type(document) is dict
         records = [document] if single else self._list(document)
         rows = self.contract.rows(records, single=single)
-        refuse_duplicates(body, sum(map(len, records)))
-        return Question(rows, records, single)
+        reject_duplicates(body, sum(map(len, records)))
+        return ParsedRequest(rows, records, single)
 
     def _list(self, document: Any) -> list[Any]:
         if type(document) is not list:
             raise Invalid([Violation((), "dict_type", "must be one record (an object) or a list of records")])
         return document
 
-    def write(self, question: Question, outputs: Matrix, request_id: str) -> Any:
+    def write(self, parsed: ParsedRequest, outputs: Matrix, request_id: str) -> Any:
         answers = self.answers.read(outputs)
         common = {"model_version": self.version, "request_id": request_id}
-        return answers[0] | common if question.single else {"predictions": answers} | common
+        return answers[0] | common if parsed.single else {"predictions": answers} | common
 
-    def refuse(self, problem: Problem) -> Any:
-        return refusal(problem)
+    def error_body(self, problem: Problem) -> Any:
+        return error_detail(problem)
 
 
-def refusal(problem: Problem) -> dict[str, Any]:
+def error_detail(problem: Problem) -> dict[str, Any]:
     """`detail` as FastAPI's users know it: a list of violations, or one sentence."""
     if isinstance(problem, Invalid):
         return {"detail": [violation.dump() for violation in problem.violations]}

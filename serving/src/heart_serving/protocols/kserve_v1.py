@@ -1,16 +1,17 @@
-"""`POST /v1/models/…:predict`: KServe's first protocol (TensorFlow Serving's) as a dialect.
+"""`POST /v1/models/…:predict`: KServe's first protocol (TensorFlow Serving's).
 
 https://kserve.github.io/website/docs/concepts/architecture/data-plane/v1-protocol
 """
 
 from typing import Any
 
+from heart_serving.admission.request_body import Head, check_json
 from heart_serving.errors import Problem
 from heart_serving.protocols.answers import Answers
-from heart_serving.protocols.base import Matrix, Question
+from heart_serving.protocols.base import Matrix, ParsedRequest
 from heart_serving.protocols.contract import Contract
 from heart_serving.protocols.dataframes import read_inputs, read_instances
-from heart_serving.protocols.strict_json import parse_json, refuse_duplicates_of
+from heart_serving.protocols.strict_json import parse_json, reject_duplicates_of
 
 
 class KServeV1:
@@ -20,17 +21,21 @@ class KServeV1:
         self._contract = contract
         self._answers = answers
 
-    def read(self, body: bytes) -> Question:
+    def accept(self, head: Head) -> "KServeV1":
+        check_json(head)
+        return self
+
+    def read(self, body: bytes) -> ParsedRequest:
         document = parse_json(body)
         if type(document) is not dict or ("instances" in document) == ("inputs" in document):
             raise Problem(400, "the body must be an object with either instances or inputs")
-        refuse_duplicates_of(document, body)
+        reject_duplicates_of(document, body)
         read, form = (read_instances, "instances") if "instances" in document else (read_inputs, "inputs")
         records = read(document[form], self._contract.features)
-        return Question(self._contract.rows(records), records)
+        return ParsedRequest(self._contract.rows(records), records)
 
-    def write(self, question: Question, outputs: Matrix, request_id: str) -> Any:
+    def write(self, parsed: ParsedRequest, outputs: Matrix, request_id: str) -> Any:
         return {"predictions": self._answers.plain(outputs)}
 
-    def refuse(self, problem: Problem) -> Any:
+    def error_body(self, problem: Problem) -> Any:
         return {"error": problem.message}

@@ -1,17 +1,18 @@
-"""`POST /v2/models/…/infer`: the Open Inference Protocol as a dialect, and the model's metadata in it."""
+"""`POST /v2/models/…/infer`: the Open Inference Protocol, and the model's metadata in it."""
 
 from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
 
+from heart_serving.admission.request_body import Head, check_binary, check_json
 from heart_serving.errors import Problem
 from heart_serving.protocols.answers import Answers
-from heart_serving.protocols.base import Matrix, Question, Reply
+from heart_serving.protocols.base import Matrix, ParsedRequest, Reply
 from heart_serving.protocols.contract import Contract
 from heart_serving.protocols.oip_binary import HEADER, Tail, write_values
 from heart_serving.protocols.oip_tensors import check_parameters, datatype_of, describe_outputs, read_tensor, to_records
-from heart_serving.protocols.strict_json import parse_json, refuse_duplicates_of
+from heart_serving.protocols.strict_json import parse_json, reject_duplicates_of
 
 Json = dict[str, Any]
 MAX_ID = 256
@@ -28,23 +29,26 @@ class OpenInference:
     json_length: int | None = None
     """Of a request with binary tensor data: where its JSON ends."""
 
-    def with_binary_data(self, json_length: int) -> "OpenInference":
-        """The dialect for one request whose header says so."""
-        return replace(self, json_length=json_length)
+    def accept(self, head: Head) -> "OpenInference":
+        if head.json_length is None:
+            check_json(head)
+            return self
+        check_binary(head)
+        return replace(self, json_length=head.json_length)
 
-    def read(self, body: bytes) -> Question:
+    def read(self, body: bytes) -> ParsedRequest:
         text, tail = self._split(body)
         document = parse_json(text)
         if type(document) is not dict or type(document.get("inputs")) is not list or not document["inputs"]:
             raise Problem(400, "inputs: must be a list of tensors")
-        refuse_duplicates_of(document, text)
+        reject_duplicates_of(document, text)
         check_parameters(document, "request")
         tensors = [read_tensor(item, tail) for item in document["inputs"]]
         tail.check_used()
         names, binary = self._wanted(document)
         records = to_records(tensors, self.contract.features)
         rows = self.contract.rows(records)
-        return Question(rows, records, id=self._id(document.get("id")), outputs=names, binary=binary)
+        return ParsedRequest(rows, records, id=self._id(document.get("id")), outputs=names, binary=binary)
 
     def _split(self, body: bytes) -> tuple[bytes, Tail]:
         """The JSON, and what comes behind it."""
@@ -71,7 +75,7 @@ class OpenInference:
         wanted = {o["name"]: (o.get("parameters") or {}).get("binary_data", every) for o in outputs}
         return tuple(wanted), frozenset(name for name, binary in wanted.items() if binary)
 
-    def write(self, question: Question, outputs: Matrix, request_id: str) -> Any:
+    def write(self, parsed: ParsedRequest, outputs: Matrix, request_id: str) -> Any:
         answers = self.answers.read(outputs)
         data: dict[str, list[Any]] = {"prediction": [answer["prediction"] for answer in answers]}
         if self.answers.classes:
@@ -80,9 +84,9 @@ class OpenInference:
         described = {item["name"]: item for item in describe_outputs(self.answers)}
         chunks: list[bytes] = []
         tensors = []
-        for name in question.outputs:
+        for name in parsed.outputs:
             tensor = described[name] | {"shape": [len(answers), *described[name]["shape"][1:]]}
-            if name in question.binary:
+            if name in parsed.binary:
                 chunks.append(write_values(data[name], tensor["datatype"]))
                 tensors.append(tensor | {"parameters": {"binary_data_size": len(chunks[-1])}})
             else:
@@ -90,12 +94,12 @@ class OpenInference:
         answer = {
             "model_name": self.name,
             "model_version": self.version,
-            "id": question.id or request_id,
+            "id": parsed.id or request_id,
             "outputs": tensors,
         }
-        return binary_reply(answer, chunks) if question.binary else answer
+        return binary_reply(answer, chunks) if parsed.binary else answer
 
-    def refuse(self, problem: Problem) -> Any:
+    def error_body(self, problem: Problem) -> Any:
         return {"error": problem.message}
 
     def metadata(self) -> Json:

@@ -17,7 +17,7 @@ def parse_json(body: bytes) -> Any:
         raise Problem(400, f"the body is not JSON: {error.msg.partition(':')[0]} at position {error.pos}") from None
 
 
-def refuse_duplicates(body: bytes, keys: int) -> None:
+def reject_duplicates(body: bytes, keys: int) -> None:
     """Raises Problem 400 when a name occurs twice in an object: which of two values is meant nobody knows.
 
     `keys` is how many the parsed document has. The quick parser keeps the last of equal names, so that then
@@ -37,9 +37,9 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def refuse_duplicates_of(document: Any, body: bytes) -> None:
+def reject_duplicates_of(document: Any, body: bytes) -> None:
     """The same for a document of any form."""
-    refuse_duplicates(body, count_keys(document))
+    reject_duplicates(body, count_keys(document))
 
 
 def count_keys(document: Any) -> int:

@@ -15,14 +15,14 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from heart_log.values import Key, Outcome, Stored
-from heart_serving.admission.request_body import OVERLOADED, REQUEST_ID, ClientGone, Intake, check_json, read_head
+from heart_serving.admission.request_body import OVERLOADED, REQUEST_ID, BodyReader, ClientGone, check_json, read_head
 from heart_serving.errors import Invalid, Problem, Violation
 from heart_serving.predictionlog.metrics import LogMetrics
 from heart_serving.predictionlog.parts import PredictionLogging
 from heart_serving.predictionlog.sinks import Refused, Unavailable
 from heart_serving.protocols.answers import Answers
-from heart_serving.protocols.base import refusal
-from heart_serving.protocols.strict_json import parse_json, refuse_duplicates
+from heart_serving.protocols.base import error_detail
+from heart_serving.protocols.strict_json import parse_json, reject_duplicates
 from heart_serving.protocols.violations import FLOAT32_MAX, MAX_LISTED_VALUES, MAX_VIOLATIONS, plain_name
 from heart_serving.settings import Settings
 
@@ -50,7 +50,7 @@ class Outcomes:
             raise Invalid([Violation((), "dict_type", "must be one outcome (an object) or a list of outcomes")])
         if len(items) > self.max_rows:
             raise Problem(413, f"at most {self.max_rows} outcomes are taken at once: send them in parts")
-        refuse_duplicates(body, sum(map(len, items)))
+        reject_duplicates(body, sum(map(len, items)))
         broken: list[Violation] = []
         for position, item in enumerate(items):
             broken += self._violations(item, () if single else (position,))
@@ -97,7 +97,7 @@ class Feedback:
         self, outcomes: Outcomes, store: "Callable[[], Store] | None", metrics: LogMetrics, max_body: int
     ) -> None:
         self._outcomes, self._store, self._metrics = outcomes, store, metrics
-        self._intake = Intake(max_body)
+        self._bodies = BodyReader(max_body)
         self._threads = ThreadPoolExecutor(2, "feedback")
         self._waiting = 0
 
@@ -117,11 +117,11 @@ class Feedback:
             raise Problem(404, "this model keeps no prediction log in a database, so outcomes have nowhere to go")
         head = read_head(request.scope["headers"])
         check_json(head)
-        body = await self._intake.read(request.receive, head.length)
+        body = await self._bodies.read(request.receive, head.length)
         try:
             return self._outcomes.read(body)
         finally:
-            self._intake.release(len(body))
+            self._bodies.release(len(body))
 
     async def _keep(self, outcomes: Mapping[Key, Outcome]) -> Stored:
         if self._waiting >= MAX_WAITING:
@@ -156,7 +156,7 @@ def add_feedback(app: FastAPI, settings: Settings, answers: Answers, predictions
         except ClientGone:
             return JSONResponse({"detail": "the request was not complete"}, 400)
         except Problem as problem:
-            return JSONResponse(refusal(problem), problem.status, dict(problem.headers))
+            return JSONResponse(error_detail(problem), problem.status, dict(problem.headers))
         return JSONResponse({"new": stored.new, "corrected": stored.corrected, "unchanged": stored.unchanged}, 202)
 
 

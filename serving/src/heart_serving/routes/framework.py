@@ -7,8 +7,9 @@ from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 from prometheus_client.registry import Collector
 
 from heart_model.model import Model
-from heart_serving.explain.worker import add_refusal
+from heart_serving.explain.worker import add_explain_error
 from heart_serving.metrics import Exposition, ServingMetrics
+from heart_serving.model.examples import example_records
 from heart_serving.openapi.docs_page import docs_page
 from heart_serving.openapi.document import build_openapi
 from heart_serving.predictionlog.parts import PredictionLogging
@@ -39,7 +40,7 @@ def build_framework(
     add_model(app, model, settings)
     add_feedback(app, settings, inference.answers, predictions)
     add_metrics(app, metrics, predictions.metrics)
-    add_refusal(app, model.package, settings)
+    add_explain_error(app, model.package, settings)
     add_documents(app, model, settings)
     return app
 
@@ -54,7 +55,7 @@ def add_health(app: FastAPI, settings: Settings, readiness: Readiness) -> None:
     @app.get("/health", tags=["health"], responses=STOPPING)
     async def health(response: Response) -> dict[str, str]:
         """Whether this pod answers predictions: 200, or 503 while it stops."""
-        state = "ok" if readiness.tell(response) else "stopping"
+        state = "ok" if readiness.check(response) else "stopping"
         return {"status": state, "model": settings.name, "version": settings.version}
 
     @app.get("/v2/health/live", tags=["health"])
@@ -65,7 +66,7 @@ def add_health(app: FastAPI, settings: Settings, readiness: Readiness) -> None:
     @app.get("/v2/health/ready", tags=["health"], responses=STOPPING)
     async def ready(response: Response) -> dict[str, bool]:
         """The model has passed its self-check, and the pod is not stopping."""
-        return {"ready": readiness.tell(response)}
+        return {"ready": readiness.check(response)}
 
 
 def add_model(app: FastAPI, model: Model, settings: Settings) -> None:
@@ -78,11 +79,12 @@ def add_model(app: FastAPI, model: Model, settings: Settings) -> None:
         "version": settings.version,
         "digest": f"sha256:{settings.sha256}",
         **{key: package[key] for key in shown},
+        "examples": example_records(model.package),
     }
 
     @app.get("/model", tags=["model"])
     async def describe_model() -> dict[str, Any]:
-        """Name, version, digest, quality at training, and the data contract."""
+        """Name, version, digest, quality at training, the data contract, and made-up records that fit it."""
         return card
 
     @app.get("/artifacts/{sha256}", include_in_schema=False)

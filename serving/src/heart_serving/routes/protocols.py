@@ -54,7 +54,7 @@ def add_open_inference(app: FastAPI, settings: Settings, inference: OpenInferenc
     async def model_ready(response: Response, name: str, version: str = settings.version) -> dict[str, Any]:
         """Whether the model answers."""
         check_model(settings, name, version)
-        return {"name": name, "ready": readiness.tell(response)}
+        return {"name": name, "ready": readiness.check(response)}
 
     @app.post(f"{V2}/infer", include_in_schema=False)
     @app.post(f"{V2_VERSION}/infer", include_in_schema=False)
@@ -75,7 +75,7 @@ def add_kserve_v1(app: FastAPI, settings: Settings, readiness: Readiness) -> Non
     async def v1_model_ready(response: Response, name: str) -> dict[str, Any]:
         """Whether the model answers."""
         check_model(settings, name)
-        return {"name": name, "ready": readiness.tell(response)}
+        return {"name": name, "ready": readiness.check(response)}
 
     @app.post("/v1/models/{name}:predict", include_in_schema=False)
     async def v1_predict_elsewhere(name: str) -> None:
@@ -86,7 +86,7 @@ def add_mlflow(app: FastAPI, readiness: Readiness) -> None:
     @app.get("/ping", tags=["mlflow"], responses=STOPPING, response_class=PlainTextResponse)
     async def ping(response: Response) -> PlainTextResponse:
         """200 while predictions are answered."""
-        readiness.tell(response)
+        readiness.check(response)
         return PlainTextResponse("\n", response.status_code or 200)
 
     @app.get("/version", tags=["mlflow"], response_class=PlainTextResponse)

@@ -11,7 +11,7 @@ class Readiness:
 
     draining: bool = False
 
-    def tell(self, response: Response) -> bool:
+    def check(self, response: Response) -> bool:
         """Whether the pod is ready; gives the response the status 503 when it is not."""
         if self.draining:
             response.status_code = 503

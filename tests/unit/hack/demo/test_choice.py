@@ -157,7 +157,7 @@ def test_a_refused_version_is_told_though_the_former_one_serves() -> None:
 def test_what_no_waiting_mends_ends_with_the_conditions_words() -> None:
     assert end(model(Trained=("False", "DataInvalid", "row 3"))) == "DataInvalid: row 3"
     assert end(model(Ready=("False", "RegistryUnavailable", "MLflow is starting"))) == ""
-    assert end({}) == "The HeartModel is gone."
+    assert end({}) == "The HeartModel was deleted."
 
 
 def test_predictions_are_read_in_the_order_of_the_patients() -> None:

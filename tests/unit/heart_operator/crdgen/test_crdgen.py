@@ -32,7 +32,7 @@ def test_the_schema_is_structural(kind: Definition):
         assert ("type" in node) != ("x-kubernetes-int-or-string" in node), path
         assert not {"$ref", "$defs", "title", "const", "oneOf", "allOf"} & node.keys(), path
         assert "additionalProperties" not in node or (
-            "type" in node["additionalProperties"] and "properties" not in node
+            {"type", "x-kubernetes-int-or-string"} & node["additionalProperties"].keys() and "properties" not in node
         ), path
         assert "anyOf" not in node or "x-kubernetes-int-or-string" in node, path
 

@@ -15,7 +15,7 @@ from heart_api.kube.objects import InvalidSpec, parse_model, parse_status
 from heart_api.names import Annotation, evaluated_version
 from heart_api.quantities import amount
 from heart_operator.observe.jobs import parse_outcome
-from heart_operator.plan.schedule.cron import BadCron, next_tick
+from heart_operator.plan.schedule.cron import BadCron, next_scheduled_time
 from heart_operator.plan.validate import dataset_problems
 
 NOW = datetime(2026, 3, 28, 12, tzinfo=UTC)
@@ -64,13 +64,15 @@ ZONES = st.sampled_from(["Etc/UTC", "Europe/Berlin", "Pacific/Apia"]) | st.text(
 @given(st.lists(FIELD, min_size=4, max_size=6).map(" ".join) | st.text(max_size=30), ZONES)
 def test_cron(cron: str, zone: str) -> None:
     with suppress(BadCron):
-        tick = next_tick(cron, zone, NOW)
+        tick = next_scheduled_time(cron, zone, NOW)
         assert tick is None or tick > NOW
 
 
 @given(st.text(max_size=120) | st.from_regex(r"[a-z-]{1,12} ([0-9]{1,9}|-) (sha256:[0-9a-f]{4}|-) .{1,9}"))
 def test_commands(text: str) -> None:
-    assert read_command({Annotation.COMMAND: text, Annotation.COMMAND_BY: text, Annotation.COMMAND_WHY: text}) is None
+    assert (
+        read_command({Annotation.COMMAND: text, Annotation.COMMAND_BY: text, Annotation.COMMAND_REASON: text}) is None
+    )
 
 
 @given(

@@ -81,9 +81,9 @@ class Operator(RuleBasedStateMachine):
         if world.model.spec.suspend or world.profile is None:
             return
         assert world.answering <= {world.selected, candidate.version if candidate else None}
-        refused = {entry.digest for entry in world.model.status.rejected if entry.reason != "GateFailed"}
+        rejected = {entry.digest for entry in world.model.status.rejected if entry.reason != "GateFailed"}
         if candidate:
-            assert candidate.digest not in refused, "a refused version is rolled out"
+            assert candidate.digest not in rejected, "a refused version is rolled out"
             self.watch_name(world, candidate.version)
 
     def watch_name(self, world: World, candidate: str) -> None:
@@ -112,7 +112,7 @@ class Operator(RuleBasedStateMachine):
         if self.served is None:
             against = None
         assert judge(spec.gates, known.evaluation, against).passed, "a version that fails its gate serves"
-        assert not world.tags.get(version, "").startswith("NeverReady")
+        assert not world.tags.get(version, "").startswith("ReadyDeadlineExceeded")
 
     def look(self, fuse: int | None = None) -> None:
         """One reconcile, which may die after `fuse` actions."""
@@ -229,7 +229,7 @@ class Operator(RuleBasedStateMachine):
             version = data.draw(st.sampled_from(sorted(self.world.trained)))
             if action.startswith("promote"):
                 self.approved.add(version)
-            self.world.tell(action, version)
+            self.world.submit(action, version)
 
     @rule(approval=st.sampled_from(["Automatic", "Automatic", "Manual"]))
     def approval_changes(self, approval: str) -> None:

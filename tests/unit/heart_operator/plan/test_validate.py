@@ -36,7 +36,7 @@ REFUSED = [
     ({"registryName": "other.heart"}, "spec.registryName: 'other.heart' does not start with 'clinic.'"),
     ({"registryName": "clinicheart"}, "spec.registryName"),
     ({"training": {"task": "regression"}, "gates": {}}, "spec.target.positiveAbove"),
-    ({"features": [FEATURES[0], FEATURES[0]]}, "spec.features: age is there more than once"),
+    ({"features": [FEATURES[0], FEATURES[0]]}, "spec.features: age is listed more than once"),
     ({"features": [{"name": "num", "type": "number"}]}, "spec.features: num is the target"),
     (
         {"features": [{"name": "age", "type": "number", "minimum": 2, "maximum": 1}]},

@@ -1,5 +1,6 @@
 """Reading metrics: what serving pods, or Prometheus, really send; what is missing, late, wrong or huge."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -37,6 +38,7 @@ class Pod:
     metrics: ServingMetrics = field(init=False)
     reply: Callable[[], Awaitable[web.StreamResponse]] | None = None
     more: LogMetrics | None = None
+    owner: str = "heart"
 
     def __post_init__(self) -> None:
         self.restart()
@@ -54,8 +56,10 @@ class Pod:
     def manifest(self) -> Manifest:
         stamp = self.started.strftime("%Y-%m-%dT%H:%M:%SZ")
         server = {"name": "server", "state": {"running": {"startedAt": stamp}}}
+        owner = {"kind": "ReplicaSet", "name": f"{self.owner}-v{self.version}-6c9f", "uid": "rs", "controller": True}
+        labels = {"heartops.dev/model-version": self.version}
         return {
-            "metadata": {"name": self.name, "uid": self.name, "labels": {"heartops.dev/model-version": self.version}},
+            "metadata": {"name": self.name, "uid": self.name, "labels": labels, "ownerReferences": [owner]},
             "status": {"phase": "Running", "podIP": self.address, "containerStatuses": [server]},
         }
 
@@ -143,8 +147,8 @@ async def test_increments_of_all_pods_by_version(world: World) -> None:
     world.pod("c").answer(422, 2)
     world.pod("c").answer(503)
     found = await world.sample()
-    assert (found.stable.requests, found.stable.errors, found.stable.refused) == (9, 1, 0)
-    assert (found.candidate.requests, found.candidate.errors, found.candidate.refused) == (3, 1, 2)
+    assert (found.stable.requests, found.stable.errors, found.stable.invalid) == (9, 1, 0)
+    assert (found.candidate.requests, found.candidate.errors, found.candidate.invalid) == (3, 1, 2)
     slow = found.stable.slower_than(0.25)
     assert (slow.bad, slow.n) == (3, 8)
     assert (await world.sample()).stable.requests == 0
@@ -255,6 +259,29 @@ async def test_a_pod_without_an_address_or_a_running_server_is_not_asked(world: 
     await world.sample()
     world.cluster.pods.append(Pending("d", "6", "127.0.0.5"))
     assert (await world.sample()).partial == ""
+
+
+async def test_a_pod_that_only_wears_our_labels_is_not_asked(world: World) -> None:
+    world.pod("b").owner = "impostor"
+    world.pod("a").answer(200, 10)
+    await world.sample()
+    world.pod("a").answer(200, 5)
+    world.pod("b").answer(500, 1000)
+    assert (await world.sample()).stable.errors == 0
+
+
+async def test_a_hostile_answer_does_not_hold_up_the_operator(world: World) -> None:
+    """2 MiB of escaped quotes, in one label and in many lines: the parser's time is linear, and bounded."""
+    quotes = '\\"' * 1000
+    lines = [f'http_requests_total{{code="{quotes}{number}",model_version="6"}} 1' for number in range(900)]
+    for body in ("\n".join(lines), 'http_requests_total{code="' + '\\"' * 1_000_000):
+
+        async def reply(body: str = body) -> web.Response:
+            return web.Response(text=body)
+
+        world.pod("b").reply = reply
+        sample = await asyncio.wait_for(world.sample(), 20)
+        assert sample.partial or sample.error or sample.stable is not None
 
 
 async def test_only_the_two_versions_are_asked_for(world: World) -> None:

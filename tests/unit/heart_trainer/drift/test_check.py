@@ -85,9 +85,9 @@ def test_too_few_predictions_decide_nothing(run: Check, log: Log) -> None:
     ("right", "source", "verdict"),
     [
         (0.5, "Feedback", "Below"),
-        (0.9, "Feedback", "Kept"),
+        (0.9, "Feedback", "Acceptable"),
         (0.72, "Feedback", "Uncertain"),
-        (0.5, "Estimated", "Kept"),
+        (0.5, "Estimated", "Acceptable"),
     ],
 )
 def test_quality_by_outcomes_or_by_estimate(run: Check, log: Log, right: float, source: Any, verdict: str) -> None:

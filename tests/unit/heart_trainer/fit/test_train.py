@@ -15,17 +15,16 @@ from heart_trainer.fit.nested_cv import fit, processes
 from heart_trainer.fit.onnx_export import output_scale, run_onnx
 from heart_trainer.fit.search import Search
 from heart_trainer.values import Fitted, Table
+from tests.support.real_data import CALIFORNIA, CLEVELAND, real_file
 from tests.support.soak import SOAK
 from tests.support.trainer.requests import (
-    CALIFORNIA,
-    CLEVELAND,
     MIXED,
     heart_request,
     mixed_rows,
     noise,
     number,
-    real_file,
     request,
+    synthetic_patients,
     table,
 )
 
@@ -36,18 +35,15 @@ def quiet(_: str) -> None:
     pass
 
 
-def cleveland() -> Table:
-    return load(heart_request(), {"HEARTOPS_ROW_KEY": "test"}, real_file(CLEVELAND))
-
-
 def auc(rows: Table, fitted: Fitted) -> float:
     return float(roc_auc_score(rows.y, fitted.oof.output[:, 1]))
 
 
 @pytest.mark.slow
+@pytest.mark.real_data
 @pytest.mark.skipif(not SOAK, reason="the e2e tests train it; here in make test-soak")
 def test_cleveland_with_every_default() -> None:
-    rows = cleveland()
+    rows = load(heart_request(), {"HEARTOPS_ROW_KEY": "test"}, real_file(CLEVELAND))
     told: list[str] = []
     fitted = fit(rows, heart_request(), told.append)
     probability = fitted.oof.output[:, 1]
@@ -66,7 +62,7 @@ def twice(rows: Table, seed: int = 0) -> Table:
 
 
 def test_every_row_twice_scores_no_better_and_makes_the_same_model() -> None:
-    rows = cleveland()
+    rows = synthetic_patients()
     families = ("random-forest", "gradient-boosting")
     wanted = heart_request(algorithms=families, tuning={"trials": 1}, crossValidation={"folds": 2})
     plain = fit(rows, wanted, quiet)
@@ -88,7 +84,7 @@ def test_rows_that_repeat_others_do_not_flatter() -> None:
 
 
 def test_the_same_seed_gives_the_same_bits_however_many_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = cleveland()
+    rows = synthetic_patients()
     wanted = heart_request(**QUICK, crossValidation={"folds": 2})
     one = fit(rows, wanted, quiet)
     monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "2")
@@ -120,6 +116,7 @@ def test_few_linear_fits_are_done_before_a_process_has_started(
     assert processes(rows, 1, search, cores=2) == 1
 
 
+@pytest.mark.real_data
 def test_california_housing() -> None:
     columns = (
         *("longitude", "latitude", "housingMedianAge", "totalRooms", "totalBedrooms", "population"),

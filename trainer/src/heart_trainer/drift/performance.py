@@ -30,7 +30,7 @@ def judge_performance(
         )
     return PerformanceStatus(
         **known,
-        verdict="Below" if figure.high < check.below else "Kept" if figure.value >= check.below else "Uncertain",
+        verdict="Below" if figure.high < check.below else "Acceptable" if figure.value >= check.below else "Uncertain",
         value=round(figure.value, 4),
         low=round(figure.low, 4),
         high=round(figure.high, 4),

@@ -31,7 +31,7 @@ class Counts:
     requests: int = 0
     errors: int = 0
     """5xx."""
-    refused: int = 0
+    invalid: int = 0
     """422: the request broke the data contract."""
     latency: tuple[int, ...] = (0,) * BUCKETS
     """Predictions per bucket of `LATENCY_EDGES`; the last is of those beyond the last edge."""
@@ -42,7 +42,7 @@ class Counts:
         return Counts(
             self.requests + other.requests,
             self.errors + other.errors,
-            self.refused + other.refused,
+            self.invalid + other.invalid,
             tuple(mine + its for mine, its in zip(self.latency, other.latency, strict=True)),
             dict(Counter(self.outputs) + Counter(other.outputs)),
         )
@@ -61,13 +61,13 @@ class Counts:
     def load(cls, status: TrackCounts) -> "Counts":
         """Of a status whose histogram had other edges, the latency begins anew."""
         latency = status.latency if len(status.latency) == BUCKETS else (0,) * BUCKETS
-        return cls(status.requests, status.errors, status.refused, latency, dict(status.outputs))
+        return cls(status.requests, status.errors, status.invalid, latency, dict(status.outputs))
 
     def dump(self) -> TrackCounts:
         return TrackCounts(
             requests=self.requests,
             errors=self.errors,
-            refused=self.refused,
+            invalid=self.invalid,
             latency=self.latency,
             outputs=dict(self.outputs),
         )

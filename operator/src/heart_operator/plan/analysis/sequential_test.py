@@ -1,8 +1,8 @@
 """Sequential tests of a share (errors, slow answers) that stay right however often one looks.
 
-A claim such as «at most 2 % of the requests fail» is tested by betting against it: money is put on the odds of a
+A claim such as «at most 2 % of the requests fail» is tested by betting against it: stake is put on the odds of a
 failure being `odds` times what the claim says, and grows or shrinks by the likelihood ratio of what is seen. While the
-claim holds, no strategy expects to gain, so that the chance of ever holding 1/alpha times the money put in is at most
+claim holds, no strategy expects to gain, so that the chance of ever holding 1/alpha times the stake put in is at most
 alpha (Ville's inequality), at whatever moments somebody looks. One bet serves all four claims that are tested here,
 with x bad ones of n:
 
@@ -14,24 +14,24 @@ with x bad ones of n:
   (Lindon and Malek, Anytime-Valid Inference for Multinomial Count Data, NeurIPS 2022). That the bet is fair for
   binomial counts and not only for rare ones follows from 1 + a <= exp(a), term by term.
 
-Two things make it fit for watching. For «worse than» money comes in bit by bit: the bets are a mixture over the moment
+Two things make it fit for watching. For «worse than» stake comes in bit by bit: the bets are a mixture over the moment
 at which the candidate turned bad (Shin, Ramdas and Rinaldo, E-detectors, NEJSDS 2024), so that a good past does not
 hide a bad present. And what a bet may hold is capped, so that it follows when things turn: no credit is saved up. Both
 only lower what is expected under the claim.
 
-Requests are taken as independent of each other; bursts of failures are judged by the number of bad looks in a row.
+Requests are taken as independent of each other; bursts of failures are judged by the number of consecutive failures.
 """
 
 from math import exp, inf, log, log1p
 
 Odds = tuple[float, ...]
-Capital = tuple[float, ...]
-"""Logarithm of the money on each odds; empty before the first bet."""
+Wealth = tuple[float, ...]
+"""Logarithm of the stake on each odds; empty before the first bet."""
 
 WORSE: Odds = (2.0, 5.0, 25.0)
 BETTER: Odds = (0.5, 0.1)
 HALF_IN = 50
-"""Requests after which half of the money is in."""
+"""Requests after which half of the stake is in."""
 
 
 def twice(p: float) -> float:
@@ -39,8 +39,8 @@ def twice(p: float) -> float:
     return 2 * p / (1 + p)
 
 
-def money_for(before: int, now: int) -> float:
-    """Part of all money that is put in while the requests grow from `before` to `now`; all parts stay below 1."""
+def stake_for(before: int, now: int) -> float:
+    """Part of all stake that is put in while the requests grow from `before` to `now`; all parts stay below 1."""
     return HALF_IN / (HALF_IN + before) - HALF_IN / (HALF_IN + now)
 
 
@@ -49,18 +49,18 @@ def gain(odds: float, bad: int, n: int, p: float) -> float:
     return bad * log(odds) - n * log1p(p * (odds - 1))
 
 
-def bet(capital: Capital, odds: Odds, bad: int, n: int, p: float, *, money: float, most: float) -> Capital:
-    """The capital after one more interval; `money` is put in, in equal parts, before it. No part exceeds `most`."""
-    living = capital or (-inf,) * len(odds)
-    fresh = log(money / len(odds)) if money else -inf
+def bet(wealth: Wealth, odds: Odds, bad: int, n: int, p: float, *, stake: float, most: float) -> Wealth:
+    """The wealth after one more interval; `stake` is put in, in equal parts, before it. No part exceeds `most`."""
+    living = wealth or (-inf,) * len(odds)
+    fresh = log(stake / len(odds)) if stake else -inf
     grown = (log_sum(old, fresh) + gain(each, bad, n, p) for old, each in zip(living, odds, strict=True))
     return tuple(round(min(value, most), 4) for value in grown)
 
 
-def total(capital: Capital) -> float:
-    """Logarithm of all the money."""
+def total(wealth: Wealth) -> float:
+    """Logarithm of all the stake."""
     result = -inf
-    for part in capital:
+    for part in wealth:
         result = log_sum(result, part)
     return result
 

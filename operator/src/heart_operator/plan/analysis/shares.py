@@ -12,11 +12,11 @@ from heart_operator.plan.analysis.counts import Counts, Share
 from heart_operator.plan.analysis.sequential_test import (
     BETTER,
     WORSE,
-    Capital,
     Odds,
+    Wealth,
     bet,
     gain,
-    money_for,
+    stake_for,
     total,
     twice,
 )
@@ -31,8 +31,8 @@ SLOW_SHARE = 0.05
 """What a 95th percentile leaves."""
 
 Verdict = Literal["Passed", "Failed", "Inconclusive"]
-Evidence = Mapping[str, Capital]
-"""Capital of each bet, by `check/claim`."""
+Evidence = Mapping[str, Wealth]
+"""Wealth of each bet, by `check/claim`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,8 @@ class CheckResult:
 
 def share_checks(spec: Analysis) -> tuple[ShareCheck, ...]:
     """Refusals too have the error rate's limit: to a client a changed contract is an error."""
-    refused = ShareCheck("refused", "were refused with 422", spec.max_error_rate, refusals)
-    return error_check(spec.max_error_rate), refused, latency_check(spec.max_latency_p95)
+    invalid = ShareCheck("invalid requests", "were rejected with 422", spec.max_error_rate, invalid_requests)
+    return error_check(spec.max_error_rate), invalid, latency_check(spec.max_latency_p95)
 
 
 def error_check(limit: float) -> ShareCheck:
@@ -74,8 +74,8 @@ def errors(counts: Counts) -> Share:
     return Share(counts.errors, counts.requests)
 
 
-def refusals(counts: Counts) -> Share:
-    return Share(counts.refused, counts.requests)
+def invalid_requests(counts: Counts) -> Share:
+    return Share(counts.invalid, counts.requests)
 
 
 # --- betting -------------------------------------------------------------------------------------
@@ -103,8 +103,8 @@ def weigh(
         key = f"{check.name}/{claim}"
         before = evidence.get(key, ())
         known = before if len(before) == len(odds) else ()
-        money = money_for(past, past + mine.n) if odds is WORSE else float(not known)
-        found[key] = bet(known, odds, mine.bad, n, p, money=money, most=most(odds))
+        stake = stake_for(past, past + mine.n) if odds is WORSE else float(not known)
+        found[key] = bet(known, odds, mine.bad, n, p, stake=stake, most=most(odds))
     return found
 
 
@@ -124,7 +124,7 @@ def is_good(check: ShareCheck, evidence: Evidence) -> bool:
 
 
 def lacking(check: ShareCheck, evidence: Evidence) -> float:
-    """What the better of the two bets on «less than twice as bad» has to grow; each holds half of the money."""
+    """What the better of the two bets on «less than twice as bad» has to grow; each holds half of the stake."""
     best = max(held(evidence, check, "underLimit"), held(evidence, check, "underStable"))
     return log(2 / FALSE_PRAISE) - best
 
@@ -142,8 +142,8 @@ def judge_share(
     """`stable` and `candidate`: all counts so far; `newest`: the candidate's since the last look."""
     mine, its = check.measure(candidate), check.measure(stable)
     if mine.n == 0:
-        return CheckResult(check.name, "Inconclusive", "the candidate has answered nothing yet")
-    said = f"{check.name}: {tell(check, mine)}; {check.limit:.2%} are allowed"
+        return CheckResult(check.name, "Inconclusive", "the candidate has not served any requests yet")
+    said = f"{check.name}: {describe_share(check, mine)}; {check.limit:.2%} are allowed"
     said += f", the stable version has {its.rate:.2%} of {its.n}" if its.n else ""
     if is_worse(check, evidence, compared=its.n > 0):
         return CheckResult(check.name, "Failed", f"{said}; {lately(check.measure(newest))}")
@@ -152,19 +152,19 @@ def judge_share(
     return CheckResult(check.name, "Inconclusive", f"{said}: {more(check, evidence, mine)}")
 
 
-def tell(check: ShareCheck, share: Share) -> str:
+def describe_share(check: ShareCheck, share: Share) -> str:
     """`2.10% of 430 were answered with 5xx`."""
     return f"{share.rate:.2%} of {share.n} {check.words}"
 
 
 def lately(share: Share) -> str:
     """A version that breaks after a good hour is bad now, and still good on the whole."""
-    return f"since the last look it had {share.rate:.2%} of {share.n}"
+    return f"in the latest interval {share.rate:.2%} of {share.n}"
 
 
 def more(check: ShareCheck, evidence: Evidence, share: Share) -> str:
     """What is missing for a verdict."""
     if share.rate > check.limit:
-        return "more requests are needed to tell a fault from chance"
+        return "more requests are needed for a verdict"
     growth = gain(BETTER[-1], 0, 1, twice(check.limit))
-    return f"about {ceil(lacking(check, evidence) / growth)} more without one would do"
+    return f"about {ceil(lacking(check, evidence) / growth)} more without a failure are needed"

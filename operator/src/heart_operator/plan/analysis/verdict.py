@@ -36,7 +36,7 @@ class AnalysisVerdict:
     checks: tuple[CheckResult, ...]
 
 
-def look_at_candidate(
+def analyse_candidate(
     spec: Analysis, last: AnalysisStatus | None, sample: AnalysisSample, now: datetime
 ) -> AnalysisStatus:
     """The analysis with one more look in it. `sample`: what both versions answered since the last one.
@@ -44,7 +44,7 @@ def look_at_candidate(
     A look that saw nothing (`sample.error`) neither forgives bad looks nor counts as one.
     """
     before = last or AnalysisStatus(time=written(now))
-    seen = {"time": written(now), "looks": before.looks + 1}
+    seen = {"time": written(now), "intervals": before.intervals + 1}
     if sample.error is not None:
         blind = {"verdict": "Inconclusive", "message": f"the metrics cannot be read: {sample.error}"}
         return before.model_copy(update=seen | blind)
@@ -54,7 +54,7 @@ def look_at_candidate(
     found = judge_analysis(spec, stable, candidate, evidence, sample)
     note = f"; {sample.partial}" if sample.partial and found.verdict == "Inconclusive" else ""
     judged = {
-        "failures": before.failures + 1 if found.verdict == "Failed" else 0,
+        "consecutive_failures": before.consecutive_failures + 1 if found.verdict == "Failed" else 0,
         "verdict": found.verdict,
         "message": found.message + note,
         "stable": stable.dump(),
@@ -101,7 +101,7 @@ def overall(checks: Iterable[CheckResult]) -> Verdict:
 def enough_requests(spec: Analysis, candidate: Counts) -> CheckResult:
     count, wanted = candidate.requests, spec.min_requests
     if count < wanted:
-        return CheckResult("requests", "Inconclusive", f"requests: {count} of the {wanted} that minRequests asks for")
+        return CheckResult("requests", "Inconclusive", f"requests: {count} of {wanted} (minRequests)")
     return CheckResult("requests", "Passed", f"requests: {count}")
 
 
@@ -116,7 +116,7 @@ def judge_shift(spec: Analysis, stable: Counts, candidate: Counts) -> CheckResul
         return CheckResult(name, "Failed", said)
     if shift.high <= 2 * limit:
         return CheckResult(name, "Passed", said)
-    return CheckResult(name, "Inconclusive", f"{said}: more requests are needed to tell it from chance")
+    return CheckResult(name, "Inconclusive", f"{said}: more requests are needed for a verdict")
 
 
 def describe(shift: Shift) -> str:
@@ -127,5 +127,5 @@ def describe(shift: Shift) -> str:
 def few_outputs(stable: Counts, candidate: Counts) -> str:
     return (
         f"{candidate.sized} predictions of the candidate and {stable.sized} of the stable version were counted,"
-        f" {MIN_OUTPUTS} of each are the least to compare"
+        f" {MIN_OUTPUTS} of each are required"
     )

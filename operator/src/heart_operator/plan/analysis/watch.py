@@ -3,33 +3,37 @@
 from datetime import datetime
 
 from heart_api.heartmodel import Alerts
-from heart_api.status import WatchStatus
+from heart_api.status import PostPromotionStatus
 from heart_api.times import written
-from heart_operator.plan.analysis.shares import ShareCheck, error_check, is_worse, latency_check, tell, weigh
+from heart_operator.plan.analysis.shares import ShareCheck, describe_share, error_check, is_worse, latency_check, weigh
 from heart_operator.plan.observed import AnalysisSample
 
 
-def look_at_serving(alerts: Alerts, last: WatchStatus | None, sample: AnalysisSample, now: datetime) -> WatchStatus:
+def analyse_serving(
+    alerts: Alerts, last: PostPromotionStatus | None, sample: AnalysisSample, now: datetime
+) -> PostPromotionStatus:
     """The watch with one more look in it: `bad` grows while errors or latency are beyond doubt over a critical bound.
 
     `sample.stable` is what the version answered since the last look. A look that saw nothing (`sample.error`) neither
     forgives bad looks nor counts as one.
     """
-    before = last or WatchStatus(time=written(now))
+    before = last or PostPromotionStatus(time=written(now))
     if sample.error is not None:
         message = f"the metrics cannot be read: {sample.error}"
         return before.model_copy(update={"time": written(now), "message": message})
     if sample.stable.requests == 0:  # the same evidence once more is no second bad look
-        return before.model_copy(update={"time": written(now), "message": before.message if before.bad else ""})
+        return before.model_copy(
+            update={"time": written(now), "message": before.message if before.consecutive_failures else ""}
+        )
     errors, latency = error_check(alerts.error_rate.critical), latency_check(alerts.latency_p95.critical)
     evidence = dict(before.evidence)
     evidence |= weigh(errors, evidence, before.requests, sample.stable)
     evidence |= weigh(latency, evidence, before.predictions, sample.stable)
     complaints = [complain(check, sample) for check in (errors, latency) if is_worse(check, evidence, compared=False)]
     slow = latency.measure(sample.stable)
-    return WatchStatus(
+    return PostPromotionStatus(
         time=written(now),
-        bad=before.bad + 1 if complaints else 0,
+        consecutive_failures=before.consecutive_failures + 1 if complaints else 0,
         message="; ".join(complaints),
         requests=before.requests + sample.stable.requests,
         errors=before.errors + sample.stable.errors,
@@ -40,4 +44,5 @@ def look_at_serving(alerts: Alerts, last: WatchStatus | None, sample: AnalysisSa
 
 
 def complain(check: ShareCheck, sample: AnalysisSample) -> str:
-    return f"{check.name}: {tell(check, check.measure(sample.stable))}; {check.limit:.2%} is the critical bound"
+    measured = describe_share(check, check.measure(sample.stable))
+    return f"{check.name}: {measured}; the critical threshold is {check.limit:.2%}"

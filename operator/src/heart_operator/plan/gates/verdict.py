@@ -53,7 +53,7 @@ def gates_hash(gates: Gates) -> str:
 
 
 def judge(gates: Gates, evaluation: Evaluation, serving: ServingReference | None) -> GateReport:
-    """The gate's verdict on a version; `serving` is what it would replace (None: nothing serves yet)."""
+    """The gate's verdict on a version; `serving` is what it would replace (None: no version is serving yet)."""
     results = (
         *(judge_check(check, evaluation, serving) for check in gates.checks),
         *judge_findings(evaluation),

@@ -59,10 +59,10 @@ def tags(
     for entry in rollout.rejected:
         if entry.version in versions and (versions[entry.version].rejected or "") != tag_of(entry):
             yield TagVersion(entry.version, Tag.REJECTED, tag_of(entry))
-    refused = {entry.version for entry in rollout.rejected}
+    rejected = {entry.version for entry in rollout.rejected}
     passed = wanted.version if wanted and gate and gate.passed else None
     for name, registered in versions.items():
-        if name not in refused and has_fallen(observed, rollout, registered, passed):
+        if name not in rejected and has_fallen(observed, rollout, registered, passed):
             yield TagVersion(name, Tag.REJECTED, "")
 
 

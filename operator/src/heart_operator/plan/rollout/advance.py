@@ -8,10 +8,10 @@ from heart_operator.plan.gates.verdict import GateReport
 from heart_operator.plan.observed import Observed
 from heart_operator.plan.obstacles import Obstacle
 from heart_operator.plan.rollout.canary import Move, next_move
-from heart_operator.plan.rollout.context import build_scene, candidate_status, first_pods
+from heart_operator.plan.rollout.context import build_context, candidate_status, first_pods
 from heart_operator.plan.rollout.result import RolloutPlan
-from heart_operator.plan.rollout.rollback import is_refused
-from heart_operator.plan.rollout.sampling import with_look
+from heart_operator.plan.rollout.rollback import is_rejected
+from heart_operator.plan.rollout.sampling import with_analysis
 from heart_operator.plan.rollout.scale import wanted_count
 from heart_operator.plan.rollout.warm import warm_from
 from heart_operator.plan.selection.rejections import reject, with_rejection
@@ -30,7 +30,7 @@ def go_on(
 ) -> RolloutPlan:
     """One move of the selected version, as far as gate, pods, traffic and people allow."""
     stable, wanted = rollout.stable, selection.version
-    if wanted is None or (stable and wanted.version == stable.version) or is_refused(observed, rollout, wanted):
+    if wanted is None or (stable and wanted.version == stable.version) or is_rejected(observed, rollout, wanted):
         return rollout
     deployment = deployment_of(observed, wanted)
     if deployment is None and not is_admitted(selection, progress, gate, obstacle):
@@ -41,8 +41,8 @@ def go_on(
     if deployment is None:
         rollout = replace(rollout, progress=status, why=hold, candidate_pods=first_pods(observed, stable))
         return replace(rollout, action="None" if obstacle else "Hold" if hold else "Start")
-    scene = build_scene(observed, stable, wanted, deployment, hold, now)
-    return settle(observed, rollout, next_move(scene, with_look(observed, status, now)), now)
+    context = build_context(observed, stable, wanted, deployment, hold, now)
+    return settle(observed, rollout, next_move(context, with_analysis(observed, status, now)), now)
 
 
 def is_admitted(
@@ -75,12 +75,12 @@ def find_hold(
 def settle(observed: Observed, rollout: RolloutPlan, move: Move, now: datetime) -> RolloutPlan:
     """The roles after a candidate's move."""
     if move.outcome == "Reject":
-        return refuse(observed, rollout, move, now)
+        return reject_candidate(observed, rollout, move, now)
     if move.outcome == "Promote":
         before = rollout.stable
         previous = warm_from(observed, before, now) if before else None
         return replace(
-            rollout, stable=rollout.candidate, candidate=None, previous=previous, action="Promote", watch=None
+            rollout, stable=rollout.candidate, candidate=None, previous=previous, action="Promote", post_promotion=None
         )
     # Pods of a third version would answer, too, once the Service selects all of the model's pods.
     previous = None if move.status.weight and not observed.model.spec.serving.route else rollout.previous
@@ -96,7 +96,7 @@ def settle(observed: Observed, rollout: RolloutPlan, move: Move, now: datetime) 
     )
 
 
-def refuse(observed: Observed, rollout: RolloutPlan, move: Move, now: datetime) -> RolloutPlan:
+def reject_candidate(observed: Observed, rollout: RolloutPlan, move: Move, now: datetime) -> RolloutPlan:
     """All traffic stays with, or goes back to, the stable version; the first version of all goes on trying."""
     if rollout.stable is None or rollout.candidate is None:
         return replace(

@@ -7,14 +7,14 @@ from heart_api.heartmodel import CandidateStatus, Mirror, Rollout
 from heart_api.kube.values import VersionDeployment
 from heart_api.times import written
 from heart_operator.plan.observed import Observed
-from heart_operator.plan.rollout.route import route_refusal
+from heart_operator.plan.rollout.route import route_rejection
 from heart_operator.plan.rollout.scale import wanted_count
 from heart_operator.plan.rollout.traffic import asked_weight, pods_for
 from heart_operator.plan.versions import Version, deployment_of, with_prefix
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class RolloutContext:
     """Everything that a candidate's next move depends on."""
 
     rollout: Rollout
@@ -25,7 +25,7 @@ class Scene:
     manual: bool
     exact: bool
     """An HTTPRoute splits the traffic."""
-    refused: bool
+    route_rejected: bool
     """The Gateway does not take it: nobody gets through."""
     crowded: bool
     """Pods of a third version live, which a Service that spreads would reach."""
@@ -40,19 +40,19 @@ def effective_rollout(observed: Observed, stable: Version | None) -> Rollout:
     return rollout if stable else rollout.model_copy(update={"steps": (), "mirror": Mirror()})
 
 
-def build_scene(
+def build_context(
     observed: Observed, stable: Version | None, wanted: Version, deployment: VersionDeployment, hold: str, now: datetime
-) -> Scene:
+) -> RolloutContext:
     stable_deployment = deployment_of(observed, stable)
     own = {stable.version if stable else "", wanted.version}
-    return Scene(
+    return RolloutContext(
         rollout=effective_rollout(observed, stable),
         deployment=deployment,
         full=full_count(observed, stable, wanted),
         stable_ready=stable_deployment.ready if stable_deployment else 0,
         manual=observed.model.spec.approval == "Manual",
         exact=observed.model.spec.serving.route is not None,
-        refused=bool(route_refusal(observed)),
+        route_rejected=bool(route_rejection(observed)),
         crowded=any(entry.version not in own and entry.ready > 0 for entry in observed.deployments),
         hold=hold,
         now=now,

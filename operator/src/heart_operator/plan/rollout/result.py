@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Literal
 
 from heart_api.heartmodel import CandidateStatus, CommandStatus, PreviousStatus, RejectedStatus
-from heart_api.status import WatchStatus
+from heart_api.status import PostPromotionStatus
 from heart_operator.manifests.traffic import Traffic
 from heart_operator.plan.versions import Version
 
@@ -32,7 +32,7 @@ class RolloutPlan:
     traffic: Traffic = NOBODY
     candidate_pods: int = 0
     command: CommandStatus | None = None
-    watch: WatchStatus | None = None
+    post_promotion: PostPromotionStatus | None = None
 
     @property
     def running(self) -> set[str]:

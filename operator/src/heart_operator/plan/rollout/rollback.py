@@ -14,18 +14,18 @@ from heart_operator.plan.versions import Version, deployment_of
 
 def go_back(observed: Observed, rollout: RolloutPlan, wanted: Version | None, now: datetime) -> RolloutPlan | None:
     """To the version that served before: at once while it is warm, since it has nothing left to prove."""
-    stable, refused = rollout.stable, is_refused(observed, rollout, rollout.stable)
+    stable, rejected = rollout.stable, is_rejected(observed, rollout, rollout.stable)
     if stable is None:
         return None
-    target = way_back(observed, stable, rollout.previous, rollout.rejected) if refused else None
+    target = way_back(observed, stable, rollout.previous, rollout.rejected) if rejected else None
     warm = rollout.previous if warm_deployment(observed, rollout.previous) else None
     if target is None and wanted and warm and warm.version == wanted.version:
-        target = wanted if not is_refused(observed, rollout, wanted) else None
+        target = wanted if not is_rejected(observed, rollout, wanted) else None
     if target is None:
         return None
     if warm and warm.version == target.version:
-        left = None if refused else warm_from(observed, stable, now)
-        return replace(rollout, stable=target, previous=left, action="Return", watch=None)
+        left = None if rejected else warm_from(observed, stable, now)
+        return replace(rollout, stable=target, previous=left, action="Return", post_promotion=None)
     return restart(observed, rollout, target, now)
 
 
@@ -37,11 +37,11 @@ def restart(observed: Observed, rollout: RolloutPlan, target: Version, now: date
     if deployment is None:
         return replace(rollout, action="Start")
     if deployment.up_to_date and deployment.ready >= max(1, count):
-        return replace(rollout, stable=target, candidate=None, previous=None, action="Return", watch=None)
+        return replace(rollout, stable=target, candidate=None, previous=None, action="Return", post_promotion=None)
     return replace(rollout, action="Go")
 
 
-def is_refused(observed: Observed, rollout: RolloutPlan, version: Version | None) -> bool:
+def is_rejected(observed: Observed, rollout: RolloutPlan, version: Version | None) -> bool:
     if version is None:
         return False
     return find_rejection(rollout.rejected, version, gates_hash(observed.model.spec.gates)) is not None

@@ -52,7 +52,7 @@ def plan_rollout(
     handled = handle_command(observed, roles, effective_rollout(observed, stable), now)
     watched = watch_stable(observed, stable, handled.roles.rejected, now, has_way_back=has_way_back)
     rollout = RolloutPlan(
-        stable, previous=previous, rejected=watched.rejected, command=handled.command, watch=watched.status
+        stable, previous=previous, rejected=watched.rejected, command=handled.command, post_promotion=watched.status
     )
     returned = go_back(observed, rollout, selection.version, now)
     return returned or go_on(observed, rollout, selection, handled.roles.candidate, gate, obstacle, now)
@@ -77,5 +77,5 @@ def as_it_is(
         previous=previous,
         rejected=status.rejected,
         command=status.command,
-        watch=status.serving.watch if status.serving else None,
+        post_promotion=status.serving.post_promotion_analysis if status.serving else None,
     )

@@ -9,7 +9,7 @@ LONGEST = 300
 """Of the gateway's words, which are not ours."""
 
 
-def route_refusal(observed: Observed) -> str:
+def route_rejection(observed: Observed) -> str:
     """Why no request comes by the route, in the gateway's words; empty: they come, or nobody has said so yet."""
     route = next((child for key, child in observed.children.items() if key.kind == "HTTPRoute"), None)
     if route is None or observed.model.spec.serving.route is None:

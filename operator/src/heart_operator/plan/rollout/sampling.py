@@ -4,32 +4,32 @@ from datetime import datetime, timedelta
 
 from heart_api.durations import seconds
 from heart_api.heartmodel import AnalysisStatus, CandidateStatus, HeartModel, MirrorStatus
-from heart_api.status import WatchStatus
+from heart_api.status import PostPromotionStatus
 from heart_api.times import read
-from heart_operator.plan.analysis.verdict import look_at_candidate
+from heart_operator.plan.analysis.verdict import analyse_candidate
 from heart_operator.plan.observed import MirrorCounts, Observed
 
 
-def is_look_due(model: HeartModel, now: datetime) -> bool:
+def is_interval_due(model: HeartModel, now: datetime) -> bool:
     """Whether the metrics are to be read now: a candidate gets requests, or a promotion is still being watched."""
-    due = next_look(model)
+    due = next_analysis_time(model)
     return due is not None and now >= due
 
 
-def next_look(model: HeartModel) -> datetime | None:
+def next_analysis_time(model: HeartModel) -> datetime | None:
     """None: nothing is to be looked at."""
-    last = last_look(model)
+    last = last_analysis_time(model)
     return last + timedelta(seconds=seconds(model.spec.rollout.analysis.interval)) if last else None
 
 
-def last_look(model: HeartModel) -> datetime | None:
+def last_analysis_time(model: HeartModel) -> datetime | None:
     """The last one, or the moment from which on there was something to see."""
     return min(map(read, (*last_of_candidate(model), *last_of_watch(model))), default=None)
 
 
-def look_after(model: HeartModel, now: datetime) -> datetime | None:
+def next_analysis_after(model: HeartModel, now: datetime) -> datetime | None:
     """When to look again; one that was due and saw nothing is repeated after an interval."""
-    due = next_look(model)
+    due = next_analysis_time(model)
     if due is None or due > now:
         return due
     return now + timedelta(seconds=seconds(model.spec.rollout.analysis.interval))
@@ -46,7 +46,7 @@ def last_of_watch(model: HeartModel) -> tuple[str, ...]:
     serving = model.status.serving
     if serving is None or model.status.previous is None:
         return ()
-    return (serving.watch.time if serving.watch else serving.since,)
+    return (serving.post_promotion_analysis.time if serving.post_promotion_analysis else serving.since,)
 
 
 def has_traffic(model: HeartModel, candidate: CandidateStatus) -> bool:
@@ -54,22 +54,22 @@ def has_traffic(model: HeartModel, candidate: CandidateStatus) -> bool:
     return candidate.actual_weight > 0 or mirrored
 
 
-def is_news(found: AnalysisStatus | WatchStatus, last: AnalysisStatus | WatchStatus | None) -> bool:
+def is_news(found: AnalysisStatus | PostPromotionStatus, last: AnalysisStatus | PostPromotionStatus | None) -> bool:
     """A look that saw no request and changes no verdict is not worth a write."""
     if last is None:
         return True
-    kept = {name: getattr(last, name) for name in ("time", "looks") if hasattr(last, name)}
+    kept = {name: getattr(last, name) for name in ("time", "intervals") if hasattr(last, name)}
     return found.model_copy(update=kept) != last
 
 
-def with_look(observed: Observed, status: CandidateStatus, now: datetime) -> CandidateStatus:
+def with_analysis(observed: Observed, status: CandidateStatus, now: datetime) -> CandidateStatus:
     """The candidate's status with the newest look at its traffic in it, if there was one."""
     sample, noted = observed.sample, observed.model.status.candidate
     if sample is None or noted is None or noted.version != status.version or not has_traffic(observed.model, noted):
         return status
     if status.analysis and sample.error is None and sample.candidate.requests == 0:
         return status  # the same evidence once more is no second bad look
-    found = look_at_candidate(observed.model.spec.rollout.analysis, status.analysis, sample, now)
+    found = analyse_candidate(observed.model.spec.rollout.analysis, status.analysis, sample, now)
     changes: dict[str, object] = {"analysis": found if is_news(found, status.analysis) else status.analysis}
     if observed.model.spec.rollout.mirror.percent:
         changes["mirror"] = with_mirrored(status.mirror or MirrorStatus(), sample.mirror)

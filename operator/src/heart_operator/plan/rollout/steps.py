@@ -5,16 +5,16 @@ from datetime import datetime
 from heart_api.heartmodel import CandidateStatus, Rollout, RolloutStep
 from heart_api.pauses import pause_end
 from heart_api.times import written
-from heart_operator.plan.rollout.context import Scene
+from heart_operator.plan.rollout.context import RolloutContext
 from heart_operator.plan.rollout.traffic import asked_weight, pods_for
 
 
-def walk(scene: Scene, status: CandidateStatus) -> CandidateStatus:
+def walk(context: RolloutContext, status: CandidateStatus) -> CandidateStatus:
     """Past every step that is done."""
     if status.forced:
-        return at_step(status, len(scene.rollout.steps), scene.now)
-    while not is_past(scene.rollout, status) and is_done(scene, status, scene.rollout.steps[status.step]):
-        status = at_step(status, status.step + 1, scene.now)
+        return at_step(status, len(context.rollout.steps), context.now)
+    while not is_past(context.rollout, status) and is_done(context, status, context.rollout.steps[status.step]):
+        status = at_step(status, status.step + 1, context.now)
     return status
 
 
@@ -26,30 +26,30 @@ def is_past(rollout: Rollout, status: CandidateStatus) -> bool:
     return status.step >= len(rollout.steps)
 
 
-def is_done(scene: Scene, status: CandidateStatus, step: RolloutStep) -> bool:
-    if status.paused or scene.hold or not has_started(scene, status):
+def is_done(context: RolloutContext, status: CandidateStatus, step: RolloutStep) -> bool:
+    if status.paused or context.hold or not has_started(context, status):
         return False
     if step.pause is None:
-        return scene.deployment.ready >= pods_at(scene, status) and (scene.exact or not scene.crowded)
-    return pause_is_over(status, step, scene.now) and evidence_permits(scene, status)
+        return context.deployment.ready >= pods_at(context, status) and (context.exact or not context.crowded)
+    return pause_is_over(status, step, context.now) and evidence_permits(context, status)
 
 
-def has_started(scene: Scene, status: CandidateStatus) -> bool:
+def has_started(context: RolloutContext, status: CandidateStatus) -> bool:
     """Its first pods have been ready together once; from then on pods come and go without a new start."""
-    return status.phase != "Starting" or scene.deployment.ready >= pods_at(scene, status)
+    return status.phase != "Starting" or context.deployment.ready >= pods_at(context, status)
 
 
-def pods_at(scene: Scene, status: CandidateStatus) -> int:
+def pods_at(context: RolloutContext, status: CandidateStatus) -> int:
     """Pods that the candidate should have now."""
-    weight = asked_weight(scene.rollout, status.step)
-    if is_past(scene.rollout, status) and (weight == 0 or takes_over(scene, status)):
-        return scene.full
-    return pods_for(scene.rollout, weight, scene.full, exact=scene.exact)
+    weight = asked_weight(context.rollout, status.step)
+    if is_past(context.rollout, status) and (weight == 0 or takes_over(context, status)):
+        return context.full
+    return pods_for(context.rollout, weight, context.full, exact=context.exact)
 
 
-def takes_over(scene: Scene, status: CandidateStatus) -> bool:
+def takes_over(context: RolloutContext, status: CandidateStatus) -> bool:
     """Its traffic and its approval let it serve."""
-    return evidence_permits(scene, status) and (status.approved or not scene.manual)
+    return evidence_permits(context, status) and (status.approved or not context.manual)
 
 
 def pause_is_over(status: CandidateStatus, step: RolloutStep, now: datetime) -> bool:
@@ -62,12 +62,12 @@ def is_analysed(rollout: Rollout, status: CandidateStatus) -> bool:
     return rollout.mirror.percent > 0 or asked_weight(rollout, status.step) > 0
 
 
-def evidence_permits(scene: Scene, status: CandidateStatus) -> bool:
+def evidence_permits(context: RolloutContext, status: CandidateStatus) -> bool:
     """Good evidence, or none and a spec that goes on without."""
-    if status.forced or not is_analysed(scene.rollout, status):
+    if status.forced or not is_analysed(context.rollout, status):
         return True
     analysis = status.analysis
-    if analysis is None or analysis.looks == 0:
+    if analysis is None or analysis.intervals == 0:
         return False
-    tolerated = analysis.verdict == "Inconclusive" and scene.rollout.analysis.on_inconclusive == "Promote"
+    tolerated = analysis.verdict == "Inconclusive" and context.rollout.analysis.on_inconclusive == "Promote"
     return analysis.verdict == "Passed" or tolerated

@@ -11,8 +11,8 @@ from heart_api.schedulestatus import RetrainScheduleStatus, RunStatus
 from heart_api.times import written
 from heart_operator.plan.actions import Event
 from heart_operator.plan.obstacles import Obstacle
-from heart_operator.plan.schedule.due import Due, check_schedule, not_checkable
-from heart_operator.plan.schedule.observed import ScheduleObserved, tick_of
+from heart_operator.plan.schedule.due import Due, check_schedule, checks_unavailable
+from heart_operator.plan.schedule.observed import ScheduleObserved, scheduled_time_of
 
 Answer = Literal["True", "False", "Unknown"]
 
@@ -23,21 +23,21 @@ DRIFT: dict[str, tuple[Answer, str]] = {
     "InsufficientSamples": ("Unknown", ScheduleReason.INSUFFICIENT_SAMPLES),
 }
 PERFORMANCE: dict[str, tuple[Answer, str]] = {
-    "Below": ("False", ScheduleReason.PERFORMANCE_BELOW),
-    "Kept": ("True", ScheduleReason.PERFORMANCE_KEPT),
+    "Below": ("False", ScheduleReason.PERFORMANCE_BELOW_THRESHOLD),
+    "Acceptable": ("True", ScheduleReason.PERFORMANCE_ACCEPTABLE),
     "Uncertain": ("Unknown", ScheduleReason.PERFORMANCE_UNCERTAIN),
     "InsufficientSamples": ("Unknown", ScheduleReason.INSUFFICIENT_SAMPLES),
 }
-TOLD = {
+ANNOUNCED = {
     ScheduleReason.RUN_MISSED,
     ScheduleReason.SUSPENDED,
     ScheduleReason.INVALID_SPEC,
     ScheduleReason.MODEL_NOT_FOUND,
     ScheduleReason.CHECK_FAILED,
-    ScheduleReason.NOT_CHECKABLE,
+    ScheduleReason.CHECKS_UNAVAILABLE,
     ScheduleReason.DRIFT_DETECTED,
     ScheduleReason.DRIFT_UNCONFIRMED,
-    ScheduleReason.PERFORMANCE_BELOW,
+    ScheduleReason.PERFORMANCE_BELOW_THRESHOLD,
     ScheduleReason.RETRAIN_REQUESTED,
     ScheduleReason.RETRAINING_COMPLETED,
     ScheduleReason.RETRAINING_FAILED,
@@ -65,9 +65,9 @@ def build_conditions(
     if check_schedule(spec):
         found[ScheduleCondition.CHECKED] = find_checked(observed)
     if spec.drift:
-        found[ScheduleCondition.STABLE] = find_stable(status)
+        found[ScheduleCondition.INPUTS_STABLE] = find_stable(status)
     if spec.performance:
-        found[ScheduleCondition.PERFORMANCE_KEPT] = find_performance(status)
+        found[ScheduleCondition.PERFORMANCE_ACCEPTABLE] = find_performance(status)
     found[ScheduleCondition.RUN_SUCCEEDED] = find_run(status.runs)
     old = {entry.type: entry for entry in observed.schedule.status.conditions}
     return tuple(
@@ -92,9 +92,9 @@ def find_ready(status: RetrainScheduleStatus, obstacle: Obstacle | None, due: Du
         suspended = obstacle.reason == ScheduleReason.SUSPENDED
         return Finding("True" if suspended else "False", obstacle.reason, obstacle.message)
     if due and due.wait:
-        return Finding("True", ScheduleReason.WAITING, f"The run of {written(due.moment)} waits: {due.wait}")
+        return Finding("True", ScheduleReason.WAITING, f"The run of {written(due.moment)} is waiting: {due.wait}")
     if status.overdue_since and not any(run.phase == "Requested" for run in status.runs):
-        missed = f"No training has begun since the tick of {status.overdue_since}; the next one is due"
+        missed = f"No training has started since the scheduled time {status.overdue_since}; the next run is due"
         return Finding("False", ScheduleReason.RUN_MISSED, f"{missed} at {status.next_schedule_time or 'no time'}")
     upcoming = status.next_schedule_time
     return Finding("True", ScheduleReason.SCHEDULED, f"The next run is due at {upcoming}" if upcoming else "")
@@ -102,17 +102,21 @@ def find_ready(status: RetrainScheduleStatus, obstacle: Obstacle | None, due: Du
 
 def find_checked(observed: ScheduleObserved) -> Finding:
     """How the newest look went; once its Job is gone, what the condition said before."""
-    if problem := not_checkable(observed):
-        return Finding("False", ScheduleReason.NOT_CHECKABLE, problem)
-    newest = max(observed.checks, key=tick_of, default=None)
+    if problem := checks_unavailable(observed):
+        return Finding("False", ScheduleReason.CHECKS_UNAVAILABLE, problem)
+    newest = max(observed.checks, key=scheduled_time_of, default=None)
     if newest is None:
         return before(observed, ScheduleCondition.CHECKED) or Finding("Unknown", ScheduleReason.NEVER_CHECKED)
     if newest.phase == "Running":
         known = before(observed, ScheduleCondition.CHECKED)
         failed = known if known and known.status == "False" else None
-        return failed or Finding("Unknown", ScheduleReason.CHECKING, f"Job {newest.name} looks at the log")
+        return failed or Finding(
+            "Unknown", ScheduleReason.CHECKING, f"Job {newest.name} is checking the prediction log"
+        )
     if newest.result:
-        return Finding("True", ScheduleReason.CHECKED, f"The log was looked at up to {written(tick_of(newest))}")
+        return Finding(
+            "True", ScheduleReason.CHECKED, f"The prediction log was checked up to {written(scheduled_time_of(newest))}"
+        )
     said = newest.failure.message if newest.failure else f"Job {newest.name} ended early: {newest.why}"
     return Finding("False", ScheduleReason.CHECK_FAILED, said)
 
@@ -135,25 +139,31 @@ def find_performance(status: RetrainScheduleStatus) -> Finding:
 
 
 def find_run(runs: Iterable[RunStatus]) -> Finding:
-    """What became of the newest run; the message names it, so that each is told of."""
+    """What became of the newest run; the message names it, so that each is announced of."""
     run = next(iter(runs), None)
     if run is None:
         return Finding("Unknown", ScheduleReason.NEVER_RUN)
     name = f"The run of {run.time} ({run.cause})"
     if run.phase == "Succeeded":
-        return Finding("True", ScheduleReason.RETRAINING_COMPLETED, f"{name} ended: version {run.version} took over")
+        return Finding(
+            "True", ScheduleReason.RETRAINING_COMPLETED, f"{name} finished: version {run.version} was promoted"
+        )
     if run.phase in ("Failed", "Missed"):
-        return Finding("False", ScheduleReason.RETRAINING_FAILED, f"{name} ended without a new version: {run.message}")
+        return Finding(
+            "False", ScheduleReason.RETRAINING_FAILED, f"{name} finished without a serving version: {run.message}"
+        )
     if run.phase == "Requested":
-        return Finding("Unknown", ScheduleReason.RETRAIN_REQUESTED, f"{name} asks for a training")
-    doing = f"Job {run.job} trains" if run.phase == "Training" else f"version {run.version} is judged and rolled out"
+        return Finding("Unknown", ScheduleReason.RETRAIN_REQUESTED, f"{name}: training requested")
+    doing = f"Job {run.job} trains" if run.phase == "Training" else f"version {run.version} is in gates or rollout"
     return Finding("Unknown", ScheduleReason.RETRAINING, f"{name}: {doing}")
 
 
 def build_events(old: Iterable[ConditionStatus], new: Iterable[ConditionStatus]) -> tuple[Event, ...]:
     """One event per condition whose reason or subject changed; a restart repeats none."""
     known = {entry.type: (entry.reason, entry.message) for entry in old}
-    told = (entry for entry in new if entry.reason in TOLD and known.get(entry.type) != (entry.reason, entry.message))
+    announced = (
+        entry for entry in new if entry.reason in ANNOUNCED and known.get(entry.type) != (entry.reason, entry.message)
+    )
     return tuple(
-        Event("Warning" if entry.status == "False" else "Normal", entry.reason, entry.message) for entry in told
+        Event("Warning" if entry.status == "False" else "Normal", entry.reason, entry.message) for entry in announced
     )

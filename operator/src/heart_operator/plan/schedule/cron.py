@@ -12,8 +12,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
 
-LOOKS_BACK = tuple(timedelta(hours=hours) for hours in (1, 24, 24 * 32))
-"""Stretches searched for the latest tick, the near past first: a tick every minute must not mean a long list."""
+SEARCH_WINDOWS = tuple(timedelta(hours=hours) for hours in (1, 24, 24 * 32))
+"""Stretches searched for the latest scheduled time, shortest first, so that a schedule of every minute yields a
+short list."""
 
 
 class BadCron(ValueError):
@@ -24,27 +25,27 @@ class BadZone(BadCron):
     """No such time zone."""
 
 
-def ticks(cron: str, zone: str, after: datetime) -> Iterator[datetime]:
-    """Every tick later than `after`, for ever. Raises BadCron."""
+def scheduled_times(cron: str, zone: str, after: datetime) -> Iterator[datetime]:
+    """Every scheduled time later than `after`, for ever. Raises BadCron."""
     try:
         found = CronSim(cron, after.astimezone(ZoneInfo(zone)))
     except CronSimError as error:
-        raise BadCron(f"{cron!r} is no cron expression ({error}); write it like `0 3 * * 0`") from None
+        raise BadCron(f"{cron!r} is not a cron expression ({error}); write it like `0 3 * * 0`") from None
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise BadZone(f"there is no time zone {zone!r}; write it like Europe/Berlin or Etc/UTC") from None
-    # In the hour that comes twice, the first tick found may lie before `after`.
-    return (moment for tick in found if (moment := tick.astimezone(UTC)) > after)
+        raise BadZone(f"unknown time zone {zone!r}; write it like Europe/Berlin or Etc/UTC") from None
+    # In the hour that comes twice, the first time found may lie before `after`.
+    return (moment for scheduled in found if (moment := scheduled.astimezone(UTC)) > after)
 
 
-def next_tick(cron: str, zone: str, after: datetime) -> datetime | None:
-    """The first tick later than `after`; None for an expression that never comes. Raises BadCron."""
-    return next(ticks(cron, zone, after), None)
+def next_scheduled_time(cron: str, zone: str, after: datetime) -> datetime | None:
+    """The first scheduled time later than `after`; None for an expression that never comes. Raises BadCron."""
+    return next(scheduled_times(cron, zone, after), None)
 
 
-def latest_tick(cron: str, zone: str, after: datetime, until: datetime) -> datetime | None:
-    """The last tick of (after, until]; None when there is none. Raises BadCron."""
-    for start in [max(after, until - back) for back in LOOKS_BACK] + [after]:
-        found = list(takewhile(lambda tick: tick <= until, ticks(cron, zone, start)))
+def latest_scheduled_time(cron: str, zone: str, after: datetime, until: datetime) -> datetime | None:
+    """The last scheduled time of (after, until]; None when there is none. Raises BadCron."""
+    for start in [max(after, until - back) for back in SEARCH_WINDOWS] + [after]:
+        found = list(takewhile(lambda tick: tick <= until, scheduled_times(cron, zone, start)))
         if found:
             return found[-1]
     return None

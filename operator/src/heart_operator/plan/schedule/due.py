@@ -8,8 +8,8 @@ from heart_api.names import Condition, Reason
 from heart_api.retrainschedule import DriftCheck, RetrainScheduleSpec
 from heart_api.schedulestatus import Cause, RetrainScheduleStatus
 from heart_api.times import read
-from heart_operator.plan.schedule.cron import latest_tick, next_tick
-from heart_operator.plan.schedule.observed import SKEW, ScheduleObserved, tick_of
+from heart_operator.plan.schedule.cron import latest_scheduled_time, next_scheduled_time
+from heart_operator.plan.schedule.observed import SKEW, ScheduleObserved, scheduled_time_of
 from heart_operator.plan.training.requests import CAUSES, request_id, requests_of
 
 CHECK_SCHEDULE: str = DriftCheck.model_fields["schedule"].default
@@ -37,7 +37,7 @@ def check_schedule(spec: RetrainScheduleSpec) -> str | None:
     return CHECK_SCHEDULE if spec.performance else None
 
 
-def due_tick(observed: ScheduleObserved, now: datetime) -> Due | None:
+def due_schedule(observed: ScheduleObserved, now: datetime) -> Due | None:
     """The latest tick that no training has followed, at most startingDeadlineSeconds ago. Raises BadCron.
 
     A training that began after the tick for whatever reason is as good as the tick's own. A recorded tick of the
@@ -49,7 +49,7 @@ def due_tick(observed: ScheduleObserved, now: datetime) -> Due | None:
     after, last = earliest(observed, now), schedule.status.last_schedule_time
     if last and read(last) <= now:
         after = max(after, read(last))
-    tick = latest_tick(schedule.spec.schedule, schedule.spec.time_zone, after, now)
+    tick = latest_scheduled_time(schedule.spec.schedule, schedule.spec.time_zone, after, now)
     if tick is None or observed.trained_since(tick, now) or observed.answers(request_id("Schedule", tick)):
         return None
     return Due("Schedule", tick, wait=busy(observed))
@@ -66,9 +66,9 @@ def busy(observed: ScheduleObserved) -> str:
     if observed.schedule.spec.concurrency_policy == "Replace":
         return ""
     if observed.is_training:
-        return "a training of the model runs"
+        return "a training of the model is in progress"
     candidate = observed.model.status.candidate if observed.model else None
-    return f"version {candidate.version} is on its way to serve" if candidate and not is_undecided(observed) else ""
+    return f"version {candidate.version} is being rolled out" if candidate and not is_undecided(observed) else ""
 
 
 def is_undecided(observed: ScheduleObserved) -> bool:
@@ -77,16 +77,17 @@ def is_undecided(observed: ScheduleObserved) -> bool:
     return any((each.type, each.reason) == (Condition.GATE_PASSED, Reason.INSUFFICIENT_EVIDENCE) for each in conditions)
 
 
-def not_checkable(observed: ScheduleObserved) -> str:
+def checks_unavailable(observed: ScheduleObserved) -> str:
     """Why the log cannot be looked at, and what to do; empty when it can."""
     schedule, model = observed.schedule, observed.model
     if model is None or check_schedule(schedule.spec) is None:
         return ""
     if model.spec.serving.prediction_log.sink != "PostgreSQL":
-        return f"HeartModel {model.name} keeps no prediction log: set spec.serving.predictionLog.sink to PostgreSQL"
+        return f"HeartModel {model.name} has no prediction log: set spec.serving.predictionLog.sink to PostgreSQL"
     performance = schedule.spec.performance
     if performance and model.spec.training.task != "classification":
-        return f"spec.performance: {performance.metric} is for classifications, HeartModel {model.name} is none"
+        needs = f"spec.performance: {performance.metric} requires a classification model"
+        return f"{needs}; HeartModel {model.name} is a regression model"
     return ""
 
 
@@ -97,12 +98,12 @@ def due_check(observed: ScheduleObserved, now: datetime) -> datetime | None:
     """
     spec = observed.schedule.spec
     cron = check_schedule(spec)
-    if cron is None or observed.serving_version is None or not_checkable(observed):
+    if cron is None or observed.serving_version is None or checks_unavailable(observed):
         return None
     if any(job.phase == "Running" for job in observed.checks):
         return None
-    tick = latest_tick(cron, spec.time_zone, earliest(observed, now), now)
-    return None if tick is None or any(tick <= tick_of(job) <= now for job in observed.checks) else tick
+    tick = latest_scheduled_time(cron, spec.time_zone, earliest(observed, now), now)
+    return None if tick is None or any(tick <= scheduled_time_of(job) <= now for job in observed.checks) else tick
 
 
 def due_finding(observed: ScheduleObserved, status: RetrainScheduleStatus, now: datetime) -> Due | None:
@@ -145,7 +146,7 @@ def allowance(observed: ScheduleObserved, status: RetrainScheduleStatus, now: da
     if not begun:
         return None, ""
     if (rested := begun[-1] + length(spec.cooldown)) > now:
-        return rested, f"cooldown {spec.cooldown} after the last run that data asked for"
+        return rested, f"cooldown {spec.cooldown} after the last data-triggered run"
     if len(begun) >= spec.max_runs_per_week:
         return begun[-spec.max_runs_per_week] + WEEK, f"{spec.max_runs_per_week} runs in seven days (maxRunsPerWeek)"
     return None, ""
@@ -164,7 +165,7 @@ def overdue_since(observed: ScheduleObserved, now: datetime) -> datetime | None:
     spec, created = observed.schedule.spec, read(observed.schedule.created)
     if spec.schedule is None or spec.suspend:
         return None
-    tick = latest_tick(spec.schedule, spec.time_zone, created, now)
+    tick = latest_scheduled_time(spec.schedule, spec.time_zone, created, now)
     followed = tick is None or observed.trained_since(tick, now) or observed.answers(request_id("Schedule", tick))
     return None if followed or any(begun_since(run.started_at, tick) for run in observed.schedule.status.runs) else tick
 
@@ -175,4 +176,4 @@ def begun_since(started: str | None, tick: datetime | None) -> bool:
 
 def next_moment(cron: str | None, spec: RetrainScheduleSpec, now: datetime) -> datetime | None:
     """The next tick; None when there is none or it is suspended. Raises BadCron."""
-    return None if cron is None or spec.suspend else next_tick(cron, spec.time_zone, now)
+    return None if cron is None or spec.suspend else next_scheduled_time(cron, spec.time_zone, now)

@@ -14,6 +14,7 @@ from heart_api.retrainschedule import RetrainScheduleSpec
 from heart_api.schedulestatus import DataRun, RetrainScheduleStatus, RunStatus
 from heart_api.times import read, written
 from heart_operator.manifests.check_job import build_check_job
+from heart_operator.plan.actions import SchedulePlan
 from heart_operator.plan.jobs import keys
 from heart_operator.plan.obstacles import Obstacle
 from heart_operator.plan.schedule.conditions import build_conditions, build_events
@@ -24,11 +25,11 @@ from heart_operator.plan.schedule.due import (
     data_runs,
     due_check,
     due_finding,
-    due_tick,
+    due_schedule,
     next_moment,
     overdue_since,
 )
-from heart_operator.plan.schedule.observed import CheckJob, ScheduleObserved, SchedulePlan, tick_of
+from heart_operator.plan.schedule.observed import CheckJob, ScheduleObserved, scheduled_time_of
 from heart_operator.plan.schedule.runs import ENDED, changed, follow, kept
 from heart_operator.plan.training.requests import OPEN
 
@@ -76,10 +77,10 @@ def find_timing(observed: ScheduleObserved, now: datetime) -> tuple[Obstacle | N
     except BadCron:
         return Obstacle(ScheduleReason.INVALID_SPEC, "; ".join(cron_problems(spec, now))), Timing()
     if observed.model is None:
-        message = f"There is no HeartModel {spec.model_name} in this namespace; create it, or delete this schedule"
+        message = f'HeartModel "{spec.model_name}" not found in this namespace; create it, or delete this schedule'
         return Obstacle(ScheduleReason.MODEL_NOT_FOUND, message), Timing(*upcoming)
     if spec.suspend:
-        message = "Nothing is started; set spec.suspend to false to go on"
+        message = "The schedule is suspended; set spec.suspend to false to resume"
         return Obstacle(ScheduleReason.SUSPENDED, message), Timing()
     return None, Timing(*upcoming, overdue, check)
 
@@ -99,13 +100,13 @@ def cron_problems(spec: RetrainScheduleSpec, now: datetime) -> list[str]:
 
 def find_due(observed: ScheduleObserved, status: RetrainScheduleStatus, now: datetime) -> Due | None:
     """The tick comes first: it needs no allowance."""
-    return due_tick(observed, now) or due_finding(observed, status, now)
+    return due_schedule(observed, now) or due_finding(observed, status, now)
 
 
 def with_findings(status: RetrainScheduleStatus, checks: tuple[CheckJob, ...]) -> RetrainScheduleStatus:
     """The status with the newest look's findings."""
     update: dict[str, Any] = {}
-    for job in sorted(checks, key=tick_of):
+    for job in sorted(checks, key=scheduled_time_of):
         result = job.result
         if result and result.drift and newer(result.drift.time, status.last_drift):
             update["last_drift"] = result.drift
@@ -151,7 +152,7 @@ def build_facts(
     ended = [run.finished_at for run in status.runs if run.phase == "Succeeded" and run.finished_at]
     open_runs = [run for run in status.runs if run.phase not in ENDED]
     recent = sorted(data_runs(observed, status, now).items(), key=lambda run: run[1])
-    looked = [written(tick_of(job)) for job in observed.checks]
+    looked = [written(scheduled_time_of(job)) for job in observed.checks]
     return status.model_copy(
         update={
             "observed_generation": observed.schedule.generation,
@@ -180,7 +181,7 @@ def new_check(observed: ScheduleObserved, tick: datetime | None) -> list[Manifes
 
 def surplus_checks(observed: ScheduleObserved) -> list[CheckJob]:
     """Ended looks beyond the newest three; what they found is in the status."""
-    newest_first = sorted(observed.checks, key=tick_of, reverse=True)
+    newest_first = sorted(observed.checks, key=scheduled_time_of, reverse=True)
     return [job for job in newest_first[KEPT_CHECKS:] if job.phase != "Running"]
 
 

@@ -22,7 +22,7 @@ class EvaluationPlan:
 
     status: TrainingStatus | None = None
     """To be recorded: it outlives the Job's pod. Phase Succeeded: `versions.of_training` makes the Version of it."""
-    refused: RejectedStatus | None = None
+    rejected: RejectedStatus | None = None
     """Nobody can serve this version, whatever the gates say; to be kept among `status.rejected`."""
     create: tuple[Manifest, ...] = ()
     delete: tuple[ObjectKey, ...] = ()
@@ -51,11 +51,11 @@ def plan_evaluation(
     trigger = record.trigger if record else new_trigger(observed, registered)
     others = superseded(jobs, trigger)
     if not may_start or others:
-        return EvaluationPlan(record, refusal(observed, record, now), delete=keys(others) if may_start else ())
+        return EvaluationPlan(record, rejection(observed, record, now), delete=keys(others) if may_start else ())
     status = record or started(observed, trigger, now)
     return EvaluationPlan(
         status,
-        refusal(observed, status, now),
+        rejection(observed, status, now),
         create=missing_job(observed, jobs, status, stable),
         delete=keys((*lost(jobs, trigger), *surplus(jobs, trigger))),
     )
@@ -74,7 +74,7 @@ def new_trigger(observed: Observed, registered: RegisteredVersion) -> str:
     return "-".join(filter(None, (comparison(observed, registered), retry)))
 
 
-def refusal(observed: Observed, status: TrainingStatus | None, now: datetime) -> RejectedStatus | None:
+def rejection(observed: Observed, status: TrainingStatus | None, now: datetime) -> RejectedStatus | None:
     """The digest stays empty: nobody may have got as far as reading the file. The trigger says for which question."""
     if status is None or status.reason != Reason.NOT_SERVABLE:
         return None

@@ -45,7 +45,7 @@ def judge_rejections(
 
 def without_renamed(observed: Observed) -> Rejected:
     """Naming a version in `spec.version` anew asks for it again, whatever was found before."""
-    wanted, before = str(observed.model.spec.version), observed.model.status.wanted_version
+    wanted, before = str(observed.model.spec.version), observed.model.status.desired_version
     rejected = observed.model.status.rejected
     if before in (None, wanted) or not wanted.isdecimal():
         return rejected

@@ -16,7 +16,7 @@ from heart_operator.plan.training.failures import failure_of
 from heart_operator.plan.training.triggers import spec_trigger
 from heart_operator.plan.versions import Version, serving_version_name
 
-AGAIN = "`kubectl heart retry` measures the version again, and so does a change of the spec's data or contract"
+AGAIN = "`kubectl heart retry` evaluates the version again, and so does a change to the spec's data or contract"
 TAG = f"{Reason.NOT_SERVABLE}:"
 """How `rejections.tag_of` begins for such a refusal; the trigger follows."""
 
@@ -66,10 +66,10 @@ def without_outdated(observed: Observed, rejected: tuple[RejectedStatus, ...]) -
 
 def stands(observed: Observed, entry: RejectedStatus) -> bool:
     registered = observed.registry.versions.get(entry.version)
-    return registered is None or refuses(observed, registered, entry.gates_hash or "")
+    return registered is None or is_not_servable(observed, registered, entry.gates_hash or "")
 
 
-def refuses(observed: Observed, registered: RegisteredVersion, trigger: str) -> bool:
+def is_not_servable(observed: Observed, registered: RegisteredVersion, trigger: str) -> bool:
     """Whether NotServable in answer to `trigger` still holds."""
     retry = retried(observed, registered.version)
     return answers(trigger, question(observed, registered)) and (not retry or trigger.endswith(f"-{retry}"))
@@ -98,7 +98,7 @@ def find_record(
 
 def counts(observed: Observed, registered: RegisteredVersion, record: TrainingStatus) -> bool:
     if record.reason == Reason.NOT_SERVABLE:
-        return refuses(observed, registered, record.trigger)
+        return is_not_servable(observed, registered, record.trigger)
     retry = retried(observed, registered.version)
     if record.phase == "Failed" and retry and not record.trigger.endswith(f"-{retry}"):
         return False
@@ -149,7 +149,7 @@ def of_tag(observed: Observed, trigger: str) -> TrainingStatus:
         phase="Failed",
         version=evaluated_version(trigger),
         reason=Reason.NOT_SERVABLE,
-        message=f"it was refused before, says its tag in the registry. {AGAIN}",
+        message=f"it was rejected before, according to its tag in the registry. {AGAIN}",
     )
 
 

@@ -7,7 +7,7 @@ from heart_api.heartmodel import RejectedStatus
 from heart_api.names import Reason
 from heart_api.times import written
 from heart_operator.plan.observed import Observed
-from heart_operator.plan.selection.measurements import refuses
+from heart_operator.plan.selection.measurements import is_not_servable
 from heart_operator.plan.versions import Version, with_prefix
 
 
@@ -32,15 +32,15 @@ def tagged_rejection(observed: Observed, version: Version, now: datetime) -> Rej
 
 
 def is_tagged(observed: Observed, version: Version, gates_hash: str) -> bool:
-    """Whether the registry's tag refuses it today: there may be more refused versions than the status has room for, and
-    one that fell out must not take its turn again."""
+    """Whether the registry's tag rejects it today: there may be more rejected versions than the status has room for,
+    and one that fell out must not take its turn again."""
     registered = observed.registry.versions.get(version.version)
     if registered is None or not registered.rejected:
         return False
     reason, _, answered = registered.rejected.partition(":")
     if reason == Reason.NOT_SERVABLE:
         # A version with a digest has been measured since.
-        return not version.digest and refuses(observed, registered, answered)
+        return not version.digest and is_not_servable(observed, registered, answered)
     if is_forgiven(observed, version.version):
         return False
     return reason != Reason.GATE_FAILED or answered == gates_hash

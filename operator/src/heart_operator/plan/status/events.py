@@ -5,7 +5,7 @@ from heart_api.names import Condition, Reason
 from heart_operator.plan.actions import Event
 from heart_operator.plan.status.findings_rollout import REFUSED_ON_TRAFFIC
 
-TOLD = {
+ANNOUNCED = {
     Condition.TRAINED: {Reason.TRAINING_STARTED, Reason.TRAINING_SUCCEEDED},
     Condition.GATE_PASSED: {
         Reason.GATE_PASSED,
@@ -44,7 +44,7 @@ TROUBLE = {
 def build_events(old: HeartModelStatus, new: HeartModelStatus) -> tuple[Event, ...]:
     """One event per condition whose reason or subject changed, and one for a person's command that was handled."""
     before = {entry.type: entry for entry in old.conditions}
-    found = [event(entry) for entry in new.conditions if told(entry) and changed(before.get(entry.type), entry)]
+    found = [event(entry) for entry in new.conditions if is_announced(entry) and changed(before.get(entry.type), entry)]
     if new.command and not new.command.announced:
         found.insert(0, command_event(new.command))
     return tuple(found)
@@ -53,16 +53,18 @@ def build_events(old: HeartModelStatus, new: HeartModelStatus) -> tuple[Event, .
 def command_event(command: CommandStatus) -> Event:
     """Who asked for what, why, and what came of it."""
     about = f" of version {command.version}" if command.version else ""
-    why = f" ({command.why})" if command.why else ""
-    message = f"{command.by or 'A person'} asked for {command.action}{about}{why}: {command.result}"
+    why = f" ({command.reason})" if command.reason else ""
+    message = f"{command.by or 'A user'} requested {command.action}{about}{why}: {command.result}"
     return (
-        Event("Normal", Reason.COMMANDED, message) if command.done else Event("Warning", Reason.NOT_POSSIBLE, message)
+        Event("Normal", Reason.COMMAND_EXECUTED, message)
+        if command.done
+        else Event("Warning", Reason.COMMAND_FAILED, message)
     )
 
 
-def told(entry: ConditionStatus) -> bool:
+def is_announced(entry: ConditionStatus) -> bool:
     failed_training = entry.type == Condition.TRAINED and entry.status == "False"
-    return failed_training or entry.reason in TOLD.get(entry.type, set())
+    return failed_training or entry.reason in ANNOUNCED.get(entry.type, set())
 
 
 def changed(old: ConditionStatus | None, new: ConditionStatus) -> bool:

@@ -1,4 +1,4 @@
-"""The facts of the status: what serves, waits, stays warm, was refused, was trained."""
+"""The facts of the status: what serves, waits, stays warm, was rejected, was trained."""
 
 from heart_api.heartmodel import CommandStatus, HeartModel, HeartModelStatus, HistoryEntry, ServingStatus
 from heart_api.names import Label, Reason
@@ -23,7 +23,7 @@ def build_facts(decision: Decision) -> HeartModelStatus:
         evaluation=decision.evaluation.status,
         history=history(decision, serving),
         command=rollout.command,
-        wanted_version=str(model.spec.version),
+        desired_version=str(model.spec.version),
         gate=decision.gate.summary if decision.gate else model.status.gate,
         drift=summarize_drift(decision.observed.schedules, rollout.stable.version if rollout.stable else None),
         replicas=serving.replicas if serving else 0,
@@ -41,7 +41,7 @@ def serving_status(decision: Decision, stable: Version) -> ServingStatus:
         replicas=deployment.replicas if deployment else 0,
         ready_replicas=deployment.ready if deployment else 0,
         url=url(decision.observed.model),
-        watch=decision.rollout.watch,
+        post_promotion_analysis=decision.rollout.post_promotion,
     )
 
 
@@ -63,10 +63,10 @@ def why_it_serves(decision: Decision) -> dict[str, str]:
     """Reason, and who and why where a person decided it."""
     rollout, before = decision.rollout, decision.observed.model.status.serving
     if rollout.action == "Return":
-        refused = next((entry for entry in rollout.rejected if before and entry.version == before.version), None)
-        why = f"version {before.version}: {refused.message}" if before and refused else "spec.version names it"
+        rejected = next((entry for entry in rollout.rejected if before and entry.version == before.version), None)
+        why = f"version {before.version}: {rejected.message}" if before and rejected else "spec.version names it"
         reason = Reason.ROLLED_BACK if decision.is_rollback else Reason.PROMOTED
-        return {"reason": reason, "why": why} | decider(rollout.command, ("rollback",), before)
+        return {"reason": reason, "message": why} | decider(rollout.command, ("rollback",), before)
     return {"reason": Reason.PROMOTED} | decider(rollout.command, ("promote", "promote-full"), rollout.stable)
 
 
@@ -78,7 +78,7 @@ def decider(
         return {}
     if command.action not in actions or command.version != about.version:
         return {}
-    return {"by": command.by or "a person"} | ({"why": command.why} if command.why else {})
+    return {"by": command.by or "a user"} | ({"message": command.reason} if command.reason else {})
 
 
 def url(model: HeartModel) -> str:

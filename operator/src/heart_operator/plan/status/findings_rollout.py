@@ -4,13 +4,13 @@ from heart_api.heartmodel import CandidateStatus
 from heart_api.names import Reason
 from heart_operator.plan.decision import Decision
 from heart_operator.plan.rollout.context import effective_rollout
-from heart_operator.plan.rollout.route import route_refusal
+from heart_operator.plan.rollout.route import route_rejection
 from heart_operator.plan.status.condition import Finding
 from heart_operator.plan.versions import Version
 
 REFUSED_ON_TRAFFIC = frozenset(
     {
-        Reason.NEVER_READY,
+        Reason.READY_DEADLINE_EXCEEDED,
         Reason.CANARY_ANALYSIS_FAILED,
         Reason.CRASHING,
         Reason.PROGRESS_DEADLINE_EXCEEDED,
@@ -34,13 +34,13 @@ def progress_of_candidate(decision: Decision) -> Finding:
     assert rollout.candidate
     name = f"Version {rollout.candidate.version}"
     if rollout.action == "Overdue":
-        return Finding("False", Reason.NEVER_READY, f"{name} goes on starting: {rollout.why}")
+        return Finding("False", Reason.READY_DEADLINE_EXCEEDED, f"{name} is still starting: {rollout.why}")
     if rollout.progress and deployment:
         return progress_on_traffic(decision, name, rollout.progress)
     if rollout.action in ("Start", "Go"):
         ready = f"{deployment.ready} pods are ready" if deployment else "its pods are created"
         return Finding("True", Reason.ROLLING_OUT, f"{name} is rolling out: {ready}")
-    return Finding("Unknown", Reason.ON_HOLD, f"{name} waits for {rollout.why}")
+    return Finding("Unknown", Reason.ON_HOLD, f"{name} is waiting for {rollout.why}")
 
 
 def progress_on_traffic(decision: Decision, name: str, progress: CandidateStatus) -> Finding:
@@ -50,7 +50,7 @@ def progress_on_traffic(decision: Decision, name: str, progress: CandidateStatus
         ready = decision.candidate_deployment.ready if decision.candidate_deployment else 0
         pods = f"{ready} of {decision.rollout.candidate_pods} pods are ready"
         return Finding("True", Reason.ROLLING_OUT, f"{name}{where}: {pods}; {progress.message}")
-    refusal = route_refusal(decision.observed)
+    refusal = route_rejection(decision.observed)
     words = f"{progress.message}; {refusal}" if refusal else progress.message
     return Finding("Unknown", WAITING[progress.phase], f"{name}{where}: {words}")
 
@@ -61,27 +61,29 @@ def position(decision: Decision, progress: CandidateStatus) -> str:
     if steps == 0:
         return " is rolling out"
     step = f" is at step {progress.step + 1} of {steps}" if progress.step < steps else " is past its steps"
-    return f"{step} with {progress.weight} % of the traffic ({progress.actual_weight} % reached)"
+    return f"{step} with {progress.weight}% of the traffic (actual: {progress.actual_weight}%)"
 
 
 def find_rollout_succeeded(decision: Decision) -> Finding:
     """The version that should serve reached everyone."""
-    rollout, refusal = decision.rollout, decision.refusal
+    rollout, refusal = decision.rollout, decision.rejection
     if refusal and refusal.reason in REFUSED_ON_TRAFFIC:
-        advice = f"`kubectl heart retry {decision.observed.model.name} {refusal.version}` tries it again"
+        advice = f"`kubectl heart retry {decision.observed.model.name} {refusal.version}` retries it"
         return Finding("False", refusal.reason, f"Version {refusal.version}: {refusal.message}. {advice}")
     if rollout.candidate and rollout.action == "Overdue":
-        advice = "It goes on trying; when spec.serving.resources or the runtime profile change, it starts anew"
-        return Finding("False", Reason.NEVER_READY, f"Version {rollout.candidate.version}: {rollout.why}. {advice}")
+        advice = "The operator keeps retrying; changing spec.serving.resources or the runtime profile restarts it"
+        return Finding(
+            "False", Reason.READY_DEADLINE_EXCEEDED, f"Version {rollout.candidate.version}: {rollout.why}. {advice}"
+        )
     if is_under_way(decision) and rollout.candidate:
         return Finding("Unknown", *milestone(decision, f"Version {rollout.candidate.version}"))
     if rollout.stable is None:
         return Finding("Unknown", Reason.NO_CANDIDATE, "No version has been rolled out yet")
     if serves_again(decision, rollout.stable):
-        return Finding("True", Reason.ROLLED_BACK, f"Version {rollout.stable.version} serves again")
+        return Finding("True", Reason.ROLLED_BACK, f"Version {rollout.stable.version} is serving again")
     if decision.wanted and decision.wanted.version == rollout.stable.version:
         return Finding("True", Reason.PROMOTED, f"Version {rollout.stable.version} was promoted")
-    return Finding("True", Reason.SERVING, f"Version {rollout.stable.version} serves; no other is being rolled out")
+    return Finding("True", Reason.SERVING, f"Version {rollout.stable.version} is serving; no rollout is in progress")
 
 
 def serves_again(decision: Decision, stable: Version) -> bool:
@@ -103,4 +105,4 @@ def milestone(decision: Decision, name: str) -> tuple[str, str]:
         return Reason.PAUSED, f"{name}: {progress.message}"
     steps = len(effective_rollout(decision.observed, decision.rollout.stable).steps)
     where = f"step {progress.step + 1} of {steps}" if progress.step < steps else "all steps are done"
-    return Reason.ROLLING_OUT, f"{name} is rolling out: {where}, {progress.weight} % of the traffic asked for"
+    return Reason.ROLLING_OUT, f"{name} is rolling out: {where}, {progress.weight}% of the traffic"

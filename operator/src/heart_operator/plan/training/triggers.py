@@ -40,7 +40,7 @@ def current_trigger(observed: Observed) -> str:
     tool that applies files) and the end of a scheduled run ask for nothing.
     """
     model = observed.model
-    spec, wishes = spec_trigger(model), (*annotation_wish(model), *open_requests(observed.schedules, model.name))
+    spec, wishes = spec_trigger(model), (*annotation_request(model), *open_requests(observed.schedules, model.name))
     for trigger in past_triggers(observed):
         first, *answered = trigger.split("-")
         if first == spec and set(wishes) <= set(answered):
@@ -48,7 +48,7 @@ def current_trigger(observed: Observed) -> str:
     return "-".join((spec, *wishes))
 
 
-def annotation_wish(model: HeartModel) -> tuple[str, ...]:
+def annotation_request(model: HeartModel) -> tuple[str, ...]:
     value = model.annotations.get(Annotation.RETRAIN)
     return (short_hash(value),) if value else ()
 

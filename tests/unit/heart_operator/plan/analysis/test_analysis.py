@@ -10,7 +10,7 @@ import pytest
 from heart_api.heartmodel import Analysis, AnalysisStatus
 from heart_api.status import TrackCounts
 from heart_operator.plan.analysis.counts import BUCKETS, Counts, Share
-from heart_operator.plan.analysis.verdict import look_at_candidate
+from heart_operator.plan.analysis.verdict import analyse_candidate
 from heart_operator.plan.observed import AnalysisSample
 from tests.support.plan.answers import counts, probabilities
 
@@ -21,7 +21,7 @@ INTERVAL = timedelta(seconds=30)
 def look(*samples: AnalysisSample, last: AnalysisStatus | None = None, **spec: Any) -> AnalysisStatus:
     """The analysis after these samples, one per interval; stored and read back between, as the API server does."""
     for position, sample in enumerate(samples):
-        last = look_at_candidate(Analysis.model_validate(spec), last, sample, NOW + position * INTERVAL)
+        last = analyse_candidate(Analysis.model_validate(spec), last, sample, NOW + position * INTERVAL)
         last = AnalysisStatus.model_validate(last.dump())
     assert last is not None
     return last
@@ -34,10 +34,10 @@ def both(stable: Counts, candidate: Counts, **more: Any) -> AnalysisSample:
 GOOD = both(counts(900), counts(300))
 
 SAMPLES = [
-    ("a sound version", GOOD, "Passed", "errors: 0.00% of 300 were answered with 5xx; 2.00% are allowed"),
-    ("sound, but too few", both(counts(900), counts(99)), "Inconclusive", "99 of the 100 that minRequests asks for"),
+    ("a sound version", GOOD, "Passed", "errors: 0.00% of 300 were answered with 5xx; 2.00% allowed"),
+    ("sound, but too few", both(counts(900), counts(99)), "Inconclusive", "99 of the 100 required by minRequests"),
     ("just enough to count, not to tell", both(counts(900), counts(100)), "Inconclusive", "more without one would do"),
-    ("no traffic at all", both(Counts(), Counts()), "Inconclusive", "the candidate has answered nothing yet"),
+    ("no traffic at all", both(Counts(), Counts()), "Inconclusive", "the candidate has not served any requests yet"),
     ("only the stable version is asked", both(counts(900), Counts()), "Inconclusive", "answered nothing yet"),
     ("every second one fails", both(counts(60), counts(20, errors=10)), "Failed", "errors: 50.00% of 20"),
     ("a tenth fails", both(counts(900), counts(300, errors=30)), "Failed", "the stable version has 0.00% of 900"),
@@ -55,8 +55,18 @@ SAMPLES = [
     ),
     ("worse than a failing stable version", both(counts(900, errors=90), counts(300, errors=150)), "Failed", "errors"),
     ("better than a failing stable version", both(counts(900, errors=180), counts(300)), "Passed", "20.00% of 900"),
-    ("refuses what the stable one takes", both(counts(60), counts(20, refused=20)), "Failed", "refused: 100.00% of 20"),
-    ("refuses as the stable one does", both(counts(9000, refused=900), counts(3000, refused=300)), "Passed", ""),
+    (
+        "rejects what the stable one takes",
+        both(counts(60), counts(20, invalid=20)),
+        "Failed",
+        "invalid requests: 100.00% of 20",
+    ),
+    (
+        "rejects as the stable one does",
+        both(counts(9000, invalid=900), counts(3000, invalid=300)),
+        "Passed",
+        "",
+    ),
     ("slow", both(counts(900), counts(300, slow=100)), "Failed", "latency: 33.33% of 300 took longer than 500ms"),
     ("as slow as the stable one", both(counts(9000, slow=900), counts(3000, slow=300)), "Passed", ""),
     ("nobody else is there to compare errors with", both(Counts(), counts(20, errors=10)), "Failed", "errors: 50.00%"),
@@ -171,7 +181,7 @@ def test_a_good_past_does_not_hide_a_broken_present() -> None:
     found = look(*past, both(counts(20), counts(20, errors=20)))
     assert found.verdict == "Failed"
     assert "errors: 0.01% of 200020" in found.message
-    assert "since the last look it had 100.00% of 20" in found.message
+    assert "in the latest interval 100.00% of 20" in found.message
 
 
 def test_a_good_past_is_no_credit_for_a_bad_present() -> None:

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from heart_api.heartmodel import Alerts, Analysis, AnalysisStatus
-from heart_api.status import WatchStatus
+from heart_api.status import PostPromotionStatus
 from heart_operator.plan.analysis.accuracy import judge_accuracy
 from heart_operator.plan.analysis.counts import Share
-from heart_operator.plan.analysis.verdict import look_at_candidate
-from heart_operator.plan.analysis.watch import look_at_serving
+from heart_operator.plan.analysis.verdict import analyse_candidate
+from heart_operator.plan.analysis.watch import analyse_serving
 from heart_operator.plan.observed import AnalysisSample
 from tests.support.plan.answers import Behaviour
 from tests.support.soak import SOAK
@@ -56,7 +56,7 @@ def looks(traffic: Traffic, random: np.random.Generator) -> Iterator[AnalysisSta
     """Each look at one rollout, to its end or to its rejection."""
     status = None
     for sample in traffic.samples(random):
-        status = look_at_candidate(SPEC, status, sample, NOW)
+        status = analyse_candidate(SPEC, status, sample, NOW)
         yield status
         if status.failures > TOLERATED:
             return
@@ -103,11 +103,11 @@ def pair(**shares: float) -> tuple[Behaviour, Behaviour]:
 
 
 EQUAL = [
-    ("sound", Traffic(100, *pair(errors=0.001, refused=0.001, slow=0.01), LONG)),
-    ("at every limit", Traffic(100, *pair(errors=0.02, refused=0.02, slow=0.05), LONG)),
-    ("both worse than allowed", Traffic(100, *pair(errors=0.08, refused=0.1, slow=0.2), LONG)),
-    ("little traffic", Traffic(5, *pair(errors=0.02, refused=0.02, slow=0.05), LONG)),
-    ("both turn bad together", Traffic(100, *pair(), LONG, pair(errors=0.2, refused=0.1, slow=0.3))),
+    ("sound", Traffic(100, *pair(errors=0.001, invalid=0.001, slow=0.01), LONG)),
+    ("at every limit", Traffic(100, *pair(errors=0.02, invalid=0.02, slow=0.05), LONG)),
+    ("both worse than allowed", Traffic(100, *pair(errors=0.08, invalid=0.1, slow=0.2), LONG)),
+    ("little traffic", Traffic(5, *pair(errors=0.02, invalid=0.02, slow=0.05), LONG)),
+    ("both turn bad together", Traffic(100, *pair(), LONG, pair(errors=0.2, invalid=0.1, slow=0.3))),
 ]
 
 
@@ -128,7 +128,7 @@ TWICE = [
     ("errors, twice the limit", Behaviour(errors=0.01), Behaviour(errors=0.04)),
     ("errors, twice the stable version's", Behaviour(errors=0.02), Behaviour(errors=0.04)),
     ("errors, both high", Behaviour(errors=0.1), Behaviour(errors=0.2)),
-    ("refusals", Behaviour(), Behaviour(refused=0.04)),
+    ("invalid_requests", Behaviour(), Behaviour(invalid=0.04)),
     ("slow answers", Behaviour(slow=0.01), Behaviour(slow=0.1)),
 ]
 
@@ -203,10 +203,10 @@ def watch(behaviour: Behaviour, count: int, rate: float) -> float:
     random = np.random.default_rng(20261121)
     ended = 0
     for _ in range(RUNS // 2):
-        status: WatchStatus | None = None
+        status: PostPromotionStatus | None = None
         for _ in range(count):
             sample = AnalysisSample(behaviour.answer(random, int(random.poisson(rate))))
-            status = look_at_serving(Alerts(), status, sample, NOW)
+            status = analyse_serving(Alerts(), status, sample, NOW)
             if status.bad > TOLERATED:
                 ended += 1
                 break

@@ -6,7 +6,7 @@ from math import comb, exp, inf, log
 
 import pytest
 
-from heart_operator.plan.analysis.sequential_test import BETTER, WORSE, bet, gain, log_sum, money_for, total, twice
+from heart_operator.plan.analysis.sequential_test import BETTER, WORSE, bet, gain, log_sum, stake_for, total, twice
 
 ROUNDING = 1e-9
 
@@ -58,19 +58,19 @@ def test_a_bet_gains_from_what_it_is_on() -> None:
 
 def test_the_money_of_all_times_is_below_one() -> None:
     moments = [0, 1, 5, 100, 101, 5000, 10**9]
-    parts = [money_for(before, now) for before, now in pairwise(moments)]
+    parts = [stake_for(before, now) for before, now in pairwise(moments)]
     assert all(part > 0 for part in parts)
     assert sum(parts) < 1
 
 
 def test_money_comes_in_before_it_is_bet() -> None:
-    first = bet((), WORSE, 0, 0, 0.02, money=0.3, most=9.0)
+    first = bet((), WORSE, 0, 0, 0.02, stake=0.3, most=9.0)
     assert exp(total(first)) == pytest.approx(0.3, abs=1e-3)
-    assert exp(total(bet(first, WORSE, 0, 0, 0.02, money=0.2, most=9.0))) == pytest.approx(0.5, abs=1e-3)
+    assert exp(total(bet(first, WORSE, 0, 0, 0.02, stake=0.2, most=9.0))) == pytest.approx(0.5, abs=1e-3)
 
 
 def test_no_part_holds_more_than_it_may() -> None:
-    assert bet((), WORSE, 1000, 1000, 0.02, money=1.0, most=5.0) == (5.0, 5.0, 5.0)
+    assert bet((), WORSE, 1000, 1000, 0.02, stake=1.0, most=5.0) == (5.0, 5.0, 5.0)
 
 
 def test_sums_of_logarithms() -> None:

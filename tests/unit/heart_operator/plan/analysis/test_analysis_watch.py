@@ -6,20 +6,20 @@ from typing import Any
 import pytest
 
 from heart_api.heartmodel import Alerts
-from heart_api.status import WatchStatus
+from heart_api.status import PostPromotionStatus
 from heart_operator.plan.analysis.counts import Counts
-from heart_operator.plan.analysis.watch import look_at_serving
+from heart_operator.plan.analysis.watch import analyse_serving
 from heart_operator.plan.observed import AnalysisSample
 from tests.support.plan.answers import counts
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def look(*samples: AnalysisSample, last: WatchStatus | None = None, **alerts: Any) -> WatchStatus:
+def look(*samples: AnalysisSample, last: PostPromotionStatus | None = None, **alerts: Any) -> PostPromotionStatus:
     """The watch after these samples, stored and read back between."""
     for sample in samples:
-        last = look_at_serving(Alerts.model_validate(alerts), last, sample, NOW)
-        last = WatchStatus.model_validate(last.dump())
+        last = analyse_serving(Alerts.model_validate(alerts), last, sample, NOW)
+        last = PostPromotionStatus.model_validate(last.dump())
     assert last is not None
     return last
 
@@ -36,7 +36,7 @@ LOOKS = [
     ("every second request fails", counts(40, errors=20), 1, "errors: 50.00% of 40 were answered with 5xx; 5.00% is"),
     ("twice the bound for long", counts(3000, errors=300), 1, "errors: 10.00% of 3000"),
     ("a third is slower than a second", counts(300, slow=100), 0, ""),
-    ("users' mistakes", counts(300, refused=300), 0, ""),
+    ("users' mistakes", counts(300, invalid=300), 0, ""),
 ]
 
 
@@ -77,5 +77,5 @@ def test_a_look_at_no_request_neither_accuses_nor_forgives() -> None:
 
 
 def test_counts_since_the_promotion() -> None:
-    found = look(of(counts(100, errors=1, slow=3)), of(counts(50, refused=2)))
+    found = look(of(counts(100, errors=1, slow=3)), of(counts(50, invalid=2)))
     assert (found.requests, found.errors, found.predictions, found.slow) == (150, 1, 147, 0)

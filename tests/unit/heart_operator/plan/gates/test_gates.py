@@ -194,8 +194,10 @@ def test_summary_for_the_gate_column(metrics: dict[str, Estimate], on_insufficie
 
 
 def test_what_was_let_through_is_recorded() -> None:
-    report = judge(gates(*CHECKS, on_insufficient="Pass"), evaluation(), None)
+    demands = gates(*CHECKS, on_insufficient="Pass")
+    report = judge(demands, evaluation(), None)
     assert report.passed
+    assert report.gates_hash == gates_hash(demands), "it says which demands were met"
     assert [result.verdict for result in report.results] == ["Passed", "InsufficientEvidence"]
     assert "no recall" in report.message
 

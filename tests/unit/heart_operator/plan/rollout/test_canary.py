@@ -33,9 +33,9 @@ def train(world: World, value: str, **kind: Any) -> str:
     return version
 
 
-def tell(world: World, action: str, version: str, by: str = "alice", why: str = "") -> None:
+def submit(world: World, action: str, version: str, by: str = "alice", reason: str = "") -> None:
     """`kubectl heart ACTION`, and the operator looks."""
-    world.tell(action, version, by, why)
+    world.submit(action, version, by, reason)
     world.settle()
 
 
@@ -101,7 +101,7 @@ def test_one_bad_look_is_tolerated() -> None:
     world.start_pods()
     world.settle()
     watch(world, 30)
-    assert candidate(world).analysis.failures == 1
+    assert candidate(world).analysis.consecutive_failures == 1
     world.sample = SILENT
     watch(world, 300)
     assert world.answering == {"1", "2"}
@@ -140,11 +140,11 @@ def test_a_pause_without_end_waits_for_a_person() -> None:
     watch(world, 3600)
     assert candidate(world).phase == "Paused"
     assert "kubectl heart promote" in world.message("Progressing")
-    tell(world, "promote", "2", why="looks fine")
+    submit(world, "promote", "2", reason="looks fine")
     watch(world, 60)
     assert world.selected == "2"
-    assert (world.model.status.history[-1].by, world.model.status.history[-1].why) == ("alice", "looks fine")
-    assert "Commanded" in world.events
+    assert (world.model.status.history[-1].by, world.model.status.history[-1].message) == ("alice", "looks fine")
+    assert "CommandExecuted" in world.events
 
 
 def test_manual_approval_names_version_and_digest() -> None:
@@ -156,12 +156,12 @@ def test_manual_approval_names_version_and_digest() -> None:
     assert world.selected == "1"
     assert world.condition("Progressing") == ("Unknown", "AwaitingApproval")
     assert world.deployment("2").ready == 2, "its pods wait ready"
-    tell(world, "promote", "1")
+    submit(world, "promote", "1")
     assert world.selected == "1"
     assert world.model.status.command
     assert not world.model.status.command.done
-    assert "NotPossible" in world.events
-    tell(world, "promote", "2")
+    assert "CommandFailed" in world.events
+    submit(world, "promote", "2")
     assert world.selected == "2"
 
 
@@ -172,7 +172,7 @@ def test_the_first_version_needs_approval_too() -> None:
     world.finish_job()
     bring_up(world)
     assert world.selected is None
-    tell(world, "promote", "1")
+    submit(world, "promote", "1")
     assert world.selected == "1"
 
 
@@ -180,21 +180,21 @@ def test_a_person_aborts_pauses_and_skips() -> None:
     world = canary_world()
     world.start_pods()
     world.settle()
-    tell(world, "pause", "2")
+    submit(world, "pause", "2")
     watch(world, 3600)
     assert candidate(world).step == 1
-    tell(world, "resume", "2")
+    submit(world, "resume", "2")
     watch(world, 60)
     assert candidate(world).step == 3
-    tell(world, "abort", "2", why="wrong data")
+    submit(world, "abort", "2", reason="wrong data")
     assert world.answering == {"1"}
     (entry,) = world.model.status.rejected
     assert entry.reason == "Aborted"
     assert entry.message == "by alice: wrong data"
-    tell(world, "retry", "2")
+    submit(world, "retry", "2")
     watch(world, 60)
     assert candidate(world).version == "2"
-    tell(world, "promote-full", "2")
+    submit(world, "promote-full", "2")
     watch(world, 60)
     assert world.selected == "2"
     assert world.tags.get("2", "") == ""
@@ -204,7 +204,7 @@ def test_a_command_is_carried_out_once() -> None:
     world = canary_world()
     world.start_pods()
     world.settle()
-    tell(world, "promote", "2")
+    submit(world, "promote", "2")
     watch(world, 120)
     assert candidate(world).step == 3, "the first pause was cut short, the second one was not"
 
@@ -214,11 +214,11 @@ def test_a_person_rolls_back_at_once() -> None:
     train(world, "x")
     bring_up(world)
     assert world.selected == "2"
-    tell(world, "rollback", "2", why="complaints")
+    submit(world, "rollback", "2", reason="complaints")
     assert world.answering == {"1"}
     assert world.running_versions == {"1"}
     last = world.model.status.history[-1]
-    assert (last.version, last.reason, last.by, last.why) == ("1", "RolledBack", "alice", "complaints")
+    assert (last.version, last.reason, last.by, last.message) == ("1", "RolledBack", "alice", "complaints")
     watch(world, 3600)
     assert world.selected == "1"
 
@@ -230,7 +230,7 @@ def test_a_rollback_after_the_window_starts_the_pods_first() -> None:
     world.pass_time(4000)
     world.settle()
     assert world.running_versions == {"2"}
-    tell(world, "rollback", "2")
+    submit(world, "rollback", "2")
     assert world.answering == {"2"}, "something answers all the time"
     bring_up(world)
     assert world.answering == {"1"}
@@ -436,7 +436,7 @@ def test_a_version_takes_over_with_the_pods_that_all_traffic_had() -> None:
 def test_a_promotion_that_a_person_gave_survives_a_crash_after_any_write(written: int) -> None:
     world = canary_world(steps=[{"setWeight": 50}, {"pause": {}}], analysis={"onInconclusive": "Promote"})
     watch(world, 60)
-    world.tell("promote", "2")
+    world.submit("promote", "2")
     world.fuse = written
     with suppress(Crash):
         world.settle()
@@ -451,7 +451,7 @@ def test_a_promotion_that_a_person_gave_survives_a_crash_after_any_write(written
 def test_a_recorded_promotion_waits_for_pods_that_are_gone_meanwhile() -> None:
     world = canary_world(steps=[{"setWeight": 50}, {"pause": {}}], analysis={"onInconclusive": "Promote"})
     watch(world, 60)
-    world.tell("promote", "2")
+    world.submit("promote", "2")
     while world.model.status.serving.version == "1":  # type: ignore[union-attr]
         world.fuse = 1
         with suppress(Crash):

@@ -113,12 +113,12 @@ def test_a_version_that_never_gets_ready_is_refused_for_good() -> None:
     world.settle()
     assert world.running_versions == {"1"}
     assert world.selected == "1"
-    assert world.condition("RolloutSucceeded") == ("False", "NeverReady")
+    assert world.condition("RolloutSucceeded") == ("False", "ReadyDeadlineExceeded")
     assert "0 of 2 pods were ready 60s after their start (CrashLoopBackOff" in world.message("RolloutSucceeded")
     assert world.condition("Ready") == ("True", "Serving")
-    assert world.tags == {"2": "NeverReady"}
+    assert world.tags == {"2": "ReadyDeadlineExceeded"}
     (entry,) = world.model.status.rejected
-    assert (entry.version, entry.reason) == ("2", "NeverReady")
+    assert (entry.version, entry.reason) == ("2", "ReadyDeadlineExceeded")
     for lose_status in (False, True):
         if lose_status:
             world.wipe_status()
@@ -144,8 +144,8 @@ def test_the_first_version_goes_on_trying() -> None:
     world.settle()
     world.pass_time(600)
     world.settle()
-    assert world.condition("RolloutSucceeded") == ("False", "NeverReady")
-    assert world.condition("Ready") == ("False", "NeverReady")
+    assert world.condition("RolloutSucceeded") == ("False", "ReadyDeadlineExceeded")
+    assert world.condition("Ready") == ("False", "ReadyDeadlineExceeded")
     assert not world.model.status.rejected
     bring_up(world)
     assert world.selected == "1"
@@ -321,7 +321,7 @@ def test_the_serving_versions_deployment_is_made_again() -> None:
     plan = world.reconcile()
     assert names(plan.create) == [("Deployment", "heart-v1")]
     assert world.condition("Ready") == ("False", "ReplicasUnavailable")
-    assert world.condition("Available") == ("False", "NothingServes")
+    assert world.condition("Available") == ("False", "NoServingVersion")
     bring_up(world)
     assert world.condition("Ready") == ("True", "Serving")
 
@@ -374,7 +374,7 @@ def test_zero_pods_and_back() -> None:
     world.merge_spec({"serving": {"replicas": 0}})
     bring_up(world)
     assert world.deployment("1").replicas == 0
-    assert world.condition("Available") == ("False", "NothingServes")
+    assert world.condition("Available") == ("False", "NoServingVersion")
     assert world.condition("Ready") == ("True", "Serving")
     world.merge_spec({"serving": {"autoscaling": {"minReplicas": 3}}})
     bring_up(world)

@@ -5,7 +5,7 @@ from itertools import islice
 
 import pytest
 
-from heart_operator.plan.schedule.cron import BadCron, latest_tick, next_tick, ticks
+from heart_operator.plan.schedule.cron import BadCron, latest_scheduled_time, next_scheduled_time, scheduled_times
 
 BERLIN, NEW_YORK, LORD_HOWE = "Europe/Berlin", "America/New_York", "Australia/Lord_Howe"
 
@@ -40,28 +40,34 @@ def at(text: str) -> datetime:
     ],
 )
 def test_ticks(cron: str, zone: str, after: str, expected: list[str]) -> None:
-    assert list(islice(ticks(cron, zone, at(after)), len(expected))) == [at(text) for text in expected]
+    assert list(islice(scheduled_times(cron, zone, at(after)), len(expected))) == [at(text) for text in expected]
 
 
 @pytest.mark.parametrize("zone", ["Etc/UTC", BERLIN, NEW_YORK, LORD_HOWE, "Pacific/Apia"])
 @pytest.mark.parametrize("cron", ["30 2 * * *", "*/20 * * * *", "0 */6 * * *", "15 0,2 * * *", "7 3 * * 0"])
 def test_every_moment_agrees_on_the_ticks_after_it(cron: str, zone: str) -> None:
-    """Wherever one starts to count, ticks only go forward, and none is lost or made up. Covers both changes."""
+    """From any start the times only go forward, and none is lost or made up. Covers both clock changes."""
     for start in (at("2026-03-07T00:00"), at("2026-03-28T12:00"), at("2026-10-24T12:00"), at("2026-10-31T12:00")):
-        whole = [tick for tick in islice(ticks(cron, zone, start), 200) if tick < start + timedelta(days=2)]
+        whole = [
+            scheduled
+            for scheduled in islice(scheduled_times(cron, zone, start), 200)
+            if scheduled < start + timedelta(days=2)
+        ]
         assert whole == sorted(set(whole))
         for minutes in range(0, 48 * 60, 25):
             now = start + timedelta(minutes=minutes)
-            assert latest_tick(cron, zone, start, now) == max((t for t in whole if t <= now), default=None), now
-            if later := [tick for tick in whole if tick > now]:
-                assert next_tick(cron, zone, now) == later[0], now
+            assert latest_scheduled_time(cron, zone, start, now) == max((t for t in whole if t <= now), default=None), (
+                now
+            )
+            if later := [scheduled for scheduled in whole if scheduled > now]:
+                assert next_scheduled_time(cron, zone, now) == later[0], now
 
 
 def test_latest_tick_is_of_the_half_open_stretch() -> None:
-    tick = at("2026-11-22T03:00")
-    assert latest_tick("0 3 * * *", "Etc/UTC", tick - timedelta(seconds=1), tick) == tick
-    assert latest_tick("0 3 * * *", "Etc/UTC", tick, tick + timedelta(hours=1)) is None
-    assert latest_tick("0 0 29 2 *", "Etc/UTC", at("2020-01-01T00:00"), at("2026-01-01T00:00")) == at(
+    scheduled = at("2026-11-22T03:00")
+    assert latest_scheduled_time("0 3 * * *", "Etc/UTC", scheduled - timedelta(seconds=1), scheduled) == scheduled
+    assert latest_scheduled_time("0 3 * * *", "Etc/UTC", scheduled, scheduled + timedelta(hours=1)) is None
+    assert latest_scheduled_time("0 0 29 2 *", "Etc/UTC", at("2020-01-01T00:00"), at("2026-01-01T00:00")) == at(
         "2024-02-29T00:00"
     )
 
@@ -77,4 +83,4 @@ def test_latest_tick_is_of_the_half_open_stretch() -> None:
 )
 def test_what_no_pattern_can_see_is_said_in_words(cron: str, zone: str, words: str) -> None:
     with pytest.raises(BadCron, match=words):
-        next_tick(cron, zone, at("2026-01-01T00:00"))
+        next_scheduled_time(cron, zone, at("2026-01-01T00:00"))

@@ -7,7 +7,7 @@ import pytest
 from heart_api.drift import CheckFailure
 from heart_api.heartmodel import CandidateStatus, ConditionStatus
 from heart_api.times import read, written
-from heart_operator.plan.schedule.observed import SchedulePlan
+from heart_operator.plan.actions import SchedulePlan
 from heart_operator.plan.schedule.schedule import plan_retrain_schedule
 from tests.support.plan.schedules import ScheduledWorld, drift_found, quality_found, retrain_schedule, scheduled_world
 from tests.support.plan.world import START, Crash
@@ -306,7 +306,7 @@ def test_a_look_is_begun_once_per_tick_and_its_finding_is_kept() -> None:
     assert world.answer("Checked") == ("Unknown", "Checking")
     world.finish_check(drift_found(read("2026-01-01T06:00:00Z"), "1", "NoDrift", 0.0))
     world.rest()
-    assert world.answer("Stable") == ("True", "NoDrift")
+    assert world.answer("InputsStable") == ("True", "NoDrift")
     assert world.status.last_drift
     assert world.status.next_check_time == "2026-01-01T12:00:00Z"
     assert trainings(world) == 1
@@ -387,7 +387,7 @@ def test_a_poor_figure_trains_and_shares_the_budget() -> None:
     world.finish_check(quality_found(world.now, "1"))
     world.rest()
     assert world.phases == [("p20260101T060000Z", "Training")]
-    assert world.answer("PerformanceKept") == ("False", "PerformanceBelow")
+    assert world.answer("PerformanceAcceptable") == ("False", "PerformanceBelowThreshold")
 
 
 def test_an_old_finding_does_not_train_when_the_schedule_is_resumed() -> None:
@@ -450,7 +450,7 @@ def test_what_cannot_be_looked_at_is_said_and_not_tried(
     world.until("2026-01-01T06:00:00Z")
     plan = world.plan_schedule()
     checked = next(entry for entry in plan.conditions if entry.type == "Checked")
-    assert (checked.status, checked.reason) == ("False", "NotCheckable")
+    assert (checked.status, checked.reason) == ("False", "ChecksUnavailable")
     assert words in checked.message
     assert not plan.create
 

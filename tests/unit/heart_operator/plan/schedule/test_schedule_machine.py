@@ -7,7 +7,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from heart_operator.plan.schedule.observed import tick_of
+from heart_operator.plan.schedule.observed import scheduled_time_of
 from heart_operator.plan.training.requests import OPEN, requests_of
 from tests.support.plan.schedules import ScheduledWorld, drift_found, scheduled_world
 from tests.support.plan.world import START, Crash
@@ -68,7 +68,7 @@ class Scheduling(RuleBasedStateMachine):
     def look_ends(self, verdict: str) -> None:
         job = self.world.running_check()
         assert job
-        self.world.finish_check(drift_found(tick_of(job), self.world.selected or "", verdict))
+        self.world.finish_check(drift_found(scheduled_time_of(job), self.world.selected or "", verdict))
 
     # --- people --------------------------------------------------------------------------------
 

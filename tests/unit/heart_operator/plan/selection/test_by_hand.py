@@ -70,7 +70,9 @@ def measure_all(world: World) -> None:
     raise AssertionError("it never ends")
 
 
-@pytest.mark.parametrize(("auc", "starts", "reason"), [(0.6, True, "GateFailed"), (0.9, False, "NeverReady")])
+@pytest.mark.parametrize(
+    ("auc", "starts", "reason"), [(0.6, True, "GateFailed"), (0.9, False, "ReadyDeadlineExceeded")]
+)
 def test_more_refused_versions_than_the_status_has_room_for(auc: float, starts: bool, reason: str) -> None:
     """One that fell out of `status.rejected` must not take its turn again, for ever."""
     world = serving_world()
@@ -103,7 +105,7 @@ def test_naming_one_that_fell_out_tries_it_again() -> None:
     measure_all(world)
     assert [entry.version for entry in world.model.status.rejected] != [first]
     world.trained[first] = world.versions[first] = replace(world.trained[first], starts=True)
-    world.tell("retry", first)
+    world.submit("retry", first)
     world.settle()
     assert world.model.status.command
     assert "let spec.version name it" in world.model.status.command.result

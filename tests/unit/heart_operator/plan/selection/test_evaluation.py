@@ -23,7 +23,7 @@ UNSERVABLE = TrainingFailure(reason="NotServable", message="the version has no m
 
 
 @dataclass
-class Scene:
+class EvaluationWorld:
     """One model with versions 8 and 9 by hand, carried from look to look as the operator would."""
 
     model: HeartModel = field(default_factory=heart_model)
@@ -106,36 +106,36 @@ def by_hand(version: str, created: int = 1_760_000_000_000, rejected: str | None
     return RegisteredVersion(version, "somebodys-run", "", "", rejected, created)
 
 
-def measured() -> Scene:
+def measured() -> EvaluationWorld:
     """Version 8 has been measured."""
-    scene = Scene()
-    scene.look()
-    scene.end(MEASURED)
-    scene.look()
-    return scene
+    world = EvaluationWorld()
+    world.look()
+    world.end(MEASURED)
+    world.look()
+    return world
 
 
-def refused() -> Scene:
-    scene = Scene()
-    scene.look()
-    scene.end(failure=UNSERVABLE)
-    plan = scene.look()
+def refused() -> EvaluationWorld:
+    world = EvaluationWorld()
+    world.look()
+    world.end(failure=UNSERVABLE)
+    plan = world.look()
     assert plan.refused
-    scene.set_status(rejected=(plan.refused,))
-    return scene
+    world.set_status(rejected=(plan.refused,))
+    return world
 
 
 def test_an_unknown_version_gets_one_job_that_is_asked_about_it() -> None:
-    scene = Scene()
+    world = EvaluationWorld()
     for _ in range(5):
-        scene.look()
-    (request,) = scene.requests
+        world.look()
+    (request,) = world.requests
     assert (request.version, request.registry_name) == ("8", "clinic.heart")
     assert request.serving == STABLE.reference
-    assert request.features == scene.model.spec.features
+    assert request.features == world.model.spec.features
     assert evaluated_version(request.trigger) == "8"
-    assert scene.known
-    assert (scene.known.phase, scene.known.version) == ("Running", "8")
+    assert world.known
+    assert (world.known.phase, world.known.version) == ("Running", "8")
 
 
 def test_what_the_job_measured_is_a_version_with_digests_of_our_own() -> None:
@@ -149,21 +149,21 @@ def test_what_the_job_measured_is_a_version_with_digests_of_our_own() -> None:
 @pytest.mark.parametrize("lose", ["status", "jobs", "both"])
 def test_what_was_measured_is_not_measured_again(lose: str) -> None:
     """The status, the Job or the Deployment: each of them alone is enough."""
-    scene = measured()
-    assert scene.known
-    trigger = scene.known.trigger
+    world = measured()
+    assert world.known
+    trigger = world.known.trigger
     if lose != "jobs":
-        scene.known = None
+        world.known = None
     if lose != "status":
-        scene.jobs.clear()
+        world.jobs.clear()
     if lose == "both":
-        scene.deployments = (deployment(trigger),)
+        world.deployments = (deployment(trigger),)
     for _ in range(3):
-        plan = scene.look()
+        plan = world.look()
         assert plan.create == plan.delete == ()
-    assert scene.known
-    assert of_training(scene.known).digest == MEASURED.artifact_sha256
-    assert len(scene.requests) == 1
+    assert world.known
+    assert of_training(world.known).digest == MEASURED.artifact_sha256
+    assert len(world.requests) == 1
 
 
 def deployment(trigger: str) -> VersionDeployment:
@@ -191,36 +191,36 @@ CHANGES: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_another_question_is_asked_anew(change: dict[str, Any]) -> None:
-    scene = measured()
-    assert scene.known
-    before = of_training(scene.known)
-    assert is_current(scene.observed, before)
-    scene.change_spec(**change)
-    assert not is_current(scene.observed, before)
-    scene.look()
-    assert len(scene.requests) == 2
+    world = measured()
+    assert world.known
+    before = of_training(world.known)
+    assert is_current(world.observed, before)
+    world.change_spec(**change)
+    assert not is_current(world.observed, before)
+    world.look()
+    assert len(world.requests) == 2
 
 
 def test_what_changes_no_figure_asks_for_nothing() -> None:
-    scene = measured()
-    scene.change_spec(gates={"checks": []}, serving={"replicas": 7}, training={"resources": {"limits": {"cpu": "1"}}})
-    assert scene.look().create == ()
+    world = measured()
+    world.change_spec(gates={"checks": []}, serving={"replicas": 7}, training={"resources": {"limits": {"cpu": "1"}}})
+    assert world.look().create == ()
 
 
 def test_a_comparison_with_another_version_than_serves_is_made_anew() -> None:
-    scene = measured()
-    assert scene.known
-    scene.stable = Version("9", sha("9"))
-    assert not is_current(scene.observed, of_training(scene.known))
-    scene.look()
-    assert scene.requests[-1].serving == scene.stable.reference
+    world = measured()
+    assert world.known
+    world.stable = Version("9", sha("9"))
+    assert not is_current(world.observed, of_training(world.known))
+    world.look()
+    assert world.requests[-1].serving == world.stable.reference
 
 
 def test_a_registered_model_that_was_made_anew_has_other_versions_of_the_same_number() -> None:
-    scene = measured()
-    scene.versions["8"] = by_hand("8", created=1_770_000_000_000)
-    scene.look()
-    assert len({request.trigger for request in scene.requests}) == 2
+    world = measured()
+    world.versions["8"] = by_hand("8", created=1_770_000_000_000)
+    world.look()
+    assert len({request.trigger for request in world.requests}) == 2
 
 
 def test_a_trained_version_is_not_this_rooms_concern() -> None:
@@ -228,101 +228,101 @@ def test_a_trained_version_is_not_this_rooms_concern() -> None:
 
 
 def test_the_first_version_of_a_model_is_compared_with_nothing() -> None:
-    scene = Scene(stable=None)
-    scene.look()
-    assert scene.requests[0].serving is None
+    world = EvaluationWorld(stable=None)
+    world.look()
+    assert world.requests[0].serving is None
 
 
 @pytest.mark.parametrize("stable", [Version("8", sha("8")), Version("7", "")])
 def test_nothing_is_compared_with_itself_or_with_what_nobody_knows(stable: Version) -> None:
-    scene = Scene(stable=stable)
-    scene.look()
-    assert scene.requests[0].serving is None
+    world = EvaluationWorld(stable=stable)
+    world.look()
+    assert world.requests[0].serving is None
 
 
 # --- what cannot be served ---------------------------------------------------------------------------
 
 
 def test_what_cannot_be_served_is_refused_in_the_jobs_words() -> None:
-    scene = refused()
-    (entry,) = scene.model.status.rejected
+    world = refused()
+    (entry,) = world.model.status.rejected
     assert (entry.version, entry.reason, entry.message) == ("8", "NotServable", UNSERVABLE.message)
-    assert scene.known
-    assert (scene.known.phase, scene.known.reason) == ("Failed", "NotServable")
+    assert world.known
+    assert (world.known.phase, world.known.reason) == ("Failed", "NotServable")
 
 
 def test_a_refusal_is_said_once_and_stands() -> None:
-    scene = refused()
-    (entry,) = scene.model.status.rejected
+    world = refused()
+    (entry,) = world.model.status.rejected
     for _ in range(3):
-        assert scene.look().refused == entry
-    assert len(scene.requests) == 1
-    assert without_outdated(scene.observed, (entry,)) == (entry,)
+        assert world.look().refused == entry
+    assert len(world.requests) == 1
+    assert without_outdated(world.observed, (entry,)) == (entry,)
 
 
 def test_refusals_of_two_versions_do_not_replace_each_other() -> None:
-    scene = refused()
-    scene.look("9")
-    scene.end(failure=UNSERVABLE)
-    plan = scene.look("9")
+    world = refused()
+    world.look("9")
+    world.end(failure=UNSERVABLE)
+    plan = world.look("9")
     assert plan.refused
-    kept = with_rejection(scene.model.status.rejected, plan.refused, 10)
+    kept = with_rejection(world.model.status.rejected, plan.refused, 10)
     assert [entry.version for entry in kept] == ["8", "9"]
     assert with_rejection(kept, plan.refused, 10) == kept
 
 
 def test_the_registrys_tag_remembers_when_status_and_job_are_gone() -> None:
-    scene = refused()
-    (entry,) = scene.model.status.rejected
-    scene.versions["8"] = by_hand("8", rejected=tag_of(entry))
-    scene.known, scene.jobs = None, {}
-    scene.set_status(rejected=())
-    plan = scene.look()
+    world = refused()
+    (entry,) = world.model.status.rejected
+    world.versions["8"] = by_hand("8", rejected=tag_of(entry))
+    world.known, world.jobs = None, {}
+    world.set_status(rejected=())
+    plan = world.look()
     assert plan.create == ()
     assert plan.refused
     assert plan.refused.gates_hash == entry.gates_hash
 
 
 def test_the_registry_remembers_more_than_the_status_has_room_for() -> None:
-    scene = refused()
-    (entry,) = scene.model.status.rejected
+    world = refused()
+    (entry,) = world.model.status.rejected
     eight, nine = Version("8", ""), Version("9", "")
-    assert not is_tagged(scene.observed, eight, "")
-    scene.versions["8"] = by_hand("8", rejected=tag_of(entry))
-    assert is_tagged(scene.observed, eight, "")
-    assert not is_tagged(scene.observed, nine, "")
-    assert not is_tagged(scene.observed, Version("8", sha("8")), ""), "it has been measured since"
-    scene.command("retry", "8")
-    assert not is_tagged(scene.observed, eight, "")
+    assert not is_tagged(world.observed, eight, "")
+    world.versions["8"] = by_hand("8", rejected=tag_of(entry))
+    assert is_tagged(world.observed, eight, "")
+    assert not is_tagged(world.observed, nine, "")
+    assert not is_tagged(world.observed, Version("8", sha("8")), ""), "it has been measured since"
+    world.command("retry", "8")
+    assert not is_tagged(world.observed, eight, "")
 
 
 def test_who_serves_does_not_matter_to_what_cannot_be_served() -> None:
-    scene = refused()
-    scene.stable = Version("9", sha("9"))
-    assert without_outdated(scene.observed, scene.model.status.rejected)
-    assert scene.look().create == ()
-    assert len(scene.requests) == 1
+    world = refused()
+    world.stable = Version("9", sha("9"))
+    assert without_outdated(world.observed, world.model.status.rejected)
+    assert world.look().create == ()
+    assert len(world.requests) == 1
 
 
 def test_a_tag_of_another_question_is_no_refusal() -> None:
-    scene = Scene()
-    scene.versions["8"] = by_hand("8", rejected="NotServable:evaluate-8-00000000")
-    assert scene.look().create
+    world = EvaluationWorld()
+    world.versions["8"] = by_hand("8", rejected="NotServable:evaluate-8-00000000")
+    assert world.look().create
 
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_another_contract_forgives(change: dict[str, Any]) -> None:
-    scene = refused()
-    scene.change_spec(**change)
-    assert without_outdated(scene.observed, scene.model.status.rejected) == ()
-    assert scene.look().create
+    world = refused()
+    world.change_spec(**change)
+    assert without_outdated(world.observed, world.model.status.rejected) == ()
+    assert world.look().create
 
 
 def test_other_refusals_are_left_alone() -> None:
     entry = RejectedStatus(
         version="8", digest=sha("8"), reason="GateFailed", gates_hash="g", message="m", time="2026-01-01T00:00:00Z"
     )
-    assert without_outdated(Scene().observed, (entry,)) == (entry,)
+    assert without_outdated(EvaluationWorld().observed, (entry,)) == (entry,)
 
 
 # --- failures that may pass ---------------------------------------------------------------------------
@@ -341,140 +341,140 @@ def test_other_refusals_are_left_alone() -> None:
 def test_a_failure_that_is_not_the_versions_refuses_nothing_and_is_not_repeated(
     end: dict[str, Any], words: str
 ) -> None:
-    scene = Scene()
-    scene.look()
-    scene.end(**end)
+    world = EvaluationWorld()
+    world.look()
+    world.end(**end)
     for _ in range(3):
-        plan = scene.look()
+        plan = world.look()
         assert plan.refused is None
         assert plan.create == ()
-    assert scene.known
-    assert scene.known.phase == "Failed"
-    assert words in (scene.known.message or "")
+    assert world.known
+    assert world.known.phase == "Failed"
+    assert words in (world.known.message or "")
 
 
 def test_a_persons_retry_measures_once_more() -> None:
-    scene = Scene()
-    scene.look()
-    scene.end(why="Evicted")
-    scene.look()
-    scene.command("retry", "9")
-    assert scene.look().create == (), "of another version"
-    scene.command("retry", "8")
-    assert scene.look().create
-    scene.end(MEASURED)
-    scene.look()
+    world = EvaluationWorld()
+    world.look()
+    world.end(why="Evicted")
+    world.look()
+    world.command("retry", "9")
+    assert world.look().create == (), "of another version"
+    world.command("retry", "8")
+    assert world.look().create
+    world.end(MEASURED)
+    world.look()
     for action, version in (("pause", ""), ("retry", "8")):
-        scene.command(action, version, id_=f"c-{action}")
-        plan = scene.look()
+        world.command(action, version, id_=f"c-{action}")
+        plan = world.look()
         assert plan.create == plan.delete == (), "it was measured: nothing to retry"
         assert plan.status
         assert plan.status.phase == "Succeeded"
-    assert len(scene.requests) == 2
+    assert len(world.requests) == 2
 
 
 def test_a_retry_runs_on_though_the_command_was_replaced() -> None:
-    scene = Scene()
-    scene.look()
-    scene.end(why="Evicted")
-    scene.look()
-    scene.command("retry", "8")
-    scene.look()
-    scene.command("pause", "")
-    for known in (scene.known, None):
-        scene.known = known
-        plan = scene.look()
+    world = EvaluationWorld()
+    world.look()
+    world.end(why="Evicted")
+    world.look()
+    world.command("retry", "8")
+    world.look()
+    world.command("pause", "")
+    for known in (world.known, None):
+        world.known = known
+        plan = world.look()
         assert plan.create == plan.delete == ()
-        assert scene.running()
+        assert world.running()
 
 
 @pytest.mark.parametrize("id_", ["c-1", "c-2", "c-3", "c-4", "c-5", "c-6"])
 def test_a_retry_of_the_same_second_outlives_a_lost_status(id_: str) -> None:
     """Whichever of the two Jobs has the greater name."""
-    scene = refused()
-    scene.command("retry", "8", id_)
-    scene.look()
-    scene.jobs = {name: replace(job, created=START) for name, job in scene.jobs.items()}
-    assert len(scene.jobs) == 2
-    scene.known = None
-    scene.set_status(command=None, rejected=())
-    plan = scene.look()
+    world = refused()
+    world.command("retry", "8", id_)
+    world.look()
+    world.jobs = {name: replace(job, created=START) for name, job in world.jobs.items()}
+    assert len(world.jobs) == 2
+    world.known = None
+    world.set_status(command=None, rejected=())
+    plan = world.look()
     assert plan.create == plan.delete == ()
-    assert scene.running()
+    assert world.running()
 
 
 def test_a_refusal_from_before_a_retry_has_fallen() -> None:
-    scene = refused()
-    scene.command("retry", "8")
-    assert without_outdated(scene.observed, scene.model.status.rejected) == ()
+    world = refused()
+    world.command("retry", "8")
+    assert without_outdated(world.observed, world.model.status.rejected) == ()
 
 
 def test_a_success_outlives_its_job_though_the_failure_before_does_too() -> None:
-    scene = Scene()
-    scene.look()
-    scene.end(why="Evicted")
-    scene.look()
-    scene.command("retry", "8")
-    scene.look()
-    last = scene.running()
+    world = EvaluationWorld()
+    world.look()
+    world.end(why="Evicted")
+    world.look()
+    world.command("retry", "8")
+    world.look()
+    last = world.running()
     assert last
-    del scene.jobs[last.name]
-    scene.deployments, scene.known = (deployment(last.trigger),), None
-    scene.command("pause", "")
-    status = scene.look().status
+    del world.jobs[last.name]
+    world.deployments, world.known = (deployment(last.trigger),), None
+    world.command("pause", "")
+    status = world.look().status
     assert status
     assert status.phase == "Succeeded"
 
 
 def test_a_second_retry_is_another_one() -> None:
-    scene = refused()
+    world = refused()
     for id_ in ("c-1", "c-2"):
-        scene.command("retry", "8", id_)
-        scene.look()
-        scene.end(failure=UNSERVABLE)
-        scene.look()
-        assert scene.look().create == ()
-    assert len(scene.requests) == 3
+        world.command("retry", "8", id_)
+        world.look()
+        world.end(failure=UNSERVABLE)
+        world.look()
+        assert world.look().create == ()
+    assert len(world.requests) == 3
 
 
 def test_a_result_that_nobody_read_is_measured_again() -> None:
-    scene = Scene()
-    scene.look()
-    scene.end()
-    (job,) = scene.jobs
-    assert scene.look().delete == (ObjectKey("batch/v1", "Job", job),)
-    scene.look()
-    assert scene.running()
-    assert {request.trigger for request in scene.requests} == {scene.requests[0].trigger}
+    world = EvaluationWorld()
+    world.look()
+    world.end()
+    (job,) = world.jobs
+    assert world.look().delete == (ObjectKey("batch/v1", "Job", job),)
+    world.look()
+    assert world.running()
+    assert {request.trigger for request in world.requests} == {world.requests[0].trigger}
 
 
 def test_a_job_that_somebody_deleted_comes_back() -> None:
-    scene = Scene()
-    scene.look()
-    scene.jobs.clear()
-    scene.look()
-    assert scene.running()
+    world = EvaluationWorld()
+    world.look()
+    world.jobs.clear()
+    world.look()
+    assert world.running()
 
 
 # --- one at a time --------------------------------------------------------------------------------------
 
 
 def test_a_newer_wish_ends_the_running_job_first() -> None:
-    scene = Scene()
-    scene.look("8")
-    plan = scene.look("9")
+    world = EvaluationWorld()
+    world.look("8")
+    plan = world.look("9")
     assert len(plan.delete) == 1
     assert plan.create == ()
-    scene.look("9")
-    assert [request.version for request in scene.requests] == ["8", "9"]
-    assert len(scene.jobs) == 1
+    world.look("9")
+    assert [request.version for request in world.requests] == ["8", "9"]
+    assert len(world.jobs) == 1
 
 
 def test_when_nothing_is_unknown_no_job_runs_and_the_record_stays() -> None:
-    scene = Scene()
-    scene.look()
-    known = scene.known
-    plan = scene.look("")
+    world = EvaluationWorld()
+    world.look()
+    known = world.known
+    plan = world.look("")
     assert len(plan.delete) == 1
     assert plan.status == known
     done = measured()
@@ -482,52 +482,52 @@ def test_when_nothing_is_unknown_no_job_runs_and_the_record_stays() -> None:
 
 
 def test_an_obstacle_stops_nothing_that_runs_and_starts_nothing() -> None:
-    scene = Scene()
-    assert scene.plan(may_start=False) == EvaluationPlan()
-    scene.look()
-    plan = scene.plan("9", may_start=False)
+    world = EvaluationWorld()
+    assert world.plan(may_start=False) == EvaluationPlan()
+    world.look()
+    plan = world.plan("9", may_start=False)
     assert plan.create == plan.delete == ()
-    scene.end(MEASURED)
-    status = scene.plan(may_start=False).status
+    world.end(MEASURED)
+    status = world.plan(may_start=False).status
     assert status
     assert status.phase == "Succeeded"
 
 
 def test_a_silent_registry_changes_nothing() -> None:
-    scene = Scene()
-    scene.look()
-    observed = replace(scene.observed, registry=Registry(error="down"))
+    world = EvaluationWorld()
+    world.look()
+    observed = replace(world.observed, registry=Registry(error="down"))
     plan = plan_evaluation(
-        observed, tuple(scene.jobs.values()), "8", scene.known, STABLE, may_start=True, now=scene.now
+        observed, tuple(world.jobs.values()), "8", world.known, STABLE, may_start=True, now=world.now
     )
-    assert plan == EvaluationPlan(scene.known)
+    assert plan == EvaluationPlan(world.known)
 
 
 def test_old_jobs_are_cleared_away() -> None:
-    scene = Scene(versions={str(n): by_hand(str(n)) for n in range(8, 20)})
+    world = EvaluationWorld(versions={str(n): by_hand(str(n)) for n in range(8, 20)})
     for version in map(str, range(8, 16)):
         for _ in range(2):
-            scene.look(version)
-        scene.end(MEASURED.model_copy(update={"version": version}))
-        scene.look(version)
-    assert len(scene.jobs) <= 4
-    assert scene.known
-    assert scene.known.job in scene.jobs
+            world.look(version)
+        world.end(MEASURED.model_copy(update={"version": version}))
+        world.look(version)
+    assert len(world.jobs) <= 4
+    assert world.known
+    assert world.known.job in world.jobs
 
 
 def test_the_record_hears_of_the_end_when_the_version_is_no_longer_unknown() -> None:
-    scene = Scene()
-    scene.look()
-    scene.end(MEASURED)
-    scene.look(version="")
-    assert scene.known
-    assert (scene.known.phase, scene.known.run_id) == ("Succeeded", "run-e")
+    world = EvaluationWorld()
+    world.look()
+    world.end(MEASURED)
+    world.look(version="")
+    assert world.known
+    assert (world.known.phase, world.known.run_id) == ("Succeeded", "run-e")
 
 
 def test_the_record_of_a_job_that_was_called_off_goes_with_it() -> None:
-    scene = Scene()
-    scene.look()
-    scene.look(version="")
-    assert scene.known is not None, "the Job is being removed"
-    scene.look(version="")
-    assert (scene.known, scene.jobs) == (None, {})
+    world = EvaluationWorld()
+    world.look()
+    world.look(version="")
+    assert world.known is not None, "the Job is being removed"
+    world.look(version="")
+    assert (world.known, world.jobs) == (None, {})

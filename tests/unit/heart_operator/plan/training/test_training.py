@@ -429,7 +429,7 @@ def test_without_its_profile_a_model_still_goes_back() -> None:
     assert world.selected == "2"
     policies = [key for key in world.children if key.kind == "NetworkPolicy"]
     world.profile = None
-    world.tell("rollback", "2")
+    world.submit("rollback", "2")
     bring_up(world)
     assert world.selected == "1"
     assert world.answering == {"1"}

@@ -1,0 +1,227 @@
+"""Mutation testing: does a unit test notice when a decision is changed? (`make mutants`)
+
+mutmut changes one operator, constant or argument at a time and runs the tests that reach the function. It expects one
+source folder, so each target is laid out in a scratch folder (`build/mutants/TARGET`): the packages below `src`, the
+tests beside them. Results stay there: a second run tries only what survived and what changed. `rm -r build/mutants`
+starts anew.
+
+Exit code 1: a target is below its floor, or `tests/mutants/equivalent.toml` names a mutant that no longer survives.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+
+from mutmut.mutation.diff_apply import get_diff_for_mutant
+from mutmut.stats import status_by_exit_code
+
+ROOT = Path(__file__).resolve().parent.parent
+WORK = ROOT / "build" / "mutants"
+EQUIVALENT = ROOT / "tests" / "mutants" / "equivalent.toml"
+SOURCES = ("common/src", "operator/src", "serving/src", "trainer/src")
+BESIDE = ("tests", "examples", "crds", "charts")
+FLOOR = 95.0
+"""Per cent of the mutants that are not equivalent."""
+KILLED = ("killed", "timeout", "segfault", "suspicious", "caught by type check")
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is mutated, and the package's own tests that have to notice."""
+
+    mutate: tuple[str, ...]
+    tests: tuple[str, ...]
+    ignore: tuple[str, ...] = ()
+    """Searches at random: what they notice once they may miss the next time."""
+
+
+PLAN = "heart_operator/plan"
+PLAN_TESTS = f"tests/unit/{PLAN}"
+SEARCHES = ("test_state_machine.py", "test_schedule_machine.py", "test_analysis_simulation.py")
+
+
+def of_plan(name: str, *more: str) -> Target:
+    """A package of the plan and its own folder of tests; `more`: others that cover it."""
+    return Target((f"{PLAN}/{name}/*",), tuple(f"{PLAN_TESTS}/{folder}" for folder in (name, *more)), SEARCHES)
+
+
+TARGETS = {
+    "gates": of_plan("gates"),
+    "rollout": of_plan("rollout"),
+    "analysis": of_plan("analysis", "rollout/test_canary.py"),
+    "selection": of_plan("selection"),
+    "schedule": of_plan("schedule"),
+    "training": of_plan("training"),
+    "objects": of_plan("objects", "rollout", "training"),
+    "status": of_plan("status", "rollout", "selection", "training"),
+    "contract": Target(("heart_trainer/data/contract.py",), ("tests/unit/heart_trainer/data/test_contract.py",)),
+    "evaluation": Target(("heart_trainer/evaluation/*",), ("tests/unit/heart_trainer/evaluation",)),
+    "drift": Target(("heart_trainer/drift/*",), ("tests/unit/heart_trainer/drift",)),
+}
+
+CONFIGURATION = """
+[tool.mutmut]
+source_paths = ["src"]
+only_mutate = {mutate}
+also_copy = {beside}
+pytest_add_cli_args = {arguments}
+pytest_add_cli_args_test_selection = {tests}
+timeout_constant = 3.0
+track_dependencies = false
+use_git_change_detection = false
+"""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A changed line of a function and what became of it."""
+
+    name: str
+    file: str
+    status: str
+    before: str
+    after: str
+
+    @property
+    def killed(self) -> bool:
+        return self.status in KILLED
+
+    @property
+    def function(self) -> str:
+        """Name of the function, or Class.method."""
+        mangled = self.name.rpartition(".")[2].partition("__mutmut_")[0]
+        return mangled.removeprefix("x").strip("_ǁ").replace("ǁ", ".")
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        return self.file, self.function, self.before, self.after
+
+
+def refresh(source: Path, copy: Path) -> None:
+    """Make `copy` equal to `source`; files that did not change keep their time, by which mutmut knows them."""
+    wanted = {path.relative_to(source) for path in source.rglob("*") if path.is_file() and path.suffix != ".pyc"}
+    for stale in [path for path in copy.rglob("*") if path.is_file() and path.relative_to(copy) not in wanted]:
+        stale.unlink()
+    for name in wanted:
+        target = copy / name
+        if not target.exists() or target.read_bytes() != (source / name).read_bytes():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source / name, target)
+            target.touch()
+
+
+def lay_out(work: Path, target: Target) -> None:
+    """Fill a target's scratch folder; mutmut's configuration follows the project's own."""
+    for source in SOURCES:
+        for package in (path for path in (ROOT / source).iterdir() if path.is_dir()):
+            refresh(package, work / "src" / package.name)
+    for folder in BESIDE:
+        refresh(ROOT / folder, work / folder)
+    values = {
+        "mutate": json.dumps([f"src/{pattern}" for pattern in target.mutate]),
+        "beside": json.dumps(BESIDE),
+        "tests": json.dumps(target.tests),
+        "arguments": json.dumps(["-p", "no:cacheprovider", *(f"--ignore-glob=*/{name}" for name in target.ignore)]),
+    }
+    (work / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text() + CONFIGURATION.format(**values))
+
+
+def metas(work: Path) -> Iterator[Path]:
+    return (work / "mutants" / "src").rglob("*.meta")
+
+
+def try_survivors_again(work: Path) -> None:
+    """Forget what survived the last run: a test may have been added since."""
+    for path in metas(work):
+        meta = json.loads(path.read_text())
+        results = meta["exit_code_by_key"]
+        meta["exit_code_by_key"] = {
+            name: code if status_by_exit_code[code] in KILLED else None for name, code in results.items()
+        }
+        path.write_text(json.dumps(meta))
+
+
+def run(work: Path, only: tuple[str, ...]) -> bool:
+    """One process: the machine stays usable, and no timeout is due to the neighbour."""
+    environment = {
+        **os.environ,
+        "HYPOTHESIS_PROFILE": "repeatable",
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+    command = [Path(sys.executable).with_name("mutmut"), "run", "--max-children", "1", *only]
+    return subprocess.run(command, cwd=work, env=environment, check=False).returncode == 0
+
+
+def read(work: Path) -> list[Mutant]:
+    found = []
+    with contextlib.chdir(work):
+        for path in sorted(metas(work)):
+            source = path.relative_to(work / "mutants").with_suffix("")
+            for name, code in json.loads(path.read_text())["exit_code_by_key"].items():
+                status = status_by_exit_code[code]
+                before, after = ("", "") if status in KILLED else changed_lines(name, source)
+                found.append(Mutant(name, str(source.relative_to("src")), status, before, after))
+    return found
+
+
+def changed_lines(name: str, source: Path) -> tuple[str, str]:
+    """The lines that a mutant takes away and those that it puts there, each without indentation."""
+    lines = get_diff_for_mutant(name, path=source).splitlines()[2:]
+    return tuple(" ".join(line[1:].strip() for line in lines if line[0] == sign) for sign in "-+")  # type: ignore[return-value]
+
+
+def equivalents() -> dict[tuple[str, str, str, str], str]:
+    """By mutant, the reason for which no test can notice it."""
+    entries = tomllib.loads(EQUIVALENT.read_text()).get("equivalent", []) if EQUIVALENT.exists() else []
+    return {(each["file"], each["function"], each["before"], each["after"]): each["reason"] for each in entries}
+
+
+def report(name: str, target: Target, mutants: list[Mutant]) -> bool:
+    """Print a target's result; whether it is good enough."""
+    known = {key for key in equivalents() if any(fnmatch(key[0], pattern) for pattern in target.mutate)}
+    survivors = [mutant for mutant in mutants if not mutant.killed]
+    unexplained = [mutant for mutant in survivors if mutant.key not in known]
+    counted = len(mutants) - (len(survivors) - len(unexplained))
+    killed = len(mutants) - len(survivors)
+    share = 100 * killed / max(counted, 1)
+    for mutant in sorted(unexplained, key=lambda each: each.key):
+        print(f"{mutant.status}: {mutant.file} {mutant.function}  ({mutant.name})")
+        print(f"  - {mutant.before}\n  + {mutant.after}")
+    stale = known - {mutant.key for mutant in survivors}
+    for key in sorted(stale):
+        print(f"tests/mutants/equivalent.toml: does not survive any more, remove it: {key}")
+    timeouts = sum(mutant.status == "timeout" for mutant in mutants)
+    print(
+        f"{name}: {killed} of {counted} mutants killed ({share:.1f} %, {timeouts} by a timeout), "
+        f"{len(survivors) - len(unexplained)} equivalent, {len(unexplained)} survived"
+    )
+    return share >= FLOOR and not stale
+
+
+def main(arguments: list[str]) -> int:
+    """`python -m hack.mutants [TARGET…] [--report] [PATTERN…]`; patterns are mutmut's, and need one target."""
+    names = [argument for argument in arguments if argument in TARGETS] or list(TARGETS)
+    only = tuple(argument for argument in arguments if argument not in TARGETS and argument != "--report")
+    good = True
+    for name in names:
+        work = WORK / name
+        if "--report" not in arguments:
+            lay_out(work, TARGETS[name])
+            if not only:
+                try_survivors_again(work)
+            good &= run(work, only)
+        good &= report(name, TARGETS[name], read(work))
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

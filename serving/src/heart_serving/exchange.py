@@ -1,0 +1,51 @@
+"""One request and its answer, from the head to what is counted and logged about both."""
+
+import logging
+from dataclasses import dataclass
+
+import orjson
+
+from heart_serving.admission.request_body import Head
+from heart_serving.errors import Problem
+from heart_serving.predictionlog.recorder import Records
+from heart_serving.protocols.base import Matrix, PredictionProtocol, Reply
+
+FAILED = Problem(500, "this request could not be answered; its id finds it in the server's log")
+
+logger = logging.getLogger("heart_serving")
+
+
+@dataclass(slots=True)
+class Exchange:
+    """Times are of perf_counter; `outputs` is set once the prediction is written, and only then."""
+
+    head: Head
+    route: str
+    started: float
+    received: float = 0.0
+    parsed: float = 0.0
+    predicted: float = 0.0
+    written: float = 0.0
+    body: bytes = b""
+    rows: int = 0
+    records: Records = ()
+    outputs: Matrix | None = None
+    reply: Reply | None = None
+
+    @property
+    def id(self) -> str:
+        return self.head.request_id
+
+
+def problem_of(error: Exception, request_id: str) -> Problem:
+    """What the client is told about an error. One that nobody expected is logged, and told as a plain 500."""
+    if isinstance(error, Problem):
+        return error
+    logger.error("request %s failed", request_id, exc_info=error)
+    return FAILED
+
+
+def error_reply(protocol: PredictionProtocol, exchange: Exchange, error: Exception) -> Reply:
+    """The error in the protocol's own form."""
+    problem = problem_of(error, exchange.id)
+    return Reply(orjson.dumps(protocol.error_body(problem)), problem.headers, problem.status)

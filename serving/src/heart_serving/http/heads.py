@@ -1,0 +1,83 @@
+"""Bounds of what surrounds a request's body: URL, header fields, trailers and the framing of chunks."""
+
+from collections.abc import Iterable, Iterator
+
+HEAD_BYTES = 32 * 1024
+"""Names and values of all fields of one request, and what a parser may swallow without a word."""
+HEAD_FIELDS = 100
+URL_BYTES = 8 * 1024
+HEAD_SECONDS = 5.0
+"""From the first read of a head to its end."""
+HOP_BY_HOP = (b"upgrade", b"http2-settings", b"connection")
+
+
+class HeadRejected(Exception):
+    """Raised in the parser's callbacks; the parser stops there."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+class HeadBounds:
+    """Counts what the parser reports of one request. Every method raises HeadRejected beyond its bound."""
+
+    __slots__ = ("_bytes", "_fields", "_unreported", "open")
+
+    def __init__(self) -> None:
+        self.open = False
+        """Whether a head has begun and is not complete."""
+        self._bytes = self._fields = self._unreported = 0
+
+    def begin(self) -> None:
+        self.open = True
+        self._bytes = self._fields = self._unreported = 0
+
+    def complete(self) -> None:
+        self.open = False
+        self._unreported = 0
+
+    def progress(self) -> None:
+        self._unreported = 0
+
+    def expect(self, size: int) -> None:
+        """So many bytes are about to be parsed."""
+        self._unreported += size
+
+    def check_progress(self) -> None:
+        """The parser keeps an endless name or value to itself until it ends, and then copies it for each read."""
+        if self._unreported > HEAD_BYTES:
+            raise_too_large()
+
+    def check_url(self, size: int) -> None:
+        self._unreported = 0
+        if size > URL_BYTES:
+            raise HeadRejected(414, f"the URL may have at most {URL_BYTES} bytes")
+
+    def add_field(self, size: int) -> None:
+        self._bytes += size
+        self._fields += 1
+        self._unreported = 0
+        if self._bytes > HEAD_BYTES or self._fields > HEAD_FIELDS:
+            raise_too_large()
+
+
+def raise_too_large() -> None:
+    raise HeadRejected(431, f"the headers may have at most {HEAD_FIELDS} fields and {HEAD_BYTES} bytes")
+
+
+def without_upgrade(method: bytes, url: bytes, version: str, fields: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """The request's head as if it had not offered to change the protocol."""
+    lines = [b"%b %b HTTP/%b" % (method, url, version.encode()), *_kept(fields)]
+    return b"\r\n".join(lines) + b"\r\n\r\n"
+
+
+def _kept(fields: Iterable[tuple[bytes, bytes]]) -> Iterator[bytes]:
+    for name, value in fields:
+        if name == b"connection":
+            options = [option.strip() for option in value.split(b",")]
+            if left := [option for option in options if option.lower() not in HOP_BY_HOP]:
+                yield b"connection: " + b", ".join(left)
+        elif name not in HOP_BY_HOP:
+            yield b"%b: %b" % (name, value)

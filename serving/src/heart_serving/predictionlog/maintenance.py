@@ -1,0 +1,71 @@
+"""The thread that looks after the log: live quality every half minute, old rows every hour.
+
+Each pod computes the figures of its own version from the database: there is nothing to agree on, and every pod
+says the same.
+"""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from heart_log.quality import Figures, estimate, measure
+from heart_serving.predictionlog.sinks import Refused, Unavailable
+
+if TYPE_CHECKING:
+    from heart_serving.predictionlog.store import Store
+
+REFRESH_SECONDS = 30.0
+CLEAN_SECONDS = 3600.0
+"""Jittered: the pods of a model take turns."""
+MOST_ROUNDS = 50
+"""Rounds of deleting in one hour, so that a long backlog is worked off bit by bit."""
+NOTHING: Mapping[str, Figures] = MappingProxyType({})
+
+logger = logging.getLogger("heart_serving")
+
+
+class LogMaintenance:
+    """`figures`: live quality by source (feedback, estimated); empty while the database cannot be asked."""
+
+    def __init__(self, store: "Callable[[], Store]", labels: Sequence[str], retention: timedelta) -> None:
+        self._store, self._labels, self._retention = store, labels, retention
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="prediction-log-maintenance", daemon=True)
+        self.figures = NOTHING
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        self._closing.set()
+
+    def _run(self) -> None:
+        clean_at = time.monotonic() + CLEAN_SECONDS * random.random()
+        while not self._closing.is_set():
+            try:
+                self.refresh(datetime.now(UTC))
+                if time.monotonic() >= clean_at:
+                    clean_at = time.monotonic() + CLEAN_SECONDS * random.uniform(0.8, 1.2)
+                    self.clean(datetime.now(UTC))
+            except (Unavailable, Refused):
+                self.figures = NOTHING  # the writer says why
+            except Exception:
+                self.figures = NOTHING
+                logger.exception("prediction log: live quality could not be computed")
+            self._closing.wait(REFRESH_SECONDS)
+
+    def refresh(self, now: datetime) -> None:
+        """Computes the figures anew."""
+        outcomes, outputs = self._store().known(now)
+        self.figures = {"feedback": measure(outcomes, self._labels), "estimated": estimate(outputs, self._labels)}
+
+    def clean(self, now: datetime) -> None:
+        """Deletes the model's rows that are older than their retention."""
+        for _ in range(MOST_ROUNDS):
+            if self._closing.is_set() or not self._store().forget(now - self._retention):
+                return
