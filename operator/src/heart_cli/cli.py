@@ -22,7 +22,7 @@ from heart_cli.options import NAME, VERSION, on_cluster, version_text
 from heart_cli.podlogs import copy_logs, find_pods
 from heart_cli.predict import predict as ask
 from heart_cli.reading import read_model, read_names
-from heart_cli.words import clean, harmless
+from heart_cli.text import clean, harmless
 
 SYSTEM_NAMESPACE = click.option(
     "--system-namespace",

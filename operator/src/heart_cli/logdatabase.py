@@ -1,4 +1,4 @@
-"""The chart's prediction log as an administrator sees it: its CronJob, the logins' Secret, and whom a login was made for."""
+"""The chart's prediction log for an administrator: its CronJob, the logins' Secret, and whom a login was made for."""
 
 import json
 from collections.abc import Sequence

@@ -1,8 +1,8 @@
 """A namespace's part of HeartOps: set it up, give it another password, take it back.
 
-The namespace has one Secret that trainer and serving pods read and, with the chart's database, a login and a schema of the
-prediction log. Each step looks first and then changes what is missing, so that a run which was cut short can be run
-again.
+The namespace has one Secret that trainer and serving pods read and, with the chart's database, a login and a schema of
+the prediction log. Each step looks first and then changes what is missing, so that a run which was cut short can be
+run again.
 """
 
 from urllib.parse import urlsplit

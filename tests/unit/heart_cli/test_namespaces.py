@@ -5,13 +5,13 @@ import copy
 from typing import Any
 
 import pytest
-from heart_cli.words import harmless
 
 from heart_api.kube.kinds import DEPLOYMENT, HEART_MODEL, SECRET, Kind
 from heart_cli.erasure import build_job
 from heart_cli.errors import ApiFailure, Failure
 from heart_cli.logdatabase import CRON_JOB
 from heart_cli.namespaces import init_namespace, offboard_namespace, rotate_namespace
+from heart_cli.text import harmless
 
 LOGINS = "heartops-log-namespaces"
 CRON: dict[str, Any] = {
