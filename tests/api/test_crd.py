@@ -50,6 +50,7 @@ GOOD = {
     "a ConfigMap": {"spec.dataset.uri": "configmap://heart-data/heart.csv"},
     "built in with options": {"spec.dataset.uri": "builtin://heart-synthetic?rows=300&shift=0.5"},
     "binary by threshold": {"spec.target.positiveAbove": 0, "spec.target.labels": ["healthy", "ill"]},
+    "labels by value": {"spec.target.labels": {"0": "healthy", "1": "ill"}, "spec.target.positive": True},
     "regression": {
         "spec.training": {"task": "regression", "algorithms": ["ridge", "stacking"], "scoring": "rmse"},
         CHECKS: [{"metric": "rmse", "max": 0.5}],
@@ -127,17 +128,9 @@ BAD = {
     # target
     "no target": ({"spec.target": GONE}, "spec.target"),
     "target among the features": ({"spec.target.name": "age"}, "spec.features"),
-    "three labels of two classes": (
-        {"spec.target.positiveAbove": 0, "spec.target.labels": ["a", "b", "c"]},
-        "spec.target.labels",
-    ),
     "threshold of a regression": (
         {"spec.target.positiveAbove": 0, "spec.training.task": "regression"},
         "spec.target.positiveAbove",
-    ),
-    "labels of a regression": (
-        {"spec.target.labels": ["a", "b"], "spec.training.task": "regression"},
-        "spec.target.labels",
     ),
     # features
     "no features": ({"spec.features": []}, "spec.features"),

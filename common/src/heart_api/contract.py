@@ -3,10 +3,10 @@
 import struct
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, ConfigDict, Field, StrictInt, StrictStr, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, StrictStr, model_validator
 
 from heart_api.base import SHA256_PATTERN, Frozen, ShortText
-from heart_api.rules import LIST_SET, rule, rules
+from heart_api.rules import LIST_SET, UNTYPED, rule, rules
 
 COLUMN_PATTERN = r"^[A-Za-z_][A-Za-z0-9_.-]*$"
 URI_PATTERN = (
@@ -72,6 +72,21 @@ def at_bound(feature: "Feature", value: float, precision: Precision) -> float:
     if low is not None and value < low and at_precision(value, precision) == at_precision(low, precision):
         return low
     return value
+
+
+ClassValue = StrictBool | StrictInt | Annotated[StrictStr, Field(min_length=1, max_length=63)]
+MAX_CLASSES = 64
+
+
+def _keyed_by_text(labels: Any) -> Any:
+    """YAML reads the keys of `{0: no, 1: yes}` as numbers, and those of `{true: yes}` as booleans; JSON has text."""
+    if not isinstance(labels, dict):
+        return labels
+    return {str(key).lower() if isinstance(key, bool) else str(key): label for key, label in labels.items()}
+
+
+LabelList = Annotated[tuple[ShortText, ...], Field(min_length=2, max_length=MAX_CLASSES)]
+LabelMapping = Annotated[dict[ShortText, ShortText], Field(min_length=2, max_length=MAX_CLASSES)]
 
 
 class Feature(Frozen):
@@ -160,30 +175,39 @@ class Feature(Frozen):
 class Target(Frozen):
     """The column to predict."""
 
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            rule(
-                "!has(self.positiveAbove) || !has(self.labels) || size(self.labels) == 2",
-                "a binary target (positiveAbove) has two labels: the negative, then the positive class",
-                ".labels",
-            )
-        )
-    )
-
     name: str = Field(pattern=COLUMN_PATTERN, max_length=63, description="Name in answers and reports.")
     column: FileColumn | None = Field(None, description="Column of the file, where its name differs from `name`.")
     positive_above: float | None = Field(
         None, description="Makes the target binary: 1 where the column is greater than this, else 0."
     )
-    labels: tuple[ShortText, ...] | None = Field(
+    positive: ClassValue | None = Field(
         None,
-        min_length=2,
-        max_length=64,
-        description="Class names, in ascending order of the classes (classification).",
-        json_schema_extra=LIST_SET,
+        description="Value of the column (number, text, true or false) that is the positive class of two.",
+        json_schema_extra=UNTYPED,
+    )
+    labels: Annotated[LabelList | LabelMapping | None, BeforeValidator(_keyed_by_text)] = Field(
+        None,
+        description="Name of each class: by value, as `{0: no disease, 1: disease}`, or a list in ascending order of"
+        " numbers (with positiveAbove: negative, positive). A list of a text column's own values sets their order:"
+        " the last of two is the positive class.",
+        json_schema_extra=UNTYPED,
     )
     unit: str | None = Field(None, max_length=63, description="Unit of measurement (regression).")
     description: str | None = Field(None, max_length=1024, description="Human-readable description.")
+
+    @model_validator(mode="after")
+    def _classes_are_told_apart(self) -> Self:
+        """What CEL cannot check in fields without a type."""
+        names = list(self.labels.values() if isinstance(self.labels, dict) else self.labels or ())
+        if len(set(names)) < len(names):
+            raise ValueError("labels: two classes have the same name; give each its own")
+        if self.positive_above is not None and len(names) not in (0, 2):
+            raise ValueError(
+                "labels: a binary target (positiveAbove) has two labels: the negative, then the positive class"
+            )
+        if self.positive_above is not None and self.positive is not None:
+            raise ValueError("positive: positiveAbove already says which class is positive; remove one of the two")
+        return self
 
     @property
     def file_column(self) -> str:
@@ -263,9 +287,8 @@ class Dataset(Frozen):
     )
     header: bool | None = Field(
         None,
-        description="True if the file starts with a header. By default it does, unless `columns` are given and"
-        " its first"
-        " line fits the contract.",
+        description="True if the file starts with a header. By default it does, unless `columns` are given and its"
+        " first line fits the contract.",
     )
     csv: Csv | None = Field(None, description="Format of a text file, where detection is not sufficient.")
     missing_values: tuple[MissingValue, ...] = Field(

@@ -63,3 +63,7 @@ class Gates(Frozen):
     on_insufficient_evidence: Literal["Hold", "Pass"] = Field(
         "Hold", description="Action if the evaluation data do not support a verdict."
     )
+    leakage: Literal["Fail", "Warn"] = Field(
+        "Fail",
+        description="What a suspected leak does (finding `leakage`): Fail rejects the version, Warn only reports it.",
+    )

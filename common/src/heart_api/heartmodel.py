@@ -3,9 +3,9 @@
 Fields whose behaviour does not exist yet are not here: nothing is accepted and then ignored.
 """
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
 from heart_api.base import NAME_PATTERN, Frozen
 from heart_api.contract import Dataset, Feature, Target
@@ -31,6 +31,7 @@ from heart_api.status import (
 from heart_api.training import Training
 
 __all__ = [
+    "NAME_RULE",
     "Alerts",
     "Analysis",
     "AnalysisStatus",
@@ -63,6 +64,10 @@ __all__ = [
 ]
 
 
+NAME_RULE = rule(
+    "self.metadata.name.size() <= 63 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
+    "metadata.name is also the Service's name: at most 63 characters of a-z, 0-9 and -, starting with a letter",
+)
 VERSION_RULES = rules(
     rule(
         "type(self) == int ? self >= 1 : self.matches('^(latest|[1-9][0-9]{0,8}|@[A-Za-z0-9_.-]{1,100})$')",
@@ -114,11 +119,6 @@ class HeartModelSpec(Frozen):
                 "self.training.task == 'classification' || !has(self.target.positiveAbove)",
                 "positiveAbove is for training.task classification",
                 ".target.positiveAbove",
-            ),
-            rule(
-                "self.training.task == 'classification' || !has(self.target.labels)",
-                "labels are for training.task classification",
-                ".target.labels",
             ),
             rule(
                 "!has(self.gates.checks) || self.gates.checks.all(c,"
@@ -177,6 +177,15 @@ class HeartModelSpec(Frozen):
     serving: Serving = Field(default=Serving())
     rollout: Rollout = Field(default=Rollout())
     monitoring: Monitoring = Field(default=Monitoring())
+
+    @model_validator(mode="after")
+    def _regression_has_no_classes(self) -> Self:
+        """Here and not in CEL, which cannot see fields without a type."""
+        if self.training.task == "regression":
+            for field in ("labels", "positive"):
+                if getattr(self.target, field) is not None:
+                    raise ValueError(f"target.{field}: classes are for training.task classification; remove it")
+        return self
 
 
 class HeartModel(Frozen):

@@ -160,11 +160,10 @@ class Operator:
     async def _enqueue_all(self) -> None:
         """Every model, and what was one at its last reconcile."""
         try:
-            models = await self._cluster.find_everywhere(HEART_MODEL, self._settings.namespaces)
+            named = await self._cluster.find_keys(HEART_MODEL, self._settings.namespaces)
         except ApiError as error:
             log.warning("The models cannot be listed: %s", error)
             return
-        named = {ModelKey(model["metadata"]["namespace"], model["metadata"]["name"]) for model in models}
         seen = {ModelKey(*name) for name in self.metrics.tracks.models}
         for key in named | seen | self.metrics.schedules.models():
             self._queue.add_after(key, random.uniform(0, SPREAD))

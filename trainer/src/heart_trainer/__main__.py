@@ -24,9 +24,9 @@ with importing():
     from heart_api.handover import EXIT_PERMANENT, Env, EvaluationRequest, JobRequest, TrainingOutcome, TrainingRequest
     from heart_trainer.drift.command import run_check
     from heart_trainer.errors import NoRowKey, TrainerError
-    from heart_trainer.job import Job, Trained
-    from heart_trainer.job_evaluation import assess
-    from heart_trainer.job_training import train
+    from heart_trainer.job import Job, JobResult
+    from heart_trainer.job_evaluation import run_evaluation
+    from heart_trainer.job_training import run_training
     from heart_trainer.manifest import BadManifest, read_manifest
     from heart_trainer.outcome import failed, write_outcome
     from heart_trainer.report.terminal import report
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except NoRowKey as problem:
         outcome, code = _complain(failed(problem.reason, problem.message), EXIT_PERMANENT)
     else:
-        outcome, code = _run(job, assess if evaluates else train)
+        outcome, code = _run(job, run_evaluation if evaluates else run_training)
     write_outcome(os.environ.get(Env.TERMINATION_LOG), outcome)
     return code
 
@@ -134,7 +134,7 @@ class Progress:
         print(f"{time.monotonic() - self._start:7.1f}s  {message}")
 
 
-def _run(job: Job[Any], act: Callable[[Job[Any]], Trained]) -> tuple[TrainingOutcome, int]:
+def _run(job: Job[Any], act: Callable[[Job[Any]], JobResult]) -> tuple[TrainingOutcome, int]:
     """What became of it, and the exit code. Only an unforeseen error prints a traceback."""
     try:
         trained = act(job)
@@ -160,7 +160,7 @@ def _complain(outcome: TrainingOutcome, code: int) -> tuple[TrainingOutcome, int
     return outcome, code
 
 
-def _announce(job: Job[Any], trained: Trained) -> None:
+def _announce(job: Job[Any], trained: JobResult) -> None:
     if trained.evaluation:
         print(report(trained.evaluation))
     if job.out:

@@ -76,7 +76,7 @@ def package_and_register(model: Any, rows: Rows, tracking_uri: str, algorithm: s
 
 def _package(converted: bytes, request: TrainingRequest, table: Table, algorithm: str) -> bytes:
     try:
-        reference = reference_rows(converted, table)
+        reference = reference_rows(converted, table, request.features)
     except Exception as error:  # the runtime's errors have no common base
         wanted = f"{ONNX_INPUT} (float32 [rows, {len(request.features)}]) in, {ONNX_OUTPUT} (float32) out"
         raise NotServable(f"The ONNX file cannot be run as {wanted}: {error}"[:1000]) from error

@@ -1,18 +1,13 @@
 """The kind HeartModel."""
 
-from heart_api.heartmodel import HeartModelSpec, HeartModelStatus
+from heart_api.heartmodel import NAME_RULE, HeartModelSpec, HeartModelStatus
 from heart_api.names import API_VERSION, GROUP, Condition
-from heart_api.rules import rule
 from heart_operator.crdgen.definition import Definition, column, condition
 from heart_operator.crdgen.meanings import CONDITIONS, REASONS
 
 DESCRIPTION = (
     "HeartModel is a tabular model that the cluster trains, gates and serves: the latest version that passed its"
     " gates is served behind a Service of the same name."
-)
-NAME_RULE = rule(
-    "self.metadata.name.size() <= 63 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
-    "metadata.name is also the Service's name: at most 63 characters of a-z, 0-9 and -, starting with a letter",
 )
 COLUMNS = (
     column(

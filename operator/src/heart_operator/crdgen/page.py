@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from heart_api.names import API_VERSION, GROUP
+from heart_api.structural import INT_OR_STRING, Schema
 from heart_operator.crdgen.crd import root_schema
 from heart_operator.crdgen.definition import Definition
-from heart_operator.crdgen.schema import INT_OR_STRING, Schema
 
 Row = tuple[str, ...]
 
@@ -91,6 +91,8 @@ def default(name: str, field: Schema, parent: Schema) -> str:
 def type_name(field: Schema) -> str:
     if INT_OR_STRING in field:
         return "integer or string"
+    if "type" not in field:
+        return "several"
     if field["type"] == "array":
         return f"list of {type_name(field['items'])}"
     return str(field["type"])

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import aiohttp
@@ -11,12 +11,25 @@ from kubernetes.aio import client, config
 from kubernetes.aio.config.config_exception import ConfigException
 
 from heart_api.kube.kinds import Kind
-from heart_api.kube.values import Manifest
+from heart_api.kube.values import Manifest, ModelKey
 from heart_api.names import FIELD_MANAGER
-from heart_operator.kube.errors import ApiUnavailable, Conflict, NotFound, NotLeading, Refused, failure, pause_asked
+from heart_operator.kube.errors import (
+    ApiUnavailable,
+    Conflict,
+    NotFound,
+    NotLeading,
+    Refused,
+    TooLarge,
+    failure,
+    pause_asked,
+)
 
 REQUEST_TIMEOUT = 15.0
-PAGE = 500
+PAGE = 100
+MAX_PAGE = 8 * 1024 * 1024
+"""Bytes of one page: beyond, it is asked for in smaller ones. Anybody may put our labels on objects of a megabyte."""
+MAX_OBJECT = 256 * 1024
+"""Characters of one object of a list with such pages; a larger one is kept without its content."""
 LEAST_PAUSE = 0.1
 """Seconds before a request is sent again, doubled each time: `Retry-After: 0` must not become a busy loop."""
 MANAGER = {"fieldManager": FIELD_MANAGER}
@@ -38,16 +51,26 @@ class Cluster:
     async def get(self, kind: Kind, namespace: str, name: str) -> Manifest:
         return await self.request("GET", kind.path(namespace, name))
 
-    async def find(self, kind: Kind, namespace: str, selector: str) -> list[Manifest]:
-        """Objects whose labels match, read from etcd and not from a cache that may lag."""
-        return await self._list(kind, kind.path(namespace), {"labelSelector": selector})
+    async def find(
+        self, kind: Kind, namespace: str, selector: str, *, owners: Collection[str] | None = None
+    ) -> list[Manifest]:
+        """Objects whose labels match, read from etcd and not from a cache that may lag.
 
-    async def find_everywhere(self, kind: Kind, namespaces: Sequence[str] = ()) -> list[Manifest]:
-        """Objects of these namespaces, or of all when none is named."""
-        if not namespaces:
-            return await self._list(kind, f"/apis/{kind.api_version}/{kind.plural}", {})
-        lists = [await self._list(kind, kind.path(namespace), {}) for namespace in namespaces]
-        return [item for items in lists for item in items]
+        `owners`: uids; objects that none of them owns are dropped page by page.
+        """
+        found: list[Manifest] = []
+        async for page in self._pages(kind, kind.path(namespace), {"labelSelector": selector}):
+            found += [item for item in page if owners is None or owner_uids(item) & set(owners)]
+        return found
+
+    async def find_keys(self, kind: Kind, namespaces: Sequence[str] = ()) -> set[ModelKey]:
+        """Names of the objects of these namespaces, or of all when none is named."""
+        everywhere = f"/apis/{kind.api_version}/{kind.plural}"
+        found: set[ModelKey] = set()
+        for path in [kind.path(namespace) for namespace in namespaces] or [everywhere]:
+            async for page in self._pages(kind, path, {}):
+                found |= {ModelKey(item["metadata"]["namespace"], item["metadata"]["name"]) for item in page}
+        return found
 
     async def create(self, kind: Kind, manifest: Manifest) -> Manifest:
         """POST; Conflict when the name is taken."""
@@ -133,7 +156,7 @@ class Cluster:
             with unavailable(what):
                 timeout = aiohttp.ClientTimeout(total=left)
                 response = await self._client.call_api(*serialized, _request_timeout=timeout)
-                content = await response.read()
+                content = await read_bounded(what, response.response)
             pause = pause_asked(response.status, response.headers)
             if pause is not None:
                 pause = max(pause, least)
@@ -142,16 +165,22 @@ class Cluster:
                 return decoded(what, response.status, content)
             await asyncio.sleep(pause)
 
-    async def _list(self, kind: Kind, path: str, query: dict[str, str]) -> list[Manifest]:
-        """All pages; each item gets the apiVersion and kind that lists leave out."""
-        items: list[Manifest] = []
-        following = ""
+    async def _pages(self, kind: Kind, path: str, query: dict[str, str]) -> AsyncIterator[list[Manifest]]:
+        """Each item gets the apiVersion and kind that lists leave out. A page that is too large is asked for anew."""
+        following, limit = "", PAGE
         while True:
-            page = await self.request("GET", path, query | {"limit": str(PAGE), "continue": following})
-            items += [{"apiVersion": kind.api_version, "kind": kind.kind, **item} for item in page["items"]]
+            try:
+                page = await self.request("GET", path, query | {"limit": str(limit), "continue": following})
+            except TooLarge:
+                if limit == 1:
+                    raise
+                limit = max(1, limit // 16)
+                continue
+            items = [{"apiVersion": kind.api_version, "kind": kind.kind, **item} for item in page["items"]]
+            yield items if limit == PAGE else [without_content(item) for item in items]
             following = page["metadata"].get("continue") or ""
             if not following:
-                return items
+                return
 
 
 @contextmanager
@@ -161,6 +190,31 @@ def unavailable(what: str) -> Iterator[None]:
         yield
     except (aiohttp.ClientError, OSError) as error:
         raise ApiUnavailable(f"{what}: no answer from the API server ({type(error).__name__})") from error
+
+
+async def read_bounded(what: str, response: aiohttp.ClientResponse) -> bytes:
+    """The body; raises TooLarge once it has more than MAX_PAGE bytes."""
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > MAX_PAGE:
+            response.close()
+            raise TooLarge(f"{what}: an answer of more than {MAX_PAGE} bytes")
+    return bytes(body)
+
+
+def without_content(item: Manifest) -> Manifest:
+    """A huge object with its metadata alone: it counts as changed where it is ours, and can be deleted."""
+    if len(json.dumps(item)) <= MAX_OBJECT:
+        return item
+    kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "labels")
+    meta = {name: value for name, value in item["metadata"].items() if name in kept}
+    meta["ownerReferences"] = item["metadata"].get("ownerReferences") or []
+    return {"apiVersion": item["apiVersion"], "kind": item["kind"], "metadata": meta, "spec": {}}
+
+
+def owner_uids(item: Manifest) -> set[str]:
+    return {owner["uid"] for owner in item["metadata"].get("ownerReferences") or ()}
 
 
 def decoded(what: str, status: int, content: bytes) -> Manifest:

@@ -1,7 +1,7 @@
 """Reads of what belongs to a model and its schedules: children, Jobs with their termination messages, Deployments."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -28,10 +28,12 @@ async def optional_kinds(cluster: Cluster) -> frozenset[str]:
     return frozenset(kind.kind for kind in OPTIONAL_CHILDREN if any(kind.kind in kinds for kinds in found))
 
 
-async def find_objects(cluster: Cluster, key: ModelKey, kinds: Iterable[Kind]) -> list[Manifest]:
-    """Objects of these kinds that carry the model's label, whoever owns them."""
+async def find_objects(
+    cluster: Cluster, key: ModelKey, kinds: Iterable[Kind], owners: Collection[str]
+) -> list[Manifest]:
+    """Objects of these kinds that carry the model's label and belong to one of these uids."""
     selector = f"{Label.MODEL}={key.name}"
-    lists = await asyncio.gather(*(cluster.find(kind, key.namespace, selector) for kind in kinds))
+    lists = await asyncio.gather(*(cluster.find(kind, key.namespace, selector, owners=owners) for kind in kinds))
     return [item for items in lists for item in items]
 
 

@@ -49,7 +49,7 @@ class Objects:
     model: HeartModel | None
     """None: there is none, or it cannot be read."""
     labelled: list[Manifest]
-    """Objects that carry the model's label, whoever owns them."""
+    """Objects that carry the model's label, and that the model or one of the schedules owns."""
     kinds: frozenset[str]
     """Optional kinds that the cluster has."""
     schedules: tuple[RetrainSchedule, ...]
@@ -108,11 +108,13 @@ class Observer:
     ) -> Objects:
         """One list of each kind; without a model only of the Jobs of its schedules."""
         readable = tuple(schedule for schedule in schedules if isinstance(schedule, RetrainSchedule))
+        owners = {schedule.uid for schedule in readable}
         if not isinstance(model, HeartModel):
-            jobs = await find_objects(self._cluster, key, (JOB,)) if readable else []
+            jobs = await find_objects(self._cluster, key, (JOB,), owners) if readable else []
             return Objects(None, jobs, frozenset(), readable)
         kinds = await self._optional_kinds()
-        return Objects(model, await find_objects(self._cluster, key, children_kinds(kinds)), kinds, readable)
+        labelled = await find_objects(self._cluster, key, children_kinds(kinds), owners | {model.uid})
+        return Objects(model, labelled, kinds, readable)
 
     async def _model(self, raw: Manifest, model: HeartModel, objects: Objects) -> SeenModel:
         profiles = self._profiles()

@@ -13,8 +13,6 @@ MAX_SERIES = 5000
 """Samples of the metrics that we read; the largest model has a tenth of it."""
 NAME = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]*")
 LABEL = re.compile(r'\s*([A-Za-z_][A-Za-z0-9_]*)\s*=\s*"([^"\\]*+(?:\\.[^"\\]*+)*+)"\s*,?')
-ESCAPED = re.compile(r"\\(.)")
-ESCAPES = {"n": "\n"}
 
 
 def parse_exposition(text: str, source: str) -> dict[Series, float]:
@@ -49,7 +47,7 @@ def parse_sample(rest: str) -> tuple[dict[str, str], float]:
     if rest.startswith("{"):
         end = 1
         while label := LABEL.match(rest, end):
-            labels[label[1]] = ESCAPED.sub(lambda found: ESCAPES.get(found[1], found[1]), label[2])
+            labels[label[1]] = unescaped(label[2])
             end = label.end()
         if rest[end : end + 1] != "}":
             raise unknown_format()
@@ -58,6 +56,11 @@ def parse_sample(rest: str) -> tuple[dict[str, str], float]:
         return labels, float(rest.split()[0])
     except (ValueError, IndexError):
         raise unknown_format() from None
+
+
+def unescaped(text: str) -> str:
+    """A label's value: `\\\\`, `\\"` and `\\n` are escapes."""
+    return "\\".join(part.replace('\\"', '"').replace("\\n", "\n") for part in text.split("\\\\"))
 
 
 def unknown_format() -> Unreadable:

@@ -72,7 +72,7 @@ class FakeCluster:
             raise NotFound(name)
         return copy.deepcopy(self.objects[kind.kind, name])
 
-    async def find(self, kind: Kind, namespace: str, selector: str) -> list[dict[str, Any]]:
+    async def find(self, kind: Kind, namespace: str, selector: str, **_: Any) -> list[dict[str, Any]]:
         self.reads[f"list {kind.kind}"] += 1
         return [copy.deepcopy(found) for (name, _), found in self.objects.items() if name == kind.kind]
 

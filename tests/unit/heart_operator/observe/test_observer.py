@@ -45,7 +45,7 @@ class Cluster:
             "spec": MODEL.spec.dump(),
         }
 
-    async def find(self, kind: Kind, namespace: str, selector: str) -> list[dict[str, Any]]:
+    async def find(self, kind: Kind, namespace: str, selector: str, **_: Any) -> list[dict[str, Any]]:
         if kind == JOB:
             return self.jobs
         state = {"terminated": {"exitCode": 0, "message": self.message}}

@@ -24,7 +24,7 @@ from heart_trainer.values import Table
 
 ENCODING = ("type", "values", "minimum", "maximum", "required")
 """What serving does with a feature's value; unit, description and the like are for people."""
-QUESTION = ("name", "positive_above", "labels")
+QUESTION = ("name", "positive_above", "positive", "labels")
 ROUNDING = 1e-3
 """How far a row of float32 probabilities may be from 1."""
 HOW_TO = "Register it with heart_trainer.by_hand.package_and_register, which makes such a file"

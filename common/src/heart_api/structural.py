@@ -13,6 +13,8 @@ Schema = dict[str, Any]
 
 DROPPED = ("title", "additionalProperties", "$defs", "default")
 INT_OR_STRING = "x-kubernetes-int-or-string"
+ANYTHING = "x-kubernetes-preserve-unknown-fields"
+"""A field without a type: the API server stores what it is given, and the operator checks it."""
 
 
 def structural_schema(model: type[BaseModel], *, defaults: bool = True) -> Schema:
@@ -23,7 +25,10 @@ def structural_schema(model: type[BaseModel], *, defaults: bool = True) -> Schem
 
 def convert(schema: Schema, definitions: dict[str, Schema], *, defaults: bool) -> Schema:
     """One node and everything below it."""
-    node = collapse(resolve(schema, definitions), definitions)
+    resolved = resolve(schema, definitions)
+    if ANYTHING in resolved:
+        return {key: resolved[key] for key in (ANYTHING, "description") if key in resolved}
+    node = collapse(resolved, definitions)
     found = {key: value for key, value in node.items() if key not in DROPPED}
     if INT_OR_STRING in node:
         found = int_or_string(found)
