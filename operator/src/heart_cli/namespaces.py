@@ -14,6 +14,7 @@ from heart_api.names import PART_OF, RUNTIME_SECRET, Component, Label
 from heart_cli.client import Client
 from heart_cli.errors import ApiFailure, Failure
 from heart_cli.logdatabase import LogDatabase, find_database, record_uids, recorded_uids, start_job
+from heart_cli.registryrights import grant_registry, revoke_registry
 from heart_cli.secretkeys import add_keys, patch_secret, read_secret
 
 SERVING_PODS = f"{Label.PART_OF}={PART_OF},{Label.COMPONENT}={Component.SERVING}"
@@ -31,7 +32,7 @@ def init_namespace(client: Client, system: Client | None) -> list[str]:
         wanted[Env.DATABASE_URL], done = join_log(system, database, client, kept.get(Env.DATABASE_URL, ""))
     elif system:
         done = [f"Namespace {system.namespace} has no HeartOps database: the prediction log was not set up"]
-    return [*done, add_keys(client, RUNTIME_SECRET, kept, wanted)]
+    return [*done, add_keys(client, RUNTIME_SECRET, kept, wanted), *grant_registry(client)]
 
 
 def join_log(system: Client, database: LogDatabase, client: Client, url: str) -> tuple[str, list[str]]:
@@ -84,7 +85,7 @@ def offboard_namespace(client: Client, system: Client) -> list[str]:
     if models := client.list(HEART_MODEL):
         names = ", ".join(model["metadata"]["name"] for model in models)
         raise Failure(f"Namespace {namespace} still has HeartModels ({names}): delete them first")
-    done = [f"{delete_secret(client)} of namespace {namespace}"]
+    done = [f"{delete_secret(client)} of namespace {namespace}", *revoke_registry(client)]
     if database := find_database(system):
         uids = recorded_uids(system, database)
         if namespace in read_secret(system, database.passwords):

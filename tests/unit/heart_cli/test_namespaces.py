@@ -11,6 +11,7 @@ from heart_cli.erasure import build_job
 from heart_cli.errors import ApiFailure, Failure
 from heart_cli.logdatabase import CRON_JOB
 from heart_cli.namespaces import init_namespace, offboard_namespace, rotate_namespace
+from heart_cli.registryrights import ROLE_BINDING
 from heart_cli.text import harmless
 
 LOGINS = "heartops-log-namespaces"
@@ -70,12 +71,14 @@ class FakeClient:
             if uid := self.cluster.uids.get(path.rpartition("/")[2]):
                 return {"metadata": {"uid": uid}}
             raise ApiFailure("not found", 404)
+        if path.endswith("/clusterroles"):
+            return {"items": [{"metadata": {"name": "heartops-registry"}}]}
         if method == "POST" and path.endswith("/jobs"):
             self.cluster.started.append(body)
             return {"metadata": {"name": "job-1"}}
         if method == "POST":
             path += "/" + body["metadata"]["name"]
-            objects[path] = {"metadata": body["metadata"], "data": {}}
+            objects[path] = {**body, "data": {}}
         elif path not in objects:
             raise ApiFailure("not found", 404)
         found = objects[path]
@@ -116,8 +119,16 @@ def password(cluster: Cluster) -> str | None:
 def test_a_namespace_gets_a_key_a_login_and_its_address(cluster: Cluster) -> None:
     assert url(cluster) == f"postgresql://ns-clinic:{password(cluster)}@db:5432/heartops"
     again = init_namespace(cluster.client("clinic"), cluster.client("system"))
-    assert again[-1].startswith("Unchanged")
+    assert [line.startswith("Unchanged") for line in again] == [True, True]
     assert len(cluster.started) == 1
+
+
+def test_the_namespaces_own_pods_and_no_others_may_use_its_workspace(cluster: Cluster) -> None:
+    found = cluster.objects[ROLE_BINDING.path("clinic", "heartops-registry")]
+    assert found["roleRef"]["name"] == "heartops-registry"
+    assert [subject["name"] for subject in found["subjects"]] == ["system:serviceaccounts:clinic"]
+    offboard_namespace(cluster.client("clinic"), cluster.client("system"))
+    assert ROLE_BINDING.path("clinic", "heartops-registry") not in cluster.objects
 
 
 def test_a_later_namespace_of_the_same_name_does_not_inherit_the_log(cluster: Cluster) -> None:
