@@ -5,7 +5,7 @@ source folder, so each target is laid out in a scratch folder (`build/mutants/TA
 tests beside them. Results stay there: a second run tries only what survived and what changed. `rm -r build/mutants`
 starts anew.
 
-Exit code 1: a target is below its floor, or `tests/mutants/equivalent.toml` names a mutant that no longer survives.
+Exit code 1: mutants were not tried, a target is below its floor, or `tests/mutants/equivalent.toml` names a mutant that no longer survives.
 """
 
 import contextlib
@@ -62,7 +62,7 @@ TARGETS = {
     "training": of_plan("training"),
     "objects": of_plan("objects", "rollout", "training"),
     "status": of_plan("status", "rollout", "selection", "training"),
-    "contract": Target(("heart_api/contract.py",), ("tests/unit/heart_api",)),
+    "contract": Target(("heart_trainer/data/contract.py",), ("tests/unit/heart_trainer/data/test_contract.py",)),
     "evaluation": Target(("heart_trainer/evaluation/*",), ("tests/unit/heart_trainer/evaluation",)),
     "drift": Target(("heart_trainer/drift/*",), ("tests/unit/heart_trainer/drift",)),
 }
@@ -118,9 +118,8 @@ def refresh(source: Path, copy: Path) -> None:
             target.touch()
 
 
-def lay_out(name: str, target: Target) -> Path:
-    """The scratch folder of a target, with mutmut's configuration behind the project's own."""
-    work = WORK / name
+def lay_out(work: Path, target: Target) -> None:
+    """Fill a target's scratch folder; mutmut's configuration follows the project's own."""
     for source in SOURCES:
         for package in (path for path in (ROOT / source).iterdir() if path.is_dir()):
             refresh(package, work / "src" / package.name)
@@ -133,7 +132,6 @@ def lay_out(name: str, target: Target) -> Path:
         "arguments": json.dumps(["-p", "no:cacheprovider", *(f"--ignore-glob=*/{name}" for name in target.ignore)]),
     }
     (work / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text() + CONFIGURATION.format(**values))
-    return work
 
 
 def metas(work: Path) -> Iterator[Path]:
@@ -187,26 +185,27 @@ def equivalents() -> dict[tuple[str, str, str, str], str]:
     return {(each["file"], each["function"], each["before"], each["after"]): each["reason"] for each in entries}
 
 
-def report(name: str, target: Target, mutants: list[Mutant]) -> bool:
+def report(name: str, target: Target, found: list[Mutant]) -> bool:
     """Print a target's result; whether it is good enough."""
+    tried = [mutant for mutant in found if mutant.status != "not checked"]
+    survivors = [mutant for mutant in tried if not mutant.killed]
     known = {key for key in equivalents() if any(fnmatch(key[0], pattern) for pattern in target.mutate)}
-    survivors = [mutant for mutant in mutants if not mutant.killed]
-    unexplained = [mutant for mutant in survivors if mutant.key not in known]
-    counted = len(mutants) - (len(survivors) - len(unexplained))
-    killed = len(mutants) - len(survivors)
-    share = 100 * killed / max(counted, 1)
-    for mutant in sorted(unexplained, key=lambda each: each.key):
+    unexplained = sorted((mutant for mutant in survivors if mutant.key not in known), key=lambda mutant: mutant.key)
+    for mutant in unexplained:
         print(f"{mutant.status}: {mutant.file} {mutant.function}  ({mutant.name})")
         print(f"  - {mutant.before}\n  + {mutant.after}")
-    stale = known - {mutant.key for mutant in survivors}
+    complete = len(tried) == len(found)
+    stale = known - {mutant.key for mutant in survivors} if complete else set()
     for key in sorted(stale):
         print(f"tests/mutants/equivalent.toml: does not survive any more, remove it: {key}")
-    timeouts = sum(mutant.status == "timeout" for mutant in mutants)
+    killed, timeouts = len(tried) - len(survivors), sum(mutant.status == "timeout" for mutant in tried)
+    counted = killed + len(unexplained)
+    share = 100 * killed / max(counted, 1)
     print(
-        f"{name}: {killed} of {counted} mutants killed ({share:.1f} %, {timeouts} by a timeout), "
-        f"{len(survivors) - len(unexplained)} equivalent, {len(unexplained)} survived"
+        f"{name}: {killed} of {counted} mutants killed ({share:.1f} %, {timeouts} by a timeout), {len(unexplained)} survived, "
+        f"{len(survivors) - len(unexplained)} equivalent, {len(found) - len(tried)} not tried"
     )
-    return share >= FLOOR and not stale
+    return complete and share >= FLOOR and not stale
 
 
 def main(arguments: list[str]) -> int:
@@ -215,11 +214,13 @@ def main(arguments: list[str]) -> int:
     only = tuple(argument for argument in arguments if argument not in TARGETS and argument != "--report")
     good = True
     for name in names:
-        work = lay_out(name, TARGETS[name])
+        work = WORK / name
         if "--report" not in arguments:
+            lay_out(work, TARGETS[name])
             if not only:
                 try_survivors_again(work)
-            good &= run(work, only)
+            if not run(work, only):
+                return 1
         good &= report(name, TARGETS[name], read(work))
     return 0 if good else 1
 

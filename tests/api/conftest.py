@@ -109,12 +109,15 @@ def install_crds(kubectl: Kubectl, tools: Path) -> None:
 
 def install_part(kubectl: Kubectl, tools: Path, *templates: str) -> None:
     """Some files of the chart, rendered for the operator's namespace."""
-    command = (str(tools / "helm"), "template", "heartops", str(ROOT / "charts" / "heartops"))
-    options = ("--namespace", OPERATOR_NAMESPACE, "--kube-version", "1.34")
-    shown = (word for name in templates for word in ("--show-only", f"templates/{name}"))
-    text = subprocess.run((*command, *options, *shown), capture_output=True, text=True, check=True).stdout
-    done = kubectl("apply", "--server-side", "-f", "-", stdin=text)
+    done = kubectl("apply", "--server-side", "-f", "-", stdin=render_part(tools, OPERATOR_NAMESPACE, *templates))
     assert done.returncode == 0, done.stderr
+
+
+def render_part(tools: Path, namespace: str, *templates: str) -> str:
+    command = (str(tools / "helm"), "template", "heartops", str(ROOT / "charts" / "heartops"))
+    options = ("--namespace", namespace, "--kube-version", "1.34")
+    shown = (word for name in templates for word in ("--show-only", f"templates/{name}"))
+    return subprocess.run((*command, *options, *shown), capture_output=True, text=True, check=True).stdout
 
 
 @pytest.fixture(scope="session")

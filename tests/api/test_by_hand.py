@@ -15,9 +15,10 @@ from sklearn.pipeline import make_pipeline
 
 from heart_api.handover import Env, EvaluationRequest, Tag, TrainingOutcome
 from heart_operator.mlflow.backend import MlflowBackend
-from heart_operator.mlflow.evaluations import EvaluationRef
 from heart_operator.mlflow.snapshots import RegistryReader
 from heart_operator.plan.actions import CloseRuns
+from heart_operator.plan.selection.selection import Selection
+from heart_operator.plan.versions import Version
 from heart_trainer.__main__ import main
 from heart_trainer.by_hand import Rows, package_and_register, read_rows
 from tests.support.registry.mlflow import running_mlflow
@@ -102,9 +103,10 @@ def test_from_a_notebook_to_figures_that_the_operator_believes(
 
     async def view() -> object:
         reader = RegistryReader(lambda _: backend, clock=time.monotonic, timeout=60)
-        ref = EvaluationRef(version, result.run_id, result.evaluation_sha256)
+        chosen = Version(version, "", run_id=result.run_id, evaluation_sha256=result.evaluation_sha256)
         try:
-            return (await reader.view(uri, name, lambda _: ref)).evaluation
+            view, _ = await reader.view(uri, name, lambda _: Selection(chosen))
+            return view.evaluation
         finally:
             reader.close()
 

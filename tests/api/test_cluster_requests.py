@@ -73,7 +73,7 @@ async def test_what_the_server_refuses_is_told_in_its_words(world: World, cluste
 
 
 async def test_without_the_lease_nothing_is_sent(world: World, cluster: Cluster) -> None:
-    cluster.may_write = lambda: False
+    cluster.write_time = lambda: 0.0
     with pytest.raises(NotLeading):
         await cluster.create(ACCOUNT, account(world))
     assert world.api.get(ACCOUNT, world.namespace, "one") is None

@@ -79,7 +79,7 @@ def test_a_persons_commands_steer_a_rollout(world: World, alice: Person, vera: P
         told = worked(vera("history", "heart"))
     assert alice.user in told
     assert "complaints" in told
-    failed(alice("rollback", "heart"), "There is no version to go back to")
+    failed(alice("rollback", "heart"), "There is no version to roll back to")
 
 
 def test_a_command_is_written_in_the_users_name(world: World, alice: Person) -> None:
@@ -96,7 +96,7 @@ def test_a_command_is_written_in_the_users_name(world: World, alice: Person) -> 
 
 def test_nobody_else_is_there(world: World, alice: Person) -> None:
     world.create()
-    failed(alice("status", "hart"), f"no HeartModel hart in namespace {world.namespace}; there are: heart")
+    failed(alice("status", "hart"), f'HeartModel "hart" not found in namespace "{world.namespace}" (available: heart)')
     assert "heart" in worked(alice("status"))
     failed(alice("status", "heart", "-n", "kube-system"), "forbidden")
 
@@ -230,7 +230,7 @@ def test_predictions_go_through_the_api_server(
 
     assert json.loads(poll("the server answers", answer)) == {"prediction": 1}
     assert [json.loads(record) for record in asked] == [{"age": 63}]
-    failed(vera("predict", "heart", '{"age": 63}'), "the right to create services/proxy")
+    failed(vera("predict", "heart", '{"age": 63}'), "the permission to create services/proxy")
 
 
 def test_a_server_that_does_not_answer(world: World, alice: Person, tmp_path: Path) -> None:

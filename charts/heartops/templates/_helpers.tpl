@@ -59,6 +59,11 @@ http://{{ include "heartops.name" . }}-mlflow.{{ .Release.Namespace }}.svc:5000
 {{- end -}}
 {{- end -}}
 
+{{- /* Who decides what a caller may do in MLflow: None | Kubernetes. */ -}}
+{{- define "heartops.registryAuth" -}}
+{{- .Values.mlflow.auth | default (ternary "Kubernetes" "None" .Values.mlflow.enabled) -}}
+{{- end -}}
+
 {{- /* Ports of every Prometheus that the values name, as a JSON list. */ -}}
 {{- define "heartops.prometheusPorts" -}}
 {{- $urls := list .Values.monitoring.prometheusUrl -}}
@@ -73,9 +78,14 @@ http://{{ include "heartops.name" . }}-mlflow.{{ .Release.Namespace }}.svc:5000
 {{- $ports | uniq | toJson -}}
 {{- end -}}
 
-{{- /* host:port of the PostgreSQL that the chart installs. */ -}}
+{{- /* Component of the PostgreSQL that holds the prediction log. */ -}}
+{{- define "heartops.logComponent" -}}
+{{ ternary "log-postgresql" "postgresql" .Values.predictionLog.separateServer }}
+{{- end -}}
+
+{{- /* host:port of the prediction log's PostgreSQL that the chart installs. */ -}}
 {{- define "heartops.databaseAddress" -}}
-{{ include "heartops.name" . }}-postgresql.{{ .Release.Namespace }}.svc:5432
+{{ include "heartops.name" . }}-{{ include "heartops.logComponent" . }}.{{ .Release.Namespace }}.svc:5432
 {{- end -}}
 
 {{- /* spec of the Job that prepares the prediction log's database. It waits for the server itself. */ -}}
@@ -97,11 +107,19 @@ template:
         image: {{ .Values.images.serving | quote }}
         imagePullPolicy: {{ .Values.imagePullPolicy }}
         command: [python3, -m, heart_log, prepare, /etc/heartops/namespaces]
+        {{- with .Values.predictionLog.limits }}
+        args:
+          - --connections={{ .connections }}
+          - --statement-seconds={{ .statementSeconds }}
+          - --temp-megabytes={{ .temporaryMegabytes }}
+          - --rows-per-day={{ int64 .rowsPerDay }}
+          - --megabytes-per-day={{ int64 .megabytesPerDay }}
+        {{- end }}
         env:
           - name: OWNER_PASSWORD
-            valueFrom: {secretKeyRef: {name: {{ include "heartops.name" . }}-postgresql, key: heartops-password}}
+            valueFrom: {secretKeyRef: {name: {{ include "heartops.databaseSecret" . }}, key: heartops-password}}
           - name: HEARTOPS_DATABASE_URL
-            value: postgresql://heartops:$(OWNER_PASSWORD)@{{ include "heartops.databaseAddress" . }}/heartops
+            value: postgresql://heartops_owner:$(OWNER_PASSWORD)@{{ include "heartops.databaseAddress" . }}/heartops
         resources:
           requests: {cpu: 50m, memory: 96Mi}
           limits: {memory: 256Mi}
@@ -111,7 +129,7 @@ template:
           - {name: namespaces, mountPath: /etc/heartops/namespaces, readOnly: true}
     volumes:
       - name: namespaces
-        secret: {secretName: {{ include "heartops.name" . }}-log-namespaces}
+        secret: {secretName: {{ include "heartops.loginsSecret" . }}}
     {{- with .Values.postgresql.nodeSelector }}
     nodeSelector:
       {{- toYaml . | nindent 6 }}
@@ -138,6 +156,7 @@ true
       "imagePullPolicy" $root.Values.imagePullPolicy
       "imagePullSecrets" $root.Values.imagePullSecrets
       "trackingUri" (include "heartops.trackingUri" $root)
+      "trackingAuth" (include "heartops.registryAuth" $root)
       "monitoringNamespaces" $root.Values.monitoring.namespaces -}}
 {{- with $root.Values.monitoring.prometheusUrl }}{{ $_ := set $defaults "prometheusUrl" . }}{{ end -}}
 {{- if $root.Values.mlflow.enabled }}{{ $_ := set $defaults "databaseAddress" (include "heartops.databaseAddress" $root) }}{{ end -}}
@@ -147,13 +166,52 @@ true
 {{- $profile | toYaml -}}
 {{- end -}}
 
-{{- /* A random value made once: what the living Secret has, else a new one; called with (list $ secret key length). */ -}}
-{{- define "heartops.keptRandom" -}}
-{{- $root := index . 0 -}}
-{{- $living := lookup "v1" "Secret" $root.Release.Namespace (index . 1) -}}
-{{- if and $living (hasKey ($living.data | default dict) (index . 2)) -}}
-{{- index $living.data (index . 2) -}}
-{{- else -}}
-{{- randAlphaNum (int (index . 3)) | b64enc -}}
+{{- /* Secret with the passwords of PostgreSQL's own roles: keys `password` (mlflow) and `heartops-password`. */ -}}
+{{- define "heartops.databaseSecret" -}}
+{{ .Values.postgresql.existingSecret | default (printf "%s-postgresql" (include "heartops.name" .)) }}
 {{- end -}}
+
+{{- /* Secret with the password of each namespace's login of the prediction log. */ -}}
+{{- define "heartops.loginsSecret" -}}
+{{ .Values.predictionLog.existingSecret | default (printf "%s-log-namespaces" (include "heartops.name" .)) }}
+{{- end -}}
+
+{{- /* spec of the Job that makes missing Secrets; called with (list $ account options). */ -}}
+{{- define "heartops.secretsJob" -}}
+{{- $root := index . 0 -}}
+backoffLimit: 20
+template:
+  metadata:
+    labels:
+      {{- include "heartops.labels" (list $root "secrets") | nindent 6 }}
+  spec:
+    restartPolicy: OnFailure
+    serviceAccountName: {{ index . 1 }}
+    automountServiceAccountToken: true
+    enableServiceLinks: false
+    {{- include "heartops.pullSecrets" $root | nindent 4 }}
+    securityContext:
+      {{- include "heartops.podSecurity" 65532 | nindent 6 }}
+    containers:
+      - name: secrets
+        image: {{ $root.Values.images.operator | quote }}
+        imagePullPolicy: {{ $root.Values.imagePullPolicy }}
+        command: [python3, -m, heart_operator.bootstrap]
+        args:
+          {{- range index . 2 }}
+          - {{ . }}
+          {{- end }}
+        resources:
+          requests: {cpu: 50m, memory: 96Mi}
+          limits: {memory: 256Mi}
+        securityContext:
+          {{- include "heartops.containerSecurity" $root | nindent 10 }}
+    {{- with $root.Values.operator.nodeSelector }}
+    nodeSelector:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
+    {{- with $root.Values.operator.tolerations }}
+    tolerations:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
 {{- end -}}

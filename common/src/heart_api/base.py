@@ -15,7 +15,7 @@ NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 Duration = Annotated[str, Field(pattern=DURATION_PATTERN, max_length=16)]
 """Length of time as Kubernetes users write it: `500ms`, `60s`, `1h30m`, `90d`."""
 
-POSITIVE = rules(rule("self.matches('[1-9]')", "must be longer than nothing"))
+POSITIVE = rules(rule("self.matches('[1-9]')", "must be greater than zero"))
 """For a Duration that may not be zero."""
 
 ShortDuration = Annotated[str, Field(pattern=SHORT_DURATION_PATTERN, max_length=16, json_schema_extra=POSITIVE)]
@@ -25,7 +25,7 @@ ShortText = Annotated[str, Field(max_length=63)]
 
 
 class Frozen(BaseModel):
-    """Base of spec-like values: unknown fields are refused, so that a typing error is not silently ignored."""
+    """Base of spec-like values: unknown fields are rejected, so that a typo is not silently ignored."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
 

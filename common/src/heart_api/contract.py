@@ -3,10 +3,10 @@
 import struct
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, ConfigDict, Field, StrictInt, StrictStr, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, StrictStr, model_validator
 
 from heart_api.base import SHA256_PATTERN, Frozen, ShortText
-from heart_api.rules import LIST_SET, rule, rules
+from heart_api.rules import LIST_SET, UNTYPED, rule, rules
 
 COLUMN_PATTERN = r"^[A-Za-z_][A-Za-z0-9_.-]*$"
 URI_PATTERN = (
@@ -74,6 +74,21 @@ def at_bound(feature: "Feature", value: float, precision: Precision) -> float:
     return value
 
 
+ClassValue = StrictBool | StrictInt | Annotated[StrictStr, Field(min_length=1, max_length=63)]
+MAX_CLASSES = 64
+
+
+def _keyed_by_text(labels: Any) -> Any:
+    """YAML reads the keys of `{0: no, 1: yes}` as numbers, and those of `{true: yes}` as booleans; JSON has text."""
+    if not isinstance(labels, dict):
+        return labels
+    return {str(key).lower() if isinstance(key, bool) else str(key): label for key, label in labels.items()}
+
+
+LabelList = Annotated[tuple[ShortText, ...], Field(min_length=2, max_length=MAX_CLASSES)]
+LabelMapping = Annotated[dict[ShortText, ShortText], Field(min_length=2, max_length=MAX_CLASSES)]
+
+
 class Feature(Frozen):
     """One input column.
 
@@ -109,16 +124,18 @@ class Feature(Frozen):
         )
     )
 
-    name: str = Field(pattern=COLUMN_PATTERN, max_length=63, description="Name in requests, answers and reports.")
+    name: str = Field(
+        pattern=COLUMN_PATTERN, max_length=63, description="Feature name, as used in requests, responses and reports."
+    )
     column: FileColumn | None = Field(None, description="Column of the file, where its name differs from `name`.")
-    type: FeatureType = Field(description="Kind of value.")
-    minimum: float | None = Field(None, description="Least value allowed (number, integer).")
-    maximum: float | None = Field(None, description="Greatest value allowed (number, integer).")
+    type: FeatureType = Field(description="Type of the values.")
+    minimum: float | None = Field(None, description="Minimum value (number, integer).")
+    maximum: float | None = Field(None, description="Maximum value (number, integer).")
     values: tuple[CategoryValue, ...] | None = Field(
         None,
         min_length=2,
         max_length=256,
-        description="Every value allowed (category).",
+        description="Allowed values (category).",
         json_schema_extra=LIST_SET,
     )
     codes: dict[str, CategoryValue] | None = Field(
@@ -127,14 +144,16 @@ class Feature(Frozen):
         max_length=64,
         description="Names that clients may send in place of values (category), such as `asymptomatic: 0`.",
     )
-    unit: str | None = Field(None, max_length=63, description="Unit of measurement, for people.")
-    description: str | None = Field(None, max_length=1024, description="What it means, for people.")
-    sensitive: bool = Field(False, description="Quality is also measured for each group of this feature.")
-    required: bool = Field(True, description="Must be present in every row; when false, a missing value is imputed.")
+    unit: str | None = Field(None, max_length=63, description="Unit of measurement.")
+    description: str | None = Field(None, max_length=1024, description="Human-readable description.")
+    sensitive: bool = Field(False, description="Metrics are also computed per group of this feature.")
+    required: bool = Field(
+        True, description="True if every row must have a value; otherwise missing values are imputed."
+    )
     missing_values: tuple[MissingValue, ...] = Field(
         (),
         max_length=16,
-        description="Values of this column that mean a missing value, besides the dataset's.",
+        description="Values of this column that mean missing, in addition to those of the dataset.",
         json_schema_extra=LIST_SET,
     )
 
@@ -156,30 +175,39 @@ class Feature(Frozen):
 class Target(Frozen):
     """The column to predict."""
 
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            rule(
-                "!has(self.positiveAbove) || !has(self.labels) || size(self.labels) == 2",
-                "a binary target (positiveAbove) has two labels: the negative, then the positive class",
-                ".labels",
-            )
-        )
-    )
-
     name: str = Field(pattern=COLUMN_PATTERN, max_length=63, description="Name in answers and reports.")
     column: FileColumn | None = Field(None, description="Column of the file, where its name differs from `name`.")
     positive_above: float | None = Field(
         None, description="Makes the target binary: 1 where the column is greater than this, else 0."
     )
-    labels: tuple[ShortText, ...] | None = Field(
+    positive: ClassValue | None = Field(
         None,
-        min_length=2,
-        max_length=64,
-        description="Name of each class, in ascending order of the classes (classification).",
-        json_schema_extra=LIST_SET,
+        description="Value of the column (number, text, true or false) that is the positive class of two.",
+        json_schema_extra=UNTYPED,
+    )
+    labels: Annotated[LabelList | LabelMapping | None, BeforeValidator(_keyed_by_text)] = Field(
+        None,
+        description="Name of each class: by value, as `{0: no disease, 1: disease}`, or a list in ascending order of"
+        " numbers (with positiveAbove: negative, positive). A list of a text column's own values sets their order:"
+        " the last of two is the positive class.",
+        json_schema_extra=UNTYPED,
     )
     unit: str | None = Field(None, max_length=63, description="Unit of measurement (regression).")
-    description: str | None = Field(None, max_length=1024, description="What it means, for people.")
+    description: str | None = Field(None, max_length=1024, description="Human-readable description.")
+
+    @model_validator(mode="after")
+    def _classes_are_told_apart(self) -> Self:
+        """What CEL cannot check in fields without a type."""
+        names = list(self.labels.values() if isinstance(self.labels, dict) else self.labels or ())
+        if len(set(names)) < len(names):
+            raise ValueError("labels: two classes have the same name; give each its own")
+        if self.positive_above is not None and len(names) not in (0, 2):
+            raise ValueError(
+                "labels: a binary target (positiveAbove) has two labels: the negative, then the positive class"
+            )
+        if self.positive_above is not None and self.positive is not None:
+            raise ValueError("positive: positiveAbove already says which class is positive; remove one of the two")
+        return self
 
     @property
     def file_column(self) -> str:
@@ -201,21 +229,29 @@ class Csv(Frozen):
     )
 
     separator: str | None = Field(
-        None, min_length=1, max_length=1, description="Between two cells; a space stands for any run of blanks and tabs."
+        None,
+        min_length=1,
+        max_length=1,
+        description="Separator between cells; a space means any run of spaces and tabs.",
     )
     decimal: Literal[".", ","] | None = Field(None, description="Decimal mark.")
-    quote: str | None = Field(None, min_length=1, max_length=1, description='Around cells that need it; `"` by default.')
+    quote: str | None = Field(None, min_length=1, max_length=1, description='Quote character; defaults to `"`.')
     encoding: str | None = Field(
-        None, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=32, description="As utf-8, utf-16, latin-1 or cp1252."
+        None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$",
+        max_length=32,
+        description="Character encoding, for example utf-8, utf-16, latin-1 or cp1252.",
     )
     comment: str | None = Field(
-        None, min_length=1, max_length=1, description="Lines that begin with this character are not read."
+        None, min_length=1, max_length=1, description="Lines starting with this character are skipped."
     )
-    skip_rows: int | None = Field(None, ge=0, le=1000, description="Lines before the header (or the first row).")
+    skip_rows: int | None = Field(
+        None, ge=0, le=1000, description="Number of lines to skip before the header (or the first row)."
+    )
 
 
 class Dataset(Frozen):
-    """Where the rows are and how the file is read."""
+    """Location and format of the training data."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -238,30 +274,30 @@ class Dataset(Frozen):
         pattern=URI_PATTERN,
         max_length=2048,
         description="https://host/path, s3://bucket/key, gs://bucket/key, pvc://claim/path, configmap://name/key or"
-        " builtin://name?options. The runtime profile says which schemes and hosts are allowed.",
+        " builtin://name?options. The runtime profile restricts schemes and hosts.",
     )
-    sha256: str | None = Field(None, pattern=SHA256_PATTERN, description="Digest that the file must have.")
+    sha256: str | None = Field(None, pattern=SHA256_PATTERN, description="Expected SHA-256 digest of the file.")
     format: Literal["csv", "parquet"] = Field("csv", description="File format.")
     columns: tuple[ShortText, ...] | None = Field(
         None,
         min_length=1,
         max_length=513,
-        description="Column names of a file without a header, or instead of its header.",
+        description="Column names, for a file without a header or in place of its header.",
         json_schema_extra=LIST_SET,
     )
     header: bool | None = Field(
         None,
-        description="Whether the file begins with a header. By default it does, unless `columns` are given and its first"
-        " line fits the contract.",
+        description="True if the file starts with a header. By default it does, unless `columns` are given and its"
+        " first line fits the contract.",
     )
-    csv: Csv | None = Field(None, description="How a text file is read, where detection does not suffice.")
+    csv: Csv | None = Field(None, description="Format of a text file, where detection is not sufficient.")
     missing_values: tuple[MissingValue, ...] = Field(
         (),
         max_length=16,
-        description="Values that mean a missing value in every column. Numbers are compared as numbers: -9 is also -9.0.",
+        description="Values that mean missing in every column. Numbers are compared as numbers: -9 is also -9.0.",
         json_schema_extra=LIST_SET,
     )
     include_feedback: bool = Field(
         False,
-        description="Also learn from this model's predictions whose outcome was reported (prediction log, PostgreSQL).",
+        description="Also train on this model's predictions whose outcome was reported (prediction log, PostgreSQL).",
     )

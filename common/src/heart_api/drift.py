@@ -26,36 +26,38 @@ CheckFailureReason = Literal[
 
 
 class CheckRequest(FrozenLenient):
-    """Everything a check depends on; at least one of `drift` and `performance` is there."""
+    """Input of a check Job; at least one of `drift` and `performance` is set."""
 
     namespace: str
     name: str = Field(description="The HeartModel.")
-    schedule: str = Field(description="The RetrainSchedule that asks.")
+    schedule: str = Field(description="The RetrainSchedule that requested the check.")
     registry_name: str
     serving: ServingReference
-    features: tuple[Feature, ...] = Field(description="The contract: units, bounds and words for the report.")
-    until: Time = Field(description="End of the window: the tick.")
+    features: tuple[Feature, ...] = Field(
+        description="The data contract: units, bounds and descriptions for the report."
+    )
+    until: Time = Field(description="End of the window: the scheduled time of the check.")
     job: str = ""
     drift: DriftCheck | None = None
     performance: PerformanceCheck | None = None
 
 
 class CheckResult(FrozenLenient):
-    """What was found, ready for the status."""
+    """Result of a check, as written to the status."""
 
     drift: DriftStatus | None = None
     performance: PerformanceStatus | None = None
 
 
 class CheckFailure(FrozenLenient):
-    """Nothing was found; `message` says to a person what happened and what to do next."""
+    """A failed check; `message` says what happened and what to do next."""
 
     reason: CheckFailureReason
     message: str = Field(max_length=3000)
 
 
 class CheckOutcome(FrozenLenient):
-    """The termination message (JSON, at most 4096 bytes): exactly one of the two."""
+    """The termination message (JSON, at most 4096 bytes): exactly one of `result` and `failure`."""
 
     result: CheckResult | None = None
     failure: CheckFailure | None = None

@@ -1,4 +1,4 @@
-"""What a version must fulfil before it serves: `spec.gates`."""
+"""Checks that a version must pass before it is rolled out: `spec.gates`."""
 
 from typing import Literal
 
@@ -26,7 +26,7 @@ Metric = Literal[
 
 
 class GateCheck(Frozen):
-    """One demand on a version; exactly one of min, max, maxRegression and maxGap."""
+    """A check of one metric; exactly one of min, max, maxRegression and maxGap must be set."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -44,20 +44,26 @@ class GateCheck(Frozen):
         )
     )
 
-    metric: Metric = Field(description="Metric of the evaluation.")
-    min: float | None = Field(None, description="Least value.")
-    max: float | None = Field(None, description="Greatest value.")
+    metric: Metric = Field(description="Name of the metric.")
+    min: float | None = Field(None, description="Minimum value.")
+    max: float | None = Field(None, description="Maximum value.")
     max_regression: float | None = Field(
-        None, ge=0, description="How much worse than the serving version it may be (paired, confidence bound)."
+        None,
+        ge=0,
+        description="Maximum regression compared with the serving version (paired comparison, confidence bound).",
     )
-    max_gap: float | None = Field(None, ge=0, description="Greatest difference between groups of `slice`.")
-    slice: str | None = Field(None, max_length=63, description="A sensitive feature (with maxGap).")
+    max_gap: float | None = Field(None, ge=0, description="Maximum difference between the groups of `slice`.")
+    slice: str | None = Field(None, max_length=63, description="Name of a sensitive feature (with maxGap).")
 
 
 class Gates(Frozen):
-    """What a version must fulfil before it serves."""
+    """Checks that a version must pass before it is rolled out."""
 
-    checks: tuple[GateCheck, ...] = Field((), max_length=32, description="Every one must pass.")
+    checks: tuple[GateCheck, ...] = Field((), max_length=32, description="Checks; all of them must pass.")
     on_insufficient_evidence: Literal["Hold", "Pass"] = Field(
-        "Hold", description="What to do when the data cannot support a verdict."
+        "Hold", description="Action if the evaluation data do not support a verdict."
+    )
+    leakage: Literal["Fail", "Warn"] = Field(
+        "Fail",
+        description="What a suspected leak does (finding `leakage`): Fail rejects the version, Warn only reports it.",
     )

@@ -1,8 +1,8 @@
-"""What the operator, the training Job and the serving pods hand to each other.
+"""Interfaces between the operator, the training Job and the serving pods.
 
 operator ──TrainingRequest──► Job ──TrainingOutcome (termination message)──► operator
                                └─► MLflow: evaluation.json (api.evaluation), model.onnx (api.package)
-operator ──EvaluationRequest──► Job, for a version that somebody registered by hand: the same outcome and evaluation
+operator ──EvaluationRequest──► Job, for a manually registered version: the same outcome and evaluation
 operator ──environment (Env)──► serving pod, which opens model.onnx by its digest
 """
 
@@ -26,6 +26,8 @@ class Env:
     EVALUATION_REQUEST = "HEARTOPS_EVALUATION_REQUEST"  # EvaluationRequest as JSON
     TERMINATION_LOG = "HEARTOPS_TERMINATION_LOG"  # file for TrainingOutcome; /dev/termination-log
     TRACKING_URI = "MLFLOW_TRACKING_URI"
+    WORKSPACE = "MLFLOW_WORKSPACE"  # MLflow's own name: the namespace, where MLflow asks Kubernetes who may do what
+    REGISTRY_TOKEN_FILE = "HEARTOPS_REGISTRY_TOKEN_FILE"  # the pod's ServiceAccount token, renewed while it runs
     ROW_KEY = "HEARTOPS_ROW_KEY"  # from the Secret heartops-runtime: HMAC key of row hashes
     MODEL_NAME = "HEARTOPS_MODEL_NAME"
     MODEL_NAMESPACE = "HEARTOPS_MODEL_NAMESPACE"
@@ -53,7 +55,7 @@ class Tag:
     EVALUATION_RUN = "heartops.evaluation_run"  # where its evaluation is, when that is not the version's own run
     VERSION = "heartops.version"  # on the run of an evaluation Job: the version that it measured
     SEAL = "heartops.seal"  # HMAC over trigger and digests: only a Job of ours could have written them
-    REJECTED = "heartops.rejected"  # reason; only ever used to refuse
+    REJECTED = "heartops.rejected"  # reason; only ever used to reject a version
 
 
 class DataAccess(Frozen):
@@ -64,7 +66,7 @@ class DataAccess(Frozen):
 
 
 class JobRequest(FrozenLenient):
-    """What every Job of ours is told: whose model it is, which rows to read, and what they are asked."""
+    """Input common to training and evaluation Jobs: the model, its dataset, and the version to compare with."""
 
     namespace: str
     name: str
@@ -84,7 +86,7 @@ class TrainingRequest(JobRequest):
 
 
 class EvaluationRequest(JobRequest):
-    """A version that somebody registered by hand; of `training` only the task and the seed matter."""
+    """Evaluation of a manually registered version; of `training` only the task and the seed matter."""
 
     version: str = Field(pattern=r"^[1-9][0-9]*$", description="The version to measure.")
 
@@ -96,6 +98,7 @@ FailureReason = Literal[
     "DataInvalid",
     "RegistryUnavailable",
     "RegistryNameTaken",
+    "RowKeyMissing",
     "ExportFailed",
     "NotServable",
     "TrainingFailed",
@@ -113,14 +116,14 @@ class TrainingResult(FrozenLenient):
 
 
 class TrainingFailure(FrozenLenient):
-    """Nothing was registered or measured; `message` says to a person what happened, where, and what to do next."""
+    """A failed Job; `message` says what happened, where, and what to do next."""
 
     reason: FailureReason
     message: str = Field(max_length=3000)
 
 
 class TrainingOutcome(FrozenLenient):
-    """The termination message (JSON, at most 4096 bytes): exactly one of the two."""
+    """The termination message (JSON, at most 4096 bytes): exactly one of `result` and `failure`."""
 
     result: TrainingResult | None = None
     failure: TrainingFailure | None = None
@@ -131,7 +134,7 @@ EXIT_PERMANENT = 2
 
 
 class MirrorTarget(FrozenLenient):
-    """MIRROR_FILE of a ConfigMap that every serving pod mounts: which share of its requests it copies, and whereto."""
+    """MIRROR_FILE of a ConfigMap that every serving pod mounts: the percentage of requests to copy, and the target."""
 
     percent: int = Field(0, ge=0, le=100)
     url: str = Field("", pattern=r"^(http://[A-Za-z0-9.:\[\]-]+)?$", description="Without a path.")

@@ -1,11 +1,11 @@
-"""`HeartModel`: what a person declares, and what the operator reports.
+"""`HeartModel`: desired and observed state.
 
 Fields whose behaviour does not exist yet are not here: nothing is accepted and then ignored.
 """
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
 from heart_api.base import NAME_PATTERN, Frozen
 from heart_api.contract import Dataset, Feature, Target
@@ -31,6 +31,7 @@ from heart_api.status import (
 from heart_api.training import Training
 
 __all__ = [
+    "NAME_RULE",
     "Alerts",
     "Analysis",
     "AnalysisStatus",
@@ -63,6 +64,10 @@ __all__ = [
 ]
 
 
+NAME_RULE = rule(
+    "self.metadata.name.size() <= 63 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
+    "metadata.name is also the Service's name: at most 63 characters of a-z, 0-9 and -, starting with a letter",
+)
 VERSION_RULES = rules(
     rule(
         "type(self) == int ? self >= 1 : self.matches('^(latest|[1-9][0-9]{0,8}|@[A-Za-z0-9_.-]{1,100})$')",
@@ -70,13 +75,13 @@ VERSION_RULES = rules(
     ),
     rule(
         "type(self) == int || !(self in ['@serving', '@candidate', '@previous'])",
-        "these aliases are written by the operator: choose another one",
+        "these aliases are managed by the operator: choose another one",
     ),
 )
 
 
 class HeartModelSpec(Frozen):
-    """What is wanted."""
+    """Desired state."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -116,11 +121,6 @@ class HeartModelSpec(Frozen):
                 ".target.positiveAbove",
             ),
             rule(
-                "self.training.task == 'classification' || !has(self.target.labels)",
-                "labels are for training.task classification",
-                ".target.labels",
-            ),
-            rule(
                 "!has(self.gates.checks) || self.gates.checks.all(c,"
                 " (self.training.task == 'regression') == (c.metric in ['rmse', 'mae', 'r2']))",
                 "rmse, mae and r2 are for regression, every other metric is for classification",
@@ -148,34 +148,44 @@ class HeartModelSpec(Frozen):
         )
     )
 
-    suspend: bool = Field(False, description="The operator stops acting; pods keep serving.")
+    suspend: bool = Field(False, description="Suspend reconciliation; pods continue to serve.")
     version: int | str = Field(
         "latest",
-        description="What should serve: `latest`, a version's number, or `@alias` in the registry.",
+        description="Version to serve: `latest`, a version number, or `@alias` of the registry.",
         json_schema_extra=VERSION_RULES,
     )
     approval: Literal["Automatic", "Manual"] = Field(
-        "Automatic", description="Manual: no version takes over before a person approves it."
+        "Automatic", description="Manual: no version is promoted until a user approves it."
     )
     registry_name: str | None = Field(
         None,
         pattern=r"^[a-z0-9][a-z0-9._-]*$",
         max_length=200,
-        description="MLflow registered model; `<namespace>.<name>` by default. Cannot be changed.",
+        description="Name of the MLflow registered model; defaults to `<namespace>.<name>`. Immutable.",
     )
-    runtime: str = Field(
-        "default", pattern=NAME_PATTERN, max_length=63, description="An administrator's runtime profile."
-    )
+    runtime: str = Field("default", pattern=NAME_PATTERN, max_length=63, description="Name of a runtime profile.")
     dataset: Dataset
     target: Target
     features: tuple[Feature, ...] = Field(
-        min_length=1, max_length=256, description="The data contract.", json_schema_extra=list_map("name")
+        min_length=1,
+        max_length=256,
+        description="Features of the model: the data contract.",
+        json_schema_extra=list_map("name"),
     )
     training: Training = Field(default=Training())
     gates: Gates = Field(default=Gates())
     serving: Serving = Field(default=Serving())
     rollout: Rollout = Field(default=Rollout())
     monitoring: Monitoring = Field(default=Monitoring())
+
+    @model_validator(mode="after")
+    def _regression_has_no_classes(self) -> Self:
+        """Here and not in CEL, which cannot see fields without a type."""
+        if self.training.task == "regression":
+            for field in ("labels", "positive"):
+                if getattr(self.target, field) is not None:
+                    raise ValueError(f"target.{field}: classes are for training.task classification; remove it")
+        return self
 
 
 class HeartModel(Frozen):

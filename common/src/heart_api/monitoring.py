@@ -1,4 +1,4 @@
-"""How a model is watched: `spec.monitoring`."""
+"""How a model is monitored: `spec.monitoring`."""
 
 from pydantic import ConfigDict, Field
 
@@ -7,7 +7,7 @@ from heart_api.rules import rule, rules
 
 
 class RateLimits(Frozen):
-    """Shares of the replies."""
+    """Thresholds for a share of the responses."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -15,12 +15,12 @@ class RateLimits(Frozen):
         )
     )
 
-    warning: float = Field(gt=0, le=1, description="Share above which to warn.")
-    critical: float = Field(gt=0, le=1, description="Share above which to call somebody.")
+    warning: float = Field(gt=0, le=1, description="Warning threshold.")
+    critical: float = Field(gt=0, le=1, description="Critical threshold.")
 
 
 class LatencyLimits(Frozen):
-    """Lengths of time that a prediction may take."""
+    """Thresholds for a latency."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -31,18 +31,18 @@ class LatencyLimits(Frozen):
             ),
             rule(
                 "duration(self.critical) < duration('10s')",
-                "must be shorter than 10s: slower predictions are not told apart",
+                "must be shorter than 10s, the largest latency bucket",
                 ".critical",
             ),
         )
     )
 
-    warning: ShortDuration = Field(description="Time above which to warn.")
-    critical: ShortDuration = Field(description="Time above which to call somebody.")
+    warning: ShortDuration = Field(description="Warning threshold.")
+    critical: ShortDuration = Field(description="Critical threshold.")
 
 
 class FloorLimits(Frozen):
-    """Least values of a figure."""
+    """Lower thresholds for a metric."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -50,32 +50,35 @@ class FloorLimits(Frozen):
         )
     )
 
-    warning: float = Field(gt=0, le=1, description="Value below which to warn.")
-    critical: float = Field(gt=0, le=1, description="Value below which to call somebody.")
+    warning: float = Field(gt=0, le=1, description="Warning threshold.")
+    critical: float = Field(gt=0, le=1, description="Critical threshold.")
 
 
 class Alerts(Frozen):
-    """When to alert."""
+    """Alert thresholds."""
 
     error_rate: RateLimits = Field(
-        default=RateLimits(warning=0.02, critical=0.05), description="Share of 5xx among the replies of 5 minutes."
+        default=RateLimits(warning=0.02, critical=0.05), description="Share of 5xx responses over 5 minutes."
     )
     latency_p95: LatencyLimits = Field(
         default=LatencyLimits(warning="500ms", critical="1s"),
         alias="latencyP95",
-        description="95th percentile of the time that a prediction takes.",
+        description="95th percentile of the prediction latency over 5 minutes.",
     )
     accuracy: FloorLimits = Field(
         default=FloorLimits(warning=0.75, critical=0.70),
-        description="Share of right predictions by the outcomes sent to `/feedback`, its 95 % interval included.",
+        description="Accuracy according to the outcomes sent to `/feedback`; compared by the upper bound of its"
+        " 95% confidence interval.",
     )
     availability_objective: float = Field(
-        0.999, ge=0.5, lt=1, description="Share of good replies in 30 days; the burn-rate alerts guard it."
+        0.999, ge=0.5, lt=1, description="Availability objective (SLO) over 30 days, used by the burn-rate alerts."
     )
 
 
 class Monitoring(Frozen):
-    """How the model is watched."""
+    """Monitoring of the model."""
 
-    service_monitor: bool = Field(True, description="Create ServiceMonitor and PrometheusRule where they exist.")
-    alerts: Alerts = Field(default=Alerts(), description="When to alert.")
+    service_monitor: bool = Field(
+        True, description="Create a ServiceMonitor and a PrometheusRule if the cluster has these kinds."
+    )
+    alerts: Alerts = Field(default=Alerts(), description="Alert thresholds.")

@@ -41,10 +41,12 @@ class Annotation:
     DIGEST = "heartops.dev/digest"
     TRIGGER = "heartops.dev/trigger"
     RUN_ID = "heartops.dev/run-id"
-    SCHEDULED_TIME = "heartops.dev/scheduled-time"  # on a check Job: the end of the window that it looks at
+    SCHEDULED_TIME = "heartops.dev/scheduled-time"  # on a check Job: end of its window
     EVALUATION = "heartops.dev/evaluation-sha256"
-    STABLE_VERSION = "heartops.dev/stable-version"  # on the Service: what serves, whatever its selector spans
-    COMMAND = "heartops.dev/command"  # on a HeartModel: what a person asks for, by whom and why
+    STABLE_VERSION = (
+        "heartops.dev/stable-version"  # on the Service: the stable version, even while the selector spans two
+    )
+    COMMAND = "heartops.dev/command"  # on a HeartModel: the latest user command
     COMMAND_BY = "heartops.dev/command-by"
     COMMAND_REASON = "heartops.dev/command-reason"
     APPLIED = "heartops.dev/applied"  # hash of what we applied last: notices fields that we no longer set
@@ -87,8 +89,8 @@ class Reason:
     ABORTED = "Aborted"
     AWAITING_APPROVAL = "AwaitingApproval"
     PAUSED = "Paused"
-    COMMAND_EXECUTED = "CommandExecuted"  # an event: a person's command was handled
-    COMMAND_FAILED = "CommandFailed"  # an event: it could not be
+    COMMAND_EXECUTED = "CommandExecuted"  # event: a user command was executed
+    COMMAND_FAILED = "CommandFailed"  # event: a user command could not be executed
     # Ready, Available
     SERVING = "Serving"
     NO_SERVING_VERSION = "NoServingVersion"
@@ -101,7 +103,7 @@ class Reason:
     VERSION_NOT_FOUND = "VersionNotFound"
     SUSPENDED = "Suspended"
     INVALID_SPEC = "InvalidSpec"
-    APPLY_FAILED = "ApplyFailed"  # the API server, or an object of the same name, does not let us
+    APPLY_FAILED = "ApplyFailed"  # rejected by the API server, or a conflicting object exists
     REGISTRY_UNAVAILABLE = "RegistryUnavailable"
     REGISTRY_LOST = "RegistryLost"
     REGISTRY_NAME_TAKEN = "RegistryNameTaken"
@@ -177,13 +179,13 @@ def training_job_name(model: str, uid: str, trigger: str) -> str:
     return child_name(model, "train", short_hash(uid, trigger), limit=52)
 
 
-def check_job_name(schedule: str, uid: str, tick: str) -> str:
-    """One Job per (schedule uid, tick of its checks)."""
-    return child_name(schedule, "check", short_hash(uid, tick), limit=52)
+def check_job_name(schedule: str, uid: str, scheduled_time: str) -> str:
+    """One Job per (schedule uid, scheduled time of the check)."""
+    return child_name(schedule, "check", short_hash(uid, scheduled_time), limit=52)
 
 
 def evaluation_trigger(version: str, *identity: str) -> str:
-    """Why a version that was registered by hand is measured: `evaluate-8-1a2b3c4d`."""
+    """Trigger for evaluating a manually registered version: `evaluate-8-1a2b3c4d`."""
     return f"evaluate-{version}-{short_hash(*identity)}"
 
 

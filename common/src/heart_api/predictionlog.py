@@ -1,4 +1,4 @@
-"""What becomes of the predictions that a model makes: `spec.serving.predictionLog`."""
+"""Logging of a model's predictions: `spec.serving.predictionLog`."""
 
 from typing import Literal
 
@@ -10,22 +10,29 @@ from heart_api.rules import LIST_SET
 
 
 class PredictionLog(Frozen):
-    """What is remembered of each prediction, where and for how long. Counts for the pods of the next version."""
+    """Logging of predictions: what is stored, where and for how long. Changes take effect with the next version."""
 
     sink: Literal["PostgreSQL", "Stdout", "None"] = Field(
         "PostgreSQL",
-        description="PostgreSQL: the database that the namespace's Secret heartops-runtime names; feedback, drift"
-        " checks and live quality need it. Stdout: JSON lines in the pods' logs, features included. None: nothing.",
+        description="PostgreSQL: the database named in the namespace's Secret heartops-runtime; required for"
+        " feedback, drift"
+        " checks and live metrics. Stdout: JSON lines in the pods' logs, including features. None: no log.",
     )
     sample_percent: int = Field(
-        100, ge=0, le=100, description="Share of requests that is logged, chosen by a hash of the request's id."
+        100,
+        ge=0,
+        le=100,
+        description="Percentage of the requests that is logged, selected by a hash of the request ID.",
     )
     redact: tuple[FeatureName, ...] = Field(
         (),
         max_length=64,
-        description="Features that the log does not get to see.",
+        description="Features that are not logged.",
         json_schema_extra=LIST_SET,
     )
     retention_days: int = Field(
-        90, ge=1, le=3650, description="Predictions and outcomes in PostgreSQL are deleted after so many days."
+        90,
+        ge=1,
+        le=3650,
+        description="Number of days after which predictions and outcomes are deleted from PostgreSQL.",
     )

@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, ConfigDict, Field
 from heart_api.base import Frozen
 from heart_api.rules import rule, rules
 
-# Never zero: Kubernetes reads a limit of 0 as «no limit», which would pass by the profile's caps.
+# Never zero: Kubernetes reads a limit of 0 as "no limit", which would pass by the profile's caps.
 QUANTITY_PATTERN = r"^([1-9][0-9]*(\.[0-9]+)?|0\.0*[1-9][0-9]*)(m|k|Ki|M|Mi|G|Gi|T|Ti)?$"
 
 
@@ -25,8 +25,8 @@ Quantity = Annotated[
 
 
 class Amounts(Frozen):
-    cpu: Quantity | None = Field(None, description="Cores, e.g. 500m.")
-    memory: Quantity | None = Field(None, description="Bytes, e.g. 512Mi.")
+    cpu: Quantity | None = Field(None, description="CPU in cores, for example 500m.")
+    memory: Quantity | None = Field(None, description="Memory in bytes, for example 512Mi.")
 
 
 def request_within_limit(name: str) -> dict[str, Any]:
@@ -44,5 +44,5 @@ class Resources(Frozen):
 
     model_config = ConfigDict(json_schema_extra=rules(request_within_limit("cpu"), request_within_limit("memory")))
 
-    requests: Amounts | None = Field(None, description="What the scheduler reserves.")
-    limits: Amounts | None = Field(None, description="What the container may not exceed.")
+    requests: Amounts | None = Field(None, description="Resource requests.")
+    limits: Amounts | None = Field(None, description="Resource limits.")

@@ -1,4 +1,4 @@
-"""`RetrainSchedule`: when a HeartModel is trained again, and what became of it."""
+"""`RetrainSchedule`: when a HeartModel is retrained."""
 
 from typing import Annotated, Literal
 
@@ -35,45 +35,56 @@ Cron = Annotated[
         ),
     ),
 ]
-"""When, as cron writes it."""
+"""Cron expression."""
 
 PositiveDuration = Annotated[Duration, Field(json_schema_extra=POSITIVE)]
 
 
 class DriftCheck(Frozen):
-    """Compare live inputs with those of the training."""
+    """Drift detection: live inputs are compared with the training data."""
 
-    schedule: Cron = Field("0 */6 * * *", description="When to look, as cron writes it, in `timeZone`.")
+    schedule: Cron = Field("0 */6 * * *", description="Cron schedule of the checks, in `timeZone`.")
     window: PositiveDuration = Field(
-        "24h", description="Predictions of so long before the look; drift must also show in the window before that."
+        "24h",
+        description="Length of the window before each check; drift must also be found in the preceding window"
+        " of the same length.",
     )
     min_samples: int = Field(
-        100, ge=20, le=1_000_000, description="With fewer predictions in a window nothing is concluded."
+        100,
+        ge=20,
+        le=1_000_000,
+        description="Minimum number of predictions per window; with fewer the result is InsufficientSamples.",
     )
-    threshold: float = Field(0.5, gt=0, le=1, description="Share of drifted features from which to train again.")
-    any_feature: bool = Field(False, description="Train again when a single feature has drifted.")
+    threshold: float = Field(0.5, gt=0, le=1, description="Share of drifted features that triggers a retraining.")
+    any_feature: bool = Field(False, description="Retrain as soon as a single feature has drifted.")
 
 
 class PerformanceCheck(Frozen):
-    """Watch a figure of a classification; looked at together with drift (`drift.schedule`, or every 6 hours)."""
+    """Performance check of a classification model; runs with the drift check (`drift.schedule`, or every 6 hours)."""
 
     metric: Literal["accuracy", "precision", "recall"] = Field(
-        "accuracy", description="The figure; precision and recall are for two classes."
+        "accuracy", description="Metric to check; precision and recall require two classes."
     )
-    below: float = Field(gt=0, lt=1, description="Train again when the whole 95 % interval is below this.")
+    below: float = Field(
+        gt=0, lt=1, description="Retrain if the whole 95% confidence interval is below this threshold."
+    )
     source: Literal["Feedback", "Estimated"] = Field(
         "Feedback",
-        description="True outcomes sent to `/feedback`, or an estimate from the probabilities alone. Estimates stay"
-        " high when the relation of inputs and outcome changes.",
+        description="Outcomes sent to `/feedback`, or an estimate based on the predicted probabilities. Estimates"
+        " do not notice a changed relation between inputs and outcome.",
     )
-    window: PositiveDuration = Field("7d", description="Predictions of so long before the look.")
+    window: PositiveDuration = Field("7d", description="Length of the window before each check.")
     min_samples: int = Field(
-        100, ge=20, le=1_000_000, description="With fewer (Feedback: fewer outcomes) nothing is concluded."
+        100,
+        ge=20,
+        le=1_000_000,
+        description="Minimum number of predictions (Feedback: outcomes) per window; with fewer the result is"
+        " InsufficientSamples.",
     )
 
 
 class RetrainScheduleSpec(Frozen):
-    """When to train again."""
+    """Desired state."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -90,35 +101,41 @@ class RetrainScheduleSpec(Frozen):
         )
     )
 
-    model_name: str = Field(pattern=NAME_PATTERN, max_length=63, description="A HeartModel of the same namespace.")
-    schedule: Cron | None = Field(None, description="When to train, as cron writes it: `0 3 * * 0` is Sunday at three.")
+    model_name: str = Field(
+        pattern=NAME_PATTERN, max_length=63, description="Name of a HeartModel in the same namespace."
+    )
+    schedule: Cron | None = Field(None, description="Cron schedule of the trainings; `0 3 * * 0` is Sunday at 03:00.")
     time_zone: str = Field(
         "Etc/UTC",
         pattern=r"^[A-Za-z][A-Za-z0-9_+/-]*$",
         max_length=63,
-        description="IANA name of the zone that both cron schedules are in, as `Europe/Berlin`.",
+        description="IANA time zone of both cron schedules, for example `Europe/Berlin`.",
     )
     drift: DriftCheck | None = None
     performance: PerformanceCheck | None = None
     concurrency_policy: Literal["Forbid", "Replace"] = Field(
         "Forbid",
-        description="While a training runs or a candidate is on its way: wait for its end (Forbid), or stop it"
-        " (Replace).",
+        description="What to do while a training or rollout is in progress: wait until it has finished (Forbid) or stop"
+        " it (Replace).",
     )
-    cooldown: Duration = Field("12h", description="Least time between two runs that drift or performance asked for.")
+    cooldown: Duration = Field("12h", description="Minimum time between two runs triggered by drift or performance.")
     max_runs_per_week: int = Field(
-        3, ge=1, le=100, description="Runs that drift and performance may ask for in seven days."
+        3, ge=1, le=100, description="Maximum number of runs triggered by drift and performance within seven days."
     )
     starting_deadline_seconds: int = Field(
         3600,
         ge=10,
         le=604_800,
-        description="A run or a look that could not start for so long is given up; of several missed ones only the"
-        " latest is made up for.",
+        description="Deadline for starting a run or check that missed its scheduled time; of several missed ones only"
+        " the latest is started.",
     )
-    suspend: bool = Field(False, description="Start nothing; what runs goes on.")
-    successful_runs_history_limit: int = Field(3, ge=0, le=50, description="Successful runs shown in the status.")
-    failed_runs_history_limit: int = Field(1, ge=0, le=50, description="Other ended runs shown in the status.")
+    suspend: bool = Field(False, description="Suspend the schedule; active runs continue.")
+    successful_runs_history_limit: int = Field(
+        3, ge=0, le=50, description="Number of successful runs kept in the status."
+    )
+    failed_runs_history_limit: int = Field(
+        1, ge=0, le=50, description="Number of failed or missed runs kept in the status."
+    )
 
 
 class RetrainSchedule(Frozen):

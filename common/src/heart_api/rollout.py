@@ -1,4 +1,4 @@
-"""How a new version takes over: `spec.rollout`."""
+"""How a new version is rolled out: `spec.rollout`."""
 
 from typing import Literal
 
@@ -9,57 +9,75 @@ from heart_api.rules import rule, rules
 
 
 class Pause(Frozen):
-    """A wait; without a duration, until a person goes on."""
+    """A pause of the rollout; without a duration it lasts until a user promotes the candidate."""
 
     duration: Duration | None = Field(
-        None, description="How long; without it until `kubectl heart promote`.", json_schema_extra=POSITIVE
+        None,
+        description="Duration of the pause; if unset, the rollout pauses until `kubectl heart promote`.",
+        json_schema_extra=POSITIVE,
     )
 
 
 class RolloutStep(Frozen):
-    """One step of a canary: exactly one of the two."""
+    """A step of the canary rollout: exactly one of setWeight and pause."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(rule("has(self.setWeight) != has(self.pause)", "set either setWeight or pause"))
     )
 
-    set_weight: int | None = Field(None, ge=1, le=99, description="Percentage of the traffic for the candidate.")
-    pause: Pause | None = Field(None, description="Wait while the analysis looks.")
+    set_weight: int | None = Field(None, ge=1, le=99, description="Traffic weight of the candidate, in percent.")
+    pause: Pause | None = Field(None, description="Pause the rollout while the analysis runs.")
 
 
 class Mirror(Frozen):
-    """Shadow traffic: the stable version's pods copy requests to the candidate and compare the answers."""
+    """Traffic mirroring: pods of the stable version copy requests to the candidate and compare the responses."""
 
-    percent: int = Field(0, ge=0, le=100, description="Percentage of the requests that is copied; 0: none.")
+    percent: int = Field(
+        0,
+        ge=0,
+        le=100,
+        description="Percentage of the requests that is mirrored to the candidate; 0 disables mirroring.",
+    )
 
 
 class Analysis(Frozen):
-    """What a candidate has to show on traffic, looked at every interval."""
+    """Canary analysis, run once per interval."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
             rule(
                 "duration(self.maxLatencyP95) <= duration('10s')",
-                "must not be longer than 10s: slower predictions are not told apart",
+                "must not be longer than 10s, the largest latency bucket",
                 ".maxLatencyP95",
             )
         )
     )
 
-    interval: Duration = Field("30s", description="Time between two looks at the metrics.", json_schema_extra=POSITIVE)
-    min_requests: int = Field(100, ge=1, le=1_000_000, description="Requests before anything is called good.")
-    failure_limit: int = Field(2, ge=0, le=100, description="Bad looks in a row that are tolerated.")
+    interval: Duration = Field("30s", description="Duration of an analysis interval.", json_schema_extra=POSITIVE)
+    min_requests: int = Field(
+        100, ge=1, le=1_000_000, description="Requests that the candidate must serve before the analysis can pass."
+    )
+    failure_limit: int = Field(
+        2, ge=0, le=100, description="Consecutive failed analysis intervals tolerated before the candidate is rejected."
+    )
     max_error_rate: float = Field(
-        0.02, gt=0, le=1, description="Share of 5xx that is tolerated; where the stable version has more, that."
+        0.02,
+        gt=0,
+        le=1,
+        description="Maximum share of 5xx responses; the stable version's error rate applies where it is higher.",
     )
     max_latency_p95: ShortDuration = Field(
-        "500ms", alias="maxLatencyP95", description="Time within which 95 % of the predictions must be answered."
+        "500ms", alias="maxLatencyP95", description="Maximum 95th percentile of the prediction latency."
     )
     max_prediction_shift: float = Field(
-        0.25, gt=0, le=10, description="Population stability index against the stable version's predictions."
+        0.25,
+        gt=0,
+        le=10,
+        description="Maximum population stability index between the candidate's and the stable version's predictions.",
     )
     on_inconclusive: Literal["Hold", "Promote", "Rollback"] = Field(
-        "Hold", description="What to do at the end of a pause when there was too little traffic for a verdict."
+        "Hold",
+        description="Action at the end of a pause if the analysis is inconclusive, for example for lack of traffic.",
     )
 
 
@@ -72,22 +90,28 @@ DEFAULT_STEPS = (
 
 
 class Rollout(Frozen):
-    """How a new version takes over."""
+    """Strategy for rolling out a new version."""
 
     steps: tuple[RolloutStep, ...] = Field(
         DEFAULT_STEPS,
         max_length=32,
-        description="Canary, step by step; an empty list: all traffic at once, as soon as its pods are ready.",
+        description="Steps of the canary rollout; with an empty list the candidate receives all traffic as soon"
+        " as its pods are ready.",
     )
-    mirror: Mirror = Field(default=Mirror(), description="Shadow traffic while a candidate waits.")
-    analysis: Analysis = Field(default=Analysis(), description="What a candidate has to show on traffic.")
+    mirror: Mirror = Field(default=Mirror(), description="Traffic mirroring to the candidate.")
+    analysis: Analysis = Field(default=Analysis(), description="Canary analysis of the candidate.")
     ready_deadline: Duration = Field(
-        "60s", description="A candidate that is not ready by then is rejected.", json_schema_extra=POSITIVE
+        "60s",
+        description="Time within which the candidate's first pods must become ready; otherwise it is rejected.",
+        json_schema_extra=POSITIVE,
     )
     progress_deadline: Duration = Field(
         "30m",
-        description="A rollout that takes longer is rejected; pauses, holds and approvals do not count.",
+        description="Time within which pods must become ready at each later step; pauses, holds and approvals"
+        " do not count.",
         json_schema_extra=POSITIVE,
     )
-    rollback_window: Duration = Field("1h", description="How long the previous version stays warm.")
-    history_limit: int = Field(10, ge=1, le=100, description="Entries kept in status.history and status.rejected.")
+    rollback_window: Duration = Field("1h", description="How long the previous version is kept warm after a promotion.")
+    history_limit: int = Field(
+        10, ge=1, le=100, description="Number of entries kept in status.history and status.rejected."
+    )

@@ -28,3 +28,6 @@ def list_map(key: str) -> KeyWord:
 
 LIST_SET: KeyWord = {"x-kubernetes-list-type": "set"}
 """A list without repetitions."""
+
+UNTYPED: KeyWord = {"x-kubernetes-preserve-unknown-fields": True}
+"""A choice of types that no structural schema can express: the Python types check it, and CEL cannot see the field."""

@@ -1,4 +1,4 @@
-"""What the operator reports in a RetrainSchedule's `status`. When all of it is lost, no run is started twice."""
+"""The observed state of a RetrainSchedule: `status`. Losing it does not start a run twice."""
 
 from typing import Literal
 
@@ -13,93 +13,99 @@ Phase = Literal["Requested", "Training", "RollingOut", "Succeeded", "Failed", "M
 
 
 class RunStatus(FrozenLenient):
-    """One training that this schedule asked for."""
+    """A training run requested by this schedule."""
 
-    id: str = Field(description="Its identity; part of the training's trigger.")
-    cause: Cause = Field(description="What asked for it.")
-    time: Time = Field(description="The tick, or the look that found drift or a poor figure.")
-    phase: Phase = Field(description="How far it is; Succeeded: its version serves, or has served.")
-    requested_at: Time = Field(description="When the HeartModel was asked to train.")
-    started_at: Time | None = Field(None, description="When its Job was created.")
-    finished_at: Time | None = Field(None, description="When it ended.")
+    id: str = Field(description="ID of the run; part of the training's trigger.")
+    cause: Cause = Field(description="Cause of the run.")
+    time: Time = Field(description="Scheduled time of the run, or time of the check that triggered it.")
+    phase: Phase = Field(description="Phase of the run. Succeeded: its version is or was the serving version.")
+    requested_at: Time = Field(description="Time at which the training was requested.")
+    started_at: Time | None = Field(None, description="Time at which the training Job was created.")
+    finished_at: Time | None = Field(None, description="Time at which the run finished.")
     job: str | None = Field(None, description="Name of the training Job.")
-    version: Version | None = Field(None, description="The version that it registered.")
-    gate: str | None = Field(None, description="What the gate said of it.")
-    rollout: str | None = Field(None, description="What became of it then.")
-    message: str = Field("", description="What it waits for, or why it ended so.")
+    version: Version | None = Field(None, description="Version registered by the run.")
+    gate: str | None = Field(None, description="Result of the gates.")
+    rollout: str | None = Field(None, description="Result of the rollout.")
+    message: str = Field("", description="Human-readable description of the phase.")
 
 
 class FeatureFinding(FrozenLenient):
-    """One input column, live against training."""
+    """Drift of one feature: live data compared with training data."""
 
-    name: str = Field(description="The feature.")
+    name: str = Field(description="Name of the feature.")
     statistic: Literal["ks", "chi2", "missing"] = Field(
-        description="The distance that is largest: ks (numbers), chi2 (categories), missing (share without a value)."
+        description="Statistic with the largest distance: ks (numbers), chi2 (categories) or missing (share of"
+        " missing values)."
     )
-    value: float = Field(description="That distance, 0 to 1: the largest difference of a share.")
-    p_value: float = Field(description="How often chance alone gives as much, all tests of the feature together.")
-    drifted: bool = Field(description="More than chance, and large enough to matter.")
-    confirmed: bool = Field(False, description="The window before shows the same.")
+    value: float = Field(description="Distance between the distributions, from 0 to 1.")
+    p_value: float = Field(description="p-value, adjusted for all tests of the feature.")
+    drifted: bool = Field(description="True if the distance is significant and exceeds the minimum effect size.")
+    confirmed: bool = Field(False, description="True if the preceding window drifted as well.")
 
 
 class DriftStatus(FrozenLenient):
-    """The newest look at the inputs."""
+    """The latest drift check."""
 
     time: Time = Field(description="End of the window.")
-    version: Version = Field(description="The version whose training the predictions were compared with.")
-    verdict: DriftVerdict = Field(description="What follows; Unconfirmed: only the newer of the two windows shows it.")
+    version: Version = Field(description="Version whose reference profile the live data were compared with.")
+    verdict: DriftVerdict = Field(
+        description="Verdict of the check. Unconfirmed: only the newer of the two windows drifted."
+    )
     share: float | None = Field(None, description="Share of drifted features.")
-    samples: int = Field(description="Predictions in the window.")
-    samples_before: int = Field(0, description="Predictions in the window before.")
-    features: tuple[FeatureFinding, ...] = Field((), description="The drifted ones first.")
-    omitted: int = Field(0, description="Features that are not listed here; the report has all.")
-    report: str | None = Field(None, description="Where the report is.")
-    message: str = Field("", description="The finding in words.")
+    samples: int = Field(description="Number of predictions in the window.")
+    samples_before: int = Field(0, description="Number of predictions in the preceding window.")
+    features: tuple[FeatureFinding, ...] = Field((), description="Features, drifted ones first.")
+    omitted: int = Field(0, description="Number of features omitted here; the report lists all of them.")
+    report: str | None = Field(None, description="Location of the drift report.")
+    message: str = Field("", description="Human-readable result.")
 
 
 class PerformanceStatus(FrozenLenient):
-    """The newest look at a figure of quality."""
+    """The latest performance check."""
 
     time: Time = Field(description="End of the window.")
-    version: Version = Field(description="The version that answered.")
+    version: Version = Field(description="Version that served the predictions.")
     verdict: Literal["Acceptable", "Below", "Uncertain", "InsufficientSamples"] = Field(
-        description="Below: the whole interval is below the bound; Uncertain: only the figure is."
+        description="Verdict of the check. Below: the whole confidence interval is below the threshold."
+        " Uncertain: only the estimate is."
     )
-    metric: str = Field(description="The figure.")
-    source: Literal["Feedback", "Estimated"] = Field(description="True outcomes, or an estimate.")
-    value: float | None = Field(None, description="Its value.")
-    low: float | None = Field(None, description="Lower end of its 95 % interval.")
-    high: float | None = Field(None, description="Upper end.")
-    samples: int = Field(description="Predictions (Feedback: those with an outcome).")
-    message: str = Field("", description="The finding in words.")
+    metric: str = Field(description="Name of the metric.")
+    source: Literal["Feedback", "Estimated"] = Field(description="Reported outcomes or an estimate.")
+    value: float | None = Field(None, description="Estimate of the metric.")
+    low: float | None = Field(None, description="Lower bound of the 95% confidence interval.")
+    high: float | None = Field(None, description="Upper bound of the 95% confidence interval.")
+    samples: int = Field(description="Number of predictions (Feedback: predictions with an outcome).")
+    message: str = Field("", description="Human-readable result.")
 
 
 class DataRun(FrozenLenient):
-    """A run that drift or performance asked for: cooldown and weekly budget count it."""
+    """A run triggered by drift or performance; counts towards the cooldown and the weekly limit."""
 
-    id: str = Field(description="Identity of the run.")
-    time: Time = Field(description="When it was asked for.")
+    id: str = Field(description="ID of the run.")
+    time: Time = Field(description="Time at which it was requested.")
 
 
 class RetrainScheduleStatus(FrozenLenient):
-    """What the operator saw and did."""
+    """Observed state."""
 
-    observed_generation: int | None = Field(None, description="The spec's generation that was acted on.")
+    observed_generation: int | None = Field(None, description="Generation of the spec last acted on.")
     conditions: tuple[ConditionStatus, ...] = Field(
-        (), description="The answers to what one asks of a schedule.", json_schema_extra=list_map("type")
+        (), description="Conditions of the schedule.", json_schema_extra=list_map("type")
     )
-    last_schedule_time: Time | None = Field(None, description="The newest tick of `schedule` for which a run began.")
-    next_schedule_time: Time | None = Field(None, description="The next tick of `schedule`.")
-    last_check_time: Time | None = Field(None, description="The newest look.")
-    next_check_time: Time | None = Field(None, description="The next look at drift and performance.")
-    last_successful_time: Time | None = Field(None, description="When a run last ended with a version that serves.")
-    overdue_since: Time | None = Field(None, description="A tick that no training has followed.")
-    active: tuple[str, ...] = Field((), description="Jobs of the runs that have not ended.")
-    runs: tuple[RunStatus, ...] = Field(
-        (), description="What became of each run, newest first.", json_schema_extra=list_map("id")
+    last_schedule_time: Time | None = Field(
+        None, description="Last scheduled time of `schedule` for which a run was started."
     )
+    next_schedule_time: Time | None = Field(None, description="Next scheduled time of `schedule`.")
+    last_check_time: Time | None = Field(None, description="Scheduled time of the latest check.")
+    next_check_time: Time | None = Field(None, description="Scheduled time of the next drift and performance check.")
+    last_successful_time: Time | None = Field(None, description="Last time a run finished with its version serving.")
+    overdue_since: Time | None = Field(None, description="Scheduled time that no training has followed yet.")
+    active: tuple[str, ...] = Field((), description="Names of the training Jobs of active runs.")
+    runs: tuple[RunStatus, ...] = Field((), description="Runs, latest first.", json_schema_extra=list_map("id"))
     data_runs: tuple[DataRun, ...] = Field(
-        (), description="Runs that data asked for in the last seven days.", json_schema_extra=list_map("id")
+        (),
+        description="Runs triggered by drift or performance in the last seven days.",
+        json_schema_extra=list_map("id"),
     )
     last_drift: DriftStatus | None = None
     last_performance: PerformanceStatus | None = None

@@ -1,4 +1,4 @@
-"""How versions run: `spec.serving`."""
+"""How versions are served: `spec.serving`."""
 
 from typing import Annotated
 
@@ -28,17 +28,18 @@ class Autoscaling(Frozen):
         )
     )
 
-    min_replicas: int = Field(3, ge=1, le=1000, description="Fewest pods.")
-    max_replicas: int = Field(20, ge=1, le=1000, description="Most pods.")
+    min_replicas: int = Field(3, ge=1, le=1000, description="Minimum number of pods.")
+    max_replicas: int = Field(20, ge=1, le=1000, description="Maximum number of pods.")
     target_cpu_utilization_percentage: int | None = Field(
         None,
         alias="targetCPUUtilizationPercentage",
         ge=1,
         le=100,
-        description="Mean CPU use to aim at, as a share of the request. With neither target: 70 % CPU and 80 % memory.",
+        description="Target average CPU utilization, in percent of the request. Without any target: 70% CPU and"
+        " 80% memory.",
     )
     target_memory_utilization_percentage: int | None = Field(
-        None, ge=1, le=100, description="Mean memory use to aim at, as a share of the request."
+        None, ge=1, le=100, description="Target average memory utilization, in percent of the request."
     )
 
 
@@ -52,7 +53,7 @@ class Ingress(Frozen):
         None,
         pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
         max_length=253,
-        description="Secret read by the ingress controller, never by HeartOps.",
+        description="Name of the TLS Secret; read by the ingress controller, never by HeartOps.",
     )
 
 
@@ -64,20 +65,23 @@ class Gateway(Frozen):
         None,
         pattern=NAME_PATTERN,
         max_length=63,
-        description="Its namespace, by default the model's; its listener must allow routes of the model's namespace.",
+        description="Namespace of the Gateway; defaults to the model's. Its listener must allow routes from the"
+        " model's namespace.",
     )
 
 
 class Route(Frozen):
-    """HTTPRoute for the model; during a canary it splits the traffic exactly."""
+    """HTTPRoute for the model; during a canary rollout it splits the traffic exactly."""
 
-    gateway: Gateway = Field(description="The Gateway that carries the route.")
-    hostnames: tuple[HostName, ...] = Field((), max_length=16, description="Host names; empty: all of the listener.")
+    gateway: Gateway = Field(description="Gateway that the route attaches to.")
+    hostnames: tuple[HostName, ...] = Field(
+        (), max_length=16, description="Host names; if empty, all host names of the listener."
+    )
     path_prefix: str = Field(
         "/",
         pattern=r"^/[A-Za-z0-9._~/-]*$",
         max_length=253,
-        description="Path prefix; it is cut off before a request reaches the model.",
+        description="Path prefix; removed before a request reaches the model.",
     )
 
 
@@ -93,7 +97,7 @@ class Cors(Frozen):
 
 
 class Serving(Frozen):
-    """How the serving version runs."""
+    """Serving of the model."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -106,15 +110,19 @@ class Serving(Frozen):
         )
     )
 
-    replicas: int | None = Field(None, ge=0, le=1000, description="Fixed number of pods (no autoscaler).")
-    autoscaling: Autoscaling | None = Field(None, description="Or an HPA; with neither, 3 to 20 on CPU and memory.")
+    replicas: int | None = Field(None, ge=0, le=1000, description="Fixed number of pods; disables the autoscaler.")
+    autoscaling: Autoscaling | None = Field(
+        None,
+        description="HorizontalPodAutoscaler; without `replicas` and `autoscaling`, 3 to 20 pods scaled on CPU"
+        " and memory.",
+    )
     resources: Resources | None = Field(
         None, description="Requests and limits of a serving pod, capped by the runtime profile."
     )
     prediction_log: PredictionLog = Field(
-        default=PredictionLog(), description="What is remembered of each prediction, where and for how long."
+        default=PredictionLog(), description="Logging of predictions: what is stored, where and for how long."
     )
-    cors: Cors = Field(default=Cors(), description="Cross-origin requests of browsers; none by default.")
-    explanations: bool = Field(True, description="Answer `/explain`: how much each feature moved a prediction.")
-    route: Route | None = Field(None, description="HTTPRoute for the model, by a Gateway.")
+    cors: Cors = Field(default=Cors(), description="Cross-origin requests from browsers; none are allowed by default.")
+    explanations: bool = Field(True, description="Serve `/explain`: the contribution of each feature to a prediction.")
+    route: Route | None = Field(None, description="HTTPRoute for the model.")
     ingress: Ingress | None = Field(None, description="Ingress for the model's Service.")

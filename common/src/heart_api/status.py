@@ -1,4 +1,4 @@
-"""What the operator reports in `status`. The same version goes on serving when all of it is lost."""
+"""The observed state of a HeartModel: `status`. Losing it does not change which version serves."""
 
 from typing import Annotated, Literal
 
@@ -16,32 +16,32 @@ Version = Annotated[str, Field(description="Version in the registry.")]
 
 Evidence = Annotated[
     dict[str, tuple[float, ...]],
-    Field(description="Logarithms of what each bet against a claim has become; carried from look to look."),
+    Field(description="Log-wealth of each sequential test, carried from one analysis interval to the next."),
 ]
 
 
 class PostPromotionStatus(FrozenLenient):
-    """Whether the version that was promoted last holds what it showed; while the previous one is warm."""
+    """Analysis of the serving version after its promotion, while the previous version is kept warm."""
 
-    time: Time = Field(description="The last look.")
-    consecutive_failures: int = Field(0, description="Consecutive failed intervals.")
-    message: str = Field("", description="What the last look found.")
-    requests: int = Field(0, description="Requests since its promotion.")
-    errors: int = Field(0, description="Of these with 5xx.")
-    predictions: int = Field(0, description="Predictions since its promotion.")
-    slow: int = Field(0, description="Of these over the critical latency.")
+    time: Time = Field(description="Time of the latest analysis interval.")
+    consecutive_failures: int = Field(0, description="Consecutive failed analysis intervals.")
+    message: str = Field("", description="Result of the latest analysis interval.")
+    requests: int = Field(0, description="Requests served since the promotion.")
+    errors: int = Field(0, description="Requests that failed with 5xx.")
+    predictions: int = Field(0, description="Predictions served since the promotion.")
+    slow: int = Field(0, description="Predictions slower than the critical latency threshold.")
     evidence: Evidence = {}
 
 
 class ServingStatus(FrozenLenient):
-    """What the Service's selector names."""
+    """The serving (stable) version, selected by the Service."""
 
     version: Version
     digest: Digest
-    since: Time = Field(description="When it began to serve.")
-    replicas: int = Field(0, description="Pods that it should have.")
-    ready_replicas: int = Field(0, description="Pods that answer.")
-    url: str | None = Field(None, description="Where to send predictions.")
+    since: Time = Field(description="Time at which the version became the serving version.")
+    replicas: int = Field(0, description="Desired number of pods.")
+    ready_replicas: int = Field(0, description="Number of ready pods.")
+    url: str | None = Field(None, description="URL for prediction requests.")
     post_promotion_analysis: PostPromotionStatus | None = Field(
         None, description="Analysis of the serving version since its promotion, until the rollback window ends."
     )
@@ -51,161 +51,175 @@ Phase = Literal["Starting", "Scaling", "Paused", "Held", "AwaitingApproval"]
 
 
 class TrackCounts(FrozenLenient):
-    """What one version answered since the candidate got its first requests."""
+    """Traffic of one version since the candidate received its first request."""
 
-    requests: int = Field(0, description="Requests answered.")
-    errors: int = Field(0, description="Of these with 5xx.")
-    invalid: int = Field(0, description="Of these with 422: the request broke the data contract.")
-    latency: tuple[int, ...] = Field((), description="Predictions per bucket of the latency histogram.")
-    outputs: dict[str, int] = Field({}, description="Predictions per bin of the output.")
+    requests: int = Field(0, description="Number of requests.")
+    errors: int = Field(0, description="Requests that failed with 5xx.")
+    invalid: int = Field(0, description="Requests rejected with 422 because they violate the data contract.")
+    latency: tuple[int, ...] = Field((), description="Number of predictions per bucket of the latency histogram.")
+    outputs: dict[str, int] = Field({}, description="Number of predictions per output bin.")
 
 
 class MirrorStatus(FrozenLenient):
-    """How the candidate's answers differ from the stable version's on copied requests."""
+    """Comparison of the candidate's responses with the stable version's on mirrored requests."""
 
-    compared: int = Field(0, description="Answers compared.")
-    different: int = Field(0, description="Of these with another prediction.")
-    failed: int = Field(0, description="Copies that the candidate did not answer.")
-    max_difference: float = Field(0, description="Largest difference of a probability (regression: relative).")
+    compared: int = Field(0, description="Responses compared.")
+    different: int = Field(0, description="Compared responses whose prediction differs.")
+    failed: int = Field(0, description="Mirrored requests that the candidate did not answer.")
+    max_difference: float = Field(
+        0, description="Largest absolute difference of a probability (regression: relative difference)."
+    )
 
 
 class AnalysisStatus(FrozenLenient):
-    """What the looks at the traffic found."""
+    """Canary analysis of the candidate."""
 
-    time: Time = Field(description="The last look.")
+    time: Time = Field(description="Time of the latest analysis interval.")
     intervals: int = Field(0, description="Analysis intervals completed.")
-    consecutive_failures: int = Field(0, description="Consecutive failed intervals.")
-    verdict: Literal["Passed", "Failed", "Inconclusive"] = Field("Inconclusive", description="The last verdict.")
-    message: str = Field("", description="Why.")
-    stable: TrackCounts = Field(default=TrackCounts(), description="The version that serves.")
-    candidate: TrackCounts = Field(default=TrackCounts(), description="The candidate.")
+    consecutive_failures: int = Field(0, description="Consecutive failed analysis intervals.")
+    verdict: Literal["Passed", "Failed", "Inconclusive"] = Field(
+        "Inconclusive", description="Verdict of the latest analysis interval."
+    )
+    message: str = Field("", description="Human-readable explanation of the verdict.")
+    stable: TrackCounts = Field(default=TrackCounts(), description="Traffic of the stable version.")
+    candidate: TrackCounts = Field(default=TrackCounts(), description="Traffic of the candidate.")
     evidence: Evidence = {}
 
 
 class CandidateStatus(FrozenLenient):
-    """A version on its way to serve."""
+    """The version being rolled out."""
 
     version: Version
     digest: Digest
-    since: Time = Field(description="When its rollout began.")
-    step: int = Field(0, description="Index of the step in spec.rollout.steps; their number: all are done.")
-    step_since: Time | None = Field(None, description="When that step began.")
-    weight: int = Field(0, description="Percentage of the traffic asked for.")
-    actual_weight: int = Field(0, description="Percentage that the number of pods, or the route, gives.")
-    paused: bool = Field(False, description="A person paused it.")
-    approved: bool = Field(False, description="A person approved it.")
-    forced: bool = Field(False, description="A person skipped the remaining steps and the analysis.")
-    base_replicas: int = Field(0, description="Pods of the serving version when the candidate got its first requests.")
-    phase: Phase = Field("Starting", description="What it does.")
-    phase_since: Time | None = Field(None, description="Since when it does that.")
-    message: str = Field("", description="What it does or waits for.")
-    analysis: AnalysisStatus | None = Field(None, description="What its traffic shows.")
-    mirror: MirrorStatus | None = Field(None, description="What shadow traffic shows.")
+    since: Time = Field(description="Time at which the rollout started.")
+    step: int = Field(
+        0,
+        description="Index of the current step in `spec.rollout.steps`; equal to their number once all steps"
+        " are complete.",
+    )
+    step_since: Time | None = Field(None, description="Time at which the current step started.")
+    weight: int = Field(0, description="Desired traffic weight, in percent.")
+    actual_weight: int = Field(
+        0, description="Actual traffic weight, in percent, as given by the ready pods or the route."
+    )
+    paused: bool = Field(False, description="True if a user paused the rollout.")
+    approved: bool = Field(False, description="True if a user approved the rollout.")
+    forced: bool = Field(False, description="True if a user skipped the remaining steps and the analysis.")
+    base_replicas: int = Field(
+        0, description="Pods of the stable version when the candidate received its first request."
+    )
+    phase: Phase = Field("Starting", description="Phase of the rollout.")
+    phase_since: Time | None = Field(None, description="Time at which the phase started.")
+    message: str = Field("", description="Human-readable description of the phase.")
+    analysis: AnalysisStatus | None = Field(None, description="Canary analysis of its traffic.")
+    mirror: MirrorStatus | None = Field(None, description="Comparison on mirrored traffic.")
 
 
 class PreviousStatus(FrozenLenient):
-    """The version that served before, kept warm for a rollback."""
+    """The previously serving version, kept warm for a rollback."""
 
     version: Version
     digest: Digest
-    warm_until: Time = Field(description="When its pods are given up.")
+    warm_until: Time = Field(description="Time at which its pods are removed.")
 
 
 DriftVerdict = Literal["Drift", "NoDrift", "Unconfirmed", "InsufficientSamples"]
 
 
 class DriftSummary(FrozenLenient):
-    """What the model's RetrainSchedules found in the live data of the version that serves."""
+    """Latest drift checks of the model's RetrainSchedules for the serving version."""
 
-    verdict: DriftVerdict = Field(description="The gravest of their newest looks.")
-    share: float | None = Field(None, description="Share of drifted features in that look.")
-    time: Time = Field(description="End of the window that it looked at.")
-    schedule: str = Field(description="The RetrainSchedule whose `status.lastDrift` has the figures.")
+    verdict: DriftVerdict = Field(description="Most severe verdict among the latest drift checks.")
+    share: float | None = Field(None, description="Share of drifted features in that check.")
+    time: Time = Field(description="End of the window that was checked.")
+    schedule: str = Field(description="RetrainSchedule whose `status.lastDrift` holds the details.")
 
 
 class RejectedStatus(FrozenLenient):
-    """A version that is not served."""
+    """A rejected version."""
 
     version: Version
     digest: Digest
-    reason: str = Field(description="Why, as a condition's reason.")
-    gates_hash: str | None = Field(None, description="The gates it failed; other gates judge it again.")
-    message: str = Field(description="Why, in words.")
-    time: Time = Field(description="When it was rejected.")
+    reason: str = Field(description="Machine-readable reason for the rejection.")
+    gates_hash: str | None = Field(
+        None, description="Hash of the gates that the version failed; it is evaluated again when the gates change."
+    )
+    message: str = Field(description="Human-readable reason for the rejection.")
+    time: Time = Field(description="Time of the rejection.")
 
 
 class TrainingStatus(FrozenLenient):
-    """The newest training."""
+    """The latest training or evaluation Job."""
 
     job: str = Field(description="Name of the Job.")
-    trigger: str = Field(description="Identity of what started it.")
-    phase: Literal["Running", "Succeeded", "Failed"] = Field(description="How far it is.")
-    started_at: Time | None = Field(None, description="When the Job was created.")
-    finished_at: Time | None = Field(None, description="When the Job ended.")
-    run_id: str | None = Field(None, description="The run in MLflow.")
-    version: str | None = Field(None, description="The version that it registered.")
-    artifact_sha256: str | None = Field(None, description="Digest of the model, from the Job itself.")
-    evaluation_sha256: str | None = Field(None, description="Digest of the evaluation, from the Job itself.")
-    reason: str | None = Field(None, description="Why it failed.")
-    message: str | None = Field(None, description="Why it failed, in words.")
+    trigger: str = Field(description="Identity of the trigger.")
+    phase: Literal["Running", "Succeeded", "Failed"] = Field(description="Phase of the Job.")
+    started_at: Time | None = Field(None, description="Time at which the Job was created.")
+    finished_at: Time | None = Field(None, description="Time at which the Job finished.")
+    run_id: str | None = Field(None, description="MLflow run ID.")
+    version: str | None = Field(None, description="Version registered by the Job.")
+    artifact_sha256: str | None = Field(None, description="Digest of the model file as reported by the Job.")
+    evaluation_sha256: str | None = Field(None, description="Digest of the evaluation as reported by the Job.")
+    reason: str | None = Field(None, description="Machine-readable failure reason.")
+    message: str | None = Field(None, description="Human-readable failure message.")
 
 
 class HistoryEntry(FrozenLenient):
-    """A version that served."""
+    """A version that is or was serving."""
 
     version: Version
     digest: Digest
-    from_: Time = Field(alias="from", description="When it began to serve.")
-    until: Time | None = Field(None, description="When it stopped.")
-    reason: str = Field(description="Why it began to serve.")
-    by: str = Field("heartops", description="Who decided it.")
+    from_: Time = Field(alias="from", description="Time at which the version became the serving version.")
+    until: Time | None = Field(None, description="Time at which it was replaced.")
+    reason: str = Field(description="Machine-readable reason for the change.")
+    by: str = Field("heartops", description="User who requested the change; `heartops` for automatic changes.")
     message: str = Field("", description="Human-readable explanation.")
 
 
 class CommandStatus(FrozenLenient):
-    """The last command of a person that was handled."""
+    """The latest user command that was processed."""
 
-    id: str = Field(description="Its identity.")
-    action: str = Field(description="What was asked for.")
-    version: str = Field("", description="For which version.")
-    by: str = Field("", description="Who asked.")
+    id: str = Field(description="ID of the command.")
+    action: str = Field(description="Requested action.")
+    version: str = Field("", description="Version that the command applies to.")
+    by: str = Field("", description="User who requested it.")
     reason: str = Field("", description="Reason given by the user.")
-    time: Time = Field(description="When it was handled.")
-    done: bool = Field(True, description="Whether it was carried out.")
-    result: str = Field("", description="What came of it.")
-    announced: bool = Field(False, description="Whether its event was told.")
+    time: Time = Field(description="Time at which the command was processed.")
+    done: bool = Field(True, description="True if the command was executed.")
+    result: str = Field("", description="Human-readable result.")
+    announced: bool = Field(False, description="True if the Event for the command has been published.")
 
 
 class ConditionStatus(FrozenLenient):
     """metav1.Condition."""
 
-    type: str = Field(description="What is asked.")
-    status: Literal["True", "False", "Unknown"] = Field(description="The answer.")
-    reason: str = Field(description="Why, in one word for programs.")
-    message: str = Field("", description="Why, and what to do next.")
-    last_transition_time: Time = Field(description="When the answer changed.")
-    observed_generation: int | None = Field(None, description="The spec's generation that it speaks of.")
+    type: str = Field(description="Type of the condition.")
+    status: Literal["True", "False", "Unknown"] = Field(description="Status of the condition: True, False or Unknown.")
+    reason: str = Field(description="Machine-readable reason for the status, in CamelCase.")
+    message: str = Field("", description="Human-readable explanation, with the next step where one is needed.")
+    last_transition_time: Time = Field(description="Last time the status changed.")
+    observed_generation: int | None = Field(None, description="Generation of the spec that the condition is based on.")
 
 
 class HeartModelStatus(FrozenLenient):
-    """What the operator saw and did."""
+    """Observed state."""
 
-    observed_generation: int | None = Field(None, description="The spec's generation that was acted on.")
+    observed_generation: int | None = Field(None, description="Generation of the spec last acted on.")
     conditions: tuple[ConditionStatus, ...] = Field(
-        (), description="The answers to what one asks of a model.", json_schema_extra=list_map("type")
+        (), description="Conditions of the model.", json_schema_extra=list_map("type")
     )
     serving: ServingStatus | None = None
     candidate: CandidateStatus | None = None
     previous: PreviousStatus | None = None
-    rejected: tuple[RejectedStatus, ...] = Field((), description="Versions that are not served, and why.")
+    rejected: tuple[RejectedStatus, ...] = Field((), description="Rejected versions.")
     training: TrainingStatus | None = None
     evaluation: TrainingStatus | None = Field(
-        None, description="The newest measurement of a version that somebody registered by hand."
+        None, description="The latest evaluation of a manually registered version."
     )
-    history: tuple[HistoryEntry, ...] = Field((), description="Versions that served, newest last.")
+    history: tuple[HistoryEntry, ...] = Field((), description="Serving versions in chronological order, latest last.")
     command: CommandStatus | None = None
-    desired_version: str | None = Field(None, description="spec.version that was acted on last.")
-    gate: str | None = Field(None, description="Summary of the newest gate, for the Gate column.")
+    desired_version: str | None = Field(None, description="`spec.version` last acted on.")
+    gate: str | None = Field(None, description="Summary of the latest gate evaluation, for the Gate column.")
     drift: DriftSummary | None = None
-    replicas: int | None = Field(None, description="Serving pods, for the scale subresource.")
-    selector: str | None = Field(None, description="Selects the serving pods, for the scale subresource.")
+    replicas: int | None = Field(None, description="Number of serving pods, for the scale subresource.")
+    selector: str | None = Field(None, description="Label selector of the serving pods, for the scale subresource.")

@@ -13,20 +13,25 @@ Scoring = Literal["accuracy", "f1", "roc_auc", "pr_auc", "brier", "log_loss", "r
 
 
 class Tuning(Frozen):
-    """Search for settings."""
+    """Hyperparameter search."""
 
-    trials: int = Field(10, ge=0, le=1000, description="Settings tried per algorithm and fold; 0: defaults only.")
-    timeout_seconds: int = Field(600, ge=1, le=86400, description="Bound for the whole search.")
+    trials: int = Field(10, ge=0, le=1000, description="Number of trials per algorithm and fold; 0: defaults only.")
+    timeout_seconds: int = Field(600, ge=1, le=86400, description="Time limit for the whole search.")
 
 
 class CrossValidation(Frozen):
-    """How estimates are made."""
+    """Nested cross-validation."""
 
-    folds: int = Field(5, ge=2, le=20, description="Outer folds; each row is judged by a model that never saw it.")
+    folds: int = Field(
+        5,
+        ge=2,
+        le=20,
+        description="Number of outer folds; each row is evaluated by a model that was not trained on it.",
+    )
 
 
 class Training(Frozen):
-    """How versions are trained."""
+    """Training of new versions."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -53,26 +58,33 @@ class Training(Frozen):
         )
     )
 
-    task: Literal["classification", "regression"] = Field("classification", description="Kind of target.")
+    task: Literal["classification", "regression"] = Field("classification", description="Type of task.")
     algorithms: tuple[Algorithm, ...] | None = Field(
         None,
         min_length=1,
         max_length=5,
-        description="Families to choose from; all that fit the task by default.",
+        description="Algorithms to choose from; defaults to all that support the task.",
         json_schema_extra=LIST_SET,
     )
-    tuning: Tuning = Field(default=Tuning(), description="Search for settings, inside the folds.")
-    cross_validation: CrossValidation = Field(default=CrossValidation(), description="How estimates are made.")
-    holdout: float = Field(0, ge=0, le=0.5, description="Share of rows kept out by a stable hash, for large data.")
+    tuning: Tuning = Field(default=Tuning(), description="Hyperparameter search, run inside the folds.")
+    cross_validation: CrossValidation = Field(default=CrossValidation(), description="Nested cross-validation.")
+    holdout: float = Field(
+        0,
+        ge=0,
+        le=0.5,
+        description="Share of rows held out for evaluation, selected by a stable hash; for large datasets.",
+    )
     scoring: Scoring | None = Field(
-        None, description="Metric the search optimises; roc_auc, log_loss (multiclass) or rmse by default."
+        None, description="Metric to optimize; defaults to roc_auc, log_loss (multiclass) or rmse."
     )
     calibration: Literal["auto", "none", "sigmoid", "isotonic"] = Field(
-        "auto", description="Calibration of probabilities, inside the folds."
+        "auto", description="Calibration of the probabilities, fitted inside the folds."
     )
-    seed: int = Field(42, ge=0, le=2147483647, description="Seed of everything random.")
+    seed: int = Field(42, ge=0, le=2147483647, description="Random seed.")
     resources: Resources | None = Field(
         None, description="Requests and limits of the training pod, capped by the runtime profile."
     )
-    timeout_seconds: int = Field(3600, ge=30, le=604800, description="The Job is stopped after this time.")
-    backoff_limit: int = Field(2, ge=0, le=10, description="Retries of a Job that failed for a passing reason.")
+    timeout_seconds: int = Field(3600, ge=30, le=604800, description="Time limit of the training Job.")
+    backoff_limit: int = Field(
+        2, ge=0, le=10, description="Number of retries of a training Job after a transient failure."
+    )

@@ -11,8 +11,8 @@ MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-FEWEST_BYTES = 16
-"""Below, zeros at every other place prove nothing."""
+MOST = 0.75
+"""Share of zeros at every other place that shows UTF-16 without a mark."""
 
 
 def decode_head(head: bytes, whole: bool, given: str | None) -> tuple[str, str]:
@@ -47,8 +47,8 @@ def not_text(encoding: str, line: int, given: str | None) -> str:
     if given:
         return f"The file is not {name} (line {line}): dataset.csv.encoding is wrong."
     return (
-        f"The file is not {name} text (line {line}): set dataset.csv.encoding, cp1252 or latin-1 for example, or save it as"
-        " UTF-8."
+        f"The file is not {name} text (line {line}): set dataset.csv.encoding, cp1252 or latin-1 for example, or save"
+        " it as UTF-8."
     )
 
 
@@ -56,10 +56,9 @@ def _found(head: bytes) -> str:
     for mark, encoding in MARKS:
         if head.startswith(mark):
             return encoding
-    if len(head) >= FEWEST_BYTES and b"\0" in head:
-        if head[1:64:2].count(0) > 24:
-            return "utf-16-le"
-        if head[0:64:2].count(0) > 24:
-            return "utf-16-be"
+    if b"\0" in head:
+        for encoding, high in (("utf-16-le", head[1:256:2]), ("utf-16-be", head[0:256:2])):
+            if high.count(0) > MOST * len(high):
+                return encoding
         raise UnreadableFile("The file is not text: it holds zero bytes. Is dataset.format right?")
     return "utf-8-sig"

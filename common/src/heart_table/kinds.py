@@ -88,4 +88,4 @@ def _zip(head: bytes) -> str:
         return f"The file is an Excel workbook (.xlsx): {SAVE_AS_CSV}."
     if b"opendocument.spreadsheet" in head:
         return f"The file is an OpenDocument spreadsheet (.ods): {SAVE_AS_CSV}."
-    return "The file is a zip archive: unpack it, and name the file in it (.csv, .csv.gz and .csv.zst are read as they are)."
+    return "The file is a zip archive: unpack it, and name the file in it (.csv.gz and .csv.zst are read as they are)."

@@ -1,9 +1,9 @@
-"""How a text file is laid out: given by `dataset.csv`, else found in its first lines; what cannot be told is refused."""
+"""How a text file is laid out: given by `dataset.csv`, else found in its first lines; doubt is refused."""
 
 import csv
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from heart_api.contract import Csv
@@ -47,7 +47,7 @@ class Layout:
         parts += ["decimal comma"] if self.decimal == "," else []
         parts += [f"quoted by {self.quote}"] if self.quote != '"' else []
         parts += [f"comment lines begin with {self.comment}"] if self.comment else []
-        parts += [f"the first {self.skip} lines skipped" if self.skip > 1 else "the first line skipped"] * bool(self.skip)
+        parts += [f"{self.skip} {'line' if self.skip == 1 else 'lines'} skipped"] if self.skip else []
         return ", ".join([*parts, self.encoding.removesuffix("-sig")])
 
 
@@ -72,13 +72,24 @@ def detect(head: bytes, whole: bool, given: Csv, expected: Expected) -> Layout:
 
 def split_lines(lines: Sequence[str], separator: str, quote: str) -> list[Row]:
     """Cells, stripped."""
-    if separator == " ":
-        lines = [re.sub(r"[ \t]+", " ", line.strip()) for line in lines]
-    reader = csv.reader(lines, delimiter=separator, quotechar=quote, skipinitialspace=True)
     try:
-        return [[cell.strip() for cell in row] for row in reader if row]
+        return [[cell.strip() for cell in row] for row in _reader(lines, separator, quote) if row]
     except csv.Error:
         return []
+
+
+def split_rows(lines: Iterable[str], layout: Layout) -> Iterator[Row]:
+    """Cells of each line, as they are written. Raises UnreadableFile."""
+    try:
+        yield from _reader(lines, layout.separator, layout.quote)
+    except csv.Error:
+        raise UnreadableFile(f"The file is not proper CSV (read as {layout}): is a quote missing?") from None
+
+
+def _reader(lines: Iterable[str], separator: str, quote: str) -> Iterator[Row]:
+    if separator == " ":
+        lines = (re.sub(r"[ \t]+", " ", line.strip()) for line in lines)
+    return csv.reader(lines, delimiter=separator, quotechar=quote, skipinitialspace=True)
 
 
 class _Detection:
@@ -108,7 +119,7 @@ class _Detection:
             quote=quote,
             comment=comment,
             skip=skip,
-            width=_width(rows),
+            width=max(_width(rows), len(rows[0])),
             rows=tuple(tuple(row) for row in rows),
             found=tuple(self.found),
         )
@@ -133,16 +144,11 @@ class _Detection:
         counts = {Counter(line)[separator] for separator in ",;\t|" for line in body[-1:]} - {0}
         if any(head[-1].count(separator) in counts for separator in ",;\t|"):
             raise UnreadableFile(
-                f"The first line begins with {sign} and has as many cells as a row: it can be a header or a comment. "
-                f"Set dataset.csv.comment to '{sign}' with dataset.columns, or give the column its name with the {sign}."
-                if not self._names_in(head[-1])
-                else f"The header begins with {sign}."
+                f"The file begins with {sign} and a line that has as many cells as a row: is it a header or a comment?"
+                " Set dataset.csv.skipRows to the lines before the first row, and name the columns in dataset.columns."
             )
         self.found.append("comment")
         return sign
-
-    def _names_in(self, line: str) -> bool:
-        return bool(self.expected.names) and all(name in line for name in self.expected.names)
 
     def _quote(self, lines: list[str]) -> str:
         if self.given.quote:
@@ -216,8 +222,8 @@ class _Detection:
         first = next((index for index, row in enumerate(rows) if len(row) == usual), 0)
         if first and len(_stripped(rows[0])) < usual - 1 and usual > 2:
             raise UnreadableFile(
-                f"The file begins with {first} {'line' if first == 1 else 'lines'} of another kind (a title?): its rows have "
-                f"{usual} cells, its first line {len(rows[0])}. Set dataset.csv.skipRows to {first}."
+                f"The file begins with {first} {'line' if first == 1 else 'lines'} of another kind (a title?): its rows"
+                f" have {usual} cells, its first line {len(rows[0])}. Set dataset.csv.skipRows to {first}."
             )
         return 0
 
@@ -232,8 +238,8 @@ class _Detection:
             return "."
         if any(POINT.fullmatch(cell) for cell in cells) or all(THOUSANDS.fullmatch(cell) for cell in commas):
             raise UnreadableFile(
-                "Some numbers have a comma: a decimal comma, or one between thousands? Set dataset.csv.decimal to ',' if"
-                " it is decimal; commas between thousands have to be taken out of the file."
+                "Some numbers have a comma: a decimal comma, or one between thousands? Set dataset.csv.decimal to ','"
+                " if it is decimal; commas between thousands have to be taken out of the file."
             )
         self.found.append("decimal")
         return ","
@@ -251,7 +257,8 @@ def _width(rows: list[Row]) -> int:
 
 
 def _share(rows: list[Row], width: int) -> float:
-    """Of rows with that many cells; empty ones at the end do not count."""
+    """Of rows with that many cells, from the first of them on; empty cells at the end do not count."""
+    rows = rows[next((index for index, row in enumerate(rows[:TITLE_LINES]) if len(row) == width), 0) :]
     return sum(len(row) == width or len(_stripped(row)) == width for row in rows) / len(rows) if rows else 0.0
 
 

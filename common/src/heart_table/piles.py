@@ -1,6 +1,7 @@
 """Numbers that stand for «missing» and were not declared: a pile at 0, -1, -9, 99 or 999 away from all other values."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 CODES = frozenset({-9999.0, -999.0, -99.0, -9.0, -1.0, 0.0, 99.0, 999.0, 9999.0, 99999.0})
 USUAL = (0.0, -1.0)
@@ -26,7 +27,9 @@ def find_piles(values: Sequence[float], counts: Sequence[int]) -> list[tuple[flo
         if _is_pile(values[low], counts[low], values[low + 1 : min(low + 2 + NEIGHBOURS, high)], rest):
             found.append((values[low], counts[low]))
             low += 1
-        elif _is_pile(values[high - 1], counts[high - 1], values[max(low, high - 2 - NEIGHBOURS) : high - 1][::-1], rest):
+        elif _is_pile(
+            values[high - 1], counts[high - 1], _inwards(values, max(low, high - 2 - NEIGHBOURS), high), rest
+        ):
             found.append((values[high - 1], counts[high - 1]))
             high -= 1
         else:
@@ -34,10 +37,15 @@ def find_piles(values: Sequence[float], counts: Sequence[int]) -> list[tuple[flo
     return sorted(found)
 
 
+def _inwards(values: Sequence[float], start: int, stop: int) -> Sequence[float]:
+    """From the last but one downwards."""
+    return values[start : stop - 1][::-1]
+
+
 def _is_pile(value: float, count: int, nearest: Sequence[float], rest: int) -> bool:
     """`nearest`: the other values from this end inwards."""
     if value not in CODES or count < FEWEST or rest < (MEASURED if value in USUAL else 2):
         return False
-    steps = sorted(abs(after - before) for before, after in zip(nearest, nearest[1:], strict=False))
+    steps = sorted(abs(after - before) for before, after in pairwise(nearest))
     usual = steps[len(steps) // 2]
     return abs(nearest[0] - value) >= APART * usual

@@ -21,7 +21,9 @@ def packed(head: bytes) -> str:
 def unpack(stream: IO[bytes], kind: str, open_zstd: OpenZstd | None, limit: int) -> Iterator[bytes]:
     """Chunks of what is packed in `stream`. Raises UnreadableFile: broken, or larger than `limit` bytes."""
     if kind == "zstd" and open_zstd is None:
-        raise UnreadableFile("The file is packed with Zstandard, which cannot be read here: unpack it with zstd -d first.")
+        raise UnreadableFile(
+            "The file is packed with Zstandard, which cannot be read here: unpack it with zstd -d first."
+        )
     size = 0
     try:
         inner = open_zstd(stream) if kind == "zstd" and open_zstd else gzip.GzipFile(fileobj=stream)

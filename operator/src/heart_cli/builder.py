@@ -18,7 +18,7 @@ def build_command(model: HeartModel, action: Action, version: str, *, id_: str, 
         NotApplicable: it makes no sense as the model is now.
     """
     if model.spec.suspend:
-        raise NotApplicable(f"{model.name} is suspended: to let the operator act again, {go_on(model)}")
+        raise NotApplicable(f"{model.name} is suspended; to resume reconciliation: {go_on(model)}")
     target = TARGETS[action](model, version)
     return Command(action=action, version=target.version, digest=target.digest, id=id_, by=by, reason=reason)
 
@@ -58,16 +58,17 @@ def notes(model: HeartModel, command: Command) -> list[str]:
     asked, handled = read_command(model.annotations), model.status.command
     found = []
     if asked and (handled is None or handled.id != asked.id):
-        found.append(f"It takes the place of {asked.action} {asked.version} by {asked.by}, which was not handled yet.")
+        found.append(f"This replaces the pending command {asked.action} {asked.version} by {asked.by}.")
     if command.action == "abort" and str(model.spec.version) == command.version:
         found.append(
-            f"spec.version goes on asking for version {command.version}: it stays rejected until spec.version changes "
-            f"or somebody clears it ({typed(model, 'retry', command.version)})."
+            f"spec.version still requests version {command.version}: it stays rejected until spec.version changes "
+            f"or the rejection is cleared ({typed(model, 'retry', command.version)})."
         )
     if command.action == "rollback":
-        found.append(f"From version {command.version} back to version {way_back(model).version}.")
+        found.append(f"Rolling back from version {command.version} to version {way_back(model).version}.")
     if command.action == "retrain" and is_number(model.spec.version):
         found.append(
-            f"spec.version asks for version {model.spec.version}: what is trained will not serve before it changes."
+            f"spec.version requests version {model.spec.version}: a new version is not served until"
+            f" spec.version changes."
         )
     return found

@@ -11,34 +11,47 @@ from rich.console import Console
 
 from heart_cli.client import Client
 from heart_cli.commands import COMMANDS
+from heart_cli.erasure import erase as erase_rows
 from heart_cli.following import follow, show
 from heart_cli.listing import history_table, models_table, print_table
 from heart_cli.load.command import load
 from heart_cli.namespaces import init_namespace as init
+from heart_cli.namespaces import offboard_namespace as offboard
+from heart_cli.namespaces import rotate_namespace as rotate
+from heart_cli.new.command import new
 from heart_cli.options import NAME, VERSION, on_cluster, version_text
 from heart_cli.podlogs import copy_logs, find_pods
 from heart_cli.predict import predict as ask
 from heart_cli.reading import read_model, read_names
+from heart_cli.text import clean, harmless
+
+SYSTEM_NAMESPACE = click.option(
+    "--system-namespace",
+    type=NAME,
+    default="heartops-system",
+    show_default=True,
+    help="Namespace of the HeartOps installation.",
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(installed("heartops"), prog_name="kubectl heart")
 def cli() -> None:
-    """See models and their rollouts, and tell the operator what to do with them."""
+    """Inspect HeartModels and control their rollouts."""
 
 
-for entry in (*COMMANDS, load):
+for entry in (*COMMANDS, load, new):
     cli.add_command(entry)
 
 
 @cli.command()
 @click.argument("name", type=NAME, required=False)
-@click.option("-w", "--watch", "again", is_flag=True, help="Go on drawing until Ctrl-C.")
+@click.option("-w", "--watch", "again", is_flag=True, help="Watch for changes until interrupted.")
 @on_cluster
 def status(client: Client, name: str | None, again: bool) -> None:
     """Show a model as a tree; without NAME, all models.
 
-    Versions with their pods, the candidate's analysis, gate, training, what it waits for, and what you can do.
+    Shows versions and pods, the candidate's analysis, gate, training, what it is waiting for, and possible commands.
     """
     if name is None and again:
         raise click.UsageError("--watch needs a NAME")
@@ -54,7 +67,7 @@ def status(client: Client, name: str | None, again: bool) -> None:
 @click.argument("name", type=NAME)
 @on_cluster
 def watch(client: Client, name: str) -> None:
-    """Draw the tree of `status` until Ctrl-C."""
+    """Watch the status tree until interrupted."""
     watched(client, name)
 
 
@@ -62,21 +75,21 @@ def watch(client: Client, name: str) -> None:
 @click.argument("name", type=NAME)
 @on_cluster
 def history(client: Client, name: str) -> None:
-    """Show who served and who was rejected, and why."""
+    """List serving and rejected versions, with reasons."""
     print_table(history_table(read_model(client, name)))
 
 
 @cli.command()
 @click.argument("name", type=NAME)
-@click.option("--version", type=VERSION, help="This version's pods; by default those of the one that serves.")
-@click.option("--training", is_flag=True, help="The newest training instead.")
-@click.option("-f", "--follow", "goes_on", is_flag=True, help="Go on until the pods end, or Ctrl-C.")
-@click.option("--tail", type=int, default=100, show_default=True, help="Lines of each pod; -1 for all.")
+@click.option("--version", type=VERSION, help="Show the pods of this version; defaults to the serving version.")
+@click.option("--training", is_flag=True, help="Show the logs of the latest training instead.")
+@click.option("-f", "--follow", "goes_on", is_flag=True, help="Stream the logs until the pods terminate.")
+@click.option("--tail", type=int, default=100, show_default=True, help="Lines to show per pod; -1 for all.")
 @on_cluster
 def logs(client: Client, name: str, version: int | None, training: bool, goes_on: bool, tail: int) -> None:
-    """Print what the pods write."""
+    """Print the logs of a model's pods."""
     if training and version is not None:
-        raise click.UsageError("--training and --version exclude each other")
+        raise click.UsageError("--training and --version are mutually exclusive")
     pods = find_pods(client, name, version_text(version), training)
     try:
         copy_logs(client, pods, tail, goes_on, write_line)
@@ -87,10 +100,10 @@ def logs(client: Client, name: str, version: int | None, training: bool, goes_on
 @cli.command()
 @click.argument("name", type=NAME)
 @click.argument("record", required=False)
-@click.option("-f", "--file", type=click.File(), help="Read the record from a file; - is standard input.")
+@click.option("-f", "--file", type=click.File(), help="Read the record from a file; - for standard input.")
 @on_cluster
 def predict(client: Client, name: str, record: str | None, file: IO[str] | None) -> None:
-    """Ask the version that serves.
+    """Send a prediction request to the serving version.
 
     RECORD is JSON by feature name (one record, or a list of them), or - for standard input.
     """
@@ -102,14 +115,49 @@ def predict(client: Client, name: str, record: str | None, file: IO[str] | None)
 
 @cli.command("init-namespace")
 @click.argument("target", metavar="NAMESPACE", type=NAME)
-@click.option("--system-namespace", type=NAME, default="heartops-system", show_default=True, help="Where HeartOps is.")
-@click.option("--log/--no-log", default=True, help="Give it a part of the prediction log too (the default).")
+@SYSTEM_NAMESPACE
+@click.option("--log/--no-log", default=True, help="Also set up the prediction log (the default).")
 @on_cluster
 def init_namespace(client: Client, target: str, system_namespace: str, log: bool) -> None:
-    """Make the Secret that a namespace needs, once."""
+    """Create the Secret that a namespace with models needs."""
     system = client.elsewhere(system_namespace) if log else None
     for line in init(client.elsewhere(target), system):
         click.echo(line)
+
+
+@cli.command("rotate-namespace")
+@click.argument("target", metavar="NAMESPACE", type=NAME)
+@SYSTEM_NAMESPACE
+@on_cluster
+def rotate_namespace(client: Client, target: str, system_namespace: str) -> None:
+    """Give a namespace's login of the prediction log another password."""
+    for line in rotate(client.elsewhere(target), client.elsewhere(system_namespace)):
+        click.echo(line)
+
+
+@cli.command("offboard-namespace")
+@click.argument("target", metavar="NAMESPACE", type=NAME)
+@SYSTEM_NAMESPACE
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@on_cluster
+def offboard_namespace(client: Client, target: str, system_namespace: str, yes: bool) -> None:
+    """Delete a namespace's key, its login and its prediction log, so that a later namespace inherits nothing."""
+    if not yes:
+        click.confirm(f"Delete every prediction and outcome that was logged for namespace {target}?", abort=True)
+    for line in offboard(client.elsewhere(target), client.elsewhere(system_namespace)):
+        click.echo(line)
+
+
+@cli.command()
+@click.argument("name", type=NAME)
+@click.option("--request-id", "requests", multiple=True, help="Erase this request; may be given several times.")
+@click.option("--subject", help="Erase every request that was sent with this subject key.")
+@on_cluster
+def erase(client: Client, name: str, requests: tuple[str, ...], subject: str | None) -> None:
+    """Delete predictions and outcomes from the prediction log."""
+    if not requests and subject is None:
+        raise click.UsageError("give --request-id or --subject")
+    click.echo(clean(erase_rows(client, name, requests, subject)))
 
 
 def watched(client: Client, name: str) -> None:
@@ -121,6 +169,6 @@ def watched(client: Client, name: str) -> None:
 
 
 def write_line(line: bytes) -> None:
-    """One write, so that lines of several pods do not mix."""
-    sys.stdout.buffer.write(line)
+    """One write, so that lines of several pods do not mix; what would steer the terminal is made visible."""
+    sys.stdout.buffer.write(harmless(line))
     sys.stdout.buffer.flush()

@@ -167,5 +167,5 @@ def connect(kubeconfig: str | None, context: str | None, namespace: str | None) 
             raise Failure(f"The kubeconfig has no context {context}")
         api = config.new_client_from_config(kubeconfig, context, persist_config=False)
     except (ConfigException, OSError) as error:
-        raise Failure(f"No usable kubeconfig ({error}): set KUBECONFIG, or name a file with --kubeconfig") from error
+        raise Failure(f"No usable kubeconfig ({error}): set KUBECONFIG or --kubeconfig") from error
     return Client(api, namespace or chosen["context"].get("namespace") or "default")

@@ -11,11 +11,13 @@ from heart_cli.options import NAME, VERSION, Function, ReasonText, on_cluster, v
 from heart_cli.submit import await_result, submit
 from heart_cli.text import clean
 
-NAMED_VERSION = click.option("--version", type=VERSION, help="Only if this version is the candidate.")
+NAMED_VERSION = click.option("--version", type=VERSION, help="Fail unless this version is the candidate.")
 MODEL = click.argument("name", type=NAME)
 COMMON_OPTIONS = (
-    click.option("--reason", type=ReasonText(), default="", help="Kept in the history and in an event."),
-    click.option("--wait/--no-wait", default=True, help="Wait until the operator has carried it out (the default)."),
+    click.option("--reason", type=ReasonText(), default="", help="Reason; recorded in the history and in an Event."),
+    click.option(
+        "--wait/--no-wait", default=True, help="Wait until the operator has executed the command (the default)."
+    ),
     click.option("--timeout", type=click.FloatRange(min=0), default=30, show_default=True, help="Seconds to wait."),
 )
 
@@ -38,21 +40,21 @@ def give(client: Client, name: str, action: Action, version: str, reason: str, t
         click.echo(clean(note), err=True)
     subject = f"{name}: {command.action} {command.version}".rstrip()
     if timeout is None:
-        click.echo(f"{subject} is asked for, by {clean(command.by)}")
+        click.echo(f"{subject} requested by {clean(command.by)}")
         return
     handled = await_result(client, name, command, timeout)
     if not handled.done:
-        raise click.ClickException(clean(f"{subject} was not carried out: {handled.result}"))
+        raise click.ClickException(clean(f"{subject} failed: {handled.result}"))
     click.echo(clean(f"{subject}: {handled.result or 'done'}"))
 
 
 @click.command()
 @MODEL
-@click.option("--full", is_flag=True, help="Skip the remaining steps and their analysis.")
+@click.option("--full", is_flag=True, help="Skip the remaining steps and the analysis.")
 @NAMED_VERSION
 @command
 def promote(full: bool, version: int | None) -> tuple[Action, int | None]:
-    """Let the candidate go on: end its pause, or approve it."""
+    """Promote the candidate: end its pause, or approve it."""
     return ("promote-full" if full else "promote"), version
 
 
@@ -61,16 +63,16 @@ def promote(full: bool, version: int | None) -> tuple[Action, int | None]:
 @NAMED_VERSION
 @command
 def abort(version: int | None) -> tuple[Action, int | None]:
-    """Reject the candidate; what serves goes on."""
+    """Abort the rollout and reject the candidate."""
     return "abort", version
 
 
 @click.command()
 @MODEL
-@click.option("--to", "version", type=VERSION, help="Only if this is the version that comes back.")
+@click.option("--to", "version", type=VERSION, help="Fail unless the rollback targets this version.")
 @command
 def rollback(version: int | None) -> tuple[Action, int | None]:
-    """Reject what serves, and go back to what did before."""
+    """Roll back to the previous version and reject the serving one."""
     return "rollback", version
 
 
@@ -79,7 +81,7 @@ def rollback(version: int | None) -> tuple[Action, int | None]:
 @click.argument("version", type=VERSION, required=False)
 @command
 def retry(version: int | None) -> tuple[Action, int | None]:
-    """Let a rejected version (the newest) be tried again."""
+    """Clear the rejection of a version (by default the latest)."""
     return "retry", version
 
 
@@ -88,7 +90,7 @@ def retry(version: int | None) -> tuple[Action, int | None]:
 @NAMED_VERSION
 @command
 def pause(version: int | None) -> tuple[Action, int | None]:
-    """Hold the candidate at its step."""
+    """Pause the rollout at its current step."""
     return "pause", version
 
 
@@ -97,7 +99,7 @@ def pause(version: int | None) -> tuple[Action, int | None]:
 @NAMED_VERSION
 @command
 def resume(version: int | None) -> tuple[Action, int | None]:
-    """Let a paused candidate go on."""
+    """Resume a paused rollout."""
     return "resume", version
 
 
@@ -105,7 +107,7 @@ def resume(version: int | None) -> tuple[Action, int | None]:
 @MODEL
 @command
 def retrain() -> tuple[Action, int | None]:
-    """Train again, on the data that there is now."""
+    """Start a new training on the current data."""
     return "retrain", None
 
 

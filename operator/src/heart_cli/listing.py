@@ -32,7 +32,7 @@ def model_row(model: HeartModel, now: datetime) -> list[str]:
         ready.status if ready else "",
         serving.version if serving else "",
         candidate.version if candidate else "",
-        f"{candidate.actual_weight} %" if candidate else "",
+        f"{candidate.actual_weight}%" if candidate else "",
         age(serving.since, now) if serving else "",
         ready.reason if ready else "",
     ]
@@ -40,7 +40,7 @@ def model_row(model: HeartModel, now: datetime) -> list[str]:
 
 def history_table(model: HeartModel) -> Table:
     """Versions that served and versions that were refused, the newest first; times in UTC."""
-    table = plain_table("VERSION", "FROM", "UNTIL", "REASON", "BY", "WHY", "DIGEST")
+    table = plain_table("VERSION", "FROM", "UNTIL", "REASON", "BY", "MESSAGE", "DIGEST")
     for _, row in sorted([*served_rows(model), *rejected_rows(model)], reverse=True):
         add(table, *row)
     return table

@@ -24,7 +24,7 @@ class Name(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if re.fullmatch(NAME_PATTERN, value) is None or len(value) > 253:
-            self.fail("is not a name: small letters, digits and hyphens", param, ctx)
+            self.fail("must consist of lower-case letters, digits and hyphens", param, ctx)
         return str(value)
 
 
@@ -43,9 +43,11 @@ NAME = Name()
 VERSION = click.IntRange(min=1)
 
 WHERE = (
-    click.option("-n", "--namespace", type=NAME, help="Namespace; by default the context's."),
-    click.option("--context", help="Context of the kubeconfig; by default the current one."),
-    click.option("--kubeconfig", type=click.Path(dir_okay=False), help="File; by default KUBECONFIG."),
+    click.option("-n", "--namespace", type=NAME, help="Namespace; defaults to the context's."),
+    click.option("--context", help="Context of the kubeconfig; defaults to the current one."),
+    click.option(
+        "--kubeconfig", type=click.Path(dir_okay=False), help="Path of the kubeconfig; defaults to KUBECONFIG."
+    ),
 )
 
 

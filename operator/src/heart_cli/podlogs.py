@@ -25,21 +25,21 @@ def find_pods(client: Client, name: str, version: str, training: bool) -> list[s
     if training:
         job = model.status.training
         if job is None:
-            raise Failure(f"{name} was never trained")
+            raise Failure(f"{name} has never been trained")
         return newest_pod(client.list(POD, labelSelector=f"{JOB_LABEL}={job.job}"), job.job)
     wanted = version or (model.status.serving.version if model.status.serving else "")
     if not wanted:
-        raise Failure(f"Nothing serves {name} yet; name a version with --version, or use --training")
+        raise Failure(f"No version of {name} is serving yet; choose one with --version, or use --training")
     selector = f"{Label.MODEL}={name},{Label.COMPONENT}={Component.SERVING},{Label.MODEL_VERSION}={wanted}"
     found = sorted(pod["metadata"]["name"] for pod in client.list(POD, labelSelector=selector))
     if not found:
-        raise Failure(f"Version {wanted} of {name} has no pods now: see kubectl heart status {name}")
+        raise Failure(f"Version {wanted} of {name} has no pods: see kubectl heart status {name}")
     return found
 
 
 def newest_pod(pods: list[Manifest], job: str) -> list[str]:
     if not pods:
-        raise Failure(f"The pods of Job {job} are gone, and their logs with them; MLflow has the run")
+        raise Failure(f"The pods of Job {job} no longer exist, and neither do their logs; see the run in MLflow")
     newest = max(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
     return [newest["metadata"]["name"]]
 

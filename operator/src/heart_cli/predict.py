@@ -20,7 +20,7 @@ def predict(client: Client, name: str, text: str) -> Any:
     """
     record = parse_records(text)
     if read_model(client, name).status.serving is None:
-        raise Failure(f"Nothing serves {name} yet: see kubectl heart status {name}")
+        raise Failure(f"No version of {name} is serving yet: see kubectl heart status {name}")
     path = f"/api/v1/namespaces/{client.namespace}/services/{quote(name, safe='')}:{PORT}/proxy/predict"
     try:
         return client.call("POST", path, body=record)
@@ -42,10 +42,10 @@ def parse_records(text: str) -> Any:
 
 def refusal(name: str, error: ApiFailure) -> str:
     if error.status == 503:
-        return f"No pod of {name} answers now ({error}): see kubectl heart status {name}"
+        return f"No pod of {name} is available ({error}): see kubectl heart status {name}"
     if error.status == 403:
-        return f"{error} (predictions through the API server need the right to create services/proxy)"
-    return f"{name} answered {error.status}: {detail(error)}" if error.status else str(error)
+        return f"{error} (predictions through the API server require the permission to create services/proxy)"
+    return f"{name} responded with {error.status}: {detail(error)}" if error.status else str(error)
 
 
 def detail(error: ApiFailure) -> str:

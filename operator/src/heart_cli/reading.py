@@ -47,19 +47,19 @@ def read_names(client: Client) -> list[str]:
         return sorted(item["metadata"]["name"] for item in client.list(HEART_MODEL))
     except ApiFailure as error:
         if error.status == 404:
-            raise Failure("This cluster does not know HeartModels: is HeartOps installed?") from None
+            raise Failure("The server has no resource type HeartModel: is HeartOps installed?") from None
         raise
 
 
 def read_raw(client: Client, name: str) -> Manifest:
-    """Raises Failure with the names that there are."""
+    """Return the stored HeartModel. Raises Failure with the available names if it does not exist."""
     try:
         return client.get(HEART_MODEL, name)
     except ApiFailure as error:
         if error.status != 404:
             raise
     there = ", ".join(read_names(client)) or "none"
-    raise Failure(f"There is no HeartModel {name} in namespace {client.namespace}; there are: {there}")
+    raise Failure(f'HeartModel "{name}" not found in namespace "{client.namespace}" (available: {there})')
 
 
 def parsed(name: str, raw: Manifest) -> HeartModel:

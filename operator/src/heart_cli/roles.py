@@ -44,7 +44,7 @@ def candidate(view: View, now: datetime) -> list[Role]:
         return []
     deployment = view.deployment(found.version)
     pods = f"{deployment.ready} of {deployment.replicas} pods ready" if deployment else "no pods yet"
-    weight = f"{found.weight} % of the traffic asked, {found.actual_weight} % reached"
+    weight = f"{found.weight}% of the traffic, actual {found.actual_weight}%"
     return [Role(found.version, "candidate", (f"for {age(found.since, now)}", weight, pods, short(found.digest)))]
 
 
@@ -74,7 +74,7 @@ def step_words(model: HeartModel, found: CandidateStatus, now: datetime) -> str:
     """Where in `spec.rollout.steps` the candidate is."""
     steps = model.spec.rollout.steps
     if model.status.serving is None:
-        return "the first version: no steps"
+        return "first version: no steps"
     if not steps:
         return "no steps: all traffic at once"
     if found.step >= len(steps):
@@ -84,9 +84,9 @@ def step_words(model: HeartModel, found: CandidateStatus, now: datetime) -> str:
 
 def spell_step(step: RolloutStep, found: CandidateStatus, now: datetime) -> str:
     if step.set_weight is not None:
-        return f"{step.set_weight} % of the traffic"
+        return f"{step.set_weight}% of the traffic"
     if step.pause is None or step.pause.duration is None:
-        return "pause until a person promotes it"
+        return "pause until promoted"
     end = pause_end(found, step)
     if found.paused or end is None:
         return f"pause {step.pause.duration}"

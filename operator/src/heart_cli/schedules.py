@@ -13,17 +13,17 @@ SHOWN_FEATURES = 5
 DRIFT: dict[DriftVerdict, str] = {
     "Drift": "drift found",
     "NoDrift": "no drift",
-    "Unconfirmed": "drift in the newer window only",
-    "InsufficientSamples": "drift not judged, too few predictions",
+    "Unconfirmed": "drift in the latest window only",
+    "InsufficientSamples": "drift check inconclusive, too few predictions",
 }
 PERFORMANCE = {
-    "Acceptable": "kept",
-    "Below": "below the bound",
-    "Uncertain": "perhaps below the bound",
-    "InsufficientSamples": "not judged, too few predictions",
+    "Acceptable": "acceptable",
+    "Below": "below the threshold",
+    "Uncertain": "possibly below the threshold",
+    "InsufficientSamples": "inconclusive, too few predictions",
 }
 PHASES: dict[Phase, str] = {
-    "Requested": "asked for",
+    "Requested": "requested",
     "Training": "in training",
     "RollingOut": "rolling out",
     "Succeeded": "succeeded",
@@ -33,11 +33,11 @@ PHASES: dict[Phase, str] = {
 
 
 def schedule_head(schedule: RetrainSchedule, now: datetime) -> str:
-    """`schedule nightly · trains in 7h · looks in 2h`."""
+    """`schedule nightly · trains in 7h · checks in 2h`."""
     status = schedule.status
     if schedule.spec.suspend:
         return f"schedule {schedule.name} · suspended"
-    times = (("trains", status.next_schedule_time), ("looks", status.next_check_time))
+    times = (("trains", status.next_schedule_time), ("checks", status.next_check_time))
     ahead = [f"{verb} {until(stamp, now)}" for verb, stamp in times if stamp]
     return " · ".join((f"schedule {schedule.name}", *ahead))
 

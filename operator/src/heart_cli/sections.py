@@ -28,7 +28,7 @@ def headline(view: View) -> str:
     """`clinic/heart · Ready · spec.version: latest`."""
     model, ready = view.model, view.condition(Condition.READY)
     if ready is None:
-        state = "not looked at yet"
+        state = "not reconciled yet"
     else:
         state = "Ready" if ready.status == "True" else f"not Ready: {ready.reason}"
     return f"{model.namespace}/{model.name} · {state} · spec.version: {model.spec.version}"
@@ -50,7 +50,7 @@ def track(name: str, found: TrackCounts) -> str:
 def mirror_words(found: MirrorStatus) -> str:
     share = f" ({found.different / found.compared:.1%})" if found.compared else ""
     return (
-        f"shadow: {found.compared} answers compared, {found.different} differ{share}, {found.failed} not answered, "
+        f"mirror: {found.compared} responses compared, {found.different} differ{share}, {found.failed} failed, "
         f"largest difference {found.max_difference:.3g}"
     )
 
@@ -59,7 +59,7 @@ def gate_words(view: View) -> str:
     """The newest verdict, with its figures."""
     found = view.condition(Condition.GATE_PASSED)
     if found is None:
-        return "gate: nothing judged yet"
+        return "gate: not evaluated yet"
     return f"gate {GATE_VERDICTS[found.status]}: {found.message}"
 
 
@@ -89,7 +89,7 @@ def command_words(model: HeartModel, now: datetime) -> list[str]:
     asked, handled = read_command(model.annotations), model.status.command
     found = []
     if asked and (handled is None or handled.id != asked.id):
-        found.append(f"asked: {asked.action} {asked.version} by {asked.by}, not handled yet")
+        found.append(f"pending command: {asked.action} {asked.version} by {asked.by}")
     if handled:
         why = f" ({handled.reason})" if handled.reason else ""
         what = " ".join(filter(None, (handled.action, handled.version)))

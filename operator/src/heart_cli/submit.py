@@ -48,10 +48,10 @@ def await_result(client: Client, name: str, command: Command, seconds: float) ->
         if handled and handled.id == command.id:
             return handled
         if model.annotations.get(Annotation.COMMAND) != command.annotations()[Annotation.COMMAND]:
-            raise Failure(f"Another command took the place of this one: see kubectl heart status {name}")
+            raise Failure(f"The command was replaced by another one: see kubectl heart status {name}")
         if time.monotonic() > deadline:
             raise Failure(
-                f"The operator has not answered within {seconds:g} s; the command stands and is carried out "
-                f"when it looks: see kubectl heart status {name}"
+                f"The operator has not responded within {seconds:g} s; the command is pending and will be executed "
+                f"with the next reconcile: see kubectl heart status {name}"
             )
         time.sleep(POLL_SECONDS)

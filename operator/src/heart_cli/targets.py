@@ -22,7 +22,7 @@ class Target(NamedTuple):
 def candidate_target(model: HeartModel, version: str) -> Target:
     candidate = require_candidate(model)
     if version not in ("", candidate.version):
-        raise NotApplicable(f"Version {version} is not the candidate: that is version {candidate.version}")
+        raise NotApplicable(f"Version {version} is not the candidate (candidate: version {candidate.version})")
     return Target(candidate.version, candidate.digest)
 
 
@@ -47,14 +47,14 @@ def rejected_words(model: HeartModel, entry: RejectedStatus) -> str:
     """Why, and how it may be tried again: the gates that refused a version would do so again."""
     why = f"Version {entry.version} was rejected ({entry.reason}: {entry.message})"
     if entry.reason == Reason.GATE_FAILED:
-        return f"{why}; the same gates would refuse it again: change spec.gates, or train another version"
-    return f"{why}; to let it be tried again: {typed(model, 'retry', entry.version)}"
+        return f"{why}; the same gates would reject it again: change spec.gates, or train another version"
+    return f"{why}; to clear the rejection: {typed(model, 'retry', entry.version)}"
 
 
 def pause_target(model: HeartModel, version: str) -> Target:
     target = candidate_target(model, version)
     if require_candidate(model).paused:
-        raise NotApplicable(f"Version {target.version} is paused already; to go on: {typed(model, 'resume')}")
+        raise NotApplicable(f"Version {target.version} is already paused; to resume: {typed(model, 'resume')}")
     return target
 
 
@@ -62,7 +62,7 @@ def resume_target(model: HeartModel, version: str) -> Target:
     target = candidate_target(model, version)
     if not require_candidate(model).paused:
         raise NotApplicable(
-            f"Nobody paused version {target.version}; to go on after a pause of its steps, or to approve it: "
+            f"Version {target.version} was not paused by a user; to end a pause of its steps, or to approve it: "
             f"{typed(model, 'promote')}"
         )
     return target
@@ -72,22 +72,22 @@ def rollback_target(model: HeartModel, version: str) -> Target:
     """What serves: it is refused, and the version that served before comes back; `version` must be that one."""
     serving, candidate = model.status.serving, model.status.candidate
     if serving is None:
-        raise NotApplicable(f"Nothing serves {model.name} yet: there is nothing to go back from")
+        raise NotApplicable(f"No version of {model.name} is serving yet: there is nothing to roll back")
     if is_number(model.spec.version):
         raise NotApplicable(
-            f"spec.version of {model.name} asks for version {model.spec.version}: let it name the version that should "
+            f"spec.version of {model.name} requests version {model.spec.version}: set it to the version that should "
             f"serve instead ({patch_version(model, '…')})"
         )
     if candidate and not version:
         raise NotApplicable(
-            f"Version {candidate.version} is on its way; to reject it and leave version {serving.version} serving: "
-            f"{typed(model, 'abort')}. To go back from version {serving.version} itself, name the target with --to"
+            f"Version {candidate.version} is being rolled out; to reject it and keep version {serving.version}: "
+            f"{typed(model, 'abort')}. To roll back version {serving.version} itself, set the target with --to"
         )
     back = way_back(model)
     if version not in ("", back.version):
         raise NotApplicable(
             f"A rollback from version {serving.version} goes to version {back.version}; for version {version} to "
-            f"serve, let spec.version name it ({patch_version(model, version)})"
+            f"serve, set spec.version to it ({patch_version(model, version)})"
         )
     return Target(serving.version, serving.digest)
 
@@ -102,9 +102,7 @@ def way_back(model: HeartModel) -> Target:
     for target in served_before(model):
         if target.digest not in refused:
             return target
-    raise NotApplicable(
-        f"There is no version to go back to: {what_serves(model)}, and no other one that served is known"
-    )
+    raise NotApplicable(f"There is no version to roll back to: {what_serves(model)}, and there is no previous version")
 
 
 def served_before(model: HeartModel) -> list[Target]:
@@ -126,7 +124,7 @@ def retry_target(model: HeartModel, version: str) -> Target:
             return retried(model, entry)
     these = ", ".join(entry.version for entry in rejected)
     raise NotApplicable(
-        f"Version {version} is not rejected (these are: {these}); for it to serve, let spec.version name it "
+        f"Version {version} is not rejected (rejected: {these}); to serve it, set spec.version to it "
         f"({patch_version(model, version)})"
     )
 
@@ -151,7 +149,7 @@ def is_number(version: int | str) -> bool:
 
 
 def what_serves(model: HeartModel) -> str:
-    return f"version {model.status.serving.version} serves" if model.status.serving else "nothing serves yet"
+    return f"version {model.status.serving.version} serves" if model.status.serving else "no version is serving yet"
 
 
 TARGETS: dict[Action, Callable[[HeartModel, str], Target]] = {

@@ -34,7 +34,7 @@ def build_tree(view: View, now: datetime) -> Tree:
     for role in roles(view, now):
         add_version(tree, view, role, now)
     if view.model.status.serving is None:
-        tree.add(line("nothing serves yet", "yellow"))
+        tree.add(line("no version is serving yet", "yellow"))
     for words in (gate_words(view), training_words(view.model, now), *command_words(view.model, now)):
         tree.add(line(words))
     for schedule in view.schedules:
@@ -42,7 +42,7 @@ def build_tree(view: View, now: datetime) -> Tree:
     for name in view.unreadable:
         tree.add(line(f"schedule {name} · another version of HeartOps wrote it", "yellow"))
     add_list(tree, "now", now_words(view), "yellow")
-    add_list(tree, "what you can do", next_steps(view.model), "cyan")
+    add_list(tree, "next steps", next_steps(view.model), "cyan")
     if events := event_words(view, now):
         branch = tree.add(line("events"))
         for type_, words in events:

@@ -15,10 +15,9 @@ from kubernetes.aio import client
 
 from heart_api.kube.kinds import HEART_MODEL, Kind, children_kinds
 from heart_api.kube.values import ModelKey
-from heart_operator.controllers.executor import Actions
-from heart_operator.controllers.heartmodel import Decide, Reconciler
-from heart_operator.controllers.retrainschedule import ScheduleReconciler
-from heart_operator.controllers.status import Reporter
+from heart_operator.controllers.executor import Executor
+from heart_operator.controllers.reconciler import Decide, Reconciler
+from heart_operator.controllers.status import StatusWriter
 from heart_operator.controllers.watches import SETTLE, build_registry, build_settings, use_credentials
 from heart_operator.controllers.workqueue import WorkQueue
 from heart_operator.kube.client import Cluster
@@ -27,9 +26,9 @@ from heart_operator.kube.lease import REQUEST_TIMEOUT, LeaderLease
 from heart_operator.mlflow.backend import MlflowBackend
 from heart_operator.mlflow.calls import Backend
 from heart_operator.mlflow.snapshots import RegistryReader
+from heart_operator.mlflow.token import RegistryToken
 from heart_operator.observe.children import optional_kinds
-from heart_operator.observe.heartmodel import Observer
-from heart_operator.observe.retrainschedule import ScheduleObserver
+from heart_operator.observe.observer import Observer
 from heart_operator.plan.heartmodel import plan_heart_model
 from heart_operator.profiles import ProfilesFile
 from heart_operator.settings import Settings
@@ -44,7 +43,7 @@ log = logging.getLogger(__name__)
 GRACE = 20.0
 """Seconds that running reconciles get to end; the pod's own grace period is longer."""
 SPREAD = 3.0
-"""Seconds over which a look at every model is spread."""
+"""Seconds over which the reconciles of all models are spread."""
 
 
 class Operator:
@@ -67,27 +66,16 @@ class Operator:
         self._elections, self._cluster = Cluster(configuration, REQUEST_TIMEOUT), Cluster(configuration)
         place = settings.lease_namespace, settings.lease_name
         self._lease = LeaderLease(self._elections, *place, settings.pod_name, clock)
-        self._cluster.may_write = lambda: self._lease.held
+        self._cluster.write_time = lambda: self._lease.write_time
+        self._token = RegistryToken(self._elections, settings.lease_namespace, settings.registry_account)
         self._registry = RegistryReader(connect, clock=clock, max_age=settings.registry_seconds)
         self._queue = WorkQueue[ModelKey](clock=clock, on_depth=self.metrics.depth.set)
         self._answers = MetricsReader(self._cluster)
         self._observer = Observer(self._cluster, self._registry, lambda: self._profiles.current, clock, self._answers)
-        self._registry.on_change = self._look_at_registered
-        self._schedules = ScheduleReconciler(
-            self._cluster,
-            ScheduleObserver(self._cluster, lambda: self._profiles.current),
-            self._queue,
-            self.metrics.schedules,
-            self.metrics.errors,
-        )
-        self._reconciler = Reconciler(
-            self._observer,
-            decide,
-            Actions(self._cluster, self._registry),
-            Reporter(self._cluster),
-            self._queue,
-            self.metrics,
-        )
+        self._registry.on_change = self._enqueue_users_of
+        writer = StatusWriter(self._cluster, self.metrics.stored)
+        executor = Executor(self._cluster, self._registry, writer)
+        self._reconcile = Reconciler(self._observer, decide, executor, self._queue, self.metrics)
         app = build_app(self.metrics.registry, lambda: is_alive(self._pulse, self._lease.read))
         self.http = HttpServer(app, settings.http_host, settings.http_port)
 
@@ -109,13 +97,15 @@ class Operator:
     async def _lead(self, stop: asyncio.Event) -> None:
         """Act, until `stop` or until the Lease is lost."""
         self.metrics.leader.set(1)
+        await self._token.renew()
         closing = asyncio.Event()
-        work = asyncio.create_task(self._queue.run(self._look, self._settings.workers), name="workers")
+        work = asyncio.create_task(self._queue.run(self._reconcile, self._settings.workers), name="workers")
         watches = asyncio.create_task(self._watch(stop, closing), name="watches")
         upkeep = (
             self._lease.keep(),
+            self._token.keep(),
             self._registry.poll(),
-            self._profiles.watch(self._look_at_all),
+            self._profiles.watch(self._enqueue_all),
             self._resync(),
         )
         try:
@@ -162,31 +152,23 @@ class Operator:
             await asyncio.sleep(SPREAD)
 
     async def _resync(self) -> None:
-        """Look at every model from time to time, whatever the watches say."""
+        """Reconcile every model from time to time, whatever the watches say."""
         while True:
             await asyncio.sleep(self._settings.resync_seconds * random.uniform(0.8, 1.2))
-            await self._look_at_all()
+            await self._enqueue_all()
 
-    async def _look(self, key: ModelKey) -> None:
-        """Schedules first: the model answers in the same look what they ask for. Neither is stopped by the other."""
+    async def _enqueue_all(self) -> None:
+        """Every model, and what was one at its last reconcile."""
         try:
-            await self._schedules(key)
-        finally:
-            await self._reconciler(key)
-
-    async def _look_at_all(self) -> None:
-        """Every model, and what was one when it was looked at last."""
-        try:
-            models = await self._cluster.find_everywhere(HEART_MODEL, self._settings.namespaces)
+            named = await self._cluster.find_keys(HEART_MODEL, self._settings.namespaces)
         except ApiError as error:
             log.warning("The models cannot be listed: %s", error)
             return
-        named = {ModelKey(model["metadata"]["namespace"], model["metadata"]["name"]) for model in models}
         seen = {ModelKey(*name) for name in self.metrics.tracks.models}
         for key in named | seen | self.metrics.schedules.models():
             self._queue.add_after(key, random.uniform(0, SPREAD))
 
-    def _look_at_registered(self, uri: str, names: frozenset[str] | None) -> None:
+    def _enqueue_users_of(self, uri: str, names: frozenset[str] | None) -> None:
         for key in self._observer.interested(uri, names):
             self._queue.add_after(key, random.uniform(0, SETTLE if names else SPREAD))
 

@@ -75,27 +75,33 @@ class ServingMetrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         names, values = list(self._labels), list(self._labels.values())
-        requests = CounterMetricFamily(REQUESTS, "Requests answered, by status code.", labels=[*names, "code"])
+        requests = CounterMetricFamily(REQUESTS, "HTTP requests, by status code.", labels=[*names, "code"])
         for code, count in sorted(self.codes.items()):
             requests.add_metric([*values, str(code)], count)
         yield requests
-        predictions = CounterMetricFamily("predictions", "Records predicted.", labels=names)
+        predictions = CounterMetricFamily("predictions", "Predicted records.", labels=names)
         predictions.add_metric(values, self.predictions)
         yield predictions
-        outputs = CounterMetricFamily(OUTPUT, "Records, by where the output fell.", labels=[*names, "bin"])
+        outputs = CounterMetricFamily(OUTPUT, "Predicted records, by output bin.", labels=[*names, "bin"])
         for bin_, count in self.outputs.items():
             outputs.add_metric([*values, bin_], count)
         yield outputs
         yield from self._mirror(names, values)
-        info = InfoMetricFamily("model", "The version that this pod serves.", labels=names)
+        info = InfoMetricFamily("model", "Model version served by this pod.", labels=names)
         info.add_metric(values, self._info)
         yield info
         yield from self._histograms(names, values)
 
     def _mirror(self, names: list[str], values: list[str]) -> Iterator[Metric]:
         names = [*names, "candidate_version"]
-        copies = CounterMetricFamily(MIRRORED, "Requests copied to a candidate.", labels=[*names, "result"])
-        largest = GaugeMetricFamily(MIRROR_DIFFERENCE, "Largest difference of two answers.", labels=names)
+        copies = CounterMetricFamily(
+            MIRRORED, "Requests mirrored to the candidate, by result.", labels=[*names, "result"]
+        )
+        largest = GaugeMetricFamily(
+            MIRROR_DIFFERENCE,
+            "Largest difference between the predictions of the stable version and the candidate.",
+            labels=names,
+        )
         for version, mirrored in self._mirrored.items():
             for result, count in mirrored.results.items():
                 copies.add_metric([*values, version, result], count)
@@ -105,11 +111,11 @@ class ServingMetrics(Collector):
 
     def _histograms(self, names: list[str], values: list[str]) -> Iterator[Metric]:
         for name, text, histogram in (
-            ("prediction_latency_seconds", "From a complete request to its answer.", self.latency),
-            ("request_preprocess_seconds", "Parsing and contract check.", self.preprocess),
-            ("request_predict_seconds", "The ONNX run.", self.predict),
-            ("request_postprocess_seconds", "Writing the answer.", self.postprocess),
-            ("request_explain_seconds", "From a complete request to its explanation.", self.explain),
+            ("prediction_latency_seconds", "Latency from the complete request to the response.", self.latency),
+            ("request_preprocess_seconds", "Time spent parsing and validating a request.", self.preprocess),
+            ("request_predict_seconds", "Time spent in ONNX inference.", self.predict),
+            ("request_postprocess_seconds", "Time spent serializing the response.", self.postprocess),
+            ("request_explain_seconds", "Latency from the complete request to the explanation.", self.explain),
         ):
             family = HistogramMetricFamily(name, text, labels=names)
             family.add_metric(values, histogram.buckets(), histogram.sum)

@@ -1,18 +1,18 @@
 """What `helm template` renders is what the operator reads, is granted and admitted with."""
 
-import base64
 import json
 import re
 import subprocess
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 import yaml
 
 from heart_api.profile import RuntimeProfile
+from heart_log.prepare import Limits
 from heart_operator.profiles import parse_profiles
 from heart_operator.settings import Settings
 
@@ -90,22 +90,70 @@ def test_mlflow_accepts_the_host_that_the_profile_names() -> None:
     assert "*" not in hosts
 
 
-def decoded(secret: Manifest) -> dict[str, str]:
-    return {key: base64.b64decode(value).decode() for key, value in secret["data"].items()}
+def test_two_renderings_are_one_and_hold_no_secret() -> None:
+    """What Argo CD compares, and what an upgrade applies again."""
+    words = ("helm", "template", "heartops", str(CHART), "--namespace", "ops", "--kube-version", "1.34")
+    first, again = run(*words), run(*words)
+    assert first == again
+    assert not [d for d in yaml.safe_load_all(first) if d and d["kind"] == "Secret"]
 
 
-def test_the_prediction_log_has_one_address_everywhere() -> None:
+def mounted_secrets(documents: list[Manifest]) -> set[str]:
+    """Names of Secrets that the chart's pods refer to."""
+    text = json.dumps(list(pods(documents)))
+    keys = set(re.findall(r'"secretKeyRef": {"name": "([^"]+)"', text))
+    return keys | set(re.findall(r'"secretName": "([^"]+)"', text))
+
+
+def secrets_job(documents: list[Manifest]) -> Manifest:
+    (job,) = (d for d in documents if d["kind"] == "Job" and d["metadata"]["name"].startswith("heartops-secrets-"))
+    return job["spec"]["template"]["spec"]["containers"][0]
+
+
+def test_every_secret_that_a_pod_needs_is_made_by_the_job_that_may_touch_no_other() -> None:
     documents = render()
-    passwords = decoded(find(documents, "Secret", "heartops-log-namespaces"))
-    url = urlsplit(decoded(find(documents, "Secret", "heartops-runtime"))["HEARTOPS_DATABASE_URL"])
-    assert (url.username, url.password, url.path) == ("ns-ops", passwords["ops"], "/heartops")
-    address = profiles(documents)["default"].database_address
-    assert address == f"{url.hostname}:{url.port}" == "heartops-postgresql.ops.svc:5432"
+    role = find(documents, "Role", "heartops-secrets")
+    create, named = role["rules"]
+    assert create == {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]}
+    assert named["verbs"] == ["get", "patch"]
+    assert set(named["resourceNames"]) == mounted_secrets(documents) | {"heartops-runtime"}
+    options = {word.split("=")[0]: word.partition("=")[2] for word in secrets_job(documents)["args"]}
+    assert {options["--database-secret"], options["--logins-secret"]} == mounted_secrets(documents)
+    assert options["--log-host"] == profiles(documents)["default"].database_address
+    assert options["--log-host"] == "heartops-postgresql.ops.svc:5432"
+
+
+def test_existing_secrets_are_used_and_not_made() -> None:
+    options = ("postgresql.existingSecret=mine", "predictionLog.existingSecret=theirs", "runtimeSecret.create=false")
+    documents = render(*[word for option in options for word in ("--set", option)])
+    assert mounted_secrets(documents) == {"mine", "theirs"}
+    assert not [d for d in documents if d["metadata"]["name"].startswith("heartops-secrets")]
+    half = render("--set", options[0])
+    assert "mine" not in find(half, "Role", "heartops-secrets")["rules"][1]["resourceNames"]
+
+
+def test_without_generation_nobody_may_make_a_secret() -> None:
+    documents = render("--set", "secrets.generate=false")
+    assert not [d for d in documents if d["metadata"]["name"].startswith("heartops-secrets")]
+    assert not [right for right in granted([d for d in documents if "rules" in d]) if right[1] == "secrets"]
+
+
+def test_the_log_may_have_a_server_that_shares_nothing_with_mlflows() -> None:
+    documents = render("--set", "predictionLog.separateServer=true")
+    servers = {d["metadata"]["name"]: d for d in documents if d["kind"] == "StatefulSet"}
+    assert set(servers) == {"heartops-postgresql", "heartops-log-postgresql"}
+    names = {name: set(environment(d["spec"]["template"]["spec"]["containers"][0])) for name, d in servers.items()}
+    assert "HEARTOPS_PASSWORD" not in names["heartops-postgresql"]
+    assert names["heartops-log-postgresql"] == {"HEARTOPS_PASSWORD"}
+    policy = find(documents, "NetworkPolicy", "heartops-postgresql")["spec"]["ingress"][0]["from"]
+    assert ["namespaceSelector" in peer for peer in policy] == [False]
+    assert profiles(documents)["default"].database_address == "heartops-log-postgresql.ops.svc:5432"
+    assert {d["metadata"]["name"] for d in documents if d["kind"] == "Service"} >= set(servers)
 
 
 def migration_jobs(documents: list[Manifest]) -> tuple[Manifest, Manifest]:
     """The release's Job, and the template for more of them."""
-    (job,) = (d for d in documents if d["kind"] == "Job")
+    (job,) = (d for d in documents if d["kind"] == "Job" and "log-database" in d["metadata"]["name"])
     return job, find(documents, "CronJob", "heartops-log-database")
 
 
@@ -125,10 +173,14 @@ def test_the_migration_job_reads_what_the_chart_stores() -> None:
     pod = job["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     (volume,) = pod["volumes"]
-    assert find(documents, "Secret", volume["secret"]["secretName"])
+    assert f"--logins-secret={volume['secret']['secretName']}" in secrets_job(documents)["args"]
     assert container["command"][-1] == container["volumeMounts"][0]["mountPath"]
-    server = find(documents, "Secret", "heartops-postgresql")["data"]
-    assert container["env"][0]["valueFrom"]["secretKeyRef"]["key"] in server
+    assert container["env"][0]["valueFrom"]["secretKeyRef"] == {
+        "name": "heartops-postgresql",
+        "key": "heartops-password",
+    }
+    limits = [word.split("=")[0].removeprefix("--").replace("-", "_") for word in container["args"]]
+    assert limits == [limit.name for limit in fields(Limits)]
 
 
 def test_an_mlflow_of_ones_own_brings_neither_mlflow_nor_postgresql() -> None:
@@ -137,7 +189,7 @@ def test_an_mlflow_of_ones_own_brings_neither_mlflow_nor_postgresql() -> None:
     names = {d["metadata"]["name"] for d in documents}
     assert not {"heartops-mlflow", "heartops-postgresql", "heartops-log-namespaces", "heartops-log-database"} & names
     assert profiles(documents)["default"].database_address is None
-    assert "HEARTOPS_DATABASE_URL" not in find(documents, "Secret", "heartops-runtime")["data"]
+    assert secrets_job(documents)["args"] == ["--namespace=ops", "--runtime-secret"]
 
 
 @pytest.mark.parametrize(
@@ -164,7 +216,7 @@ def test_values_schema_offers_every_field_of_a_profile() -> None:
 
 def test_every_pod_is_restricted_and_bounded() -> None:
     found = list(pods(render()))
-    assert len(found) == 4
+    assert len(found) == 5
     for pod in found:
         assert pod["securityContext"]["runAsNonRoot"] is True
         assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
@@ -180,10 +232,10 @@ def test_every_pod_is_restricted_and_bounded() -> None:
                 assert container["readinessProbe"]
 
 
-def test_only_the_operator_has_a_token() -> None:
+def test_only_the_operator_and_the_maker_of_secrets_have_a_token() -> None:
     documents = render()
-    with_token = [pod["containers"][0]["name"] for pod in pods(documents) if pod["automountServiceAccountToken"]]
-    assert with_token == ["operator"]
+    with_token = {pod["containers"][0]["name"] for pod in pods(documents) if pod["automountServiceAccountToken"]}
+    assert with_token == {"operator", "secrets"}
 
 
 def granted(roles: list[Manifest]) -> set[tuple[str, str, str]]:

@@ -13,7 +13,6 @@ import yaml
 
 from heart_api.kube.kinds import HEART_MODEL
 from heart_api.kube.objects import parse_model
-from heart_operator.plan.heartmodel import plan_heart_model
 from tests.support.apiserver.client import KubeApi
 from tests.support.apiserver.world import SPEC, model
 from tests.support.plan.mutations import Mutation, mutations, with_mutation
@@ -51,7 +50,7 @@ def test_no_change_of_the_spec_is_a_surprise(kube_api: KubeApi) -> None:
             continue
         read = parse_model(answer)
         world = World(model=read)
-        plan = plan_heart_model(world.observe(), world.now)
+        plan = world.plan()
         ready = next(entry for entry in plan.conditions if entry.type == "Ready")
         if ready.reason == "InvalidSpec":
             assert f"spec.{path[0]}" in ready.message, f"{path} = {value!r}: {ready.message}"

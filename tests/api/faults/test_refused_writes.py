@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from heart_api.kube.kinds import JOB
-from heart_operator.controllers import backoff as schedule
+from heart_operator.controllers import workqueue as schedule
 from heart_operator.kube.client import Cluster
 from tests.support.apiserver.lifecycle import live, picture
 from tests.support.apiserver.world import World

@@ -7,13 +7,13 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, text
 from sqlalchemy.exc import ProgrammingError
 
 import heart_log.__main__
-from heart_log.database import open_database, parse_url
+from heart_log.database import open_database
 from heart_log.read import read_window
-from tests.support.registry.postgres import Postgres
+from tests.support.registry.postgres import Postgres, install_log
 from tests.unit.heart_log.rows import NOW, SEVENTH, hours_ago, row, store
 
 pytestmark = pytest.mark.api
@@ -22,16 +22,8 @@ PASSWORDS = {"clinic": "it's a %I secret", "mlflow": "b" * 32}
 
 @pytest.fixture
 def owner(postgres: Postgres) -> str:
-    """The URL of the administrator's role, as the chart's PostgreSQL has it, in a database of its own."""
-    with create_engine(parse_url(postgres.url), isolation_level="AUTOCOMMIT").connect() as connection:
-        for statement in ("DROP DATABASE IF EXISTS heartops", *(f'DROP ROLE IF EXISTS "{r}"' for r in ROLES)):
-            connection.execute(text(statement))
-        connection.execute(text("CREATE ROLE heartops LOGIN CREATEROLE PASSWORD 'x'"))
-        connection.execute(text("CREATE DATABASE heartops OWNER heartops"))
-    return postgres.url_of("heartops", database="heartops")
-
-
-ROLES = ("ns-clinic", "ns-mlflow", "heartops")
+    """The URL of the owner's role, as the chart's PostgreSQL has it, in a database of its own."""
+    return install_log(postgres)
 
 
 def run(url: str, folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
@@ -69,7 +61,7 @@ def test_each_namespace_writes_and_reads_its_own(owner: str, postgres: Postgres,
         with engine.begin() as connection:
             assert len(read_window(connection, "heart", hours_ago(1), hours_ago(-1), version=None, limit=9)) == rows
     with pytest.raises(ProgrammingError, match="permission denied"), other.begin() as connection:
-        connection.execute(text('SELECT * FROM "ns-clinic".predictions'))
+        connection.execute(text('SELECT * FROM "log-clinic".predictions'))
     for engine in (clinic, other):
         engine.dispose()
 
@@ -78,11 +70,11 @@ def test_a_namespace_may_be_called_like_a_servers_role(owner: str, postgres: Pos
     prepare(owner, tmp_path)
     engine = open_as(postgres, "mlflow")
     with engine.begin() as connection:
-        assert connection.scalar(text("SELECT current_schema()")) == "ns-mlflow"
+        assert connection.scalar(text("SELECT current_schema()")) == "log-mlflow"
     engine.dispose()
 
 
-@pytest.mark.parametrize(("name", "password"), [("Clinic", "x"), ("a" * 61, "x"), ("clinic", "")])
+@pytest.mark.parametrize(("name", "password"), [("Clinic", "x"), ("a" * 60, "x"), ("clinic", "")])
 def test_a_bad_name_or_password_is_refused_by_name(owner: str, tmp_path: Path, name: str, password: str) -> None:
     (tmp_path / name).write_text(password)
     done = run(owner, tmp_path, "prepare", str(tmp_path))

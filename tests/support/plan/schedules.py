@@ -12,8 +12,9 @@ from heart_api.names import Annotation
 from heart_api.retrainschedule import RetrainSchedule
 from heart_api.schedulestatus import DriftStatus, PerformanceStatus, RetrainScheduleStatus, RunStatus
 from heart_api.times import read, written
+from heart_operator.plan.actions import SchedulePlan
 from heart_operator.plan.observed import Observed, ObservedJob
-from heart_operator.plan.schedule.observed import CheckJob, ScheduleObserved, SchedulePlan
+from heart_operator.plan.schedule.observed import CheckJob, ScheduleObserved
 from heart_operator.plan.schedule.schedule import plan_retrain_schedule
 from tests.support.plan.world import START, World
 

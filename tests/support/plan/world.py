@@ -146,7 +146,8 @@ class World:
         return replace(without, registry=self._registry(without))
 
     def plan(self) -> Plan:
-        return plan_heart_model(self.observe(), self.now)
+        observed = self.observe()
+        return plan_heart_model(observed, select_version(observed), self.now)
 
     def reconcile(self) -> Plan:
         """One look. Raises Crash when the fuse burns down."""

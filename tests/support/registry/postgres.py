@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import psycopg2
 
 PASSWORD = "x"
 NOBODY = 65534
@@ -94,3 +97,35 @@ def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port: int = probe.getsockname()[1]
         return port
+
+
+LOGINS = Path(__file__).resolve().parents[3] / "charts" / "images" / "postgres" / "logins.sql"
+
+
+def install_log(server: Postgres) -> str:
+    """The log's database as the chart's image makes it, anew; returns the URL of its owner."""
+    drop = "SELECT 'DROP ROLE ' || quote_ident(rolname) FROM pg_roles WHERE rolname LIKE 'ns-%'"
+    with _session(server.url) as cursor:
+        cursor.execute("DROP DATABASE IF EXISTS heartops WITH (FORCE)")
+        cursor.execute(drop)
+        for (statement,) in cursor.fetchall():
+            cursor.execute(statement)
+        cursor.execute("DROP ROLE IF EXISTS heartops_owner")
+        cursor.execute(f"CREATE ROLE heartops_owner LOGIN PASSWORD '{PASSWORD}'")
+        cursor.execute("CREATE DATABASE heartops OWNER heartops_owner CONNECTION LIMIT 30")
+        cursor.execute("REVOKE ALL ON DATABASE heartops, postgres, template1 FROM PUBLIC")
+    with _session(server.url_of("postgres", database="heartops")) as cursor:
+        cursor.execute(LOGINS.read_text())
+    return server.url_of("heartops_owner", database="heartops")
+
+
+@contextmanager
+def _session(url: str) -> Iterator[Any]:
+    """Every statement in a transaction of its own."""
+    connection = psycopg2.connect(url)
+    connection.autocommit = True
+    try:
+        with connection.cursor() as cursor:
+            yield cursor
+    finally:
+        connection.close()

@@ -13,7 +13,7 @@ from click import Command
 
 from hack.demo.choice import Kind
 from hack.demo.place import ROOT, Place
-from hack.demo.story import how_to_go_on
+from hack.demo.summary import next_steps
 from heart_api.heartmodel import HeartModelSpec
 from heart_api.retrainschedule import RetrainScheduleSpec
 from heart_cli.cli import cli
@@ -44,7 +44,7 @@ NAMED_FILE = re.compile(rf"(?:{FOLDERS})/[\w./-]+|[\w-]+\.(?:md|toml)")
 PLACEHOLDER = re.compile(r"\b[A-Z]{4,}\.py")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 COMMANDS: dict[str, Command] = cli.commands
-TOLD = how_to_go_on(Place(Kind.OWN, Path("/somewhere/kubeconfig"), "/tools/kubectl", "/tools/helm"))
+TOLD = next_steps(Place(Kind.OWN, Path("/somewhere/kubeconfig"), "/tools/kubectl", "/tools/helm"))
 """The last words of the demo."""
 
 
@@ -151,6 +151,16 @@ def test_files_that_contributors_are_sent_to_are_there(path: str) -> None:
     named = {name for name in CODE.findall((ROOT / path).read_text()) if NAMED_FILE.fullmatch(name)}
     assert named
     assert [name for name in sorted(named) if not PLACEHOLDER.search(name) and not (ROOT / name).exists()] == []
+
+
+def test_tests_that_stand_for_a_guarantee_are_there() -> None:
+    text = (ROOT / "docs/reliability.md").read_text()
+    named = re.findall(r"`((?:unit|api|e2e|support)/[\w/]+\.py)(?:::(\w+))?`", text)
+    assert named
+    assert [
+        (file, test) for file, test in named if f"def {test}" not in (ROOT / "tests" / file).read_text() and test
+    ] == []
+    assert [file for file, _ in named if not (ROOT / "tests" / file).exists()] == []
 
 
 def test_every_page_is_in_the_index() -> None:

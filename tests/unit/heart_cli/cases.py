@@ -72,9 +72,9 @@ def at_a_step() -> View:
 
 def canary(**changes: Any) -> Object:
     found = candidate(step=1, stepSince="2026-11-21T07:57:40Z", weight=10, actualWeight=33)
-    found |= {"phase": "Paused", "phaseSince": "2026-11-21T07:57:40Z", "message": "it is watched for 5m"}
+    found |= {"phase": "Paused", "phaseSince": "2026-11-21T07:57:40Z", "message": "paused for 5m"}
     found |= changes
-    rolling = "Version 7 is rolling out: step 2 of 4, 10 % of the traffic asked for"
+    rolling = "Version 7 is rolling out: step 2 of 4, 10 % of the traffic"
     return {
         "conditions": [
             condition("Ready", "False", found["phase"], f"Version 7 is at step 2 of 4: {found['message']}"),
@@ -94,11 +94,11 @@ def canary_pods() -> tuple[Object, ...]:
 
 
 def first_version() -> View:
-    """Its pods start, and nothing serves yet."""
+    """Its pods start, and no version is serving yet."""
     words = "Version 1 is rolling out: its pods are created"
     status = {
         "conditions": [
-            condition("Ready", "False", "RollingOut", f"Nothing serves yet. {words}"),
+            condition("Ready", "False", "RollingOut", f"No version is serving yet. {words}"),
             condition("RolloutSucceeded", "Unknown", "RollingOut", words),
         ],
         "candidate": candidate("1", since="2026-11-21T07:59:50Z", message="its pods start"),
@@ -109,7 +109,7 @@ def first_version() -> View:
 
 def paused() -> View:
     """By a person, who said why; and somebody has asked for more, which the operator has not seen yet."""
-    words = "it was paused by a person; `kubectl heart resume` goes on"
+    words = "paused by a user; `kubectl heart resume` resumes the rollout"
     status = canary(paused=True, message=words, mirror={"compared": 40, "different": 2, "maxDifference": 0.0312})
     status["command"] = {
         "id": "20261121T075900Z-1a2b",
@@ -125,7 +125,7 @@ def paused() -> View:
 
 
 def waiting_for_approval() -> View:
-    words = "it waits for approval; `kubectl heart promote` gives it"
+    words = "waiting for approval; `kubectl heart promote` approves it"
     status = canary(step=4, weight=50, actualWeight=50, phase="AwaitingApproval", message=words)
     spec = STEPS | {"approval": "Manual"}
     return build_view(heart_model(status, spec), [deployment("6"), deployment("7")], canary_pods())
@@ -140,10 +140,10 @@ def starting() -> View:
     return build_view(heart_model(status, STEPS), [deployment("6"), deployment("7", 1, 0)], pods)
 
 
-def refused() -> View:
-    """Rolled back by the analysis; gates had refused others before."""
-    words = "5xx in 6.1 % of 98 requests, 0.4 % of 820 for version 6 (3 bad looks in a row)"
-    refusals = [
+def rejected_versions() -> View:
+    """Rolled back by the analysis; gates had rejected others before."""
+    words = "5xx in 6.1% of 98 requests, 0.4% of 820 for version 6 (3 consecutive failures)"
+    entries = [
         rejected("2", "GateFailed", "roc_auc 0.71 < 0.80", "2026-11-01T08:00:00Z"),
         rejected("3", "GateFailed", "brier 0.19 > 0.16", "2026-11-02T08:00:00Z"),
         rejected("4", "ReadyDeadlineExceeded", "0 of 2 pods were ready 60s after their start", "2026-11-03T08:00:00Z"),
@@ -152,12 +152,12 @@ def refused() -> View:
     status = {
         "conditions": [
             READY,
-            condition("Progressing", "False", "CanaryAnalysisFailed", f"Version 7 was refused: {words}"),
+            condition("Progressing", "False", "CanaryAnalysisFailed", f"Version 7 was rejected: {words}"),
             condition("RolloutSucceeded", "False", "CanaryAnalysisFailed", f"Version 7: {words}"),
             GATED,
         ],
         "serving": serving(),
-        "rejected": refusals,
+        "rejected": entries,
         "training": TRAINED,
         "history": [served("6", "2026-11-18T04:00:00Z")],
     }
@@ -169,7 +169,7 @@ def refused() -> View:
 
 
 def suspended() -> View:
-    words = "The operator does not act; set spec.suspend to false to go on"
+    words = "Reconciliation is suspended; set spec.suspend to false to resume"
     status = {
         "conditions": [
             condition("Ready", "True", "Suspended", words),
@@ -186,7 +186,7 @@ def nothing_serves() -> View:
     words = "The file has no column thal: add it, or take it out of spec.features"
     status = {
         "conditions": [
-            condition("Ready", "False", "DataInvalid", f"Nothing serves yet. {words}"),
+            condition("Ready", "False", "DataInvalid", f"No version is serving yet. {words}"),
             condition("Available", "False", "NoServingVersion", "No pod is ready; the condition Ready says why"),
             condition("Progressing", "False", "DataInvalid", words),
             condition("Trained", "False", "DataInvalid", words),
@@ -206,7 +206,8 @@ def nothing_serves() -> View:
 
 def registry_down() -> View:
     words = (
-        "MLflow cannot be asked (connection refused); what serves goes on, the rest waits until MLflow answers again"
+        "MLflow is unavailable (connection refused); the stable version continues to serve; everything else"
+        " waits until MLflow is available again"
     )
     status = canary(phase="Held", message=words)
     status["conditions"] = [READY, condition("Progressing", "Unknown", "RegistryUnavailable", words), GATED]
@@ -229,7 +230,7 @@ def retrained() -> View:
         "nextCheckTime": "2026-11-21T12:00:00Z",
         "lastDrift": drift,
         "lastPerformance": quality,
-        "runs": [run | {"message": "it is watched for 5m"}],
+        "runs": [run | {"message": "paused for 5m"}],
     }
     schedules = [
         retrain_schedule(status),
@@ -254,7 +255,7 @@ CASES = {
         paused,
         waiting_for_approval,
         starting,
-        refused,
+        rejected_versions,
         suspended,
         nothing_serves,
         registry_down,

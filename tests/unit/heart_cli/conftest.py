@@ -28,7 +28,7 @@ class FakeCluster:
     logs: dict[str, list[bytes]] = field(default_factory=dict)
     answer: Any = None
     """What the proxied Service answers; an ApiFailure is raised."""
-    handled: Mapping[str, Any] | None = field(default_factory=lambda: {"result": "went on after step 2"})
+    handled: Mapping[str, Any] | None = field(default_factory=lambda: {"result": "advanced past step 2"})
     """What the operator notes of a command; None: it does not look."""
     namespace: str = NAMESPACE
     written: list[dict[str, str]] = field(default_factory=list)

@@ -84,26 +84,26 @@ def test_retraining_names_no_version():
     ("status", "spec", "action", "version", "words"),
     [
         (QUIET, {}, "promote", "", "heart has no candidate; version 6 serves"),
-        ({}, {}, "abort", "", "heart has no candidate; nothing serves yet"),
+        ({}, {}, "abort", "", "heart has no candidate; no version is serving yet"),
         (
             REFUSED,
             {},
             "promote",
             "",
-            "Version 7 was rejected (Crashing: OOM); to let it be tried again: kubectl heart retry heart 7",
+            "Version 7 was rejected (Crashing: OOM); to clear the rejection: kubectl heart retry heart 7",
         ),
         (HELD, {}, "promote", "", "version 6 serves. Version 7: 12 events are too few. Train on more data"),
-        (ROLLOUT, {}, "promote", "8", "Version 8 is not the candidate: that is version 7"),
-        (PAUSED, {}, "pause", "", "paused already; to go on: kubectl heart resume heart"),
-        (ROLLOUT, {}, "resume", "", "Nobody paused version 7"),
-        ({}, {}, "rollback", "", "nothing to go back from"),
-        (QUIET, {"version": 6}, "rollback", "", "spec.version of heart asks for version 6"),
-        (QUIET, {"version": "6"}, "rollback", "", "spec.version of heart asks for version 6"),
+        (ROLLOUT, {}, "promote", "8", "Version 8 is not the candidate (candidate: version 7)"),
+        (PAUSED, {}, "pause", "", "already paused; to resume: kubectl heart resume heart"),
+        (ROLLOUT, {}, "resume", "", "Version 7 was not paused by a user"),
+        ({}, {}, "rollback", "", "nothing to roll back"),
+        (QUIET, {"version": 6}, "rollback", "", "spec.version of heart requests version 6"),
+        (QUIET, {"version": "6"}, "rollback", "", "spec.version of heart requests version 6"),
         (ROLLOUT, {}, "rollback", "", "kubectl heart abort heart"),
         (QUIET, {}, "rollback", "3", '{"spec":{"version":3}}'),
-        ({"serving": serving("6")}, {}, "rollback", "", "There is no version to go back to"),
+        ({"serving": serving("6")}, {}, "rollback", "", "There is no version to roll back to"),
         (QUIET, {}, "retry", "", "No version of heart is rejected"),
-        (REFUSED, {}, "retry", "9", "Version 9 is not rejected (these are: 7, 4)"),
+        (REFUSED, {}, "retry", "9", "Version 9 is not rejected (rejected: 7, 4)"),
         (QUIET | {"rejected": [rejected("7", "GateFailed", "roc_auc 0.7")]}, {}, "retry", "7", "change spec.gates"),
         (ROLLOUT, {"suspend": True}, "promote", "", "heart is suspended"),
         (QUIET, {"suspend": True}, "retrain", "", '{"spec":{"suspend":false}}'),
@@ -118,7 +118,7 @@ def test_a_command_without_sense_is_refused_in_words(status, spec, action, versi
 def test_a_rollback_goes_past_versions_that_were_refused():
     status = {"serving": serving("6"), "history": PAST, "rejected": [rejected("4", "RolledBack", "by bob")]}
     found = model(status)
-    assert notes(found, command_for(found, "rollback")) == ["From version 6 back to version 3."]
+    assert notes(found, command_for(found, "rollback")) == ["Rolling back from version 6 to version 3."]
 
 
 def test_an_alias_may_be_rolled_back():

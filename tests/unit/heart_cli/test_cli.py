@@ -50,7 +50,7 @@ def test_status_draws_the_tree_without_a_style_in_a_pipe(heart, rollout):
 
 def test_status_says_what_its_schedules_found_to_those_who_may_read_them(heart, rollout):
     rollout.schedules = [retrain_schedule({"nextCheckTime": "2100-01-01T00:00:00Z"})]
-    assert "schedule nightly · looks in" in heart("status", "heart").stdout
+    assert "schedule nightly · checks in" in heart("status", "heart").stdout
     rollout.schedules = [retrain_schedule({}, drift=7)]
     assert "schedule nightly · another version of HeartOps wrote it" in heart("status", "heart").stdout
     for status in (403, 404):
@@ -73,7 +73,7 @@ def test_where_to_look_is_kubectls_choice(heart, rollout):
 
 
 def test_a_model_that_is_not_there_names_those_that_are(heart, rollout):
-    failed(heart("status", "hart"), 1, "There is no HeartModel hart in namespace clinic; there are: heart")
+    failed(heart("status", "hart"), 1, 'HeartModel "hart" not found in namespace "clinic" (available: heart)')
 
 
 def test_a_model_from_another_version_is_said_so(heart, rollout):
@@ -101,7 +101,7 @@ def test_history_has_who_served_and_who_was_refused(heart, cluster):
 def test_promote_writes_version_digest_user_and_reason_and_prints_what_came_of_it(heart, rollout):
     done = heart("promote", "heart", "--reason", "checked with cardiology")
     assert done.exit_code == 0
-    assert done.stdout == "heart: promote 7: went on after step 2\n"
+    assert done.stdout == "heart: promote 7: advanced past step 2\n"
     [written] = rollout.written
     assert written[Annotation.COMMAND].startswith(f"promote 7 {sha('7')} ")
     assert written[Annotation.COMMAND_BY] == "alice"
@@ -129,19 +129,19 @@ def test_retrain_asks_for_the_training_and_says_who(heart, rollout):
 
 def test_what_the_operator_refuses_fails(heart, rollout):
     rollout.handled = {"done": False, "result": "nothing holds the candidate"}
-    failed(heart("promote", "heart"), 1, "promote 7 was not carried out: nothing holds the candidate")
+    failed(heart("promote", "heart"), 1, "promote 7 failed: nothing holds the candidate")
 
 
 def test_an_operator_that_does_not_look_is_reported_and_the_command_stands(heart, rollout):
     rollout.handled = None
-    failed(heart("promote", "heart", "--timeout", "0"), 1, "has not answered within 0 s; the command stands")
+    failed(heart("promote", "heart", "--timeout", "0"), 1, "has not responded within 0 s; the command is pending")
     assert rollout.written
 
 
 def test_no_wait_ends_at_once(heart, rollout):
     rollout.handled = None
     done = heart("abort", "heart", "--no-wait")
-    assert (done.exit_code, done.stdout) == (0, "heart: abort 7 is asked for, by alice\n")
+    assert (done.exit_code, done.stdout) == (0, "heart: abort 7 requested by alice\n")
 
 
 def test_a_command_without_sense_writes_nothing(heart, rollout):
@@ -152,7 +152,7 @@ def test_a_command_without_sense_writes_nothing(heart, rollout):
 def test_what_else_there_is_to_know_goes_to_stderr(heart, cluster):
     cluster.model = heart_model({"serving": serving("6"), "previous": previous("5")})
     done = heart("rollback", "heart", "--to", "5")
-    assert (done.exit_code, done.stderr) == (0, "From version 6 back to version 5.\n")
+    assert (done.exit_code, done.stderr) == (0, "Rolling back from version 6 to version 5.\n")
 
 
 @pytest.mark.parametrize(
@@ -200,8 +200,8 @@ def test_followed_logs_hold_every_line_of_every_pod(heart, rollout):
 def test_logs_of_a_training_whose_pods_are_gone(heart, cluster):
     training = {"job": "heart-train-1", "trigger": "t", "phase": "Succeeded"}
     cluster.model = heart_model({"training": training})
-    failed(heart("logs", "heart", "--training"), 1, "The pods of Job heart-train-1 are gone")
-    failed(heart("logs", "heart"), 1, "Nothing serves heart yet")
+    failed(heart("logs", "heart", "--training"), 1, "The pods of Job heart-train-1 no longer exist")
+    failed(heart("logs", "heart"), 1, "No version of heart is serving yet")
 
 
 RECORD = {"age": 63, "sex": 1}
@@ -228,8 +228,8 @@ def test_predict_goes_through_the_services_proxy(heart, rollout, tmp_path, sourc
     [
         ((422, {"detail": [{"loc": ["body", "age"], "msg": "must be at most 120"}]}), "422: age: must be at most 120"),
         ((429, {"detail": "overloaded"}), "429: overloaded"),
-        ((503, {"message": "no endpoints available"}), "No pod of heart answers now (no endpoints available)"),
-        ((403, {"message": "services is forbidden"}), "the right to create services/proxy"),
+        ((503, {"message": "no endpoints available"}), "No pod of heart is available (no endpoints available)"),
+        ((403, {"message": "services is forbidden"}), "the permission to create services/proxy"),
     ],
 )
 def test_a_refused_prediction_says_why(heart, rollout, answer, words):
@@ -248,4 +248,4 @@ def test_a_record_that_is_none_is_not_repeated(heart, rollout, text):
 
 def test_nothing_is_asked_while_nothing_serves(heart, cluster):
     cluster.model = heart_model({})
-    failed(heart("predict", "heart", json.dumps(RECORD)), 1, "Nothing serves heart yet")
+    failed(heart("predict", "heart", json.dumps(RECORD)), 1, "No version of heart is serving yet")

@@ -65,4 +65,4 @@ def test_a_model_that_goes_ends_it(heart, cluster, passing):
     passing(lambda: setattr(cluster, "model", None))
     done = heart("watch", "heart")
     assert done.exit_code == 1
-    assert "There is no HeartModel heart" in done.stderr
+    assert 'HeartModel "heart" not found' in done.stderr

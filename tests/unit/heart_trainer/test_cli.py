@@ -93,7 +93,7 @@ def test_what_is_in_mlflow_is_what_was_measured(
     evaluation = Evaluation.model_validate_json(read[EVALUATION_PATH])
     assert evaluation.out_of_fold_sha256 == sha256(read[OOF_PATH])
     assert evaluation.synthetic
-    assert {finding.name for finding in evaluation.findings} == {"leakage", "duplicates", "parity"}
+    assert {finding.name for finding in evaluation.findings} == {"leakage", "chance", "duplicates", "parity"}
 
     (stored,) = Path("mlruns").rglob("artifacts/model.onnx")
     assert sha256(stored.read_bytes()) == result.artifact_sha256

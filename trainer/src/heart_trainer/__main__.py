@@ -23,10 +23,10 @@ with importing():
 
     from heart_api.handover import EXIT_PERMANENT, Env, EvaluationRequest, JobRequest, TrainingOutcome, TrainingRequest
     from heart_trainer.drift.command import run_check
-    from heart_trainer.errors import TrainerError
-    from heart_trainer.job import Job, Trained
-    from heart_trainer.job_evaluation import assess
-    from heart_trainer.job_training import train
+    from heart_trainer.errors import NoRowKey, TrainerError
+    from heart_trainer.job import Job, JobResult
+    from heart_trainer.job_evaluation import run_evaluation
+    from heart_trainer.job_training import run_training
     from heart_trainer.manifest import BadManifest, read_manifest
     from heart_trainer.outcome import failed, write_outcome
     from heart_trainer.report.terminal import report
@@ -50,8 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         job = _job(options, os.environ, evaluates)
     except BadManifest as problem:
         outcome, code = _complain(failed("TrainingFailed", str(problem)), EXIT_PERMANENT)
+    except NoRowKey as problem:
+        outcome, code = _complain(failed(problem.reason, problem.message), EXIT_PERMANENT)
     else:
-        outcome, code = _run(job, assess if evaluates else train)
+        outcome, code = _run(job, run_evaluation if evaluates else run_training)
     write_outcome(os.environ.get(Env.TERMINATION_LOG), outcome)
     return code
 
@@ -78,6 +80,8 @@ def _job(options: argparse.Namespace, environ: Mapping[str, str], evaluates: boo
     now = datetime.now(UTC)
     make = _evaluation if evaluates else _training
     request, out = make(options, environ, f"cli-{now:%Y%m%dT%H%M%S%f}")
+    if not options.manifest and not environ.get(Env.ROW_KEY):
+        raise NoRowKey(request.namespace)
     return Job(
         request=request,
         environ=environ,
@@ -130,7 +134,7 @@ class Progress:
         print(f"{time.monotonic() - self._start:7.1f}s  {message}")
 
 
-def _run(job: Job[Any], act: Callable[[Job[Any]], Trained]) -> tuple[TrainingOutcome, int]:
+def _run(job: Job[Any], act: Callable[[Job[Any]], JobResult]) -> tuple[TrainingOutcome, int]:
     """What became of it, and the exit code. Only an unforeseen error prints a traceback."""
     try:
         trained = act(job)
@@ -156,7 +160,7 @@ def _complain(outcome: TrainingOutcome, code: int) -> tuple[TrainingOutcome, int
     return outcome, code
 
 
-def _announce(job: Job[Any], trained: Trained) -> None:
+def _announce(job: Job[Any], trained: JobResult) -> None:
     if trained.evaluation:
         print(report(trained.evaluation))
     if job.out:

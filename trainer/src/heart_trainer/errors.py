@@ -4,6 +4,7 @@ TrainerError
 ├── SourceError      the data could not be fetched, or must not be
 ├── DataInvalid      the file broke the contract: nothing but another file or contract mends it
 ├── ExportFailed     the fitted model has no faithful ONNX form
+├── NoRowKey         a Job without the key that hashes rows and seals versions
 └── NotServable      a version registered by hand is not one that serving could answer with
 """
 
@@ -32,6 +33,17 @@ class DataInvalid(TrainerError):
 
     def __init__(self, message: str) -> None:
         super().__init__("DataInvalid", message, permanent=True)
+
+
+class NoRowKey(TrainerError):
+    """A Job must not hash rows, nor seal a version, with a key that everybody knows."""
+
+    def __init__(self, namespace: str) -> None:
+        message = (
+            f"the Secret heartops-runtime of namespace {namespace} has no HEARTOPS_ROW_KEY: run `kubectl heart"
+            f" init-namespace {namespace}`, then `kubectl heart retrain`"
+        )
+        super().__init__("RowKeyMissing", message, permanent=True)
 
 
 class ExportFailed(TrainerError):

@@ -40,7 +40,7 @@ class Job(Generic[R]):
 
 
 @dataclass(frozen=True)
-class Trained:
+class JobResult:
     """What a Job of either kind made; `evaluation` is None when an earlier pod had already registered the version."""
 
     result: TrainingResult

@@ -15,9 +15,10 @@ from heart_api.referenceprofile import PROFILE_PATH
 from heart_trainer.data.load import load
 from heart_trainer.evaluation.compare import ServingModel, compare
 from heart_trainer.evaluation.evaluate import measure
-from heart_trainer.evaluation.findings import TOO_GOOD, duplicates, leakage
+from heart_trainer.evaluation.findings import better_than_chance, duplicates, in_sample, positive_class
+from heart_trainer.evaluation.leaks import learnt_rows
 from heart_trainer.fit.onnx_export import run_onnx
-from heart_trainer.job import Job, Trained, build_evaluation, compare_with_serving, open_run, open_store
+from heart_trainer.job import Job, JobResult, build_evaluation, compare_with_serving, open_run, open_store
 from heart_trainer.mlflow.client import Store
 from heart_trainer.mlflow.registry import Digests, mark_evaluated, sha256
 from heart_trainer.mlflow.serving_version import read_package, serving_file
@@ -42,14 +43,14 @@ class Assessment:
     documents: Mapping[str, bytes]
 
 
-def assess(job: Job[EvaluationRequest]) -> Trained:
+def run_evaluation(job: Job[EvaluationRequest]) -> JobResult:
     """Measure the version and log the evaluation to a run of its own. Raises TrainerError (NotServable, …)."""
     request = job.request
     store = open_store(job)
     with open_run(job, store, f"evaluate-{request.version}", {Tag.VERSION: request.version}) as run_id:
         assessment = _assess(job, store)
         result = _keep(job, store, run_id, assessment)
-    return Trained(result, assessment.evaluation)
+    return JobResult(result, assessment.evaluation)
 
 
 def _assess(job: Job[EvaluationRequest], store: Store) -> Assessment:
@@ -59,6 +60,7 @@ def _assess(job: Job[EvaluationRequest], store: Store) -> Assessment:
     check_contract(model.package, request)
     job.progress(f"version {request.version} can be served; running it over the dataset")
     table = load(request, job.environ, data=job.data)
+    job.progress(f"read as {'; '.join(table.reading)}")
     output = answers(model, table)
     job.progress(f"measuring {len(table)} rows, with bootstrap intervals")
     seen = OutOfFoldResult(output, np.zeros(len(table), np.int64), ())
@@ -84,19 +86,14 @@ def _evaluate(
 
 
 def _findings(request: EvaluationRequest, table: Table, metrics: dict[str, Estimate]) -> tuple[Finding, ...]:
-    message = f"not out of fold, a best case: {LEARNT}"
-    learnt = Finding(name="in-sample", verdict="InsufficientEvidence", message=message)
-    return _leak(request, table, metrics), duplicates(table), learnt
-
-
-def _leak(request: EvaluationRequest, table: Table, metrics: dict[str, Estimate]) -> Finding:
-    """Here the estimate counts, not its lower bound: more rows known by heart would prove no more."""
-    found = leakage(table, request.features, metrics)
-    reasons = [found.message] if found.verdict == "Failed" else []
-    for name, bound in TOO_GOOD.items():
-        if name in metrics and metrics[name].estimate > bound:
-            reasons.append(f"{name} {metrics[name].estimate:.3f} is too good to be true, and {LEARNT}")
-    return Finding(name="leakage", verdict="Failed", message="; ".join(reasons)) if reasons else found
+    return (
+        learnt_rows(table, request.features, metrics, LEARNT),
+        *better_than_chance(metrics),
+        duplicates(table),
+        *positive_class(table, request.target),
+        in_sample(LEARNT),
+        *table.findings,
+    )
 
 
 def _compare(

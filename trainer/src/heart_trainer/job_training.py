@@ -8,10 +8,10 @@ from heart_api.package import MODEL_FILE, ServingPackage
 from heart_trainer.data.load import load
 from heart_trainer.evaluation.compare import compare, out_of_fold
 from heart_trainer.evaluation.evaluate import judged_sample, measure
-from heart_trainer.evaluation.findings import method_findings
+from heart_trainer.evaluation.findings import training_findings
 from heart_trainer.fit.nested_cv import fit
-from heart_trainer.fit.onnx_export import attach_package, output_scale, run_onnx
-from heart_trainer.job import Job, Trained, build_evaluation, compare_with_serving, open_run, open_store
+from heart_trainer.fit.onnx_export import attach_package, run_onnx
+from heart_trainer.job import Job, JobResult, build_evaluation, compare_with_serving, open_run, open_store
 from heart_trainer.mlflow.client import Store
 from heart_trainer.mlflow.registry import Digests, already_registered, register, sha256
 from heart_trainer.mlflow.serving_version import serving_model
@@ -49,23 +49,24 @@ class Product:
     documents: dict[str, bytes]
 
 
-def train(job: Job[TrainingRequest]) -> Trained:
+def run_training(job: Job[TrainingRequest]) -> JobResult:
     """Train and register at most one version for the request's trigger. Raises TrainerError."""
     request = job.request
     store = open_store(job)
     found = already_registered(store, request, job.row_key)
     if found:
         job.progress(f"version {found.version} was already registered for this trigger; nothing to train")
-        return Trained(found, None)
+        return JobResult(found, None)
     with open_run(job, store, request.name) as run_id:
         product = _make(job, store)
         result = _keep(job, store, run_id, product)
-    return Trained(result, product.evaluation)
+    return JobResult(result, product.evaluation)
 
 
 def _make(job: Job[TrainingRequest], store: Store) -> Product:
     request = job.request
     table = load(request, job.environ, data=job.data)
+    job.progress(f"read as {'; '.join(table.reading)}")
     job.progress(f"{len(table)} rows and {len(request.features)} features pass the data contract")
     fitted = fit(table, request, job.progress)
     job.progress("measuring out of fold, with bootstrap intervals")
@@ -85,7 +86,10 @@ def _evaluate(
     request = job.request
     measured = measure(table, request.features, fitted.oof, request.training.seed)
     compared = compare_with_serving(job, lambda version: _compare(job, store, table, fitted, version))
-    checks = method_findings(table, request.features, measured.metrics, fitted.parity / output_scale(table))
+    checks = (
+        *training_findings(table, request.features, request.target, measured.metrics, fitted),
+        *table.findings,
+    )
     return build_evaluation(table, fitted.algorithm, measured, checks, compared, profile_sha256, rows_sha256)
 
 
@@ -108,7 +112,7 @@ def _package(request: TrainingRequest, table: Table, fitted: Fitted, evaluation:
         classes=table.classes,
         synthetic=table.synthetic,
         metrics=evaluation.metrics,
-        reference=reference_rows(fitted.onnx, table),
+        reference=reference_rows(fitted.onnx, table, request.features),
         explanation=build_explanation(fitted.pipeline, table, request.features),
     )
 

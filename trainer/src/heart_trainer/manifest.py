@@ -1,4 +1,4 @@
-"""A HeartModel file → TrainingRequest, for a training on a laptop. Mistakes are named by field."""
+"""A HeartModel file → TrainingRequest, for a training on a laptop. It says what the API server would say."""
 
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,12 @@ from pydantic import ValidationError
 from heart_api.handover import TrainingRequest
 from heart_api.heartmodel import HeartModelSpec
 from heart_api.names import API_VERSION, GROUP
+from heart_trainer.validation.resource import complaints
+from heart_trainer.validation.yaml_text import read_documents, with_hints
 
 
 class BadManifest(Exception):
-    """What is wrong in the file, one line for each field."""
+    """What is wrong in the file, one line for each mistake."""
 
 
 def read_manifest(path: Path, trigger: str) -> TrainingRequest:
@@ -24,7 +26,7 @@ def read_manifest(path: Path, trigger: str) -> TrainingRequest:
     name, namespace = metadata.get("name"), metadata.get("namespace", "default")
     if not isinstance(name, str) or not isinstance(namespace, str):
         raise BadManifest(f"{path}: metadata.name: a name is needed")
-    spec = _spec(path, found.get("spec"))
+    spec = _spec(path, found)
     return TrainingRequest(
         namespace=namespace,
         name=name,
@@ -39,7 +41,7 @@ def read_manifest(path: Path, trigger: str) -> TrainingRequest:
 
 def _heart_model(path: Path) -> dict[str, Any]:
     try:
-        documents = [entry for entry in yaml.safe_load_all(path.read_text()) if isinstance(entry, dict)]
+        documents = [entry for entry in read_documents(path.read_text()) if isinstance(entry, dict)]
     except OSError as error:
         raise BadManifest(f"{path}: cannot be read: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -53,19 +55,19 @@ def _heart_model(path: Path) -> dict[str, Any]:
     return models[0]
 
 
-def _spec(path: Path, spec: Any) -> HeartModelSpec:
-    try:
-        return HeartModelSpec.model_validate(spec)
-    except ValidationError as error:
-        lines = [f"{_field(entry['loc'])}: {_complaint(entry)}" for entry in error.errors(include_input=False)]
-        raise BadManifest(f"{path} is not a valid HeartModel:\n" + "\n".join(f"  {line}" for line in lines)) from error
+def _spec(path: Path, resource: dict[str, Any]) -> HeartModelSpec:
+    found = complaints(resource)
+    if not found:
+        try:
+            return HeartModelSpec.model_validate(resource["spec"])
+        except ValidationError as error:
+            found = [
+                f"{_field(entry['loc'])}: {entry['msg'].removeprefix('Value error, ')}"
+                for entry in error.errors(include_input=False)
+            ]
+    raise BadManifest(f"{path} is not a valid HeartModel:\n" + "\n".join(f"  {line}" for line in with_hints(found)))
 
 
 def _field(place: tuple[int | str, ...]) -> str:
     """`spec.features[3].minimum`"""
     return "spec" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)
-
-
-def _complaint(entry: Any) -> str:
-    texts = {"extra_forbidden": "there is no such field", "missing": "is needed"}
-    return texts.get(entry["type"], str(entry["msg"]))

@@ -1,4 +1,4 @@
-"""The values that the trainer's rooms hand to each other.
+"""The values that the trainer's packages pass to each other.
 
 load ──Table──► fit ──Fitted──► evaluate, compare, plots, card ──► tracking ──► TrainingOutcome
 """
@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from heart_api.evaluation import Task
+from heart_api.evaluation import Finding, Task
 
 Floats = NDArray[np.float32] | NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -22,8 +22,9 @@ class Table:
 
     `rows`: the contract's features in its order; numbers float64, booleans 0/1, a category as the value that the
     contract lists, missing as NaN. `x`: the same as float32 [rows, features], encoded as `Feature` says.
-    `y`: class index (binary, multiclass) or float64 (regression). `classes`: what the indices stand for, ascending:
-    the contract's labels, else the target's own values ((0, 1) with positiveAbove); empty for regression.
+    `y`: class index (binary, multiclass) or float64 (regression). `classes`: what the indices stand for, of two the
+    positive one last: the contract's labels, else the target's own values ((0, 1) with positiveAbove); empty for
+    regression.
     """
 
     rows: pd.DataFrame
@@ -40,9 +41,25 @@ class Table:
     task: Task
     duplicates: int
     """Rows that repeat an earlier one (features and target)."""
+    reading: tuple[str, ...] = ()
+    """How the file was read, for people."""
+    findings: tuple[Finding, ...] = ()
+    """What is suspicious about the file."""
 
     def __len__(self) -> int:
         return len(self.y)
+
+
+@dataclass(frozen=True)
+class Parity:
+    """Where pipeline and ONNX file differ most, beside what is allowed there; both in the output's unit."""
+
+    difference: float
+    allowed: float
+
+    @property
+    def holds(self) -> bool:
+        return self.difference <= self.allowed  # NaN does not
 
 
 @dataclass(frozen=True)
@@ -87,5 +104,7 @@ class Fitted:
     oof: OutOfFoldResult
     onnx: bytes
     """model.onnx without the serving package."""
-    parity: float
-    """Greatest absolute difference between pipeline and ONNX, on real and on random rows."""
+    parity: Parity
+    """Between pipeline and ONNX file, on real and on random rows."""
+    left_out: tuple[Finding, ...] = ()
+    """Families that could not be served, and were not tried."""

@@ -33,6 +33,8 @@ HEART_MODEL = Kind(f"{GROUP}/{API_VERSION}", "HeartModel", "heartmodels")
 RETRAIN_SCHEDULE = Kind(f"{GROUP}/{API_VERSION}", "RetrainSchedule", "retrainschedules")
 LEASE = Kind("coordination.k8s.io/v1", "Lease", "leases")
 POD = Kind("v1", "Pod", "pods")
+SECRET = Kind("v1", "Secret", "secrets")
+"""Read by kubectl heart and by the installation; the operator reads none."""
 EVENT = Kind("v1", "Event", "events")
 JOB = Kind("batch/v1", "Job", "jobs")
 DEPLOYMENT = Kind("apps/v1", "Deployment", "deployments")

@@ -1,15 +1,22 @@
 """What a plan does to the cluster and the registry. Each action is idempotent; what changed meanwhile is a Conflict."""
 
 import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
 
 from heart_api.kube.kinds import BY_NAME, DEPLOYMENT, Kind
 from heart_api.kube.objects import owned
 from heart_api.kube.values import Manifest, ObjectKey
+from heart_api.names import Reason
+from heart_operator.controllers.status import StatusWriter, problem
 from heart_operator.kube.client import Cluster
-from heart_operator.kube.errors import Conflict, NotFound
+from heart_operator.kube.errors import Conflict, NotFound, Refused
 from heart_operator.manifests.children import key_of
+from heart_operator.mlflow.backend import server_address
 from heart_operator.mlflow.snapshots import RegistryReader
-from heart_operator.plan.actions import Plan, Scale
+from heart_operator.observe.observation import Owner
+from heart_operator.plan.actions import Plan, ResourcePlan, Scale
 from heart_operator.plan.observed import Observed
 
 log = logging.getLogger(__name__)
@@ -19,23 +26,41 @@ class NameTaken(Exception):
     """An object of the name that we need exists and is not ours; the message says which."""
 
 
-class Actions:
-    """Carries out plans."""
+class Executor:
+    """Carries out the plans of HeartModels and RetrainSchedules."""
 
-    def __init__(self, cluster: Cluster, registry: RegistryReader) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        registry: RegistryReader,
+        status: StatusWriter,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._cluster = cluster
         self._registry = registry
+        self._status = status
+        self._now = now
 
-    async def carry_out(self, observed: Observed, plan: Plan) -> None:
-        """Apply, create, scale, delete. Stops at the first thing that does not work."""
-        for manifest in plan.apply:
-            await self._apply(observed, manifest)
-        for manifest in plan.create:
-            await self._create(observed, manifest)
-        for scale in plan.scale:
-            await self._scale(observed, scale)
-        for key in plan.delete:
-            await self._delete(observed, key)
+    async def carry_out(self, owner: Owner, plan: ResourcePlan[Any]) -> None:
+        """Record the facts, apply, create, scale, delete, report. Stops at the first thing that does not work.
+
+        What the API server refuses, and a name that somebody else has taken, is reported on the owner and raised.
+        """
+        try:
+            if plan.has_actions:
+                owner = await self._status.write(owner, plan.facts)
+            for manifest in plan.apply:
+                await self._apply(owner, manifest)
+            for manifest in plan.create:
+                await self._create(owner, manifest)
+            for scale in plan.scale:
+                await self._scale(owner, scale)
+            for key in plan.delete:
+                await self._delete(owner, key)
+            await self._status.report(owner, plan)
+        except (Refused, NameTaken) as error:
+            await self._status.report(owner, problem(owner, Reason.APPLY_FAILED, str(error), self._now()))
+            raise
 
     async def tell_registry(self, observed: Observed, plan: Plan) -> None:
         """Aliases, tags and runs: copies of what the status says, for those who look into MLflow."""
@@ -43,62 +68,61 @@ class Actions:
             return
         for action in plan.registry:
             self._cluster.check_leading("MLflow")
-            await self._registry.act(observed.profile.tracking_uri, observed.model.registry_name, action)
-            log.info("%s/%s: told MLflow: %s", observed.model.namespace, observed.model.name, action)
+            await self._registry.act(
+                server_address(observed.profile, observed.model.namespace), observed.model.registry_name, action
+            )
+            log.info("HeartModel %s/%s: MLflow: %s", observed.model.namespace, observed.model.name, action)
 
-    async def _create(self, observed: Observed, manifest: Manifest) -> None:
-        kind = kind_of(manifest)
-        try:
-            await self._cluster.create(kind, manifest)
-        except Conflict:
-            await self._check_ours(observed, kind, manifest["metadata"]["name"])
-        else:
-            say("created", observed, manifest["kind"], manifest["metadata"]["name"])
-
-    async def _apply(self, observed: Observed, manifest: Manifest) -> None:
+    async def _apply(self, owner: Owner, manifest: Manifest) -> None:
         """To a living object by its uid: a namesake that took its place meanwhile is not touched."""
         kind, name = kind_of(manifest), manifest["metadata"]["name"]
-        living = observed.children.get(key_of(manifest)) or await self._check_ours(observed, kind, name)
+        living = owner.children.get(key_of(manifest)) or await self._check_ours(owner, kind, name)
         if living:
             manifest = {**manifest, "metadata": {**manifest["metadata"], "uid": living["metadata"]["uid"]}}
         await self._cluster.apply(kind, manifest)
-        say("applied", observed, kind.kind, name)
+        log.info("%s: applied %s/%s", owner, kind.kind, name)
 
-    async def _check_ours(self, observed: Observed, kind: Kind, name: str) -> Manifest | None:
+    async def _create(self, owner: Owner, manifest: Manifest) -> None:
+        """An object of that name that is ours was created before a crash."""
+        kind, name = kind_of(manifest), manifest["metadata"]["name"]
+        try:
+            await self._cluster.create(kind, manifest)
+        except Conflict:
+            await self._check_ours(owner, kind, name)
+        else:
+            log.info("%s: created %s/%s", owner, kind.kind, name)
+
+    async def _check_ours(self, owner: Owner, kind: Kind, name: str) -> Manifest | None:
         """The object when it is ours, None when there is none; raises NameTaken when it is somebody else's."""
         try:
-            found = await self._cluster.get(kind, observed.model.namespace, name)
+            found = await self._cluster.get(kind, owner.namespace, name)
         except NotFound:
             return None
         if "deletionTimestamp" in found["metadata"]:
             raise Conflict(f"{kind.kind} {name} is still being deleted")
-        if not owned(found, observed.model.uid):
+        if not owned(found, owner.uid):
             raise NameTaken(
-                f"{kind.kind} {name} exists and does not belong to this model; rename or delete one of them"
+                f"{kind.kind} {name} exists and does not belong to this {owner.kind.kind}; rename or delete one of them"
             )
         return found
 
-    async def _scale(self, observed: Observed, scale: Scale) -> None:
+    async def _scale(self, owner: Owner, scale: Scale) -> None:
         body = {"spec": {"replicas": scale.replicas}}
-        await self._cluster.patch(DEPLOYMENT, observed.model.namespace, scale.deployment, "scale", body)
-        say(f"scaled to {scale.replicas}", observed, DEPLOYMENT.kind, scale.deployment)
+        await self._cluster.patch(DEPLOYMENT, owner.namespace, scale.deployment, "scale", body)
+        log.info("%s: scaled Deployment/%s to %d", owner, scale.deployment, scale.replicas)
 
-    async def _delete(self, observed: Observed, key: ObjectKey) -> None:
+    async def _delete(self, owner: Owner, key: ObjectKey) -> None:
         """Only what was observed, by its uid."""
-        living = observed.children.get(key)
+        living = owner.children.get(key)
         if living is None:
             return
+        kind, uid = BY_NAME[key.api_version, key.kind], living["metadata"]["uid"]
         try:
-            uid = living["metadata"]["uid"]
-            await self._cluster.delete(BY_NAME[key.api_version, key.kind], observed.model.namespace, key.name, uid)
+            await self._cluster.delete(kind, owner.namespace, key.name, uid)
         except NotFound:
             return
-        say("deleted", observed, key.kind, key.name)
+        log.info("%s: deleted %s/%s", owner, key.kind, key.name)
 
 
 def kind_of(manifest: Manifest) -> Kind:
     return BY_NAME[manifest["apiVersion"], manifest["kind"]]
-
-
-def say(what: str, observed: Observed, kind: str, name: str) -> None:
-    log.info("%s/%s: %s %s/%s", observed.model.namespace, observed.model.name, what, kind, name)

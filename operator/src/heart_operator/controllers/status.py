@@ -1,79 +1,91 @@
 """What is reported about a resource: its status, in one write, and the events that follow it."""
 
 import logging
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 from heart_api.heartmodel import ConditionStatus, HeartModelStatus
-from heart_api.kube.kinds import EVENT, HEART_MODEL, Kind
+from heart_api.kube.kinds import EVENT, HEART_MODEL, RETRAIN_SCHEDULE, Kind
 from heart_api.kube.objects import parse_status
+from heart_api.kube.schedules import parse_schedule_status
 from heart_api.kube.values import Manifest
 from heart_api.names import FIELD_MANAGER, Condition, short_hash
+from heart_api.schedulestatus import RetrainScheduleStatus
 from heart_api.times import written
 from heart_operator.kube.client import Cluster
 from heart_operator.kube.errors import ApiError, Conflict, Refused
-from heart_operator.observe.heartmodel import Seen
-from heart_operator.plan.actions import Event, Plan
+from heart_operator.observe.observation import Owner
+from heart_operator.plan.actions import Event, ResourcePlan
 
 log = logging.getLogger(__name__)
 
+AnyStatus = HeartModelStatus | RetrainScheduleStatus
+PARSERS: Mapping[Kind, Callable[[Manifest], AnyStatus]] = {
+    HEART_MODEL: parse_status,
+    RETRAIN_SCHEDULE: parse_schedule_status,
+}
+Stored = Callable[[Manifest, AnyStatus], None]
+"""Called after a status was written: the object as it was before, and the new status."""
 
-class Reporter:
-    """Writes statuses and events."""
 
-    def __init__(self, cluster: Cluster) -> None:
+class StatusWriter:
+    """Writes the statuses of HeartModels and RetrainSchedules, and the events that follow."""
+
+    def __init__(self, cluster: Cluster, stored: Stored = lambda owner, status: None) -> None:
         self._cluster = cluster
+        self._stored = stored
 
-    async def record(self, seen: Seen, facts: HeartModelStatus) -> Seen:
-        """Write the facts before anything depends on them; the conditions in them are still the old ones."""
-        return await self._write_status(seen, facts)
+    async def write(self, owner: Owner, status: AnyStatus) -> Owner:
+        """The owner as stored; nothing is written when it has this status already.
 
-    async def report(self, seen: Seen, plan: Plan) -> None:
+        Refused when the cluster's CRD is older than we are and has no place for a part of it: an operator that forgets
+        what it did does it again.
+        """
+        dumped = status.dump()
+        if owner.raw.get("status") == dumped:
+            return owner
+        try:
+            raw = await self._cluster.replace(owner.kind, {**owner.raw, "status": dumped}, "status")
+        except Refused as error:
+            if "unknown field" not in str(error):
+                raise
+            crd = f"{owner.kind.plural}.{owner.kind.group}"
+            raise Refused(
+                f"The CRD {crd} is not this operator's: apply those of its release (crds/). {error}"
+            ) from None
+        self._stored(owner.raw, status)
+        return replace(owner, raw=raw)
+
+    async def report(self, owner: Owner, plan: ResourcePlan[Any]) -> None:
         """Conditions last, when what they say has been done; events after they are stored."""
-        reported = await self._write_status(seen, plan.status)
+        reported = await self.write(owner, plan.status)
         for event in plan.events:
-            await tell(self._cluster, HEART_MODEL, reported.raw, event)
+            await self._emit(reported, event)
 
-    async def report_problem(self, raw: Manifest, reason: str, message: str) -> None:
-        """Ready=False for what no plan could say: an unreadable spec, or a request that the API server refuses."""
-        generation, status = raw["metadata"].get("generation"), parse_status(raw)
-        conditions = not_ready(status.conditions, reason, message, generation, datetime.now(UTC))
-        update = {"conditions": conditions, "observed_generation": generation}
-        stored = await put_status(self._cluster, HEART_MODEL, raw, status.model_copy(update=update).dump())
-        if stored is not raw:
-            await tell(self._cluster, HEART_MODEL, stored, Event("Warning", reason, message))
-
-    async def _write_status(self, seen: Seen, status: HeartModelStatus) -> Seen:
-        stored = await put_status(self._cluster, HEART_MODEL, seen.raw, status.dump())
-        model = seen.observed.model.model_copy(update={"status": status})
-        return Seen(stored, replace(seen.observed, model=model))
+    async def _emit(self, owner: Owner, event: Event) -> None:
+        """An event is stored once per state of the object; that it cannot be stored stops nothing."""
+        try:
+            await self._cluster.create(EVENT, event_of(owner, event, datetime.now(UTC)))
+        except Conflict:
+            return
+        except ApiError as error:
+            log.warning("%s: an event was not stored: %s", owner, error)
 
 
-async def put_status(cluster: Cluster, kind: Kind, raw: Manifest, status: Manifest) -> Manifest:
-    """The object as stored; nothing is written when it has this status already.
+def problem(owner: Owner, reason: str, message: str, now: datetime) -> ResourcePlan[Any]:
+    """Ready=False for what no plan could say: an unreadable spec, or a request that the API server refuses.
 
-    Refused when the cluster's CRD is older than we are and has no place for a part of it: an operator that forgets
-    what it did does it again.
+    The event is part of it only where the status does not say the same already.
     """
-    if raw.get("status") == status:
-        return raw
-    try:
-        return await cluster.replace(kind, {**raw, "status": status}, "status")
-    except Refused as error:
-        if "unknown field" not in str(error):
-            raise
-        crd = f"{kind.plural}.{kind.group}"
-        raise Refused(f"The CRD {crd} is not this operator's: apply those of its release (crds/). {error}") from None
-
-
-async def tell(cluster: Cluster, kind: Kind, raw: Manifest, event: Event) -> None:
-    """An event is told once per state of the object; that it cannot be told stops nothing."""
-    try:
-        await cluster.create(EVENT, event_of(kind, raw, event, datetime.now(UTC)))
-    except Conflict:
-        return
-    except ApiError as error:
-        log.warning("An event was not stored: %s", error)
+    status: AnyStatus = PARSERS[owner.kind](owner.raw)
+    generation = owner.raw["metadata"].get("generation")
+    conditions = not_ready(status.conditions, reason, message, generation, now)
+    facts = status.model_copy(update={"observed_generation": generation})
+    plan: ResourcePlan[Any] = ResourcePlan(facts, conditions=conditions)
+    known = owner.raw.get("status") == plan.status.dump()
+    return plan if known else replace(plan, events=(Event("Warning", reason, message),))
 
 
 def not_ready(
@@ -93,9 +105,9 @@ def not_ready(
     return tuple(new if entry is old else entry for entry in conditions) if old else (*conditions, new)
 
 
-def event_of(kind: Kind, raw: Manifest, event: Event, now: datetime) -> Manifest:
-    """A core/v1 Event about the object. Its name follows from the object's state, so that it is told once."""
-    meta = raw["metadata"]
+def event_of(owner: Owner, event: Event, now: datetime) -> Manifest:
+    """A core/v1 Event about the object. Its name follows from the object's state, so that it is stored once."""
+    meta = owner.raw["metadata"]
     unique = short_hash(meta["uid"], meta["resourceVersion"], event.type, event.reason, event.message, length=16)
     stamp = written(now)
     about = {name: meta[name] for name in ("name", "namespace", "uid", "resourceVersion")}
@@ -103,7 +115,7 @@ def event_of(kind: Kind, raw: Manifest, event: Event, now: datetime) -> Manifest
         "apiVersion": EVENT.api_version,
         "kind": EVENT.kind,
         "metadata": {"name": f"{meta['name']}.{unique}", "namespace": meta["namespace"]},
-        "involvedObject": {"apiVersion": kind.api_version, "kind": kind.kind, **about},
+        "involvedObject": {"apiVersion": owner.kind.api_version, "kind": owner.kind.kind, **about},
         "type": event.type,
         "reason": event.reason,
         "message": event.message[:1024],

@@ -23,6 +23,9 @@ CLIENT_TIMEOUT = 300.0
 INACTIVITY_TIMEOUT = 75.0
 """Seconds without an event or bookmark (one a minute) after which a watch counts as dead and is begun again."""
 
+PAGE = 16
+"""Objects of one page when a watch begins: each may have a megabyte, and the label is anybody's to set."""
+
 VOLATILE = ("resourceVersion", "managedFields", "generation")
 
 Enqueue = Callable[[ModelKey], None]
@@ -84,7 +87,7 @@ def build_settings(kinds: Iterable[Kind], lease_name: str) -> kopf.OperatorSetti
     settings.watching.client_timeout = CLIENT_TIMEOUT
     settings.watching.connect_timeout = 10
     settings.watching.inactivity_timeout = INACTIVITY_TIMEOUT
-    settings.watching.chunk_size = 500
+    settings.watching.chunk_size = PAGE
     settings.networking.request_timeout = 30
     settings.watching.field_selectors[LEASE.group, LEASE.version, LEASE.plural] = f"metadata.name={lease_name}"
     for kind in kinds:

@@ -4,8 +4,8 @@ from typing import Any
 
 from heart_api.names import API_VERSION, GROUP
 from heart_api.rules import rules
+from heart_api.structural import Schema, structural_schema
 from heart_operator.crdgen.definition import Definition
-from heart_operator.crdgen.schema import Schema, structural_schema
 
 
 def root_schema(definition: Definition) -> Schema:

@@ -1,32 +1,34 @@
 """The kind HeartModel."""
 
-from heart_api.heartmodel import HeartModelSpec, HeartModelStatus
+from heart_api.heartmodel import NAME_RULE, HeartModelSpec, HeartModelStatus
 from heart_api.names import API_VERSION, GROUP, Condition
-from heart_api.rules import rule
 from heart_operator.crdgen.definition import Definition, column, condition
 from heart_operator.crdgen.meanings import CONDITIONS, REASONS
 
 DESCRIPTION = (
-    "HeartModel is a tabular model that the cluster trains, gates and serves: the newest version that passed its"
-    " gates answers behind a Service of the same name."
-)
-NAME_RULE = rule(
-    "self.metadata.name.size() <= 63 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
-    "metadata.name is also the Service's name: at most 63 of a-z, 0-9 and -, beginning with a letter",
+    "HeartModel is a tabular model that the cluster trains, gates and serves: the latest version that passed its"
+    " gates is served behind a Service of the same name."
 )
 COLUMNS = (
     column(
-        "Ready", condition(Condition.READY, "status"), description="The wanted version serves with the wanted replicas."
+        "Ready",
+        condition(Condition.READY, "status"),
+        description="The desired version serves with the desired number of replicas.",
     ),
-    column("Version", ".status.serving.version", description="The version that serves."),
-    column("Candidate", ".status.candidate.version", description="The version on its way to serve."),
-    column("Weight", ".status.candidate.actualWeight", kind="integer", description="Its share of the traffic, in %."),
-    column("Gate", ".status.gate", description="The newest version's gates."),
-    column("Drift", ".status.drift.verdict", description="Whether its live data have moved away from the training's."),
-    column("URL", ".status.serving.url", description="Where to send predictions."),
-    column("Reason", condition(Condition.READY, "reason"), wide=True, description="Why it is ready, or is not."),
-    column("Training", ".status.training.phase", wide=True, description="The newest training."),
-    column("Replicas", ".status.replicas", kind="integer", wide=True, description="Serving pods."),
+    column("Version", ".status.serving.version", description="The serving version."),
+    column("Candidate", ".status.candidate.version", description="The version being rolled out."),
+    column(
+        "Weight",
+        ".status.candidate.actualWeight",
+        kind="integer",
+        description="Traffic weight of the candidate, in percent.",
+    ),
+    column("Gate", ".status.gate", description="Gate result of the latest version."),
+    column("Drift", ".status.drift.verdict", description="Verdict of the latest drift check."),
+    column("URL", ".status.serving.url", description="URL for prediction requests."),
+    column("Reason", condition(Condition.READY, "reason"), wide=True, description="Reason of the Ready condition."),
+    column("Training", ".status.training.phase", wide=True, description="Phase of the latest training."),
+    column("Replicas", ".status.replicas", kind="integer", wide=True, description="Number of serving pods."),
     column("Age", ".metadata.creationTimestamp", kind="date"),
 )
 SCALE = {

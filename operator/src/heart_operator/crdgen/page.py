@@ -1,12 +1,12 @@
-"""docs/api/<kind>.md: what one may write, what comes back, and which rules hold."""
+"""docs/api/<kind>.md: fields of the spec and the status, and validation rules."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from heart_api.names import API_VERSION, GROUP
+from heart_api.structural import INT_OR_STRING, Schema
 from heart_operator.crdgen.crd import root_schema
 from heart_operator.crdgen.definition import Definition
-from heart_operator.crdgen.schema import INT_OR_STRING, Schema
 
 Row = tuple[str, ...]
 
@@ -25,9 +25,9 @@ def introduction(definition: Definition) -> str:
 {definition.description}
 
 `apiVersion: {GROUP}/{API_VERSION}`, namespaced, {names}. `{explain}`
-shows the same in a terminal. A field that is not listed here does not exist: `kubectl apply` refuses it.
+shows the same in a terminal. A field that is not listed here does not exist: `kubectl apply` rejects it.
 
-The smallest one:
+A minimal example:
 
 ```yaml
 {definition.example}```
@@ -39,13 +39,14 @@ def build_page(definition: Definition) -> str:
     schema = root_schema(definition)
     sections = [
         introduction(definition),
-        "## What one writes\n",
+        "## Spec\n",
         *object_sections("spec", schema["properties"]["spec"], spec_table),
-        "## Rules\n\nChecked when a resource is applied; a broken one is refused with this message.\n",
+        "## Rules\n\nChecked when a resource is applied; a violation is rejected with this message.\n",
         table(("Where", "Message"), rule_rows("", schema)),
-        "## What comes back\n",
+        "## Status\n",
         *object_sections("status", schema["properties"]["status"], status_table),
-        "### Conditions\n\nAll of positive polarity; each speaks of the `observedGeneration` it carries.\n",
+        "### Conditions\n\nAll conditions have positive polarity and carry the `observedGeneration` they are"
+        " based on.\n",
         table(("Type", "True means"), [(f"`{name}`", text) for name, text in definition.conditions.items()]),
         "### Reasons\n\nShared by conditions and events.\n",
         table(("Reason", "Meaning"), [(f"`{name}`", text) for name, text in definition.reasons.items()]),
@@ -90,6 +91,8 @@ def default(name: str, field: Schema, parent: Schema) -> str:
 def type_name(field: Schema) -> str:
     if INT_OR_STRING in field:
         return "integer or string"
+    if "type" not in field:
+        return "several"
     if field["type"] == "array":
         return f"list of {type_name(field['items'])}"
     return str(field["type"])

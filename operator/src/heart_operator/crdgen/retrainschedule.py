@@ -9,20 +9,20 @@ from heart_operator.crdgen.schedulemeanings import CONDITIONS, REASONS
 
 NAME_RULE = rule(
     "self.metadata.name.size() <= 63 && self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
-    "metadata.name is also a label: at most 63 of a-z, 0-9 and -",
+    "metadata.name is also a label: at most 63 characters of a-z, 0-9 and -",
 )
 COLUMNS = (
-    column("Model", ".spec.modelName", description="The HeartModel that is trained again."),
-    column("Schedule", ".spec.schedule", description="When, as cron writes it."),
-    column("Suspend", ".spec.suspend", kind="boolean", description="Whether nothing is started."),
-    column("Active", ".status.active[*]", description="The training Job of the run under way."),
+    column("Model", ".spec.modelName", description="The HeartModel to retrain."),
+    column("Schedule", ".spec.schedule", description="Cron schedule."),
+    column("Suspend", ".spec.suspend", kind="boolean", description="True if the schedule is suspended."),
+    column("Active", ".status.active[*]", description="Training Job of the active run."),
     column("Drift", ".status.lastDrift.share", kind="number", description="Share of drifted features."),
-    column("Last", ".status.lastScheduleTime", kind="date", description="The newest tick that was acted on."),
-    column("Next", ".status.nextScheduleTime", description="The next tick."),
-    column("Run", ".status.runs[0].phase", wide=True, description="The newest run."),
-    column("Version", ".status.runs[0].version", wide=True, description="What it registered."),
-    column("Gate", ".status.runs[0].gate", wide=True, description="What the gate said of that."),
-    column("Rollout", ".status.runs[0].rollout", wide=True, description="What became of it then."),
+    column("Last", ".status.lastScheduleTime", kind="date", description="Last scheduled time that was acted on."),
+    column("Next", ".status.nextScheduleTime", description="Next scheduled time."),
+    column("Run", ".status.runs[0].phase", wide=True, description="Phase of the latest run."),
+    column("Version", ".status.runs[0].version", wide=True, description="Version registered by the latest run."),
+    column("Gate", ".status.runs[0].gate", wide=True, description="Gate result of that version."),
+    column("Rollout", ".status.runs[0].rollout", wide=True, description="Rollout result of that version."),
     column("Age", ".metadata.creationTimestamp", kind="date"),
 )
 
@@ -31,8 +31,9 @@ RETRAIN_SCHEDULE = Definition(
     plural="retrainschedules",
     short_name="rts",
     description=(
-        "RetrainSchedule says when a HeartModel is trained again: by the clock, when the live data drift away from the"
-        " training, or when a figure of quality falls. What was trained goes through gates and rollout like any other."
+        "RetrainSchedule retrains a HeartModel: on a cron schedule, when the live data drift, or when a performance"
+        " metric falls below its threshold. The new version passes gates and rollout like any other."
+        ""
     ),
     spec=RetrainScheduleSpec,
     status=RetrainScheduleStatus,

@@ -3,7 +3,8 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import aiohttp
@@ -11,22 +12,37 @@ from kubernetes.aio import client, config
 from kubernetes.aio.config.config_exception import ConfigException
 
 from heart_api.kube.kinds import Kind
-from heart_api.kube.values import Manifest
+from heart_api.kube.values import Manifest, ModelKey
 from heart_api.names import FIELD_MANAGER
-from heart_operator.kube.errors import ApiUnavailable, Conflict, NotFound, NotLeading, Refused, failure, pause_asked
+from heart_operator.kube.errors import (
+    ApiUnavailable,
+    Conflict,
+    NotFound,
+    NotLeading,
+    Refused,
+    TooLarge,
+    failure,
+    pause_asked,
+)
 
 REQUEST_TIMEOUT = 15.0
-PAGE = 500
+PAGE = 100
+MAX_PAGE = 8 * 1024 * 1024
+"""Bytes of one page: beyond, it is asked for in smaller ones. Anybody may put our labels on objects of a megabyte."""
+MAX_OBJECT = 256 * 1024
+"""Characters of one object of a list with such pages; a larger one is kept without its content."""
+LEAST_PAUSE = 0.1
+"""Seconds before a request is sent again, doubled each time: `Retry-After: 0` must not become a busy loop."""
 MANAGER = {"fieldManager": FIELD_MANAGER}
 
 
 class Cluster:
-    """The API server. Reads always work; writes only while `may_write()` is true."""
+    """The API server. Reads always work; writes only within the seconds that `write_time()` leaves."""
 
     def __init__(self, configuration: client.Configuration, timeout: float = REQUEST_TIMEOUT) -> None:
         """`timeout`: seconds for one request, connection and pauses that the API server asks for included."""
         self._timeout = timeout
-        self.may_write: Callable[[], bool] = lambda: True
+        self.write_time: Callable[[], float] = lambda: timeout
         self._client = client.ApiClient(configuration)
         self._client.user_agent = FIELD_MANAGER
 
@@ -36,16 +52,26 @@ class Cluster:
     async def get(self, kind: Kind, namespace: str, name: str) -> Manifest:
         return await self.request("GET", kind.path(namespace, name))
 
-    async def find(self, kind: Kind, namespace: str, selector: str) -> list[Manifest]:
-        """Objects whose labels match, read from etcd and not from a cache that may lag."""
-        return await self._list(kind, kind.path(namespace), {"labelSelector": selector})
+    async def find(
+        self, kind: Kind, namespace: str, selector: str, *, owners: Collection[str] | None = None
+    ) -> list[Manifest]:
+        """Objects whose labels match, read from etcd and not from a cache that may lag.
 
-    async def find_everywhere(self, kind: Kind, namespaces: Sequence[str] = ()) -> list[Manifest]:
-        """Objects of these namespaces, or of all when none is named."""
-        if not namespaces:
-            return await self._list(kind, f"/apis/{kind.api_version}/{kind.plural}", {})
-        lists = [await self._list(kind, kind.path(namespace), {}) for namespace in namespaces]
-        return [item for items in lists for item in items]
+        `owners`: uids; objects that none of them owns are dropped page by page.
+        """
+        found: list[Manifest] = []
+        async for page in self._pages(kind, kind.path(namespace), {"labelSelector": selector}):
+            found += [item for item in page if owners is None or owner_uids(item) & set(owners)]
+        return found
+
+    async def find_keys(self, kind: Kind, namespaces: Sequence[str] = ()) -> set[ModelKey]:
+        """Names of the objects of these namespaces, or of all when none is named."""
+        everywhere = f"/apis/{kind.api_version}/{kind.plural}"
+        found: set[ModelKey] = set()
+        for path in [kind.path(namespace) for namespace in namespaces] or [everywhere]:
+            async for page in self._pages(kind, path, {}):
+                found |= {ModelKey(item["metadata"]["namespace"], item["metadata"]["name"]) for item in page}
+        return found
 
     async def create(self, kind: Kind, manifest: Manifest) -> Manifest:
         """POST; Conflict when the name is taken."""
@@ -97,7 +123,7 @@ class Cluster:
 
     def check_leading(self, what: str) -> None:
         """Raises NotLeading when nothing may be changed any more."""
-        if not self.may_write():
+        if self.write_time() <= 0:
             raise NotLeading(f"{what}: not sent, this process no longer holds the Lease")
 
     async def request(
@@ -109,52 +135,103 @@ class Cluster:
         *,
         media: str = "application/json",
     ) -> Manifest:
-        """The decoded answer; raises an ApiError for every other outcome, NotLeading for a write without the Lease."""
-        serialized = await self._client.param_serialize(
+        """The decoded answer; raises an ApiError for every other outcome, NotLeading for a write without the Lease.
+
+        Sent again, within the time that a request has, while the API server says "not now": the client's own retries
+        are for reads alone, and know neither that time nor the Lease.
+        """
+        what, end, least = f"{method} {path}", time.monotonic() + self._timeout, LEAST_PAUSE
+        serialized = await self._serialized(method, path, query or {}, body, media)
+        while True:
+            timeout = self._time_for(what, end, writes=method != "GET")
+            with unavailable(what):
+                response = await self._client.call_api(*serialized, _request_timeout=timeout)
+                content = await read_bounded(what, response.response)
+            pause = pause_asked(response.status, response.headers)
+            if pause is None or time.monotonic() + max(pause, least) >= end:
+                return decoded(what, response.status, content)
+            await asyncio.sleep(max(pause, least))
+            least *= 2
+
+    async def _serialized(
+        self, method: str, path: str, query: Mapping[str, str], body: Manifest | None, media: str
+    ) -> tuple[Any, ...]:
+        """The request as `call_api` takes it."""
+        serialized: tuple[Any, ...] = await self._client.param_serialize(
             method,
             path,
-            query_params=list((query or {}).items()),
+            query_params=list(query.items()),
             header_params={"Accept": "application/json", "Content-Type": media},
             body=body,
             auth_settings=["BearerToken"],
         )
-        what = f"{method} {path}"
-        try:
-            status, content = await self._ask(what, serialized, writes=method != "GET")
-        except (aiohttp.ClientError, OSError) as error:
-            raise ApiUnavailable(f"{what}: no answer from the API server ({type(error).__name__})") from error
-        if status >= 300:
-            raise failure(what, status, content)
-        answer: Manifest = json.loads(content)
-        return answer
+        return serialized
 
-    async def _ask(self, what: str, serialized: tuple[Any, ...], *, writes: bool) -> tuple[int, bytes]:
-        """(status, body): asked again, within the time that a request has, while the API server says «not now».
+    def _time_for(self, what: str, end: float, *, writes: bool) -> aiohttp.ClientTimeout:
+        """What a request may last: until `end`, and a write no longer than the Lease allows. Raises NotLeading."""
+        left = end - time.monotonic()
+        if writes:
+            self.check_leading(what)
+            left = min(left, self.write_time())
+        return aiohttp.ClientTimeout(total=left)
 
-        The client's own retries are for reads alone, and know neither that time nor the Lease.
-        """
-        end = time.monotonic() + self._timeout
+    async def _pages(self, kind: Kind, path: str, query: dict[str, str]) -> AsyncIterator[list[Manifest]]:
+        """Each item gets the apiVersion and kind that lists leave out. A page that is too large is asked for anew."""
+        following, limit = "", PAGE
         while True:
-            if writes:
-                self.check_leading(what)
-            left = aiohttp.ClientTimeout(total=end - time.monotonic())
-            response = await self._client.call_api(*serialized, _request_timeout=left)
-            content = await response.read()
-            pause = pause_asked(response.status, response.headers)
-            if pause is None or time.monotonic() + pause >= end:
-                return response.status, content
-            await asyncio.sleep(pause)
-
-    async def _list(self, kind: Kind, path: str, query: dict[str, str]) -> list[Manifest]:
-        """All pages; each item gets the apiVersion and kind that lists leave out."""
-        items: list[Manifest] = []
-        following = ""
-        while True:
-            page = await self.request("GET", path, query | {"limit": str(PAGE), "continue": following})
-            items += [{"apiVersion": kind.api_version, "kind": kind.kind, **item} for item in page["items"]]
+            try:
+                page = await self.request("GET", path, query | {"limit": str(limit), "continue": following})
+            except TooLarge:
+                if limit == 1:
+                    raise
+                limit = max(1, limit // 16)
+                continue
+            items = [{"apiVersion": kind.api_version, "kind": kind.kind, **item} for item in page["items"]]
+            yield items if limit == PAGE else [without_content(item) for item in items]
             following = page["metadata"].get("continue") or ""
             if not following:
-                return items
+                return
+
+
+@contextmanager
+def unavailable(what: str) -> Iterator[None]:
+    """ApiUnavailable for a connection that fails."""
+    try:
+        yield
+    except (aiohttp.ClientError, OSError) as error:
+        raise ApiUnavailable(f"{what}: no answer from the API server ({type(error).__name__})") from error
+
+
+async def read_bounded(what: str, response: aiohttp.ClientResponse) -> bytes:
+    """The body; raises TooLarge once it has more than MAX_PAGE bytes."""
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > MAX_PAGE:
+            response.close()
+            raise TooLarge(f"{what}: an answer of more than {MAX_PAGE} bytes")
+    return bytes(body)
+
+
+def without_content(item: Manifest) -> Manifest:
+    """A huge object with its metadata alone: it counts as changed where it is ours, and can be deleted."""
+    if len(json.dumps(item)) <= MAX_OBJECT:
+        return item
+    kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "labels")
+    meta = {name: value for name, value in item["metadata"].items() if name in kept}
+    meta["ownerReferences"] = item["metadata"].get("ownerReferences") or []
+    return {"apiVersion": item["apiVersion"], "kind": item["kind"], "metadata": meta, "spec": {}}
+
+
+def owner_uids(item: Manifest) -> set[str]:
+    return {owner["uid"] for owner in item["metadata"].get("ownerReferences") or ()}
+
+
+def decoded(what: str, status: int, content: bytes) -> Manifest:
+    if status >= 300:
+        raise failure(what, status, content)
+    answer: Manifest = json.loads(content)
+    return answer
 
 
 async def load_configuration() -> client.Configuration:

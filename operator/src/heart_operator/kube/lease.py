@@ -90,6 +90,13 @@ class LeaderLease:
         """Whether we may act now: also false after this process was stopped for longer than the Lease lasts."""
         return self._renewed is not None and self._clock() - self._renewed < GIVE_UP_AFTER
 
+    @property
+    def write_time(self) -> float:
+        """Seconds that a write sent now may last, so that it has ended before another replica may act; 0: send none."""
+        if self._renewed is None or not self.held:
+            return 0.0
+        return DURATION - (self._clock() - self._renewed)
+
     async def acquire(self) -> None:
         """Wait until the Lease is ours."""
         while not await self._try_to_take():  # noqa: ASYNC110  the event happens in another process

@@ -30,6 +30,9 @@ from heart_operator.manifests.common import (
     labels,
     metadata,
     pod_defaults,
+    registry_environment,
+    registry_mounts,
+    registry_volumes,
     runtime_secret,
     serving_pods,
     thread_limits,
@@ -100,9 +103,9 @@ def pod_spec(model: HeartModel, profile: RuntimeProfile, version: str, digest: s
         **pod_defaults(model, profile),
         "terminationGracePeriodSeconds": 30,
         "topologySpreadConstraints": spread(serving_pods(model, version)),
-        "initContainers": [fetch_container(profile, variables)],
+        "initContainers": [fetch_container(model, profile, variables)],
         "containers": [server_container(model, profile, variables)],
-        "volumes": [MODEL_VOLUME, SCRATCH, mirror_volume(model)],
+        "volumes": [MODEL_VOLUME, SCRATCH, mirror_volume(model), *registry_volumes(profile)],
     }
 
 
@@ -119,17 +122,17 @@ def environment(model: HeartModel, version: str, digest: str) -> dict[str, str]:
     }
 
 
-def fetch_container(profile: RuntimeProfile, variables: dict[str, str]) -> dict[str, Any]:
+def fetch_container(model: HeartModel, profile: RuntimeProfile, variables: dict[str, str]) -> dict[str, Any]:
     """Only this container gets all credentials: the server, which faces users, gets the prediction log's alone."""
     siblings = f"{pods_service_name(variables[Env.MODEL_NAME])}.{variables[Env.MODEL_NAMESPACE]}.svc:{SERVING_PORT}"
-    own = {Env.SIBLINGS: siblings, Env.TRACKING_URI: profile.tracking_uri}
+    own = {Env.SIBLINGS: siblings, **registry_environment(model, profile)}
     resources = bounded(None, DEFAULT_RESOURCES, profile.serving_caps)
     return {
         "name": "fetch",
         "command": ["python3", "-m", "heart_serving.fetch"],
         "env": env(variables | own),
         "envFrom": runtime_secret(),
-        "volumeMounts": [{"name": "model", "mountPath": MODEL_DIR}, scratch_mount()],
+        "volumeMounts": [{"name": "model", "mountPath": MODEL_DIR}, scratch_mount(), *registry_mounts(profile)],
         **container_defaults(profile.images.serving, profile, resources),
     }
 

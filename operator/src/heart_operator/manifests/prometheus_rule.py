@@ -1,4 +1,4 @@
-"""The PrometheusRule of a model: error rate, latency, availability, nobody answering, and (quality_alerts.py) quality.
+"""The PrometheusRule of a model: error rate, latency, availability, no ready pod, and (quality_alerts.py) quality.
 
 Burn rates are those of the SRE workbook (chapter 5, multiwindow, multi-burn-rate alerts): a long window says that
 it matters, a short one that it still goes on.
@@ -62,7 +62,7 @@ def alerts(model: HeartModel) -> list[Rule]:
 
 
 def error_ratio(model: HeartModel, window: str) -> Rule:
-    """Share of replies that were the server's fault (5xx), over all versions that were asked."""
+    """Share of 5xx responses, over all versions."""
     server_errors = matchers(model, 'code=~"5.."')
     failed = f"sum {BY} (rate(http_requests_total{server_errors}[{window}]))"
     all_of_them = f"sum {BY} (rate(http_requests_total{matchers(model)}[{window}]))"
@@ -77,9 +77,9 @@ def error_rates(model: HeartModel, limits: Alerts) -> list[Rule]:
             "HeartModelErrorRate",
             f"{series} > {limit!r}",
             severity,
-            summary="answers too many requests with an error",
-            description=f"{{{{ $value | humanizePercentage }}}} of the replies of the last 5 minutes were 5xx; the"
-            f" limit is {limit:.2%}. Look at the pods' logs, then at the last change: `kubectl describe heartmodel`.",
+            summary="has a high error rate",
+            description=f"{{{{ $value | humanizePercentage }}}} of the responses of the last 5 minutes were 5xx; the"
+            f" threshold is {limit:.2%}. Check the pods' logs, then the latest change: `kubectl describe heartmodel`.",
         )
         for severity, limit in (("critical", limits.error_rate.critical), ("warning", limits.error_rate.warning))
     ]
@@ -94,9 +94,9 @@ def latencies(model: HeartModel, limits: Alerts) -> list[Rule]:
             "HeartModelLatency",
             f"{series} > {seconds(limit)!r}",
             severity,
-            summary="answers slowly",
-            description=f"The slowest 5 % of predictions take {{{{ $value | humanizeDuration }}}} or more; the limit is"
-            f" {limit}. Compare the pods' CPU with its limit; when the autoscaler stands at its maximum, raise"
+            summary="has a high latency",
+            description=f"The 95th percentile of the prediction latency is {{{{ $value | humanizeDuration }}}}; the"
+            f" threshold is {limit}. Check the pods' CPU usage; if the autoscaler is at its maximum, raise"
             " spec.serving.autoscaling.maxReplicas.",
         )
         for severity, limit in (("critical", limits.latency_p95.critical), ("warning", limits.latency_p95.warning))
@@ -117,23 +117,23 @@ def error_budget(model: HeartModel, limits: Alerts, rate: BurnRate) -> Rule:
         " and ".join(windows),
         rate.severity,
         hold="2m" if rate.severity == "critical" else "15m",
-        summary="uses up its error budget",
-        description=f"At the error rate of the last {rate.long} the 30-day budget of the objective"
-        f" {limits.availability_objective:g} is gone in {rate.budget_gone}."
-        " Look at what changed last: `kubectl describe heartmodel`.",
+        summary="is burning its error budget",
+        description=f"At the error rate of the last {rate.long} the 30-day error budget of the objective"
+        f" {limits.availability_objective:g} is exhausted in {rate.budget_gone}."
+        " Check the latest change: `kubectl describe heartmodel`.",
         window=rate.long,
     )
 
 
 def model_down(model: HeartModel) -> Rule:
-    """Ratios of requests say nothing when nobody is there to answer them."""
+    """Error ratios have no samples while no pod is ready."""
     service = quoted(pods_service_name(model.name))
     return alert(
         model,
         "HeartModelDown",
         f"absent(up{{namespace={quoted(model.namespace)},service={service}}} == 1)",
         "critical",
-        summary="has no pod that answers",
-        description="Prometheus has reached no ready pod for 5 minutes. Look at the pods' events:"
+        summary="has no ready pod",
+        description="Prometheus has not reached a ready pod for 5 minutes. Check the pods' events:"
         " `kubectl describe heartmodel` and `kubectl get pods -l heartops.dev/model`.",
     )

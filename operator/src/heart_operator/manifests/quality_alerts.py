@@ -1,11 +1,11 @@
-"""Alerts about what a model says, not whether it answers: live accuracy, drift, and retrainings that do not come."""
+"""Model quality alerts: live accuracy, drift, and failed or overdue retrainings."""
 
 from heart_api.heartmodel import HeartModel
 from heart_api.metrics import ACCURACY
 from heart_operator.manifests.alerting import Rule, alert, matchers, quoted
 
 OVERDUE_SECONDS = 3600
-"""Past its time; a training that waits for another one is often later than its tick."""
+"""Past its time; a training that waits for another one is often later than its scheduled time."""
 
 
 def quality_alerts(model: HeartModel) -> list[Rule]:
@@ -14,7 +14,7 @@ def quality_alerts(model: HeartModel) -> list[Rule]:
 
 
 def accuracies(model: HeartModel) -> list[Rule]:
-    """By the upper end of the 95 % interval: a handful of unlucky outcomes calls nobody."""
+    """Compares the upper bound of the 95% confidence interval, so that a few wrong predictions do not alert."""
     if model.spec.training.task != "classification":
         return []
     limits = model.spec.monitoring.alerts.accuracy
@@ -25,10 +25,11 @@ def accuracies(model: HeartModel) -> list[Rule]:
             "HeartModelAccuracy",
             f"min by (namespace, model_name, model_version) ({series}) < {limit!r}",
             severity,
-            summary="is right too seldom",
-            description="By the outcomes sent to /feedback the accuracy of version {{ $labels.model_version }} is at"
-            f" most {{{{ $value | humanizePercentage }}}}; the limit is {limit:.0%}. Look at the drift report"
-            " (`kubectl describe rts`), and train on newer data: `kubectl heart retrain`.",
+            summary="has an accuracy below the threshold",
+            description="According to the outcomes sent to /feedback, the accuracy of version {{"
+            " $labels.model_version }} is at"
+            f" most {{{{ $value | humanizePercentage }}}}; the threshold is {limit:.0%}. Check the drift report"
+            " (`kubectl describe rts`), and retrain on newer data: `kubectl heart retrain`.",
         )
         for severity, limit in (("critical", limits.critical), ("warning", limits.warning))
     ]
@@ -45,10 +46,10 @@ def drift(model: HeartModel) -> Rule:
         "HeartModelDrift",
         f"{of_schedules(model, 'heartops_drift_detected')} == 1",
         "warning",
-        summary="is asked about data unlike its training's",
-        description="Two windows of live data that do not overlap have moved away from the training. The features and a"
-        " report are in `kubectl describe rts {{ $labels.schedule }}`; unless cooldown or budget forbid it, the"
-        " schedule trains again by itself.",
+        summary="receives drifted input data",
+        description="Two consecutive windows of live data differ from the training data. `kubectl describe rts"
+        " {{ $labels.schedule }}` lists the drifted features and the report; the schedule retrains the model"
+        " unless the cooldown or the weekly limit applies.",
     )
 
 
@@ -58,9 +59,9 @@ def failed(model: HeartModel) -> Rule:
         "HeartModelRetrainingFailed",
         f"{of_schedules(model, 'heartops_retraining_failed')} == 1",
         "warning",
-        summary="was not renewed by its last retraining",
-        description="The newest run of the schedule {{ $labels.schedule }} has ended without a version that serves."
-        " `kubectl describe rts {{ $labels.schedule }}` says why; what served goes on serving.",
+        summary="has a failed retraining",
+        description="The latest run of the RetrainSchedule {{ $labels.schedule }} did not produce a serving version."
+        " `kubectl describe rts {{ $labels.schedule }}` shows why; the stable version continues to serve.",
     )
 
 
@@ -70,7 +71,8 @@ def overdue(model: HeartModel) -> Rule:
         "HeartModelRetrainingOverdue",
         f"time() - {of_schedules(model, 'heartops_retraining_due_timestamp_seconds')} > {OVERDUE_SECONDS}",
         "warning",
-        summary="has not been trained again though it is due",
-        description="A tick of the schedule {{ $labels.schedule }} passed {{ $value | humanizeDuration }} ago and no"
-        " training has begun since. `kubectl describe rts {{ $labels.schedule }}` says what it waits for.",
+        summary="has an overdue retraining",
+        description="A run of the RetrainSchedule {{ $labels.schedule }} was due {{ $value | humanizeDuration"
+        " }} ago and no"
+        " training has started since. `kubectl describe rts {{ $labels.schedule }}` shows what it is waiting for.",
     )

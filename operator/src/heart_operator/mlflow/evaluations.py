@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from heart_api.evaluation import EVALUATION_PATH, Evaluation
 from heart_operator.mlflow.calls import RegistryCalls, RegistryUnavailable
+from heart_operator.plan.selection.selection import Selection
 
 MAX_EVALUATION = 4 * 1024 * 1024
 KEPT_EVALUATIONS = 256
@@ -19,6 +20,14 @@ class EvaluationRef:
     version: str
     run_id: str
     sha256: str
+
+
+def wanted_evaluation(selection: Selection) -> EvaluationRef | None:
+    """The evaluation that the gate will need; None: nothing is to be judged, or a Job has yet to measure it."""
+    version = selection.version
+    if version is None or not version.evaluation_sha256:
+        return None
+    return EvaluationRef(version.version, version.run_id, version.evaluation_sha256)
 
 
 class Evaluations:

@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 
 from heart_operator.mlflow.backend import MlflowBackend, RegisteredModel, Snapshot
 from heart_operator.mlflow.calls import TIMEOUT, Backend, RegistryCalls, RegistryUnavailable, public
-from heart_operator.mlflow.evaluations import EvaluationRef, Evaluations
+from heart_operator.mlflow.evaluations import Evaluations, wanted_evaluation
 from heart_operator.plan.actions import RegistryAction
 from heart_operator.plan.observed import Registry
+from heart_operator.plan.selection.selection import Selection
 
 log = logging.getLogger(__name__)
 
 FORGET_AFTER = 3600.0
-"""A server that no model was looked at with for this long is not asked any more."""
+"""Seconds after which a server that no model was reconciled with is not polled any more."""
 
 
 @dataclass(slots=True)
@@ -28,8 +29,8 @@ class Entry:
 
 OnChange = Callable[[str, frozenset[str] | None], None]
 """Address of a server, and the registered models that changed there; None: it went away, or is back."""
-Choose = Callable[[Registry], EvaluationRef | None]
-"""From what the registry has to the version whose evaluation is needed."""
+Select = Callable[[Registry], Selection]
+"""From what the registry has to the version that should serve, whose evaluation is needed."""
 
 
 class RegistryReader:
@@ -58,27 +59,29 @@ class RegistryReader:
     def close(self) -> None:
         self._calls.close()
 
-    async def view(self, uri: str, registry_name: str, choose: Choose, named: str = "") -> Registry:
-        """What MLflow says of one registered model, and the evaluation of the version that `choose` names in it.
+    async def view(self, uri: str, registry_name: str, select: Select, named: str = "") -> tuple[Registry, Selection]:
+        """What MLflow has of one registered model, with the evaluation of the version that `select` finds in it.
 
         `named`: a version that a person asks for by its number.
         Never raises and never waits longer than the timeout: what is not known is said in `error`.
         """
         self._used[uri] = self._clock()
         entry = await self._entry(uri, self._max_age)
-        wanted = choose(model_view(entry, registry_name))
+        found = model_view(entry, registry_name)
+        selection = select(found)
+        wanted = wanted_evaluation(selection)
         version = named or (wanted.version if wanted else "")
         if version and entry.snapshot and self._is_news(uri, registry_name, version, entry.snapshot):
-            entry = await self._entry(uri, 0)  # a snapshot from before that
-            wanted = choose(model_view(entry, registry_name))
-        found = model_view(entry, registry_name)
+            found = model_view(await self._entry(uri, 0), registry_name)  # the other snapshot was from before that
+            selection = select(found)
+            wanted = wanted_evaluation(selection)
         if wanted is None or found.error:
-            return found
+            return found, selection
         evaluation, problem = await self._evaluations.read(uri, wanted)
-        return replace(found, evaluation=evaluation, evaluation_error=problem)
+        return replace(found, evaluation=evaluation, evaluation_error=problem), selection
 
     async def poll(self) -> None:
-        """Look at every server in use once per interval, for ever; `on_change` hears what is new."""
+        """Read every server in use once per interval, for ever; `on_change` is called for what is new."""
         while True:
             await asyncio.sleep(self._max_age)
             used = [uri for uri, when in self._used.items() if self._clock() - when < FORGET_AFTER]

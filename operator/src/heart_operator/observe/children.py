@@ -1,18 +1,25 @@
-"""Reads of what belongs to a model in the cluster: its children, and what their pods say."""
+"""Reads of what belongs to a model and its schedules: children, Jobs with their termination messages, Deployments."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
+from datetime import datetime
 
+from heart_api.drift import CheckResult
 from heart_api.heartmodel import HeartModel
 from heart_api.kube.deployments import is_ready, parse_deployment
-from heart_api.kube.kinds import OPTIONAL_API_VERSIONS, OPTIONAL_CHILDREN, POD, children_kinds
+from heart_api.kube.kinds import OPTIONAL_API_VERSIONS, OPTIONAL_CHILDREN, POD, RETRAIN_SCHEDULE, Kind
 from heart_api.kube.objects import owned
-from heart_api.kube.values import Manifest, ObjectKey, VersionDeployment
+from heart_api.kube.schedules import model_of
+from heart_api.kube.values import Manifest, ModelKey, ObjectKey, VersionDeployment
 from heart_api.names import Component, Label
+from heart_api.retrainschedule import RetrainSchedule
+from heart_api.times import read
 from heart_operator.kube.client import Cluster
-from heart_operator.observe.jobs import is_finished, lost_outcome, parse_job
+from heart_operator.kube.errors import NotFound
+from heart_operator.observe.jobs import is_check, is_finished, lost_training, parse_check, parse_job
 from heart_operator.plan.observed import TrainingJob
+from heart_operator.plan.schedule.observed import CheckJob, scheduled_time_of
 
 
 async def optional_kinds(cluster: Cluster) -> frozenset[str]:
@@ -21,13 +28,35 @@ async def optional_kinds(cluster: Cluster) -> frozenset[str]:
     return frozenset(kind.kind for kind in OPTIONAL_CHILDREN if any(kind.kind in kinds for kinds in found))
 
 
-async def read_children(cluster: Cluster, model: HeartModel, kinds: frozenset[str]) -> dict[ObjectKey, Manifest]:
-    """Living objects that carry the model's label and are owned by this very model."""
-    selector = f"{Label.MODEL}={model.name}"
-    wanted = children_kinds(kinds)
-    lists = await asyncio.gather(*(cluster.find(kind, model.namespace, selector) for kind in wanted))
-    found = [item for items in lists for item in items if owned(item, model.uid)]
-    return {ObjectKey(item["apiVersion"], item["kind"], item["metadata"]["name"]): item for item in found}
+async def find_objects(
+    cluster: Cluster, key: ModelKey, kinds: Iterable[Kind], owners: Collection[str]
+) -> list[Manifest]:
+    """Objects of these kinds that carry the model's label and belong to one of these uids."""
+    selector = f"{Label.MODEL}={key.name}"
+    lists = await asyncio.gather(*(cluster.find(kind, key.namespace, selector, owners=owners) for kind in kinds))
+    return [item for items in lists for item in items]
+
+
+async def find_schedules(cluster: Cluster, key: ModelKey) -> list[Manifest]:
+    """The living schedules that name the model; none where the cluster does not know the kind (older CRDs)."""
+    try:
+        found = await cluster.find(RETRAIN_SCHEDULE, key.namespace, "")
+    except NotFound:
+        return []
+    return [raw for raw in found if model_of(raw) == key.name and "deletionTimestamp" not in raw["metadata"]]
+
+
+def owned_by(items: Iterable[Manifest], uid: str) -> dict[ObjectKey, Manifest]:
+    """The living objects that this very owner has."""
+    return {
+        ObjectKey(item["apiVersion"], item["kind"], item["metadata"]["name"]): item
+        for item in items
+        if owned(item, uid)
+    }
+
+
+def of_kind(children: Mapping[ObjectKey, Manifest], kind: str) -> list[Manifest]:
+    return [item for key, item in children.items() if key.kind == kind]
 
 
 async def read_jobs(cluster: Cluster, model: HeartModel, jobs: Iterable[Manifest]) -> tuple[TrainingJob, ...]:
@@ -37,17 +66,37 @@ async def read_jobs(cluster: Cluster, model: HeartModel, jobs: Iterable[Manifest
 
 
 async def read_job(cluster: Cluster, model: HeartModel, job: Manifest) -> TrainingJob:
-    """Pods are asked for their last words only until the status has them."""
+    """The termination message is read from the Job's pods only until the status has it."""
     name = job["metadata"]["name"]
     records = (model.status.training, model.status.evaluation)
     known = next((record for record in records if record and record.job == name), None)
-    told = known is not None and known.phase != "Running"
-    if told or not is_finished(job):
+    recorded = known is not None and known.phase != "Running"
+    if recorded or not is_finished(job):
         return parse_job(job, known=known)
     found = parse_job(job, await pods_of(cluster, job), known)
     if found.phase == "Succeeded" and found.result is None and found.failure is None:
-        return replace(found, failure=lost_outcome())
+        return replace(found, failure=lost_training())
     return found
+
+
+async def read_checks(cluster: Cluster, schedule: RetrainSchedule, jobs: Iterable[Manifest]) -> tuple[CheckJob, ...]:
+    """The check Jobs of a schedule; one whose annotation does not say what it checks is left out."""
+    known = schedule.status.last_drift, schedule.status.last_performance
+    recorded = max((read(found.time) for found in known if found), default=None)
+    return tuple([await read_check(cluster, job, recorded) for job in jobs if is_check(job)])
+
+
+async def read_check(cluster: Cluster, job: Manifest, recorded: datetime | None) -> CheckJob:
+    """The termination message is read from the Job's pods only until the status has what it found.
+
+    `recorded`: time of the newest finding in the status.
+    """
+    found = parse_check(job)
+    if not is_finished(job):
+        return found
+    if recorded and scheduled_time_of(found) <= recorded:
+        return replace(found, result=CheckResult())
+    return parse_check(job, await pods_of(cluster, job))
 
 
 async def pods_of(cluster: Cluster, job: Manifest) -> list[Manifest]:
@@ -72,7 +121,3 @@ async def read_deployment(cluster: Cluster, model: HeartModel, item: Manifest) -
     labels = {Label.MODEL: model.name, Label.COMPONENT: Component.SERVING, Label.MODEL_VERSION: version}
     selector = ",".join(f"{name}={value}" for name, value in labels.items())
     return parse_deployment(item, await cluster.find(POD, model.namespace, selector))
-
-
-def of_kind(children: Mapping[ObjectKey, Manifest], kind: str) -> list[Manifest]:
-    return [item for key, item in children.items() if key.kind == kind]

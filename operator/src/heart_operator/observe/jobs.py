@@ -1,4 +1,4 @@
-"""Jobs and the last words of their pods → the values that decisions use. No I/O."""
+"""Jobs and the termination messages of their pods → the values that decisions use. No I/O."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import ValidationError
 
-from heart_api.drift import CheckOutcome
+from heart_api.drift import CheckFailure, CheckOutcome
 from heart_api.handover import TrainingFailure, TrainingOutcome, TrainingResult
 from heart_api.heartmodel import TrainingStatus
 from heart_api.kube.objects import condition, condition_text
@@ -14,6 +14,7 @@ from heart_api.kube.values import Manifest
 from heart_api.names import Annotation
 from heart_api.times import read
 from heart_operator.plan.observed import ObservedJob, TrainingJob
+from heart_operator.plan.schedule.observed import CheckJob
 
 Outcome = TypeVar("Outcome", TrainingOutcome, CheckOutcome)
 
@@ -31,6 +32,32 @@ def parse_job(job: Manifest, pods: Iterable[Manifest] = (), known: TrainingStatu
         finished=end_time(job),
         result=outcome.result or recorded_result(meta["name"], known),
         failure=outcome.failure,
+        why=why_failed(job, words),
+    )
+
+
+def is_check(job: Manifest) -> bool:
+    """Whether the Job's annotation says up to when it checks: whoever may edit Jobs may have removed it."""
+    try:
+        return read((job["metadata"].get("annotations") or {}).get(Annotation.SCHEDULED_TIME, "")).tzinfo is not None
+    except ValueError:
+        return False
+
+
+def parse_check(job: Manifest, pods: Iterable[Manifest] | None = None) -> CheckJob:
+    """A check Job with what its pods left; None: they were not read."""
+    meta, phase = job["metadata"], job_phase(job)
+    outcome, words = last_words(pods or (), CheckOutcome)
+    lost = phase == "Succeeded" and pods is not None and not outcome.result and not outcome.failure
+    return ObservedJob(
+        name=meta["name"],
+        uid=meta["uid"],
+        trigger=(meta.get("annotations") or {}).get(Annotation.SCHEDULED_TIME, ""),
+        created=read(meta["creationTimestamp"]),
+        phase=phase,
+        finished=end_time(job),
+        result=outcome.result,
+        failure=lost_check() if lost else outcome.failure,
         why=why_failed(job, words),
     )
 
@@ -95,10 +122,18 @@ def parse_outcome(message: str, kind: type[Outcome]) -> Outcome | None:
     return outcome if outcome.result or outcome.failure else None
 
 
-def lost_outcome() -> TrainingFailure:
+def lost_training() -> TrainingFailure:
     """For a Job that succeeded though nobody can read its result any more."""
     return TrainingFailure(
         reason="TrainingInterrupted",
         message="The training ended but its pod was removed before its result was read; "
         f"start another one with the annotation {Annotation.RETRAIN}",
+    )
+
+
+def lost_check() -> CheckFailure:
+    """For a Job that succeeded though nobody can read what it found any more."""
+    return CheckFailure(
+        reason="CheckInterrupted",
+        message="The look ended but its pod was removed before its result was read; the next one comes at its time",
     )

@@ -1,10 +1,13 @@
 """What is planned: frozen values that the thin I/O carries out and reports."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 from heart_api.heartmodel import ConditionStatus, HeartModelStatus
 from heart_api.kube.values import Manifest, ObjectKey
+from heart_api.schedulestatus import RetrainScheduleStatus
+
+Status = TypeVar("Status", HeartModelStatus, RetrainScheduleStatus)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +49,13 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What to do, in this order: record facts, apply, create, scale, delete, report status, events, registry.
+class ResourcePlan(Generic[Status]):
+    """What to do about one resource, in this order: record facts, apply, create, scale, delete, report status, events.
 
     Applied before created: pods of a new Job or Deployment need their ServiceAccount and NetworkPolicies.
     """
 
-    facts: HeartModelStatus
+    facts: Status
     """The whole next status with the conditions as they were; recorded before any action that depends on it."""
     apply: tuple[Manifest, ...] = ()
     """Server-side applied, only where the living object differs."""
@@ -62,13 +65,37 @@ class Plan:
     delete: tuple[ObjectKey, ...] = ()
     conditions: tuple[ConditionStatus, ...] = ()
     events: tuple[Event, ...] = ()
-    registry: tuple[RegistryAction, ...] = ()
     requeue_after: float | None = None
     """Seconds until time alone changes the answer, half of one at least; None: only a change of the world does."""
 
     @property
-    def status(self) -> HeartModelStatus:
+    def status(self) -> Status:
         """What to report once the plan is carried out; its events follow."""
+        return self.facts.model_copy(update={"conditions": self.conditions})
+
+    @property
+    def has_actions(self) -> bool:
+        """Whether anything but the status changes, so that the facts have to be recorded first."""
+        return any((self.apply, self.create, self.scale, self.delete))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan(ResourcePlan[HeartModelStatus]):
+    """The plan of a HeartModel. The registry is told last: when MLflow is down, serving and status do not wait."""
+
+    registry: tuple[RegistryAction, ...] = ()
+
+    @property
+    def status(self) -> HeartModelStatus:
         command = self.facts.command
         announced = command.model_copy(update={"announced": True}) if command else None
         return self.facts.model_copy(update={"conditions": self.conditions, "command": announced})
+
+    @property
+    def has_actions(self) -> bool:
+        return any((self.apply, self.create, self.scale, self.delete, self.registry))
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulePlan(ResourcePlan[RetrainScheduleStatus]):
+    """The plan of a RetrainSchedule: it creates and deletes check Jobs, and never trains."""

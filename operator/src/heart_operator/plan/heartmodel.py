@@ -16,7 +16,7 @@ from heart_operator.plan.observed import Observed
 from heart_operator.plan.obstacles import find_obstacle
 from heart_operator.plan.rollout.rollout import plan_rollout
 from heart_operator.plan.selection.evaluation_job import plan_evaluation
-from heart_operator.plan.selection.selection import select_version
+from heart_operator.plan.selection.selection import Selection
 from heart_operator.plan.status.conditions import build_conditions
 from heart_operator.plan.status.events import build_events
 from heart_operator.plan.status.facts import build_facts
@@ -25,22 +25,24 @@ from heart_operator.plan.training.training import plan_training
 from heart_operator.plan.versions import Version, stable_version
 
 
-def plan_heart_model(observed: Observed, now: datetime) -> Plan:
-    """What to do next. At a fixed point the plan holds no action and no event, and its status is the stored one."""
-    decision = decide(observed, now)
+def plan_heart_model(observed: Observed, selection: Selection, now: datetime) -> Plan:
+    """What to do next. At a fixed point the plan holds no action and no event, and its status is the stored one.
+
+    `selection`: what `select_version` found, whose evaluation is in `observed.registry`.
+    """
+    decision = decide(observed, selection, now)
     conditions = build_conditions(decision)
     facts = build_facts(decision)
     events = build_events(observed.model.status, facts.model_copy(update={"conditions": conditions}))
-    plan = Plan(facts, conditions=conditions, events=events, requeue_after=requeue_after(decision))
+    plan = Plan(facts, conditions=conditions, events=events, requeue_after=requeue_after(decision, facts))
     return plan if observed.model.spec.suspend else with_actions(plan, decision)
 
 
-def decide(observed: Observed, now: datetime) -> Decision:
+def decide(observed: Observed, selection: Selection, now: datetime) -> Decision:
     """Obstacles first; then training, gate and rollout, each from what the one before found."""
     stable = stable_version(observed)
     obstacle = find_obstacle(observed, stable)
     training = plan_training(observed, stable, may_start=obstacle is None, now=now)
-    selection = select_version(observed)
     evaluation = plan_evaluation(
         observed,
         observed.evaluations,

@@ -30,7 +30,7 @@ def find_obstacle(observed: Observed, stable: Version | None) -> Obstacle | None
 def find_suspension(observed: Observed) -> Obstacle | None:
     if not observed.model.spec.suspend:
         return None
-    return Obstacle(Reason.SUSPENDED, "The operator does not act; set spec.suspend to false to go on")
+    return Obstacle(Reason.SUSPENDED, "Reconciliation is suspended; set spec.suspend to false to resume")
 
 
 def find_invalid_spec(observed: Observed) -> Obstacle | None:
@@ -44,7 +44,8 @@ def find_silent_registry(observed: Observed) -> Obstacle | None:
         return None
     return Obstacle(
         Reason.REGISTRY_UNAVAILABLE,
-        f"MLflow cannot be asked ({error}); what serves goes on, the rest waits until MLflow answers again",
+        f"MLflow is unavailable ({error}); the stable version continues to serve; everything else waits until"
+        f" MLflow is available again",
     )
 
 
@@ -59,7 +60,8 @@ def find_lost_registry(observed: Observed, stable: Version | None) -> Obstacle |
             words = "does not have" if registered is None else "has other bytes for"
             return Obstacle(
                 Reason.REGISTRY_LOST,
-                f"The registry {words} version {version}, which serves; nothing is trained and pods go on serving. "
+                f"The registry {words} version {version}, which is serving; no training is started and pods"
+                f" continue to serve. "
                 f"Restore {observed.model.registry_name} in MLflow from its backup",
             )
     return None

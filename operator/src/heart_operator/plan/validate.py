@@ -32,7 +32,7 @@ def _problems(model: HeartModel, profile: RuntimeProfile | None, profiles: tuple
     yield from name_problems(model)
     if profile is None:
         known = ", ".join(profiles) or "none"
-        yield f"spec.runtime: there is no runtime profile {model.spec.runtime!r}; use one of: {known}"
+        yield f"spec.runtime: runtime profile {model.spec.runtime!r} not found (available: {known})"
     else:
         yield from dataset_problems(model.spec.dataset.uri, profile.data)
         yield from registry_name_problems(model, profile)
@@ -53,7 +53,8 @@ def name_problems(model: HeartModel) -> Iterable[str]:
     """The Service bears the model's name; all other names are derived and cut where necessary."""
     if len(model.name) > 63 or not DNS_LABEL.fullmatch(model.name):
         yield (
-            "metadata.name: it becomes the Service's name, so it must have at most 63 characters of a-z, 0-9 and «-» "
+            "metadata.name: it becomes the Service's name, so it must have at most 63 characters of a-z, 0-9"
+            " and hyphens "
             "and start with a letter; create the model under another name"
         )
 
@@ -110,7 +111,7 @@ def contract_problems(spec: HeartModelSpec) -> Iterable[str]:
         )
     names = [feature.name for feature in spec.features]
     for name in sorted({name for name in names if names.count(name) > 1}):
-        yield f"spec.features: {name} is there more than once"
+        yield f"spec.features: {name} is listed more than once"
     if spec.target.name in names:
         yield f"spec.features: {spec.target.name} is the target; a model must not see what it predicts"
     if spec.dataset.columns:
@@ -149,7 +150,7 @@ def slice_problems(path: str, check: GateCheck, features: Iterable[Feature]) -> 
 
 def route_problems(model: HeartModel, kinds: Set[str]) -> Iterable[str]:
     if model.spec.serving.route and "HTTPRoute" not in kinds:
-        yield "spec.serving.route: this cluster has no HTTPRoute; install the Gateway API, or remove the route"
+        yield "spec.serving.route: this cluster has no kind HTTPRoute; install the Gateway API, or remove the route"
 
 
 def step_problems(steps: Iterable[RolloutStep]) -> Iterable[str]:

@@ -16,7 +16,7 @@ def build_app(registry: CollectorRegistry, alive: Callable[[], Awaitable[bool]])
     async def livez(_: web.Request) -> web.Response:
         if await alive():
             return web.Response(text="ok\n")
-        return web.Response(status=503, text="the API server answers, but the watch has been silent for too long\n")
+        return web.Response(status=503, text="the API server responds, but the watch is stale\n")
 
     async def readyz(_: web.Request) -> web.Response:
         return web.Response(text="ok\n")

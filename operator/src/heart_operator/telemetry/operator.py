@@ -1,4 +1,4 @@
-"""What the operator counts about itself, for Prometheus."""
+"""Prometheus metrics of the operator."""
 
 from collections.abc import Iterable, Mapping
 
@@ -7,7 +7,10 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from heart_api.heartmodel import HeartModelStatus
+from heart_api.kube.objects import parse_status
+from heart_api.kube.values import Manifest
 from heart_api.names import evaluated_version
+from heart_api.schedulestatus import RetrainScheduleStatus
 from heart_operator.plan.training.requests import CAUSES, requests_of
 from heart_operator.telemetry.rollout import RolloutCollector
 from heart_operator.telemetry.schedules import ScheduleMetrics
@@ -25,7 +28,9 @@ class TrackCollector(Collector):
 
     def collect(self) -> Iterable[Metric]:
         labels = ["namespace", "model", "version", "track"]
-        family = GaugeMetricFamily("heartops_model_track", "Role that a version of a model plays.", labels=labels)
+        family = GaugeMetricFamily(
+            "heartops_model_track", "Role of a model version: stable, candidate or previous.", labels=labels
+        )
         for (namespace, model), tracks in sorted(self.models.items()):
             for version, track in tracks.items():
                 family.add_metric([namespace, model, version, track], 1)
@@ -45,22 +50,26 @@ class Metrics:
         self.registry.register(self._candidates)
         self.duration = Histogram(
             "heartops_reconcile_duration_seconds",
-            "Time that one look at a model took.",
+            "Duration of a HeartModel reconcile.",
             registry=self.registry,
             buckets=DURATIONS,
         )
         self.errors = Counter(
-            "heartops_reconcile_errors", "Looks at a model that failed and are tried again.", registry=self.registry
+            "heartops_reconcile_errors", "Failed HeartModel reconciles; each is retried.", registry=self.registry
         )
-        self.depth = Gauge("heartops_workqueue_depth", "Models that wait for a free worker.", registry=self.registry)
-        self.leader = Gauge("heartops_is_leader", "1 on the replica that acts.", registry=self.registry)
+        self.depth = Gauge(
+            "heartops_workqueue_depth", "Number of HeartModels waiting in the work queue.", registry=self.registry
+        )
+        self.leader = Gauge("heartops_is_leader", "1 if this replica is the leader.", registry=self.registry)
         self.trainings = Counter(
             "heartops_trainings",
-            "Jobs of the trainer that ended; with the trigger evaluation they measured a version registered by hand.",
+            "Finished training and evaluation Jobs, by trigger and result.",
             ["trigger", "result"],
             registry=self.registry,
         )
-        self.rollouts = Counter("heartops_rollouts", "Rollouts that ended.", ["result"], registry=self.registry)
+        self.rollouts = Counter(
+            "heartops_rollouts", "Finished rollouts, by result.", ["result"], registry=self.registry
+        )
 
     def count_changes(self, before: HeartModelStatus, after: HeartModelStatus) -> None:
         """Count what ended between two recorded states of one model."""
@@ -68,6 +77,11 @@ class Metrics:
             self.trainings.labels(trigger, result).inc()
         for result in ended_rollouts(before, after):
             self.rollouts.labels(result).inc()
+
+    def stored(self, before: Manifest, status: HeartModelStatus | RetrainScheduleStatus) -> None:
+        """Count what ended between the stored object and the status that was written over it."""
+        if isinstance(status, HeartModelStatus):
+            self.count_changes(parse_status(before), status)
 
     def show(self, namespace: str, name: str, status: HeartModelStatus) -> None:
         """What is reported of the model now: its versions' roles, and what a candidate does."""

@@ -1,4 +1,4 @@
-"""What rollouts do, for Prometheus: read off the status that was reported last; an ended one leaves no series."""
+"""Prometheus metrics of rollouts, read from the latest status; a finished rollout leaves no series."""
 
 from collections.abc import Iterable, Iterator
 
@@ -22,17 +22,24 @@ class RolloutCollector(Collector):
         self.models: dict[tuple[str, str], HeartModelStatus] = {}
 
     def collect(self) -> Iterable[Metric]:
-        weight = family("heartops_candidate_weight", "Percentage of the traffic: asked for, and reached.", "kind")
-        verdict = family("heartops_analysis_verdict", "1 for the verdict of the last look at its traffic.", "verdict")
-        bad = family("heartops_analysis_consecutive_failures", "Looks in a row that called it bad.")
-        shift = family("heartops_prediction_shift", "Stability index of its outputs against the stable version's.")
-        differing = family("heartops_mirror_different_share", "Share of copied requests with another prediction.")
+        weight = family(
+            "heartops_candidate_weight", "Traffic weight of the candidate in percent: desired and actual.", "kind"
+        )
+        verdict = family("heartops_analysis_verdict", "1 for the verdict of the latest analysis interval.", "verdict")
+        bad = family(
+            "heartops_analysis_consecutive_failures", "Consecutive failed analysis intervals of the candidate."
+        )
+        shift = family(
+            "heartops_prediction_shift",
+            "Population stability index between the outputs of the candidate and the stable version.",
+        )
+        differing = family("heartops_mirror_different_share", "Share of mirrored requests whose predictions differ.")
         for key, status in sorted(self.models.items()):
             if candidate := status.candidate:
                 labels = (*key, candidate.version)
                 add(weight, labels, weights(candidate))
                 add(verdict, labels, verdicts(candidate.analysis))
-                add(bad, labels, bad_looks(candidate.analysis))
+                add(bad, labels, consecutive_failures(candidate.analysis))
                 add(shift, labels, shifts(candidate.analysis))
                 add(differing, labels, differences(candidate.mirror))
         return weight, verdict, bad, shift, differing
@@ -48,8 +55,8 @@ def add(found: GaugeMetricFamily, labels: tuple[str, ...], values: Iterator[Valu
 
 
 def weights(candidate: CandidateStatus) -> Iterator[Values]:
-    yield ("asked",), candidate.weight
-    yield ("reached",), candidate.actual_weight
+    yield ("desired",), candidate.weight
+    yield ("actual",), candidate.actual_weight
 
 
 def verdicts(analysis: AnalysisStatus | None) -> Iterator[Values]:
@@ -57,7 +64,7 @@ def verdicts(analysis: AnalysisStatus | None) -> Iterator[Values]:
         yield (analysis.verdict,), 1
 
 
-def bad_looks(analysis: AnalysisStatus | None) -> Iterator[Values]:
+def consecutive_failures(analysis: AnalysisStatus | None) -> Iterator[Values]:
     if analysis:
         yield (), analysis.consecutive_failures
 

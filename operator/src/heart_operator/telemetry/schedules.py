@@ -1,4 +1,4 @@
-"""What Prometheus hears of RetrainSchedules, as reported last; one that is gone leaves no series behind."""
+"""Prometheus metrics of RetrainSchedules, read from the latest status; a deleted schedule leaves no series."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -41,14 +41,16 @@ def failed(status: RetrainScheduleStatus) -> float | None:
 
 
 GAUGES: Mapping[str, Gauge] = {
-    "heartops_drift_share": Gauge("Share of drifted features in the newest look.", share),
-    "heartops_drift_detected": Gauge("1: the newest look found drift, confirmed by the window before.", detected),
-    "heartops_retraining_failed": Gauge("1: the newest run that ended has no version that serves.", failed),
+    "heartops_drift_share": Gauge("Share of drifted features in the latest drift check.", share),
+    "heartops_drift_detected": Gauge(
+        "1 if the latest drift check detected drift in two consecutive windows.", detected
+    ),
+    "heartops_retraining_failed": Gauge("1 if the latest finished run did not produce a serving version.", failed),
     "heartops_retraining_due_timestamp_seconds": Gauge(
-        "The tick that no training has followed yet.", lambda status: moment(status.overdue_since)
+        "Scheduled time of the overdue retraining.", lambda status: moment(status.overdue_since)
     ),
     "heartops_retraining_last_success_timestamp_seconds": Gauge(
-        "When a run last ended with a version that serves.", lambda status: moment(status.last_successful_time)
+        "Time of the latest successful retraining.", lambda status: moment(status.last_successful_time)
     ),
 }
 
@@ -85,7 +87,7 @@ class ScheduleMetrics(Collector):
     def _features(self) -> Metric:
         family = GaugeMetricFamily(
             "heartops_drift_feature_distance",
-            "Distance of a drifted feature's live values from the training's, 0 to 1.",
+            "Distance between the live and training distributions of a drifted feature, from 0 to 1.",
             labels=(*LABELS, "feature"),
         )
         for labels, status in self._all():

@@ -7,8 +7,6 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
-from prometheus_client.parser import text_string_to_metric_families
-
 from heart_api.metrics import (
     ACCURACY,
     ACCURACY_ROWS,
@@ -45,15 +43,6 @@ class Series:
 
 
 Reading = Mapping[Series, float]
-
-
-def parse_exposition(text: str, source: str) -> dict[Series, float]:
-    """A pod's /metrics; raises Unreadable."""
-    try:
-        samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
-    except ValueError:
-        raise Unreadable("its answer is not in Prometheus' text format") from None
-    return dict(series(source, sample.name, sample.labels, sample.value) for sample in samples if sample.name in NAMES)
 
 
 def parse_vector(answer: Any) -> dict[Series, float]:

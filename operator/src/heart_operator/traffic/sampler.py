@@ -142,7 +142,8 @@ class MetricsReader:
             f"{Label.MODEL_VERSION} in ({versions})"
         )
         try:
-            return targets_of(await self._cluster.find(POD, question.namespace, selector))
+            pods = await self._cluster.find(POD, question.namespace, selector)
+            return targets_of(pods, question.model)
         except ApiError:
             raise Unreadable("the pods cannot be listed") from None
 

@@ -9,10 +9,11 @@ from datetime import datetime
 import aiohttp
 
 from heart_api.kube.values import Manifest
-from heart_api.names import Label
+from heart_api.names import Label, deployment_name
 from heart_api.times import read
 from heart_operator.manifests.common import SERVER
-from heart_operator.traffic.counters import Series, Unreadable, parse_exposition
+from heart_operator.traffic.counters import Series, Unreadable
+from heart_operator.traffic.exposition import parse_exposition
 
 TIMEOUT = 3.0
 MAX_BYTES = 2 * 1024 * 1024
@@ -46,7 +47,7 @@ async def scrape(session: aiohttp.ClientSession, targets: Sequence[Target], port
     async def ask(target: Target) -> dict[Series, float] | str:
         async with gate:
             try:
-                return parse_exposition(await fetch_metrics(session, target.address, port), target.uid)
+                return await read_counters(session, target, port)
             except Unreadable as error:
                 return str(error)
 
@@ -58,8 +59,18 @@ async def scrape(session: aiohttp.ClientSession, targets: Sequence[Target], port
     )
 
 
-async def fetch_metrics(session: aiohttp.ClientSession, address: str, port: int) -> str:
-    """The text; raises Unreadable."""
+async def read_counters(session: aiohttp.ClientSession, target: Target, port: int) -> dict[Series, float]:
+    """What one pod counts; raises Unreadable. Parsed beside the event loop, which renews the Lease meanwhile."""
+    body = await fetch_metrics(session, target.address, port)
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            return await asyncio.to_thread(lambda: parse_exposition(body.decode(errors="replace"), target.uid))
+    except TimeoutError:
+        raise Unreadable(f"its answer takes more than {TIMEOUT:.0f} s to read") from None
+
+
+async def fetch_metrics(session: aiohttp.ClientSession, address: str, port: int) -> bytes:
+    """The body; raises Unreadable."""
     host = f"[{address}]" if ":" in address else address
     try:
         answer = await fetch(session, f"http://{host}:{port}/metrics", {}, TIMEOUT, MAX_BYTES)
@@ -67,7 +78,7 @@ async def fetch_metrics(session: aiohttp.ClientSession, address: str, port: int)
         raise Unreadable(f"it does not answer ({type(error).__name__})") from None
     if answer.status != 200:
         raise Unreadable(f"it answers {answer.status}")
-    return answer.body.decode(errors="replace")
+    return answer.body
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +104,8 @@ async def fetch(
         return Answer(response.status, bytes(body))
 
 
-def targets_of(pods: Sequence[Manifest]) -> list[Target]:
-    """Pods that run and have an address."""
+def targets_of(pods: Sequence[Manifest], model: str) -> list[Target]:
+    """Pods of the model's own Deployments that run and have an address."""
     return [
         Target(
             uid=pod["metadata"]["uid"],
@@ -104,8 +115,22 @@ def targets_of(pods: Sequence[Manifest]) -> list[Target]:
             started=read(started),
         )
         for pod in pods
-        if pod["status"].get("podIP") and (started := server_start(pod))
+        if is_ours(pod, model) and pod["status"].get("podIP") and (started := server_start(pod))
     ]
+
+
+def is_ours(pod: Manifest, model: str) -> bool:
+    """Whether a ReplicaSet of the version's Deployment controls the pod: labels alone are anybody's to set.
+
+    An owner that does not exist is no way out: Kubernetes collects such a pod, and one of a living ReplicaSet counts
+    as its replica.
+    """
+    meta = pod["metadata"]
+    deployment = deployment_name(model, meta["labels"][Label.MODEL_VERSION])
+    return any(
+        owner.get("controller") and owner["kind"] == "ReplicaSet" and owner["name"].rpartition("-")[0] == deployment
+        for owner in meta.get("ownerReferences") or ()
+    )
 
 
 def server_start(pod: Manifest) -> str | None:

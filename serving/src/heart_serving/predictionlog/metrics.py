@@ -12,12 +12,12 @@ from heart_log.quality import Figures
 DROP_REASONS = ("queue_full", "refused", "shutdown", "no_database")
 FEEDBACK_RESULTS = ("new", "corrected", "unchanged", "refused", "unavailable")
 QUALITY = {
-    "accuracy": "Share of predictions that were right",
-    "precision": "Share of positive predictions that were right",
-    "recall": "Share of positive outcomes that were predicted",
-    "brier": "Mean squared error of probabilities",
+    "accuracy": "Accuracy of the predictions",
+    "precision": "Precision of the positive class",
+    "recall": "Recall of the positive class",
+    "brier": "Brier score of the probabilities",
     "mae": "Mean absolute error",
-    "rmse": "Root of the mean squared error",
+    "rmse": "Root mean squared error",
 }
 
 
@@ -37,14 +37,20 @@ class LogMetrics(Collector):
         names, values = list(self.labels), list(self.labels.values())
         for name, text, value in (
             ("prediction_log_written", "Records written to the prediction log.", self.written()),
-            ("prediction_log_write_errors", "Attempts at writing that failed; they are repeated.", self.errors()),
+            ("prediction_log_write_errors", "Failed writes to the prediction log; each is retried.", self.errors()),
         ):
             family = CounterMetricFamily(name, text, labels=names)
             family.add_metric(values, value)
             yield family
-        yield self._counts("prediction_log_dropped", "Records that the log lost.", "reason", DROP_REASONS, self.dropped)
-        yield self._counts("feedback", "Reported outcomes.", "result", FEEDBACK_RESULTS, self.feedback)
-        waiting = GaugeMetricFamily("prediction_log_queue_rows", "Records that wait to be written.", labels=names)
+        yield self._counts(
+            "prediction_log_dropped",
+            "Records dropped by the prediction log, by reason.",
+            "reason",
+            DROP_REASONS,
+            self.dropped,
+        )
+        yield self._counts("feedback", "Reported outcomes, by result.", "result", FEEDBACK_RESULTS, self.feedback)
+        waiting = GaugeMetricFamily("prediction_log_queue_rows", "Records waiting to be written.", labels=names)
         waiting.add_metric(values, self.waiting())
         yield waiting
         yield from self._quality([*names, "source"], values)
@@ -64,9 +70,9 @@ class LogMetrics(Collector):
             known = {source: figures[metric] for source, figures in found.items() if metric in figures}
             for suffix, part, words in (
                 ("", "value", text),
-                ("_low", "low", f"{text}: lower bound, 95 %"),
-                ("_high", "high", f"{text}: upper bound, 95 %"),
-                ("_rows", "rows", f"{text}: predictions it rests on"),
+                ("_low", "low", f"{text}, lower bound of the 95% confidence interval"),
+                ("_high", "high", f"{text}, upper bound of the 95% confidence interval"),
+                ("_rows", "rows", f"{text}, number of predictions"),
             ):
                 family = GaugeMetricFamily(f"model_{metric}{suffix}", f"{words}.", labels=names)
                 for source, figure in known.items():

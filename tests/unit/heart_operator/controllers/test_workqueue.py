@@ -105,3 +105,20 @@ async def test_stopping_waits_for_what_runs_and_begins_nothing() -> None:
     work.open.set()
     await asyncio.wait_for(running, 5)
     assert work.started == ["a"]
+
+
+async def test_a_key_whose_work_was_cancelled_is_worked_on_again() -> None:
+    """Something that it waited for was cancelled by somebody else, and the worker's task was not."""
+    queue = make()
+    seen: list[str] = []
+
+    async def work(key: str) -> None:
+        seen.append(key)
+        if len(seen) == 1:
+            raise asyncio.CancelledError
+
+    running = asyncio.create_task(queue.run(work, 1))
+    queue.add("a")
+    await until(lambda: seen == ["a", "a"])
+    queue.stop()
+    await asyncio.wait_for(running, 5)

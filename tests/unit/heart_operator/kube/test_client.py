@@ -1,9 +1,10 @@
 """Requests to an API server that is too busy: when they are sent again, and when not."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientTimeout, web
 from kubernetes.aio.client import Configuration
 
 from heart_api.kube.kinds import LEASE
@@ -71,7 +72,30 @@ async def test_a_request_never_takes_longer_than_its_time(server: Server, cluste
 
 async def test_the_lease_may_be_lost_between_two_tries(server: Server, cluster: Cluster) -> None:
     server.refusals = 1
-    cluster.may_write = lambda: not server.asked
+    cluster.write_time = lambda: 0.0 if server.asked else 5.0
     with pytest.raises(NotLeading):
         await cluster.patch(LEASE, "clinic", "one", None, {})
     assert server.asked == ["PATCH"]
+
+
+async def test_a_server_that_says_at_once_is_not_asked_in_a_busy_loop(server: Server, cluster: Cluster) -> None:
+    server.refusals = 10**9
+    with pytest.raises(ApiUnavailable, match="initializing"):
+        await cluster.get(LEASE, "clinic", "one")
+    assert len(server.asked) <= 6
+
+
+async def test_a_write_ends_before_another_replica_may_act(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Lease leaves 1.5 of the 2 seconds that a request has; a read needs no Lease."""
+    allowed: list[float] = []
+    real = cluster._client.call_api
+
+    async def call_api(*call: Any, _request_timeout: ClientTimeout) -> Any:
+        allowed.append(_request_timeout.total or 0)
+        return await real(*call, _request_timeout=_request_timeout)
+
+    monkeypatch.setattr(cluster._client, "call_api", call_api)
+    cluster.write_time = lambda: 1.5
+    await cluster.patch(LEASE, "clinic", "one", None, {})
+    await cluster.get(LEASE, "clinic", "one")
+    assert allowed[0] <= 1.5 < allowed[1]

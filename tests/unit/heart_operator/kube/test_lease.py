@@ -8,7 +8,7 @@ import pytest
 
 from heart_operator.kube import lease as rules
 from heart_operator.kube.errors import ApiUnavailable, Conflict, NotFound
-from heart_operator.kube.lease import LeaderLease, LeaseLost
+from heart_operator.kube.lease import DURATION, LeaderLease, LeaseLost
 
 
 class FakeLeases:
@@ -201,3 +201,14 @@ async def test_an_outage_while_waiting_ends_nothing(leases: FakeLeases, clock: C
     leases.down = False
     await asyncio.wait_for(waiting, 10)
     assert one.held
+
+
+async def test_a_write_gets_no_longer_than_until_another_replica_may_act(leases: FakeLeases, clock: Clock) -> None:
+    one = replica(leases, clock, "one")
+    assert one.write_time == 0
+    await one.acquire()
+    assert one.write_time == DURATION
+    clock.now += 9.9
+    assert one.write_time == pytest.approx(DURATION - 9.9)
+    clock.now += 0.2
+    assert one.write_time == 0, "it is given up well before"

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import Callable
 
 import pytest
 
@@ -12,14 +13,22 @@ from heart_operator.mlflow.evaluations import EvaluationRef
 from heart_operator.mlflow.snapshots import RegistryReader
 from heart_operator.plan.actions import SetAlias
 from heart_operator.plan.observed import Registry
+from heart_operator.plan.selection.selection import Selection
+from heart_operator.plan.versions import Version
 from tests.support.registry.fake import FakeRegistry
 
 URI = "http://user:secret@mlflow:5000"
 NAME = "clinic.heart"
 
 
-def nothing(_: Registry) -> None:
+def nothing(_: Registry) -> Selection:
     """No evaluation is needed."""
+    return Selection()
+
+
+def chosen(ref: EvaluationRef) -> Callable[[Registry], Selection]:
+    version = Version(ref.version, "sha256:0", run_id=ref.run_id, evaluation_sha256=ref.sha256)
+    return lambda _: Selection(version)
 
 
 class Clock:
@@ -76,7 +85,7 @@ async def test_a_thousand_models_cost_one_snapshot_per_interval(
 async def test_a_version_that_was_just_trained_is_found_at_once(reader: RegistryReader, backend: FakeRegistry) -> None:
     await reader.view(URI, NAME, nothing)
     newest = train(backend)
-    view = await reader.view(URI, NAME, lambda _: newest)
+    view, _ = await reader.view(URI, NAME, chosen(newest))
     assert view.versions[newest.version].trigger == "t1"
     assert view.evaluation
     assert view.evaluation.metrics["roc_auc"].estimate == 0.91
@@ -87,7 +96,7 @@ async def test_a_version_that_a_person_has_just_registered_is_found_at_once(
 ) -> None:
     await reader.view(URI, NAME, nothing)
     newest = train(backend)
-    view = await reader.view(URI, NAME, nothing, named=newest.version)
+    view, _ = await reader.view(URI, NAME, nothing, named=newest.version)
     assert newest.version in view.versions
 
 
@@ -104,7 +113,7 @@ async def test_a_version_that_is_lost_is_not_sought_on_every_look(
 ) -> None:
     lost = EvaluationRef("7", "run", "sha256:" + "0" * 64)
     for _ in range(20):
-        await reader.view(URI, NAME, lambda _: lost)
+        await reader.view(URI, NAME, chosen(lost))
     assert backend.snapshots <= 2
 
 
@@ -114,7 +123,7 @@ async def test_figures_that_were_changed_in_mlflow_are_not_believed(
     newest = train(backend)
     content = backend.artifacts[newest.run_id, EVALUATION_PATH]
     backend.artifacts[newest.run_id, EVALUATION_PATH] = content.replace(b"0.91", b"0.99")
-    view = await reader.view(URI, NAME, lambda _: newest)
+    view, _ = await reader.view(URI, NAME, chosen(newest))
     assert view.evaluation is None
     assert "digest differs" in (view.evaluation_error or "")
     assert view.error is None
@@ -124,15 +133,15 @@ async def test_an_evaluation_is_read_once_whatever_the_status_forgets(
     reader: RegistryReader, backend: FakeRegistry, clock: Clock
 ) -> None:
     newest = train(backend)
-    await reader.view(URI, NAME, lambda _: newest)
+    await reader.view(URI, NAME, chosen(newest))
     backend.artifacts.clear()
     clock.now += 1000
-    assert (await reader.view(URI, NAME, lambda _: newest)).evaluation
+    assert (await reader.view(URI, NAME, chosen(newest)))[0].evaluation
 
 
 async def test_an_outage_says_so_and_hides_the_password(reader: RegistryReader, backend: FakeRegistry) -> None:
     backend.down = True
-    view = await reader.view(URI, NAME, nothing)
+    view, _ = await reader.view(URI, NAME, nothing)
     assert "http://mlflow:5000" in (view.error or "")
     assert "secret" not in (view.error or "")
     assert not view.versions
@@ -145,7 +154,7 @@ async def test_after_an_outage_the_registry_is_seen_again(
     await reader.view(URI, NAME, nothing)
     backend.down = False
     clock.now += 16
-    assert (await reader.view(URI, NAME, nothing)).error is None
+    assert (await reader.view(URI, NAME, nothing))[0].error is None
 
 
 async def test_a_hanging_server_holds_nobody_longer_than_the_timeout(clock: Clock) -> None:
@@ -158,7 +167,7 @@ async def test_a_hanging_server_holds_nobody_longer_than_the_timeout(clock: Cloc
 
     reader = RegistryReader(lambda uri: Hanging(), clock=clock, timeout=0.1)
     try:
-        view = await asyncio.wait_for(reader.view(URI, NAME, nothing), 5)
+        view, _ = await asyncio.wait_for(reader.view(URI, NAME, nothing), 5)
         assert "did not answer" in (view.error or "")
     finally:
         release.set()
@@ -166,9 +175,9 @@ async def test_a_hanging_server_holds_nobody_longer_than_the_timeout(clock: Cloc
 
 async def test_an_action_is_seen_on_the_next_look(reader: RegistryReader, backend: FakeRegistry) -> None:
     newest = train(backend)
-    await reader.view(URI, NAME, lambda _: newest)
+    await reader.view(URI, NAME, chosen(newest))
     await reader.act(URI, NAME, SetAlias("serving", newest.version))
-    assert (await reader.view(URI, NAME, lambda _: newest)).aliases == {"serving": newest.version}
+    assert (await reader.view(URI, NAME, chosen(newest)))[0].aliases == {"serving": newest.version}
 
 
 async def test_an_action_that_fails_is_not_taken_for_done(reader: RegistryReader, backend: FakeRegistry) -> None:
@@ -181,8 +190,8 @@ async def test_profiles_may_have_registries_of_their_own(clock: Clock) -> None:
     backends = {"http://a": FakeRegistry(), "http://b": FakeRegistry(down=True)}
     reader = RegistryReader(backends.__getitem__, clock=clock)
     train(backends["http://a"])
-    assert (await reader.view("http://a", NAME, nothing)).versions
-    assert (await reader.view("http://b", NAME, nothing)).error
+    assert (await reader.view("http://a", NAME, nothing))[0].versions
+    assert (await reader.view("http://b", NAME, nothing))[0].error
 
 
 async def test_what_changes_in_the_registry_is_told_to_those_it_concerns(

@@ -24,7 +24,7 @@ def latency(warning: str, critical: str) -> dict[str, Any]:
 
 
 REFUSED = [
-    ({"runtime": "gpu"}, "spec.runtime: there is no runtime profile 'gpu'; use one of: default"),
+    ({"runtime": "gpu"}, "spec.runtime: runtime profile 'gpu' not found (available: default)"),
     ({"dataset": {"uri": "s3://bucket/key"}}, "spec.dataset.uri: the runtime profile does not allow s3://; use one of"),
     (
         {"dataset": {"uri": "https://example.com/x.csv"}},
@@ -36,7 +36,7 @@ REFUSED = [
     ({"registryName": "other.heart"}, "spec.registryName: 'other.heart' does not start with 'clinic.'"),
     ({"registryName": "clinicheart"}, "spec.registryName"),
     ({"training": {"task": "regression"}, "gates": {}}, "spec.target.positiveAbove"),
-    ({"features": [FEATURES[0], FEATURES[0]]}, "spec.features: age is there more than once"),
+    ({"features": [FEATURES[0], FEATURES[0]]}, "spec.features: age is listed more than once"),
     ({"features": [{"name": "num", "type": "number"}]}, "spec.features: num is the target"),
     (
         {"features": [{"name": "age", "type": "number", "minimum": 2, "maximum": 1}]},

@@ -124,9 +124,9 @@ def test_what_a_candidate_does() -> None:
         labels = {"namespace": "clinic", "model": "heart", "version": "3"} | more
         return metrics.registry.get_sample_value(name, labels)
 
-    metrics.show("clinic", "heart", candidate(failures=1))
-    assert value("heartops_candidate_weight", kind="asked") == 10
-    assert value("heartops_candidate_weight", kind="reached") == 25
+    metrics.show("clinic", "heart", candidate(consecutive_failures=1))
+    assert value("heartops_candidate_weight", kind="desired") == 10
+    assert value("heartops_candidate_weight", kind="actual") == 25
     assert value("heartops_analysis_verdict", verdict="Passed") == 1
     assert value("heartops_analysis_consecutive_failures") == 1
     assert value("heartops_prediction_shift") == 0
@@ -137,7 +137,7 @@ def test_what_a_candidate_does() -> None:
     assert value("heartops_analysis_verdict", verdict="Failed") == 1
     assert (value("heartops_prediction_shift") or 0) > 0.5
     metrics.forget("clinic", "heart")
-    assert value("heartops_candidate_weight", kind="asked") is None
+    assert value("heartops_candidate_weight", kind="desired") is None
 
 
 def test_what_is_not_known_of_a_candidate_has_no_series() -> None:

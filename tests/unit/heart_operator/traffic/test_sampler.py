@@ -37,6 +37,7 @@ class Pod:
     metrics: ServingMetrics = field(init=False)
     reply: Callable[[], Awaitable[web.StreamResponse]] | None = None
     more: LogMetrics | None = None
+    owner: str = "heart"
 
     def __post_init__(self) -> None:
         self.restart()
@@ -54,8 +55,10 @@ class Pod:
     def manifest(self) -> Manifest:
         stamp = self.started.strftime("%Y-%m-%dT%H:%M:%SZ")
         server = {"name": "server", "state": {"running": {"startedAt": stamp}}}
+        owner = {"kind": "ReplicaSet", "name": f"{self.owner}-v{self.version}-6c9f", "uid": "rs", "controller": True}
+        labels = {"heartops.dev/model-version": self.version}
         return {
-            "metadata": {"name": self.name, "uid": self.name, "labels": {"heartops.dev/model-version": self.version}},
+            "metadata": {"name": self.name, "uid": self.name, "labels": labels, "ownerReferences": [owner]},
             "status": {"phase": "Running", "podIP": self.address, "containerStatuses": [server]},
         }
 
@@ -255,6 +258,25 @@ async def test_a_pod_without_an_address_or_a_running_server_is_not_asked(world: 
     await world.sample()
     world.cluster.pods.append(Pending("d", "6", "127.0.0.5"))
     assert (await world.sample()).partial == ""
+
+
+async def test_a_pod_that_only_wears_our_labels_is_not_asked(world: World) -> None:
+    world.pod("b").owner = "impostor"
+    world.pod("a").answer(200, 10)
+    await world.sample()
+    world.pod("a").answer(200, 5)
+    world.pod("b").answer(500, 1000)
+    assert (await world.sample()).stable.errors == 0
+
+
+async def test_a_hostile_answer_is_no_answer(world: World) -> None:
+    """A line of 1.8 MB of labels with escaped quotes: it is not even looked into."""
+    await world.sample()
+    labels = "".join(f'a{number}="\\"",' for number in range(150_000))
+    world.pod("b").reply = text(f"http_requests_total{{{labels}}} 1")
+    sample = await world.sample()
+    assert "1 of 3 pods" in sample.partial
+    assert "characters" in sample.partial
 
 
 async def test_only_the_two_versions_are_asked_for(world: World) -> None:

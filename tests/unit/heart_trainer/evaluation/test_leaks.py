@@ -38,7 +38,7 @@ def trainer(x: X, y: Y, fold: Fold) -> Output:
     wanted = request(
         FEATURES, algorithms=("logistic-regression", "gradient-boosting"), tuning={"trials": 1}, calibration="sigmoid"
     )
-    recipe = make_recipe(table(x, y, 2), wanted, tasks=4)
+    recipe = make_recipe(table(x, y, 2), wanted, wanted.training.algorithms or (), tasks=4)
     return cross_fit(x, y, fold, recipe, lambda _: None)[1].output[:, 1]
 
 

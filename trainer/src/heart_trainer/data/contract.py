@@ -1,97 +1,102 @@
-"""The data contract as a pandera schema over raw text; a broken one names rows, columns and bounds, never values."""
+"""A file's columns against the contract: encoded rows, or a message with rows, columns and bounds, never values."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
-import pandera.errors
-import pandera.pandas as pa
 
-from heart_api.contract import Feature, Target
-from heart_trainer.data.coerce import encode, numbers
+from heart_api.contract import Dataset, Feature, Target
+from heart_trainer.data.cells import Cells, Fault, find_missing, read_cells
+from heart_trainer.data.columns import Column
 from heart_trainer.errors import DataInvalid
 
 FIRST = 10
 """So many broken cells are named one by one; the rest is counted."""
 
 
-def validate(raw: pd.DataFrame, features: Sequence[Feature], target: Target) -> None:
-    """`raw`: text, None for missing. Raises DataInvalid with the first broken cells and how many there are."""
-    absent = [name for name in (*(f.name for f in features), target.name) if name not in raw.columns]
-    if absent:
-        raise DataInvalid(
-            f"The file has no column called {', '.join(absent)}. It has: {', '.join(map(str, raw.columns[:40]))}."
-        )
-    try:
-        schema(features, target).validate(raw.reset_index(drop=True), lazy=True)
-    except pandera.errors.SchemaErrors as error:
-        raise DataInvalid(_message(error.failure_cases)) from None
+@dataclass(frozen=True)
+class Contract:
+    """What a row has to be."""
+
+    features: tuple[Feature, ...]
+    target: Target
+    dataset: Dataset
+
+    @property
+    def fields(self) -> tuple[Feature | Target, ...]:
+        return *self.features, self.target
 
 
-def schema(features: Sequence[Feature], target: Target) -> pa.DataFrameSchema:
-    """Columns that the contract does not name are allowed, and ignored."""
-    columns = {f.name: pa.Column(object, _checks(f), nullable=not f.required) for f in features}
-    checks = [pa.Check(lambda texts: numbers(texts).notna(), name="is not a number")]
-    columns[target.name] = pa.Column(object, checks if target.positive_above is not None else None, nullable=False)
-    return pa.DataFrameSchema(columns)
+@dataclass(frozen=True)
+class CheckedRows:
+    """`encoded`: float64 by feature, NaN where missing. `target`: text. `unused`: missing values that do not occur."""
+
+    encoded: pd.DataFrame
+    target: "pd.Series[str]"
+    unused: tuple[str, ...] = ()
 
 
-def _checks(feature: Feature) -> list[pa.Check]:
-    checks = [pa.Check(_of_type(feature), name=_type_broken(feature))]
-    if feature.minimum is not None:
-        least = feature.minimum
-        checks.append(pa.Check(_number(lambda v: v >= least), name=f"is below the minimum {least:g}"))
-    if feature.maximum is not None:
-        most = feature.maximum
-        checks.append(pa.Check(_number(lambda v: v <= most), name=f"is above the maximum {most:g}"))
-    return checks
-
-
-def _of_type(feature: Feature) -> Callable[[pd.Series], pd.Series]:
-    return lambda texts: encode(texts, feature).notna()
-
-
-def _number(bound: Callable[[pd.Series], pd.Series]) -> Callable[[pd.Series], pd.Series]:
-    """A bound on numbers; what is no number has been said already."""
-
-    def check(texts: pd.Series) -> pd.Series:
-        values = numbers(texts)
-        return bound(values) | values.isna()
-
-    return check
-
-
-def _type_broken(feature: Feature) -> str:
-    if feature.type == "category":
-        allowed = [str(value) for value in feature.values or ()]
-        return f"is none of {', '.join(allowed[:20])}{' …' if len(allowed) > 20 else ''}"
-    return {
-        "number": "is not a number",
-        "integer": "is not a whole number",
-        "boolean": "is neither 0/1 nor true/false",
-    }[feature.type]
-
-
-def _message(failures: pd.DataFrame) -> str:
-    broken = failures.sort_values(["index", "column"], kind="stable")
-    first = [_one(row.index, row.column, row.check) for row in _named(broken.head(FIRST))]
-    columns = ", ".join(f"{name} ({count})" for name, count in failures["column"].value_counts(sort=False).items())
-    more = f"; and {len(failures) - FIRST} more" if len(failures) > FIRST else ""
-    return (
-        f"{len(failures)} cells in {failures['index'].nunique()} rows break the data contract. By column: {columns}. "
-        f"{'; '.join(first)}{more}. Rows count from 1, after a header. Mend the file, or the contract in spec.features."
+def check_rows(columns: Mapping[str, Column], contract: Contract) -> CheckedRows:
+    """`columns` by the contract's names. Raises DataInvalid with the first broken cells and how many there are."""
+    everywhere = contract.dataset.missing_values
+    cells = {
+        feature.name: read_cells(columns[feature.name], feature, {*everywhere, *feature.missing_values})
+        for feature in contract.features
+    }
+    target = columns[contract.target.name]
+    absent, unused = find_missing(target, everywhere)
+    faults = [fault for found in cells.values() for fault in found.faults]
+    faults += _target_faults(target, contract.target, absent)
+    if faults:
+        raise DataInvalid(_message(faults, [found.hint for found in cells.values() if found.hint]))
+    return CheckedRows(
+        pd.DataFrame({name: found.values for name, found in cells.items()}),
+        target.texts.astype(object),
+        tuple(_unused(contract, cells, unused)),
     )
 
 
-def _named(frame: pd.DataFrame) -> Sequence["_Failure"]:
-    return [_Failure(*values) for values in frame[["index", "column", "check"]].itertuples(index=False, name=None)]
+def _target_faults(column: Column, target: Target, missing: "pd.Series[bool]") -> list[Fault]:
+    faults = [Fault(target.name, np.flatnonzero(missing), "is missing")]
+    if target.positive_above is not None:
+        wrong = column.numbers.isna() & ~missing
+        faults.append(Fault(target.name, np.flatnonzero(wrong), "is not a number"))
+    return [fault for fault in faults if len(fault.rows)]
 
 
-def _one(index: int, column: str, check: str) -> str:
-    return f"row {int(index) + 1}: {column} {'is missing' if check == 'not_nullable' else check}"
+def _unused(contract: Contract, cells: Mapping[str, Cells], target: frozenset[str]) -> list[str]:
+    """`"-9" (age)` for a feature's own, `"?"` for one of the dataset's that no column has."""
+    nowhere = [
+        f'"{value}"'
+        for value in contract.dataset.missing_values
+        if value in target and all(value in found.unused for found in cells.values())
+    ]
+    own = [
+        f'"{value}" ({feature.name})'
+        for feature in contract.features
+        for value in feature.missing_values
+        if value in cells[feature.name].unused
+    ]
+    return nowhere + own
 
 
-class _Failure:
-    """One broken cell."""
+def _message(faults: Sequence[Fault], hints: Sequence[str]) -> str:
+    count = sum(len(fault.rows) for fault in faults)
+    rows = len(np.unique(np.concatenate([fault.rows for fault in faults])))
+    by_column: dict[str, int] = {}
+    for fault in faults:
+        by_column[fault.column] = by_column.get(fault.column, 0) + len(fault.rows)
+    columns = ", ".join(f"{name} ({number})" for name, number in by_column.items())
+    first = sorted((int(row), fault.column, fault.what) for fault in faults for row in fault.rows[:FIRST])[:FIRST]
+    named = "; ".join(f"row {row + 1}: {column} {what}" for row, column, what in first)
+    more = f"; and {count - FIRST} more" if count > FIRST else ""
+    then = "; ".join(hints) or "Correct the file, or the contract in spec.features"
+    return (
+        f"{count} cells in {rows} rows break the data contract. By column: {_shortened(columns)}. {named}{more}. "
+        f"Rows count from 1, after a header. {_shortened(then)}."
+    )
 
-    def __init__(self, index: int, column: str, check: str) -> None:
-        self.index, self.column, self.check = index, column, check
+
+def _shortened(text: str, most: int = 700) -> str:
+    return text if len(text) <= most else text[:most] + " …"

@@ -12,13 +12,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from heart_api.contract import Feature, Target
 from heart_api.handover import Env, JobRequest
-from heart_api.training import Training
 from heart_log.database import BadUrl, open_database, plain
 from heart_log.read import read_labelled
 from heart_log.values import Outcome, Prediction
-from heart_trainer.data.contract import validate
+from heart_trainer.data.columns import text_column
+from heart_trainer.data.contract import CheckedRows, Contract, check_rows
 from heart_trainer.data.sources.fetch import digest
-from heart_trainer.data.target import encode_target
+from heart_trainer.data.target import texts_of_classes
 from heart_trainer.errors import DataInvalid, SourceError
 
 MOST = 100_000
@@ -27,19 +27,25 @@ WHERE = "The labelled rows of the prediction log (spec.dataset.includeFeedback)"
 
 
 def add_feedback(
-    raw: pd.DataFrame, sha256: str, request: JobRequest, environ: Mapping[str, str]
-) -> tuple[pd.DataFrame, str]:
-    """The file's text with the log's rows behind it, and the digest of both. Raises TrainerError."""
+    file: CheckedRows, sha256: str, request: JobRequest, environ: Mapping[str, str]
+) -> tuple[CheckedRows, str]:
+    """The file's rows with the log's behind them, and the digest of both. Raises TrainerError."""
     found = fetch_labelled(request.name, environ)
     if not found:
-        return raw, sha256
-    rows = as_text(found, raw[request.target.name], request)
+        return file, sha256
+    texts = as_text(found, file.target, request)
+    # Missing values are null in the log, whatever the file writes for them.
+    dataset = request.dataset.model_copy(update={"missing_values": ()})
+    features = tuple(feature.model_copy(update={"missing_values": ()}) for feature in request.features)
+    columns = {str(name): text_column(values) for name, values in texts.items()}
     try:
-        validate(rows, request.features, request.target)
+        rows = check_rows(columns, Contract(features, request.target, dataset))
     except DataInvalid as error:
         raise DataInvalid(f"{WHERE}, newest first: {error.message}") from None
-    content = json.dumps([sha256, *sorted(map(list, rows.itertuples(index=False)), key=str)])
-    return pd.concat([raw[rows.columns], rows], ignore_index=True), digest(content.encode())
+    content = json.dumps([sha256, *sorted(map(list, texts.itertuples(index=False)), key=str)])
+    encoded = pd.concat([file.encoded, rows.encoded], ignore_index=True)
+    target = pd.concat([file.target, rows.target], ignore_index=True)
+    return CheckedRows(encoded, target), digest(content.encode())
 
 
 def fetch_labelled(model: str, environ: Mapping[str, str]) -> list[Prediction]:
@@ -65,7 +71,7 @@ def as_text(found: Sequence[Prediction], file: "pd.Series[str]", request: JobReq
     """Features and target as a file would have them; `file`: its own target column."""
     _refuse_redacted(found, request.features)
     names = [feature.name for feature in request.features]
-    known = _targets(file, request.target, request.training)
+    known = texts_of_classes(file, request.target, request.training)
     rows = [
         [*(_text(prediction.features.get(name)) for name in names), _target(prediction.outcome, known, request.target)]
         for prediction in found
@@ -82,17 +88,6 @@ def _refuse_redacted(found: Sequence[Prediction], features: Sequence[Feature]) -
             f"{WHERE} lack {', '.join(needed)} in {count} of {len(found)} rows: spec.serving.predictionLog.redact kept"
             " them out. Nothing can be learnt from such rows: set includeFeedback to false until they are gone."
         )
-
-
-def _targets(file: "pd.Series[str]", target: Target, training: Training) -> dict[str, str]:
-    """Name of a class → text that the target's column has for it; empty for regression."""
-    if training.task == "regression":
-        return {}
-    if target.positive_above is not None:
-        texts = [_number(target.positive_above), _number(target.positive_above + 1)]
-        return dict(zip(map(str, target.labels or (0, 1)), texts, strict=True))
-    classes = encode_target(file, target.model_copy(update={"labels": None}), training)[2]
-    return dict(zip(map(str, target.labels or classes), map(str, classes), strict=False))
 
 
 def _target(outcome: Outcome | None, targets: Mapping[str, str], target: Target) -> str:

@@ -1,7 +1,8 @@
-"""From a request to a Table: fetch, parse, enforce the contract, encode."""
+"""From a request to a Table: fetch, read, check each cell against the contract, encode."""
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ from numpy.typing import NDArray
 
 from heart_api.contract import Feature, Target
 from heart_api.handover import Env, JobRequest
-from heart_trainer.data.coerce import encode, numbers
-from heart_trainer.data.contract import validate
+from heart_trainer.data.columns import numbers
+from heart_trainer.data.contract import CheckedRows, Contract, check_rows
 from heart_trainer.data.feedback import add_feedback
-from heart_trainer.data.parse import parse, without_missing
+from heart_trainer.data.findings import missing_value_findings
+from heart_trainer.data.read import read_columns
 from heart_trainer.data.rows import equal_rows, row_keys
 from heart_trainer.data.sources import fetch
 from heart_trainer.data.sources.builtin import SYNTHETIC
@@ -32,15 +34,23 @@ def load(request: JobRequest, environ: Mapping[str, str], data: Path | None = No
     """The dataset of a request, checked; `data`: a local file in place of its URI. Raises TrainerError."""
     content = fetch(request.dataset, request.access, data)
     builtin = data is None and request.dataset.uri.startswith("builtin://")
-    # Built-in sets name their own columns, and are CSV whatever the spec says of the file that they stand in for.
-    dataset = request.dataset.model_copy(update={"format": "csv", "columns": None}) if builtin else request.dataset
-    raw = _mark_missing(parse(content, dataset), request)
-    validate(raw, request.features, request.target)
+    raw = read_columns(content, _contract(request, builtin))
+    rows = check_rows(raw.columns, _contract(request, builtin))
+    findings = missing_value_findings(rows, request.features)
     synthetic = builtin and request.dataset.uri.startswith(f"builtin://{SYNTHETIC}")
     sha256 = digest(content)
     if request.dataset.include_feedback:
-        raw, sha256 = add_feedback(raw, sha256, request, environ)
-    return _table(raw, request, row_key(environ), sha256, synthetic)
+        rows, sha256 = add_feedback(rows, sha256, request, environ)
+    table = _table(rows, request, row_key(environ), sha256, synthetic)
+    return replace(table, reading=raw.notes, findings=findings)
+
+
+def _contract(request: JobRequest, builtin: bool) -> Contract:
+    """Built-in sets are CSV under names of their own, whatever the spec says of the file that they stand in for."""
+    dataset = request.dataset
+    if builtin:
+        dataset = dataset.model_copy(update={"format": "csv", "columns": None, "header": None, "csv": None})
+    return Contract(request.features, request.target, dataset)
 
 
 def row_key(environ: Mapping[str, str]) -> bytes:
@@ -50,20 +60,13 @@ def row_key(environ: Mapping[str, str]) -> bytes:
     return key.encode() if key else LAPTOP_KEY
 
 
-def _mark_missing(raw: pd.DataFrame, request: JobRequest) -> pd.DataFrame:
-    everywhere = frozenset(request.dataset.missing_values)
-    own = {f.name: everywhere | set(f.missing_values) for f in request.features}
-    return raw.apply(lambda column: without_missing(column, own.get(str(column.name), everywhere)))
-
-
-def _table(raw: pd.DataFrame, request: JobRequest, secret: bytes, sha256: str, synthetic: bool) -> Table:
-    encoded = pd.DataFrame({f.name: encode(raw[f.name], f) for f in request.features})
-    x = encoded.to_numpy(np.float32)
-    texts = raw[request.target.name]
+def _table(checked: CheckedRows, request: JobRequest, secret: bytes, sha256: str, synthetic: bool) -> Table:
+    x = checked.encoded.to_numpy(np.float32)
+    texts = checked.target
     task, y, classes = encode_target(texts, request.target, request.training)
     groups = equal_rows(x)
     check_enough(y, groups, classes, request.training.cross_validation.folds)
-    rows = readable(encoded, request.features)
+    rows = readable(checked.encoded, request.features)
     keys = row_keys(_with_target(rows, request.target, texts), secret)
     return Table(rows, x, y, classes, keys, groups, sha256, synthetic, task, duplicates=len(keys) - len(set(keys)))
 

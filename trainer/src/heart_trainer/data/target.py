@@ -6,14 +6,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from heart_api.contract import Target
+from heart_api.contract import MAX_CLASSES, Target
 from heart_api.evaluation import Task
 from heart_api.training import Training
-from heart_trainer.data.coerce import numbers
+from heart_trainer.data.classes import name_classes, threshold_names
+from heart_trainer.data.columns import numbers
 from heart_trainer.errors import DataInvalid
 from heart_trainer.values import Integers
 
-MAX_CLASSES = 64
 LEAST_ROWS = 30
 LEAST_PER_CLASS = 10
 
@@ -43,9 +43,9 @@ def check_enough(y: NDArray[Any], groups: Integers, classes: tuple[int | str, ..
 
 
 def _regression(texts: pd.Series, target: Target) -> Encoded:
-    if target.labels or target.positive_above is not None:
+    if target.labels or target.positive is not None or target.positive_above is not None:
         raise DataInvalid(
-            "spec.target: labels and positiveAbove belong to classification; spec.training.task is regression."
+            "spec.target: labels, positive and positiveAbove are for classification; spec.training.task is regression."
         )
     values = numbers(texts)
     wrong = np.flatnonzero(values.isna())
@@ -62,34 +62,45 @@ def _positive_above(texts: pd.Series, target: Target) -> Encoded:
     if len(np.unique(y)) < 2:
         side = "above" if y.all() else "at or below"
         raise DataInvalid(f"Every row's {target.name} is {side} spec.target.positiveAbove: there is nothing to learn.")
-    return "binary", y, _named((0, 1), target)
+    return "binary", y, threshold_names(target)
 
 
 def _classes(texts: pd.Series, target: Target) -> Encoded:
-    values: pd.Series = numbers(texts)
-    if values.notna().all():
-        if (values != values.round()).any() or values.nunique() > MAX_CLASSES:
-            raise DataInvalid(
-                f"The target {target.name} is a measured number, not a class: set spec.training.task to regression, "
-                "or spec.target.positiveAbove."
-            )
-        values = values.astype(np.int64)
-    else:
-        values = texts
-    found, y = np.unique(values.to_numpy(), return_inverse=True)
+    values = _values(texts, target)
+    found, place = np.unique(values.to_numpy(), return_inverse=True)
     if not 2 <= len(found) <= MAX_CLASSES:
         raise DataInvalid(
             f"The target {target.name} has {len(found)} classes; classification takes 2 to {MAX_CLASSES}."
         )
-    plain = tuple(int(v) if isinstance(v, np.integer) else str(v) for v in found)
-    return "binary" if len(found) == 2 else "multiclass", y.astype(np.int64), _named(plain, target)
+    plain = tuple(_plain(value) for value in found)
+    classes = name_classes(plain, target)
+    index = np.array([classes.values.index(value) for value in plain], dtype=np.int64)
+    return "binary" if len(found) == 2 else "multiclass", index[place], classes.names
 
 
-def _named(classes: tuple[int | str, ...], target: Target) -> tuple[int | str, ...]:
-    if target.labels is None:
-        return classes
-    if len(target.labels) != len(classes):
+def _values(texts: pd.Series, target: Target) -> pd.Series:
+    """Whole numbers where every text is one, else the text."""
+    values: pd.Series = numbers(texts)
+    if values.isna().any():
+        return texts
+    if (values != values.round()).any() or values.nunique() > MAX_CLASSES:
         raise DataInvalid(
-            f"spec.target.labels names {len(target.labels)} classes, the file has {len(classes)} in {target.name}."
+            f"The target {target.name} is a measured number, not a class: set spec.training.task to regression, "
+            "or spec.target.positiveAbove."
         )
-    return target.labels
+    return values.astype(np.int64)
+
+
+def _plain(value: Any) -> int | str:
+    return int(value) if isinstance(value, np.integer) else str(value)
+
+
+def texts_of_classes(texts: pd.Series, target: Target, training: Training) -> dict[str, str]:
+    """Name of each class → the text that the target's column has for it; empty for regression."""
+    if training.task == "regression":
+        return {}
+    if target.positive_above is not None:
+        sides = target.positive_above, target.positive_above + 1
+        return {str(name): f"{side:.17g}" for name, side in zip(threshold_names(target), sides, strict=True)}
+    classes = name_classes(tuple(_plain(value) for value in np.unique(_values(texts, target).to_numpy())), target)
+    return {str(name): str(value) for name, value in zip(classes.names, classes.values, strict=True)}

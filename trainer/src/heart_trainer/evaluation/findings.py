@@ -1,124 +1,93 @@
-"""Checks of the method itself. A figure that is too good is a finding, not a success."""
+"""Checks of the method itself, each a finding for the evaluation; the gate says which of them bind."""
 
-import numpy as np
-from numpy.typing import NDArray
-from sklearn.metrics import r2_score, roc_auc_score
-from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, cross_val_predict
-from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+import pandas as pd
 
-from heart_api.contract import Feature
+from heart_api.contract import Feature, Target
 from heart_api.evaluation import Estimate, Finding, Verdict
-from heart_trainer.evaluation.metrics import Array
-from heart_trainer.values import Table
+from heart_trainer.data.classes import is_ordered_by_alphabet
+from heart_trainer.evaluation.leaks import leakage
+from heart_trainer.values import Fitted, Parity, Table
 
-FEWEST_ROWS = 50
 MANY_DUPLICATES = 0.1
-TOO_GOOD = {"roc_auc": 0.99, "r2": 0.99}
-"""Where the lower bound of the whole model, or one column alone, starts to be suspicious."""
-PARITY = 1e-5
-LEAST_FOLD_CLASS = 3
+CHANCE = {"roc_auc": 0.5, "r2": 0.0}
+"""What a model reaches that knows nothing: it ranks at random, or predicts the mean."""
 
 
-def method_findings(
-    table: Table, features: tuple[Feature, ...], metrics: dict[str, Estimate], parity: float
+def training_findings(
+    table: Table, features: tuple[Feature, ...], target: Target, metrics: dict[str, Estimate], fitted: Fitted
 ) -> tuple[Finding, ...]:
-    return leakage(table, features, metrics), duplicates(table), onnx_parity(parity)
-
-
-def leakage(table: Table, features: tuple[Feature, ...], metrics: dict[str, Estimate]) -> Finding:
-    """Does the model know the answer from something that it should not have?"""
-    distinct = len(set(table.keys))
-    if distinct < FEWEST_ROWS:
-        message = f"{distinct} distinct rows are too few to tell a good model from a leak; {FEWEST_ROWS} are needed"
-        return _finding("leakage", "InsufficientEvidence", message)
-    suspicions = [*_too_good(metrics), *_telling_columns(table, features), *_repeats(table)]
-    if suspicions:
-        return _finding("leakage", "Failed", "; ".join(suspicions))
-    return _finding("leakage", "Passed", "no column alone gives the target away, and no figure is too good to be true")
-
-
-def _too_good(metrics: dict[str, Estimate]) -> list[str]:
-    return [
-        f"{name} is at least {metrics[name].low:.3f}, too good to be true: look for a column that holds the outcome, "
-        "or for rows that repeat others"
-        for name, bound in TOO_GOOD.items()
-        if name in metrics and metrics[name].low > bound
-    ]
-
-
-def _telling_columns(table: Table, features: tuple[Feature, ...]) -> list[str]:
-    names = [f.name for index, f in enumerate(features) if _power(table, table.x[:, [index]]) > TOO_GOOD["r2"]]
-    if not names:
-        return []
-    return [f"{', '.join(names)} alone predicts the target almost perfectly: was it written down after the outcome?"]
-
-
-def _repeats(table: Table) -> list[str]:
-    share = table.duplicates / len(table)
-    if share <= MANY_DUPLICATES:
-        return []
-    return [f"{table.duplicates} of {len(table)} rows ({share:.0%}) repeat another one: give every case once"]
-
-
-def _power(table: Table, column: NDArray[np.float32]) -> float:
-    """Cross-validated ROC-AUC (R² for regression) of a small tree on one column; 0 where it cannot be measured."""
-    if table.task == "regression":
-        predicted = cross_val_predict(
-            DecisionTreeRegressor(max_depth=6, min_samples_leaf=5, random_state=0),
-            column,
-            table.y,
-            groups=table.groups,
-            cv=GroupKFold(3),
-        )
-        return float(r2_score(table.y, predicted))
-    if np.bincount(np.asarray(table.y, dtype=np.intp)).min() < LEAST_FOLD_CLASS:
-        return 0.0
-    return _area(table, column)
-
-
-def _area(table: Table, column: NDArray[np.float32]) -> float:
-    probabilities: Array = cross_val_predict(
-        DecisionTreeClassifier(max_depth=6, min_samples_leaf=5, random_state=0),
-        column,
-        table.y,
-        groups=table.groups,
-        cv=StratifiedGroupKFold(3),
-        method="predict_proba",
+    """Every check of a training."""
+    return (
+        leakage(table, features, metrics),
+        *better_than_chance(metrics),
+        duplicates(table),
+        *positive_class(table, target),
+        onnx_parity(fitted.parity),
+        *fitted.left_out,
     )
-    if table.task == "binary":
-        return float(roc_auc_score(table.y, probabilities[:, 1]))
-    return float(roc_auc_score(table.y, probabilities, multi_class="ovr"))
+
+
+def better_than_chance(metrics: dict[str, Estimate]) -> tuple[Finding, ...]:
+    """Failed where the whole interval is below chance: classes that were mixed up, or a model of other data."""
+    found = [(name, metrics[name], chance) for name, chance in CHANCE.items() if name in metrics]
+    return tuple(_against_chance(name, figure, chance) for name, figure, chance in found)
+
+
+def _against_chance(name: str, figure: Estimate, chance: float) -> Finding:
+    measured = f"{name} {figure.estimate:.3f} ({figure.low:.3f} to {figure.high:.3f})"
+    if figure.high >= chance:
+        return _finding("chance", "Passed", f"{measured} is not below chance ({chance:g})")
+    advice = "are the classes in the right order?" if name == "roc_auc" else "the mean alone predicts better"
+    return _finding("chance", "Failed", f"{measured} is worse than chance ({chance:g}): {advice}")
 
 
 def duplicates(table: Table) -> Finding:
-    """Repeated rows, and equal inputs with different outcomes."""
-    conflicts = _conflicting(table)
-    message = f"{table.duplicates} of {len(table)} rows repeat another one (equal rows share a fold)"
-    if conflicts:
+    """Repeated rows, and equal inputs with different outcomes. Equal rows share a fold, so nothing leaks by them."""
+    share = table.duplicates / len(table)
+    message = f"{table.duplicates} of {len(table)} rows ({share:.0%}) repeat another one (equal rows share a fold)"
+    if conflicts := _conflicting(table):
         message += f"; {conflicts} rows have equal inputs and different outcomes"
-    many = table.duplicates > MANY_DUPLICATES * len(table)
-    return _finding("duplicates", "Failed" if many else "Passed", message)
+    if share <= MANY_DUPLICATES:
+        return _finding("duplicates", "Passed", message)
+    remark = "coarse features make different cases equal; if the file holds cases twice, give each once"
+    return _finding("duplicates", "InsufficientEvidence", f"{message}: {remark}")
 
 
 def _conflicting(table: Table) -> int:
     """Rows of groups (equal inputs) that hold more than one outcome."""
     if table.task == "regression":
         return 0
-    outcomes: dict[int, set[int]] = {}
-    for group, outcome in zip(table.groups, table.y, strict=True):
-        outcomes.setdefault(int(group), set()).add(int(outcome))
-    return sum(len(outcomes[int(group)]) > 1 for group in table.groups)
+    outcomes = pd.Series(table.y).groupby(table.groups)
+    return int((outcomes.transform("min") != outcomes.transform("max")).sum())
+
+
+def positive_class(table: Table, target: Target) -> tuple[Finding, ...]:
+    """Says so where nobody chose which of two text classes is the positive one."""
+    if not is_ordered_by_alphabet(table.classes, target):
+        return ()
+    negative, positive = table.classes
+    message = (
+        f"{positive} is the positive class, because it comes after {negative} in the alphabet: "
+        "name the right one in spec.target.positive"
+    )
+    return (_finding("positive-class", "InsufficientEvidence", message),)
 
 
 def not_compared(version: str, why: str) -> Finding:
-    """With the version that serves."""
-    return _finding("comparison", "InsufficientEvidence", f"not compared with version {version}, which serves: {why}")
+    """With the serving version."""
+    message = f"not compared with version {version}, the serving version: {why}"
+    return _finding("comparison", "InsufficientEvidence", message)
 
 
-def onnx_parity(parity: float) -> Finding:
-    verdict: Verdict = "Passed" if parity <= PARITY else "Failed"
-    message = f"pipeline and ONNX model differ by at most {parity:.1e} (bound {PARITY:.0e})"
+def onnx_parity(parity: Parity) -> Finding:
+    verdict: Verdict = "Passed" if parity.holds else "Failed"
+    message = f"pipeline and ONNX model differ by at most {parity.difference:.1e} (bound {parity.allowed:.1e})"
     return _finding("parity", verdict, message)
+
+
+def in_sample(advice: str) -> Finding:
+    """Nobody knows whether a version from outside has learnt the rows that it is measured on."""
+    return _finding("in-sample", "InsufficientEvidence", f"not out of fold, a best case: {advice}")
 
 
 def _finding(name: str, verdict: Verdict, message: str) -> Finding:

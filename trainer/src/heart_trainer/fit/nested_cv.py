@@ -21,7 +21,9 @@ from heart_trainer.errors import DataInvalid
 from heart_trainer.fit import calibrate, families
 from heart_trainer.fit import search as tune
 from heart_trainer.fit.families import Setting
+from heart_trainer.fit.offset import check_steps
 from heart_trainer.fit.onnx_export import export, predict
+from heart_trainer.fit.probe import exportable
 from heart_trainer.fit.scoring import scorer
 from heart_trainer.fit.search import Search
 from heart_trainer.values import Fitted, FoldChoice, Integers, OutOfFoldResult, Table
@@ -39,22 +41,28 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Trained:
+class FittedModel:
     choice: FoldChoice
     model: Any
 
 
 def fit(table: Table, request: TrainingRequest, progress: Callable[[str], None]) -> Fitted:
     """Raises DataInvalid (settings that do not fit the data) or ExportFailed."""
+    if table.task == "regression":
+        check_steps(table.y.astype(np.float64), request.target.name)
     rows = worth_learning(table.x, table.y)
     fold = outer_folds(table, rows, request.training)
-    recipe = make_recipe(table, request, tasks=int(fold.max()) + 2)
+    setting = Setting(request.features, table.task == "regression", request.training.seed)
+    offered, left_out = exportable(table, rows, _algorithms(request.training, setting.regression), setting)
+    for finding in left_out:
+        progress(finding.message)
+    recipe = make_recipe(table, request, offered, tasks=int(fold.max()) + 2)
     final, judged = cross_fit(table.x[rows], table.y[rows], fold, recipe, progress)
     oof = for_every_row(judged, table.groups, rows)
     progress(f"converting {final.choice.algorithm} to ONNX and comparing outputs")
     converted, parity = export(final.model, table, request.training.seed)
     choice = final.choice
-    return Fitted(choice.algorithm, choice.params, choice.calibration, final.model, oof, converted, parity)
+    return Fitted(choice.algorithm, choice.params, choice.calibration, final.model, oof, converted, parity, left_out)
 
 
 def outer_folds(table: Table, rows: Integers, training: Training) -> Integers:
@@ -79,42 +87,42 @@ def for_every_row(judged: OutOfFoldResult, groups: Integers, rows: Integers) -> 
     return OutOfFoldResult(judged.output[place[groups]], judged.fold[place[groups]], judged.choices)
 
 
-def make_recipe(table: Table, request: TrainingRequest, tasks: int) -> Recipe:
+def make_recipe(table: Table, request: TrainingRequest, algorithms: tuple[Algorithm, ...], tasks: int) -> Recipe:
     """`tasks`: how many times the procedure runs, so that its searches share the time given."""
     training, regression = request.training, table.task == "regression"
     setting = Setting(request.features, regression, training.seed)
     share = training.tuning.timeout_seconds * min(joblib.cpu_count(), tasks) / tasks
     score = scorer(training.scoring, table.task)[1]
-    search = Search(_algorithms(training, regression), training.tuning.trials, share, score, setting)
+    search = Search(algorithms, training.tuning.trials, share, score, setting)
     rows = len(np.unique(table.groups))
     return Recipe(search, ("none",) if regression else calibrate.methods(training.calibration, rows))
 
 
 def cross_fit(
     x: NDArray[np.float32], y: NDArray[Any], fold: Integers, recipe: Recipe, progress: Callable[[str], None]
-) -> tuple[Trained, OutOfFoldResult]:
+) -> tuple[FittedModel, OutOfFoldResult]:
     """The final model, and for every row with a fold the prediction of a model that was not given that row."""
     folds = int(fold.max()) + 1
     held = bool((fold < 0).any())  # then the one model of the rows left is the final one as well
     training_rows = [fold != k for k in range(folds)] + ([] if held else [np.ones(len(y), dtype=bool)])
     output = np.full((len(y), 1 if recipe.search.setting.regression else int(y.max()) + 1), np.nan)
     choices: list[FoldChoice] = []
-    trained = None
-    for k, trained in enumerate(_train_each(x, y, training_rows, recipe)):
+    fitted = None
+    for k, fitted in enumerate(_fit_each(x, y, training_rows, recipe)):
         if k < folds:
-            output[fold == k] = predict(trained.model, x[fold == k])
-            choices.append(trained.choice)
-        progress(f"{k + 1} of {len(training_rows)} searches done: {trained.choice.algorithm}")
-    assert trained is not None  # there is at least one fold
-    return trained, OutOfFoldResult(output, fold, tuple(choices))
+            output[fold == k] = predict(fitted.model, x[fold == k])
+            choices.append(fitted.choice)
+        progress(f"{k + 1} of {len(training_rows)} searches done: {fitted.choice.algorithm}")
+    assert fitted is not None  # there is at least one fold
+    return fitted, OutOfFoldResult(output, fold, tuple(choices))
 
 
-def _train_each(
+def _fit_each(
     x: NDArray[np.float32], y: NDArray[Any], training_rows: list[NDArray[np.bool_]], recipe: Recipe
-) -> Iterator[Trained]:
+) -> Iterator[FittedModel]:
     """In order."""
     jobs = processes(len(y), len(training_rows), recipe.search, joblib.cpu_count())
-    tasks = (joblib.delayed(train)(x[rows], y[rows], recipe) for rows in training_rows)
+    tasks = (joblib.delayed(search_and_fit)(x[rows], y[rows], recipe) for rows in training_rows)
     yield from joblib.Parallel(n_jobs=jobs, return_as="generator")(tasks)
 
 
@@ -126,7 +134,7 @@ def processes(rows: int, searches: int, search: Search, cores: int) -> int:
     return min(cores, searches)
 
 
-def train(x: NDArray[np.float32], y: NDArray[Any], recipe: Recipe) -> Trained:
+def search_and_fit(x: NDArray[np.float32], y: NDArray[Any], recipe: Recipe) -> FittedModel:
     """Settings, family, calibration and fit from these rows alone; equal input gives an equal model."""
     # The order of sums depends on the number of threads, and so would the last bits. Parameters come from our own
     # search: checking them for each of a forest's trees costs an eighth of the time.
@@ -137,7 +145,7 @@ def train(x: NDArray[np.float32], y: NDArray[Any], recipe: Recipe) -> Trained:
     method = calibrate.choose(recipe.methods, best.output, rows.y, rows.fold) if recipe.methods != ("none",) else "none"
     calibrator = calibrate.learn(method, best.output, rows.y)
     choice = FoldChoice(best.algorithm, best.params, method)
-    return Trained(choice, calibrate.CalibratedModel(model, calibrator) if calibrator else model)
+    return FittedModel(choice, calibrate.CalibratedModel(model, calibrator) if calibrator else model)
 
 
 def _algorithms(training: Training, regression: bool) -> tuple[Algorithm, ...]:

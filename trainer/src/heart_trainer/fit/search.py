@@ -14,6 +14,7 @@ from heart_api.training import Algorithm
 from heart_trainer.data.rows import EqualRowsTogether
 from heart_trainer.fit import families
 from heart_trainer.fit.families import Setting
+from heart_trainer.fit.offset import ShiftedModel, offset_of
 from heart_trainer.fit.onnx_export import predict
 from heart_trainer.fit.scoring import Score
 from heart_trainer.values import Integers
@@ -124,7 +125,11 @@ def fit_one(algorithm: Algorithm, params: dict[str, Any], setting: Setting, x: N
     with warnings.catch_warnings():
         # A column that is empty in one fold, or a setting that converges slowly, is the search's to judge.
         warnings.simplefilter("ignore")
-        return families.build(algorithm, params, setting).fit(x, y)
+        pipeline = families.build(algorithm, params, setting)
+        if not setting.regression:
+            return pipeline.fit(x, y)
+        offset = offset_of(y)
+        return ShiftedModel(pipeline.fit(x, y - offset), offset)
 
 
 def _tune(algorithm: Algorithm, search: Search, rows: SearchRows, deadline: float, tuned: dict[str, Tried]) -> Tried:

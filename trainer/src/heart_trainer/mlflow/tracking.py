@@ -42,6 +42,7 @@ def parameters(request: TrainingRequest, table: Table, fitted: Fitted) -> dict[s
         "seed": training.seed,
         "dataset_uri": without_password(request.dataset.uri),
         "dataset_sha256": table.raw_sha256,
+        "dataset_read_as": "; ".join(table.reading),
         "synthetic": table.synthetic,
     }
     chosen = {f"model.{name}": value for name, value in fitted.params.items()}

@@ -24,6 +24,7 @@ from heart_api.contract import Feature
 from heart_api.evaluation import Task
 from heart_api.explanation import EncodedColumn, Explanation, Unit
 from heart_trainer.fit.calibrate import CalibratedModel
+from heart_trainer.fit.offset import ShiftedModel
 from heart_trainer.package.background import background_rows
 from heart_trainer.values import Table
 
@@ -36,8 +37,9 @@ OUTPUTS: dict[Task, Unit] = {"binary": "probability", "multiclass": "probability
 
 
 def build_explanation(model: Any, table: Table, features: Sequence[Feature]) -> Explanation:
-    """For a fitted pipeline of families.py, or a CalibratedModel of one."""
-    pipeline = model.pipeline if isinstance(model, CalibratedModel) else model
+    """For a fitted pipeline of families.py, or a CalibratedModel or ShiftedModel of one."""
+    pipeline = model.pipeline if isinstance(model, CalibratedModel | ShiftedModel) else model
+    offset = model.offset if isinstance(model, ShiftedModel) else 0.0
     estimator, columns = pipeline[-1], encoded_columns(pipeline, features)
     if isinstance(model, CalibratedModel) or not isinstance(estimator, LINEAR + FORESTS + BOOSTED):
         return by_answers(table, _unused(estimator, columns, features))
@@ -49,7 +51,7 @@ def build_explanation(model: Any, table: Table, features: Sequence[Feature]) -> 
         fills=_fills(pipeline, features),
         columns=columns,
     )
-    return exact.model_copy(update=_unscaled(pipeline)) if isinstance(estimator, LINEAR) else exact
+    return exact.model_copy(update=_unscaled(pipeline, offset)) if isinstance(estimator, LINEAR) else exact
 
 
 def by_answers(table: Table, unused: tuple[str, ...] = ()) -> Explanation:
@@ -81,13 +83,13 @@ def _fills(pipeline: Pipeline, features: Sequence[Feature]) -> tuple[float, ...]
     return tuple(map(float, fills))
 
 
-def _unscaled(pipeline: Pipeline) -> dict[str, Any]:
-    """Coefficients and intercepts for columns as they are before scaling."""
+def _unscaled(pipeline: Pipeline, offset: float) -> dict[str, Any]:
+    """Coefficients and intercepts for columns as they are before scaling; `offset` is added to every answer."""
     estimator = pipeline[-1]
     coefficients = np.atleast_2d(np.asarray(estimator.coef_, dtype=np.float64))
     mean, scale = _scaling(pipeline, coefficients.shape[1])
     coefficients = coefficients / scale
-    intercepts = np.atleast_1d(estimator.intercept_) - coefficients @ mean
+    intercepts = np.atleast_1d(estimator.intercept_) - coefficients @ mean + offset
     return {"coefficients": tuple(map(tuple, coefficients.tolist())), "intercepts": tuple(intercepts.tolist())}
 
 

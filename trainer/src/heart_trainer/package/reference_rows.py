@@ -1,11 +1,14 @@
 """Rows for serving's self-check: built from each column on its own, so that no patient's row leaves in the artifact."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
+from heart_api.contract import Feature
 from heart_api.package import ReferenceRows
-from heart_trainer.fit.onnx_export import TOLERANCE, output_scale, run_onnx
-from heart_trainer.values import Table
+from heart_trainer.fit.onnx_export import STEPS, TOLERANCE, output_scale, run_onnx
+from heart_trainer.values import Floats, Table
 
 ROWS = 16
 QUANTILES = np.linspace(0.05, 0.95, ROWS)
@@ -13,20 +16,37 @@ FEW = 32
 """A column with at most so many different values is a code: its values are taken as they are."""
 
 
-def reference_rows(converted: bytes, table: Table) -> ReferenceRows:
-    """16 rows and this very file's outputs: every column's range, every category, some values missing, one row all."""
-    x = made_up_rows(table.x)
+def reference_rows(converted: bytes, table: Table, features: Sequence[Feature] = ()) -> ReferenceRows:
+    """16 rows and this very file's outputs: every column's range, every category, some values missing, one row all.
+
+    What `features` require is never missing.
+    """
+    x = made_up_rows(table.x, np.array([feature.required for feature in features], dtype=bool))
     inputs = tuple(tuple(None if np.isnan(value) else float(value) for value in row) for row in x)
-    outputs = tuple(tuple(float(value) for value in row) for row in run_onnx(converted, x))
-    return ReferenceRows(inputs=inputs, outputs=outputs, tolerance=TOLERANCE * output_scale(table))
+    answers = run_onnx(converted, x)
+    outputs = tuple(tuple(float(value) for value in row) for row in answers)
+    return ReferenceRows(inputs=inputs, outputs=outputs, tolerance=tolerance_of(answers, output_scale(table)))
 
 
-def made_up_rows(x: NDArray[np.float32]) -> NDArray[np.float32]:
-    """[rows, features] → [16, features]; each column is shuffled by itself. The last rows have missing values."""
+def tolerance_of(answers: Floats, scale: float) -> float:
+    """What serving allows: absolute for answers up to 1, relative to their size beyond (heart_model.selfcheck)."""
+    size = max(1.0, float(np.abs(answers).max()))
+    return TOLERANCE * scale + STEPS * float(np.spacing(np.float32(np.abs(answers).max()))) / size
+
+
+def made_up_rows(x: NDArray[np.float32], required: NDArray[np.bool_] | None = None) -> NDArray[np.float32]:
+    """[rows, features] → [16, features]; each column is shuffled by itself. The last rows have missing values.
+
+    `required` [features]: columns that are never missing.
+    """
     rng = np.random.default_rng(0)
     rows = np.column_stack([rng.permutation(_spread(column)) for column in x.T]).astype(np.float32)
-    rows[-4:-1][rng.random((3, rows.shape[1])) < 0.3] = np.nan
-    rows[-1] = np.nan
+    missing = np.zeros(rows.shape, dtype=bool)
+    missing[-4:-1] = rng.random((3, rows.shape[1])) < 0.3
+    missing[-1] = True
+    if required is not None and len(required):
+        missing[:, required] = False
+    rows[missing] = np.nan
     return rows
 
 

@@ -19,7 +19,7 @@ at which the candidate turned bad (Shin, Ramdas and Rinaldo, E-detectors, NEJSDS
 hide a bad present. And what a bet may hold is capped, so that it follows when things turn: no credit is saved up. Both
 only lower what is expected under the claim.
 
-Requests are taken as independent of each other; bursts of failures are judged by the number of bad looks in a row.
+Requests are taken as independent of each other; bursts of failures are judged by the number of consecutive failures.
 """
 
 from math import exp, inf, log, log1p

@@ -142,8 +142,8 @@ def judge_share(
     """`stable` and `candidate`: all counts so far; `newest`: the candidate's since the last look."""
     mine, its = check.measure(candidate), check.measure(stable)
     if mine.n == 0:
-        return CheckResult(check.name, "Inconclusive", "the candidate has answered nothing yet")
-    said = f"{check.name}: {describe_share(check, mine)}; {check.limit:.2%} are allowed"
+        return CheckResult(check.name, "Inconclusive", "the candidate has not served any requests yet")
+    said = f"{check.name}: {describe_share(check, mine)}; {check.limit:.2%} allowed"
     said += f", the stable version has {its.rate:.2%} of {its.n}" if its.n else ""
     if is_worse(check, evidence, compared=its.n > 0):
         return CheckResult(check.name, "Failed", f"{said}; {lately(check.measure(newest))}")
@@ -159,12 +159,12 @@ def describe_share(check: ShareCheck, share: Share) -> str:
 
 def lately(share: Share) -> str:
     """A version that breaks after a good hour is bad now, and still good on the whole."""
-    return f"since the last look it had {share.rate:.2%} of {share.n}"
+    return f"in the latest interval {share.rate:.2%} of {share.n}"
 
 
 def more(check: ShareCheck, evidence: Evidence, share: Share) -> str:
     """What is missing for a verdict."""
     if share.rate > check.limit:
-        return "more requests are needed to tell a fault from chance"
+        return "more requests are needed for a verdict"
     growth = gain(BETTER[-1], 0, 1, twice(check.limit))
-    return f"about {ceil(lacking(check, evidence) / growth)} more without one would do"
+    return f"about {ceil(lacking(check, evidence) / growth)} more without a failure are needed"

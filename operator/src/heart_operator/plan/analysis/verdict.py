@@ -101,7 +101,7 @@ def overall(checks: Iterable[CheckResult]) -> Verdict:
 def enough_requests(spec: Analysis, candidate: Counts) -> CheckResult:
     count, wanted = candidate.requests, spec.min_requests
     if count < wanted:
-        return CheckResult("requests", "Inconclusive", f"requests: {count} of the {wanted} that minRequests asks for")
+        return CheckResult("requests", "Inconclusive", f"requests: {count} of {wanted} (minRequests)")
     return CheckResult("requests", "Passed", f"requests: {count}")
 
 
@@ -116,7 +116,7 @@ def judge_shift(spec: Analysis, stable: Counts, candidate: Counts) -> CheckResul
         return CheckResult(name, "Failed", said)
     if shift.high <= 2 * limit:
         return CheckResult(name, "Passed", said)
-    return CheckResult(name, "Inconclusive", f"{said}: more requests are needed to tell it from chance")
+    return CheckResult(name, "Inconclusive", f"{said}: more requests are needed for a verdict")
 
 
 def describe(shift: Shift) -> str:
@@ -127,5 +127,5 @@ def describe(shift: Shift) -> str:
 def few_outputs(stable: Counts, candidate: Counts) -> str:
     return (
         f"{candidate.sized} predictions of the candidate and {stable.sized} of the stable version were counted,"
-        f" {MIN_OUTPUTS} of each are the least to compare"
+        f" {MIN_OUTPUTS} of each are required"
     )

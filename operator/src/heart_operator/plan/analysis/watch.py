@@ -44,6 +44,5 @@ def analyse_serving(
 
 
 def complain(check: ShareCheck, sample: AnalysisSample) -> str:
-    return (
-        f"{check.name}: {describe_share(check, check.measure(sample.stable))}; {check.limit:.2%} is the critical bound"
-    )
+    measured = describe_share(check, check.measure(sample.stable))
+    return f"{check.name}: {measured}; the critical threshold is {check.limit:.2%}"

@@ -14,7 +14,8 @@ from heart_api.heartmodel import Gates
 from heart_api.names import short_hash
 from heart_operator.plan.gates.checks import CheckResult, judge_check
 
-BINDING_FINDINGS = frozenset({"leakage", "parity"})
+BINDING_FINDINGS = frozenset({"chance", "parity"})
+"""These reject a version whatever the gates say; a leak does unless `gates.leakage` is Warn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +54,10 @@ def gates_hash(gates: Gates) -> str:
 
 
 def judge(gates: Gates, evaluation: Evaluation, serving: ServingReference | None) -> GateReport:
-    """The gate's verdict on a version; `serving` is what it would replace (None: nothing serves yet)."""
+    """The gate's verdict on a version; `serving` is what it would replace (None: no version is serving yet)."""
     results = (
         *(judge_check(check, evaluation, serving) for check in gates.checks),
-        *judge_findings(evaluation),
+        *judge_findings(gates, evaluation),
     )
     return GateReport(overall(results, gates.on_insufficient_evidence), results, gates_hash(gates))
 
@@ -71,10 +72,15 @@ def overall(results: Iterable[CheckResult], on_insufficient: Literal["Hold", "Pa
     return "Passed"
 
 
-def judge_findings(evaluation: Evaluation) -> tuple[CheckResult, ...]:
-    """A leak, or an ONNX file that answers otherwise than its pipeline, makes every figure worthless."""
+def judge_findings(gates: Gates, evaluation: Evaluation) -> tuple[CheckResult, ...]:
+    """The failed findings that reject a version.
+
+    A leak, or an ONNX file that answers otherwise than its pipeline, makes every figure worthless; a model that is
+    worse than chance has its classes mixed up.
+    """
+    binding = BINDING_FINDINGS | ({"leakage"} if gates.leakage == "Fail" else set())
     return tuple(
         CheckResult(finding.name, "Failed", f"{finding.name}: {finding.message}")
         for finding in evaluation.findings
-        if finding.name in BINDING_FINDINGS and finding.verdict == "Failed"
+        if finding.name in binding and finding.verdict == "Failed"
     )

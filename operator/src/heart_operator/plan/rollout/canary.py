@@ -50,17 +50,23 @@ def find_failure(context: RolloutContext, status: CandidateStatus) -> tuple[str,
     """(reason, message) of what ends the rollout; what the traffic shows comes first."""
     limit, analysis = context.rollout.analysis.failure_limit, status.analysis
     if analysis and analysis.consecutive_failures > limit and not status.forced:
-        return Reason.CANARY_ANALYSIS_FAILED, f"{analysis.message} ({analysis.consecutive_failures} bad looks in a row)"
+        return (
+            Reason.CANARY_ANALYSIS_FAILED,
+            f"{analysis.message} ({analysis.consecutive_failures} consecutive failures)",
+        )
     if status.phase != "Starting" and context.deployment.crashes > limit:
         return (
             Reason.CRASHING,
-            f"its pods ended {context.deployment.crashes} times{brackets(context.deployment.problem)}",
+            f"its pods crashed {context.deployment.crashes} times{brackets(context.deployment.problem)}",
         )
     if context.hold or status.paused:
         return None
     if gives_up_without_evidence(context, status):
         assert analysis
-        return Reason.CANARY_ANALYSIS_FAILED, f"no verdict in time, and onInconclusive is Rollback: {analysis.message}"
+        return (
+            Reason.CANARY_ANALYSIS_FAILED,
+            f"analysis inconclusive and onInconclusive is Rollback: {analysis.message}",
+        )
     return overdue(context, status)
 
 

@@ -72,9 +72,11 @@ def candidate_of(command: Command, roles: Roles) -> CandidateStatus:
     """The candidate, when the command names it. Raises CommandFailed."""
     candidate = roles.candidate
     if candidate is None:
-        raise CommandFailed("no version is being rolled out")
+        raise CommandFailed("no rollout is in progress")
     if command.version != candidate.version or with_prefix(command.digest) != with_prefix(candidate.digest):
-        raise CommandFailed(f"the candidate is version {candidate.version} ({candidate.digest}), not the one named")
+        raise CommandFailed(
+            f"the candidate is version {candidate.version} ({candidate.digest}), not the version in the command"
+        )
     return candidate
 
 
@@ -92,9 +94,11 @@ def promote(command: Command, roles: Roles, rollout: Rollout, now: datetime) -> 
     if at_end:
         return with_candidate(roles, candidate, forced=True, approved=True, paused=False), "approved without evidence"
     if rollout.steps[candidate.step].pause is None or candidate.phase == "Starting":
-        raise CommandFailed("nothing holds the candidate: its pods are starting; promote-full skips the steps")
+        raise CommandFailed(
+            "the candidate is not paused or on hold: its pods are starting; promote-full skips the steps"
+        )
     further = {"step": candidate.step + 1, "step_since": written(now), "paused": False}
-    return with_candidate(roles, candidate, **further), f"went on after step {candidate.step + 1}"
+    return with_candidate(roles, candidate, **further), f"advanced past step {candidate.step + 1}"
 
 
 def promote_full(command: Command, roles: Roles, rollout: Rollout, now: datetime) -> tuple[Roles, str]:
@@ -117,9 +121,9 @@ def rollback(command: Command, roles: Roles, rollout: Rollout, now: datetime) ->
     if stable is None:
         raise CommandFailed("no version serves")
     if command.version != stable.version or with_prefix(command.digest) != stable.digest:
-        raise CommandFailed(f"version {stable.version} ({stable.digest}) serves, not the one named")
+        raise CommandFailed(f"version {stable.version} ({stable.digest}) serves, not the version in the command")
     if not roles.has_way_back:
-        raise CommandFailed("no version served before that could come back; name one in spec.version")
+        raise CommandFailed("there is no previous version to roll back to; set spec.version to one")
     return reject_by_command(
         command, roles, stable, Reason.ROLLED_BACK, rollout, now
     ), f"version {stable.version} was rejected"
@@ -129,7 +133,7 @@ def reject_by_command(
     command: Command, roles: Roles, version: Version, reason: str, rollout: Rollout, now: datetime
 ) -> Roles:
     why = f": {command.reason}" if command.reason else ""
-    entry = reject(version, reason, f"by {command.by or 'a person'}{why}", now)
+    entry = reject(version, reason, f"by {command.by or 'a user'}{why}", now)
     rejected = with_rejection(roles.rejected, entry, rollout.history_limit)
     candidate = roles.candidate
     left = None if candidate and candidate.version == version.version else candidate
@@ -140,7 +144,7 @@ def retry(command: Command, roles: Roles, rollout: Rollout, now: datetime) -> tu
     """Forget a refusal; a gate is asked again anyhow."""
     if all(entry.version != command.version for entry in roles.rejected):
         name = command.version or "?"
-        raise CommandFailed(f"version {name} is not in status.rejected; to serve it, let spec.version name it")
+        raise CommandFailed(f"version {name} is not in status.rejected; to serve it, set spec.version to it")
     rejected = tuple(entry for entry in roles.rejected if entry.version != command.version)
     return Roles(roles.stable, roles.candidate, rejected, roles.has_way_back), "rejection cleared"
 
@@ -152,13 +156,13 @@ def pause(command: Command, roles: Roles, rollout: Rollout, now: datetime) -> tu
 def resume(command: Command, roles: Roles, rollout: Rollout, now: datetime) -> tuple[Roles, str]:
     candidate = candidate_of(command, roles)
     if not candidate.paused:
-        raise CommandFailed("no person paused it")
+        raise CommandFailed("it was not paused by a user")
     return with_candidate(roles, candidate, paused=False), "goes on"
 
 
 def retrain(command: Command, roles: Roles, rollout: Rollout, now: datetime) -> tuple[Roles, str]:
     """The annotation for it starts the training; here it is only noted who asked."""
-    return roles, "a training was asked for"
+    return roles, "training requested"
 
 
 EFFECTS: dict[str, Effect] = {

@@ -12,20 +12,25 @@ from heart_operator.plan.rollout.steps import evidence_permits, has_started, is_
 def find_phase(context: RolloutContext, status: CandidateStatus) -> tuple[Phase, str]:
     """What it does, and in words what it waits for."""
     if not has_started(context, status):
-        return "Starting", f"its pods start{brackets(context.deployment.problem)}"
+        return "Starting", f"waiting for its pods to become ready{brackets(context.deployment.problem)}"
     if status.paused:
-        return "Paused", "it was paused by a person; `kubectl heart resume` goes on"
+        return "Paused", "paused by a user; `kubectl heart resume` resumes the rollout"
     if context.hold:
         return "Held", context.hold
     if is_past(context.rollout, status):
         return phase_at_end(context, status)
     step = context.rollout.steps[status.step]
     if step.pause is None:
-        return "Scaling", "more of its pods start" if not context.crowded else "the pods of the version before go"
+        return (
+            "Scaling",
+            "waiting for more of its pods to become ready"
+            if not context.crowded
+            else "waiting for the pods of the previous version to terminate",
+        )
     if step.pause.duration is None:
-        return "Paused", "it waits for a person; `kubectl heart promote` goes on"
+        return "Paused", "paused until promoted; `kubectl heart promote` continues the rollout"
     if not pause_is_over(status, step, context.now):
-        return "Paused", f"it is watched for {step.pause.duration}"
+        return "Paused", f"paused for {step.pause.duration}"
     return "Held", missing_evidence(status)
 
 
@@ -33,14 +38,14 @@ def phase_at_end(context: RolloutContext, status: CandidateStatus) -> tuple[Phas
     if not evidence_permits(context, status):
         return "Held", missing_evidence(status)
     if context.manual and not status.approved:
-        return "AwaitingApproval", "it waits for approval; `kubectl heart promote` gives it"
-    return "Scaling", "the rest of its pods start"
+        return "AwaitingApproval", "waiting for approval; `kubectl heart promote` approves it"
+    return "Scaling", "waiting for the rest of its pods to become ready"
 
 
 def missing_evidence(status: CandidateStatus) -> str:
     if status.analysis is None or status.analysis.intervals == 0:
-        return "it waits for the first look at its traffic"
-    return f"it waits for evidence: {status.analysis.message}"
+        return "waiting for the first analysis interval"
+    return f"waiting for evidence: {status.analysis.message}"
 
 
 def brackets(problem: str) -> str:

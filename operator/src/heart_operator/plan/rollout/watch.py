@@ -42,7 +42,7 @@ def watch_stable(
     limit = observed.model.spec.rollout.analysis.failure_limit
     if watch.consecutive_failures <= limit or not has_way_back:
         return Watched(watch, rejected)
-    message = f"{watch.message} ({watch.consecutive_failures} bad looks in a row after its promotion)"
+    message = f"{watch.message} ({watch.consecutive_failures} consecutive failures after its promotion)"
     entry = reject(stable, Reason.ROLLED_BACK, message, now)
     return Watched(None, with_rejection(rejected, entry, observed.model.spec.rollout.history_limit))
 

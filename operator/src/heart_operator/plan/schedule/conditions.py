@@ -92,9 +92,9 @@ def find_ready(status: RetrainScheduleStatus, obstacle: Obstacle | None, due: Du
         suspended = obstacle.reason == ScheduleReason.SUSPENDED
         return Finding("True" if suspended else "False", obstacle.reason, obstacle.message)
     if due and due.wait:
-        return Finding("True", ScheduleReason.WAITING, f"The run of {written(due.moment)} waits: {due.wait}")
+        return Finding("True", ScheduleReason.WAITING, f"The run of {written(due.moment)} is waiting: {due.wait}")
     if status.overdue_since and not any(run.phase == "Requested" for run in status.runs):
-        missed = f"No training has begun since the tick of {status.overdue_since}; the next one is due"
+        missed = f"No training has started since the scheduled time {status.overdue_since}; the next run is due"
         return Finding("False", ScheduleReason.RUN_MISSED, f"{missed} at {status.next_schedule_time or 'no time'}")
     upcoming = status.next_schedule_time
     return Finding("True", ScheduleReason.SCHEDULED, f"The next run is due at {upcoming}" if upcoming else "")
@@ -110,10 +110,12 @@ def find_checked(observed: ScheduleObserved) -> Finding:
     if newest.phase == "Running":
         known = before(observed, ScheduleCondition.CHECKED)
         failed = known if known and known.status == "False" else None
-        return failed or Finding("Unknown", ScheduleReason.CHECKING, f"Job {newest.name} looks at the log")
+        return failed or Finding(
+            "Unknown", ScheduleReason.CHECKING, f"Job {newest.name} is checking the prediction log"
+        )
     if newest.result:
         return Finding(
-            "True", ScheduleReason.CHECKED, f"The log was looked at up to {written(scheduled_time_of(newest))}"
+            "True", ScheduleReason.CHECKED, f"The prediction log was checked up to {written(scheduled_time_of(newest))}"
         )
     said = newest.failure.message if newest.failure else f"Job {newest.name} ended early: {newest.why}"
     return Finding("False", ScheduleReason.CHECK_FAILED, said)
@@ -143,12 +145,16 @@ def find_run(runs: Iterable[RunStatus]) -> Finding:
         return Finding("Unknown", ScheduleReason.NEVER_RUN)
     name = f"The run of {run.time} ({run.cause})"
     if run.phase == "Succeeded":
-        return Finding("True", ScheduleReason.RETRAINING_COMPLETED, f"{name} ended: version {run.version} took over")
+        return Finding(
+            "True", ScheduleReason.RETRAINING_COMPLETED, f"{name} finished: version {run.version} was promoted"
+        )
     if run.phase in ("Failed", "Missed"):
-        return Finding("False", ScheduleReason.RETRAINING_FAILED, f"{name} ended without a new version: {run.message}")
+        return Finding(
+            "False", ScheduleReason.RETRAINING_FAILED, f"{name} finished without a serving version: {run.message}"
+        )
     if run.phase == "Requested":
-        return Finding("Unknown", ScheduleReason.RETRAIN_REQUESTED, f"{name} asks for a training")
-    doing = f"Job {run.job} trains" if run.phase == "Training" else f"version {run.version} is judged and rolled out"
+        return Finding("Unknown", ScheduleReason.RETRAIN_REQUESTED, f"{name}: training requested")
+    doing = f"Job {run.job} trains" if run.phase == "Training" else f"version {run.version} is in gates or rollout"
     return Finding("Unknown", ScheduleReason.RETRAINING, f"{name}: {doing}")
 
 

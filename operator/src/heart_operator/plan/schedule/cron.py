@@ -30,9 +30,9 @@ def scheduled_times(cron: str, zone: str, after: datetime) -> Iterator[datetime]
     try:
         found = CronSim(cron, after.astimezone(ZoneInfo(zone)))
     except CronSimError as error:
-        raise BadCron(f"{cron!r} is no cron expression ({error}); write it like `0 3 * * 0`") from None
+        raise BadCron(f"{cron!r} is not a cron expression ({error}); write it like `0 3 * * 0`") from None
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise BadZone(f"there is no time zone {zone!r}; write it like Europe/Berlin or Etc/UTC") from None
+        raise BadZone(f"unknown time zone {zone!r}; write it like Europe/Berlin or Etc/UTC") from None
     # In the hour that comes twice, the first time found may lie before `after`.
     return (moment for scheduled in found if (moment := scheduled.astimezone(UTC)) > after)
 

@@ -66,9 +66,9 @@ def busy(observed: ScheduleObserved) -> str:
     if observed.schedule.spec.concurrency_policy == "Replace":
         return ""
     if observed.is_training:
-        return "a training of the model runs"
+        return "a training of the model is in progress"
     candidate = observed.model.status.candidate if observed.model else None
-    return f"version {candidate.version} is on its way to serve" if candidate and not is_undecided(observed) else ""
+    return f"version {candidate.version} is being rolled out" if candidate and not is_undecided(observed) else ""
 
 
 def is_undecided(observed: ScheduleObserved) -> bool:
@@ -83,10 +83,11 @@ def checks_unavailable(observed: ScheduleObserved) -> str:
     if model is None or check_schedule(schedule.spec) is None:
         return ""
     if model.spec.serving.prediction_log.sink != "PostgreSQL":
-        return f"HeartModel {model.name} keeps no prediction log: set spec.serving.predictionLog.sink to PostgreSQL"
+        return f"HeartModel {model.name} has no prediction log: set spec.serving.predictionLog.sink to PostgreSQL"
     performance = schedule.spec.performance
     if performance and model.spec.training.task != "classification":
-        return f"spec.performance: {performance.metric} is for classifications, HeartModel {model.name} is none"
+        needs = f"spec.performance: {performance.metric} requires a classification model"
+        return f"{needs}; HeartModel {model.name} is a regression model"
     return ""
 
 
@@ -145,7 +146,7 @@ def allowance(observed: ScheduleObserved, status: RetrainScheduleStatus, now: da
     if not begun:
         return None, ""
     if (rested := begun[-1] + length(spec.cooldown)) > now:
-        return rested, f"cooldown {spec.cooldown} after the last run that data asked for"
+        return rested, f"cooldown {spec.cooldown} after the last data-triggered run"
     if len(begun) >= spec.max_runs_per_week:
         return begun[-spec.max_runs_per_week] + WEEK, f"{spec.max_runs_per_week} runs in seven days (maxRunsPerWeek)"
     return None, ""

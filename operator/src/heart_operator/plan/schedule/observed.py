@@ -1,17 +1,14 @@
-"""What one look at a RetrainSchedule sees, and what it plans."""
+"""What a plan of a RetrainSchedule is made from."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from heart_api.drift import CheckFailure, CheckResult
-from heart_api.heartmodel import ConditionStatus, HeartModel
-from heart_api.kube.values import Manifest, ObjectKey
+from heart_api.heartmodel import HeartModel
 from heart_api.profile import RuntimeProfile
 from heart_api.retrainschedule import RetrainSchedule
-from heart_api.schedulestatus import RetrainScheduleStatus
 from heart_api.times import read
-from heart_operator.plan.actions import Event
 from heart_operator.plan.observed import ObservedJob, TrainingJob
 from heart_operator.plan.training.requests import requests_of
 
@@ -20,7 +17,7 @@ SKEW = timedelta(minutes=5)
 
 
 CheckJob: TypeAlias = ObservedJob[CheckResult, CheckFailure]
-"""It looks at the log up to its tick."""
+"""It is checking the prediction log up to its tick."""
 
 
 def scheduled_time_of(job: CheckJob) -> datetime:
@@ -62,20 +59,3 @@ class ScheduleObserved:
         recorded = self.model.status.training if self.model else None
         triggers = [recorded.trigger] if recorded else []
         return any(request in requests_of(trigger) for trigger in [*triggers, *(job.trigger for job in self.trainings)])
-
-
-@dataclass(frozen=True, slots=True)
-class SchedulePlan:
-    """What to do, in this order: record facts, create, delete, report status, events."""
-
-    facts: RetrainScheduleStatus
-    """The whole next status with the conditions as they were."""
-    create: tuple[Manifest, ...] = ()
-    delete: tuple[ObjectKey, ...] = ()
-    conditions: tuple[ConditionStatus, ...] = ()
-    events: tuple[Event, ...] = ()
-    requeue_after: float | None = None
-
-    @property
-    def status(self) -> RetrainScheduleStatus:
-        return self.facts.model_copy(update={"conditions": self.conditions})

@@ -12,7 +12,7 @@ from heart_operator.plan.schedule.observed import ScheduleObserved
 from heart_operator.plan.training.requests import requests_of
 
 ENDED = ("Succeeded", "Failed", "Missed")
-STOPPED = "Another training took its place before it ended"
+STOPPED = "Replaced by another training before it finished"
 
 
 def follow(observed: ScheduleObserved, run: RunStatus, now: datetime) -> RunStatus:
@@ -27,7 +27,7 @@ def follow(observed: ScheduleObserved, run: RunStatus, now: datetime) -> RunStat
 def advance(observed: ScheduleObserved, run: RunStatus, now: datetime) -> RunStatus:
     model = observed.model
     if model is None:
-        return changed(run, phase="Missed", message="The HeartModel is gone")
+        return changed(run, phase="Missed", message="The HeartModel was deleted")
     recorded = model.status.training
     if recorded and run.id in requests_of(recorded.trigger):
         return of_training(observed, model, run, recorded)
@@ -57,7 +57,7 @@ def of_version(model: HeartModel, run: RunStatus, version: str) -> RunStatus:
     if status.serving and status.serving.version == version:
         return changed(run, phase="Succeeded", gate=Reason.GATE_PASSED, rollout=f"Serves since {status.serving.since}")
     if any(entry.version == version for entry in status.history):
-        return changed(run, phase="Succeeded", gate=Reason.GATE_PASSED, rollout="Has served")
+        return changed(run, phase="Succeeded", gate=Reason.GATE_PASSED, rollout="No longer serving")
     for entry in status.rejected:
         if entry.version == version:
             failed_gate = entry.reason == Reason.GATE_FAILED
@@ -67,7 +67,7 @@ def of_version(model: HeartModel, run: RunStatus, version: str) -> RunStatus:
         weight = f"Candidate, {status.candidate.weight} % of the traffic"
         return changed(run, gate=Reason.GATE_PASSED, rollout=weight, message=status.candidate.message)
     if status.training and status.training.version not in (None, version):
-        return changed(run, phase="Failed", message=f"Version {status.training.version} took its place")
+        return changed(run, phase="Failed", message=f"Version {status.training.version} replaced it")
     return changed(run, gate=reason_of(model, Condition.GATE_PASSED), message=waits_for(model))
 
 
@@ -75,10 +75,10 @@ def still_wanted(observed: ScheduleObserved, run: RunStatus, now: datetime) -> R
     """A request that no training has answered yet: withdrawn by suspension, and after the deadline."""
     spec = observed.schedule.spec
     if spec.suspend:
-        return changed(run, phase="Missed", message="The schedule was suspended before the training began")
+        return changed(run, phase="Missed", message="The schedule was suspended before the training started")
     why = waits_for(observed.model) if observed.model else ""
     if now > read(run.requested_at) + timedelta(seconds=spec.starting_deadline_seconds):
-        late = f"The training did not begin within {spec.starting_deadline_seconds} s"
+        late = f"The training did not start within {spec.starting_deadline_seconds} s"
         return changed(run, phase="Missed", message=f"{late}: {why}" if why else late)
     return changed(run, message=why)
 

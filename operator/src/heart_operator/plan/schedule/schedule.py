@@ -14,6 +14,7 @@ from heart_api.retrainschedule import RetrainScheduleSpec
 from heart_api.schedulestatus import DataRun, RetrainScheduleStatus, RunStatus
 from heart_api.times import read, written
 from heart_operator.manifests.check_job import build_check_job
+from heart_operator.plan.actions import SchedulePlan
 from heart_operator.plan.jobs import keys
 from heart_operator.plan.obstacles import Obstacle
 from heart_operator.plan.schedule.conditions import build_conditions, build_events
@@ -28,7 +29,7 @@ from heart_operator.plan.schedule.due import (
     next_moment,
     overdue_since,
 )
-from heart_operator.plan.schedule.observed import CheckJob, ScheduleObserved, SchedulePlan, scheduled_time_of
+from heart_operator.plan.schedule.observed import CheckJob, ScheduleObserved, scheduled_time_of
 from heart_operator.plan.schedule.runs import ENDED, changed, follow, kept
 from heart_operator.plan.training.requests import OPEN
 
@@ -76,10 +77,10 @@ def find_timing(observed: ScheduleObserved, now: datetime) -> tuple[Obstacle | N
     except BadCron:
         return Obstacle(ScheduleReason.INVALID_SPEC, "; ".join(cron_problems(spec, now))), Timing()
     if observed.model is None:
-        message = f"There is no HeartModel {spec.model_name} in this namespace; create it, or delete this schedule"
+        message = f'HeartModel "{spec.model_name}" not found in this namespace; create it, or delete this schedule'
         return Obstacle(ScheduleReason.MODEL_NOT_FOUND, message), Timing(*upcoming)
     if spec.suspend:
-        message = "Nothing is started; set spec.suspend to false to go on"
+        message = "The schedule is suspended; set spec.suspend to false to resume"
         return Obstacle(ScheduleReason.SUSPENDED, message), Timing()
     return None, Timing(*upcoming, overdue, check)
 

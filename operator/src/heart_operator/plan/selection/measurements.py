@@ -16,7 +16,7 @@ from heart_operator.plan.training.failures import failure_of
 from heart_operator.plan.training.triggers import spec_trigger
 from heart_operator.plan.versions import Version, serving_version_name
 
-AGAIN = "`kubectl heart retry` measures the version again, and so does a change of the spec's data or contract"
+AGAIN = "`kubectl heart retry` evaluates the version again, and so does a change to the spec's data or contract"
 TAG = f"{Reason.NOT_SERVABLE}:"
 """How `rejections.tag_of` begins for such a refusal; the trigger follows."""
 
@@ -149,7 +149,7 @@ def of_tag(observed: Observed, trigger: str) -> TrainingStatus:
         phase="Failed",
         version=evaluated_version(trigger),
         reason=Reason.NOT_SERVABLE,
-        message=f"it was refused before, says its tag in the registry. {AGAIN}",
+        message=f"it was rejected before, according to its tag in the registry. {AGAIN}",
     )
 
 

@@ -54,7 +54,7 @@ def command_event(command: CommandStatus) -> Event:
     """Who asked for what, why, and what came of it."""
     about = f" of version {command.version}" if command.version else ""
     why = f" ({command.reason})" if command.reason else ""
-    message = f"{command.by or 'A person'} asked for {command.action}{about}{why}: {command.result}"
+    message = f"{command.by or 'A user'} requested {command.action}{about}{why}: {command.result}"
     return (
         Event("Normal", Reason.COMMAND_EXECUTED, message)
         if command.done

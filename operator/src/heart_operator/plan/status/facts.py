@@ -78,7 +78,7 @@ def decider(
         return {}
     if command.action not in actions or command.version != about.version:
         return {}
-    return {"by": command.by or "a person"} | ({"message": command.reason} if command.reason else {})
+    return {"by": command.by or "a user"} | ({"message": command.reason} if command.reason else {})
 
 
 def url(model: HeartModel) -> str:

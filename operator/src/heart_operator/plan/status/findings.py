@@ -37,8 +37,8 @@ def ready_of_nothing(decision: Decision) -> Finding:
         finding = waits_for(decision)
         if finding.reason != Reason.UP_TO_DATE:
             reason = Reason.WAITING_FOR_TRAINING if finding.reason == Reason.TRAINING_STARTED else finding.reason
-            return Finding("False", reason, f"Nothing serves yet. {finding.message}")
-    return Finding("False", Reason.NO_SERVING_VERSION, "Nothing serves yet")
+            return Finding("False", reason, f"No version is serving yet. {finding.message}")
+    return Finding("False", Reason.NO_SERVING_VERSION, "No version is serving yet")
 
 
 def ready_of_stable(decision: Decision) -> Finding:
@@ -52,7 +52,7 @@ def ready_of_stable(decision: Decision) -> Finding:
     if is_under_way(decision) or misses_what_is_named(decision):
         return find_progressing(decision)._replace(status="False")
     if failure := route_rejection(decision.observed):
-        message = f"Version {stable.version} serves inside the cluster alone: {failure}"
+        message = f"Version {stable.version} is reachable only inside the cluster: {failure}"
         return Finding("False", Reason.ROUTE_NOT_ACCEPTED, message)
     return Finding("True", Reason.SERVING, f"Version {stable.version} serves")
 
@@ -96,7 +96,7 @@ def find_progressing(decision: Decision) -> Finding:
         return find_trained(decision)
     if refusal:
         return Finding("False", refusal.reason, f"Version {refusal.version} was refused: {refusal.message}")
-    return Finding("True", Reason.UP_TO_DATE, "Nothing is left to do")
+    return Finding("True", Reason.UP_TO_DATE, "Up to date")
 
 
 def waits_for_gate(decision: Decision) -> bool:
@@ -123,8 +123,10 @@ def untrained(decision: Decision) -> Finding:
     if decision.obstacle:
         return Finding("Unknown", decision.obstacle.reason, decision.obstacle.message)
     if decision.training.delete:
-        return Finding("Unknown", Reason.TRAINING_STARTED, "The spec has changed: the running training is replaced")
-    return Finding("Unknown", Reason.NEVER_TRAINED, "Nothing has been trained for this spec yet")
+        return Finding(
+            "Unknown", Reason.TRAINING_STARTED, "The spec has changed: the active training is being replaced"
+        )
+    return Finding("Unknown", Reason.NEVER_TRAINED, "No version has been trained for this spec yet")
 
 
 def find_gate_passed(decision: Decision) -> Finding:
@@ -143,7 +145,7 @@ def find_gate_passed(decision: Decision) -> Finding:
         return Finding("True", Reason.GATE_PASSED, name + gate.message)
     if gate.verdict == "Failed":
         return Finding("False", Reason.GATE_FAILED, name + gate.message)
-    advice = f"Train on more data, change spec.gates (onInsufficientEvidence: Pass lets it through), or {RETRAIN}"
+    advice = f"Train on more data, change spec.gates (onInsufficientEvidence: Pass accepts it), or {RETRAIN}"
     return Finding("Unknown", Reason.INSUFFICIENT_EVIDENCE, f"{name}{gate.message}. {advice}")
 
 
@@ -157,7 +159,7 @@ def find_evaluated(decision: Decision, version: str) -> Finding:
     if status and status.version == version and status.phase == "Failed":
         return Finding("False", status.reason or Reason.TRAINING_FAILED, f"{name}: {status.message}")
     job = f"; see kubectl logs job/{status.job}" if status else ""
-    return Finding("Unknown", Reason.EVALUATING, f"{name} was registered by hand: a Job measures it first{job}")
+    return Finding("Unknown", Reason.EVALUATING, f"{name} was registered manually: a Job is evaluating it{job}")
 
 
 def unjudged(decision: Decision, name: str) -> Finding:
@@ -168,9 +170,9 @@ def unjudged(decision: Decision, name: str) -> Finding:
         return Finding(old.status, old.reason, old.message)
     if error := decision.observed.registry.error:
         return Finding(
-            "Unknown", Reason.REGISTRY_UNAVAILABLE, f"{name}cannot be judged before MLflow answers ({error})"
+            "Unknown", Reason.REGISTRY_UNAVAILABLE, f"{name}cannot be evaluated until MLflow is available ({error})"
         )
-    problem = decision.observed.registry.evaluation_error or "its evaluation is not there"
+    problem = decision.observed.registry.evaluation_error or "its evaluation is missing"
     return Finding("Unknown", Reason.EVALUATION_UNREADABLE, f"{name}{problem}. If this lasts, {RETRAIN}")
 
 
@@ -180,8 +182,8 @@ def find_monitoring(decision: Decision) -> Finding:
         return Finding("False", Reason.MONITORING_DISABLED, "spec.monitoring.serviceMonitor is false")
     if missing := MONITORING_KINDS - observed.kinds:
         kinds = " and ".join(sorted(missing))
-        message = f"The cluster does not know {kinds}: install the Prometheus Operator, or scrape /metrics otherwise"
+        message = f"The cluster has no {kinds}: install the Prometheus Operator, or scrape /metrics another way"
         return Finding("False", Reason.MONITORING_UNAVAILABLE, message)
     if decision.rollout.stable is None:
-        return Finding("Unknown", Reason.NO_SERVING_VERSION, "Monitoring is set up with the first version that serves")
+        return Finding("Unknown", Reason.NO_SERVING_VERSION, "Monitoring is configured once a version is serving")
     return Finding("True", Reason.MONITORING_APPLIED, "ServiceMonitor and PrometheusRule are in place")

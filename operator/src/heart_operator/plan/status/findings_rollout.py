@@ -34,13 +34,13 @@ def progress_of_candidate(decision: Decision) -> Finding:
     assert rollout.candidate
     name = f"Version {rollout.candidate.version}"
     if rollout.action == "Overdue":
-        return Finding("False", Reason.READY_DEADLINE_EXCEEDED, f"{name} goes on starting: {rollout.why}")
+        return Finding("False", Reason.READY_DEADLINE_EXCEEDED, f"{name} is still starting: {rollout.why}")
     if rollout.progress and deployment:
         return progress_on_traffic(decision, name, rollout.progress)
     if rollout.action in ("Start", "Go"):
         ready = f"{deployment.ready} pods are ready" if deployment else "its pods are created"
         return Finding("True", Reason.ROLLING_OUT, f"{name} is rolling out: {ready}")
-    return Finding("Unknown", Reason.ON_HOLD, f"{name} waits for {rollout.why}")
+    return Finding("Unknown", Reason.ON_HOLD, f"{name} is waiting for {rollout.why}")
 
 
 def progress_on_traffic(decision: Decision, name: str, progress: CandidateStatus) -> Finding:
@@ -61,17 +61,17 @@ def position(decision: Decision, progress: CandidateStatus) -> str:
     if steps == 0:
         return " is rolling out"
     step = f" is at step {progress.step + 1} of {steps}" if progress.step < steps else " is past its steps"
-    return f"{step} with {progress.weight} % of the traffic ({progress.actual_weight} % reached)"
+    return f"{step} with {progress.weight}% of the traffic (actual: {progress.actual_weight}%)"
 
 
 def find_rollout_succeeded(decision: Decision) -> Finding:
     """The version that should serve reached everyone."""
     rollout, refusal = decision.rollout, decision.rejection
     if refusal and refusal.reason in REFUSED_ON_TRAFFIC:
-        advice = f"`kubectl heart retry {decision.observed.model.name} {refusal.version}` tries it again"
+        advice = f"`kubectl heart retry {decision.observed.model.name} {refusal.version}` retries it"
         return Finding("False", refusal.reason, f"Version {refusal.version}: {refusal.message}. {advice}")
     if rollout.candidate and rollout.action == "Overdue":
-        advice = "It goes on trying; when spec.serving.resources or the runtime profile change, it starts anew"
+        advice = "The operator keeps retrying; changing spec.serving.resources or the runtime profile restarts it"
         return Finding(
             "False", Reason.READY_DEADLINE_EXCEEDED, f"Version {rollout.candidate.version}: {rollout.why}. {advice}"
         )
@@ -80,10 +80,10 @@ def find_rollout_succeeded(decision: Decision) -> Finding:
     if rollout.stable is None:
         return Finding("Unknown", Reason.NO_CANDIDATE, "No version has been rolled out yet")
     if serves_again(decision, rollout.stable):
-        return Finding("True", Reason.ROLLED_BACK, f"Version {rollout.stable.version} serves again")
+        return Finding("True", Reason.ROLLED_BACK, f"Version {rollout.stable.version} is serving again")
     if decision.wanted and decision.wanted.version == rollout.stable.version:
         return Finding("True", Reason.PROMOTED, f"Version {rollout.stable.version} was promoted")
-    return Finding("True", Reason.SERVING, f"Version {rollout.stable.version} serves; no other is being rolled out")
+    return Finding("True", Reason.SERVING, f"Version {rollout.stable.version} is serving; no rollout is in progress")
 
 
 def serves_again(decision: Decision, stable: Version) -> bool:
@@ -105,4 +105,4 @@ def milestone(decision: Decision, name: str) -> tuple[str, str]:
         return Reason.PAUSED, f"{name}: {progress.message}"
     steps = len(effective_rollout(decision.observed, decision.rollout.stable).steps)
     where = f"step {progress.step + 1} of {steps}" if progress.step < steps else "all steps are done"
-    return Reason.ROLLING_OUT, f"{name} is rolling out: {where}, {progress.weight} % of the traffic asked for"
+    return Reason.ROLLING_OUT, f"{name} is rolling out: {where}, {progress.weight}% of the traffic"

@@ -2,11 +2,11 @@
 
 from datetime import datetime
 
+from heart_api.heartmodel import HeartModelStatus
 from heart_api.names import Reason
 from heart_api.times import read
 from heart_operator.plan.decision import Decision
 from heart_operator.plan.rollout.sampling import next_analysis_after
-from heart_operator.plan.status.facts import build_facts
 
 POLL_SECONDS = 30.0
 """How soon to look again at a registry that is needed and cannot be used."""
@@ -14,15 +14,15 @@ LEAST_SECONDS = 0.5
 """Between two looks that nothing but time asked for."""
 
 
-def requeue_after(decision: Decision) -> float | None:
+def requeue_after(decision: Decision, facts: HeartModelStatus) -> float | None:
     """Seconds until a deadline or the end of a window, or until a registry that is needed is asked again."""
     rollout, moments = decision.rollout, []
     if decision.observed.model.spec.suspend:
         return None
     if rollout.deadline:
         moments.append((rollout.deadline - decision.now).total_seconds())
-    if look := next_analysis(decision):
-        moments.append((look - decision.now).total_seconds())
+    if analysis := next_analysis(decision, facts):
+        moments.append((analysis - decision.now).total_seconds())
     if rollout.previous:
         moments.append((read(rollout.previous.warm_until) - decision.now).total_seconds())
     if needs_registry(decision) or has_just_failed(decision):
@@ -30,10 +30,10 @@ def requeue_after(decision: Decision) -> float | None:
     return max(LEAST_SECONDS, min(moments)) if moments else None
 
 
-def next_analysis(decision: Decision) -> datetime | None:
-    """The next look at the traffic, once the plan is carried out."""
+def next_analysis(decision: Decision, facts: HeartModelStatus) -> datetime | None:
+    """The time of the next analysis, once the plan is carried out."""
     model = decision.observed.model
-    return next_analysis_after(model.model_copy(update={"status": build_facts(decision)}), decision.now)
+    return next_analysis_after(model.model_copy(update={"status": facts}), decision.now)
 
 
 def needs_registry(decision: Decision) -> bool:

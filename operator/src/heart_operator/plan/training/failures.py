@@ -11,7 +11,7 @@ HINTS = {
     "ErrImagePull": "the trainer image cannot be pulled: ask the administrator to check the runtime profile's images",
 }
 AGAIN = (
-    "It is not tried again until the spec's dataset, target, features or training change, or the annotation "
+    "It is not retried until the spec's dataset, target, features or training change, or the annotation "
     f"{Annotation.RETRAIN} gets a new value"
 )
 

@@ -36,7 +36,7 @@ def looked(
     ],
     ids=[
         "nobody looks",
-        "not looked at yet",
+        "not reconciled yet",
         "quiet",
         "too few to say",
         "the gravest, though older",

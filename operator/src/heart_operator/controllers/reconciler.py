@@ -1,0 +1,144 @@
+"""One reconcile: observe once → plan and carry out each schedule → plan and carry out the model → tell the registry."""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from prometheus_client import Counter
+
+from heart_api.kube.values import ModelKey
+from heart_api.names import Reason
+from heart_api.retrainschedule import RetrainSchedule
+from heart_api.schedulestatus import RetrainScheduleStatus
+from heart_operator.controllers.executor import Executor, NameTaken
+from heart_operator.controllers.status import problem
+from heart_operator.controllers.workqueue import WorkQueue
+from heart_operator.kube.errors import ApiError, Conflict, NotLeading
+from heart_operator.mlflow.calls import RegistryUnavailable
+from heart_operator.observe.observation import Observation, SeenModel, SeenSchedule, Unobserved, Unreadable
+from heart_operator.observe.observer import Observer
+from heart_operator.plan.actions import Plan, ResourcePlan
+from heart_operator.plan.observed import Observed
+from heart_operator.plan.schedule.schedule import plan_retrain_schedule
+from heart_operator.plan.selection.selection import Selection
+from heart_operator.telemetry.operator import Metrics
+
+log = logging.getLogger(__name__)
+
+
+class Decide(Protocol):
+    """The pure plan of a model."""
+
+    def __call__(self, observed: Observed, selection: Selection, now: datetime) -> Plan: ...
+
+
+class Reconciler:
+    """Brings one model and its schedules at a time to what their specs declare."""
+
+    def __init__(
+        self,
+        observer: Observer,
+        decide: Decide,
+        executor: Executor,
+        queue: WorkQueue[ModelKey],
+        metrics: Metrics,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._observer = observer
+        self._decide = decide
+        self._executor = executor
+        self._queue = queue
+        self._metrics = metrics
+        self._now = now
+
+    async def __call__(self, key: ModelKey) -> None:
+        """The queue's work. Neither a schedule nor the model stops another; raises the first failure, to be retried.
+
+        Schedules first: the model answers in the same reconcile what they have just been recorded to request.
+        """
+        failures = Failures(self._metrics.errors)
+        with self._metrics.duration.time(), failures.noted(str(key)):
+            seen = await self._observer.observe(key)
+            stored = await self._schedules(key, seen, failures)
+            if isinstance(seen.model, SeenModel):
+                observed = with_stored(seen.model.observed, stored)
+                plan = self._decide(observed, seen.model.selection, self._now())
+                await self._executor.carry_out(seen.model.owner, plan)
+                self._metrics.show(key.namespace, key.name, plan.facts)
+                await self._executor.tell_registry(observed, plan)
+                self._requeue(key, plan)
+            elif seen.model:
+                await self._executor.carry_out(seen.model.owner, self._unreadable(seen.model))
+            else:
+                self._metrics.forget(key.namespace, key.name)
+        failures.raise_first()
+
+    async def _schedules(self, key: ModelKey, seen: Observation, failures: "Failures") -> dict[str, RetrainSchedule]:
+        """Carry out each schedule's plan; those for which that succeeded, as they are stored now, by their uid."""
+        self._metrics.schedules.keep_only(key, [found.owner.name for found in seen.schedules])
+        stored = {}
+        for found in seen.schedules:
+            with failures.noted(str(found.owner)):
+                plan = self._plan_schedule(found)
+                await self._executor.carry_out(found.owner, plan)
+                if isinstance(found, SeenSchedule):
+                    stored[found.owner.uid] = found.observed.schedule.model_copy(update={"status": plan.status})
+                    self._metrics.schedules.show(found.observed.schedule, plan.status)
+                self._requeue(key, plan)
+        return stored
+
+    def _plan_schedule(self, found: SeenSchedule | Unreadable | Unobserved) -> ResourcePlan[RetrainScheduleStatus]:
+        if isinstance(found, Unobserved):
+            raise found.error
+        if isinstance(found, Unreadable):
+            return self._unreadable(found)
+        return plan_retrain_schedule(found.observed, self._now())
+
+    def _unreadable(self, found: Unreadable) -> ResourcePlan[Any]:
+        return problem(found.owner, Reason.INVALID_SPEC, found.message, self._now())
+
+    def _requeue(self, key: ModelKey, plan: ResourcePlan[Any]) -> None:
+        if plan.requeue_after is not None:
+            self._queue.add_after(key, plan.requeue_after)
+
+
+class Failures:
+    """What failed in one reconcile: logged where it happens, raised at the end."""
+
+    def __init__(self, errors: Counter) -> None:
+        self._errors = errors
+        self._first: Exception | None = None
+
+    @contextmanager
+    def noted(self, what: str) -> Iterator[None]:
+        """Log and keep what the block raises; NotLeading ends the whole reconcile."""
+        try:
+            yield
+        except NotLeading:
+            raise
+        except Exception as error:
+            self._first = self._first or error
+            self._log(what, error)
+
+    def raise_first(self) -> None:
+        if self._first:
+            raise self._first
+
+    def _log(self, what: str, error: Exception) -> None:
+        """A conflict is no error: the next reconcile starts from what somebody else wrote."""
+        if isinstance(error, Conflict):
+            log.info("%s: retrying: %s", what, error)
+            return
+        self._errors.inc()
+        if isinstance(error, ApiError | RegistryUnavailable | NameTaken):
+            log.warning("%s: retrying: %s", what, error)
+        else:
+            log.error("%s: retrying", what, exc_info=error)
+
+
+def with_stored(observed: Observed, stored: Mapping[str, RetrainSchedule]) -> Observed:
+    """The observation with the schedules' statuses that this reconcile has recorded."""
+    return replace(observed, schedules=tuple(stored.get(found.uid, found) for found in observed.schedules))

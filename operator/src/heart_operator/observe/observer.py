@@ -1,0 +1,201 @@
+"""All reads of one reconcile → one frozen Observation. Nothing is written here."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from heart_api.heartmodel import HeartModel
+from heart_api.kube.kinds import DEPLOYMENT, HEART_MODEL, JOB, RETRAIN_SCHEDULE, Kind, children_kinds
+from heart_api.kube.objects import InvalidSpec, parse_model
+from heart_api.kube.schedules import parse_schedule
+from heart_api.kube.values import Manifest, ModelKey
+from heart_api.names import evaluated_version
+from heart_api.profile import RuntimeProfile
+from heart_api.retrainschedule import RetrainSchedule
+from heart_operator.kube.client import Cluster
+from heart_operator.kube.errors import NotFound
+from heart_operator.mlflow.backend import server_address
+from heart_operator.mlflow.snapshots import RegistryReader
+from heart_operator.observe.children import (
+    find_objects,
+    find_schedules,
+    of_kind,
+    optional_kinds,
+    owned_by,
+    read_checks,
+    read_deployments,
+    read_jobs,
+)
+from heart_operator.observe.observation import Observation, Owner, SeenModel, SeenSchedule, Unobserved, Unreadable
+from heart_operator.plan.observed import AnalysisSample, Observed, Registry, TrainingJob
+from heart_operator.plan.rollout.sampling import has_traffic, is_interval_due, last_analysis_time
+from heart_operator.plan.schedule.observed import ScheduleObserved
+from heart_operator.plan.selection.selection import Selection, select_version
+from heart_operator.traffic.sampler import MetricsReader, Question
+
+KINDS_MAX_AGE = 60.0
+"""Seconds for which the optional kinds that the cluster has are remembered."""
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """What the API server has of one model, read and parsed once."""
+
+    model: HeartModel | None
+    """None: there is none, or it cannot be read."""
+    labelled: list[Manifest]
+    """Objects that carry the model's label, and that the model or one of the schedules owns."""
+    kinds: frozenset[str]
+    """Optional kinds that the cluster has."""
+    schedules: tuple[RetrainSchedule, ...]
+    """Those that can be read."""
+
+
+class Observer:
+    """Reads one model, its schedules and everything that belongs to them."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        registry: RegistryReader,
+        profiles: Callable[[], Mapping[str, RuntimeProfile]],
+        clock: Callable[[], float],
+        metrics: MetricsReader | None = None,
+    ) -> None:
+        self._cluster = cluster
+        self._metrics = metrics or MetricsReader(cluster)
+        self._registry = registry
+        self._profiles = profiles
+        self._clock = clock
+        self._kinds: tuple[float, frozenset[str]] | None = None
+        self._registered: dict[ModelKey, tuple[str, str]] = {}
+
+    async def observe(self, key: ModelKey) -> Observation:
+        """Every object is read once, whichever plans it feeds. Raises what the API server's client raises."""
+        raw, raw_schedules = await asyncio.gather(self._living_model(key), find_schedules(self._cluster, key))
+        model = parsed(HEART_MODEL, raw, parse_model) if raw else None
+        schedules = [parsed(RETRAIN_SCHEDULE, found, parse_schedule) for found in raw_schedules]
+        objects = await self._objects(key, model, schedules)
+        seen = await self._model(raw, objects.model, objects) if raw and objects.model else None
+        trainings = seen.observed.jobs if seen else ()
+        pairs = zip(raw_schedules, schedules, strict=True)
+        found = [await self._schedule(raw, schedule, objects, trainings) for raw, schedule in pairs]
+        return Observation(model if isinstance(model, Unreadable) else seen, tuple(found))
+
+    def interested(self, uri: str, names: frozenset[str] | None) -> list[ModelKey]:
+        """Models that were seen to use these registered models of a registry (None: any of it)."""
+        return [
+            key for key, (where, name) in self._registered.items() if where == uri and (names is None or name in names)
+        ]
+
+    async def _living_model(self, key: ModelKey) -> Manifest | None:
+        """None: there is no such model, or it is being deleted and its children with it."""
+        try:
+            raw = await self._cluster.get(HEART_MODEL, key.namespace, key.name)
+        except NotFound:
+            self._registered.pop(key, None)
+            self._metrics.forget(key.namespace, key.name)
+            return None
+        return None if "deletionTimestamp" in raw["metadata"] else raw
+
+    async def _objects(
+        self, key: ModelKey, model: HeartModel | Unreadable | None, schedules: Sequence[RetrainSchedule | Unreadable]
+    ) -> Objects:
+        """One list of each kind; without a model only of the Jobs of its schedules."""
+        readable = tuple(schedule for schedule in schedules if isinstance(schedule, RetrainSchedule))
+        owners = {schedule.uid for schedule in readable}
+        if not isinstance(model, HeartModel):
+            jobs = await find_objects(self._cluster, key, (JOB,), owners) if readable else []
+            return Objects(None, jobs, frozenset(), readable)
+        kinds = await self._optional_kinds()
+        labelled = await find_objects(self._cluster, key, children_kinds(kinds), owners | {model.uid})
+        return Objects(model, labelled, kinds, readable)
+
+    async def _model(self, raw: Manifest, model: HeartModel, objects: Objects) -> SeenModel:
+        profiles = self._profiles()
+        children = owned_by(objects.labelled, model.uid)
+        jobs = await read_jobs(self._cluster, model, of_kind(children, JOB.kind))
+        observed = Observed(
+            model=model,
+            profile=profiles.get(model.spec.runtime),
+            profiles=tuple(sorted(profiles)),
+            jobs=tuple(job for job in jobs if evaluated_version(job.trigger) is None),
+            evaluations=tuple(job for job in jobs if evaluated_version(job.trigger)),
+            deployments=await read_deployments(self._cluster, model, of_kind(children, DEPLOYMENT.kind)),
+            children=children,
+            registry=Registry(),
+            kinds=objects.kinds,
+            schedules=objects.schedules,
+        )
+        (registry, selection), sample = await asyncio.gather(
+            self._registry_view(observed), self._sample(observed, datetime.now(UTC))
+        )
+        owner = Owner(HEART_MODEL, raw, children)
+        return SeenModel(owner, replace(observed, registry=registry, sample=sample), selection)
+
+    async def _schedule(
+        self,
+        raw: Manifest,
+        schedule: RetrainSchedule | Unreadable,
+        objects: Objects,
+        trainings: tuple[TrainingJob, ...],
+    ) -> SeenSchedule | Unreadable | Unobserved:
+        if isinstance(schedule, Unreadable):
+            return schedule
+        owner = Owner(RETRAIN_SCHEDULE, raw, owned_by(objects.labelled, schedule.uid))
+        try:
+            checks = await read_checks(self._cluster, schedule, of_kind(owner.children, JOB.kind))
+        except Exception as error:
+            return Unobserved(owner, error)
+        model = objects.model
+        profile = self._profiles().get(model.spec.runtime) if model else None
+        return SeenSchedule(owner, ScheduleObserved(schedule, model, profile, trainings, checks))
+
+    async def _sample(self, observed: Observed, now: datetime) -> AnalysisSample | None:
+        """Of the traffic, when an analysis is due."""
+        model, serving, last = observed.model, observed.model.status.serving, last_analysis_time(observed.model)
+        if serving is None or last is None or model.spec.suspend or not is_interval_due(model, now):
+            return None
+        candidate = model.status.candidate
+        question = Question(
+            namespace=model.namespace,
+            model=model.name,
+            stable=serving.version,
+            candidate=candidate.version if candidate and has_traffic(model, candidate) else None,
+            since=last,
+        )
+        return await self._metrics.sample(question, observed.profile.prometheus_url if observed.profile else None, now)
+
+    async def _registry_view(self, observed: Observed) -> tuple[Registry, Selection]:
+        """What MLflow has, the version that should serve by that, and in the former the evaluation of the latter."""
+        model, profile = observed.model, observed.profile
+
+        def select(found: Registry) -> Selection:
+            return select_version(replace(observed, registry=found))
+
+        if profile is None:
+            silent = Registry(error=f"there is no runtime profile {model.spec.runtime!r}")
+            return silent, select(silent)
+        server = server_address(profile, model.namespace)
+        self._registered[ModelKey(model.namespace, model.name)] = server, model.registry_name
+        named = str(model.spec.version)
+        return await self._registry.view(server, model.registry_name, select, named if named.isdecimal() else "")
+
+    async def _optional_kinds(self) -> frozenset[str]:
+        """Which of the optional kinds the cluster has; read again after a minute."""
+        now = self._clock()
+        if self._kinds is None or now - self._kinds[0] > KINDS_MAX_AGE:
+            self._kinds = now, await optional_kinds(self._cluster)
+        return self._kinds[1]
+
+
+def parsed(kind: Kind, raw: Manifest, parse: Callable[[Manifest], T]) -> T | Unreadable:
+    try:
+        return parse(raw)
+    except InvalidSpec as error:
+        return Unreadable(Owner(kind, raw, {}), str(error))

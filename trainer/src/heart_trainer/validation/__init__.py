@@ -1,0 +1,1 @@
+"""What the API server says to a HeartModel, said on a laptop: the same schema, the same rules, the same messages."""

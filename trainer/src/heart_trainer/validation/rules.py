@@ -1,0 +1,60 @@
+"""The CRD's rules in CEL, evaluated as the API server does: on every value that carries some."""
+
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+import cel
+
+from heart_api.quantities import amount
+from heart_api.structural import Schema
+from heart_trainer.validation.schema import field_schema
+
+REASONS = {
+    "FieldValueInvalid": "Invalid value",
+    "FieldValueForbidden": "Forbidden",
+    "FieldValueRequired": "Required value",
+    "FieldValueDuplicate": "Duplicate value",
+}
+
+
+def broken_rules(value: Any, schema: Schema, path: str) -> list[str]:
+    """One line for each broken rule, from the outside to the inside."""
+    return list(_broken(value, schema, path))
+
+
+def _broken(value: Any, schema: Schema, path: str) -> Iterator[str]:
+    for rule in schema.get("x-kubernetes-validations", ()):
+        # A rule about a change says nothing of a resource that is new.
+        if "oldSelf" not in rule["rule"] and not holds(rule["rule"], value):
+            yield _line(rule, path)
+    if isinstance(value, dict):
+        for name, entry in value.items():
+            yield from _broken(entry, field_schema(schema, name), f"{path}.{name}".lstrip("."))
+    if isinstance(value, list) and "items" in schema:
+        for index, entry in enumerate(value):
+            yield from _broken(entry, schema["items"], f"{path}[{index}]")
+
+
+def holds(rule: str, value: Any) -> bool:
+    context = cel.Context(variables={"self": value}, functions={"quantity": _quantity, "compareTo": _compare})
+    return bool(_program(rule).execute(context))
+
+
+@functools.cache
+def _program(rule: str) -> cel.Program:
+    return cel.compile(rule)
+
+
+def _quantity(text: str) -> float:
+    return float(amount(text))
+
+
+def _compare(left: float, right: float) -> int:
+    return (left > right) - (left < right)
+
+
+def _line(rule: dict[str, str], path: str) -> str:
+    where = f"{path}{rule.get('fieldPath', '')}" or "metadata.name"
+    reason = REASONS[rule.get("reason", "FieldValueInvalid")]
+    return f"{where}: {reason}: {rule['message']}"
