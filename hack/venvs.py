@@ -1,4 +1,4 @@
-"""Virtual environments beside the project's own, made by uv when they are first needed, and kept in the user's cache."""
+"""Virtual environments beside the project's own, made by uv when first needed, and kept in the user's cache."""
 
 import os
 import subprocess
