@@ -46,7 +46,7 @@ def open_inference(package: ServingPackage, operation_id: str) -> Json:
         operation_id,
         "Predict by the Open Inference Protocol",
         "One tensor per feature, [rows] or [rows, 1], or a single one [rows, features]; every datatype. Binary"
-        f" tensor data is understood: bytes behind the JSON, whose length the header {HEADER} tells.",
+        f" tensor data is understood: bytes behind the JSON, whose length is in the header {HEADER}.",
         body(infer_schema(package), {"one": ("One row", {"inputs": example_tensors(package)})}),
         {"description": "Outputs."} | json_content(INFERENCE),
         "ProtocolError",
