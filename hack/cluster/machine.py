@@ -52,4 +52,4 @@ def _bundle() -> str | None:
 
 
 def _apt_sources() -> str:
-    return "\n".join(packages.sources(versions()["debian"]["suite"])) + "\n"
+    return "\n".join(packages.sources(versions()["debian"]["image_suite"])) + "\n"

@@ -67,7 +67,7 @@ def make_base_images(target: Path) -> None:
 def _bootstrap(target: Path, name: str) -> None:
     """A Debian root without documents, translations and package lists, as an image of one layer."""
     say(f"bootstrapping base image {name} …")
-    suite = versions()["debian"]["suite"]
+    suite = versions()["debian"]["image_suite"]
     wanted = ",".join(versions()["images"][name]["packages"])
     exclude = [f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in LEFT_OUT]
     with tempfile.TemporaryDirectory() as scratch:
