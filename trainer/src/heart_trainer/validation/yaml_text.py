@@ -11,7 +11,7 @@ WRONG_KIND = re.compile(
     r'^(?P<path>\S+): Invalid value: "(?P<kind>boolean|integer|number|null)": .* of type (?P<wanted>\S+):'
 )
 HINTS = {
-    "boolean": 'quote it ("yes", "no"): YAML 1.1 reads yes, no, on, off, true and false as true or false',
+    "boolean": 'quote it ("yes", "no"): YAML 1.1 reads yes, no, y, n, on and off as true or false',
     "integer": 'quote it ("1"): without quotes YAML reads a number',
     "number": 'quote it ("1.5"): without quotes YAML reads a number',
     "null": 'quote it ("null"): without quotes YAML reads ~, null and nothing as no value',
