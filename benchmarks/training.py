@@ -199,7 +199,7 @@ def reading() -> str:
         "What HeartOps does beside the search: the data contract for each cell, a keyed hash of each row, a trial of "
         "the ONNX export before the search, bootstrap intervals of every metric, checks for leaks, plots and the model "
         "card, the ONNX comparison, MLflow. All of it grows with rows times features at most; the checks for leaks "
-        "look at 10,000 rows whatever the file holds, and a bootstrap draws fewer resamples of many rows (at least 200)."
+        "look at 10,000 rows whatever a file holds, and a bootstrap of many rows draws fewer resamples (at least 200)."
     )
 
 
