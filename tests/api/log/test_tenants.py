@@ -79,7 +79,10 @@ def mallory(owner: Engine, postgres: Postgres) -> Iterator[Engine]:
     yield engine
     engine.dispose()
     with owner.begin() as connection:
-        for statement in ("DELETE FROM heartops_log.usage", 'TRUNCATE "log-mallory".predictions, "log-mallory".feedback'):
+        for statement in (
+            "DELETE FROM heartops_log.usage",
+            'TRUNCATE "log-mallory".predictions, "log-mallory".feedback',
+        ):
             connection.exec_driver_sql(statement)
 
 
@@ -89,7 +92,10 @@ def login(postgres: Postgres, name: str, database: str = "heartops") -> Engine:
 
 @pytest.mark.parametrize("attack", FORBIDDEN)
 def test_a_login_has_no_right_to(mallory: Engine, attack: str) -> None:
-    with pytest.raises(DBAPIError, match="denied|must be|does not exist|only roles with"), mallory.begin() as connection:
+    with (
+        pytest.raises(DBAPIError, match="denied|must be|does not exist|only roles with"),
+        mallory.begin() as connection,
+    ):
         connection.exec_driver_sql(FORBIDDEN[attack])
 
 
