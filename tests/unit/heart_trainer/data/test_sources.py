@@ -79,8 +79,8 @@ def test_a_named_host_may_be_internal(site: str) -> None:
 
 FETCH = """
 import hashlib, sys
-from heart_operator.api.contract import Dataset
-from heart_operator.api.handover import DataAccess
+from heart_api.contract import Dataset
+from heart_api.handover import DataAccess
 from heart_trainer.errors import SourceError
 from heart_trainer.sources import fetch
 try:

@@ -35,8 +35,8 @@ GOOD = both(counts(900), counts(300))
 
 SAMPLES = [
     ("a sound version", GOOD, "Passed", "errors: 0.00% of 300 were answered with 5xx; 2.00% allowed"),
-    ("sound, but too few", both(counts(900), counts(99)), "Inconclusive", "99 of the 100 required by minRequests"),
-    ("just enough to count, not to tell", both(counts(900), counts(100)), "Inconclusive", "more without one would do"),
+    ("sound, but too few", both(counts(900), counts(99)), "Inconclusive", "99 of 100 (minRequests)"),
+    ("just enough to count, not to tell", both(counts(900), counts(100)), "Inconclusive", "more without a failure"),
     ("no traffic at all", both(Counts(), Counts()), "Inconclusive", "the candidate has not served any requests yet"),
     ("only the stable version is asked", both(counts(900), Counts()), "Inconclusive", "not served any requests yet"),
     ("every second one fails", both(counts(60), counts(20, errors=10)), "Failed", "errors: 50.00% of 20"),
