@@ -224,9 +224,9 @@ def test_a_pause_with_a_lost_pod_is_not_overdue() -> None:
 
 
 def test_a_candidate_that_has_just_begun_to_scale_has_all_its_time() -> None:
-    """Its stored phase is of the time before."""
-    candidate = at_pause(step=2, phase="Paused", phase_since=ago(9999))
-    assert overdue(context(), candidate) is None
+    """Its stored phase is of the time before, or has no time yet."""
+    assert overdue(context(), at_pause(step=2, phase="Paused", phase_since=ago(9999))) is None
+    assert overdue(context(), at_pause(step=2, phase="Scaling", phase_since=None)) is None
 
 
 # --- traffic ------------------------------------------------------------------------------------------
@@ -257,6 +257,12 @@ def test_before_it_shares_traffic_nothing_is_noted() -> None:
     assert (moved.weight, moved.actual_weight, moved.base_replicas) == (10, 0, 0)
     _, routed = with_traffic(context(exact=True, deployment=deployment(ready=0)), status(), pods=1)
     assert routed.weight == 0
+
+
+def test_without_a_weight_there_is_no_traffic() -> None:
+    moved, traffic = with_traffic(context(rollout=rollout(steps=[])), status(phase="Scaling"), pods=1)
+    assert traffic == Traffic(candidate="2", spread=False)
+    assert (moved.weight, moved.actual_weight, moved.base_replicas) == (0, 0, 0)
 
 
 def test_the_stable_versions_pods_are_noted_once() -> None:
@@ -583,6 +589,13 @@ def test_a_candidate_on_its_way_goes_on() -> None:
     assert move.traffic == Traffic(candidate="2", spread=True)
     assert move.status.phase == "Paused"
     assert move.deadline == NOW + timedelta(minutes=4)
+
+
+def test_a_candidate_gets_its_first_traffic_once_its_pods_are_ready() -> None:
+    move = next_move(context(), status())
+    assert (move.status.step, move.traffic) == (1, Traffic(candidate="2", spread=True))
+    starting = next_move(context(deployment=deployment(ready=0)), status())
+    assert (starting.status.phase, starting.traffic.spread) == ("Starting", False)
 
 
 @pytest.mark.parametrize(("ready", "outcome"), [(3, "Go"), (4, "Promote"), (5, "Promote")])
