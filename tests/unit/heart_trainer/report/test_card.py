@@ -19,7 +19,7 @@ from heart_trainer.report import wording as words
 from heart_trainer.report.card import Provenance, render_card
 from heart_trainer.report.plot_style import Subject
 from heart_trainer.report.plots import draw_plots
-from tests.support.trainer.judged import FEATURES, make_fitted, make_oof, make_table, outcomes
+from tests.support.trainer.evaluation_tables import FEATURES, make_fitted, make_oof, make_table, outcomes
 
 PROVENANCE = Provenance("run-17", "sha256:model", "sha256:evaluation", date(2026, 3, 1))
 
