@@ -48,13 +48,15 @@ def refresh_lists(names: list[str]) -> None:
 
 
 def sources(suite: str) -> list[str]:
-    """apt lines for Debian's main archive of a suite and its security updates, from wherever this machine gets its own."""
+    """apt lines for a suite of Debian (main) and its security updates, from wherever this machine gets its own."""
     lines = run("apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME) $(COMPONENT)")
     known = {tuple(line.split()) for line in lines.splitlines()}
     archives = {(uri, codename) for uri, codename, component in known if component == "main"}
     mine = {(uri, name) for uri, name in archives if name in (suite, f"{suite}-security")}
     # Every suite of Debian lies in the same archive.
-    other = {(uri, _like(codename, suite)) for uri, codename in archives if re.fullmatch(r"[a-z]+(-security)?", codename)}
+    other = {
+        (uri, _like(codename, suite)) for uri, codename in archives if re.fullmatch(r"[a-z]+(-security)?", codename)
+    }
     found = [f"deb {uri} {name} main" for uri, name in mine or other]
     if not found:
         raise Problem(f"apt knows no archive of Debian {suite}: add one to /etc/apt/sources.list and try again.")

@@ -6,11 +6,15 @@ import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from hack.cluster.lock import locked
+from hack.cluster.paths import cache_dir, digest
 from tests.support.apiserver.client import poll
+
+ROOT = Path(__file__).resolve().parents[3]
 
 QUIET = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
 """As the chart sets it: eight processes for MLflow's own jobs cost half a minute of a processor and do nothing here."""
@@ -19,6 +23,12 @@ QUIET = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETR
 @contextmanager
 def running_mlflow(folder: Path) -> Iterator[str]:
     """Its address; everything that it stores is below `folder`."""
+    with _running(Path(sys.executable), folder, (), {}) as uri:
+        yield uri
+
+
+@contextmanager
+def _running(python: Path, folder: Path, options: Sequence[str], variables: Mapping[str, str]) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     store = (
@@ -27,8 +37,8 @@ def running_mlflow(folder: Path) -> Iterator[str]:
         "--artifacts-destination",
         str(folder / "artifacts"),
     )
-    command = (sys.executable, "-m", "mlflow", "server", *store, "--port", str(port), "--workers", "1")
-    environment = os.environ | QUIET
+    command = (str(python), "-m", "mlflow", "server", *store, "--port", str(port), "--workers", "1", *options)
+    environment = os.environ | QUIET | dict(variables)
     with (folder / "log").open("w") as log:
         server = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True)
     uri = f"http://127.0.0.1:{port}"
@@ -47,3 +57,27 @@ def answers(url: str) -> bool:
             return True
     except OSError:
         return False
+
+
+@contextmanager
+def running_workspaces(folder: Path, kubeconfig: Path, default: str) -> Iterator[str]:
+    """As `running_mlflow`, and as the chart starts it: a namespace is a workspace, and the API server says who may."""
+    kubernetes = ("--enable-workspaces", "--workspace-store-uri", "kubernetes://", "--app-name", "kubernetes-auth")
+    variables = {"KUBECONFIG": str(kubeconfig), "MLFLOW_K8S_DEFAULT_WORKSPACE": default}
+    with _running(image_python(), folder, kubernetes, variables) as uri:
+        yield uri
+
+
+def image_python() -> Path:
+    """An interpreter with what the MLflow image has: its plugins need a newer Python than the tests run with."""
+    lock = ROOT / "requirements" / "mlflow.txt"
+    folder = cache_dir() / "mlflow" / digest(lock.read_bytes())
+    python = folder / "bin" / "python"
+    with locked("mlflow"):
+        if not (folder / "complete").exists():
+            uv = str(Path(sys.executable).with_name("uv"))
+            subprocess.run((uv, "venv", "-q", "--clear", "--python", ">=3.12", str(folder)), check=True)
+            install = (uv, "pip", "install", "-q", "--python", str(python), "--no-deps", "--require-hashes")
+            subprocess.run((*install, "-r", str(lock)), check=True)
+            (folder / "complete").touch()
+    return python
