@@ -1,6 +1,7 @@
 """A real MLflow server on SQLite, on the loopback interface."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -76,8 +77,19 @@ def image_python() -> Path:
     with locked("mlflow"):
         if not (folder / "complete").exists():
             uv = str(Path(sys.executable).with_name("uv"))
-            subprocess.run((uv, "venv", "-q", "--clear", "--python", ">=3.12", str(folder)), check=True)
+            subprocess.run((uv, "venv", "-q", "--clear", "--python", find_python(), str(folder)), check=True)
             install = (uv, "pip", "install", "-q", "--python", str(python), "--no-deps", "--require-hashes")
             subprocess.run((*install, "-r", str(lock)), check=True)
             (folder / "complete").touch()
     return python
+
+
+def find_python() -> str:
+    """An interpreter of Python 3.12 or newer: the tests' own, one on the PATH, or one of pyenv's."""
+    names = [shutil.which(f"python3.{minor}") for minor in (13, 12, 14)]
+    pyenv = sorted(Path.home().glob(".pyenv/versions/3.1[234].*/bin/python3"), reverse=True)
+    for python in (sys.executable, *filter(None, names), *map(str, pyenv)):
+        check = (python, "-c", "import sys; sys.exit(sys.version_info < (3, 12))")
+        if subprocess.run(check, check=False, capture_output=True).returncode == 0:
+            return python
+    raise AssertionError("MLflow's Kubernetes plugins need Python 3.12 or newer: install one beside the tests' own")

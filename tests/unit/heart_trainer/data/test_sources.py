@@ -79,10 +79,10 @@ def test_a_named_host_may_be_internal(site: str) -> None:
 
 FETCH = """
 import hashlib, sys
-from heart_operator.api.contract import Dataset
-from heart_operator.api.handover import DataAccess
+from heart_api.contract import Dataset
+from heart_api.handover import DataAccess
 from heart_trainer.errors import SourceError
-from heart_trainer.sources import fetch
+from heart_trainer.data.sources.fetch import fetch
 try:
     data = fetch(Dataset(uri=sys.argv[1]), DataAccess(schemes=("https",), hosts=("localhost",)))
     print(hashlib.sha256(data).hexdigest())
