@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import yaml
 from mlflow.utils.workspace_context import WorkspaceContext
 
 from heart_api.handover import Env
@@ -49,9 +50,22 @@ def tokens(kube_api: KubeApi, kubectl: Kubectl, tools: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def uri(tokens: dict[str, str], api_server: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running_workspaces(tmp_path_factory.mktemp("mlflow"), api_server, OPERATOR_NAMESPACE) as uri:
+def uri(
+    tokens: dict[str, str], kube_api: KubeApi, api_server: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """MLflow as the chart starts it."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    account = kubeconfig(api_server, token(kube_api, OPERATOR_NAMESPACE, "heartops-mlflow"), folder)
+    with running_workspaces(folder, account, OPERATOR_NAMESPACE) as uri:
         yield uri
+
+
+def kubeconfig(administrator: Path, token: str, folder: Path) -> Path:
+    """Of an account of the chart: MLflow runs with its own rights and no more."""
+    config = yaml.safe_load(administrator.read_text())
+    config["users"][0]["user"] = {"token": token}
+    (folder / "kubeconfig").write_text(yaml.safe_dump(config))
+    return folder / "kubeconfig"
 
 
 @pytest.fixture

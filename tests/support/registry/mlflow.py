@@ -44,7 +44,7 @@ def _running(python: Path, folder: Path, options: Sequence[str], variables: Mapp
         server = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True)
     uri = f"http://127.0.0.1:{port}"
     try:
-        poll("MLflow answers", lambda: server.poll() is None and answers(f"{uri}/health"), 120)
+        poll("MLflow answers", lambda: server.poll() is None and answers(f"{uri}/health"), 300)
         yield uri
     finally:
         with suppress(ProcessLookupError):
