@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from hack.cluster.lock import locked
 from hack.cluster.report import Problem, say
 from hack.cluster.shell import run, succeeds
 
@@ -34,9 +35,9 @@ def ensure(names: list[str]) -> None:
         return
     if os.geteuid() != 0:
         raise Problem(f"Debian packages are missing: run `apt-get install {' '.join(absent)}` as root.")
-    say(f"installing Debian packages: {' '.join(absent)}")
-    refresh_lists(absent)
-    with _no_services():
+    with locked("packages"), _no_services():
+        say(f"installing Debian packages: {' '.join(absent)}")
+        refresh_lists(absent)
         run("apt-get", "install", "-y", "-q", "--no-install-recommends", *absent, env=_environment())
 
 

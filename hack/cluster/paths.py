@@ -82,8 +82,8 @@ def bin_dir() -> Path:
 class Cluster:
     """One cluster: its name and its folders.
 
-    `state` holds what a user looks at (state.json, kubeconfig, keys, logs, audit log, sockets), `data`
-    what the processes store. Both are gone after `down`.
+    `state` holds what a user reads (state.json, kubeconfig, keys, logs, audit log, sockets), `data`
+    what the processes store. `down` removes both.
     """
 
     name: str

@@ -37,6 +37,7 @@ class Env:
     REGISTRY_NAME = "HEARTOPS_REGISTRY_NAME"
     MIRROR_FILE = "HEARTOPS_MIRROR_FILE"  # MirrorTarget as JSON, changed while pods run
     EXPLANATIONS = "HEARTOPS_EXPLANATIONS"  # true | false: whether /explain answers
+    CORS_ORIGINS = "HEARTOPS_CORS_ORIGINS"  # separated by spaces: web pages that may read answers in a browser
     PREDICTION_LOG = "HEARTOPS_PREDICTION_LOG"  # api.predictionlog.PredictionLog as JSON
     DATABASE_URL = "HEARTOPS_DATABASE_URL"  # from the Secret heartops-runtime: the prediction log's database
     SIBLINGS = "HEARTOPS_SIBLINGS"  # host:port of the headless Service of this model's ready pods

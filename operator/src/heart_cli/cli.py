@@ -18,6 +18,7 @@ from heart_cli.load.command import load
 from heart_cli.namespaces import init_namespace as init
 from heart_cli.namespaces import offboard_namespace as offboard
 from heart_cli.namespaces import rotate_namespace as rotate
+from heart_cli.new.command import new
 from heart_cli.options import NAME, VERSION, on_cluster, version_text
 from heart_cli.podlogs import copy_logs, find_pods
 from heart_cli.predict import predict as ask
@@ -39,7 +40,7 @@ def cli() -> None:
     """Inspect HeartModels and control their rollouts."""
 
 
-for entry in (*COMMANDS, load):
+for entry in (*COMMANDS, load, new):
     cli.add_command(entry)
 
 

@@ -10,7 +10,7 @@
 | HEARTOPS_HTTP_HOST | 0.0.0.0 | address of /metrics, /livez and /readyz |
 | HEARTOPS_HTTP_PORT | 8080 | their port |
 | HEARTOPS_WORKERS | 8 | models reconciled at the same time |
-| HEARTOPS_RESYNC_SECONDS | 300 | every model is looked at again after about this time |
+| HEARTOPS_RESYNC_SECONDS | 300 | every model is reconciled again after about this time |
 | HEARTOPS_REGISTRY_SECONDS | 15 | age at which the view of the registry is read again |
 | HEARTOPS_REGISTRY_ACCOUNT | (empty) | account whose token MLflow gets; empty: MLflow's own variables |
 | HEARTOPS_LOG_LEVEL | info | debug, info, warning or error |

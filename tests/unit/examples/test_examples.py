@@ -44,7 +44,7 @@ def breaks(feature: Feature, value: Any) -> str:
 
 
 def test_the_examples_are_there() -> None:
-    assert EXAMPLES == ["heart-disease", "heart-drift", "housing", "iris"]
+    assert EXAMPLES == ["heart-disease", "heart-drift", "heart-kaggle", "housing", "iris"]
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

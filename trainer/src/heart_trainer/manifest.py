@@ -61,7 +61,10 @@ def _spec(path: Path, resource: dict[str, Any]) -> HeartModelSpec:
         try:
             return HeartModelSpec.model_validate(resource["spec"])
         except ValidationError as error:
-            found = [f"{_field(entry['loc'])}: {entry['msg']}" for entry in error.errors(include_input=False)]
+            found = [
+                f"{_field(entry['loc'])}: {entry['msg'].removeprefix('Value error, ')}"
+                for entry in error.errors(include_input=False)
+            ]
     raise BadManifest(f"{path} is not a valid HeartModel:\n" + "\n".join(f"  {line}" for line in with_hints(found)))
 
 

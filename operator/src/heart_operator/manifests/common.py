@@ -22,6 +22,7 @@ from heart_api.resources import Resources
 USER = 65532
 """The unprivileged user of our images."""
 SERVING_PORT = 8080
+GRPC_PORT = 9000
 SERVER = "server"
 """Name of the container that answers."""
 MODEL_DIR = "/model"

@@ -21,6 +21,7 @@ from heart_api.profile import RuntimeProfile
 from heart_api.quantities import bounded
 from heart_api.resources import Amounts, Resources
 from heart_operator.manifests.common import (
+    GRPC_PORT,
     MODEL_DIR,
     SERVER,
     SERVING_PORT,
@@ -141,13 +142,17 @@ def server_container(model: HeartModel, profile: RuntimeProfile, variables: dict
     own = {
         Env.MIRROR_FILE: f"{MIRROR_DIR}/{MIRROR_FILE}",
         Env.EXPLANATIONS: str(model.spec.serving.explanations).lower(),
+        Env.CORS_ORIGINS: " ".join(model.spec.serving.cors.allow_origins),
         Env.PREDICTION_LOG: model.spec.serving.prediction_log.model_dump_json(by_alias=True),
     }
     resources = bounded(model.spec.serving.resources, DEFAULT_RESOURCES, profile.serving_caps)
     return {
         "name": SERVER,
         "env": [*env(variables | own), *log_address(model)],
-        "ports": [{"name": "http", "containerPort": SERVING_PORT, "protocol": "TCP"}],
+        "ports": [
+            {"name": "http", "containerPort": SERVING_PORT, "protocol": "TCP"},
+            {"name": "grpc", "containerPort": GRPC_PORT, "protocol": "TCP"},
+        ],
         "startupProbe": probe("live", period=1, failures=60),
         "livenessProbe": probe("live", period=10, failures=3),
         "readinessProbe": probe("ready", period=2, failures=2),

@@ -5,7 +5,8 @@ MLflow is untrusted storage: nothing read here is believed unless a digest from 
 
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -31,17 +32,17 @@ CLIENT_SETTINGS = {
 """The client takes these from the environment alone."""
 
 PAGE = 1000
-CHUNK = 64 * 1024
 PROXIED = re.compile(r"mlflow-artifacts:/(?!/)")
 """Artifacts that the tracking server itself hands out: a run cannot send us to another host or to a local file."""
-
-
 TRAINING = re.compile(r"[0-9a-f]+(-[0-9A-Za-z]+)*")
 """Anybody may write tags; only what looks like a trigger of ours is taken for one (and put into a search)."""
 REGISTRY_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 """The registered models that a HeartModel can name; those of other names need not be looked at."""
 COPY = re.compile(r"models:/[^/]+/[0-9]+")
 """Where MLflow says that a copied version comes from; the copy has the tags of the original."""
+CHUNK = 64 * 1024
+DOWNLOAD_SECONDS = 10.0
+"""For one artifact: a server that sends it byte by byte must not keep one of a few threads."""
 NAMES = 50
 """Registered models in one search of versions: it becomes a URL, and proxies bound its length."""
 
@@ -151,23 +152,28 @@ class MlflowBackend:
             raise RegistryError(f"run {run_id} has no {path}")
         if size > limit:
             raise RegistryError(f"{path} of run {run_id} is larger than {limit} bytes")
-        return self._download(f"{PROXIED.sub('', location)}/{path}", limit)
+        return b"".join(self._chunks(f"{PROXIED.sub('', location)}/{path}", limit))
 
-    def _download(self, path: str, limit: int) -> bytes:
-        """In this thread: MLflow's own download starts others, which know no workspace."""
+    def _chunks(self, path: str, limit: int) -> Iterator[bytes]:
+        """The artifact's bytes, bounded: what was listed need not be what is sent.
+
+        In memory, as a disk would fill; in this thread, as MLflow's own download starts others, which know no workspace.
+        """
         from mlflow.utils.credentials import get_default_host_creds  # noqa: PLC0415
         from mlflow.utils.rest_utils import http_request  # noqa: PLC0415
 
         endpoint = f"/api/2.0/mlflow-artifacts/artifacts/{quote(path)}"
+        end, left = time.monotonic() + DOWNLOAD_SECONDS, limit
         with http_request(get_default_host_creds(self._uri), endpoint, "GET", stream=True) as response:
             if response.status_code != HTTPStatus.OK:
                 raise RegistryError(f"MLflow answers {response.status_code} for the artifact {path}")
-            content = bytearray()
             for chunk in response.iter_content(CHUNK):
-                content += chunk
-                if len(content) > limit:
-                    raise RegistryError(f"{path} is larger than {limit} bytes")
-        return bytes(content)
+                left -= len(chunk)
+                if left < 0:
+                    raise RegistryError(f"MLflow sends more than {limit} bytes for {path}")
+                if time.monotonic() > end:
+                    raise RegistryError(f"MLflow takes more than {DOWNLOAD_SECONDS:.0f} s to send {path}")
+                yield chunk
 
     def act(self, registry_name: str, action: RegistryAction) -> None:
         """Carry out one action; doing it twice is doing it once."""

@@ -74,6 +74,7 @@ def render_card(
         group_metrics=GROUP_METRICS[evaluation.task],
         method=_method(request, fitted, len(fitted.oof.choices)),
         contract=[_contract_row(feature) for feature in request.features],
+        coded=[feature.name for feature in request.features if is_coded(feature)],
         figures=[(name, CAPTIONS.get(name, ""), inline_image(png)) for name, png in plots.items()],
     )
 
@@ -94,6 +95,11 @@ def _gaps(evaluation: Evaluation) -> list[tuple[bool, str]]:
     told = GROUP_METRICS[evaluation.task]
     found = [(gap.gap.low > 0, words.gap_sentence(gap)) for gap in evaluation.gaps if gap.metric in told]
     return sorted(found, key=lambda item: not item[0])
+
+
+def is_coded(feature: Feature) -> bool:
+    """Whether its values are numbers that stand for something."""
+    return feature.type == "category" and all(isinstance(value, int) for value in feature.values or ())
 
 
 def _contract_row(feature: Feature) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """A resource as data → the API server's complaints, in its order: unknown fields, then the schema, then the rules."""
 
+import functools
 from typing import Any
 
 from heart_api.heartmodel import NAME_RULE, HeartModelSpec
@@ -10,6 +11,7 @@ from heart_trainer.validation.rules import broken_rules
 from heart_trainer.validation.schema import broken_schema, unknown_fields
 
 
+@functools.cache
 def resource_schema() -> Schema:
     """Of a HeartModel; what else metadata may hold is the API server's own business."""
     return {

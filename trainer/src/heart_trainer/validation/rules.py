@@ -8,6 +8,7 @@ import cel
 
 from heart_api.quantities import amount
 from heart_api.structural import Schema
+from heart_trainer.validation.schema import field_schema
 
 REASONS = {
     "FieldValueInvalid": "Invalid value",
@@ -29,7 +30,7 @@ def _broken(value: Any, schema: Schema, path: str) -> Iterator[str]:
             yield _line(rule, path)
     if isinstance(value, dict):
         for name, entry in value.items():
-            yield from _broken(entry, schema.get("properties", {}).get(name, {}), f"{path}.{name}".lstrip("."))
+            yield from _broken(entry, field_schema(schema, name), f"{path}.{name}".lstrip("."))
     if isinstance(value, list) and "items" in schema:
         for index, entry in enumerate(value):
             yield from _broken(entry, schema["items"], f"{path}[{index}]")

@@ -40,10 +40,16 @@ def _broken(value: Any, schema: Schema, path: str) -> Iterator[str]:
         yield from check(value, schema, path)
     if isinstance(value, dict):
         for name, entry in value.items():
-            yield from _broken(entry, schema.get("properties", {}).get(name, {}), f"{path}.{name}".lstrip("."))
+            yield from _broken(entry, field_schema(schema, name), f"{path}.{name}".lstrip("."))
     if isinstance(value, list) and "items" in schema:
         for index, entry in enumerate(value):
             yield from _broken(entry, schema["items"], f"{path}[{index}]")
+
+
+def field_schema(schema: Schema, name: str) -> Schema:
+    """Of an object's field; anything goes where the schema does not say."""
+    found: Schema = schema.get("properties", {}).get(name) or schema.get("additionalProperties") or {}
+    return found
 
 
 def kind_of(value: Any) -> str:
@@ -112,15 +118,25 @@ def _lists(value: Any, schema: Schema, path: str) -> Iterator[str]:
         yield f"{path}: Invalid value: {count}: {path} in body should have at least {schema['minItems']} items"
     keys = schema.get("x-kubernetes-list-map-keys")
     if keys or schema.get("x-kubernetes-list-type") == "set":
-        yield from _twice(value, keys, path)
+        yield from _twice(value, keys, schema.get("items", {}), path)
 
 
-def _twice(value: list[Any], keys: list[str] | None, path: str) -> Iterator[str]:
+def _maps(value: Any, schema: Schema, path: str) -> Iterator[str]:
+    if not isinstance(value, dict):
+        return
+    if len(value) > schema.get("maxProperties", len(value)):
+        yield f"{path}: Too many: {len(value)}: must have at most {schema['maxProperties']} items"
+    if len(value) < schema.get("minProperties", 0):
+        least = schema["minProperties"]
+        yield f"{path}: Invalid value: {len(value)}: {path} in body should have at least {least} properties"
+
+
+def _twice(value: list[Any], keys: list[str] | None, items: Schema, path: str) -> Iterator[str]:
     seen: set[str] = set()
     for index, entry in enumerate(value):
         known = {key: entry.get(key) for key in keys} if keys and isinstance(entry, dict) else entry
         text = _json(known)
-        if text in seen:
+        if text in seen and (keys or _is_of_type(entry, items)):
             yield f"{path}[{index}]: Duplicate value: {text}"
         seen.add(text)
 
@@ -129,4 +145,4 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-_CHECKS: tuple[Check, ...] = (_required, _enum, _numbers, _texts, _lists)
+_CHECKS: tuple[Check, ...] = (_required, _enum, _numbers, _texts, _lists, _maps)

@@ -24,7 +24,7 @@ class Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Hashable] = set()
         for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            key = self.construct_object(key_node, deep=True)
             if isinstance(key, Hashable) and key in seen:
                 place = f"line {key_node.start_mark.line + 1}"
                 raise yaml.constructor.ConstructorError(None, None, f"{place}: {key} is given twice", None)
@@ -48,10 +48,15 @@ def read_documents(text: str) -> list[Any]:
 
 def _as_json(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _as_json(entry) for name, entry in value.items()}
+        return {_key(name): _as_json(entry) for name, entry in value.items()}
     if isinstance(value, list):
         return [_as_json(entry) for entry in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _key(name: Any) -> str:
+    """JSON has no keys but text: `{0: no disease}` is `{"0": "no disease"}`."""
+    return name if isinstance(name, str) else str(_as_json(name)).lower()
 
 
 def with_hints(lines: Iterable[str]) -> list[str]:

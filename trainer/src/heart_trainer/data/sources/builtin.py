@@ -8,11 +8,11 @@ import pandas as pd
 from sklearn import datasets
 
 from heart_api.handover import DataAccess
-from heart_trainer.data.sources.cohort import heart_cohort
+from heart_trainer.data.sources.cohort import heart_cohort, in_kaggle_coding
 from heart_trainer.errors import SourceError
 
 SYNTHETIC = "heart-synthetic"
-"""The one set that is nobody's data; versions trained on it are marked synthetic. Options: rows, seed, shift."""
+"""The one set that is nobody's data; versions trained on it are marked synthetic. Options: rows, seed, shift, coding."""
 MAX_ROWS = 1_000_000
 
 _REAL: dict[str, Callable[..., object]] = {
@@ -37,9 +37,13 @@ def read(address: SplitResult, _: DataAccess) -> bytes:
 
 
 def _cohort(options: dict[str, str]) -> pd.DataFrame:
-    unknown = options.keys() - {"rows", "seed", "shift"}
+    unknown = options.keys() - {"rows", "seed", "shift", "coding"}
     if unknown:
-        raise _refused(f"{SYNTHETIC} does not know {', '.join(sorted(unknown))}; it takes rows, seed and shift")
+        known = "rows, seed, shift and coding"
+        raise _refused(f"{SYNTHETIC} does not know {', '.join(sorted(unknown))}; it takes {known}")
+    coding = options.get("coding", "uci")
+    if coding not in ("uci", "kaggle"):
+        raise _refused("coding is uci or kaggle")
     try:
         rows, seed = int(options.get("rows", "303")), int(options.get("seed", "42"))
         shift = float(options.get("shift", "0"))
@@ -47,7 +51,8 @@ def _cohort(options: dict[str, str]) -> pd.DataFrame:
         raise _refused("rows and seed are whole numbers, shift is a number") from None
     if not (1 <= rows <= MAX_ROWS and seed >= 0 and -5 <= shift <= 5):
         raise _refused(f"rows is 1 to {MAX_ROWS}, seed at least 0, shift -5 to 5")
-    return heart_cohort(rows, seed, shift)
+    cohort = heart_cohort(rows, seed, shift)
+    return in_kaggle_coding(cohort) if coding == "kaggle" else cohort
 
 
 def _csv(frame: pd.DataFrame) -> bytes:

@@ -59,6 +59,21 @@ def heart_cohort(rows: int = 303, seed: int = 42, shift: float = 0.0) -> pd.Data
     return frame
 
 
+KAGGLE = {
+    "cp": {1: 3, 2: 1, 3: 2, 4: 0},
+    "restecg": {0: 1, 1: 2, 2: 0},
+    "slope": {1: 2, 2: 1, 3: 0},
+    "thal": {6: 1, 3: 2, 7: 3},
+}
+"""Codes of the Cleveland file → those of the copy on Kaggle (examples/heart-kaggle/README.md)."""
+
+
+def in_kaggle_coding(cohort: pd.DataFrame) -> pd.DataFrame:
+    """The same patients with Kaggle's codes; `target` in place of `num`: 1 for no disease."""
+    recoded = cohort.assign(**{name: cohort[name].map(codes) for name, codes in KAGGLE.items()})
+    return recoded.drop(columns="num").assign(target=(cohort["num"] == 0).astype(int))
+
+
 def _disease(rng: np.random.Generator, frame: pd.DataFrame) -> NDArray[np.int64]:
     """0 for no disease, else its extent, 1 to 4."""
     risk = (
