@@ -1,7 +1,7 @@
 """The operator's token for MLflow: of another account than its own, with no right but in the registry.
 
-MLflow hands a caller's token to the API server. With the operator's own, whoever took over MLflow would have all that the
-operator may do.
+MLflow hands a caller's token to the API server. With the operator's own, whoever took over MLflow would have all that
+the operator may do.
 """
 
 import asyncio
@@ -31,7 +31,8 @@ class RegistryToken:
     async def keep(self) -> Never:
         """Have a valid token, for ever; while there is none, MLflow answers 401 and reconciles say so."""
         while True:
-            await asyncio.sleep(RENEW_SECONDS if await self.renew() else RETRY_SECONDS)
+            pause = RENEW_SECONDS if await self.renew() else RETRY_SECONDS
+            await asyncio.sleep(pause)
 
     async def renew(self) -> bool:
         """Whether there is a fresh token now."""
