@@ -5,7 +5,8 @@ source folder, so each target is laid out in a scratch folder (`build/mutants/TA
 tests beside them. Results stay there: a second run tries only what survived and what changed. `rm -r build/mutants`
 starts anew.
 
-Exit code 1: mutants were not tried, a target is below its floor, or `tests/mutants/equivalent.toml` names a mutant that no longer survives.
+Exit code 1: mutants were not tried, a target is below its floor, or `tests/mutants/equivalent.toml` names a mutant that
+no longer survives.
 """
 
 import contextlib
@@ -202,8 +203,9 @@ def report(name: str, target: Target, found: list[Mutant]) -> bool:
     counted = killed + len(unexplained)
     share = 100 * killed / max(counted, 1)
     print(
-        f"{name}: {killed} of {counted} mutants killed ({share:.1f} %, {timeouts} by a timeout), {len(unexplained)} survived, "
-        f"{len(survivors) - len(unexplained)} equivalent, {len(found) - len(tried)} not tried"
+        f"{name}: {killed} of {counted} mutants killed ({share:.1f}%, {timeouts} by a timeout), "
+        f"{len(unexplained)} survived, {len(survivors) - len(unexplained)} equivalent, "
+        f"{len(found) - len(tried)} not tried"
     )
     return complete and share >= FLOOR and not stale
 

@@ -94,12 +94,13 @@ class MlflowBackend:
         return self._client
 
     def _in_workspace(self) -> AbstractContextManager[Any]:
-        """For the calling thread; every request names the workspace."""
+        """Context in which the calling thread's requests name the workspace."""
         if not self._workspace:
             return nullcontext()
         from mlflow.utils.workspace_context import WorkspaceContext  # noqa: PLC0415
 
-        return WorkspaceContext(self._workspace)
+        context: AbstractContextManager[Any] = WorkspaceContext(self._workspace)
+        return context
 
     def snapshot(self) -> Snapshot:
         """Paginated searches alone: of models, of their versions (`NAMES` models at once) and of runs.
@@ -157,7 +158,8 @@ class MlflowBackend:
     def _chunks(self, path: str, limit: int) -> Iterator[bytes]:
         """The artifact's bytes, bounded: what was listed need not be what is sent.
 
-        In memory, as a disk would fill; in this thread, as MLflow's own download starts others, which know no workspace.
+        In memory, because a disk would fill; in this thread, because MLflow's own download starts threads without the
+        workspace.
         """
         from mlflow.utils.credentials import get_default_host_creds  # noqa: PLC0415
         from mlflow.utils.rest_utils import http_request  # noqa: PLC0415
