@@ -60,7 +60,7 @@ class Settings(BaseModel):
     log_format: Annotated[Literal["json", "text"], BeforeValidator(lower)] = "json"
 
     def watches(self, namespace: str) -> bool:
-        """Whether resources of the namespace are ours to act on."""
+        """True if the operator manages the resources of this namespace."""
         return not self.namespaces or namespace in self.namespaces
 
 

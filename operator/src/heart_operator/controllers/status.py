@@ -38,10 +38,11 @@ class StatusWriter:
         self._stored = stored
 
     async def write(self, owner: Owner, status: AnyStatus) -> Owner:
-        """The owner as stored; nothing is written when it has this status already.
+        """Return the owner as stored; nothing is written when it already has this status.
 
-        Refused when the cluster's CRD is older than we are and has no place for a part of it: an operator that forgets
-        what it did does it again.
+        Raises RequestRejected when the installed CRD is older than the operator and lacks a field: without the field
+        the operator
+        would forget what it did and repeat it.
         """
         dumped = status.dump()
         if owner.raw.get("status") == dumped:
@@ -75,9 +76,9 @@ class StatusWriter:
 
 
 def problem(owner: Owner, reason: str, message: str, now: datetime) -> ResourcePlan[Any]:
-    """Ready=False for what no plan could say: an unreadable spec, or a request that the API server refuses.
+    """Set Ready=False for what no plan can report: an unreadable spec, or a request that the API server rejects.
 
-    The event is part of it only where the status does not say the same already.
+    An event is sent only if the status does not report the same already.
     """
     status: AnyStatus = PARSERS[owner.kind](owner.raw)
     generation = owner.raw["metadata"].get("generation")

@@ -1,4 +1,4 @@
-"""The Job that looks at the prediction log for a RetrainSchedule."""
+"""The Job that checks the prediction log for a RetrainSchedule."""
 
 from datetime import datetime
 from typing import Any
@@ -34,7 +34,7 @@ RETRIES = 2
 
 
 def build_check_job(schedule: RetrainSchedule, model: HeartModel, profile: RuntimeProfile, tick: datetime) -> Manifest:
-    """Created once (POST) under a name that the schedule's uid and the tick determine; the schedule owns it."""
+    """The Job is created once (POST), named after the schedule's uid and the scheduled time, and owned by the schedule."""
     request = check_request(schedule, model, tick)
     annotations = {Annotation.SCHEDULED_TIME: written(tick)}
     found = labels(model, Component.CHECK) | {Label.SCHEDULE: schedule.name}
@@ -63,7 +63,7 @@ def build_check_job(schedule: RetrainSchedule, model: HeartModel, profile: Runti
 
 
 def check_request(schedule: RetrainSchedule, model: HeartModel, tick: datetime) -> CheckRequest:
-    """What the Job is asked to look at."""
+    """The check that the Job carries out."""
     serving = model.status.serving
     assert serving, "only a version that serves has predictions"
     return CheckRequest(

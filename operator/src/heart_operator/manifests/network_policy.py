@@ -63,7 +63,8 @@ def policy(model: HeartModel, component: str, *, ingress: list[Rule], egress: li
 
 
 def callers(profile: RuntimeProfile) -> Rule:
-    """Everybody, unless the profile names the ingress controllers' namespaces: then those, monitoring and our own."""
+    """All peers, unless the profile names the ingress controllers' namespaces: then those, monitoring and HeartOps'
+    own."""
     if not profile.ingress_namespaces:
         return {"ports": tcp(SERVING_PORT, GRPC_PORT)}
     names = sorted({*profile.ingress_namespaces, *profile.monitoring_namespaces})

@@ -33,11 +33,11 @@ CLIENT_SETTINGS = {
 
 PAGE = 1000
 PROXIED = re.compile(r"mlflow-artifacts:/(?!/)")
-"""Artifacts that the tracking server itself hands out: a run cannot send us to another host or to a local file."""
+"""Artifacts served by the tracking server itself: a run cannot point to another host or to a local file."""
 TRAINING = re.compile(r"[0-9a-f]+(-[0-9A-Za-z]+)*")
-"""Anybody may write tags; only what looks like a trigger of ours is taken for one (and put into a search)."""
+"""Any user can write tags; only values in the form of a trigger are accepted as triggers (and used in a search)."""
 REGISTRY_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
-"""The registered models that a HeartModel can name; those of other names need not be looked at."""
+"""Registered models that a HeartModel can name; models with other names are ignored."""
 COPY = re.compile(r"models:/[^/]+/[0-9]+")
 """Where MLflow says that a copied version comes from; the copy has the tags of the original."""
 CHUNK = 64 * 1024
@@ -103,10 +103,11 @@ class MlflowBackend:
         return context
 
     def snapshot(self) -> Snapshot:
-        """Paginated searches alone: of models, of their versions (`NAMES` models at once) and of runs.
+        """Read models, their versions (`NAMES` models per search) and runs with paginated searches only.
 
-        Versions that somebody registered by hand have no tag of ours. So the models are looked for that a HeartModel
-        has claimed, or that one may claim by its usual name `<namespace>.<name>`, and then all of their versions.
+        Versions registered by hand have no HeartOps tag. So the search is for models that a HeartModel has claimed, or
+        that one
+        may claim by the default name `<namespace>.<name>`, and then for all of their versions.
         """
         with self._in_workspace():
             return self._snapshot()

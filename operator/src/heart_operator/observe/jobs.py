@@ -82,7 +82,7 @@ def end_time(job: Manifest) -> datetime | None:
 
 
 def why_failed(job: Manifest, words: str) -> str:
-    """What Kubernetes says of a Job that failed: `words` of its pods, else of the Job itself."""
+    """The reason for a failed Job: of its pods (`pod_reason`), or else of the Job itself."""
     end = job_end(job)
     return "" if end is None or end["type"] == "Complete" else words or condition_text(end)
 
@@ -123,7 +123,7 @@ def parse_outcome(message: str, kind: type[Outcome]) -> Outcome | None:
 
 
 def lost_training() -> TrainingFailure:
-    """For a Job that succeeded though nobody can read its result any more."""
+    """The outcome of a training Job that succeeded but whose result can no longer be read."""
     return TrainingFailure(
         reason="TrainingInterrupted",
         message="The training ended but its pod was removed before its result was read; "
@@ -132,7 +132,7 @@ def lost_training() -> TrainingFailure:
 
 
 def lost_check() -> CheckFailure:
-    """For a Job that succeeded though nobody can read what it found any more."""
+    """The outcome of a check Job that succeeded but whose result can no longer be read."""
     return CheckFailure(
         reason="CheckInterrupted",
         message="The look ended but its pod was removed before its result was read; the next one comes at its time",

@@ -1,4 +1,4 @@
-"""What keeps the operator from training and rolling out. Whatever it is: what serves goes on serving."""
+"""Obstacles that stop training and rollouts. The serving version continues to serve in every case."""
 
 from dataclasses import dataclass
 
@@ -68,7 +68,7 @@ def find_lost_registry(observed: Observed, stable: Version | None) -> Obstacle |
 
 
 def expected(observed: Observed, stable: Version | None) -> set[tuple[str, str]]:
-    """Version and digest of what serves, as the world and as the status have it."""
+    """Version and digest of the serving version, as observed and as recorded in the status."""
     reported = observed.model.status.serving
     found = {(stable.version, stable.digest)} if stable else set()
     return found | ({(reported.version, with_prefix(reported.digest))} if reported else set())

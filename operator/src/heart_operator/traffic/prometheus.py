@@ -17,7 +17,7 @@ MAX_BYTES = 16 * 1024 * 1024
 WINDOW = "10m"
 """A counter that was not scraped for longer is gone; one that missed a scrape did not begin anew."""
 SETTLING = timedelta(seconds=2)
-"""How late a scraped sample may be stored: a moment is asked for when it is that long ago."""
+"""Maximum delay before a scraped sample is stored; a time is queried only when it is that long ago."""
 
 
 def series_of(namespace: str, model: str, versions: Iterable[str], names: Iterable[str] = NAMES) -> str:

@@ -1,11 +1,11 @@
-"""What a gate's check says: figure, sign, bound and evidence, so that nobody must look the numbers up."""
+"""Messages of gate checks: value, comparison, bound and evidence."""
 
 from heart_api.evaluation import Comparison, Difference, Estimate, Gap, ServingReference, Verdict
 from heart_api.heartmodel import GateCheck
 
 
 def bounds_message(check: GateCheck, figure: Estimate) -> str:
-    """`roc_auc 0.71 < 0.80 (n=303, 95 % 0.65–0.77)`."""
+    """`roc_auc 0.71 < 0.80 (n=303, 95% 0.65–0.77)`."""
     if check.max is not None and (check.min is None or figure.estimate > check.max):
         sign, bound = ("≤" if figure.estimate <= check.max else ">"), check.max
     else:

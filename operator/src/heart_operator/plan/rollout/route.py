@@ -4,13 +4,13 @@ from heart_api.kube.values import Manifest
 from heart_operator.plan.observed import Observed
 
 NEEDED = ("Accepted", "ResolvedRefs")
-"""Conditions of the Gateway API without which nobody's request gets through."""
+"""Conditions of the Gateway API without which no request arrives."""
 LONGEST = 300
-"""Of the gateway's words, which are not ours."""
+"""Maximum length of the Gateway's message in HeartOps' own."""
 
 
 def route_rejection(observed: Observed) -> str:
-    """Why no request comes by the route, in the gateway's words; empty: they come, or nobody has said so yet."""
+    """Why no request arrives by the route, as given by the Gateway; empty if they do, or if nothing is reported yet."""
     route = next((child for key, child in observed.children.items() if key.kind == "HTTPRoute"), None)
     if route is None or observed.model.spec.serving.route is None:
         return ""

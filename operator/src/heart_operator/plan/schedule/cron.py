@@ -1,6 +1,6 @@
-"""Ticks of a cron expression in a time zone. All times in and out are UTC.
+"""Scheduled times of a cron expression in a time zone. All times in and out are UTC.
 
-Clocks that change (as in Debian's cron): an expression with a fixed hour and minute runs once a day, at the first
+Daylight saving time (as in Debian's cron): an expression with a fixed hour and minute runs once a day, at the first
 moment after the gap when its own is skipped, and the first time when its own comes twice; one with a `*` hour or minute
 follows the real passing of time.
 """

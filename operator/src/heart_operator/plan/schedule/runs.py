@@ -84,7 +84,7 @@ def still_wanted(observed: ScheduleObserved, run: RunStatus, now: datetime) -> R
 
 
 def waits_for(model: HeartModel) -> str:
-    """Why the model does not go on, in its own words."""
+    """The model's message on why its rollout does not proceed."""
     found = next((entry for entry in model.status.conditions if entry.type == Condition.PROGRESSING), None)
     return found.message if found else ""
 

@@ -51,7 +51,7 @@ def build_events(old: HeartModelStatus, new: HeartModelStatus) -> tuple[Event, .
 
 
 def command_event(command: CommandStatus) -> Event:
-    """Who asked for what, why, and what came of it."""
+    """Who submitted a command, its reason and its result."""
     about = f" of version {command.version}" if command.version else ""
     why = f" ({command.reason})" if command.reason else ""
     message = f"{command.by or 'A user'} requested {command.action}{about}{why}: {command.result}"

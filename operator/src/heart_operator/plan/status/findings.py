@@ -1,6 +1,6 @@
-"""What each condition says: what is so, why, and what a person does next. All of positive polarity.
+"""The content of each condition: state, cause and the user's next step. All conditions have positive polarity.
 
-`Unknown` is for what waits (training, evidence, an outage, a suspension); `False` for what a person must look at.
+`Unknown` is for what waits (training, evidence, an outage, a suspension); `False` for what needs a user's attention.
 """
 
 from heart_api.heartmodel import ConditionStatus
@@ -58,7 +58,7 @@ def ready_of_stable(decision: Decision) -> Finding:
 
 
 def misses_what_is_named(decision: Decision) -> bool:
-    """`spec.version` names a version that is not there, or was refused: something else serves."""
+    """The version of `spec.version` does not exist or was rejected: another one serves."""
     named = str(decision.observed.model.spec.version) != LATEST
     return named and (decision.rejection is not None or bool(decision.selection.why or decision.selection.unknown))
 
@@ -100,7 +100,7 @@ def find_progressing(decision: Decision) -> Finding:
 
 
 def waits_for_gate(decision: Decision) -> bool:
-    """A version should serve that is neither a candidate yet nor refused."""
+    """A version should serve that is neither a candidate yet nor rejected."""
     wanted, stable = decision.wanted, decision.rollout.stable
     return wanted is not None and decision.rejection is None and (stable is None or wanted.version != stable.version)
 
@@ -150,7 +150,7 @@ def find_gate_passed(decision: Decision) -> Finding:
 
 
 def find_evaluated(decision: Decision, version: str) -> Finding:
-    """Of a version that somebody registered by hand, before its gate."""
+    """Finding for a version registered by hand, before its gate."""
     name, status, refusal = f"Version {version}", decision.evaluation.status, decision.rejection
     if refusal:
         return Finding("False", refusal.reason, f"{name}: {refusal.message}")

@@ -1,4 +1,4 @@
-"""What the conditions say of a rollout: where the candidate is, what it waits for, why one was refused."""
+"""Conditions of a rollout: the candidate's step, what it waits for, why a version was rejected."""
 
 from heart_api.heartmodel import CandidateStatus
 from heart_api.names import Reason
@@ -18,7 +18,7 @@ REFUSED_ON_TRAFFIC = frozenset(
         Reason.ROLLED_BACK,
     }
 )
-"""Refusals that are the rollout's; the gate has a condition of its own."""
+"""Reasons for rejection by the rollout; the gate has a condition of its own."""
 WAITING = {"Paused": Reason.PAUSED, "Held": Reason.ON_HOLD, "AwaitingApproval": Reason.AWAITING_APPROVAL}
 
 
@@ -44,7 +44,7 @@ def progress_of_candidate(decision: Decision) -> Finding:
 
 
 def progress_on_traffic(decision: Decision, name: str, progress: CandidateStatus) -> Finding:
-    """Where it is, and what it waits for, in words that change with every look at its traffic."""
+    """The candidate's step and what it waits for; the message changes with every analysis interval."""
     where = position(decision, progress)
     if progress.phase in ("Starting", "Scaling"):
         ready = decision.candidate_deployment.ready if decision.candidate_deployment else 0
@@ -56,7 +56,7 @@ def progress_on_traffic(decision: Decision, name: str, progress: CandidateStatus
 
 
 def position(decision: Decision, progress: CandidateStatus) -> str:
-    """` is at step 2 of 4 with 10 % of the traffic (25 % reached)`."""
+    """` is at step 2 of 4 with 10% of the traffic (25% reached)`."""
     steps = len(effective_rollout(decision.observed, decision.rollout.stable).steps)
     if steps == 0:
         return " is rolling out"
@@ -95,7 +95,7 @@ def serves_again(decision: Decision, stable: Version) -> bool:
 
 
 def milestone(decision: Decision, name: str) -> tuple[str, str]:
-    """Reason and message that change from step to step, not from look to look: each change is an event."""
+    """Reason and message that change with each step, not with each interval: each change is an event."""
     progress = decision.rollout.progress
     if progress is None or progress.phase == "Starting":
         return Reason.ROLLING_OUT, f"{name} is rolling out"
