@@ -12,7 +12,7 @@ PROXY = f"{API}/mlflow-artifacts/artifacts/"
 
 
 def proxied_path(uri: str) -> str:
-    """Path below the proxy of `mlflow-artifacts:/…` or of a URL of the proxy itself. Raises Refused."""
+    """Path below the proxy of `mlflow-artifacts:/…` or of a URL of the proxy itself. Raises Rejected."""
     parts = urlsplit(uri)
     if parts.scheme == "mlflow-artifacts":
         path = parts.path.lstrip("/")

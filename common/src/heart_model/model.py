@@ -56,7 +56,7 @@ class Model:
 
 
 def load_model(file: Path, sha256: str) -> Model:
-    """Digest, form, package, runtime, behaviour, in this order. Raises ModelRefused at the first that is wrong."""
+    """Check digest, form, package, runtime and behaviour, in this order. Raises ModelRejected at the first failure."""
     data = read_checked(file, sha256)
     package = read_package(inspect_onnx(data))
     run = open_session(data)

@@ -13,7 +13,7 @@ Floats = npt.NDArray[np.floating[Any]]
 
 
 def check_behaviour(run: Callable[[Any], Any], reference: ReferenceRows, features: int) -> None:
-    """Repeats the reference rows. Raises ModelRefused for NaN, a constant, or outputs other than the stored ones.
+    """Repeat the reference rows. Raises ModelRejected for NaN, a constant, or outputs other than the stored ones.
 
     Outputs are compared absolutely up to 1 (probabilities) and relative to their size beyond (regression).
     """

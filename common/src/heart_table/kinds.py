@@ -5,7 +5,7 @@ import re
 from heart_table.errors import UnreadableFile
 
 HEAD_BYTES = 1 << 18
-"""As much of a file as is looked at to tell what it is and how its text is laid out."""
+"""Bytes from the start of a file by which its kind and layout are detected."""
 SAVE_AS_CSV = "open it there and save it as CSV (UTF-8)"
 PANDAS = "convert it with pandas"
 

@@ -1,4 +1,4 @@
-"""How a text file is laid out: given by `dataset.csv`, else found in its first lines; doubt is refused."""
+"""Layout of a text file: given by `dataset.csv`, else detected in its first lines; ambiguous files are rejected."""
 
 import csv
 import re
@@ -22,7 +22,7 @@ POINT = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?")
 COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 TITLE_LINES = 20
-"""A header is looked for in so many lines."""
+"""Number of lines that are searched for a header."""
 
 
 @dataclass(frozen=True)
@@ -194,7 +194,7 @@ class _Detection:
         return scores[0][1]
 
     def _without_separator(self, tried: dict[str, list[Row]]) -> tuple[str, list[Row]]:
-        """What the lines look like by themselves, so that the columns that are missing can be named."""
+        """The layout detected from the lines alone, so that missing columns can be named."""
         shares = {
             separator: _share(rows, _width(rows)) for separator, rows in tried.items() if _width(rows) > 1 or not rows
         }

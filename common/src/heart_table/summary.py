@@ -19,7 +19,7 @@ FEW_OTHERS = 3
 
 @dataclass
 class Column:
-    """`words`: texts that are no numbers, `numbers`: what is one, each with its count. Empty cells are `blank`."""
+    """`texts`: cells that are no numbers, `numbers`: cells that are, each with its count. Empty cells are `blank`."""
 
     name: str
     decimal: str = "."

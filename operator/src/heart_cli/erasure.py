@@ -20,7 +20,7 @@ COPIED = ("serviceAccountName", "securityContext", "imagePullSecrets", "nodeSele
 
 
 def erase(client: Client, model: str, requests: Sequence[str], subject: str | None) -> str:
-    """What was erased, in the Job's own words. Raises Failure."""
+    """Report of the erasure, from the Job's log. Raises Failure."""
     job = client.call("POST", JOB.path(client.namespace), body=build_job(client, model, requests, subject))
     name = job["metadata"]["name"]
     succeeded = wait_for(client, name)

@@ -15,7 +15,7 @@ SHOWN_REJECTIONS = 3
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """`words` say how it is with the version; `version` may have no role and yet have pods."""
+    """A version and its role. `notes` describe its state; `version` may have pods without a role."""
 
     version: str
     role: str
@@ -23,7 +23,7 @@ class Role:
 
 
 def roles(view: View, now: datetime) -> list[Role]:
-    """What serves first, then what wants to, then what did; rejected versions newest first."""
+    """The serving version, the candidate, then the previous version; rejected versions newest first."""
     found = [*stable(view, now), *candidate(view, now), *previous(view, now), *rejected(view, now)]
     known = {role.version for role in found}
     living = {entry.version for entry in view.deployments} | {pod.version for pod in view.pods}

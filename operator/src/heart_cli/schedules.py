@@ -1,4 +1,4 @@
-"""What stands of a model's RetrainSchedules: when they look and train next, what they found, what came of it."""
+"""A model's RetrainSchedules: next scheduled time and check, latest findings and runs."""
 
 from collections.abc import Iterator
 from datetime import datetime

@@ -85,7 +85,7 @@ def training_result(training: TrainingStatus) -> str:
 
 
 def command_words(model: HeartModel, now: datetime) -> list[str]:
-    """What a person asked for last, and what came of it; nothing when nobody asked."""
+    """The last command, its user and its result; nothing if there was none."""
     asked, handled = read_command(model.annotations), model.status.command
     found = []
     if asked and (handled is None or handled.id != asked.id):
@@ -98,7 +98,7 @@ def command_words(model: HeartModel, now: datetime) -> list[str]:
 
 
 def now_words(view: View) -> list[str]:
-    """What goes on, is waited for or went wrong, each thing said once."""
+    """What is in progress, waiting or failed, each reported once."""
     candidate = view.model.status.candidate
     found = [entry for type_ in TELLING if (entry := view.condition(type_)) and entry.status != "True"]
     if candidate is None or not candidate.message:

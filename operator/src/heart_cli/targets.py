@@ -44,7 +44,7 @@ def held_words(model: HeartModel) -> str:
 
 
 def rejected_words(model: HeartModel, entry: RejectedStatus) -> str:
-    """Why, and how it may be tried again: the gates that refused a version would do so again."""
+    """Why the version was rejected and how to retry it: unchanged gates would reject it again."""
     why = f"Version {entry.version} was rejected ({entry.reason}: {entry.message})"
     if entry.reason == Reason.GATE_FAILED:
         return f"{why}; the same gates would reject it again: change spec.gates, or train another version"
@@ -69,7 +69,7 @@ def resume_target(model: HeartModel, version: str) -> Target:
 
 
 def rollback_target(model: HeartModel, version: str) -> Target:
-    """What serves: it is refused, and the version that served before comes back; `version` must be that one."""
+    """Abort the serving version: it is rejected and the previous one serves again; `version` must be the serving one."""
     serving, candidate = model.status.serving, model.status.candidate
     if serving is None:
         raise NotApplicable(f"No version of {model.name} is serving yet: there is nothing to roll back")
@@ -97,7 +97,7 @@ def patch_version(model: HeartModel, version: str) -> str:
 
 
 def way_back(model: HeartModel) -> Target:
-    """The newest version besides what serves that served and was not refused."""
+    """The newest version that served before and was not rejected."""
     refused = {entry.digest for entry in model.status.rejected}
     for target in served_before(model):
         if target.digest not in refused:

@@ -92,7 +92,7 @@ def add_list(tree: Tree, title: str, words: Iterable[str], style: str) -> None:
 
 
 def line(words: str, style: str = "") -> Text:
-    """Never markup: messages come from anybody who may write to the model."""
+    """Plain text, never markup: messages may come from any user who can write to the model."""
     return Text(clean(words), style)
 
 

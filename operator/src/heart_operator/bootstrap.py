@@ -24,7 +24,7 @@ Makers = Mapping[str, Callable[[], str]]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code 0 if every key exists; 1 if the API server rejected a request or did not answer, and the Job retries."""
+    """Exit code 0 if every key exists; 1 if the API server rejected a request or gave no answer: the Job retries."""
     options = _parser().parse_args(arguments)
     try:
         asyncio.run(_run(options))

@@ -45,7 +45,7 @@ def restarts(pod: Manifest) -> int:
 
 
 def pod_problem(pod: Manifest) -> str:
-    """Why a pod does not start, in Kubernetes' words; empty while it is only starting."""
+    """Why a pod does not start, as given by Kubernetes; empty while it is only starting."""
     status = pod.get("status") or {}
     for container in [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]:
         if words := waiting_text(container) or terminated_text(container):

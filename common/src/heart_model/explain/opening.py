@@ -21,7 +21,7 @@ SLACK = 10
 
 
 def open_explainer(run: Run, package: ServingPackage, explanation: Explanation, data: Callable[[], bytes]) -> Explainer:
-    """`data` reads the model file. Raises ModelRefused when the explanation is not this model's."""
+    """Open the explainer; `data` reads the model file. Raises ModelRejected if the explanation is not this model's."""
     if {len(row) for row in explanation.background} != {len(package.features)}:
         raise ModelRefused(f"explanations: background rows do not have the contract's {len(package.features)} features")
     try:

@@ -34,7 +34,7 @@ class Trees:
 
 
 def read_trees(data: bytes) -> Trees:
-    """Of a model with one tree ensemble. Raises ModelRefused for any other, or one with other kinds of branches."""
+    """Read a model with one tree ensemble. Raises ModelRejected for any other, or one with other kinds of branches."""
     nodes = [node for node in read_model(data).graph.node if node.op_type in OPERATORS]
     if len(nodes) != 1:
         raise ModelRefused(f"explanations: expected one tree ensemble in the ONNX graph, found {len(nodes)}")

@@ -21,7 +21,7 @@ def service_path(client: Client, name: str, route: str) -> str:
 
 
 def read_examples(client: Client, name: str) -> list[Record]:
-    """The `examples` of `GET /model`: made from reference rows, so they are nobody's records.
+    """The `examples` of `GET /model`: synthetic records derived from the reference rows.
 
     Raises:
         Failure: nothing serves, no pod answers, the user may not use the Service's proxy, or there are no examples.

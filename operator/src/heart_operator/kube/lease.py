@@ -87,7 +87,7 @@ class LeaderLease:
 
     @property
     def held(self) -> bool:
-        """True while this replica may act; False as well after the process was stopped for longer than the Lease lasts."""
+        """True while this replica may act; False as well after a stop of the process for longer than the Lease lasts."""
         return self._renewed is not None and self._clock() - self._renewed < GIVE_UP_AFTER
 
     @property

@@ -34,7 +34,7 @@ RETRIES = 2
 
 
 def build_check_job(schedule: RetrainSchedule, model: HeartModel, profile: RuntimeProfile, tick: datetime) -> Manifest:
-    """The Job is created once (POST), named after the schedule's uid and the scheduled time, and owned by the schedule."""
+    """The Job is created once (POST), owned by the schedule and named after its uid and the scheduled time."""
     request = check_request(schedule, model, tick)
     annotations = {Annotation.SCHEDULED_TIME: written(tick)}
     found = labels(model, Component.CHECK) | {Label.SCHEDULE: schedule.name}

@@ -53,7 +53,7 @@ class Decision:
 
     @property
     def is_rollback(self) -> bool:
-        """True if the serving version was rejected or gives way to an older one; a newer warm version is no rollback."""
+        """True if the serving version was rejected or an older one replaces it; a newer warm one is no rollback."""
         before, stable = self.observed.model.status.serving, self.rollout.stable
         if self.rollout.action != "Return" or before is None or stable is None:
             return False

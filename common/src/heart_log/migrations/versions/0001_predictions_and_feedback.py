@@ -1,6 +1,6 @@
 """Predictions and feedback.
 
-Migrations only ever add, so that pods of an older version go on writing: there is no way back, nor need of one.
+Migrations only add, so that pods of an older version can continue to write; there are no downgrades.
 """
 
 import sqlalchemy as sa

@@ -1,4 +1,4 @@
-"""One check of a gate: a bound on a metric, on its difference to the serving version, or on the gap between two slices."""
+"""One check of a gate: a bound on a metric, on its difference to the serving version, or on the gap between slices."""
 
 from dataclasses import dataclass
 from math import isfinite

@@ -1,4 +1,4 @@
-"""Whether an existing object still matches the desired one: server-side apply is a write, and a write needs a reason."""
+"""Whether an existing object still matches the desired one: server-side apply writes, and a write needs a reason."""
 
 import json
 import re

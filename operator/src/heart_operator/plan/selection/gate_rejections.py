@@ -27,7 +27,7 @@ def judge_rejections(
     rejected: Rejected,
     now: datetime,
 ) -> Rejected:
-    """The rejections with the gate's latest verdict. A gate never rejects the serving version: it can only be replaced."""
+    """The rejections with the gate's latest verdict. A gate never rejects the serving version: it is only replaced."""
     wanted, limit = selection.version, observed.model.spec.rollout.history_limit
     if wanted is None or (stable and stable.version == wanted.version):
         return rejected

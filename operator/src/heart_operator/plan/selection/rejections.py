@@ -1,4 +1,4 @@
-"""Which versions are rejected. A gate's rejection stands while the gates are the same, others until the digest changes."""
+"""Which versions are rejected. A gate's rejection stands while the gates are the same, others while the digest is."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -22,7 +22,7 @@ def stands(entry: RejectedStatus, version: Version, gates_hash: str) -> bool:
 
 
 def tagged_rejection(observed: Observed, version: Version, now: datetime) -> RejectedStatus | None:
-    """The registry's tag, used when the status was lost. A gate's rejection is not taken from it but evaluated again."""
+    """The registry's tag, used when the status was lost. A gate's rejection is not taken from it but checked again."""
     registered = observed.registry.versions.get(version.version)
     reason = registered.rejected if registered and not is_forgiven(observed, version.version) else None
     if not reason or reason.startswith(Reason.GATE_FAILED):

@@ -44,7 +44,7 @@ def needs_registry(decision: Decision) -> bool:
 
 
 def has_just_failed(decision: Decision) -> bool:
-    """The registry's snapshot may be older than the end of the Job: a run left open is found by the second reconcile."""
+    """The registry's snapshot may be older than the end of the Job: an open run is found by the second reconcile."""
     ended = [
         read(record.finished_at)
         for record in (decision.training.status, decision.evaluation.status)
