@@ -53,7 +53,7 @@ def make(name: str, packages: list[str], key: str) -> Environment:
     mark = folder / "made-of"
     digest = sha256((key + sys.version).encode()).hexdigest()
     if not mark.exists() or mark.read_text() != digest:
-        print(f"» installing {name} into {folder}", flush=True)
+        print(f"==> installing {name} into {folder}", flush=True)
         folder.parent.mkdir(parents=True, exist_ok=True)
         run([str(UV), "venv", "-q", "--clear", "--python", sys.executable, str(folder)])
         run([str(UV), "pip", "install", "-q", "--compile-bytecode", "--python", str(folder), *packages])

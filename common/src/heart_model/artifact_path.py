@@ -5,7 +5,7 @@ https://mlflow.org/docs/latest/rest-api.html
 
 from urllib.parse import unquote, urlsplit
 
-from heart_model.limits import Refused
+from heart_model.limits import ArtifactRejected
 
 API = "/api/2.0"
 PROXY = f"{API}/mlflow-artifacts/artifacts/"
@@ -20,10 +20,10 @@ def proxied_path(uri: str) -> str:
         path = parts.path.partition(PROXY)[2]
     else:
         scheme = parts.scheme or "file"
-        raise Refused(
+        raise ArtifactRejected(
             f"MLflow keeps this version at a {scheme}: address, which serving has no access to:"
             " run MLflow with --serve-artifacts and a default artifact root of mlflow-artifacts:/"
         )
     if not path or ".." in unquote(path).split("/"):
-        raise Refused("MLflow names an artifact path that serving does not follow")
+        raise ArtifactRejected("MLflow names an artifact path that serving does not follow")
     return path

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from heart_api.contract import Csv
 from heart_table.encodings import decode_head
 from heart_table.errors import UnreadableFile
-from heart_table.kinds import HEAD_BYTES, refuse_other_kinds, refuse_other_texts
+from heart_table.kinds import HEAD_BYTES, reject_other_kinds, reject_other_texts
 
 Row = list[str]
 
@@ -61,9 +61,9 @@ class Expected:
 
 def detect(head: bytes, whole: bool, given: Csv, expected: Expected) -> Layout:
     """`head`: the first bytes of the unpacked file, `whole`: all of it. Raises UnreadableFile."""
-    refuse_other_kinds(head)
+    reject_other_kinds(head)
     encoding, text = decode_head(head[:HEAD_BYTES], whole and len(head) <= HEAD_BYTES, given.encoding)
-    refuse_other_texts(text)
+    reject_other_texts(text)
     lines = text.splitlines()
     if not whole or len(head) > HEAD_BYTES:
         lines = lines[:-1]

@@ -37,14 +37,14 @@ def build_job(client: Client, model: str, requests: Sequence[str], subject: str 
     address = [entry for entry in server.get("env", []) if entry["name"] == Env.DATABASE_URL]
     if not address:
         raise Failure(f"{model} has no prediction log in a database (spec.serving.predictionLog.sink)")
-    words = ["erase", model, *(word for request in requests for word in ("--request-id", request))]
-    words += ["--subject", subject] if subject is not None else []
+    arguments = ["erase", model, *(word for request in requests for word in ("--request-id", request))]
+    arguments += ["--subject", subject] if subject is not None else []
     container: dict[str, Any] = {
         "name": "erase",
         "image": server["image"],
         "imagePullPolicy": server.get("imagePullPolicy", "IfNotPresent"),
         "command": ["python3", "-m", "heart_log"],
-        "args": [word.replace("$", "$$") for word in words],
+        "args": [word.replace("$", "$$") for word in arguments],
         "env": address,
         "resources": {"requests": {"cpu": "50m", "memory": "96Mi"}, "limits": {"memory": "256Mi"}},
         "securityContext": server["securityContext"],

@@ -1,4 +1,4 @@
-"""Prediction by the serving version, through the API server's proxy to the model's Service: no port-forward is needed."""
+"""Predict with the serving version, through the API server's proxy to the Service: no port-forward is needed."""
 
 import json
 from typing import Any
@@ -25,7 +25,7 @@ def predict(client: Client, name: str, text: str) -> Any:
     try:
         return client.call("POST", path, body=record)
     except ApiFailure as error:
-        raise Failure(refusal(name, error)) from None
+        raise Failure(rejection(name, error)) from None
 
 
 def parse_records(text: str) -> Any:
@@ -40,7 +40,7 @@ def parse_records(text: str) -> Any:
     return found
 
 
-def refusal(name: str, error: ApiFailure) -> str:
+def rejection(name: str, error: ApiFailure) -> str:
     if error.status == 503:
         return f"No pod of {name} is available ({error}): see kubectl heart status {name}"
     if error.status == 403:

@@ -19,7 +19,7 @@ class Role:
 
     version: str
     role: str
-    words: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def roles(view: View, now: datetime) -> list[Role]:
@@ -65,12 +65,12 @@ def rejected(view: View, now: datetime) -> list[Role]:
     ]
 
 
-def phase_words(found: CandidateStatus, now: datetime) -> str:
+def phase_text(found: CandidateStatus, now: datetime) -> str:
     """What the candidate does; the status's own message says what it waits for."""
     return f"{found.phase} for {age(found.phase_since, now)}" if found.phase_since else found.phase
 
 
-def step_words(model: HeartModel, found: CandidateStatus, now: datetime) -> str:
+def step_text(model: HeartModel, found: CandidateStatus, now: datetime) -> str:
     """Where in `spec.rollout.steps` the candidate is."""
     steps = model.spec.rollout.steps
     if model.status.serving is None:

@@ -11,7 +11,7 @@ from heart_api.kube.values import Manifest, ObjectKey
 from heart_api.names import Reason
 from heart_operator.controllers.status import StatusWriter, problem
 from heart_operator.kube.client import Cluster
-from heart_operator.kube.errors import Conflict, NotFound, Refused
+from heart_operator.kube.errors import Conflict, NotFound, RequestRejected
 from heart_operator.manifests.children import key_of
 from heart_operator.mlflow.backend import server_address
 from heart_operator.mlflow.snapshots import RegistryReader
@@ -58,7 +58,7 @@ class Executor:
             for key in plan.delete:
                 await self._delete(owner, key)
             await self._status.report(owner, plan)
-        except (Refused, NameTaken) as error:
+        except (RequestRejected, NameTaken) as error:
             await self._status.report(owner, problem(owner, Reason.APPLY_FAILED, str(error), self._now()))
             raise
 

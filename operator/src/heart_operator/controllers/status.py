@@ -15,7 +15,7 @@ from heart_api.names import FIELD_MANAGER, Condition, short_hash
 from heart_api.schedulestatus import RetrainScheduleStatus
 from heart_api.times import written
 from heart_operator.kube.client import Cluster
-from heart_operator.kube.errors import ApiError, Conflict, Refused
+from heart_operator.kube.errors import ApiError, Conflict, RequestRejected
 from heart_operator.observe.observation import Owner
 from heart_operator.plan.actions import Event, ResourcePlan
 
@@ -49,11 +49,11 @@ class StatusWriter:
             return owner
         try:
             raw = await self._cluster.replace(owner.kind, {**owner.raw, "status": dumped}, "status")
-        except Refused as error:
+        except RequestRejected as error:
             if "unknown field" not in str(error):
                 raise
             crd = f"{owner.kind.plural}.{owner.kind.group}"
-            raise Refused(
+            raise RequestRejected(
                 f"The CRD {crd} is not this operator's: apply those of its release (crds/). {error}"
             ) from None
         self._stored(owner.raw, status)

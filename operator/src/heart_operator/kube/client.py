@@ -19,7 +19,7 @@ from heart_operator.kube.errors import (
     Conflict,
     NotFound,
     NotLeading,
-    Refused,
+    RequestRejected,
     TooLarge,
     failure,
     pause_asked,
@@ -88,7 +88,7 @@ class Cluster:
         path = kind.path(meta["namespace"], meta["name"])
         try:
             return await self.request("PATCH", path, MANAGER | {"force": "true"}, manifest, media=media)
-        except Refused as error:
+        except RequestRejected as error:
             if "metadata.uid" in str(error):  # for a namesake the API server calls the uid invalid
                 raise Conflict(str(error)) from None
             raise

@@ -24,7 +24,7 @@ class Conflict(ApiError):
     """The object is not as it was observed."""
 
 
-class Refused(ApiError):
+class RequestRejected(ApiError):
     """Invalid or forbidden; the same request fails again."""
 
 
@@ -55,7 +55,7 @@ def failure(what: str, status: int, content: bytes) -> ApiError:
         message = json.loads(content)["message"]
     except (ValueError, KeyError, TypeError):
         message = content[:200].decode(errors="replace")
-    default = ApiUnavailable if status >= 500 else Refused
+    default = ApiUnavailable if status >= 500 else RequestRejected
     return ERRORS.get(status, default)(f"{what}: {message} ({status})")
 
 

@@ -87,7 +87,7 @@ class LeaderLease:
 
     @property
     def held(self) -> bool:
-        """True while this replica may act; False as well after a stop of the process for longer than the Lease lasts."""
+        """True while this replica may act; False as well after the process slept for longer than the Lease."""
         return self._renewed is not None and self._clock() - self._renewed < GIVE_UP_AFTER
 
     @property
@@ -161,7 +161,7 @@ class LeaderLease:
         try:
             await self._write(self._lease, started)
         except Conflict:
-            await self._look_again()
+            await self._read_again()
             return False
         except NotFound:  # somebody deleted it
             return await self._create(started)
@@ -170,7 +170,7 @@ class LeaderLease:
             return False
         return True
 
-    async def _look_again(self) -> None:
+    async def _read_again(self) -> None:
         try:
             lease = await self.read()
         except ApiError as error:

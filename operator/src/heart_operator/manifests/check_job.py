@@ -33,10 +33,12 @@ SECONDS = 900
 RETRIES = 2
 
 
-def build_check_job(schedule: RetrainSchedule, model: HeartModel, profile: RuntimeProfile, tick: datetime) -> Manifest:
+def build_check_job(
+    schedule: RetrainSchedule, model: HeartModel, profile: RuntimeProfile, scheduled: datetime
+) -> Manifest:
     """The Job is created once (POST), owned by the schedule and named after its uid and the scheduled time."""
-    request = check_request(schedule, model, tick)
-    annotations = {Annotation.SCHEDULED_TIME: written(tick)}
+    request = check_request(schedule, model, scheduled)
+    annotations = {Annotation.SCHEDULED_TIME: written(scheduled)}
     found = labels(model, Component.CHECK) | {Label.SCHEDULE: schedule.name}
     return {
         "apiVersion": "batch/v1",
@@ -62,7 +64,7 @@ def build_check_job(schedule: RetrainSchedule, model: HeartModel, profile: Runti
     }
 
 
-def check_request(schedule: RetrainSchedule, model: HeartModel, tick: datetime) -> CheckRequest:
+def check_request(schedule: RetrainSchedule, model: HeartModel, scheduled: datetime) -> CheckRequest:
     """The check that the Job carries out."""
     serving = model.status.serving
     assert serving, "only a version that serves has predictions"
@@ -73,8 +75,8 @@ def check_request(schedule: RetrainSchedule, model: HeartModel, tick: datetime) 
         registry_name=model.registry_name,
         serving=ServingReference(version=serving.version, digest=serving.digest),
         features=model.spec.features,
-        until=written(tick),
-        job=check_job_name(schedule.name, schedule.uid, written(tick)),
+        until=written(scheduled),
+        job=check_job_name(schedule.name, schedule.uid, written(scheduled)),
         drift=schedule.spec.drift,
         performance=schedule.spec.performance,
     )

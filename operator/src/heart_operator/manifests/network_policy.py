@@ -103,7 +103,7 @@ def data_source(uri: str) -> list[Rule]:
         ports.add(S3_PORT)
     elif parts.port:
         ports.add(parts.port)
-    blocks = [{"ipBlock": {"cidr": cidr, "except": refused}} for cidr, refused in METADATA_SERVICES.items()]
+    blocks = [{"ipBlock": {"cidr": cidr, "except": rejected}} for cidr, rejected in METADATA_SERVICES.items()]
     return [{"to": blocks, "ports": tcp(*sorted(ports))}]
 
 

@@ -124,7 +124,9 @@ class MlflowBackend:
     def _models(self) -> list[Any]:
         wanted = (f"tags.`{Tag.MODEL}` LIKE '%'", "name LIKE '%.%'")
         found = [
-            model for words in wanted for model in pages(self.client.search_registered_models, filter_string=words)
+            model
+            for condition in wanted
+            for model in pages(self.client.search_registered_models, filter_string=condition)
         ]
         return [model for model in found if REGISTRY_NAME.fullmatch(model.name)]
 

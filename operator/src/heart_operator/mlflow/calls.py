@@ -67,5 +67,5 @@ def public(uri: str) -> str:
 
 def brief(error: Exception) -> str:
     """The error's type and the start of its message; MLflow's client repeats whole requests in its messages."""
-    words = re.sub(r"//[^/@\s]*@", "//", str(error)).splitlines()
-    return f"{type(error).__name__}: {words[0][:160]}" if words else type(error).__name__
+    lines = re.sub(r"//[^/@\s]*@", "//", str(error)).splitlines()
+    return f"{type(error).__name__}: {lines[0][:160]}" if lines else type(error).__name__

@@ -57,10 +57,10 @@ def find_lost_registry(observed: Observed, stable: Version | None) -> Obstacle |
     for version, digest in expected(observed, stable):
         registered = observed.registry.versions.get(version)
         if registered is None or differs(registered.artifact_sha256, digest):
-            words = "does not have" if registered is None else "has other bytes for"
+            difference = "does not have" if registered is None else "has other bytes for"
             return Obstacle(
                 Reason.REGISTRY_LOST,
-                f"The registry {words} version {version}, which is serving; no training is started and pods"
+                f"The registry {difference} version {version}, which is serving; no training is started and pods"
                 f" continue to serve. "
                 f"Restore {observed.model.registry_name} in MLflow from its backup",
             )

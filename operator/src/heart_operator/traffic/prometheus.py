@@ -50,9 +50,9 @@ def seen_at(at: datetime) -> datetime:
 
 async def query(session: aiohttp.ClientSession, url: str, expression: str, at: datetime) -> Any:
     """An instant query; raises Unreadable, which never shows the address: it may hold a password."""
-    words = {"query": expression, "time": f"{seen_at(at).timestamp():.3f}"}
+    parameters = {"query": expression, "time": f"{seen_at(at).timestamp():.3f}"}
     try:
-        answer = await fetch(session, f"{url.rstrip('/')}/api/v1/query", words, TIMEOUT, MAX_BYTES)
+        answer = await fetch(session, f"{url.rstrip('/')}/api/v1/query", parameters, TIMEOUT, MAX_BYTES)
     except (aiohttp.ClientError, OSError, ValueError) as error:
         raise Unreadable(f"Prometheus does not answer ({type(error).__name__})") from None
     if answer.status != 200:

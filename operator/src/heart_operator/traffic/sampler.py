@@ -160,7 +160,7 @@ def count(question: Question, interval: Interval) -> AnalysisSample:
         if not answered(of_version(interval.after, version)):
             raise Unreadable(f"there are no metrics of version {version}; is it scraped?")
     if interval.before is None:
-        return AnalysisSample(partial="counting begins with this look")
+        return AnalysisSample(partial="counting begins with this interval")
     grown = growth(interval.before, interval.after)
     stable = of_version(grown, question.stable)
     if question.candidate is None:

@@ -6,7 +6,7 @@ from heart_api.package import ServingPackage
 from heart_serving.openapi.schemas import Json, example_record, json_content, ref, with_request
 
 ERRORS = {
-    "400": "Malformed JSON, a name twice in one object, or not the form that the protocol asks for.",
+    "400": "Malformed JSON, a name twice in one object, or not in the protocol's form.",
     "413": "Too many bytes or records.",
     "415": "Not plain JSON in UTF-8.",
     "422": "A record breaks the contract: the field and the bound, never the value.",

@@ -31,9 +31,7 @@ def upgrade() -> None:
         sa.Column("redacted", DOCUMENT, nullable=False, comment="names of the features that were left out on purpose"),
         sa.Column("outputs", DOCUMENT, nullable=False, comment="probability of each class, or [value] (regression)"),
         sa.Column("label", sa.Text, comment="name of the predicted class; null for regression"),
-        sa.Column(
-            "shadow", sa.Boolean, nullable=False, comment="a copy of somebody else's request: answered to nobody"
-        ),
+        sa.Column("shadow", sa.Boolean, nullable=False, comment="a mirrored request, whose response is discarded"),
     )
     op.create_index("predictions_model_time", "predictions", ["model", "time"])
     op.create_table(

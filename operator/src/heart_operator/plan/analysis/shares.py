@@ -40,7 +40,7 @@ class ShareCheck:
     """A share of the answers that must not exceed a limit, or the stable version's own where that is higher."""
 
     name: str
-    words: str
+    noun: str
     """What the counted answers did: `were answered with 5xx`."""
     limit: float
     measure: Callable[[Counts], Share]
@@ -154,7 +154,7 @@ def judge_share(
 
 def describe_share(check: ShareCheck, share: Share) -> str:
     """`2.10% of 430 were answered with 5xx`."""
-    return f"{share.rate:.2%} of {share.n} {check.words}"
+    return f"{share.rate:.2%} of {share.n} {check.noun}"
 
 
 def lately(share: Share) -> str:

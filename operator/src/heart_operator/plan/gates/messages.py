@@ -16,12 +16,12 @@ def bounds_message(check: GateCheck, figure: Estimate) -> str:
 
 
 def regression_message(metric: str, verdict: Verdict, margin: float, difference: Difference) -> str:
-    words = {"Passed": "is not worse", "Failed": "is worse", "InsufficientEvidence": "may be worse"}
+    comparison = {"Passed": "is not worse", "Failed": "is worse", "InsufficientEvidence": "may be worse"}
     candidate, serving = readable(difference.candidate, difference.serving)
     return (
-        f"{metric} {candidate} {words[verdict]} than the serving version's {serving} by more than {margin:g} "
+        f"{metric} {candidate} {comparison[verdict]} than the serving version's {serving} by more than {margin:g} "
         f"(difference {difference.difference:+.3f}, n={difference.n}, "
-        f"95 % {difference.low:+.3f} to {difference.high:+.3f})"
+        f"95% {difference.low:+.3f} to {difference.high:+.3f})"
     )
 
 
@@ -41,7 +41,7 @@ def other_version(comparison: Comparison, serving: ServingReference) -> str:
 
 
 def evidence(figure: Estimate) -> str:
-    return f"(n={figure.n}, 95 % {figure.low:.2f}–{figure.high:.2f})"
+    return f"(n={figure.n}, 95% {figure.low:.2f}–{figure.high:.2f})"
 
 
 def readable(value: float, other: float) -> tuple[str, str]:

@@ -157,7 +157,7 @@ def resume(command: Command, roles: Roles, rollout: Rollout, now: datetime) -> t
     candidate = candidate_of(command, roles)
     if not candidate.paused:
         raise CommandFailed("it was not paused by a user")
-    return with_candidate(roles, candidate, paused=False), "goes on"
+    return with_candidate(roles, candidate, paused=False), "resumed"
 
 
 def retrain(command: Command, roles: Roles, rollout: Rollout, now: datetime) -> tuple[Roles, str]:

@@ -12,8 +12,8 @@ from heart_operator.plan.versions import Version
 NOBODY = Traffic()
 Action = Literal["None", "Hold", "Start", "Go", "Overdue", "Promote", "Return"]
 """Next action. Hold: the candidate waits. Start: its Deployment is created. Go: its rollout proceeds. Overdue: it is
-the first version of the model, not ready in time, and retried. Promote: it becomes the stable version. Return: a previous
-version does."""
+the first version of the model, not ready in time, and retried. Promote: it becomes the stable version. Return: a
+previous version does."""
 
 
 @dataclass(frozen=True, slots=True)

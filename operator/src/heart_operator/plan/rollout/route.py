@@ -16,14 +16,14 @@ def route_rejection(observed: Observed) -> str:
         return ""
     for parent in route.get("status", {}).get("parents", ()):
         for entry in parent.get("conditions", ()):
-            if is_refusal(route, entry):
+            if is_rejection(route, entry):
                 gateway, why = parent["parentRef"]["name"], entry.get("message", "")[:LONGEST]
-                words = f"{entry['reason']}: {why}" if why else entry["reason"]
-                return f"Gateway {gateway} does not take HTTPRoute {route['metadata']['name']} ({words})"
+                details = f"{entry['reason']}: {why}" if why else entry["reason"]
+                return f"Gateway {gateway} does not take HTTPRoute {route['metadata']['name']} ({details})"
     return ""
 
 
-def is_refusal(route: Manifest, entry: Manifest) -> bool:
+def is_rejection(route: Manifest, entry: Manifest) -> bool:
     """Of the route as it stands; what was said of an older one no longer counts."""
     generation = route["metadata"].get("generation")
     current = entry.get("observedGeneration", generation) == generation

@@ -45,7 +45,7 @@ def next_scheduled_time(cron: str, zone: str, after: datetime) -> datetime | Non
 def latest_scheduled_time(cron: str, zone: str, after: datetime, until: datetime) -> datetime | None:
     """The last scheduled time of (after, until]; None when there is none. Raises BadCron."""
     for start in [max(after, until - back) for back in SEARCH_WINDOWS] + [after]:
-        found = list(takewhile(lambda tick: tick <= until, scheduled_times(cron, zone, start)))
+        found = list(takewhile(lambda time: time <= until, scheduled_times(cron, zone, start)))
         if found:
             return found[-1]
     return None

@@ -48,10 +48,14 @@ def due_schedule(observed: ScheduleObserved, now: datetime) -> Due | None:
     after, last = earliest(observed, now), schedule.status.last_schedule_time
     if last and read(last) <= now:
         after = max(after, read(last))
-    tick = latest_scheduled_time(schedule.spec.schedule, schedule.spec.time_zone, after, now)
-    if tick is None or observed.trained_since(tick, now) or observed.answers(request_id("Schedule", tick)):
+    scheduled = latest_scheduled_time(schedule.spec.schedule, schedule.spec.time_zone, after, now)
+    if (
+        scheduled is None
+        or observed.trained_since(scheduled, now)
+        or observed.answers(request_id("Schedule", scheduled))
+    ):
         return None
-    return Due("Schedule", tick, wait=busy(observed))
+    return Due("Schedule", scheduled, wait=busy(observed))
 
 
 def earliest(observed: ScheduleObserved, now: datetime) -> datetime:
@@ -101,8 +105,12 @@ def due_check(observed: ScheduleObserved, now: datetime) -> datetime | None:
         return None
     if any(job.phase == "Running" for job in observed.checks):
         return None
-    tick = latest_scheduled_time(cron, spec.time_zone, earliest(observed, now), now)
-    return None if tick is None or any(tick <= scheduled_time_of(job) <= now for job in observed.checks) else tick
+    scheduled = latest_scheduled_time(cron, spec.time_zone, earliest(observed, now), now)
+    return (
+        None
+        if scheduled is None or any(scheduled <= scheduled_time_of(job) <= now for job in observed.checks)
+        else scheduled
+    )
 
 
 def due_finding(observed: ScheduleObserved, status: RetrainScheduleStatus, now: datetime) -> Due | None:
@@ -164,13 +172,21 @@ def overdue_since(observed: ScheduleObserved, now: datetime) -> datetime | None:
     spec, created = observed.schedule.spec, read(observed.schedule.created)
     if spec.schedule is None or spec.suspend:
         return None
-    tick = latest_scheduled_time(spec.schedule, spec.time_zone, created, now)
-    followed = tick is None or observed.trained_since(tick, now) or observed.answers(request_id("Schedule", tick))
-    return None if followed or any(begun_since(run.started_at, tick) for run in observed.schedule.status.runs) else tick
+    scheduled = latest_scheduled_time(spec.schedule, spec.time_zone, created, now)
+    followed = (
+        scheduled is None
+        or observed.trained_since(scheduled, now)
+        or observed.answers(request_id("Schedule", scheduled))
+    )
+    return (
+        None
+        if followed or any(begun_since(run.started_at, scheduled) for run in observed.schedule.status.runs)
+        else scheduled
+    )
 
 
-def begun_since(started: str | None, tick: datetime | None) -> bool:
-    return bool(started and tick and read(started) >= tick)
+def begun_since(started: str | None, scheduled: datetime | None) -> bool:
+    return bool(started and scheduled and read(started) >= scheduled)
 
 
 def next_moment(cron: str | None, spec: RetrainScheduleSpec, now: datetime) -> datetime | None:

@@ -152,13 +152,13 @@ def build_facts(
     ended = [run.finished_at for run in status.runs if run.phase == "Succeeded" and run.finished_at]
     open_runs = [run for run in status.runs if run.phase not in ENDED]
     recent = sorted(data_runs(observed, status, now).items(), key=lambda run: run[1])
-    looked = [written(scheduled_time_of(job)) for job in observed.checks]
+    checked = [written(scheduled_time_of(job)) for job in observed.checks]
     return status.model_copy(
         update={
             "observed_generation": observed.schedule.generation,
             "next_schedule_time": text(timing.next),
             "next_check_time": text(timing.next_check),
-            "last_check_time": max(looked, default=before.last_check_time),
+            "last_check_time": max(checked, default=before.last_check_time),
             "overdue_since": text(timing.overdue_since),
             "last_successful_time": max([*ended, *filter(None, [before.last_successful_time])], default=None),
             "active": tuple(run.job for run in open_runs if run.job),
@@ -172,11 +172,11 @@ def text(moment: datetime | None) -> str | None:
     return written(moment) if moment else None
 
 
-def new_check(observed: ScheduleObserved, tick: datetime | None) -> list[Manifest]:
+def new_check(observed: ScheduleObserved, scheduled: datetime | None) -> list[Manifest]:
     """The Job of a check that is due; nothing if no profile says how to run it."""
-    if tick is None or observed.model is None or observed.profile is None:
+    if scheduled is None or observed.model is None or observed.profile is None:
         return []
-    return [build_check_job(observed.schedule, observed.model, observed.profile, tick)]
+    return [build_check_job(observed.schedule, observed.model, observed.profile, scheduled)]
 
 
 def surplus_checks(observed: ScheduleObserved) -> list[CheckJob]:

@@ -27,7 +27,7 @@ def tagged_rejection(observed: Observed, version: Version, now: datetime) -> Rej
     reason = registered.rejected if registered and not is_forgiven(observed, version.version) else None
     if not reason or reason.startswith(Reason.GATE_FAILED):
         return None
-    message = f"Refused before ({reason}), says its tag in the registry"
+    message = f"Rejected earlier ({reason}), according to its tag in the registry"
     return reject(version, reason, message, now)
 
 

@@ -85,7 +85,7 @@ def select_latest(observed: Observed) -> Selection:
     choices = [select_named(observed, name) for name in sorted(by_hand, key=order, reverse=True)]
     if trained:
         choices.append(Selection(trained))
-    best = next((choice for choice in choices if not is_refused(observed, choice)), None)
+    best = next((choice for choice in choices if not has_rejection(observed, choice)), None)
     serves = best is None or (best.version is not None and best.version.version == stable)
     return next(iter(choices), Selection()) if serves or best is None else best
 
@@ -106,7 +106,7 @@ def is_by_hand(entry: RegisteredVersion) -> bool:
     return not entry.trigger
 
 
-def is_refused(observed: Observed, choice: Selection) -> bool:
+def has_rejection(observed: Observed, choice: Selection) -> bool:
     version = choice.version or Version(choice.unknown, "")
     standing, today = without_outdated(observed, observed.model.status.rejected), gates_hash(observed.model.spec.gates)
     if find_rejection(standing, version, today):

@@ -14,13 +14,13 @@ def summarize_drift(schedules: Iterable[RetrainSchedule], serving: str | None) -
 
     None if there are no checks, or none of the serving version: a finding about another one does not apply to it.
     """
-    found = [summary for schedule in schedules if (summary := newest_look(schedule, serving))]
+    found = [summary for schedule in schedules if (summary := latest_check(schedule, serving))]
     return max(found, key=lambda summary: (GRAVITY.index(summary.verdict), read(summary.time)), default=None)
 
 
-def newest_look(schedule: RetrainSchedule, serving: str | None) -> DriftSummary | None:
+def latest_check(schedule: RetrainSchedule, serving: str | None) -> DriftSummary | None:
     """The findings of the latest check, while the schedule has drift checks; its status outlives them."""
-    look = schedule.status.last_drift
-    if schedule.spec.drift is None or look is None or look.version != serving:
+    check = schedule.status.last_drift
+    if schedule.spec.drift is None or check is None or check.version != serving:
         return None
-    return DriftSummary(verdict=look.verdict, share=look.share, time=look.time, schedule=schedule.name)
+    return DriftSummary(verdict=check.verdict, share=check.share, time=check.time, schedule=schedule.name)

@@ -8,7 +8,7 @@ from heart_operator.plan.rollout.route import route_rejection
 from heart_operator.plan.status.condition import Finding
 from heart_operator.plan.versions import Version
 
-REFUSED_ON_TRAFFIC = frozenset(
+REJECTED_ON_TRAFFIC = frozenset(
     {
         Reason.READY_DEADLINE_EXCEEDED,
         Reason.CANARY_ANALYSIS_FAILED,
@@ -50,9 +50,9 @@ def progress_on_traffic(decision: Decision, name: str, progress: CandidateStatus
         ready = decision.candidate_deployment.ready if decision.candidate_deployment else 0
         pods = f"{ready} of {decision.rollout.candidate_pods} pods are ready"
         return Finding("True", Reason.ROLLING_OUT, f"{name}{where}: {pods}; {progress.message}")
-    refusal = route_rejection(decision.observed)
-    words = f"{progress.message}; {refusal}" if refusal else progress.message
-    return Finding("Unknown", WAITING[progress.phase], f"{name}{where}: {words}")
+    rejection = route_rejection(decision.observed)
+    details = f"{progress.message}; {rejection}" if rejection else progress.message
+    return Finding("Unknown", WAITING[progress.phase], f"{name}{where}: {details}")
 
 
 def position(decision: Decision, progress: CandidateStatus) -> str:
@@ -66,10 +66,10 @@ def position(decision: Decision, progress: CandidateStatus) -> str:
 
 def find_rollout_succeeded(decision: Decision) -> Finding:
     """The version that should serve reached everyone."""
-    rollout, refusal = decision.rollout, decision.rejection
-    if refusal and refusal.reason in REFUSED_ON_TRAFFIC:
-        advice = f"`kubectl heart retry {decision.observed.model.name} {refusal.version}` retries it"
-        return Finding("False", refusal.reason, f"Version {refusal.version}: {refusal.message}. {advice}")
+    rollout, rejection = decision.rollout, decision.rejection
+    if rejection and rejection.reason in REJECTED_ON_TRAFFIC:
+        advice = f"`kubectl heart retry {decision.observed.model.name} {rejection.version}` retries it"
+        return Finding("False", rejection.reason, f"Version {rejection.version}: {rejection.message}. {advice}")
     if rollout.candidate and rollout.action == "Overdue":
         advice = "The operator keeps retrying; changing spec.serving.resources or the runtime profile restarts it"
         return Finding(

@@ -41,12 +41,12 @@ def current_trigger(observed: Observed) -> str:
     applies files) and the end of a scheduled run request nothing.
     """
     model = observed.model
-    spec, wishes = spec_trigger(model), (*annotation_request(model), *open_requests(observed.schedules, model.name))
+    spec, requests = spec_trigger(model), (*annotation_request(model), *open_requests(observed.schedules, model.name))
     for trigger in past_triggers(observed):
         first, *answered = trigger.split("-")
-        if first == spec and set(wishes) <= set(answered):
+        if first == spec and set(requests) <= set(answered):
             return trigger
-    return "-".join((spec, *wishes))
+    return "-".join((spec, *requests))
 
 
 def annotation_request(model: HeartModel) -> tuple[str, ...]:
