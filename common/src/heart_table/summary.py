@@ -19,7 +19,7 @@ FEW_OTHERS = 3
 
 @dataclass
 class Column:
-    """`text_counts`: cells that are no numbers, `numbers`: cells that are, each with its count. Empty cells are `blank`."""
+    """`text_counts`: non-numeric cells, `numbers`: numeric cells, each with its count. Empty cells are `blank`."""
 
     name: str
     decimal: str = "."

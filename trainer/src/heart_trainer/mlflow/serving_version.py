@@ -31,7 +31,7 @@ def serving_model(store: Store, registry_name: str, reference: ServingReference,
         result = sealed(version, row_key)
         if result is None:
             raise NotComparable(
-                "its tags carry no seal of this row key, so that its training rows cannot be distinguished from new ones"
+                "its tags carry no seal of this row key, so that its training rows cannot be told apart from new ones"
             )
         return ServingModel(reference, data, read_package(data), _sealed_rows(store, result))
     except RegistryUnavailable as error:
