@@ -215,7 +215,7 @@ def report(name: str, target: Target, found: list[Mutant]) -> bool:
     counted = killed + len(unexplained)
     share = 100 * killed / max(counted, 1)
     print(
-        f"{name}: {killed} of {counted} mutants killed ({share:.1f} %, {timeouts} by a timeout), "
+        f"{name}: {killed} of {counted} mutants killed ({share:.1f}%, {timeouts} by a timeout), "
         f"{len(unexplained)} survived, {len(survivors) - len(unexplained)} equivalent, "
         f"{len(found) - len(tried)} not tried"
     )

@@ -67,10 +67,10 @@ class Progress:
 
 
 def rollout_text(candidate: Status) -> str:
-    """`  rollout  | version 2: Paused, 10 % of the traffic wanted, 25 % by its pods`."""
+    """`  rollout  | version 2: Paused, 10% of the traffic wanted, 25% by its pods`."""
     wanted, actual = candidate.get("weight", 0), candidate.get("actualWeight", 0)
-    by_pods = "" if wanted == actual else f" wanted, {actual} % by its pods"
-    share = f"{wanted} % of the traffic{by_pods}"
+    by_pods = "" if wanted == actual else f" wanted, {actual}% by its pods"
+    share = f"{wanted}% of the traffic{by_pods}"
     return f"  rollout  | version {candidate['version']}: {candidate.get('phase', 'Starting')}, {share}"
 
 

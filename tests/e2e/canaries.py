@@ -100,13 +100,13 @@ class Watched:
         found: Object = self.until(asked, seconds, f"requests for version {version}")
         return found
 
-    def until_refused(self, version: str, seconds: float) -> Object:
+    def until_rejected(self, version: str, seconds: float) -> Object:
         """Its entry in status.rejected."""
 
-        def refused(status: Object) -> Object:
+        def rejected(status: Object) -> Object:
             return next((entry for entry in status.get("rejected", []) if entry["version"] == version), {})
 
-        found: Object = self.until(refused, seconds, f"the refusal of version {version}")
+        found: Object = self.until(rejected, seconds, f"the refusal of version {version}")
         return found
 
 

@@ -50,7 +50,7 @@ def test_shadow_traffic_reaches_nobody(
             180,
             "answers compared",
         )
-        entry = shadow.until_refused(number, 120)
+        entry = shadow.until_rejected(number, 120)
         check_load(load)
         assert set(load.answered) == {"1"}
     assert answering(shadow.model) == {"1"}

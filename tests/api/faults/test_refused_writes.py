@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from tests.support.faults.rejections import FAULTS, Rejections
 
 from heart_api.kube.kinds import JOB
 from heart_operator.controllers import workqueue as schedule
@@ -31,13 +32,13 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_however_a_write_fails_the_end_is_the_same(
     proxied: World, proxy: Proxy, faults: tuple[str, ...], reference: dict[str, Any]
 ) -> None:
-    proxy.writes = refusals = Refusals(faults, silence=PATIENCE + 1)
+    proxy.writes = rejections = Rejections(faults, silence=PATIENCE + 1)
     with proxied.start():
         live(proxied, 120)
         proxied.settle(quiet=3 * PATIENCE + 2)  # two writes in a row may be met with silence
         assert picture(proxied) == reference
-    print(refusals.failed)
-    assert min(refusals.failed.values()) >= 3, "hardly a write failed"
+    print(rejections.failed)
+    assert min(rejections.failed.values()) >= 3, "hardly a write failed"
     assert len(proxied.registry.versions[f"{proxied.namespace}.heart"]) == 2, "a training ran twice"
     made = [write for write in proxied.writes() if write.startswith(f"create {JOB.plural}")]
     assert len(set(made)) == len(proxied.jobs()) == 2

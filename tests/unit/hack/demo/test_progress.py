@@ -88,14 +88,14 @@ def test_share_step_and_analysis_of_a_candidate_are_reported_as_they_change() ->
     progress = Progress()
     assert list(progress.changes(rollout())) == [
         "RolloutSucceeded=Unknown RollingOut: step 2 of 4",
-        "  rollout  | version 2: Paused, 10 % of the traffic wanted, 25 % by its pods",
+        "  rollout  | version 2: Paused, 10% of the traffic wanted, 25% by its pods",
     ]
     assert list(progress.changes(rollout(analysis=ANALYSIS))) == [
         "  analysis | Passed: candidate 143 requests, 0 errors; stable 431 requests, 2 errors"
     ]
     assert list(progress.changes(rollout(analysis=ANALYSIS))) == []
     assert list(progress.changes(rollout(analysis=ANALYSIS, weight=50, actualWeight=50))) == [
-        "  rollout  | version 2: Paused, 50 % of the traffic"
+        "  rollout  | version 2: Paused, 50% of the traffic"
     ]
 
 

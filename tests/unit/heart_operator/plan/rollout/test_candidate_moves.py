@@ -93,7 +93,7 @@ def status(**changes: Any) -> CandidateStatus:
 
 
 def at_pause(**changes: Any) -> CandidateStatus:
-    """In its first pause, which has four minutes left, with 10 % of the traffic."""
+    """In its first pause, which has four minutes left, with 10% of the traffic."""
     values = {"step": 1, "step_since": ago(60), "phase": "Paused", "phase_since": ago(60), "actual_weight": 20}
     return status(**(values | changes))
 
