@@ -99,7 +99,8 @@ class MlflowBackend:
             return nullcontext()
         from mlflow.utils.workspace_context import WorkspaceContext  # noqa: PLC0415
 
-        return WorkspaceContext(self._workspace)
+        context: AbstractContextManager[Any] = WorkspaceContext(self._workspace)
+        return context
 
     def snapshot(self) -> Snapshot:
         """Paginated searches alone: of models, of their versions (`NAMES` models at once) and of runs.

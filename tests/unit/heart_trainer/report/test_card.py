@@ -187,3 +187,14 @@ def test_plots_survive_a_column_without_values() -> None:
     empty = replace(table, x=np.full_like(table.x, np.nan))
     sample = Sample("binary", y, output, table.groups)
     assert "distributions" in draw_plots(Subject(empty, FEATURES, sample, ("healthy", "ill"), "num"))
+
+
+def test_the_card_shows_no_signature_of_the_dataset(evaluation: Evaluation) -> None:
+    y, output = outcomes()
+    signed = _request(FEATURES).model_copy(
+        update={"dataset": Dataset(uri="https://key:secret@example.org/heart.csv?X-Amz-Signature=abc")}
+    )
+    html = render_card(signed, make_table(y), make_fitted(output), evaluation, {}, PROVENANCE)
+    assert "https://example.org/heart.csv" in html
+    assert "secret" not in html
+    assert "abc" not in html
