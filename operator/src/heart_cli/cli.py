@@ -143,7 +143,7 @@ def rotate_namespace(client: Client, target: str, system_namespace: str) -> None
 @cli.command("offboard-namespace")
 @click.argument("target", metavar="NAMESPACE", type=NAME)
 @SYSTEM_NAMESPACE
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @on_cluster
 def offboard_namespace(client: Client, target: str, system_namespace: str, yes: bool) -> None:
     """Delete a namespace's key, its login and its prediction log, so that a later namespace inherits nothing."""

@@ -56,7 +56,7 @@ class Application:
 
 
 def create_app(model: Model, settings: Settings, log: RequestLog | None = None) -> Application:
-    """The application, and what the server needs to stop it well. Raises ModelRefused."""
+    """The application, and what the server needs to stop it well. Raises ModelRejected."""
     contract = Contract.of(model.package.features, settings.max_rows)
     answers = Answers.of(model.package)
     inference = OpenInference(contract, answers, settings.name, settings.version)
