@@ -61,7 +61,7 @@ def contenders() -> tuple[list[Contender], dict[str, str]]:
 
 
 def start_ours(place: Environment, model: BenchModel, folder: Path, port: int) -> Start:
-    source = f"{ROOT}/operator/src:{ROOT}/serving/src"
+    source = f"{ROOT}/common/src:{ROOT}/serving/src"
     variables = serving_variables(model.onnx, model.served.sha256, port, PYTHONPATH=source)
     return Start([place.python, "-m", "heart_serving"], variables, folder)
 

@@ -1,4 +1,4 @@
-"""What can go wrong, and who is told.
+"""Errors, and who hears of each.
 
     Exception
     ├── SettingsError    the pod's environment is incomplete: the process ends before it listens

@@ -54,7 +54,7 @@ class Exchange:
 
 
 def problem_of(error: Exception, request_id: str) -> Problem:
-    """What the client is told about an error. One that nobody expected is logged, and told as a plain 500."""
+    """The error as a Problem for the client. An unexpected one is logged, and becomes a plain 500."""
     if isinstance(error, Problem):
         return error
     logger.error("request %s failed", request_id, exc_info=error)

@@ -1,6 +1,6 @@
 """`python -m heart_serving.fetch`, the init container: puts the model file, proven by its digest, in its place.
 
-Sibling pods are asked first, so that serving scales, restarts and rolls back while MLflow is down; MLflow second.
+Sibling pods are tried first, so that serving scales, restarts and rolls back while MLflow is down; MLflow second.
 Neither is trusted: the digest comes from the operator.
 """
 

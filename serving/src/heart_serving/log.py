@@ -103,6 +103,6 @@ def configure_logging(**common: str) -> None:
 
 
 def leave_message(text: str) -> None:
-    """Says why the process ends to those who look at the pod and not at its log."""
+    """Says why the process ends in the pod's status, for those who do not read its log."""
     if TERMINATION_LOG.exists():
         TERMINATION_LOG.write_text(text[:4000], encoding="utf-8")

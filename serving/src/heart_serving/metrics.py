@@ -1,4 +1,4 @@
-"""Counters of the hot path: plain Python numbers, turned into Prometheus' form only when somebody asks.
+"""Counters of the hot path: plain Python numbers, put into Prometheus' form only when they are scraped.
 
 A request costs a few list increments; prometheus-client's own objects take a lock for each.
 Everything here is written on the event loop's thread alone.

@@ -116,10 +116,10 @@ def build_server(application: Application, settings: Settings) -> Server:
 
 
 def serve(application: Application, settings: Settings) -> None:
-    """Answers until the process is told to stop."""
+    """Answers until the process gets a signal to stop."""
     server = build_server(application, settings)
     application.predictions.start()
-    # What is loaded by now stays until the end: the garbage collector need not look through it again and again.
+    # What is loaded by now stays until the end: the garbage collector need not scan it again and again.
     gc.collect()
     gc.freeze()
     try:

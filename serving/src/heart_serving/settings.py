@@ -44,7 +44,7 @@ class Settings:
     max_rows: int = 10_000
     """Records of one request."""
     max_in_flight: int = 128
-    """Requests begun and not answered; beyond, clients are told to come back."""
+    """Requests begun and not answered; beyond, clients get 503 with Retry-After."""
     fast_path: bool = True
     """Whether small predictions are answered as they are read, or through ASGI like all others."""
     explanations: bool = True

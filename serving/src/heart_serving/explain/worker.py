@@ -19,7 +19,7 @@ from heart_serving.protocols.contract import Contract
 from heart_serving.settings import Settings
 
 MAX_WAITING = 8
-"""Requests that are being explained or wait for it; beyond, clients are told to come back."""
+"""Requests that are being explained or wait for it; beyond, clients get 503 with Retry-After."""
 
 
 class ExplainWorker:

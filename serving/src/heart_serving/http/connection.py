@@ -217,7 +217,7 @@ class Connection(HttpToolsProtocol):
         self._cancel_head_timer()
         cycle = self.cycle
         if cycle is not None and not cycle.response_complete:
-            if not cycle.more_body:
+            if cycle.response_started or not cycle.more_body:
                 cycle.keep_alive = False
                 return
             cycle.disconnected = True

@@ -28,13 +28,13 @@ class Comparison:
 
 def compare(ours: Reply, theirs: Reply, *, relative: bool) -> Comparison:
     """Two answers of status 200; `relative` for regression. Raises ValueError when `theirs` has another form."""
-    our_words, our_numbers = take_apart(read(ours))
-    their_words, their_numbers = take_apart(read(theirs))
+    our_exact, our_numbers = take_apart(read(ours))
+    their_exact, their_numbers = take_apart(read(theirs))
     if len(our_numbers) != len(their_numbers):
         return Comparison(equal=False)
     distance = relative_distance if relative else absolute_distance
     difference = max(map(distance, our_numbers, their_numbers), default=0.0)
-    return Comparison(our_words == their_words and difference <= TOLERANCE, difference)
+    return Comparison(our_exact == their_exact and difference <= TOLERANCE, difference)
 
 
 def read(answer: Reply) -> Any:
@@ -57,7 +57,7 @@ def take_apart(document: Any) -> tuple[list[Any], list[float]]:
 
     Without recursion: the parser allows more levels than Python does.
     """
-    words: list[Any] = []
+    exact: list[Any] = []
     numbers: list[float] = []
     waiting = [document]
     while waiting:
@@ -66,14 +66,14 @@ def take_apart(document: Any) -> tuple[list[Any], list[float]]:
             numbers.append(value)
         elif type(value) is dict:
             names = sorted(value.keys() - WHO_ANSWERED)
-            words += names
+            exact += names
             waiting += [value[name] for name in names]
         elif type(value) is list:
-            words.append(len(value))
+            exact.append(len(value))
             waiting += value
         else:
-            words.append(value)
-    return words, numbers
+            exact.append(value)
+    return exact, numbers
 
 
 def absolute_distance(one: float, other: float) -> float:

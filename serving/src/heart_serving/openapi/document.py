@@ -34,7 +34,8 @@ def prediction_paths(package: ServingPackage, settings: Settings) -> Json:
         **({"/explain": {"post": explain(package, explanation)}} if explanation else {}),
         f"{model}/infer": {"post": open_inference(package, "infer")},
         f"{model}/versions/{settings.version}/infer": {"post": open_inference(package, "inferVersion")},
-        "/invocations": {"post": invocations(package)},
+        "/invocations": {"post": invocations(package, "invocations")},
+        f"/endpoints/{settings.name}/invocations": {"post": invocations(package, "endpointInvocations")},
         f"/v1/models/{settings.name}:predict": {"post": v1_predict(package)},
     }
 

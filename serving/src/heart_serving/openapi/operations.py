@@ -8,8 +8,8 @@ from heart_serving.openapi.schemas import Json, json_content, ref, with_request
 
 ERRORS = {
     "400": "Malformed JSON, a name twice in one object, or not in the protocol's form.",
-    "413": "Too many bytes or records.",
-    "415": "Not plain JSON in UTF-8.",
+    "413": "Too many bytes (after they are unpacked) or records.",
+    "415": "A media type or a compression that is not read here; JSON must be in UTF-8.",
     "422": "A record breaks the contract: the field and the bound, never the value.",
     "503": "Busy; try again after `Retry-After` seconds.",
 }

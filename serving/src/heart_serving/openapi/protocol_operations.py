@@ -46,7 +46,7 @@ def open_inference(package: ServingPackage, operation_id: str) -> Json:
         operation_id,
         "Predict by the Open Inference Protocol",
         "One tensor per feature, [rows] or [rows, 1], or a single one [rows, features]; every datatype. Binary"
-        f" tensor data is understood: bytes behind the JSON, whose length the header {HEADER} tells.",
+        f" tensor data is understood: bytes behind the JSON, whose length is in the header {HEADER}.",
         body(infer_schema(package), {"one": ("One row", {"inputs": example_tensors(package)})}),
         {"description": "Outputs."} | json_content(INFERENCE),
         "ProtocolError",
@@ -99,16 +99,17 @@ def tensor_schema() -> Json:
     }
 
 
-def invocations(package: ServingPackage) -> Json:
+def invocations(package: ServingPackage, operation_id: str) -> Json:
     example = example_record(package)
     names, values = list(example), list(example.values())
     split = {"columns": names, "data": [values]}
     columns = {name: [value] for name, value in example.items()}
-    return operation(
+    found = operation(
         "mlflow",
-        "invocations",
+        operation_id,
         "Predict by MLflow's scoring protocol",
-        "Exactly one of `dataframe_split`, `dataframe_records`, `instances` and `inputs`. A missing value is null.",
+        "Exactly one of `dataframe_split`, `dataframe_records`, `instances` and `inputs`, or CSV with a header."
+        " A missing value is null, or an empty cell. Columns that are no features are dropped.",
         body(
             scoring_schema(),
             {
@@ -121,6 +122,9 @@ def invocations(package: ServingPackage) -> Json:
         predictions(package),
         "ScoringError",
     )
+    lines = [",".join(names), ",".join(map(str, values))]
+    found["requestBody"]["content"]["text/csv"] = {"schema": {"type": "string"}, "example": "\n".join(lines)}
+    return found
 
 
 def scoring_schema() -> Json:

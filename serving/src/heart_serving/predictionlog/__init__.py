@@ -1,5 +1,5 @@
 """What serving remembers of its predictions, and how well they turned out.
 
-edge ──offer──► Recorder ──bounded queue──► Writer (thread) ──► database or standard output
+predictor ──offer──► Recorder ──bounded queue──► Writer (thread) ──► database or standard output
                                             LogMaintenance (thread) ◄── database: live quality; old rows go
 """

@@ -1,4 +1,4 @@
-"""The thread that looks after the log: live quality every half minute, old rows every hour.
+"""The thread that maintains the log: live quality every half minute, deletion of old rows every hour.
 
 Each pod computes the figures of its own version from the database: there is nothing to agree on, and every pod
 says the same.
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 REFRESH_SECONDS = 30.0
 CLEAN_SECONDS = 3600.0
-"""Jittered: the pods of a model take turns."""
+"""Jittered, so that the pods of a model do not delete at one time."""
 MOST_ROUNDS = 50
 """Rounds of deleting in one hour, so that a long backlog is worked off bit by bit."""
 NOTHING: Mapping[str, Figures] = MappingProxyType({})
@@ -30,7 +30,7 @@ logger = logging.getLogger("heart_serving")
 
 
 class LogMaintenance:
-    """`figures`: live quality by source (feedback, estimated); empty while the database cannot be asked."""
+    """`figures`: live quality by source (feedback, estimated); empty while the database does not answer."""
 
     def __init__(self, store: "Callable[[], Store]", labels: Sequence[str], retention: timedelta) -> None:
         self._store, self._labels, self._retention = store, labels, retention

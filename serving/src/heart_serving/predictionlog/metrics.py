@@ -68,13 +68,13 @@ class LogMetrics(Collector):
         found = self.figures()
         for metric, text in QUALITY.items():
             known = {source: figures[metric] for source, figures in found.items() if metric in figures}
-            for suffix, part, words in (
+            for suffix, part, help_text in (
                 ("", "value", text),
                 ("_low", "low", f"{text}, lower bound of the 95% confidence interval"),
                 ("_high", "high", f"{text}, upper bound of the 95% confidence interval"),
                 ("_rows", "rows", f"{text}, number of predictions"),
             ):
-                family = GaugeMetricFamily(f"model_{metric}{suffix}", f"{words}.", labels=names)
+                family = GaugeMetricFamily(f"model_{metric}{suffix}", f"{help_text}.", labels=names)
                 for source, figure in known.items():
                     family.add_metric([*values, source], getattr(figure, part))
                 if known:

@@ -29,7 +29,7 @@ logger = logging.getLogger("heart_serving")
 
 
 class Writer:
-    """Writes until it is closed. `sink` is asked for in the writer's thread; opening it may be slow."""
+    """Writes until it is closed. `sink` is called in the writer's thread; opening it may be slow."""
 
     def __init__(self, queue: Queue, answers: Answers, sink: Callable[[], Sink], dropped: Counter[str]) -> None:
         self._queue, self._answers, self._sink, self._dropped = queue, answers, sink, dropped
@@ -71,7 +71,7 @@ class Writer:
                 self._queue.done(len(rows))
 
     def _write(self, rows: list[Row]) -> bool:
-        """Once they are written or refused; false when time is up before."""
+        """Returns when they are written or rejected; false when time is up before."""
         pause = FIRST_PAUSE
         while not self._attempt(rows):
             if time.monotonic() + LAST_PAUSE > self._give_up_at:

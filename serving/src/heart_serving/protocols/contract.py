@@ -177,7 +177,7 @@ class Contract:
         return rows, Records(checked, self.values)
 
     def read(self, body: bytes) -> tuple[Matrix, Records, bool] | None:
-        """(rows, records, whether it is one record and no list) of JSON; None when it needs a closer look.
+        """(rows, records, whether it is one record and no list) of JSON; None when the slow validator has to read it.
 
         That is so when the contract is broken, and when a name may occur twice in an object: the parser keeps the last
         one, so that then there are more colons than names. A colon in a string looks the same.

@@ -13,7 +13,7 @@ def parse_json(body: bytes) -> Any:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        # The parser's own words hold positions and no content.
+        # The parser's own text holds positions and no content.
         raise Problem(400, f"the body is not JSON: {error.msg.partition(':')[0]} at position {error.pos}") from None
 
 

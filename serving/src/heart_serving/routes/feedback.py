@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from heart_serving.predictionlog.store import Store
 
 MAX_WAITING = 64
-"""Reports that wait for the database; beyond, clients are told to come back."""
+"""Reports that wait for the database; beyond, clients get 503 with Retry-After."""
 TRY_LATER = {"Retry-After": "5"}
 
 

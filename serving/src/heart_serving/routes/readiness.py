@@ -7,7 +7,7 @@ from fastapi import Response
 
 @dataclass(slots=True)
 class Readiness:
-    """Ready from the start (the server listens only when the model has passed its self-check) until told to stop."""
+    """Ready from the start (the server listens when the model has passed its self-check) until the server stops."""
 
     draining: bool = False
 

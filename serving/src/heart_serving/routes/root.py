@@ -1,4 +1,4 @@
-"""`GET /`: where load balancers look for life, and people for the documentation."""
+"""`GET /`: for the health checks of load balancers, and for people who want the documentation."""
 
 from typing import Any
 

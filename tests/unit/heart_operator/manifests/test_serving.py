@@ -21,6 +21,17 @@ def test_serving_reads_its_settings_from_the_environment(case):
     assert settings.port == server["ports"][0]["containerPort"]
 
 
+def test_listed_origins_and_the_port_for_grpc_reach_the_server(smallest, full):
+    server = containers(smallest.deployment())[1]
+    settings = read_settings(environment(server))
+    assert settings.cors_origins == ()
+    assert {port["name"]: port["containerPort"] for port in server["ports"]} == {
+        "http": settings.port,
+        "grpc": settings.grpc_port,
+    }
+    assert read_settings(environment(containers(full.deployment())[1])).cors_origins == ("https://clinic.example.org",)
+
+
 def test_the_spec_says_whether_explanations_are_answered(smallest, full):
     asked = [read_settings(environment(containers(case.deployment())[1])).explanations for case in (smallest, full)]
     assert asked == [True, False]

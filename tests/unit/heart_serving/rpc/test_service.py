@@ -1,6 +1,7 @@
 """The Open Inference Protocol over gRPC says what /predict says, within the same bounds, and is counted with it."""
 
 import json
+import socket
 import struct
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from heart_serving.rpc.messages import CLASSES, CONTENTS
-from tests.support.serving.app import free_port, serving
+from tests.support.serving.app import environment, free_port, serving, start
 from tests.support.serving.tiny_model import RECORD, tiny_model
 
 SECOND = {"age": 70.0, "sex": 0, "cp": "none", "vessels": 3, "exang": True}
@@ -226,3 +227,14 @@ async def test_a_copy_for_a_candidate_is_a_prediction_over_http(tmp_path: Path) 
         copy.path, content=copy.body, headers={"Content-Type": "application/json", "X-Request-Id": "q"}
     )
     assert json.loads(copy.answer.body) == reply.json()
+
+
+def test_a_port_that_is_taken_ends_the_process_and_says_so(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        model, log = tiny_model(), tmp_path / "server.log"
+        variables = environment(model.write(tmp_path), model.sha256, free_port())
+        process = start(variables | {"HEARTOPS_GRPC_PORT": str(taken.getsockname()[1])}, log)
+        assert process.wait(60) != 0
+    assert "gRPC cannot listen" in log.read_text()
