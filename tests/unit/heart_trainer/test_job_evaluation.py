@@ -225,17 +225,20 @@ def test_a_worse_model_is_compared_as_worse(
     client: MlflowClient,
     manifest: Path,
     rows: Rows,
+    tmp_path: Path,
     tracking_uri: str,
 ) -> None:
+    """Upside down: by hand it is not registered at all, and one that is there all the same fails a check."""
     assert main([str(manifest), "--tracking-uri", tracking_uri]) == 0
     digest = client.get_model_version(NAME, "1").tags[Tag.ARTIFACT_SHA256]
     upside_down = make_pipeline(SimpleImputer(), LogisticRegression()).fit(rows.x, 1 - rows.y)
-    version = package_and_register(upside_down, rows, tracking_uri)
-    comparison = read_evaluation(
-        client, _result(evaluate(version, serving=ServingReference(version="1", digest=digest)))
-    ).comparison
-    assert comparison
-    assert comparison.metrics["roc_auc"].high < -0.2
+    with pytest.raises(NotServable, match="worse than chance"):
+        package_and_register(upside_down, rows, tracking_uri)
+    _register_files(client, tmp_path, {MODEL_FILE: _packed(to_bytes(upside_down, 4), rows)})
+    evaluation = read_evaluation(client, _result(evaluate("2", serving=ServingReference(version="1", digest=digest))))
+    assert evaluation.comparison
+    assert evaluation.comparison.metrics["roc_auc"].high < -0.2
+    assert {found.name: found.verdict for found in evaluation.findings}["chance"] == "Failed"
 
 
 def test_a_serving_version_of_other_bytes_is_not_compared_with(
