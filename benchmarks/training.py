@@ -154,7 +154,7 @@ def introduction(busy: float, computer: str, when: datetime) -> str:
     return (
         "# What a training costs\n\n"
         f"Written by `make bench-training` on {when:%d %B %Y} ({computer}; {busy:.0%} of it in use by others at the "
-        "start, so that processor time says more than the clock). Each figure is a process of its own with its workers. The "
+        "start, so that processor time says more than the clock). Each figure is one process with its workers. The "
         "bare script (`benchmarks/training_bare.py`) reads the same file with pandas and does the same search, nested "
         "as ours, with scikit-learn and Optuna alone: it checks nothing, measures one ROC-AUC and writes one pickle."
     )

@@ -4,6 +4,7 @@ import json
 import pickle
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import onnx
 import pytest
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 from onnx import helper, numpy_helper
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
@@ -104,7 +106,8 @@ def _register_files(client: MlflowClient, tmp_path: Path, files: dict[str, bytes
     experiment = client.create_experiment("notebooks", artifact_location=(tmp_path / "store").as_uri())
     run = client.create_run(experiment).info
     client.log_artifacts(run.run_id, str(folder), "model")
-    client.create_registered_model(NAME)
+    with suppress(MlflowException):  # it is there already
+        client.create_registered_model(NAME)
     return str(client.create_model_version(NAME, f"{run.artifact_uri}/model", run.run_id).version)
 
 
