@@ -490,7 +490,7 @@ def test_a_registered_model_that_nobody_owns_is_claimed_and_anothers_is_not(
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"no model", "cannot be run as features"),
+        (b"no model", "are no ONNX file"),
         (bytes(tiny_graph(5, "binary", 2, seed=3).SerializeToString()), r"\[rows, 4\]"),
     ],
 )
