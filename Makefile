@@ -81,7 +81,7 @@ images: ## Build the product's images (cached)
 $(VENV)/ready: requirements/dev.txt requirements/uv.txt pyproject.toml
 	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	  || { echo 'HeartOps needs Python 3.11 or newer with venv: install python3-venv, or set PYTHON=…'; exit 1; }
-	@echo '» development environment: $(VENV)'
+	@echo '==> development environment: $(VENV)'
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	@$(BIN)/uv pip sync -q --compile-bytecode --python $(VENV) --require-hashes requirements/dev.txt

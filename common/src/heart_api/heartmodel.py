@@ -98,7 +98,7 @@ class HeartModelSpec(Frozen):
                 ".features",
             ),
             rule(
-                "!self.features.exists(f, (has(f.column) ? f.column : f.name)"
+                "!self.features.exists(f, f.name != self.target.name && (has(f.column) ? f.column : f.name)"
                 " == (has(self.target.column) ? self.target.column : self.target.name))",
                 "a feature must not be read from the target's column",
                 ".features",
@@ -156,6 +156,12 @@ class HeartModelSpec(Frozen):
     )
     approval: Literal["Automatic", "Manual"] = Field(
         "Automatic", description="Manual: no version is promoted until a user approves it."
+    )
+    versions_from_outside: Literal["Ignore", "Approve", "Adopt"] = Field(
+        "Approve",
+        description="What `latest` and aliases do with versions that no training Job of this HeartModel registered."
+        " Approve: evaluated and gated, then an approver must name version and digest. Adopt: as a trained one."
+        " Ignore: `latest` passes over them.",
     )
     registry_name: str | None = Field(
         None,

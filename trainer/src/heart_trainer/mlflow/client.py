@@ -30,7 +30,7 @@ class RegistryUnavailable(TrainerError):
 
     def __init__(self, uri: str, error: Exception) -> None:
         first = (str(error).splitlines() or [type(error).__name__])[0][:500]
-        message = f"MLflow at {uri} did not do what was asked: {first}. Check that it runs and can be reached from here"
+        message = f"MLflow at {uri} failed: {first}. Check that it runs and can be reached from here"
         super().__init__("RegistryUnavailable", redact(message), permanent=False)
 
 

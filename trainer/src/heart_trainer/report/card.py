@@ -67,7 +67,7 @@ def render_card(
         provenance=provenance,
         classes=names,
         counts=_counts(table, names),
-        sentences=[*words.in_plain_words(evaluation, names, request.target), *_false_alarms(table, fitted, names)],
+        sentences=[*words.in_plain_language(evaluation, names, request.target), *_false_alarms(table, fitted, names)],
         calibration=words.calibration(evaluation.metrics) if evaluation.task == "binary" else None,
         gaps=_gaps(evaluation),
         influence=influence,
@@ -142,5 +142,5 @@ def _method(request: TrainingRequest, fitted: Fitted, folds: int) -> str:
         f"A {fitted.algorithm} model.{calibrated} For the figures, {judged}; imputation, scaling, {search}, the "
         f"choice of the family ({chosen}) and calibration all happened without the rows that were judged. Equal rows "
         "were kept together. The model that serves was then fitted on all rows that were not kept out. Intervals are "
-        f"95 % bootstrap intervals over distinct rows. Seed {training.seed}."
+        f"95% bootstrap intervals over distinct rows. Seed {training.seed}."
     )
