@@ -4,6 +4,7 @@ import json
 import pickle
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import onnx
 import pytest
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 from onnx import helper, numpy_helper
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
@@ -104,7 +106,8 @@ def _register_files(client: MlflowClient, tmp_path: Path, files: dict[str, bytes
     experiment = client.create_experiment("notebooks", artifact_location=(tmp_path / "store").as_uri())
     run = client.create_run(experiment).info
     client.log_artifacts(run.run_id, str(folder), "model")
-    client.create_registered_model(NAME)
+    with suppress(MlflowException):  # it is there already
+        client.create_registered_model(NAME)
     return str(client.create_model_version(NAME, f"{run.artifact_uri}/model", run.run_id).version)
 
 
@@ -225,17 +228,20 @@ def test_a_worse_model_is_compared_as_worse(
     client: MlflowClient,
     manifest: Path,
     rows: Rows,
+    tmp_path: Path,
     tracking_uri: str,
 ) -> None:
+    """Upside down: by hand it is not registered at all, and one that is there all the same fails a check."""
     assert main([str(manifest), "--tracking-uri", tracking_uri]) == 0
     digest = client.get_model_version(NAME, "1").tags[Tag.ARTIFACT_SHA256]
     upside_down = make_pipeline(SimpleImputer(), LogisticRegression()).fit(rows.x, 1 - rows.y)
-    version = package_and_register(upside_down, rows, tracking_uri)
-    comparison = read_evaluation(
-        client, _result(evaluate(version, serving=ServingReference(version="1", digest=digest)))
-    ).comparison
-    assert comparison
-    assert comparison.metrics["roc_auc"].high < -0.2
+    with pytest.raises(NotServable, match="worse than chance"):
+        package_and_register(upside_down, rows, tracking_uri)
+    _register_files(client, tmp_path, {MODEL_FILE: _packed(to_bytes(upside_down, 4), rows)})
+    evaluation = read_evaluation(client, _result(evaluate("2", serving=ServingReference(version="1", digest=digest))))
+    assert evaluation.comparison
+    assert evaluation.comparison.metrics["roc_auc"].high < -0.2
+    assert {found.name: found.verdict for found in evaluation.findings}["chance"] == "Failed"
 
 
 def test_a_serving_version_of_other_bytes_is_not_compared_with(
@@ -484,7 +490,7 @@ def test_a_registered_model_that_nobody_owns_is_claimed_and_anothers_is_not(
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"no model", "cannot be run as features"),
+        (b"no model", "are no ONNX file"),
         (bytes(tiny_graph(5, "binary", 2, seed=3).SerializeToString()), r"\[rows, 4\]"),
     ],
 )

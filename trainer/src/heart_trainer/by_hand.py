@@ -91,7 +91,7 @@ def _check_answers(output: NDArray[Any], table: Table) -> None:
     sample = Sample(table.task, table.y, output, table.groups)
     failed = [found for found in better_than_chance(estimates(sample, seed=0)) if found.verdict == "Failed"]
     if failed:
-        raise NotServable(f"The model is not registered: {failed[0].message}.")
+        raise NotServable(f"The model is not registered: {failed[0].message}")
 
 
 def _package(converted: bytes, request: TrainingRequest, table: Table, algorithm: str) -> bytes:

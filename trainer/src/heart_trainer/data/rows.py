@@ -23,13 +23,19 @@ def row_keys(values: pd.DataFrame, secret: bytes) -> tuple[str, ...]:
     row: what is not text counts as a float64, and text is added under its column.
     """
     frame = values[sorted(values.columns)]
-    texts = [frame[name].map(lambda value: isinstance(value, str)) for name in frame]
+    texts = [_is_text(frame[name]) for name in frame]
     numbers = np.column_stack([_floats(frame[name], text) for name, text in zip(frame, texts, strict=True)])
     named = [_named(frame[name], text, str(name)) for name, text in zip(frame, texts, strict=True) if text.any()]
     start = json.dumps(list(map(str, frame.columns))).encode()
     rows = (row.tobytes() for row in numbers)
     added = map(b"".join, zip(*named, strict=True)) if named else itertools.repeat(b"", len(frame))
     return tuple(hmac.digest(secret, start + row + text, "sha256").hex() for row, text in zip(rows, added, strict=True))
+
+
+def _is_text(column: "pd.Series[Any]") -> "pd.Series[bool]":
+    if column.dtype.kind in "biuf":
+        return pd.Series(False, index=column.index)
+    return column.map(lambda value: isinstance(value, str)).astype(bool)
 
 
 def _floats(column: "pd.Series[Any]", text: "pd.Series[bool]") -> NDArray[np.float64]:
