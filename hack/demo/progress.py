@@ -79,7 +79,7 @@ def analysis_text(analysis: Status) -> str:
     tracks = "; ".join(
         f"{name} {track.get('requests', 0)} requests, {track.get('errors', 0)} errors"
         for name in ("candidate", "stable")
-        if (track := analysis.get(name, {})) is not None
+        for track in [analysis.get(name, {})]
     )
     message = f" ({analysis['message']})" if analysis.get("message") else ""
     return f"  analysis | {analysis.get('verdict', 'Inconclusive')}{message}: {tracks}"

@@ -23,8 +23,8 @@ from tests.support.apiserver.attacks import (
     attacked_schedule,
 )
 from tests.support.apiserver.client import KubeApi, poll
-from tests.support.apiserver.dangers import dangers
 from tests.support.apiserver.fake_kubelet import FakeKubelet
+from tests.support.apiserver.injected_values import dangers
 from tests.support.apiserver.world import OPERATOR_NAMESPACE, World
 from tests.support.plan.changes import Resource, changed
 

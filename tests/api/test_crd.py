@@ -1,6 +1,7 @@
 """What a person gets for a HeartModel at `kubectl apply`: a refusal that names the field, or every default."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,12 @@ def test_a_laptop_says_the_same(answers, name):
     """Line by line, so that nobody learns of a mistake in one place that the other lets pass."""
     said = complaints(changed(BAD[name][0], SMALLEST))
     assert said
-    assert [line for line in said if line not in answers[name].stderr] == []
+    assert [line for line in said if comparable(line) not in answers[name].stderr] == []
+
+
+def comparable(line: str) -> str:
+    """The server writes `<nil>` for metadata.name in a rule of the whole resource, and bounds without a fraction."""
+    return re.sub(r"(in body should be (?:less|greater) than.*)\.\d+$", r"\1", line.removeprefix("metadata.name: "))
 
 
 def test_every_rule_has_a_resource_that_breaks_it(answers):

@@ -23,7 +23,7 @@ from heart_trainer.mlflow.tracking import log_model
 from heart_trainer.package.reference_rows import reference_rows
 from tests.e2e.kit import HTTP, ROOT, TRAINING, Model, Object, declare, eventually, read, run_kubectl
 from tests.e2e.traffic import Traffic
-from tests.support.trainer.faulty import Fault, with_fault
+from tests.support.trainer.faulty_models import Fault, with_fault
 
 FEATURES = [
     {"name": "age", "type": "number", "minimum": 0, "maximum": 120},

@@ -34,7 +34,7 @@ from tests.e2e.canaries import (
 from tests.e2e.kit import RELEASE, SYSTEM, TRAINING, Object, declare, eventually, kubectl
 from tests.e2e.traffic import Traffic, traffic
 from tests.support.soak import SOAK
-from tests.support.trainer.faulty import Fault, answers_nan, fails, is_constant, is_hungry, is_shifted, is_slow
+from tests.support.trainer.faulty_models import Fault, answers_nan, fails, is_constant, is_hungry, is_shifted, is_slow
 
 pytestmark = pytest.mark.timeout(1200)
 

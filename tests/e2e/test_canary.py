@@ -20,7 +20,7 @@ from tests.e2e.canaries import (
 )
 from tests.e2e.kit import TRAINING, Object, eventually, kubectl
 from tests.e2e.traffic import Traffic, traffic
-from tests.support.trainer.faulty import is_shifted
+from tests.support.trainer.faulty_models import is_shifted
 
 pytestmark = pytest.mark.timeout(900)
 

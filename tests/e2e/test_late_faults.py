@@ -18,7 +18,7 @@ from tests.e2e.canaries import (
 )
 from tests.e2e.kit import TRAINING
 from tests.e2e.traffic import traffic
-from tests.support.trainer.faulty import fails
+from tests.support.trainer.faulty_models import fails
 
 pytestmark = pytest.mark.timeout(900)
 

@@ -14,7 +14,7 @@ from heart_log.migrate import migrate
 from heart_log.tables import feedback
 from heart_serving.predictionlog.recorder import MAX_ROWS
 from tests.support.apiserver.client import poll
-from tests.support.registry.log_outages import SECONDS, metric, predict, report, stored
+from tests.support.faults.database_outages import SECONDS, metric, predict, report, stored
 from tests.support.registry.postgres import Postgres
 from tests.support.serving.app import CLIENT, Running, running
 from tests.support.serving.tiny_model import RECORD, tiny_model

@@ -168,6 +168,7 @@ def test_what_else_there_is_to_know_goes_to_stderr(heart, cluster):
         ("logs", "heart", "--training", "--version", "7"),
         ("predict", "heart"),
         ("predict", "heart", "{}", "--file", "-"),
+        ("predict", "heart", "{}", "--example"),
         ("restart", "heart"),
     ],
 )
@@ -221,6 +222,19 @@ def test_predict_goes_through_the_services_proxy(heart, rollout, tmp_path, sourc
     done = heart("predict", "heart", *words, input=text)
     assert json.loads(done.stdout) == rollout.answer
     assert rollout.posted == [("/api/v1/namespaces/clinic/services/heart:http/proxy/predict", RECORD)]
+
+
+def test_predict_sends_the_models_own_example(heart, rollout):
+    rollout.answer = {"example": RECORD, "prediction": 1}
+    done = heart("predict", "heart", "--example")
+    assert json.loads(done.stderr) == RECORD
+    assert json.loads(done.stdout)["prediction"] == 1
+    assert rollout.posted[-1] == ("/api/v1/namespaces/clinic/services/heart:http/proxy/predict", RECORD)
+
+
+def test_a_version_without_an_example_says_so(heart, rollout):
+    rollout.answer = {"name": "heart"}
+    failed(heart("predict", "heart", "--example"), 1, "publishes no example")
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ from heart_trainer.mlflow.client import Store
 from heart_trainer.mlflow.registry import sha256
 from heart_trainer.package.reference_rows import reference_rows
 from heart_trainer.values import OutOfFoldResult
-from tests.support.registry.logged import read_evaluation
+from tests.support.registry.job_output import read_evaluation
 from tests.support.serving.tiny_model import tiny_graph
 
 NAME = "clinic.small"

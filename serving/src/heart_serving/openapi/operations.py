@@ -3,7 +3,8 @@
 from typing import Any
 
 from heart_api.package import ServingPackage
-from heart_serving.openapi.schemas import Json, example_record, json_content, ref, with_request
+from heart_serving.model.examples import example_record
+from heart_serving.openapi.schemas import Json, json_content, ref, with_request
 
 ERRORS = {
     "400": "Malformed JSON, a name twice in one object, or not in the protocol's form.",
@@ -22,7 +23,7 @@ RECORDS: Json = {"type": "array", "items": {"$ref": "#/components/schemas/Record
 
 
 def predict(package: ServingPackage) -> Json:
-    example = example_record(package.features)
+    example = example_record(package)
     answer = {"anyOf": [with_request(ref("Prediction")), with_request(None)]}
     return operation(
         "predictions",

@@ -16,7 +16,7 @@ from heart_operator.plan.gates.verdict import judge
 from heart_operator.plan.observed import AnalysisSample
 from heart_operator.plan.rollout.scale import fewest
 from heart_operator.plan.training.triggers import current_trigger
-from tests.support.plan.traffic import BAD, GOOD, SILENT
+from tests.support.plan.samples import BAD, GOOD, SILENT
 from tests.support.plan.world import PROFILE, Crash, World, bring_up
 
 LOOSE = {"checks": [{"metric": "roc_auc", "min": 0.5}]}

@@ -25,7 +25,7 @@ from heart_trainer.package.explanation import build_explanation
 from heart_trainer.package.reference_rows import reference_rows
 from tests.support.serving.app import InProcess, environment, in_process, running
 from tests.support.serving.tiny_model import RECORD, TinyModel, tiny_model
-from tests.support.trainer.fitted import fitted, problem
+from tests.support.trainer.fitted_models import fitted, problem
 from tests.support.trainer.requests import MIXED
 from tests.unit.heart_serving.strategies import good_records
 

@@ -1,6 +1,7 @@
 """Where data may come from, and what a person reads when it may not, or does not."""
 
 import hashlib
+import importlib.util
 import os
 import ssl
 import subprocess
@@ -13,6 +14,7 @@ from typing import Any
 
 import boto3
 import numpy as np
+import pandas as pd
 import pytest
 import trustme
 from aiohttp.resolver import ThreadedResolver
@@ -23,6 +25,7 @@ from heart_api.contract import Dataset, Feature, Target
 from heart_api.handover import DataAccess
 from heart_trainer.data.load import load
 from heart_trainer.data.sources import fetch, limits, mounts
+from heart_trainer.data.sources.cohort import heart_cohort, in_kaggle_coding
 from heart_trainer.errors import SourceError
 from tests.support.trainer.requests import HEART, number, request
 
@@ -82,7 +85,7 @@ import hashlib, sys
 from heart_api.contract import Dataset
 from heart_api.handover import DataAccess
 from heart_trainer.errors import SourceError
-from heart_trainer.sources import fetch
+from heart_trainer.data.sources import fetch
 try:
     data = fetch(Dataset(uri=sys.argv[1]), DataAccess(schemes=("https",), hosts=("localhost",)))
     print(hashlib.sha256(data).hexdigest())
@@ -361,3 +364,19 @@ def test_the_public_row_key_is_warned_about(caplog: pytest.LogCaptureFixture) ->
     caplog.clear()
     assert not np.isin(load(wanted, {"HEARTOPS_ROW_KEY": "k"}).keys, without.keys).any()
     assert not caplog.text
+
+
+def test_the_recipe_of_the_example_and_the_synthetic_cohort_have_one_coding() -> None:
+    path = Path(__file__).resolve().parents[4] / "examples/heart-kaggle/recode.py"
+    spec = importlib.util.spec_from_file_location("recode", path)
+    assert spec
+    assert spec.loader
+    recipe = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(recipe)
+    cleveland = heart_cohort(200)
+    rows = [[str(float(cell)) for cell in row] for row in cleveland.itertuples(index=False)]
+    recoded = pd.DataFrame(recipe.recode(rows), columns=recipe.COLUMNS).astype(float)
+    pd.testing.assert_frame_equal(recoded, in_kaggle_coding(cleveland).astype(float))
+    # The first patient of both files.
+    uci = "63.0,1.0,1.0,145.0,233.0,1.0,2.0,150.0,0.0,2.3,3.0,0.0,6.0,0"
+    assert ",".join(next(recipe.recode([uci.split(",")]))) == "63,1,3,145,233,1,0,150,0,2.3,0,0,1,1"

@@ -12,7 +12,7 @@ from heart_trainer.fit.calibrate import Method
 from heart_trainer.fit.converters import floor32
 from heart_trainer.fit.onnx_export import attach_package, export, output_scale, parity, random_rows, run_onnx, to_bytes
 from heart_trainer.package.reference_rows import made_up_rows, reference_rows
-from tests.support.trainer.fitted import TASKS, calibrated, fitted, fitted_anew, problem
+from tests.support.trainer.fitted_models import TASKS, calibrated, fitted, fitted_anew, problem
 from tests.support.trainer.requests import MIXED, mixed_rows
 
 CASES = [

@@ -19,7 +19,7 @@ from heart_trainer.report import wording as words
 from heart_trainer.report.card import Provenance, render_card
 from heart_trainer.report.plot_style import Subject
 from heart_trainer.report.plots import draw_plots
-from tests.support.trainer.judged import FEATURES, make_fitted, make_oof, make_table, outcomes
+from tests.support.trainer.evaluation_tables import FEATURES, make_fitted, make_oof, make_table, outcomes
 
 PROVENANCE = Provenance("run-17", "sha256:model", "sha256:evaluation", date(2026, 3, 1))
 
@@ -187,3 +187,14 @@ def test_plots_survive_a_column_without_values() -> None:
     empty = replace(table, x=np.full_like(table.x, np.nan))
     sample = Sample("binary", y, output, table.groups)
     assert "distributions" in draw_plots(Subject(empty, FEATURES, sample, ("healthy", "ill"), "num"))
+
+
+def test_the_card_shows_no_signature_of_the_dataset(evaluation: Evaluation) -> None:
+    y, output = outcomes()
+    signed = _request(FEATURES).model_copy(
+        update={"dataset": Dataset(uri="https://key:secret@example.org/heart.csv?X-Amz-Signature=abc")}
+    )
+    html = render_card(signed, make_table(y), make_fitted(output), evaluation, {}, PROVENANCE)
+    assert "https://example.org/heart.csv" in html
+    assert "secret" not in html
+    assert "abc" not in html

@@ -71,7 +71,7 @@ def _check_width(layout: Layout, names: tuple[str, ...]) -> None:
 def _reject_shifted(layout: Layout) -> None:
     """R writes row names without a name for their column: every name would be read from its neighbour's."""
     first = len(layout.rows[0])
-    if any(cell for row in layout.rows[1:] for cell in row[first:]):
+    if layout.width > first and any(cell for row in layout.rows[1:] for cell in row[first:]):
         raise DataInvalid(
             f"The header has {first} names, rows have {layout.width} cells (row numbers in front, as R writes them?): "
             "set dataset.csv.skipRows to leave the header out, and name every column in dataset.columns."

@@ -5,9 +5,11 @@ import re
 from dataclasses import dataclass
 from typing import IO, Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from heart_api.contract import Csv
 from heart_table.encodings import not_text
@@ -107,10 +109,17 @@ def _without_comments(data: bytes, layout: Layout) -> bytes:
 
 def _without_blank_end(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Without the rows at the end that hold nothing, and a note of them."""
-    filled = (frame.notna() & (frame != "")).any(axis=1).to_numpy()
+    if len(frame) and _filled(frame[-1:]).all():
+        return frame, ()
+    filled = _filled(frame)
     count = len(frame) - (int(filled.nonzero()[0][-1]) + 1 if filled.any() else 0)
     note = f"{count} blank {'row' if count == 1 else 'rows'} at the end left out"
     return frame[: len(frame) - count], (note,) if count else ()
+
+
+def _filled(frame: pd.DataFrame) -> NDArray[np.bool_]:
+    """[rows]: whether any cell holds something."""
+    return np.asarray((frame.notna() & (frame != "")).any(axis=1))
 
 
 def _reject_short(frame: pd.DataFrame, data: bytes, layout: Layout, header: int, last: int) -> None:

@@ -10,6 +10,7 @@ from heart_api.evaluation import Evaluation
 from heart_api.handover import TrainingRequest
 from heart_trainer.evaluation.metrics import THRESHOLD, wilson
 from heart_trainer.package.influence import Influence
+from heart_trainer.redaction import redact
 from heart_trainer.report import wording as words
 from heart_trainer.report.pages import inline_image, render_page
 from heart_trainer.values import Fitted, Table
@@ -60,6 +61,7 @@ def render_card(
     return render_page(
         "model_card.html",
         request=request,
+        dataset=redact(request.dataset.uri),
         table=table,
         evaluation=evaluation,
         provenance=provenance,

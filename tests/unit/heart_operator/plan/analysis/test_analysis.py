@@ -12,7 +12,7 @@ from heart_api.status import TrackCounts
 from heart_operator.plan.analysis.counts import BUCKETS, Counts, Share
 from heart_operator.plan.analysis.verdict import analyse_candidate
 from heart_operator.plan.observed import AnalysisSample
-from tests.support.plan.answers import counts, probabilities
+from tests.support.plan.simulated_traffic import counts, probabilities
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 INTERVAL = timedelta(seconds=30)

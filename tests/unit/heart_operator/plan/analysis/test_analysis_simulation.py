@@ -17,7 +17,7 @@ from heart_operator.plan.analysis.counts import Share
 from heart_operator.plan.analysis.verdict import analyse_candidate
 from heart_operator.plan.analysis.watch import analyse_serving
 from heart_operator.plan.observed import AnalysisSample
-from tests.support.plan.answers import Behaviour
+from tests.support.plan.simulated_traffic import Behaviour
 from tests.support.soak import SOAK
 
 RUNS = 2000 if SOAK else 100

@@ -10,7 +10,7 @@ from heart_api.status import PostPromotionStatus
 from heart_operator.plan.analysis.counts import Counts
 from heart_operator.plan.analysis.watch import analyse_serving
 from heart_operator.plan.observed import AnalysisSample
-from tests.support.plan.answers import counts
+from tests.support.plan.simulated_traffic import counts
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from heart_operator.plan.observed import AnalysisSample
-from tests.support.plan.traffic import BAD, GOOD, SILENT, answers
+from tests.support.plan.samples import BAD, GOOD, SILENT, answers
 from tests.support.plan.world import Crash, World, bring_up, serving_world, watch
 
 STEPS = [{"setWeight": 10}, {"pause": {"duration": "5m"}}, {"setWeight": 50}, {"pause": {"duration": "5m"}}]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.support.plan.traffic import GOOD
+from tests.support.plan.samples import GOOD
 from tests.support.plan.world import World, bring_up, serving_world, watch
 
 ROUTE = {"gateway": {"name": "public"}, "hostnames": ["heart.example.org"]}
