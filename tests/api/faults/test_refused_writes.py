@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from tests.support.faults.rejections import FAULTS, Rejections
 
 from heart_api.kube.kinds import JOB
 from heart_operator.controllers import workqueue as schedule

@@ -45,7 +45,7 @@ class Registry:
         return cls(address, parts.path.rstrip("/"), credentials(environ), name, version)
 
     def fetch(self, file: Path, sha256: str) -> str:
-        """Downloads the version's ONNX file; returns a name for where it came from. Raises Unreachable or ArtifactRejected."""
+        """Download the version's ONNX file and return its source. Raises Unreachable or ArtifactRejected."""
         path = self.prefix + PROXY + quote(self.artifact_path())
         download(self.address, path, file, sha256, self.headers)
         return f"MLflow at {self.address}"
