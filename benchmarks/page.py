@@ -88,7 +88,10 @@ def overload_table(found: Findings) -> str:
             f" | {len(result.rejected) / result.seconds:,.0f} | {milliseconds(late) if late else '–'}"
             f" | {milliseconds(result.percentile(0.99))} |"
         )
-    head = "| offered | answered/s | of the peak | rejected/s | rejected within (95 of 100) | answered within (99 of 100) |"
+    head = (
+        "| offered | answered/s | of the peak | rejected/s | rejected within (95 of 100)"
+        " | answered within (99 of 100) |"
+    )
     text = (
         f"A model that needs milliseconds for a record, and is answered {overload.capacity:,.0f} times per second."
         " Requests are sent at multiples of that, whatever comes back; those that do not fit are rejected with 503 and"

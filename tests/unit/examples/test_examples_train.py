@@ -16,7 +16,7 @@ from heart_trainer.evaluation.evaluate import measure
 from heart_trainer.evaluation.findings import training_findings
 from heart_trainer.fit.nested_cv import fit
 from heart_trainer.job import build_evaluation
-from tests.support.trainer.requests import CALIFORNIA, CLEVELAND, real_file
+from tests.support.real_data import CALIFORNIA, CLEVELAND, real_file
 
 ROOT = Path(__file__).resolve().parents[3]
 FILES = {
