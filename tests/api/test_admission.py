@@ -16,7 +16,7 @@ pytestmark = pytest.mark.api
 
 DIGEST = "sha256:" + "ab" * 32
 NAMESPACE = "admission"
-USERS = {"alice": "edit", "bob": "edit", "vera": "view"}
+USERS = {"alice": "edit", "bob": "edit", "vera": "view", "nora": "heartops-approver", "carl": "editor-alone"}
 POLICY = "heartops-commands"
 Done = subprocess.CompletedProcess[str]
 As = Callable[..., Done]
@@ -41,6 +41,9 @@ def people(kubectl: Kubectl, kube_api: KubeApi) -> As:
     def as_user(user: str, *words: str, stdin: Any = None) -> Done:
         return kubectl("--as", user, "-n", NAMESPACE, *words, stdin=stdin)
 
+    verbs = "--verb=get,list,watch,create,update,patch,delete"
+    done = kubectl("create", "clusterrole", "editor-alone", verbs, "--resource=heartmodels.heartops.dev")
+    assert done.returncode == 0, done.stderr
     for user, role in USERS.items():
         done = kubectl("-n", NAMESPACE, "create", "rolebinding", user, f"--clusterrole={role}", f"--user={user}")
         assert done.returncode == 0, done.stderr
@@ -175,7 +178,7 @@ def test_the_api_server_finds_nothing_odd_in_the_policy(people: As, kubectl: Kub
 def test_kubernetes_roles_are_enough_for_kubectl_heart(people: As) -> None:
     """`view` for status, history and logs; `edit` for commands and predictions through the API server."""
     seeing = [("get", "heartmodels"), ("list", "deployments"), ("list", "pods"), ("list", "events")]
-    for user in USERS:
+    for user in ("alice", "bob", "vera"):
         assert all(can(people, user, *right) for right in seeing)
         assert can(people, user, "get", "pods", "log")
     assert can(people, "alice", "patch", "heartmodels")
@@ -183,3 +186,21 @@ def test_kubernetes_roles_are_enough_for_kubectl_heart(people: As) -> None:
     assert can(people, "alice", "create", "secrets")
     assert not can(people, "vera", "patch", "heartmodels")
     assert not can(people, "vera", "create", "services", "proxy")
+
+
+def test_who_edits_may_not_approve_where_the_two_are_parted(people: As, heart: str) -> None:
+    """An editor of a chart with admission.separateApproval has no right to approve."""
+    for action in ("promote", "promote-full"):
+        done = annotate(people, "carl", order("carl", action), heart)
+        assert done.returncode != 0
+        assert "needs the right to approve heartmodels" in done.stderr
+    assert annotate(people, "carl", order("carl", "abort"), heart).returncode == 0
+
+
+def test_an_approver_approves_and_changes_nothing_else(people: As, heart: str) -> None:
+    assert annotate(people, "nora", order("nora"), heart).returncode == 0
+    done = people("nora", "patch", "heartmodel", heart, "--type=merge", "-p", '{"spec": {"suspend": true}}')
+    assert done.returncode != 0
+    assert "needs the right to update heartmodels" in done.stderr
+    assert annotate(people, "nora", order("bob"), heart).returncode != 0, "nor in another's name"
+    assert people("nora", "delete", "heartmodel", heart).returncode != 0

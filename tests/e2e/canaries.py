@@ -46,6 +46,7 @@ def cohort(namespace: str, name: str, *, replicas: int = 1, **rollout: Any) -> O
         "dataset": {"uri": "builtin://heart-synthetic?rows=300&seed=3"},
         "target": {"name": "num", "positiveAbove": 0},
         "features": FEATURES,
+        "versionsFromOutside": "Adopt",
         "training": {
             "algorithms": ["logistic-regression"],
             "tuning": {"trials": 0},

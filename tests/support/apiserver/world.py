@@ -47,6 +47,7 @@ SPEC: Resource = {
         {"name": "sex", "type": "category", "values": [0, 1], "sensitive": True},
     ],
     "gates": {"checks": [{"metric": "roc_auc", "min": 0.8}]},
+    "versionsFromOutside": "Adopt",
     "serving": {"replicas": 2},
     "rollout": {"steps": []},
 }

@@ -37,6 +37,7 @@ SPEC: dict[str, Any] = {
     "gates": {"checks": [{"metric": "roc_auc", "min": 0.8}, {"metric": "roc_auc", "maxRegression": 0.02}]},
     "serving": {"autoscaling": {"minReplicas": 2, "maxReplicas": 5}},
     "rollout": {"steps": []},
+    "versionsFromOutside": "Adopt",
 }
 
 

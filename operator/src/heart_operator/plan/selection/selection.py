@@ -81,13 +81,20 @@ def select_latest(observed: Observed) -> Selection:
     trained = trained_for_spec(observed)
     stable = serving_version_name(observed)
     floor = order(trained.version if trained else stable or "")
-    by_hand = [name for name, entry in observed.registry.versions.items() if is_by_hand(entry) and order(name) > floor]
+    by_hand = [name for name in outside_versions(observed) if order(name) > floor]
     choices = [select_named(observed, name) for name in sorted(by_hand, key=order, reverse=True)]
     if trained:
         choices.append(Selection(trained))
     best = next((choice for choice in choices if not has_rejection(observed, choice)), None)
     serves = best is None or (best.version is not None and best.version.version == stable)
     return next(iter(choices), Selection()) if serves or best is None else best
+
+
+def outside_versions(observed: Observed) -> list[str]:
+    """Versions that no training Job of ours registered, as far as the spec lets them in."""
+    if observed.model.spec.versions_from_outside == "Ignore":
+        return []
+    return [name for name, entry in observed.registry.versions.items() if is_by_hand(entry)]
 
 
 def trained_for_spec(observed: Observed) -> Version | None:
