@@ -108,8 +108,8 @@ def overload(found: Findings) -> list[Goal]:
         (f"answers to {most.factor} times the requests of its capacity, slow model", most.goodput),
         ("answers to ten times the connections, quick model", found.overload.crowded),
     ]
-    why = "reading and refusing what is too much takes processor time from answers: they share one core here"
+    why = "reading and rejecting the excess takes processor time from responses: they share one core here"
     goals = [Goal(text, "at least 90% of the peak", f"{share * 100:.0f}%", share >= 0.9, why) for text, share in shares]
     if (late := most.rejected_within(0.95)) is not None:
-        goals.append(goal("time to a refusal (95 of 100)", late * 1000, 50.0, "ms", "one core answers and refuses"))
+        goals.append(goal("time to a rejection (95 of 100)", late * 1000, 50.0, "ms", "one core answers and rejects"))
     return goals

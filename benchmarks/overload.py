@@ -1,4 +1,4 @@
-"""Ten times more than a server can do: how much it still answers, and how soon it refuses the rest."""
+"""Ten times the capacity of a server: how much it still answers, and how soon it rejects the rest."""
 
 import tempfile
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Crowd:
         return self.result.rate / self.peak
 
     def rejected_within(self, share: float) -> float | None:
-        """Seconds; None when nothing was refused."""
+        """Seconds; None if nothing was rejected."""
         rejected = sorted(self.result.rejected)
         return rejected[int(share * (len(rejected) - 1))] if rejected else None
 

@@ -89,12 +89,13 @@ def overload_table(found: Findings) -> str:
             f" | {milliseconds(result.percentile(0.99))} |"
         )
     head = (
-        "| offered | answered/s | of the peak | refused/s | refused within (95 of 100) | answered within (99 of 100) |"
+        "| offered | answered/s | of the peak | rejected/s | rejected within (95 of 100)"
+        " | answered within (99 of 100) |"
     )
     text = (
         f"A model that needs milliseconds for a record, and is answered {overload.capacity:,.0f} times per second."
-        " Requests are sent at multiples of that, whatever comes back; those that do not fit are refused with 503 and"
-        " `Retry-After`. The peak is measured just before and just after each of them. A quick model refuses nothing:"
+        " Requests are sent at multiples of that, whatever comes back; those that do not fit are rejected with 503 and"
+        " `Retry-After`. The peak is measured just before and just after each of them. A quick model rejects nothing:"
         f" with ten times the connections ({10 * CONNECTIONS}) it answers {overload.crowded:.0%} of what it answers to"
         f" {CONNECTIONS}."
     )

@@ -41,7 +41,7 @@ def make(name: str, packages: list[str], key: str = "", *, compiled: bool = Fals
     mark = folder / "made-of"
     digest = sha256("\0".join([*packages, key, sys.version]).encode()).hexdigest()
     if not mark.exists() or mark.read_text() != digest:
-        print(f"» installing {name} into {folder}", flush=True)
+        print(f"==> installing {name} into {folder}", flush=True)
         folder.parent.mkdir(parents=True, exist_ok=True)
         run([str(UV), "venv", "-q", "--clear", "--python", sys.executable, str(folder)])
         options = ["--compile-bytecode"] if compiled else []

@@ -1,4 +1,4 @@
-"""Who told the operator something cannot be forged, and whoever tells it nothing is not hindered."""
+"""The user of a command cannot be forged, and requests without a command are not restricted."""
 
 import json
 import subprocess

@@ -40,7 +40,7 @@ LONGEST_FIRST = (
     "test_bad_versions",
     "test_canary",
     "test_rollouts",
-    "test_looks",
+    "test_analysis_sources",
     "test_dashboard",
     "test_first_light",
     "test_failures",

@@ -175,7 +175,7 @@ class Feature(Frozen):
 class Target(Frozen):
     """The column to predict."""
 
-    name: str = Field(pattern=COLUMN_PATTERN, max_length=63, description="Name in answers and reports.")
+    name: str = Field(pattern=COLUMN_PATTERN, max_length=63, description="Name of the target in responses and reports.")
     column: FileColumn | None = Field(None, description="Column of the file, where its name differs from `name`.")
     positive_above: float | None = Field(
         None, description="Makes the target binary: 1 where the column is greater than this, else 0."

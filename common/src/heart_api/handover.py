@@ -26,7 +26,7 @@ class Env:
     EVALUATION_REQUEST = "HEARTOPS_EVALUATION_REQUEST"  # EvaluationRequest as JSON
     TERMINATION_LOG = "HEARTOPS_TERMINATION_LOG"  # file for TrainingOutcome; /dev/termination-log
     TRACKING_URI = "MLFLOW_TRACKING_URI"
-    WORKSPACE = "MLFLOW_WORKSPACE"  # MLflow's own name: the namespace, where MLflow asks Kubernetes who may do what
+    WORKSPACE = "MLFLOW_WORKSPACE"  # MLflow's own name: the namespace, if MLflow authorizes with Kubernetes
     # The pod's ServiceAccount token, renewed while it runs:
     REGISTRY_TOKEN_FILE = "HEARTOPS_REGISTRY_TOKEN_FILE"  # noqa: S105  a variable's name
     ROW_KEY = "HEARTOPS_ROW_KEY"  # from the Secret heartops-runtime: HMAC key of row hashes
@@ -55,7 +55,7 @@ class Tag:
     DATASET_SHA256 = "heartops.dataset_sha256"
     EVALUATION_RUN = "heartops.evaluation_run"  # where its evaluation is, when that is not the version's own run
     VERSION = "heartops.version"  # on the run of an evaluation Job: the version that it measured
-    SEAL = "heartops.seal"  # HMAC over trigger and digests: only a Job of ours could have written them
+    SEAL = "heartops.seal"  # HMAC over trigger and digests: only an operator's Job can write it
     REJECTED = "heartops.rejected"  # reason; only ever used to reject a version
 
 

@@ -33,7 +33,7 @@ class Component:
     SERVING = "serving"
     TRAINING = "training"
     CHECK = "check"
-    PODS = "serving-pods"  # the headless Service: scraped, and asked for a model's bytes
+    PODS = "serving-pods"  # the headless Service: scraped, and source of model files
 
 
 class Annotation:
@@ -49,7 +49,7 @@ class Annotation:
     COMMAND = "heartops.dev/command"  # on a HeartModel: the latest user command
     COMMAND_BY = "heartops.dev/command-by"
     COMMAND_REASON = "heartops.dev/command-reason"
-    APPLIED = "heartops.dev/applied"  # hash of what we applied last: notices fields that we no longer set
+    APPLIED = "heartops.dev/applied"  # hash of the last applied manifest: detects removed fields
 
 
 class Condition:

@@ -91,7 +91,7 @@ class Cors(Frozen):
     allow_origins: tuple[Origin, ...] = Field(
         (),
         max_length=32,
-        description="Origins of those pages, such as `https://clinic.example.org`. There is no wildcard.",
+        description="Allowed origins, such as `https://clinic.example.org`; wildcards are not supported.",
         json_schema_extra=LIST_SET,
     )
 

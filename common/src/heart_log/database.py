@@ -29,7 +29,7 @@ def open_database(url: str) -> Engine:
         "connect_timeout": CONNECT_SECONDS,
         "application_name": "heartops",
         "options": f"-c timezone=UTC -c statement_timeout={STATEMENT_SECONDS}s -c lock_timeout={CONNECT_SECONDS}s",
-        "tcp_user_timeout": STATEMENT_SECONDS * 1000,  # a server that vanished without a word
+        "tcp_user_timeout": STATEMENT_SECONDS * 1000,  # a server that vanished silently
         "keepalives_idle": 10,
     }
     pool = {"pool_size": 1, "max_overflow": 2, "pool_timeout": CONNECT_SECONDS, "pool_pre_ping": True}

@@ -113,7 +113,7 @@ def check_signature(run: Runner, package: ServingPackage) -> None:
 
 
 def _wide(shape: Any, features: tuple[Any, ...]) -> bool:
-    # A fixed number of rows would refuse every other batch.
+    # A fixed number of rows would reject every other batch.
     return len(shape) == 2 and not isinstance(shape[0], int) and shape[1] in (len(features), None)
 
 

@@ -46,7 +46,7 @@ TEXTS: tuple[tuple[str, str, str], ...] = (
     (
         r"(<!--.*?-->\s*)?<(!doctype html|html|head|body)\b",
         "an HTML page, not the file itself",
-        "use the address of the raw file (on GitHub: Raw, raw.githubusercontent.com); a page may also ask for a login",
+        "use the address of the raw file (on GitHub: Raw, raw.githubusercontent.com); a page may also require a login",
     ),
     (r"<\?xml|<[A-Za-z][\w:.-]*[ >]", "an XML document", "export the table as CSV"),
     (

@@ -35,7 +35,7 @@ def stable(view: View, now: datetime) -> list[Role]:
     if serving is None:
         return []
     pods = f"{serving.ready_replicas} of {serving.replicas} pods ready"
-    return [Role(serving.version, "stable", (f"serves since {age(serving.since, now)}", pods, short(serving.digest)))]
+    return [Role(serving.version, "stable", (f"serving for {age(serving.since, now)}", pods, short(serving.digest)))]
 
 
 def candidate(view: View, now: datetime) -> list[Role]:

@@ -33,12 +33,12 @@ PHASES: dict[Phase, str] = {
 
 
 def schedule_head(schedule: RetrainSchedule, now: datetime) -> str:
-    """`schedule nightly · trains in 7h · checks in 2h`."""
+    """`schedule nightly · next run in 7h · next check in 2h`."""
     status = schedule.status
     if schedule.spec.suspend:
         return f"schedule {schedule.name} · suspended"
-    times = (("trains", status.next_schedule_time), ("checks", status.next_check_time))
-    ahead = [f"{verb} {until(stamp, now)}" for verb, stamp in times if stamp]
+    times = (("next run", status.next_schedule_time), ("next check", status.next_check_time))
+    ahead = [f"{name} {until(stamp, now)}" for name, stamp in times if stamp]
     return " · ".join((f"schedule {schedule.name}", *ahead))
 
 

@@ -12,7 +12,7 @@ from heart_cli.targets import typed
 from heart_cli.text import age, count
 from heart_cli.view import View
 
-GATE_VERDICTS = {"True": "passed", "False": "failed", "Unknown": "open"}
+GATE_VERDICTS = {"True": "passed", "False": "failed", "Unknown": "pending"}
 REPORTED = (
     Condition.READY,
     Condition.PROGRESSING,

@@ -13,5 +13,5 @@ code = main()
 logging.shutdown()
 sys.stdout.flush()
 sys.stderr.flush()
-# Python would wait for threads that wait for a silent MLflow, while nobody starts this replica again.
+# Python would wait for threads that wait for a silent MLflow, and the replica would not be restarted.
 os._exit(code)

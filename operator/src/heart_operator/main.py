@@ -35,9 +35,9 @@ def main() -> int:
         print(f"heart-operator cannot start: {error}", file=sys.stderr)
         return 2
     except LeaseLost as error:
-        log.error("This replica stops acting: %s", error)
+        log.error("Exiting, this replica is no longer the leader: %s", error)
         return 1
     except Exception:
-        log.exception("This replica ends")
+        log.exception("Exiting after an unexpected error")
         return 1
     return 0

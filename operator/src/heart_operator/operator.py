@@ -131,7 +131,7 @@ class Operator:
             registry=registry,
             settings=build_settings(kinds, self._settings.lease_name),
             standalone=True,
-            # By itself kopf asks for the user's name, and the pod's number has none.
+            # By default kopf looks up the user's name, and the pod's UID has none.
             identity=self._settings.pod_name,
             clusterwide=not self._settings.namespaces,
             namespaces=namespaces if self._settings.namespaces else (),
@@ -146,9 +146,9 @@ class Operator:
             try:
                 if HEART_MODEL.kind in await self._cluster.kinds_of(HEART_MODEL.api_version):
                     return children_kinds(await optional_kinds(self._cluster))
-                log.warning("The cluster does not know the kind HeartModel yet; install the CRDs")
+                log.warning("The HeartModel CRD is not installed; apply the CRDs of this release")
             except ApiError as error:
-                log.warning("The cluster's kinds cannot be read: %s", error)
+                log.warning("The cluster's API resources cannot be read: %s", error)
             await asyncio.sleep(SPREAD)
 
     async def _resync(self) -> None:

@@ -60,7 +60,7 @@ class ProfilesFile:
             self._text = text
             self.current = parse_profiles(text, str(self._path))
         except ProfilesError as error:
-            log.error("The former runtime profiles stay in force: %s", error)
+            log.error("Keeping the previous runtime profiles: %s", error)
             return False
         return True
 
@@ -69,7 +69,7 @@ class ProfilesFile:
         while True:
             await asyncio.sleep(RELOAD_SECONDS)
             if self.refresh():
-                log.info("The runtime profiles changed: %s", ", ".join(sorted(self.current)))
+                log.info("Reloaded the runtime profiles: %s", ", ".join(sorted(self.current)))
                 await changed()
 
     def _read(self) -> str:

@@ -24,7 +24,7 @@ async def unending(task: asyncio.Task[None]) -> None:
     """Wait for a part that should never end; cancelling the wait leaves the part alone."""
     await asyncio.wait([task])
     task.result()
-    raise RuntimeError(f"the {task.get_name()} ended by themselves")
+    raise RuntimeError(f"the {task.get_name()} stopped unexpectedly")
 
 
 async def ended(task: asyncio.Task[None], grace: float) -> None:

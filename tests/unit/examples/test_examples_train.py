@@ -35,7 +35,19 @@ def published() -> dict[str, dict[str, Any]]:
 
 
 SLOW = {"heart-disease", "housing"}
-NAMES = [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in sorted(published())]
+
+
+def file_of(manifest: dict[str, Any]) -> str | None:
+    """The real data file of a manifest; None for a built-in dataset."""
+    return FILES.get(manifest["spec"]["dataset"]["uri"].rsplit("/", 1)[-1])
+
+
+def marks(name: str, manifest: dict[str, Any]) -> list[pytest.MarkDecorator]:
+    slow = [pytest.mark.slow] if name in SLOW else []
+    return [*slow, pytest.mark.real_data] if file_of(manifest) else slow
+
+
+NAMES = [pytest.param(name, marks=marks(name, manifest)) for name, manifest in sorted(published().items())]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -43,7 +55,7 @@ NAMES = [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) fo
 def test_a_published_model_passes_its_own_gates(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "2")
     spec = HeartModelSpec.model_validate(published()[name]["spec"])
-    known = FILES.get(spec.dataset.uri.rsplit("/", 1)[-1])
+    known = file_of(published()[name])
     request = TrainingRequest(
         namespace="clinic",
         name="model",

@@ -101,7 +101,7 @@ def first_version() -> View:
             condition("Ready", "False", "RollingOut", f"No version is serving yet. {words}"),
             condition("RolloutSucceeded", "Unknown", "RollingOut", words),
         ],
-        "candidate": candidate("1", since="2026-11-21T07:59:50Z", message="its pods start"),
+        "candidate": candidate("1", since="2026-11-21T07:59:50Z", message="its pods are starting"),
         "training": TRAINED | {"version": "1"},
     }
     return build_view(heart_model(status), [deployment("1", ready=0)], [pod("1", "abcde", ready=False)])
@@ -133,7 +133,7 @@ def waiting_for_approval() -> View:
 
 def starting() -> View:
     """Pods that do not come up."""
-    words = "its pods start (CrashLoopBackOff in server: the self-check failed)"
+    words = "its pods are starting (CrashLoopBackOff in server: the self-check failed)"
     status = canary(step=0, stepSince=None, weight=10, actualWeight=0, phase="Starting", message=words)
     broken = {"reason": "CrashLoopBackOff", "message": "the self-check failed"}
     pods = (*OLD_PODS, pod("7", "kmnop", ready=False, restarts=3, waiting=broken))

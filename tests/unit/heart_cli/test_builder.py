@@ -156,7 +156,7 @@ def test_every_command_that_is_offered_would_be_accepted(name):
         ("paused", ["resume", "abort"]),
         ("starting", ["pause", "abort"]),
         ("healthy", ["rollback"]),
-        ("refused", ["retry"]),
+        ("rejected_versions", ["retry"]),
         ("nothing_serves", ["retrain"]),
         ("suspended", []),
     ],

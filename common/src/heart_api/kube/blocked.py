@@ -1,7 +1,7 @@
-"""Why a Job or Deployment has no running pod: conditions, pods and events → cause, Kubernetes' words, advice. No I/O.
+"""Why a Job or Deployment has no running pod: conditions, pods and events → cause, Kubernetes' message, advice. No I/O.
 
-The texts are those of the API server's admission, the scheduler, the kubelet and the controllers; a text that is not
-known still ends in a cause and in Kubernetes' own words.
+The texts are those of the API server's admission, the scheduler, the kubelet and the controllers; an unknown text still
+gives a cause, with Kubernetes' message.
 """
 
 import re
@@ -48,7 +48,7 @@ FORBIDDEN = (
     ("ValidatingAdmissionPolicy", "Admission"),
     ("is forbidden", "Admission"),
 )
-"""What the refusal of a pod holds, the most telling first, and its cause."""
+"""The rejection of a pod: parts of the message by relevance, and its cause."""
 IMAGE = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"})
 STARTING = frozenset({"", "ContainerCreating", "PodInitializing"})
 EVENTS = {

@@ -35,10 +35,10 @@ class Blocked:
     cause: str
     """`Quota`, `Scheduling`, `VolumeMissing`, …: a key of `blocked.ADVICE`."""
     message: str
-    """Kubernetes' own words."""
+    """Kubernetes' message."""
     advice: str
     hopeless: bool = False
-    """What is missing does not come by waiting: somebody has to create it, or to change the spec."""
+    """Waiting does not help: a user has to create what is missing, or to change the spec."""
     since: datetime | None = None
     """Creation of the pod that waits; None where there is no pod."""
 

@@ -21,12 +21,12 @@ def service_path(client: Client, name: str, route: str) -> str:
 
 
 def read_examples(client: Client, name: str) -> list[Record]:
-    """The `examples` of `GET /model`: made from reference rows, so they are nobody's records. Raises Failure."""
+    """The `examples` of `GET /model`: synthetic records derived from the reference rows. Raises Failure."""
     return list(read_published(client, name, "examples"))
 
 
 def read_example(client: Client, name: str) -> Record:
-    """The `example` of `GET /model`: a typical record, and nobody's. Raises Failure."""
+    """The `example` of `GET /model`: a typical synthetic record. Raises Failure."""
     return dict(read_published(client, name, "example"))
 
 

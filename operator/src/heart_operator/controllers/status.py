@@ -54,7 +54,7 @@ class StatusWriter:
                 raise
             crd = f"{owner.kind.plural}.{owner.kind.group}"
             raise RequestRejected(
-                f"The CRD {crd} is not this operator's: apply those of its release (crds/). {error}"
+                f"The CRD {crd} belongs to another release: apply the CRDs of this release (crds/). {error}"
             ) from None
         self._stored(owner.raw, status)
         return replace(owner, raw=raw)
@@ -72,7 +72,7 @@ class StatusWriter:
         except Conflict:
             return
         except ApiError as error:
-            log.warning("%s: an event was not stored: %s", owner, error)
+            log.warning("%s: the event could not be created: %s", owner, error)
 
 
 def problem(owner: Owner, reason: str, message: str, now: datetime) -> ResourcePlan[Any]:

@@ -101,7 +101,7 @@ class LeaderLease:
         """Wait until this replica holds the Lease."""
         while not await self._try_to_take():  # noqa: ASYNC110  the event happens in another process
             await asyncio.sleep(RETRY_EVERY)
-        log.info("This replica (%s) leads", self._identity)
+        log.info("This replica (%s) is the leader", self._identity)
 
     async def keep(self) -> None:
         """Renew for as long as that works; always ends in LeaseLost."""
@@ -120,7 +120,7 @@ class LeaderLease:
         try:
             await self._cluster.replace(LEASE, {**self._lease, "spec": spec})
         except ApiError as error:
-            log.warning("The Lease was not released, it runs out by itself: %s", error)
+            log.warning("The Lease could not be released and will expire: %s", error)
 
     async def read(self) -> Manifest:
         """The Lease, by a direct GET."""
@@ -163,7 +163,7 @@ class LeaderLease:
         except Conflict:
             await self._read_again()
             return False
-        except NotFound:  # somebody deleted it
+        except NotFound:  # deleted by another client
             return await self._create(started)
         except ApiError as error:
             log.warning("The Lease was not renewed: %s", error)
@@ -179,7 +179,7 @@ class LeaderLease:
         holder = (lease.get("spec") or {}).get("holderIdentity")
         if holder != self._identity:
             self._renewed = None
-            raise LeaseLost(f"the Lease {self._namespace}/{self._name} is now held by {holder or 'nobody'}")
+            raise LeaseLost(f"the Lease {self._namespace}/{self._name} is now held by {holder or 'no replica'}")
         self._lease = lease
 
     async def _write(self, lease: Manifest, started: float) -> None:

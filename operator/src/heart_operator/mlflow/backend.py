@@ -171,7 +171,7 @@ class MlflowBackend:
         end, left = time.monotonic() + DOWNLOAD_SECONDS, limit
         with http_request(get_default_host_creds(self._uri), endpoint, "GET", stream=True) as response:
             if response.status_code != HTTPStatus.OK:
-                raise RegistryError(f"MLflow answers {response.status_code} for the artifact {path}")
+                raise RegistryError(f"MLflow returned {response.status_code} for the artifact {path}")
             for chunk in response.iter_content(CHUNK):
                 left -= len(chunk)
                 if left < 0:

@@ -141,7 +141,7 @@ class RegistryReader:
             if after.error:
                 log.warning("The registry is unavailable: %s", after.error)
             else:
-                log.info("The registry at %s answers again", public(uri))
+                log.info("The registry at %s is available again", public(uri))
             self.on_change(uri, None)
 
 

@@ -44,7 +44,7 @@ class RegistryToken:
         try:
             answer = await self._cluster.request("POST", path, body=body)
         except ApiError as error:
-            log.warning("No token for MLflow: %s", error)
+            log.warning("No token for MLflow could be obtained: %s", error)
             return False
         os.environ[VARIABLE] = answer["status"]["token"]
         return True

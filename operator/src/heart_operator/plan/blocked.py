@@ -63,7 +63,7 @@ def job_text(name: str, blocked: Blocked) -> str:
 
 
 def pods_text(deployment: VersionDeployment | None) -> str:
-    """` (Quota): <Kubernetes' words>. <advice>`, to follow a count of pods; empty unless they are blocked."""
+    """` (Quota): <Kubernetes' message>. <advice>`, appended to a count of pods; empty unless they are blocked."""
     blocked = deployment.blocked if deployment else None
     return f" ({blocked.cause}): {blocked}" if blocked else ""
 

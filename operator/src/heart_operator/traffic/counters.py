@@ -141,7 +141,7 @@ def edge_of(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise Unreadable(f"{LATENCY_BUCKET} has an edge that is not a number") from None
+        raise Unreadable(f"{LATENCY_BUCKET} has a bucket bound that is not a number") from None
 
 
 def merged(readings: Iterable[Reading]) -> dict[Series, float]:

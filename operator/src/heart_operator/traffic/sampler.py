@@ -181,7 +181,7 @@ def check_answers(version: str, targets: Sequence[Target], scraped: Scraped) -> 
     if not pods:
         raise Unreadable(f"version {version} has no running pod")
     if not any(target.uid in scraped.readings for target in pods):
-        raise Unreadable(f"no pod of version {version} gives its metrics: {scraped.silent[pods[0].name]}")
+        raise Unreadable(f"no pod of version {version} could be scraped: {scraped.silent[pods[0].name]}")
 
 
 def silence(targets: Sequence[Target], scraped: Scraped) -> str:

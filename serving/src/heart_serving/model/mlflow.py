@@ -73,8 +73,8 @@ def credentials(environ: Mapping[str, str]) -> dict[str, str]:
         except OSError as error:
             raise SettingsError(f"{Env.REGISTRY_TOKEN_FILE}: {path} cannot be read ({error.strerror})") from None
         return {"Authorization": f"Bearer {token}", WORKSPACE_HEADER: environ.get(Env.WORKSPACE, "")}
-    if tracking_token := environ.get("MLFLOW_TRACKING_TOKEN"):
-        return {"Authorization": f"Bearer {tracking_token}"}
+    if given := environ.get("MLFLOW_TRACKING_TOKEN"):
+        return {"Authorization": f"Bearer {given}"}
     user, password = environ.get("MLFLOW_TRACKING_USERNAME"), environ.get("MLFLOW_TRACKING_PASSWORD")
     if user and password:
         return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}

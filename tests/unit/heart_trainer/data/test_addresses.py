@@ -32,11 +32,11 @@ INTERNAL = (
 
 
 @pytest.mark.parametrize("host", INTERNAL)
-def test_an_internal_address_is_refused_however_it_is_written(host: str) -> None:
+def test_an_internal_address_is_rejected_however_it_is_written(host: str) -> None:
     dataset = Dataset(uri=f"https://{host}/heart.csv")
-    with pytest.raises(SourceError) as refused:
+    with pytest.raises(SourceError) as rejected:
         fetch(dataset, DataAccess(schemes=("https",)))
-    assert refused.value.reason == "DatasetNotAllowed"
+    assert rejected.value.reason == "DatasetNotAllowed"
 
 
 @pytest.mark.parametrize("host", ["exa\\mple.org", "a\\@127.0.0.1", "exa mple.org", "a\x00.org", "%00.org"])

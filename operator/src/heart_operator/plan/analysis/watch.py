@@ -23,7 +23,7 @@ def analyse_serving(
     if sample.error is not None:
         message = f"the metrics cannot be read: {sample.error}"
         return before.model_copy(update={"time": written(now), "message": message})
-    if sample.stable.requests == 0:  # the same evidence once more is no second bad look
+    if sample.stable.requests == 0:  # the same evidence again is no second failure
         return before.model_copy(
             update={"time": written(now), "message": before.message if before.consecutive_failures else ""}
         )

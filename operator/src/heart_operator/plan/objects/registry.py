@@ -38,7 +38,7 @@ def aliases(observed: Observed, rollout: RolloutPlan) -> Iterable[SetAlias]:
     """`serving`, `candidate` and `previous` are the operator's own."""
     registry = observed.registry
     if registry.claimed_by is None:
-        return  # a person's own aliases on a model that is not ours yet
+        return  # a user's aliases on a registered model that is not claimed yet
     if rollout.stable:
         yield from alias(registry.aliases.get("serving"), SetAlias("serving", rollout.stable.version), observed)
     candidate = rollout.candidate.version if rollout.candidate else None

@@ -67,7 +67,7 @@ def find_hold(
     if rollout.candidate and rollout.candidate.version not in observed.registry.versions:
         return "the registry to list it"
     if wanted_count(observed.model.spec.serving, deployment_of(observed, rollout.stable)) == 0:
-        # Promoting what never ran would trust it unproven, on the day when somebody needs it.
+        # Promoting a version that never ran would trust it untested.
         return "spec.serving.replicas to be above 0"
     return ""
 

@@ -61,7 +61,7 @@ def build_context(
 
 
 def needs_approval(spec: HeartModelSpec, wanted: Version, deployment: VersionDeployment) -> bool:
-    """Every version, or one that no training Job of ours registered and that nobody named by its number."""
+    """Every version, or only those without a training Job that are not named by number in `spec.version`."""
     outside = evaluated_version(wanted.trigger or deployment.trigger) is not None
     named = str(spec.version).isdecimal()
     return spec.approval == "Manual" or (outside and not named and spec.versions_from_outside == "Approve")

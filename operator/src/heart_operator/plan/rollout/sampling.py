@@ -68,7 +68,7 @@ def with_analysis(observed: Observed, status: CandidateStatus, now: datetime) ->
     if sample is None or noted is None or noted.version != status.version or not has_traffic(observed.model, noted):
         return status
     if status.analysis and sample.error is None and sample.candidate.requests == 0:
-        return status  # the same evidence once more is no second bad look
+        return status  # the same evidence again is no second failure
     found = analyse_candidate(observed.model.spec.rollout.analysis, status.analysis, sample, now)
     changes: dict[str, object] = {"analysis": found if is_news(found, status.analysis) else status.analysis}
     if observed.model.spec.rollout.mirror.percent:

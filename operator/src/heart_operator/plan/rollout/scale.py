@@ -36,7 +36,7 @@ def plan_scale(
     ]
     if stable is None or not is_ours(stable, target):
         return found
-    # A living Deployment at 0 has no autoscaler (it pauses there), so somebody else must take the first step.
+    # An autoscaler pauses at 0 replicas, so the operator must scale the Deployment up first.
     if serving.replicas is not None or stable.replicas == 0:
         found += [Scale(stable.name, count)] if stable.replicas != count else []
     return found

@@ -91,7 +91,7 @@ def select_latest(observed: Observed) -> Selection:
 
 
 def outside_versions(observed: Observed) -> list[str]:
-    """Versions that no training Job of ours registered, as far as the spec lets them in."""
+    """Versions not registered by a training Job, as far as the spec admits them."""
     if observed.model.spec.versions_from_outside == "Ignore":
         return []
     return [name for name, entry in observed.registry.versions.items() if is_by_hand(entry)]

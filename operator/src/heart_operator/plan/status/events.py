@@ -6,7 +6,7 @@ from heart_operator.plan.actions import Event
 from heart_operator.plan.status.findings_rollout import REJECTED_ON_TRAFFIC
 
 PENDING = frozenset({Reason.TRAINING_PENDING, Reason.EVALUATION_PENDING, Reason.PODS_PENDING})
-"""Why pods do not run: in Kubernetes' words, which change from try to try."""
+"""Reasons why pods do not run; their messages come from Kubernetes and change with each attempt."""
 ANNOUNCED = {
     Condition.TRAINED: {Reason.TRAINING_STARTED, Reason.TRAINING_PENDING, Reason.TRAINING_SUCCEEDED},
     Condition.GATE_PASSED: {

@@ -12,7 +12,7 @@ from heart_trainer.data.sources.cohort import heart_cohort, in_kaggle_coding
 from heart_trainer.errors import SourceError
 
 SYNTHETIC = "heart-synthetic"
-"""The only generated dataset; versions trained on it are marked synthetic. Options: rows, seed, shift, coding."""
+"""The only generated dataset; its versions are marked synthetic. Options: rows, seed, shift, coding."""
 MAX_ROWS = 1_000_000
 
 _REAL: dict[str, Callable[..., object]] = {
