@@ -119,6 +119,8 @@ class Observed:
     """What the versions answered since the last look at the traffic; None: none was due, or there is nothing new."""
     evaluations: tuple[TrainingJob, ...] = ()
     """Jobs that measure versions which somebody registered by hand, oldest first; `jobs` are those that train."""
+    orphans: frozenset[ObjectKey] = frozenset()
+    """Those of `children` that have no living owner yet (plan.objects.adoption)."""
     schedules: tuple[RetrainSchedule, ...] = ()
     """The model's RetrainSchedules: what they ask for (plan.requests) and have found (plan.drift)."""
 

@@ -49,7 +49,10 @@ class Cluster:
         if kind == JOB:
             return self.jobs
         state = {"terminated": {"exitCode": 0, "message": self.message}}
-        pod = {"metadata": {"creationTimestamp": CREATED}, "status": {"containerStatuses": [{"state": state}]}}
+        pod = {
+            "metadata": {"creationTimestamp": CREATED, "uid": "pod"},
+            "status": {"containerStatuses": [{"state": state}]},
+        }
         return [pod] if kind == POD else []
 
     async def kinds_of(self, api_version: str) -> frozenset[str]:
