@@ -4,9 +4,10 @@ import threading
 from collections.abc import Callable
 from urllib.parse import quote
 
+from heart_api.heartmodel import TrainingStatus
 from heart_api.kube.kinds import POD
 from heart_api.kube.values import Manifest
-from heart_api.names import Component, Label
+from heart_api.names import Component, Condition, Label, Reason
 from heart_cli.client import Client
 from heart_cli.errors import Failure
 from heart_cli.reading import read_model
@@ -26,22 +27,37 @@ def find_pods(client: Client, name: str, version: str, training: bool) -> list[s
         job = model.status.training
         if job is None:
             raise Failure(f"{name} has never been trained")
-        return newest_pod(client.list(POD, labelSelector=f"{JOB_LABEL}={job.job}"), job.job)
+        return newest_pod(client.list(POD, labelSelector=f"{JOB_LABEL}={job.job}"), job)
     wanted = version or (model.status.serving.version if model.status.serving else "")
     if not wanted:
         raise Failure(f"No version of {name} is serving yet; choose one with --version, or use --training")
     selector = f"{Label.MODEL}={name},{Label.COMPONENT}={Component.SERVING},{Label.MODEL_VERSION}={wanted}"
     found = sorted(pod["metadata"]["name"] for pod in client.list(POD, labelSelector=selector))
     if not found:
-        raise Failure(f"Version {wanted} of {name} has no pods: see kubectl heart status {name}")
+        ready = next((entry for entry in model.status.conditions if entry.type == Condition.READY), None)
+        why = ready.message if ready and ready.reason == Reason.PODS_PENDING else f"see kubectl heart status {name}"
+        raise Failure(f"Version {wanted} of {name} has no pods: {why}")
     return found
 
 
-def newest_pod(pods: list[Manifest], job: str) -> list[str]:
+def newest_pod(pods: list[Manifest], job: TrainingStatus) -> list[str]:
+    """Raises Failure where no pod has begun, with what the operator found, or where none is left."""
+    running = job.phase == "Running"
+    if running and job.reason == Reason.TRAINING_PENDING and not any(map(has_logs, pods)):
+        raise Failure(f"There are no logs yet. {job.message}")
+    if running and not pods:
+        raise Failure(f"There are no logs yet: Job {job.job} has no pod yet; see kubectl heart status")
     if not pods:
-        raise Failure(f"The pods of Job {job} no longer exist, and neither do their logs; see the run in MLflow")
+        raise Failure(f"The pods of Job {job.job} no longer exist, and neither do their logs; see the run in MLflow")
     newest = max(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
     return [newest["metadata"]["name"]]
+
+
+def has_logs(pod: Manifest) -> bool:
+    """Whether a container of the pod has begun."""
+    containers = (pod.get("status") or {}).get("containerStatuses") or []
+    states = [container.get(name) or {} for container in containers for name in ("state", "lastState")]
+    return any("running" in state or "terminated" in state for state in states)
 
 
 def copy_logs(client: Client, pods: list[str], tail: int, follow: bool, write: Write) -> None:

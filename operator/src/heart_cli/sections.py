@@ -67,7 +67,8 @@ def training_text(model: HeartModel, now: datetime) -> str:
     training = model.status.training
     if training is None:
         return "training: none yet"
-    return f"training {training.phase}{since(training, now)}: {training_result(training)}"
+    phase = "Pending" if training.reason == Reason.TRAINING_PENDING else training.phase
+    return f"training {phase}{since(training, now)}: {training_result(training)}"
 
 
 def since(training: TrainingStatus, now: datetime) -> str:

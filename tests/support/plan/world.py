@@ -19,7 +19,7 @@ from heart_api.heartmodel import HeartModel, HeartModelStatus
 from heart_api.kube.values import Manifest, ObjectKey, VersionDeployment
 from heart_api.names import Annotation, Label, evaluated_version
 from heart_api.profile import RuntimeProfile
-from heart_operator.plan.actions import CloseRuns, Plan, SetAlias, TagVersion
+from heart_operator.plan.actions import Adopt, CloseRuns, Plan, SetAlias, TagVersion
 from heart_operator.plan.heartmodel import plan_heart_model
 from heart_operator.plan.observed import AnalysisSample, Observed, ObservedJob, RegisteredVersion, Registry, TrainingJob
 from heart_operator.plan.rollout.sampling import is_interval_due
@@ -105,6 +105,8 @@ class World:
     now: datetime = START
     jobs: dict[str, TrainingJob] = field(default_factory=dict)
     deployments: dict[str, VersionDeployment] = field(default_factory=dict)
+    orphans: set[ObjectKey] = field(default_factory=set)
+    """Children whose model was deleted without them."""
     children: dict[ObjectKey, Manifest] = field(default_factory=dict)
     """Living objects besides Jobs and Deployments."""
     templates: dict[str, Manifest] = field(default_factory=dict)
@@ -142,6 +144,7 @@ class World:
             children=self.children | self._deployment_objects(),
             registry=Registry(error="not asked"),
             kinds=self.kinds,
+            orphans=frozenset(self.orphans),
             sample=self.sample if is_interval_due(self.model, self.now) else None,
         )
         return replace(without, registry=self._registry(without))
@@ -157,10 +160,11 @@ class World:
         return plan
 
     def carry_out(self, plan: Plan) -> None:
-        actions = [*plan.apply, *plan.create, *plan.scale, *plan.delete, *plan.registry]
+        actions = [*plan.adopt, *plan.apply, *plan.create, *plan.scale, *plan.delete, *plan.registry]
         if actions:
             self._record(plan.facts)
         for action, does in (
+            (plan.adopt, self._adopt),
             (plan.apply, self._apply),
             (plan.create, self._create),
             (plan.scale, self._scale),
@@ -180,9 +184,9 @@ class World:
         raise AssertionError(f"no fixed point after {limit} looks: {self.plan()}")
 
     def is_at_rest(self, plan: Plan) -> bool:
-        return not (plan.create or plan.apply or plan.scale or plan.delete or plan.registry or plan.events) and (
-            plan.status == self.model.status
-        )
+        return not (
+            plan.adopt or plan.create or plan.apply or plan.scale or plan.delete or plan.registry or plan.events
+        ) and (plan.status == self.model.status)
 
     # --- people, nodes, time ----------------------------------------------------------------------
 
@@ -200,6 +204,21 @@ class World:
 
     def wipe_status(self) -> None:
         self.model = self.model.model_copy(update={"status": HeartModelStatus()})
+
+    def orphan(self, uid: str = "u-2") -> None:
+        """The model is deleted with --cascade=orphan and applied again: all children stay, and nobody owns them."""
+        self.model = self.model.model_copy(update={"uid": uid, "status": HeartModelStatus()})
+        for name, job in self.jobs.items():
+            meta = {"name": name, "uid": job.uid, "annotations": {Annotation.TRIGGER: job.trigger}}
+            self.children[ObjectKey("batch/v1", "Job", name)] = {
+                "apiVersion": "batch/v1",
+                "kind": "Job",
+                "metadata": meta,
+            }
+        for living in (*self.children.values(), *self.templates.values()):
+            living["metadata"].pop("ownerReferences", None)
+            living["metadata"]["resourceVersion"] = "7"
+        self.orphans = {*self.children, *self._deployment_objects()}
 
     def pass_time(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
@@ -372,6 +391,19 @@ class World:
     def _deployment_objects(self) -> dict[ObjectKey, Manifest]:
         return {ObjectKey("apps/v1", "Deployment", name): self.templates[name] for name in self.deployments}
 
+    def _adopt(self, adopt: Adopt) -> None:
+        living = self.templates[adopt.key.name] if adopt.key.kind == "Deployment" else self.children[adopt.key]
+        for operation in adopt.patch:
+            *parents, name = operation["path"].split("/")[1:]
+            place = living["metadata"] if parents else living
+            if operation["op"] == "remove":
+                del place[name]
+            elif name == "resourceVersion":
+                assert place[name] == operation["value"]
+            else:
+                place[name] = copy.deepcopy(operation["value"])
+        self.orphans.remove(adopt.key)
+
     def _apply(self, manifest: Manifest) -> None:
         key = ObjectKey(manifest["apiVersion"], manifest["kind"], manifest["metadata"]["name"])
         assert key.kind != "Job", "Jobs are never applied"
@@ -416,6 +448,7 @@ class World:
     def _delete(self, key: ObjectKey) -> None:
         if key.kind == "Job":
             del self.jobs[key.name]
+            self.children.pop(key, None)
         elif key.kind == "Deployment":
             assert self.deployments[key.name].version != self.selected, "the operator deletes what serves"
             del self.deployments[key.name]

@@ -10,6 +10,7 @@ from heart_cli.errors import ApiFailure
 from heart_cli.text import short
 from tests.support.apiserver.heart_objects import (
     candidate,
+    condition,
     deployment,
     heart_model,
     pod,
@@ -203,6 +204,20 @@ def test_logs_of_a_training_whose_pods_are_gone(heart, cluster):
     cluster.model = heart_model({"training": training})
     failed(heart("logs", "heart", "--training"), 1, "The pods of Job heart-train-1 no longer exist")
     failed(heart("logs", "heart"), 1, "No version of heart is serving yet")
+
+
+def test_logs_of_a_training_that_has_no_pod_say_why(heart, cluster):
+    training = {"job": "heart-train-1", "trigger": "t", "phase": "Running"}
+    cluster.model = heart_model({"training": training})
+    failed(heart("logs", "heart", "--training"), 1, "no logs yet: Job heart-train-1 has no pod yet")
+    why = "Job heart-train-1 cannot start (Quota): exceeded quota: small. Raise the namespace's ResourceQuota"
+    blocked = training | {"reason": "TrainingPending", "message": why}
+    conditions = [condition("Trained", "Unknown", "TrainingPending", why)]
+    cluster.model = heart_model({"training": blocked, "conditions": conditions})
+    failed(heart("logs", "heart", "--training"), 1, f"There are no logs yet. {why}")
+    shown = heart("status", "heart").stdout
+    assert "training Pending" in shown
+    assert shown.count(why) == 1
 
 
 RECORD = {"age": 63, "sex": 1}

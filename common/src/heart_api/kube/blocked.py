@@ -39,6 +39,7 @@ ADVICE = {
 FORBIDDEN = (
     ("exceeded quota", "Quota"),
     ("failed quota", "Quota"),
+    ("status unknown for quota", "Quota"),
     ("usage per Container", "LimitRange"),
     ("usage per Pod", "LimitRange"),
     ("limit to request ratio per", "LimitRange"),

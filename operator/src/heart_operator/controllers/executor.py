@@ -16,7 +16,7 @@ from heart_operator.manifests.children import key_of
 from heart_operator.mlflow.backend import server_address
 from heart_operator.mlflow.snapshots import RegistryReader
 from heart_operator.observe.observation import Owner
-from heart_operator.plan.actions import Plan, ResourcePlan, Scale
+from heart_operator.plan.actions import Adopt, Plan, ResourcePlan, Scale
 from heart_operator.plan.observed import Observed
 
 log = logging.getLogger(__name__)
@@ -42,13 +42,15 @@ class Executor:
         self._now = now
 
     async def carry_out(self, owner: Owner, plan: ResourcePlan[Any]) -> None:
-        """Record the facts, apply, create, scale, delete and report, in this order; stop at the first error.
+        """Record the facts, adopt, apply, create, scale, delete and report, in this order; stop at the first error.
 
         A request that the API server rejects, and a name taken by another owner, are reported on the owner and raised.
         """
         try:
             if plan.has_actions:
                 owner = await self._status.write(owner, plan.facts)
+            for adopt in plan.adopt:
+                await self._adopt(owner, adopt)
             for manifest in plan.apply:
                 await self._apply(owner, manifest)
             for manifest in plan.create:
@@ -72,6 +74,12 @@ class Executor:
                 server_address(observed.profile, observed.model.namespace), observed.model.registry_name, action
             )
             log.info("HeartModel %s/%s: MLflow: %s", observed.model.namespace, observed.model.name, action)
+
+    async def _adopt(self, owner: Owner, adopt: Adopt) -> None:
+        """Before anything else is done about the object; what it depends on is applied after."""
+        kind = BY_NAME[adopt.key.api_version, adopt.key.kind]
+        await self._cluster.rewrite(kind, owner.namespace, adopt.key.name, adopt.patch)
+        log.info("%s: adopted %s/%s", owner, adopt.key.kind, adopt.key.name)
 
     async def _apply(self, owner: Owner, manifest: Manifest) -> None:
         """To a living object by its uid: a namesake that took its place meanwhile is not touched."""

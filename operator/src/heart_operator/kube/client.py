@@ -34,6 +34,7 @@ MAX_OBJECT = 256 * 1024
 LEAST_PAUSE = 0.1
 """Seconds before a request is sent again, doubled each time: `Retry-After: 0` must not become a busy loop."""
 MANAGER = {"fieldManager": FIELD_MANAGER}
+Body = Manifest | list[Mapping[str, Any]] | None
 
 
 class Cluster:
@@ -106,6 +107,11 @@ class Cluster:
         media = "application/merge-patch+json"
         return await self.request("PATCH", path, MANAGER, body, media=media)
 
+    async def rewrite(self, kind: Kind, namespace: str, name: str, operations: Sequence[Mapping[str, Any]]) -> Manifest:
+        """JSON Patch; Conflict when it sets a resourceVersion that is no longer the object's."""
+        path = kind.path(namespace, name)
+        return await self.request("PATCH", path, MANAGER, list(operations), media="application/json-patch+json")
+
     async def replace(self, kind: Kind, manifest: Manifest, subresource: str | None = None) -> Manifest:
         """PUT. Raises Conflict when the object's resourceVersion is no longer the manifest's.
 
@@ -138,7 +144,7 @@ class Cluster:
         method: str,
         path: str,
         query: Mapping[str, str] | None = None,
-        body: Manifest | None = None,
+        body: Body = None,
         *,
         media: str = "application/json",
     ) -> Manifest:
@@ -161,7 +167,7 @@ class Cluster:
             least *= 2
 
     async def _serialized(
-        self, method: str, path: str, query: Mapping[str, str], body: Manifest | None, media: str
+        self, method: str, path: str, query: Mapping[str, str], body: Body, media: str
     ) -> tuple[Any, ...]:
         """The request as `call_api` takes it."""
         serialized: tuple[Any, ...] = await self._client.param_serialize(

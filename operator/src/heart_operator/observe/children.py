@@ -18,7 +18,9 @@ from heart_api.retrainschedule import RetrainSchedule
 from heart_api.times import read
 from heart_operator.kube.client import Cluster
 from heart_operator.kube.errors import NotFound, RequestRejected
+from heart_operator.manifests.children import key_of
 from heart_operator.observe.jobs import is_check, is_finished, is_waiting, lost_training, parse_check, parse_job
+from heart_operator.plan.objects.adoption import is_orphan
 from heart_operator.plan.observed import TrainingJob
 from heart_operator.plan.schedule.observed import CheckJob, scheduled_time_of
 
@@ -30,13 +32,13 @@ async def optional_kinds(cluster: Cluster) -> frozenset[str]:
 
 
 async def find_objects(
-    cluster: Cluster, key: ModelKey, kinds: Iterable[Kind], owners: Collection[str]
+    cluster: Cluster, key: ModelKey, kinds: Iterable[Kind], owners: Collection[str], model: HeartModel | None = None
 ) -> list[Manifest]:
-    """Objects of these kinds that carry the model's label and belong to one of these uids."""
+    """Objects of these kinds that carry the model's label and belong to one of these uids, or are orphans of `model`."""
     selector, uids = f"{Label.MODEL}={key.name}", set(owners)
 
     def keep(item: Manifest) -> bool:
-        return bool(owner_uids(item) & uids)
+        return bool(owner_uids(item) & uids) or (model is not None and is_orphan(item, model))
 
     lists = await asyncio.gather(*(cluster.find(kind, key.namespace, selector, keep=keep) for kind in kinds))
     return [item for items in lists for item in items]
@@ -53,11 +55,16 @@ async def find_schedules(cluster: Cluster, key: ModelKey) -> list[Manifest]:
 
 def owned_by(items: Iterable[Manifest], uid: str) -> dict[ObjectKey, Manifest]:
     """The living objects that this very owner has."""
-    return {
-        ObjectKey(item["apiVersion"], item["kind"], item["metadata"]["name"]): item
-        for item in items
-        if owned(item, uid)
-    }
+    return by_key(item for item in items if owned(item, uid))
+
+
+def orphans_of(items: Iterable[Manifest], model: HeartModel) -> dict[ObjectKey, Manifest]:
+    """Children of the model that have no living owner."""
+    return by_key(item for item in items if is_orphan(item, model))
+
+
+def by_key(items: Iterable[Manifest]) -> dict[ObjectKey, Manifest]:
+    return {key_of(item): item for item in items}
 
 
 def of_kind(children: Mapping[ObjectKey, Manifest], kind: str) -> list[Manifest]:

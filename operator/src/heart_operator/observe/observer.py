@@ -23,6 +23,7 @@ from heart_operator.observe.children import (
     find_schedules,
     of_kind,
     optional_kinds,
+    orphans_of,
     owned_by,
     read_checks,
     read_deployments,
@@ -49,7 +50,7 @@ class Objects:
     model: HeartModel | None
     """None: there is none, or it cannot be read."""
     labelled: list[Manifest]
-    """Objects that carry the model's label, and that the model or one of the schedules owns."""
+    """Objects that carry the model's label, and that the model or one of the schedules owns, or nobody any more."""
     kinds: frozenset[str]
     """Optional kinds that the cluster has."""
     schedules: tuple[RetrainSchedule, ...]
@@ -113,12 +114,13 @@ class Observer:
             jobs = await find_objects(self._cluster, key, (JOB,), owners) if readable else []
             return Objects(None, jobs, frozenset(), readable)
         kinds = await self._optional_kinds()
-        labelled = await find_objects(self._cluster, key, children_kinds(kinds), owners | {model.uid})
+        labelled = await find_objects(self._cluster, key, children_kinds(kinds), owners | {model.uid}, model)
         return Objects(model, labelled, kinds, readable)
 
     async def _model(self, raw: Manifest, model: HeartModel, objects: Objects) -> SeenModel:
         profiles = self._profiles()
-        children = owned_by(objects.labelled, model.uid)
+        orphans = orphans_of(objects.labelled, model)
+        children = owned_by(objects.labelled, model.uid) | orphans
         jobs = await read_jobs(self._cluster, model, of_kind(children, JOB.kind))
         observed = Observed(
             model=model,
@@ -130,6 +132,7 @@ class Observer:
             children=children,
             registry=Registry(),
             kinds=objects.kinds,
+            orphans=frozenset(orphans),
             schedules=objects.schedules,
         )
         (registry, selection), sample = await asyncio.gather(

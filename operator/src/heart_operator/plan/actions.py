@@ -1,7 +1,7 @@
 """What is planned: frozen values that the thin I/O carries out and reports."""
 
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from heart_api.heartmodel import ConditionStatus, HeartModelStatus
 from heart_api.kube.values import Manifest, ObjectKey
@@ -15,6 +15,15 @@ Status = TypeVar("Status", HeartModelStatus, RetrainScheduleStatus)
 class Scale:
     deployment: str
     replicas: int
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """Take over an object that has no living owner; Conflict when it is no longer as it was observed."""
+
+    key: ObjectKey
+    patch: tuple[dict[str, Any], ...]
+    """A JSON Patch (RFC 6902)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +60,14 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class ResourcePlan(Generic[Status]):
-    """What to do about one resource, in this order: record facts, apply, create, scale, delete, report status, events.
+    """What to do about one resource, in this order: record facts, adopt, apply, create, scale, delete, report status, events.
 
     Applied before created: pods of a new Job or Deployment need their ServiceAccount and NetworkPolicies.
     """
 
     facts: Status
     """The whole next status with the conditions as they were; recorded before any action that depends on it."""
+    adopt: tuple[Adopt, ...] = ()
     apply: tuple[Manifest, ...] = ()
     """Server-side applied, only where the living object differs."""
     create: tuple[Manifest, ...] = ()
@@ -79,7 +89,7 @@ class ResourcePlan(Generic[Status]):
     @property
     def has_actions(self) -> bool:
         """Whether anything but the status changes, so that the facts have to be recorded first."""
-        return any((self.apply, self.create, self.scale, self.delete))
+        return any((self.adopt, self.apply, self.create, self.scale, self.delete))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +106,7 @@ class Plan(ResourcePlan[HeartModelStatus]):
 
     @property
     def has_actions(self) -> bool:
-        return any((self.apply, self.create, self.scale, self.delete, self.registry))
+        return any((self.adopt, self.apply, self.create, self.scale, self.delete, self.registry))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from heart_operator.plan.blocked import blocked_workloads, is_given_up, with_giv
 from heart_operator.plan.decision import Decision
 from heart_operator.plan.gates.verdict import GateReport, judge
 from heart_operator.plan.jobs import keys
+from heart_operator.plan.objects.adoption import plan_adoption
 from heart_operator.plan.objects.children import to_apply, to_remove, wanted_children
 from heart_operator.plan.objects.deployments import new_deployments, scales, surplus_deployments
 from heart_operator.plan.objects.drift_correction import to_mend
@@ -84,18 +85,20 @@ def with_actions(plan: Plan, decision: Decision) -> Plan:
     """What has to be written so that the roles are as decided."""
     observed, rollout = decision.observed, decision.rollout
     children = wanted_children(observed, rollout) if keeps_children(decision) else None
+    delete = (
+        *decision.training.delete,
+        *decision.evaluation.delete,
+        *keys(job for job in (*observed.jobs, *observed.evaluations) if is_given_up(job)),
+        *surplus_deployments(decision),
+        *(to_remove(observed, children) if children else ()),
+    )
     return replace(
         plan,
+        adopt=plan_adoption(observed, children or (), but=delete),
         apply=(*to_apply(observed, children or ()), *to_mend(observed, (rollout.stable, rollout.candidate))),
         create=(*decision.training.create, *decision.evaluation.create, *new_deployments(decision)),
         scale=tuple(scales(decision)),
-        delete=(
-            *decision.training.delete,
-            *decision.evaluation.delete,
-            *keys(job for job in (*observed.jobs, *observed.evaluations) if is_given_up(job)),
-            *surplus_deployments(decision),
-            *(to_remove(observed, children) if children else ()),
-        ),
+        delete=delete,
         registry=plan_registry(observed, rollout, decision.wanted, decision.gate, may_act=decision.obstacle is None),
     )
 

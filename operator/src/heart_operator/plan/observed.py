@@ -120,6 +120,8 @@ class Observed:
     """Responses of the versions since the last interval; None if no interval was due, or there is nothing new."""
     evaluations: tuple[TrainingJob, ...] = ()
     """Jobs that evaluate versions registered by hand, oldest first; `jobs` are trainings."""
+    orphans: frozenset[ObjectKey] = frozenset()
+    """Those of `children` that have no living owner yet (plan.objects.adoption)."""
     schedules: tuple[RetrainSchedule, ...] = ()
     """The model's RetrainSchedules: their requests (plan.training.requests) and findings (plan.status.drift)."""
 

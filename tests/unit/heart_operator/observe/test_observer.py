@@ -3,8 +3,10 @@
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from heart_api.handover import TrainingOutcome, TrainingResult
-from heart_api.kube.kinds import HEART_MODEL, JOB, POD, Kind
+from heart_api.kube.kinds import EVENT, HEART_MODEL, JOB, POD, Kind
 from heart_api.kube.values import ModelKey
 from heart_operator.manifests.evaluation_job import build_evaluation_job
 from heart_operator.manifests.training_job import build_training_job
@@ -35,6 +37,9 @@ class Cluster:
 
     def __init__(self, jobs: list[dict[str, Any]], message: str = "") -> None:
         self.jobs, self.message = jobs, message
+        self.pods = True
+        self.events: list[dict[str, Any]] = []
+        self.reads: list[str] = []
 
     async def get(self, kind: Kind, namespace: str, name: str) -> dict[str, Any]:
         meta = {"namespace": namespace, "name": name, "uid": MODEL.uid, "generation": 1, "resourceVersion": "1"}
@@ -49,15 +54,21 @@ class Cluster:
         if kind == JOB:
             return self.jobs
         state = {"terminated": {"exitCode": 0, "message": self.message}}
-        pod = {"metadata": {"creationTimestamp": CREATED}, "status": {"containerStatuses": [{"state": state}]}}
-        return [pod] if kind == POD else []
+        containers = [{"name": "trainer", "state": state}]
+        pod = {"metadata": {"creationTimestamp": CREATED, "uid": "pod"}, "status": {"containerStatuses": containers}}
+        self.reads.append(kind.kind)
+        return {POD: [pod] if self.pods else [], EVENT: self.events}.get(kind, [])
 
     async def kinds_of(self, api_version: str) -> frozenset[str]:
         return frozenset()
 
 
 async def observe(*jobs: dict[str, Any], message: str = "") -> Observed:
-    cluster: Any = Cluster(list(jobs), message)
+    return await observe_by(Cluster(list(jobs), message))
+
+
+async def observe_by(known: Cluster) -> Observed:
+    cluster: Any = known
     reader = RegistryReader(lambda uri: FakeRegistry(), clock=lambda: 0.0)
     observer = Observer(cluster, reader, lambda: {"default": PROFILE}, lambda: 0.0)
     seen = await observer.observe(ModelKey(MODEL.namespace, MODEL.name))
@@ -91,3 +102,35 @@ async def test_the_run_of_a_measurement_is_closed_once_its_job_is_over() -> None
         observed = replace(await observe(*jobs), registry=left)
         assert list(runs_to_close(observed)) == [CloseRuns(EVALUATION, status)]
     assert list(runs_to_close(replace(await observe(evaluation()), registry=left))) == []
+
+
+async def test_a_job_without_pods_is_explained_by_its_own_events() -> None:
+    cluster = Cluster([training()])
+    cluster.pods = False
+    quota = 'Error creating: pods "a-b-x7k2p" is forbidden: exceeded quota: small'
+    cluster.events = [{"reason": "FailedCreate", "message": quota, "metadata": {}, "lastTimestamp": CREATED}]
+    (job,) = (await observe_by(cluster)).jobs
+    assert job.blocked
+    assert (job.phase, job.waiting, job.blocked.cause) == ("Running", True, "Quota")
+
+
+@pytest.mark.parametrize("end", [None, "Complete", "Failed"])
+async def test_no_event_is_read_of_a_job_that_runs_or_has_ended(end: str | None) -> None:
+    job = training(end)
+    job["status"] |= {"active": 1, "ready": 1} if end is None else {}
+    cluster = Cluster([job])
+    (found,) = (await observe_by(cluster)).jobs
+    assert (found.waiting, found.blocked) == (False, None)
+    assert "Event" not in cluster.reads
+    assert cluster.reads.count("Pod") == (0 if end is None else 1)
+
+
+async def test_a_job_that_lost_its_model_is_seen_as_an_orphan() -> None:
+    job = training("Complete")
+    other = training("Complete")
+    other["metadata"] |= {"name": "elsewhere"}
+    for item in (job, other):
+        del item["metadata"]["ownerReferences"]
+    observed = await observe(job, other)
+    assert {key.name for key in observed.orphans} == {job["metadata"]["name"]}
+    assert [found.trigger for found in observed.jobs] == [TRAINING]

@@ -79,6 +79,9 @@ def test_the_previous_version_stays_warm_then_goes() -> None:
     world.autoscale(4)
     world.settle()
     assert world.deployment("1").replicas == 4, "it could take over at once"
+    assert world.plan().requeue_after == 5, "the new pods are starting"
+    world.start_pods()
+    world.settle()
     assert world.plan().requeue_after == 30, "its successor is watched"
     world.pass_time(3599)
     world.settle()
@@ -105,7 +108,7 @@ def test_a_version_that_never_gets_ready_is_rejected_for_good() -> None:
     world = serving_world()
     train(world, "x", starts=False)
     world.start_pods()
-    assert world.plan().requeue_after == 60
+    assert world.plan().requeue_after == 5, "no watch says why its pods do not start"
     world.pass_time(59)
     world.settle()
     assert world.condition("RolloutSucceeded") == ("Unknown", "RollingOut")

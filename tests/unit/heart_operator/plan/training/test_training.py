@@ -368,6 +368,9 @@ def test_mlflow_down_starts_nothing_and_stops_nothing() -> None:
     assert world.condition("Progressing") == ("Unknown", "RegistryUnavailable")
     assert world.condition("Trained") == ("Unknown", "RegistryUnavailable")
     assert world.condition("GatePassed") == ("True", "GatePassed"), "an outage does not unlearn a verdict"
+    assert world.plan().requeue_after == 5, "the pods of version 1 are starting"
+    world.start_pods()
+    world.settle()
     assert world.plan().requeue_after == 30
     world.registry_error = None
     world.settle()
