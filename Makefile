@@ -35,7 +35,7 @@ test-unit: $(VENV)/ready ## Unit, golden, property and contract tests
 	@$(PYTHON) -m hack.stages unit
 
 test-api: $(VENV)/ready ## The operator in process against a real kube-apiserver
-	@$(PYTHON) -m hack.stages tools api
+	@$(PYTHON) -m hack.stages api-tools api
 
 test-e2e: $(VENV)/ready ## A real node, real images; with KUBECONFIG set: that cluster
 	@$(PYTHON) -m hack.stages tools images e2e

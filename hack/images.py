@@ -63,7 +63,7 @@ def run(command: list[str], **settings: str) -> list[str]:
 def build_with_docker(image: Image) -> Built:
     """Build with the engine; the tag is the image's own id, so that equal content keeps its name.
 
-    An attestation would tell when it was built, and so change the id each time.
+    An attestation records the time of the build, which would change the id each time.
     """
     latest = f"heartops/{image.name}:dev"
     build = ["docker", "build", "-q", "-t", latest, "-f", image.dockerfile, "."]

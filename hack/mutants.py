@@ -5,7 +5,7 @@ source folder, so each target is laid out in a scratch folder (`build/mutants/TA
 tests beside them. Results stay there: a second run tries only what survived and what changed. `rm -r build/mutants`
 starts anew.
 
-Exit code 1: a target is below its floor, or `tests/mutants/equivalent.toml` names a mutant that no longer survives.
+Exit code 1: mutants were not tried, a target is below its floor, or `tests/mutants/equivalent.toml` names a mutant that no longer survives.
 """
 
 import contextlib
@@ -185,26 +185,27 @@ def equivalents() -> dict[tuple[str, str, str, str], str]:
     return {(each["file"], each["function"], each["before"], each["after"]): each["reason"] for each in entries}
 
 
-def report(name: str, target: Target, mutants: list[Mutant]) -> bool:
+def report(name: str, target: Target, found: list[Mutant]) -> bool:
     """Print a target's result; whether it is good enough."""
+    tried = [mutant for mutant in found if mutant.status != "not checked"]
+    survivors = [mutant for mutant in tried if not mutant.killed]
     known = {key for key in equivalents() if any(fnmatch(key[0], pattern) for pattern in target.mutate)}
-    survivors = [mutant for mutant in mutants if not mutant.killed]
-    unexplained = [mutant for mutant in survivors if mutant.key not in known]
-    counted = len(mutants) - (len(survivors) - len(unexplained))
-    killed = len(mutants) - len(survivors)
-    share = 100 * killed / max(counted, 1)
-    for mutant in sorted(unexplained, key=lambda each: each.key):
+    unexplained = sorted((mutant for mutant in survivors if mutant.key not in known), key=lambda mutant: mutant.key)
+    for mutant in unexplained:
         print(f"{mutant.status}: {mutant.file} {mutant.function}  ({mutant.name})")
         print(f"  - {mutant.before}\n  + {mutant.after}")
-    stale = known - {mutant.key for mutant in survivors}
+    complete = len(tried) == len(found)
+    stale = known - {mutant.key for mutant in survivors} if complete else set()
     for key in sorted(stale):
         print(f"tests/mutants/equivalent.toml: does not survive any more, remove it: {key}")
-    timeouts = sum(mutant.status == "timeout" for mutant in mutants)
+    killed, timeouts = len(tried) - len(survivors), sum(mutant.status == "timeout" for mutant in tried)
+    counted = killed + len(unexplained)
+    share = 100 * killed / max(counted, 1)
     print(
-        f"{name}: {killed} of {counted} mutants killed ({share:.1f} %, {timeouts} by a timeout), "
-        f"{len(survivors) - len(unexplained)} equivalent, {len(unexplained)} survived"
+        f"{name}: {killed} of {counted} mutants killed ({share:.1f} %, {timeouts} by a timeout), {len(unexplained)} survived, "
+        f"{len(survivors) - len(unexplained)} equivalent, {len(found) - len(tried)} not tried"
     )
-    return share >= FLOOR and not stale
+    return complete and share >= FLOOR and not stale
 
 
 def main(arguments: list[str]) -> int:
@@ -218,7 +219,8 @@ def main(arguments: list[str]) -> int:
             lay_out(work, TARGETS[name])
             if not only:
                 try_survivors_again(work)
-            good &= run(work, only)
+            if not run(work, only):
+                return 1
         good &= report(name, TARGETS[name], read(work))
     return 0 if good else 1
 

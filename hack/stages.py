@@ -66,6 +66,10 @@ def tools() -> bool:
     return succeeds((*CLUSTER, "build"))
 
 
+def api_tools() -> bool:
+    return succeeds((*CLUSTER, "build", "--api"))
+
+
 def with_tools() -> dict[str, str]:
     """The cluster's own binaries (kubectl, helm, promtool) first on the PATH."""
     folder = subprocess.run((*CLUSTER, "tools"), cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
@@ -111,11 +115,15 @@ def kubeconfig() -> str:
 STAGES = {
     "lint": Stage(lint, warm=0.5, cold=1),
     "unit": Stage(unit, warm=4, cold=4),
+    "api-tools": Stage(api_tools, warm=0.2, cold=10),
     "tools": Stage(tools, warm=0.2, cold=14),
     "api": Stage(api, warm=5, cold=5),
     "images": Stage(images, warm=0.2, cold=8),
     "e2e": Stage(e2e, warm=10, cold=10),
 }
+
+
+DEFAULT = ("lint", "unit", "tools", "api", "images", "e2e")
 
 
 def main(names: list[str]) -> int:
@@ -139,4 +147,4 @@ def main(names: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:] or list(STAGES)))
+    sys.exit(main(sys.argv[1:] or list(DEFAULT)))

@@ -8,7 +8,22 @@ import csv
 import sys
 from collections.abc import Iterable, Iterator
 
-COLUMNS = "age sex cp trestbps chol fbs restecg thalach exang oldpeak slope ca thal target".split()
+COLUMNS = [
+    "age",
+    "sex",
+    "cp",
+    "trestbps",
+    "chol",
+    "fbs",
+    "restecg",
+    "thalach",
+    "exang",
+    "oldpeak",
+    "slope",
+    "ca",
+    "thal",
+    "target",
+]
 CODES = {
     "cp": {"1": "3", "2": "1", "3": "2", "4": "0"},
     "restecg": {"0": "1", "1": "2", "2": "0"},

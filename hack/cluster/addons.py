@@ -1,12 +1,13 @@
-"""What runs in the cluster before the product does: CRDs, DNS, metrics, Prometheus, storage."""
+"""What runs in the cluster before the product does: DNS and storage; with monitoring also metrics and Prometheus."""
 
 import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from string import Template
 
 from hack.cluster.net import Addresses
-from hack.cluster.ownimages import STATIC, reference
+from hack.cluster.ownimages import BASIC, MONITORING, reference
 from hack.cluster.paths import HERE, Cluster, bin_dir, build_dir
 from hack.cluster.processes import check_alive
 from hack.cluster.report import Problem
@@ -14,8 +15,8 @@ from hack.cluster.shell import run, wait_for
 
 VOLUMES, VOLUME_SIZE = 32, "10Gi"
 API_ONLY_CRDS = re.compile(r"servicemonitors|podmonitors|prometheusrules|gateway\.networking")
-AWAITED = (
-    ("kube-system", "deployment/coredns"),
+DNS = ("kube-system", "deployment/coredns")
+MONITORS = (
     ("kube-system", "deployment/metrics-server"),
     ("monitoring", "deployment/prometheus-operator"),
     ("monitoring", "statefulset/prometheus-cluster"),
@@ -35,25 +36,31 @@ def apply_crds(cluster: Cluster, api_only: bool) -> None:
     kubectl(cluster, "wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
 
 
-def apply_all(cluster: Cluster, addresses: Addresses) -> None:
-    """Apply every add-on; they become ready when the node is.
+def apply_basic(cluster: Cluster, addresses: Addresses) -> None:
+    """Apply DNS and storage; they become ready when the node is."""
+    values = {"DNS": addresses.dns, **_references(BASIC)}
+    _apply(cluster, *_filled(values, "coredns", "storage"), *map(json.dumps, volumes(cluster)))
 
-    The Prometheus Operator comes after its CRDs: it looks for them once, when it starts.
+
+def apply_monitoring(cluster: Cluster) -> None:
+    """Apply metrics-server, the Prometheus Operator and a Prometheus.
+
+    The Prometheus Operator comes after its CRDs: it checks for them once, at its start.
     """
-    values = {
-        "DNS": addresses.dns,
-        "PROMETHEUS": reference("prometheus"),
-        "PROMETHEUS_VERSION": prometheus_version(),
-        **{name.upper().replace("-", "_"): reference(name) for name in STATIC},
-    }
-
-    def filled(*names: str) -> list[str]:
-        return [Template((HERE / "addons" / f"{name}.yaml").read_text()).safe_substitute(values) for name in names]
-
+    values = {"PROMETHEUS_VERSION": prometheus_version(), **_references(MONITORING)}
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "monitoring"}}
-    _apply(cluster, *filled("coredns", "metrics-server", "storage"), *map(json.dumps, [namespace, *volumes(cluster)]))
+    _apply(cluster, *_filled(values, "metrics-server"), json.dumps(namespace))
     apply_crds(cluster, api_only=False)
-    _apply(cluster, *filled("prometheus-operator", "prometheus"))
+    _apply(cluster, *_filled(values, "prometheus-operator", "prometheus"))
+
+
+def _references(names: Iterable[str]) -> dict[str, str]:
+    return {name.upper().replace("-", "_"): reference(name) for name in names}
+
+
+def _filled(values: dict[str, str], *names: str) -> list[str]:
+    """Manifests with their placeholders replaced."""
+    return [Template((HERE / "addons" / f"{name}.yaml").read_text()).safe_substitute(values) for name in names]
 
 
 def volumes(cluster: Cluster) -> list[dict]:
@@ -67,12 +74,13 @@ def prometheus_version() -> str:
     return "v" + re.search(r"version (\d+\.\d+\.\d+)", text)[1]
 
 
-def wait_all(cluster: Cluster, seconds: float = 150) -> None:
-    """Wait until the node and every add-on are ready, and metrics-server has figures."""
+def wait_all(cluster: Cluster, monitoring: bool, seconds: float = 150) -> None:
+    """Wait until the node and every add-on are ready; with monitoring also until metrics-server has figures."""
     wait_for("node Ready", lambda: _node_ready(cluster), seconds, every=0.3)
-    for namespace, name in AWAITED:
+    for namespace, name in (DNS, *(MONITORS if monitoring else ())):
         wait_for(f"{name} available", lambda at=(namespace, name): _available(cluster, *at), seconds, every=0.3)
-    wait_for("CPU figures of the node", lambda: _has_figures(cluster), seconds, every=0.3)
+    if monitoring:
+        wait_for("CPU figures of the node", lambda: _has_figures(cluster), seconds, every=0.3)
 
 
 def _apply(cluster: Cluster, *documents: str) -> None:

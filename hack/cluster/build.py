@@ -1,4 +1,4 @@
-"""`build`: everything slow, once; kept under a key of the pins and sources."""
+"""What is slow, once and no more of it than is needed; kept under a key of the pins and sources."""
 
 import platform
 import shutil
@@ -17,25 +17,45 @@ def check_machine() -> None:
         raise Problem("The local cluster needs Linux on x86_64: run the e2e suite on kind (hack/cluster/kind.yaml).")
 
 
-def build(control_plane_only: bool = False) -> None:
-    """Make what is missing for a cluster; with control_plane_only no Debian package and no image."""
+def build_control_plane() -> None:
+    """Make what a cluster without a node needs. No Debian package and no image: nobody needs to be root."""
     check_machine()
     with locked("cluster-build"):
-        _step("binaries", build_dir(), gobuild.build_binaries)
-        if control_plane_only:
-            return
-        packages.ensure([*versions()["debian"]["node"], *versions()["debian"]["test_servers"]])
-        _step("prometheus", build_dir(), gobuild.build_prometheus)
-        _step("images", images_dir(), ownimages.make_cluster_images)
+        _kubernetes()
+        _step("crds", build_dir(), gobuild.build_crds)
+
+
+def build_basic() -> None:
+    """Make what a cluster needs to run the product: no monitoring, which only end-to-end tests use."""
+    check_machine()
+    with locked("cluster-build"):
+        _kubernetes()
+        _step("node", build_dir(), gobuild.build_node)
+        packages.ensure(versions()["debian"]["node"])
+        _step("basic-images", images_dir(), ownimages.make_basic_images)
         gobuild.drop_caches()
-    build_bases()
+
+
+def build_full() -> None:
+    """Make what a cluster needs to run the end-to-end tests."""
+    check_machine()
+    with locked("cluster-build"):
+        _kubernetes()
+        _step("node", build_dir(), gobuild.build_node)
+        _step("crds", build_dir(), gobuild.build_crds)
+        _step("monitoring", build_dir(), gobuild.build_monitoring)
+        _step("prometheus", build_dir(), gobuild.build_prometheus)
+        packages.ensure([*versions()["debian"]["node"], *versions()["debian"]["test_servers"]])
+        _step("basic-images", images_dir(), ownimages.make_basic_images)
+        _step("monitoring-images", images_dir(), ownimages.make_monitoring_images)
+        gobuild.drop_caches()
 
 
 def build_for_api() -> None:
     """Make what the api tests start. No Debian package and no image: nobody needs to be root."""
-    check_machine()
+    build_control_plane()
     with locked("cluster-build"):
-        _step("binaries", build_dir(), gobuild.build_binaries)
+        _step("node", build_dir(), gobuild.build_node)
         _step("prometheus", build_dir(), gobuild.build_prometheus)
 
 
@@ -45,12 +65,21 @@ def build_bases() -> None:
         _step("images", base_dir(), ownimages.make_base_images)
 
 
+def is_built() -> bool:
+    """Whether a cluster can start without compiling anything."""
+    return all((build_dir() / f".{name}-done").exists() for name in ("kubernetes", "node"))
+
+
 def build_gateway() -> None:
     """Make the gateway controller that the tests of HTTPRoutes start; no cluster has it."""
     check_machine()
     with locked("cluster-build"):
         _step("gateway", gateway_dir(), gobuild.build_gateway)
         gobuild.drop_caches()
+
+
+def _kubernetes() -> None:
+    _step("kubernetes", build_dir(), gobuild.build_kubernetes)
 
 
 def _step(name: str, target: Path, make: Callable[[Path], None]) -> None:

@@ -65,7 +65,7 @@ def kill(group: str, seconds: float = 20, spare: int = 0) -> None:
             except ProcessLookupError:
                 continue
         if time.monotonic() > deadline:
-            raise Problem(f"processes {sorted(alive)} of cgroup {group} do not end: look at them with ps.")
+            raise Problem(f"processes {sorted(alive)} of cgroup {group} do not exit: inspect them with ps.")
         time.sleep(0.02)
 
 

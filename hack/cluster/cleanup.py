@@ -85,7 +85,7 @@ def _network_leftovers(cluster: Cluster) -> list[str]:
 
 
 def _remove_empty(cluster: Cluster) -> None:
-    """The folders that all clusters share, when the last one is gone.
+    """The folders that all clusters share, once the last one has been removed.
 
     Not earlier: removing a folder that is a mount point in another cluster's namespace unmounts it there.
     """

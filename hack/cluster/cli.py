@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 from hack.cluster import cgroups, cleanup, images, processes, store
-from hack.cluster.build import build, build_for_api, build_gateway
-from hack.cluster.cluster import API_ONLY, FULL, read_state, up
+from hack.cluster.build import build_bases, build_basic, build_for_api, build_full, build_gateway
+from hack.cluster.cluster import API_ONLY, BASIC, FULL, read_state, up
 from hack.cluster.lock import locked
 from hack.cluster.paths import DEFAULT_NAME, Cluster, bin_dir
 from hack.cluster.report import Problem, say
@@ -24,12 +24,19 @@ def main() -> int:
 
 
 def _build(options: argparse.Namespace) -> None:
-    make = build_gateway if options.gateway else build_for_api if options.api else build
-    make()
+    if options.gateway:
+        build_gateway()
+    elif options.api:
+        build_for_api()
+    elif options.basic:
+        build_basic()
+    else:
+        build_full()
+        build_bases()
 
 
 def _up(options: argparse.Namespace) -> None:
-    mode = API_ONLY if options.control_plane_only else FULL
+    mode = API_ONLY if options.control_plane_only else BASIC if options.no_monitoring else FULL
     up(Cluster(options.name), mode, controllers=not options.no_controllers, wait=not options.no_wait)
 
 
@@ -44,7 +51,7 @@ def _verify(options: argparse.Namespace) -> int:
     found = cleanup.leftovers(Cluster(options.name))
     for line in found:
         print(line)
-    say(f"cluster {options.name}: {len(found) or 'no'} things left behind")
+    say(f"cluster {options.name}: {len(found) or 'no'} leftovers")
     return 1 if found else 0
 
 
@@ -68,7 +75,7 @@ def _image(options: argparse.Namespace) -> None:
 def _status(options: argparse.Namespace) -> None:
     cluster = Cluster(options.name)
     state = _state(options)
-    if state["mode"] == FULL:
+    if state["mode"] != API_ONLY:
         state["memory_mib"] = cgroups.memory_bytes(cluster.cgroup) >> 20
     print(json.dumps(state, indent=2))
 
@@ -103,20 +110,22 @@ def _parser() -> argparse.ArgumentParser:
 
     making = command("build", _build, "make binaries and base images (cached)", named=False)
     parts = making.add_mutually_exclusive_group()
-    parts.add_argument("--api", action="store_true", help="what the api tests need, which nobody has to be root for")
-    parts.add_argument("--gateway", action="store_true", help="instead: the gateway controller of some api tests")
-    starting = command("up", _up, "start a cluster and wait until everything answers")
+    parts.add_argument("--api", action="store_true", help="what the api tests need; needs no root")
+    parts.add_argument("--basic", action="store_true", help="what a cluster without monitoring needs; no base images")
+    parts.add_argument("--gateway", action="store_true", help="only the gateway controller of some api tests")
+    starting = command("up", _up, "start a cluster and wait until everything is ready")
+    starting.add_argument("--no-monitoring", action="store_true", help="without metrics-server and Prometheus")
     starting.add_argument("--control-plane-only", action="store_true", help="etcd, API server, controllers; no node")
     starting.add_argument("--no-controllers", action="store_true", help="with it: not even the controllers")
     starting.add_argument(
-        "--no-wait", action="store_true", help="return once the add-ons are applied: they go on starting"
+        "--no-wait", action="store_true", help="return once the add-ons are applied, before they are ready"
     )
-    command("down", _down, "end a cluster and remove all that belongs to it")
+    command("down", _down, "stop a cluster and remove all of it")
     command("verify-clean", _verify, "list what a cluster left behind; exit code 1 if anything")
     command("kubeconfig", _kubeconfig, "print the kubeconfig's path")
     command("status", _status, "print the state file and the memory used")
     command("logs", _logs, "print the end of every daemon's log").add_argument("--lines", type=int, default=15)
-    freezing = command("freeze", _freeze, "stop daemons for a while, as if they were away; then they go on")
+    freezing = command("freeze", _freeze, "freeze daemons for a while, then let them continue")
     freezing.add_argument("daemons", nargs="+", help="e.g. etcd kube-apiserver")
     freezing.add_argument("--seconds", type=float, default=20)
     command("load", _load, "import image archives into the node").add_argument("archives", nargs="+")

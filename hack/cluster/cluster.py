@@ -1,4 +1,4 @@
-"""`up`: from nothing to a cluster whose parts all answer."""
+"""`up`: start a cluster and wait until all of its parts are ready."""
 
 import json
 import os
@@ -7,14 +7,16 @@ import time
 from collections.abc import Callable
 
 from hack.cluster import addons, certs, cgroups, controlplane, net, node, ownimages, store
-from hack.cluster.build import build
+from hack.cluster.build import build_basic, build_control_plane, build_full
 from hack.cluster.cleanup import take_down
 from hack.cluster.lock import locked
 from hack.cluster.paths import Cluster, bin_dir
 from hack.cluster.processes import recorded, running
 from hack.cluster.report import Problem, say
 
-FULL, API_ONLY = "full", "control-plane"
+FULL, BASIC, API_ONLY = "full", "basic", "control-plane"
+"""A node with monitoring, a node without, no node."""
+BUILD = {FULL: build_full, BASIC: build_basic, API_ONLY: build_control_plane}
 
 
 def read_state(cluster: Cluster) -> dict:
@@ -25,24 +27,26 @@ def read_state(cluster: Cluster) -> dict:
 def up(cluster: Cluster, mode: str, controllers: bool = True, wait: bool = True) -> None:
     """Bring the cluster up, or find that it is; `wait`: until its add-ons answer."""
     state = read_state(cluster)
+    if state.get("ready") and mode == BASIC and state["mode"] == FULL:
+        mode = FULL  # has all that was asked for
     if state.get("ready") and state["mode"] != mode:
         raise Problem(f"Cluster {cluster.name} is up as {state['mode']}: take it down first, or use another --name.")
     if state.get("ready") and running(cluster).keys() == recorded(cluster):
         controlplane.wait_ready(cluster)
-        if wait and mode == FULL:
-            addons.wait_all(cluster)
+        if wait and mode != API_ONLY:
+            addons.wait_all(cluster, mode == FULL)
         say(f"cluster {cluster.name} is up: export KUBECONFIG={cluster.kubeconfig}")
         return
-    if mode == FULL and os.geteuid() != 0:
+    if mode != API_ONLY and os.geteuid() != 0:
         raise Problem(
             "A cluster with a node needs root (namespaces, mounts, cgroups): run it as root, "
             "use --control-plane-only, or use kind (hack/cluster/kind.yaml)."
         )
-    build(control_plane_only=mode == API_ONLY)
+    BUILD[mode]()
     with locked(f"cluster-{cluster.name}"):
         take_down(cluster)
         start = time.monotonic()
-        _start_full(cluster, wait) if mode == FULL else _start_api_only(cluster, controllers)
+        _start_api_only(cluster, controllers) if mode == API_ONLY else _start_with_node(cluster, mode, wait)
     say(f"cluster {cluster.name} is up after {time.monotonic() - start:.1f} s: export KUBECONFIG={cluster.kubeconfig}")
 
 
@@ -67,8 +71,8 @@ def _start_api_only(cluster: Cluster, controllers: bool) -> None:
     _write_state(cluster, {"mode": API_ONLY, "server": at.server, "host": "127.0.0.1"})
 
 
-def _start_full(cluster: Cluster, wait: bool) -> None:
-    """Everything, the API server's start and the node's in parallel."""
+def _start_with_node(cluster: Cluster, mode: str, wait: bool) -> None:
+    """Control plane, node and add-ons, the API server's start and the node's in parallel."""
     with locked("cluster-net"):
         _prepare(cluster)
         addresses = net.free_addresses()
@@ -82,27 +86,33 @@ def _start_full(cluster: Cluster, wait: bool) -> None:
     certs.make_all(cluster, [addresses.node, addresses.api_service, "127.0.0.1"], addresses.node)
     certs.write_kubeconfig(cluster, "admin", at.server, cluster.kubeconfig)
     controlplane.start_apiserver(cluster, at)
-    _write_state(cluster, {"mode": FULL, "server": at.server, **_places(cluster, addresses)}, ready=False)
-    _both(lambda: _start_node(cluster, addresses, at), lambda: _start_rest(cluster, addresses, at))
+    facts = {"mode": mode, "server": at.server, **_places(cluster, addresses)}
+    _write_state(cluster, facts, ready=False)
+    monitoring = mode == FULL
+    _both(
+        lambda: _start_node(cluster, addresses, at, monitoring), lambda: _start_rest(cluster, addresses, at, monitoring)
+    )
     if wait:
-        addons.wait_all(cluster)
-    _write_state(cluster, {"mode": FULL, "server": at.server, **_places(cluster, addresses)})
+        addons.wait_all(cluster, monitoring)
+    _write_state(cluster, facts)
 
 
-def _start_node(cluster: Cluster, addresses: net.Addresses, at: controlplane.Endpoints) -> None:
+def _start_node(cluster: Cluster, addresses: net.Addresses, at: controlplane.Endpoints, monitoring: bool) -> None:
     """Images first, so that no pod asks for one that is not there; then the kubelet."""
     node.wait_containerd(cluster)
-    store.load(cluster.containerd_socket, ownimages.cluster_archives())
+    store.load(cluster.containerd_socket, ownimages.cluster_archives(monitoring))
     controlplane.wait_ready(cluster)
     node.start_kubelet(cluster, addresses, at.server, running(cluster)["containerd"])
     node.start_proxy(cluster, at.server)
 
 
-def _start_rest(cluster: Cluster, addresses: net.Addresses, at: controlplane.Endpoints) -> None:
+def _start_rest(cluster: Cluster, addresses: net.Addresses, at: controlplane.Endpoints, monitoring: bool) -> None:
     controlplane.wait_ready(cluster)
     controlplane.start_controller_manager(cluster, at)
     controlplane.start_scheduler(cluster, at)
-    addons.apply_all(cluster, addresses)
+    addons.apply_basic(cluster, addresses)
+    if monitoring:
+        addons.apply_monitoring(cluster)
     say("add-ons applied")
 
 

@@ -3,38 +3,56 @@
 import json
 import os
 import re
+import resource
 import shutil
 import subprocess
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from hack.cluster.paths import HERE, cache_dir, versions
 from hack.cluster.report import Problem, say
 from hack.cluster.shell import require, run
 
-KUBERNETES = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubelet", "kubectl")
+DAEMONS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubelet")
 OPERATOR = "github.com/prometheus-operator/prometheus-operator"
 PROMETHEUS = "github.com/prometheus/prometheus"
 TRAEFIK = "github.com/traefik/traefik/v3"
 DNS_CLIENTS = "github.com/go-acme/lego/v4/providers/dns"
-GROUPS = (
-    (
-        "kubernetes and etcd",
+
+
+@dataclass(frozen=True)
+class Group:
+    """Commands that one `go build` makes, so that what they share is compiled once."""
+
+    title: str
+    module: str
+    """Folder of its go.mod, below go/."""
+    packages: tuple[str, ...]
+    compiled: int
+    """Packages that an empty cache has to compile for it, after the groups before it."""
+    seconds: float
+    """Time that this takes on two idle cores."""
+
+
+KUBERNETES = Group(
+    "kubernetes and etcd",
+    "cluster",
+    (*(f"k8s.io/kubernetes/cmd/{name}" for name in (*DAEMONS, "kubectl")), "go.etcd.io/etcd/server/v3"),
+    compiled=2750,
+    seconds=350,
+)
+NODE = Group("helm and coredns", "cluster", ("helm.sh/helm/v3/cmd/helm", "./coredns", "./pause"), 450, 60)
+MONITORING = (
+    Group(
+        "prometheus-operator",
         "cluster",
-        [f"k8s.io/kubernetes/cmd/{name}" for name in KUBERNETES] + ["go.etcd.io/etcd/server/v3"],
+        (f"{OPERATOR}/cmd/operator", f"{OPERATOR}/cmd/prometheus-config-reloader"),
+        compiled=200,
+        seconds=40,
     ),
-    (
-        "helm, coredns, prometheus-operator",
-        "cluster",
-        [
-            "helm.sh/helm/v3/cmd/helm",
-            "./coredns",
-            "./pause",
-            f"{OPERATOR}/cmd/operator",
-            f"{OPERATOR}/cmd/prometheus-config-reloader",
-        ],
-    ),
-    ("metrics-server", "metrics-server", ["sigs.k8s.io/metrics-server/cmd/metrics-server"]),
+    Group("metrics-server", "metrics-server", ("sigs.k8s.io/metrics-server/cmd/metrics-server",), 1100, 110),
 )
 RENAMED = {"server": "etcd", "operator": "prometheus-operator"}
 CRDS = (
@@ -43,18 +61,37 @@ CRDS = (
 )
 
 
-def build_binaries(target: Path) -> None:
-    """Compile every group into target/bin, and take the custom resource definitions into target/crds."""
+def build_kubernetes(target: Path) -> None:
+    """Compile the control plane, the node's daemons, kubectl and etcd into target/bin."""
+    _build(KUBERNETES, target)
+
+
+def build_node(target: Path) -> None:
+    """Compile what a cluster with a node needs besides: DNS, the pause container, and Helm to install into it."""
+    _build(NODE, target)
+
+
+def build_monitoring(target: Path) -> None:
+    """Compile what only end-to-end tests use: the Prometheus Operator and metrics-server."""
+    for group in MONITORING:
+        _build(group, target)
+
+
+def build_crds(target: Path) -> None:
+    """Copy the CRDs of the Prometheus Operator and the Gateway API into target/crds."""
+    for module, path, folder in CRDS:
+        _copy_crds(module, path, folder, target / "crds" / path.rsplit("/", 1)[-1])
+
+
+def _build(group: Group, target: Path) -> None:
     require("go", "install a Go toolchain (version 1.26 or later)")
     check_pins("go")
     binaries = target / "bin"
     binaries.mkdir(parents=True, exist_ok=True)
-    for title, module, packages in GROUPS:
-        _compile(title, HERE / "go" / module, packages, binaries, _linker_flags())
+    _compile(group.title, HERE / "go" / group.module, group.packages, binaries, _linker_flags(), group)
     for old, new in RENAMED.items():
-        (binaries / old).rename(binaries / new)
-    for module, path, folder in CRDS:
-        _copy_crds(module, path, folder, target / "crds" / path.rsplit("/", 1)[-1])
+        if (binaries / old).exists():
+            (binaries / old).rename(binaries / new)
 
 
 def check_pins(part: str) -> None:
@@ -112,7 +149,14 @@ def _environment() -> dict[str, str]:
     """The caller's Go settings (GOPROXY, GOFLAGS …) with our own caches and static binaries."""
     cache = _go_cache()
     cache.mkdir(parents=True, exist_ok=True)
-    return {**os.environ, "CGO_ENABLED": "0", "GOMODCACHE": str(cache / "mod"), "GOCACHE": str(cache / "build")}
+    quick = {"GOGC": "400"}  # the compiler collects its garbage less often: a seventh of the processor time
+    return {
+        **quick,
+        **os.environ,
+        "CGO_ENABLED": "0",
+        "GOMODCACHE": str(cache / "mod"),
+        "GOCACHE": str(cache / "build"),
+    }
 
 
 def _linker_flags() -> str:
@@ -128,10 +172,17 @@ def _linker_flags() -> str:
     return " ".join(["-s -w", *(f"-X k8s.io/component-base/version.{key}={value}" for key, value in facts.items())])
 
 
-def _compile(title: str, folder: Path, packages: list[str], binaries: Path, flags: str) -> None:
-    start = time.monotonic()
+def _compile(
+    title: str, folder: Path, packages: Sequence[str], binaries: Path, flags: str, expected: Group | None = None
+) -> None:
+    """Run `go build`, with a line of progress every 20 s.
+
+    Debug information is not made, as the linker drops it (-w); that saves an eighth of the processor time.
+    """
+    start, before = time.monotonic(), _child_seconds()
     say(f"compiling {title} …")
-    command = ["go", "build", "-v", "-trimpath", "-ldflags", flags, "-o", f"{binaries}/", *packages]
+    quick = ("-trimpath", "-gcflags=all=-dwarf=false", "-ldflags", flags)
+    command = ["go", "build", "-v", *quick, "-o", f"{binaries}/", *packages]
     errors, count, last = [], 0, start
     with subprocess.Popen(command, cwd=folder, env=_environment(), stderr=subprocess.PIPE, text=True) as process:
         for line in process.stderr:
@@ -139,10 +190,32 @@ def _compile(title: str, folder: Path, packages: list[str], binaries: Path, flag
             count += " " not in line.strip()
             if time.monotonic() - last > 20:
                 last = time.monotonic()
-                say(f"compiling {title}: {count} packages so far")
+                say(f"compiling {title}: {progress(count, last - start, expected)}")
     if process.returncode:
         raise Problem(f"go build of {title} failed: {' '.join(''.join(errors[-12:]).split())}")
-    say(f"compiled {title} in {time.monotonic() - start:.0f} s")
+    took, processor = time.monotonic() - start, _child_seconds() - before
+    say(f"compiled {title} in {took:.0f} s ({count} packages, {processor:.0f} s of processor time)")
+
+
+def progress(count: int, elapsed: float, expected: Group | None) -> str:
+    """`1200 of 2750 packages, about 6 min left`, by the speed so far; at first by that of two idle cores."""
+    if expected is None:
+        return f"{count} packages"
+    done = min(count / expected.compiled, 0.97)  # linking comes last
+    total = elapsed / done if done > 0.05 else max(expected.seconds, elapsed)
+    return f"{min(count, expected.compiled)} of {expected.compiled} packages, {about((1 - done) * total)} left"
+
+
+def about(seconds: float) -> str:
+    """`about 6 min`, `less than a minute`."""
+    minutes = round(seconds / 60)
+    return f"about {minutes} min" if minutes else "less than a minute"
+
+
+def _child_seconds() -> float:
+    """Processor time of the processes that have ended so far."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _copy_crds(module: str, path: str, folder: str, target: Path) -> None:

@@ -28,7 +28,7 @@ def build_image(name: str, dockerfile: Path, context: Path, base: str, arguments
     with locked("image"):
         if archive.exists():
             archive.touch()
-            say(f"image {reference} is built already")
+            say(f"image {reference} is up to date")
         else:
             packages.ensure(versions()["debian"]["image_tools"])
             _clear_store()

@@ -1,4 +1,4 @@
-"""What a build borrows from the machine it runs on: read-only mounts, nothing that ends in an image."""
+"""Settings of this machine that an image build mounts read-only; none of them end up in an image."""
 
 import configparser
 import io
@@ -52,4 +52,4 @@ def _bundle() -> str | None:
 
 
 def _apt_sources() -> str:
-    return "\n".join(packages.sources(versions()["debian"]["suite"])) + "\n"
+    return "\n".join(packages.sources(versions()["debian"]["image_suite"])) + "\n"

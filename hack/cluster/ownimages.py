@@ -10,7 +10,8 @@ from hack.cluster.paths import base_dir, build_dir, images_dir, versions
 from hack.cluster.report import say
 from hack.cluster.shell import run
 
-STATIC = ("pause", "coredns", "metrics-server", "prometheus-operator", "prometheus-config-reloader", "prometheus")
+BASIC = ("pause", "coredns")
+MONITORING = ("metrics-server", "prometheus-operator", "prometheus-config-reloader", "prometheus")
 BESIDE = {"prometheus": ("promtool",)}  # as in the upstream image; tests run it in the pod
 LEFT_OUT = ("doc", "man", "locale", "info", "lintian")
 
@@ -25,9 +26,9 @@ def base_reference(name: str) -> str:
     return f"localhost/heartops/{name}:{base_dir().name}"
 
 
-def cluster_archives() -> list[Path]:
-    """What every node needs before the first pod starts."""
-    return [images_dir() / f"{name}.tar" for name in STATIC]
+def cluster_archives(monitoring: bool) -> list[Path]:
+    """What a node needs before the first pod starts."""
+    return [images_dir() / f"{name}.tar" for name in (*BASIC, *(MONITORING if monitoring else ()))]
 
 
 def base_archive(name: str) -> Path:
@@ -35,16 +36,25 @@ def base_archive(name: str) -> Path:
     return base_dir() / f"{name}.tar"
 
 
-def make_cluster_images(target: Path) -> None:
-    """Wrap each binary that runs in a pod into an image of one layer."""
-    for name in STATIC:
+def make_basic_images(target: Path) -> None:
+    """Images that every node runs."""
+    _wrap(target, BASIC)
+
+
+def make_monitoring_images(target: Path) -> None:
+    """Images of the monitoring add-ons."""
+    _wrap(target, MONITORING)
+
+
+def _wrap(target: Path, names: tuple[str, ...]) -> None:
+    """Make an image of one layer from each binary that runs in a pod."""
+    for name in names:
         layer = target / f"{name}.layer"
         files = {f"bin/{file}": build_dir() / "bin" / file for file in (name, *BESIDE.get(name, ()))}
         tar_layer(layer, files)
         config = {"Entrypoint": [f"/bin/{name}"], "Env": ["PATH=/bin"], "User": "65534"}
         write_archive(target / f"{name}.tar", reference(name), [layer], config)
         layer.unlink()
-    say("cluster images made")
 
 
 def make_base_images(target: Path) -> None:
@@ -57,7 +67,7 @@ def make_base_images(target: Path) -> None:
 def _bootstrap(target: Path, name: str) -> None:
     """A Debian root without documents, translations and package lists, as an image of one layer."""
     say(f"bootstrapping base image {name} …")
-    suite = versions()["debian"]["suite"]
+    suite = versions()["debian"]["image_suite"]
     wanted = ",".join(versions()["images"][name]["packages"])
     exclude = [f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in LEFT_OUT]
     with tempfile.TemporaryDirectory() as scratch:

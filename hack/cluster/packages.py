@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from hack.cluster.lock import locked
 from hack.cluster.report import Problem, say
 from hack.cluster.shell import run, succeeds
 
@@ -34,9 +35,9 @@ def ensure(names: list[str]) -> None:
         return
     if os.geteuid() != 0:
         raise Problem(f"Debian packages are missing: run `apt-get install {' '.join(absent)}` as root.")
-    say(f"installing Debian packages: {' '.join(absent)}")
-    refresh_lists(absent)
-    with _no_services():
+    with locked("packages"), _no_services():
+        say(f"installing Debian packages: {' '.join(absent)}")
+        refresh_lists(absent)
         run("apt-get", "install", "-y", "-q", "--no-install-recommends", *absent, env=_environment())
 
 
@@ -48,16 +49,23 @@ def refresh_lists(names: list[str]) -> None:
 
 
 def sources(suite: str) -> list[str]:
-    """The machine's own apt lines for Debian's main archive of a suite and its security updates."""
-    lines = run("apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME) $(SUITE) $(COMPONENT) $(CREATED_BY)")
-    found = [
-        f"deb {uri} {suite}{'-security' if 'security' in uri else ''} main"
-        for uri, codename, *_rest in map(str.split, lines.splitlines())
-        if codename == suite or re.fullmatch(rf"{suite}-security", codename)
-    ]
+    """apt lines for Debian's main archive of a suite and its security updates, from wherever this machine gets its own."""
+    lines = run("apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME) $(COMPONENT)")
+    known = {tuple(line.split()) for line in lines.splitlines()}
+    archives = {(uri, codename) for uri, codename, component in known if component == "main"}
+    mine = {(uri, name) for uri, name in archives if name in (suite, f"{suite}-security")}
+    # Every suite of Debian lies in the same archive.
+    other = {
+        (uri, _like(codename, suite)) for uri, codename in archives if re.fullmatch(r"[a-z]+(-security)?", codename)
+    }
+    found = [f"deb {uri} {name} main" for uri, name in mine or other]
     if not found:
         raise Problem(f"apt knows no archive of Debian {suite}: add one to /etc/apt/sources.list and try again.")
-    return sorted(set(found))
+    return sorted(found)
+
+
+def _like(codename: str, suite: str) -> str:
+    return f"{suite}-security" if codename.endswith("-security") else suite
 
 
 def _environment() -> dict[str, str]:

@@ -65,7 +65,7 @@ def images_dir() -> Path:
 def base_dir() -> Path:
     """The base images: they change with Debian's pins and that code, not with Kubernetes."""
     pins = versions()
-    made_of = (pins["debian"]["suite"], pins["debian"]["image_tools"], pins["images"])
+    made_of = (pins["debian"]["image_suite"], pins["debian"]["image_tools"], pins["images"])
     return cache_dir() / "base-images" / digest(repr(made_of).encode(), *_wrapping_code())
 
 
@@ -82,8 +82,8 @@ def bin_dir() -> Path:
 class Cluster:
     """One cluster: its name and its folders.
 
-    `state` holds what a user looks at (state.json, kubeconfig, keys, logs, audit log, sockets), `data`
-    what the processes store. Both are gone after `down`.
+    `state` holds what a user reads (state.json, kubeconfig, keys, logs, audit log, sockets), `data`
+    what the processes store. `down` removes both.
     """
 
     name: str

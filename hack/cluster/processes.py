@@ -63,7 +63,7 @@ def check_alive(cluster: Cluster) -> None:
     """Fail early, with the log's end, when a daemon has ended by itself."""
     for name in sorted(recorded(cluster) - set(running(cluster))):
         lines = (cluster.logs / f"{name}.log").read_text(errors="replace").strip().splitlines()
-        raise Problem(f"{name} has ended: {' | '.join(lines[-3:])} (all of it: {cluster.logs / name}.log).")
+        raise Problem(f"{name} has exited: {' | '.join(lines[-3:])} (all of it: {cluster.logs / name}.log).")
 
 
 def stop_all(cluster: Cluster, seconds: float = 20, spare: str = "") -> None:
@@ -76,7 +76,7 @@ def stop_all(cluster: Cluster, seconds: float = 20, spare: str = "") -> None:
             except ProcessLookupError:
                 continue
         if time.monotonic() > deadline:
-            raise Problem(f"these do not end: {alive}.")
+            raise Problem(f"these processes do not exit: {alive}.")
         time.sleep(0.02)
 
 

@@ -1,11 +1,11 @@
-"""What the tool says: progress lines with elapsed seconds, and one-sentence failures."""
+"""Output of the tools: progress lines with elapsed seconds, and one-sentence failures."""
 
 import os
 import sys
 import time
 
 _START = float(os.environ.setdefault("HEARTOPS_STARTED", str(time.monotonic())))
-"""In the environment, so that the tool's own child processes count on instead of beginning at 0."""
+"""In the environment, so that child processes continue the count."""
 
 
 class Problem(Exception):

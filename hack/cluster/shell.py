@@ -34,11 +34,11 @@ def require(tool: str, advice: str) -> str:
 
 
 def wait_for(what: str, check: Callable[[], bool], seconds: float, every: float = 0.1) -> None:
-    """Poll until check() holds; a Problem names what was awaited when the deadline passes."""
+    """Poll until check() holds; after `seconds` raise a Problem that names `what`."""
     start = time.monotonic()
     while not check():
         if time.monotonic() - start > seconds:
-            raise Problem(f"waited {seconds:.0f} s in vain for {what}; `python3 -m hack.cluster logs` shows why.")
+            raise Problem(f"timed out after {seconds:.0f} s waiting for {what}: see `python3 -m hack.cluster logs`.")
         time.sleep(every)
     if time.monotonic() - start > 1:
         say(f"{what}: after {time.monotonic() - start:.1f} s")

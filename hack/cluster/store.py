@@ -18,22 +18,22 @@ from hack.cluster.report import Problem, say
 from hack.cluster.shell import run, wait_for
 
 STALE = 8
-"""Images that nobody can load any more before the store is not worth its space."""
+"""Images without an archive, above which the store is not worth its space."""
 
 
 def take(cluster: Cluster) -> None:
-    """Give the new cluster the kept store, when there is one and nobody else has it."""
+    """Move the kept store into the new cluster, if there is one that no other cluster uses."""
     try:
         os.rename(kept(), folder(cluster))
     except OSError:
         return  # none, or on another disk: the images are imported
-    say("images are there from an earlier cluster")
+    say("reusing the image store of an earlier cluster")
 
 
 def keep(cluster: Cluster) -> None:
-    """Put the store by; every daemon but containerd, and every container's process, has ended.
+    """Keep the store for the next cluster; every daemon but containerd, and every container's process, has ended.
 
-    What is not in order goes with the cluster: that costs the next one time, and nothing else.
+    A store that cannot be kept is removed with the cluster; the next one only starts slower.
     """
     try:
         _remove_containers(cluster.containerd_socket)
@@ -44,7 +44,7 @@ def keep(cluster: Cluster) -> None:
             kept().parent.mkdir(parents=True)
             os.rename(folder(cluster), kept())
     except (Problem, OSError) as problem:
-        say(f"the images are not kept: {problem}")
+        say(f"the image store is not kept: {problem}")
 
 
 def load(socket: Path, archives: list[Path]) -> None:
@@ -56,7 +56,7 @@ def load(socket: Path, archives: list[Path]) -> None:
 
     def give(archive: Path) -> str:
         if _names(archive) <= present:
-            return "is there already"
+            return "already loaded"
         _ctr(socket, "images", "import", archive)
         return "loaded"
 
@@ -92,12 +92,13 @@ def _short(name: str) -> str:
 
 
 def _loadable() -> set[str]:
-    archives = [*cluster_archives(), *(cache_dir() / "images").glob("*.tar")]
+    own = [archive for archive in cluster_archives(monitoring=True) if archive.exists()]
+    archives = [*own, *(cache_dir() / "images").glob("*.tar")]
     return {name for archive in archives for name in _names(archive)}
 
 
 def _remove_containers(socket: Path) -> None:
-    """containerd needs a moment to see that a container's process is gone."""
+    """containerd needs a moment to notice that a container's process has exited."""
 
     def none_left() -> bool:
         left = _ctr(socket, "containers", "ls", "-q").split()
@@ -109,7 +110,7 @@ def _remove_containers(socket: Path) -> None:
 
 
 def _stop_containerd(cluster: Cluster) -> None:
-    """By its own way out, so that what it has written is whole."""
+    """With SIGTERM, so that everything is flushed to disk."""
     os.kill(running(cluster)["containerd"], signal.SIGTERM)
     wait_for("containerd's end", lambda: "containerd" not in running(cluster), 15)
 
@@ -122,4 +123,4 @@ def _try(socket: Path, *words: object) -> None:
     try:
         _ctr(socket, *words)
     except Problem:
-        return  # its task is still being taken away: the caller looks again
+        return  # its task is still being removed: the caller checks again

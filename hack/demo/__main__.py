@@ -4,9 +4,11 @@ import argparse
 import sys
 from pathlib import Path
 
+from hack.cluster.build import is_built
 from hack.cluster.report import Problem
-from hack.demo import clusters, data, install, model, story
-from hack.demo.choice import choose, look_around
+from hack.demo import clusters, data, install, model, summary
+from hack.demo.choice import Kind, choose, look_around
+from hack.demo.forecast import Forecast, stages
 from hack.demo.place import check_plugin
 
 
@@ -15,12 +17,19 @@ def up(given: Path | None) -> None:
     check_plugin()
     if given:
         data.check_file(given)
-    place = clusters.start(choose(look_around()))
-    install.install(place, clusters.images(place))
+    kind = choose(look_around())
+    forecast = Forecast(stages(kind is Kind.OWN and not is_built()))
+    with clusters.building_images(kind):
+        place = clusters.start(kind)
+        forecast.finished("cluster")
+    references = clusters.load_images(place)
+    forecast.finished("images")
+    install.install(place, references)
+    forecast.finished("chart")
     source = data.find_source(given, place.kind)
     model.declare(place, source)
     model.wait_until_ready(place)
-    story.tell(place, source)
+    summary.show(place, source)
 
 
 def down() -> None:
@@ -41,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"\n{problem}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nstopped; `make demo` goes on from here, `make demo-down` removes what is there", file=sys.stderr)
+        print("\nstopped; `make demo` continues from here, `make demo-down` removes what is there", file=sys.stderr)
         return 130
     return 0
 

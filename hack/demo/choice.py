@@ -1,4 +1,4 @@
-"""Which cluster the demo takes: the user's, else kind's, else one of its own."""
+"""Which cluster the demo uses: the one of KUBECONFIG, else kind, else one of its own."""
 
 import os
 import platform
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from hack.cluster.paths import build_dir, cache_dir
+from hack.cluster.build import is_built
+from hack.cluster.paths import cache_dir
 from hack.cluster.report import Problem
 from hack.images import docker_answers
 
@@ -52,13 +53,13 @@ def look_around() -> Machine:
         linux=platform.system() == "Linux" and platform.machine() == "x86_64",
         root=os.geteuid() == 0,
         go=shutil.which("go") is not None,
-        built=(build_dir() / "done" / "binaries").exists(),
+        built=is_built(),
         free_gib=shutil.disk_usage(_existing(cache_dir())).free / 2**30,
     )
 
 
 def choose(machine: Machine, *, to_remove: bool = False) -> Kind:
-    """The cluster to take; Problem with what to do when none can be had.
+    """The cluster to use; Problem with what to do when none can be had.
 
     `to_remove`: nothing is built, so only what removing needs is asked for.
     """
@@ -69,7 +70,7 @@ def choose(machine: Machine, *, to_remove: bool = False) -> Kind:
     if machine.docker:
         if not machine.kind:
             raise Problem(
-                "A Docker engine answers, but kind is missing: install it (https://kind.sigs.k8s.io), "
+                "A Docker engine is running, but kind is missing: install it (https://kind.sigs.k8s.io), "
                 "or name a cluster in KUBECONFIG."
             )
         return Kind.KIND

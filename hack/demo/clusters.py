@@ -5,6 +5,8 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from hack.cluster.paths import bin_dir, cache_dir
@@ -15,17 +17,18 @@ from hack.demo.place import ROOT, Place
 
 NAME = "demo"
 KIND_NAME = "heartops-demo"
-KIND_CONFIG = ROOT / "tests" / "cluster" / "kind.yaml"
+KIND_CONFIG = ROOT / "hack" / "cluster" / "kind.yaml"
 TOOL = (sys.executable, "-m", "hack.cluster")
+BUILD_IMAGES = (sys.executable, "-m", "hack.images", "build")
 
 
 def start(kind: Kind) -> Place:
     """The cluster, running."""
-    say(f"taking {kind.value}")
+    say(f"using {kind.value}")
     if kind is not Kind.OWN:
         _check_tools()
     if kind is Kind.OWN:
-        _show(*TOOL, "up", "--name", NAME)
+        _show(*TOOL, "up", "--no-monitoring", "--name", NAME)
     elif kind is Kind.KIND and not _kind_is_up():
         _show(
             "kind",
@@ -45,12 +48,30 @@ def start(kind: Kind) -> Place:
     return place
 
 
-def images(place: Place) -> dict[str, str]:
-    """References of the product's images by name, once the cluster has them."""
+@contextmanager
+def building_images(kind: Kind) -> Iterator[None]:
+    """Build the product's images while the block runs: on a cluster of our own, Kubernetes is compiled meanwhile.
+
+    The end of the block waits for the build; where the block fails, the build is stopped.
+    """
+    if kind is not Kind.OWN or "HEARTOPS_IMAGES" in os.environ:
+        yield
+        return
+    process = subprocess.Popen(BUILD_IMAGES, cwd=ROOT, stdout=subprocess.DEVNULL)
+    try:
+        yield
+        process.wait()  # a failure is in its output; `load_images` then builds again and reports it
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def load_images(place: Place) -> dict[str, str]:
+    """References of the product's images by name, once they are built and the cluster has them."""
     if given := os.environ.get("HEARTOPS_IMAGES"):
         return _given(given)
-    say("building the product's images (cached by content)")
-    output = _show(sys.executable, "-m", "hack.images", "build", *_loading(place), keep=True)
+    say("building the product's images (cached by content) and loading them into the cluster")
+    output = _show(*BUILD_IMAGES, *_loading(place), keep=True)
     return json.loads(output.strip().splitlines()[-1])
 
 
@@ -78,7 +99,7 @@ def _loading(place: Place) -> list[str]:
     if context.startswith("kind-"):
         return ["--kind", context.removeprefix("kind-")]
     raise Problem(
-        "The cluster of KUBECONFIG cannot be given images from here: push them to a registry that it reads and "
+        "Images cannot be loaded into the cluster of KUBECONFIG from here: push them to a registry, and "
         "set HEARTOPS_IMAGES to a JSON object with operator, trainer, serving, mlflow and postgres."
     )
 
@@ -88,9 +109,9 @@ def _given(text: str) -> dict[str, str]:
         found = json.loads(text)
     except ValueError:
         found = None
-    wanted = {"operator", "trainer", "serving", "mlflow", "postgres"}
-    if not isinstance(found, dict) or set(found) != wanted:
-        raise Problem(f"HEARTOPS_IMAGES must be a JSON object with exactly {', '.join(sorted(wanted))}.")
+    expected = {"operator", "trainer", "serving", "mlflow", "postgres"}
+    if not isinstance(found, dict) or set(found) != expected:
+        raise Problem(f"HEARTOPS_IMAGES must be a JSON object with exactly {', '.join(sorted(expected))}.")
     return found
 
 
@@ -115,7 +136,7 @@ def _tool(name: str) -> str:
 
 
 def _check_tools() -> None:
-    """Before a cluster is made that nobody here could talk to; our own comes with them."""
+    """Check before a cluster is created; a cluster of our own brings its tools."""
     for name in ("kubectl", "helm"):
         _tool(name)
 
@@ -124,7 +145,7 @@ def _check_answer(place: Place) -> None:
     try:
         place.kubectl("version", "--request-timeout=10s")
     except Problem as problem:
-        raise Problem(f"The cluster of {place.kubeconfig} does not answer: {problem}") from None
+        raise Problem(f"The cluster of {place.kubeconfig} does not respond: {problem}") from None
 
 
 def _name_of_our_cluster(kubeconfig: Path) -> str | None:
@@ -147,7 +168,7 @@ def _output(*words: object) -> str:
     command = [str(word) for word in words]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
-        raise Problem(f"`{' '.join(command)}` failed: see above.")
+        raise Problem(f"`{' '.join(command)}` failed: see the lines above.")
     return done.stdout.strip()
 
 
@@ -158,5 +179,5 @@ def _show(*words: object, keep: bool = False) -> str:
     done = subprocess.run(command, cwd=ROOT, stdout=out, text=True, check=False)
     if done.returncode:
         shown = " ".join(Path(command[0]).name if n == 0 else word for n, word in enumerate(command))
-        raise Problem(f"`{shown}` failed: the lines above say why.")
+        raise Problem(f"`{shown}` failed: see the lines above.")
     return done.stdout or ""

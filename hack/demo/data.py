@@ -1,4 +1,4 @@
-"""Where the demo's patients come from: the user's file, the public file, else a synthetic cohort."""
+"""The demo's data: the user's file, the public file, else a synthetic cohort."""
 
 import hashlib
 import re
@@ -26,7 +26,7 @@ class Source:
     file: Path | None
     """Its bytes go into the ConfigMap."""
     synthetic: bool
-    words: str
+    description: str
 
 
 def public_uri() -> str:
@@ -34,7 +34,7 @@ def public_uri() -> str:
     return _in_manifest(r"^    uri: (\S+)$")
 
 
-def wanted_digest() -> str:
+def expected_digest() -> str:
     """The SHA-256 (hex) that the example names."""
     return _in_manifest(r"^    sha256: ([0-9a-f]{64})$")
 
@@ -42,12 +42,12 @@ def wanted_digest() -> str:
 def check_file(path: Path) -> None:
     """Problem unless it is the very file that the example is written for."""
     if not path.is_file():
-        raise Problem(f"DATA names {path}, which is no file: give the path of a copy of {KEY}.")
+        raise Problem(f"DATA names {path}, which is not a file: give the path of a copy of {KEY}.")
     content = path.read_bytes()
     found = hashlib.sha256(content).hexdigest()
-    if found != wanted_digest():
+    if found != expected_digest():
         raise Problem(
-            f"{path} has SHA-256 {found}, but the example's contract is for {wanted_digest()}: "
+            f"{path} has SHA-256 {found}, but the example's contract is for {expected_digest()}: "
             f"give an unchanged copy of {KEY}."
         )
     if len(content) > LARGEST:
@@ -55,7 +55,7 @@ def check_file(path: Path) -> None:
 
 
 def choose_source(given: Path | None, reachable: bool, kind: Kind, fetched: Path) -> Source:
-    """The user's file; else the public one (our own cluster cannot reach it: it is handed a copy); else nobody's."""
+    """The user's file; else the public one (our own cluster cannot reach it and gets a copy); else synthetic."""
     copied = f"configmap://{CONFIG_MAP}/{KEY}"
     if given:
         return Source(copied, given, False, f"the UCI Cleveland file, from {given}")
@@ -63,31 +63,31 @@ def choose_source(given: Path | None, reachable: bool, kind: Kind, fetched: Path
         return Source(copied, fetched, False, f"the UCI Cleveland file, fetched from {public_uri()}")
     if reachable:
         return Source(public_uri(), None, False, f"the UCI Cleveland file, from {public_uri()}")
-    return Source(SYNTHETIC, None, True, "a SYNTHETIC cohort: nobody's data, and no statement about real hearts")
+    return Source(SYNTHETIC, None, True, "a SYNTHETIC cohort: no real patients, and no statement about real hearts")
 
 
 def find_source(given: Path | None, kind: Kind) -> Source:
-    """Look whether the public file is within reach when no other is given."""
+    """The given file; else the public one where it can be reached."""
     fetched = cache_dir() / "data" / KEY
     reachable = given is None and _fetch(fetched)
     source = choose_source(given, reachable, kind, fetched)
     if source.synthetic:
         say(f"{public_uri()} cannot be reached from here, and no file was given (make demo DATA=FILE)")
-    say(f"training on {source.words}")
+    say(f"training on {source.description}")
     return source
 
 
 def _fetch(target: Path) -> bool:
     """Whether a copy with the right digest is there, or could be fetched."""
-    if target.exists() and hashlib.sha256(target.read_bytes()).hexdigest() == wanted_digest():
+    if target.exists() and hashlib.sha256(target.read_bytes()).hexdigest() == expected_digest():
         return True
     try:
         with urllib.request.urlopen(public_uri(), timeout=8) as answer:  # the https address of our own example
             content = answer.read(LARGEST)
     except (urllib.error.URLError, TimeoutError, OSError):
         return False
-    if hashlib.sha256(content).hexdigest() != wanted_digest():
-        say("the public address answers with another file: it is not used")
+    if hashlib.sha256(content).hexdigest() != expected_digest():
+        say("the file at the public address has changed: it is not used")
         return False
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(content)

@@ -20,7 +20,7 @@ def install(place: Place, images: dict[str, str]) -> None:
     wanted = _digest(images)
     status, description = _release(place)
     if (status, description) == ("deployed", wanted):
-        say("the chart is installed as it is")
+        say("the chart is up to date")
         return
     if status.startswith("pending"):
         say("an earlier installation was interrupted: removing it")
@@ -31,10 +31,10 @@ def install(place: Place, images: dict[str, str]) -> None:
 
 
 def claim(place: Place, namespace: str) -> None:
-    """A namespace marked as the demo's: `down` deletes no other, and nobody's own HeartOps is touched."""
+    """A namespace marked as the demo's: `down` deletes no other, so another HeartOps in the cluster is safe."""
     if place.get("namespace", namespace) and not _is_ours(place, namespace):
         raise Problem(
-            f"The cluster has a namespace {namespace} that the demo did not make: use what is installed "
+            f"The cluster has a namespace {namespace} that the demo did not create: use what is installed "
             "there (`kubectl apply -f examples/heart-disease/`), or name another cluster."
         )
     labels = {OURS: "true", "pod-security.kubernetes.io/enforce": "restricted"}
@@ -43,7 +43,7 @@ def claim(place: Place, namespace: str) -> None:
 
 
 def uninstall(place: Place) -> None:
-    """Example, release and namespaces; the CRDs too, unless somebody else's resources live by them."""
+    """Example, release and namespaces; the CRDs too, unless other resources use them."""
     if _is_ours(place, NAMESPACE):
         say(f"deleting HeartModel {MODEL} and namespace {NAMESPACE}")
         place.kubectl("delete", "-f", EXAMPLE / "heartmodel.yaml", "--ignore-not-found", "--timeout=120s")
@@ -59,7 +59,7 @@ def uninstall(place: Place) -> None:
 
 def _delete_crd(place: Place, plural: str) -> None:
     if others := place.get(plural, "--all-namespaces").get("items"):
-        say(f"{len(others)} other {plural} are there, so their CRD stays")
+        say(f"{len(others)} other {plural} exist, so their CRD is kept")
     else:
         place.kubectl("delete", "crd", f"{plural}.heartops.dev", "--ignore-not-found", "--timeout=60s")
 
@@ -76,25 +76,25 @@ def _upgrade(place: Place, images: dict[str, str], description: str) -> None:
         *("--description", description, *values),
     )
     try:
-        told = _wait(place, process)
+        waiting_for = _wait(place, process)
     finally:
         process.terminate()
     if process.returncode:
         output, _ = process.communicate()
-        raise Problem(f"Helm could not install the chart: {output.strip()} Not ready: {told or 'nothing'}.")
+        raise Problem(f"Helm could not install the chart: {output.strip()} Not ready: {waiting_for or 'nothing'}.")
     say("the chart is installed")
 
 
 def _wait(place: Place, process: subprocess.Popen[str]) -> str:
-    """Until Helm ends; what was said last."""
-    told = ""
+    """Until Helm ends; returns what it was waiting for last."""
+    reported = ""
     while process.poll() is None:
         waiting = "; ".join(_not_ready(place))
-        if waiting and waiting != told:
+        if waiting and waiting != reported:
             say(f"waiting for {waiting}")
-            told = waiting
+            reported = waiting
         time.sleep(1)
-    return told
+    return reported
 
 
 def _not_ready(place: Place) -> Iterator[str]:
@@ -110,19 +110,19 @@ def _not_ready(place: Place) -> Iterator[str]:
 
 
 def _reason(place: Place, pod: dict) -> str:
-    """Why a pod is not ready; for one that crashes, the last words of its log."""
+    """Why a pod is not ready; for one that crashes, the last line of its log."""
     status = pod.get("status", {})
     for container in status.get("containerStatuses", []):
         reason = container.get("state", {}).get("waiting", {}).get("reason")
         if reason == "CrashLoopBackOff":
             log = place.kubectl("logs", "--previous", "--tail=8", "-n", SYSTEM, pod["metadata"]["name"])
-            return f"it crashes: {last_words(log)[:300]}"
+            return f"crashing: {last_line(log)[:300]}"
         if reason:
             return reason
     return "starting" if status.get("phase") == "Running" else status.get("phase", "Pending").lower()
 
 
-def last_words(log: str) -> str:
+def last_line(log: str) -> str:
     """The last line that says something; SQLAlchemy ends with an address in brackets."""
     lines = [line.strip() for line in log.splitlines()]
     return next((line for line in reversed(lines) if line and not line.startswith("(")), "")

@@ -1,4 +1,4 @@
-"""The cluster at hand: its kubeconfig, and kubectl and helm speaking to it."""
+"""The cluster in use: its kubeconfig, and kubectl, helm and `kubectl heart` running against it."""
 
 import json
 import os
@@ -13,8 +13,12 @@ from hack.demo.choice import Kind
 ROOT = Path(__file__).resolve().parents[2]
 SYSTEM, RELEASE = "heartops-system", "heartops"
 NAMESPACE, MODEL = "clinic", "heart-disease"
+WHERE = f"{MODEL} -n {NAMESPACE}"
+"""The model, as arguments of `kubectl heart`."""
 EXAMPLE = ROOT / "examples" / MODEL
 CHART = ROOT / "charts" / "heartops"
+LONGEST = 10 * 60
+"""Seconds that one command may take."""
 PLUGIN = ROOT / ".venv" / "bin" / "kubectl-heart"
 
 
@@ -29,14 +33,14 @@ class Place:
     plugin: Path = PLUGIN
 
     def kubectl(self, *words: object, stdin: str | None = None) -> str:
-        """Stdout of kubectl; Problem with its last words when it fails."""
+        """Stdout of kubectl; Problem with the end of its output when it fails."""
         return self._run(self.kubectl_path, *words, stdin=stdin)
 
     def helm(self, *words: object) -> str:
         return self._run(self.helm_path, *words)
 
     def heart(self, *words: object) -> str:
-        """`kubectl heart`; Problem with its last words when it fails."""
+        """`kubectl heart`; Problem with the end of its output when it fails."""
         return self._run(self.plugin, *words)
 
     def get(self, *words: object) -> dict[str, Any]:
@@ -49,6 +53,10 @@ class Place:
     def open(self, *words: object) -> subprocess.Popen[str]:
         """kubectl in the background; its output comes line by line."""
         return self._open(self.kubectl_path, *words)
+
+    def open_heart(self, *words: object) -> subprocess.Popen[str]:
+        """`kubectl heart` in the background."""
+        return self._open(self.plugin, *words)
 
     def start_helm(self, *words: object) -> subprocess.Popen[str]:
         return self._open(self.helm_path, *words)
@@ -69,8 +77,16 @@ class Place:
 
     def _start(self, *words: object, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         command = [str(word) for word in words]
-        source: dict[str, Any] = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
-        return subprocess.run(command, capture_output=True, text=True, check=False, env=self.environment(), **source)
+        options: dict[str, Any] = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
+        options |= {"capture_output": True, "text": True, "check": False, "env": self.environment()}
+        try:
+            return subprocess.run(command, timeout=LONGEST, **options)
+        except subprocess.TimeoutExpired:
+            shown = " ".join([Path(command[0]).name, *command[1:6]])
+            raise Problem(
+                f"`{shown} …` did not end within {LONGEST // 60} minutes: see whether the cluster of "
+                f"{self.kubeconfig} answers, then run `make demo` again."
+            ) from None
 
 
 def check_plugin(plugin: Path = PLUGIN) -> None:

@@ -34,7 +34,9 @@ def run(account: Configuration, namespace: str) -> None:
     async def work() -> None:
         cluster = Cluster(account)
         try:
-            await make_secrets(cluster, _parser().parse_args([f"--namespace={namespace}", *OPTIONS, "--runtime-secret"]))
+            await make_secrets(
+                cluster, _parser().parse_args([f"--namespace={namespace}", *OPTIONS, "--runtime-secret"])
+            )
         finally:
             await cluster.close()
 

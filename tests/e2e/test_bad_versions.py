@@ -184,7 +184,7 @@ def kinds(*cases: tuple[str, str, str]) -> list[ParameterSet]:
         ("NaN answers", "CanaryAnalysisFailed", "errors"),
         ("slow", "CanaryAnalysisFailed", "latency"),
         ("shifted", "CanaryAnalysisFailed", "prediction shift"),
-        ("OOM under traffic", "Crashing", "its pods ended"),
+        ("OOM under traffic", "Crashing", "its pods crashed"),
         ("schema", "CanaryAnalysisFailed", "refused with 422"),
     ),
 )

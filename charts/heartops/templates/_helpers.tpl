@@ -59,6 +59,11 @@ http://{{ include "heartops.name" . }}-mlflow.{{ .Release.Namespace }}.svc:5000
 {{- end -}}
 {{- end -}}
 
+{{- /* Who decides what a caller may do in MLflow: None | Kubernetes. */ -}}
+{{- define "heartops.registryAuth" -}}
+{{- .Values.mlflow.auth | default (ternary "Kubernetes" "None" .Values.mlflow.enabled) -}}
+{{- end -}}
+
 {{- /* Ports of every Prometheus that the values name, as a JSON list. */ -}}
 {{- define "heartops.prometheusPorts" -}}
 {{- $urls := list .Values.monitoring.prometheusUrl -}}
@@ -151,6 +156,7 @@ true
       "imagePullPolicy" $root.Values.imagePullPolicy
       "imagePullSecrets" $root.Values.imagePullSecrets
       "trackingUri" (include "heartops.trackingUri" $root)
+      "trackingAuth" (include "heartops.registryAuth" $root)
       "monitoringNamespaces" $root.Values.monitoring.namespaces -}}
 {{- with $root.Values.monitoring.prometheusUrl }}{{ $_ := set $defaults "prometheusUrl" . }}{{ end -}}
 {{- if $root.Values.mlflow.enabled }}{{ $_ := set $defaults "databaseAddress" (include "heartops.databaseAddress" $root) }}{{ end -}}

@@ -26,6 +26,8 @@ class Env:
     EVALUATION_REQUEST = "HEARTOPS_EVALUATION_REQUEST"  # EvaluationRequest as JSON
     TERMINATION_LOG = "HEARTOPS_TERMINATION_LOG"  # file for TrainingOutcome; /dev/termination-log
     TRACKING_URI = "MLFLOW_TRACKING_URI"
+    WORKSPACE = "MLFLOW_WORKSPACE"  # MLflow's own name: the namespace, where MLflow asks Kubernetes who may do what
+    REGISTRY_TOKEN_FILE = "HEARTOPS_REGISTRY_TOKEN_FILE"  # the pod's ServiceAccount token, renewed while it runs
     ROW_KEY = "HEARTOPS_ROW_KEY"  # from the Secret heartops-runtime: HMAC key of row hashes
     MODEL_NAME = "HEARTOPS_MODEL_NAME"
     MODEL_NAMESPACE = "HEARTOPS_MODEL_NAMESPACE"
@@ -35,6 +37,7 @@ class Env:
     REGISTRY_NAME = "HEARTOPS_REGISTRY_NAME"
     MIRROR_FILE = "HEARTOPS_MIRROR_FILE"  # MirrorTarget as JSON, changed while pods run
     EXPLANATIONS = "HEARTOPS_EXPLANATIONS"  # true | false: whether /explain answers
+    CORS_ORIGINS = "HEARTOPS_CORS_ORIGINS"  # separated by spaces: web pages that may read answers in a browser
     PREDICTION_LOG = "HEARTOPS_PREDICTION_LOG"  # api.predictionlog.PredictionLog as JSON
     DATABASE_URL = "HEARTOPS_DATABASE_URL"  # from the Secret heartops-runtime: the prediction log's database
     SIBLINGS = "HEARTOPS_SIBLINGS"  # host:port of the headless Service of this model's ready pods

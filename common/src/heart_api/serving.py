@@ -7,9 +7,11 @@ from pydantic import ConfigDict, Field
 from heart_api.base import NAME_PATTERN, Frozen
 from heart_api.predictionlog import PredictionLog
 from heart_api.resources import Resources
-from heart_api.rules import rule, rules
+from heart_api.rules import LIST_SET, rule, rules
 
 HOST_PATTERN = r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+ORIGIN_PATTERN = r"^https?://[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*(:[0-9]{1,5})?$"
+Origin = Annotated[str, Field(pattern=ORIGIN_PATTERN, max_length=253)]
 HostName = Annotated[str, Field(pattern=HOST_PATTERN, max_length=253)]
 
 
@@ -83,6 +85,17 @@ class Route(Frozen):
     )
 
 
+class Cors(Frozen):
+    """Which web pages may read answers in a browser."""
+
+    allow_origins: tuple[Origin, ...] = Field(
+        (),
+        max_length=32,
+        description="Origins of those pages, such as `https://clinic.example.org`. There is no wildcard.",
+        json_schema_extra=LIST_SET,
+    )
+
+
 class Serving(Frozen):
     """Serving of the model."""
 
@@ -109,6 +122,7 @@ class Serving(Frozen):
     prediction_log: PredictionLog = Field(
         default=PredictionLog(), description="Logging of predictions: what is stored, where and for how long."
     )
+    cors: Cors = Field(default=Cors(), description="Cross-origin requests from browsers; none are allowed by default.")
     explanations: bool = Field(True, description="Serve `/explain`: the contribution of each feature to a prediction.")
     route: Route | None = Field(None, description="HTTPRoute for the model.")
     ingress: Ingress | None = Field(None, description="Ingress for the model's Service.")

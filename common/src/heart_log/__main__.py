@@ -34,8 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (BadUrl, BadNamespace) as error:
         print(error, file=sys.stderr)
         return 2
-    for name, error in failed.items():
-        print(f"{name}: the database rejected it: {_reason(error)}", file=sys.stderr)
+    for name, why in failed.items():
+        print(f"{name}: the database rejected it: {_reason(why)}", file=sys.stderr)
     return 1 if failed else 0
 
 

@@ -96,8 +96,8 @@ def delete_older(connection: Connection, table: Table, model: str, before: datet
 def erase(connection: Connection, model: str, subject: str | None, requests: Sequence[str], now: datetime) -> Erased:
     """Deletes what is stored of these request ids and of this subject, outcomes included, and records that it did."""
     if connection.dialect.name == "postgresql":
-        ids = cast(list(requests), postgresql.ARRAY(Text))
-        found = func.erase(model, cast(subject, Text), ids, literal(now, erasures.c.time.type))
+        named = cast(list(requests), postgresql.ARRAY(Text))
+        found = func.erase(model, cast(subject, Text), named, literal(now, erasures.c.time.type))
         return Erased(*connection.execute(select(*found.table_valued("predictions", "outcomes").c)).one())
     about = (predictions.c.model == model, predictions.c.request_id.in_(requests) | (predictions.c.subject == subject))
     ids = {*requests, *connection.scalars(select(predictions.c.request_id).where(*about))}

@@ -8,50 +8,50 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message, message_factory
+from google.protobuf import message
 
 from heart_model.errors import ModelRefused
+from heart_model.messages import BYTES, FLOAT, INT32, INT64, MESSAGE, STRING, Declared, message_classes
 
 ALLOWED_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml"})
 """Operators of the ONNX standard; everything else would be code of somebody's own."""
 EXTERNAL = 1
 """TensorProto.DataLocation.EXTERNAL."""
 
-_FLOAT, _INT64, _INT32, _STRING, _MESSAGE, _BYTES = 2, 3, 5, 9, 11, 12
-_FIELDS: dict[str, tuple[tuple[str, int, int, bool, str], ...]] = {
+_FIELDS: dict[str, tuple[Declared, ...]] = {
     # message: (field, number, type, repeated, message type)
     "Model": (
-        ("graph", 7, _MESSAGE, False, "Graph"),
-        ("opset_import", 8, _MESSAGE, True, "Opset"),
-        ("metadata_props", 14, _MESSAGE, True, "Entry"),
-        ("functions", 25, _MESSAGE, True, "Empty"),
+        ("graph", 7, MESSAGE, False, "Graph"),
+        ("opset_import", 8, MESSAGE, True, "Opset"),
+        ("metadata_props", 14, MESSAGE, True, "Entry"),
+        ("functions", 25, MESSAGE, True, "Empty"),
     ),
     "Graph": (
-        ("node", 1, _MESSAGE, True, "Node"),
-        ("initializer", 5, _MESSAGE, True, "Tensor"),
-        ("sparse_initializer", 15, _MESSAGE, True, "SparseTensor"),
+        ("node", 1, MESSAGE, True, "Node"),
+        ("initializer", 5, MESSAGE, True, "Tensor"),
+        ("sparse_initializer", 15, MESSAGE, True, "SparseTensor"),
     ),
     "Node": (
-        ("op_type", 4, _STRING, False, ""),
-        ("attribute", 5, _MESSAGE, True, "Attribute"),
-        ("domain", 7, _STRING, False, ""),
+        ("op_type", 4, STRING, False, ""),
+        ("attribute", 5, MESSAGE, True, "Attribute"),
+        ("domain", 7, STRING, False, ""),
     ),
     "Attribute": (
-        ("name", 1, _STRING, False, ""),
-        ("t", 5, _MESSAGE, False, "Tensor"),
-        ("g", 6, _MESSAGE, False, "Graph"),
-        ("floats", 7, _FLOAT, True, ""),
-        ("ints", 8, _INT64, True, ""),
-        ("strings", 9, _BYTES, True, ""),
-        ("tensors", 10, _MESSAGE, True, "Tensor"),
-        ("graphs", 11, _MESSAGE, True, "Graph"),
-        ("sparse_tensor", 22, _MESSAGE, False, "SparseTensor"),
-        ("sparse_tensors", 23, _MESSAGE, True, "SparseTensor"),
+        ("name", 1, STRING, False, ""),
+        ("t", 5, MESSAGE, False, "Tensor"),
+        ("g", 6, MESSAGE, False, "Graph"),
+        ("floats", 7, FLOAT, True, ""),
+        ("ints", 8, INT64, True, ""),
+        ("strings", 9, BYTES, True, ""),
+        ("tensors", 10, MESSAGE, True, "Tensor"),
+        ("graphs", 11, MESSAGE, True, "Graph"),
+        ("sparse_tensor", 22, MESSAGE, False, "SparseTensor"),
+        ("sparse_tensors", 23, MESSAGE, True, "SparseTensor"),
     ),
-    "SparseTensor": (("values", 1, _MESSAGE, False, "Tensor"), ("indices", 2, _MESSAGE, False, "Tensor")),
-    "Tensor": (("external_data", 13, _MESSAGE, True, "Entry"), ("data_location", 14, _INT32, False, "")),
-    "Opset": (("domain", 1, _STRING, False, ""),),
-    "Entry": (("key", 1, _STRING, False, ""), ("value", 2, _STRING, False, "")),
+    "SparseTensor": (("values", 1, MESSAGE, False, "Tensor"), ("indices", 2, MESSAGE, False, "Tensor")),
+    "Tensor": (("external_data", 13, MESSAGE, True, "Entry"), ("data_location", 14, INT32, False, "")),
+    "Opset": (("domain", 1, STRING, False, ""),),
+    "Entry": (("key", 1, STRING, False, ""), ("value", 2, STRING, False, "")),
     "Empty": (),
 }
 
@@ -114,17 +114,4 @@ def _tensors(graph: Any) -> Iterator[Any]:
 
 @cache
 def _model_class() -> Any:
-    file = descriptor_pb2.FileDescriptorProto(name="heartops_onnx.proto", package="heartops.onnx", syntax="proto2")
-    for name, fields in _FIELDS.items():
-        kind = file.message_type.add(name=name)
-        for field_name, number, field_type, repeated, target in fields:
-            kind.field.add(
-                name=field_name,
-                number=number,
-                type=field_type,
-                label=3 if repeated else 1,
-                type_name=f".heartops.onnx.{target}" if target else None,
-            )
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("heartops.onnx.Model"))
+    return message_classes("heartops.onnx", _FIELDS)["Model"]

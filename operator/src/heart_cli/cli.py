@@ -11,15 +11,27 @@ from rich.console import Console
 
 from heart_cli.client import Client
 from heart_cli.commands import COMMANDS
+from heart_cli.erasure import erase as erase_rows
 from heart_cli.following import follow, show
 from heart_cli.listing import history_table, models_table, print_table
 from heart_cli.load.command import load
 from heart_cli.namespaces import init_namespace as init
+from heart_cli.namespaces import offboard_namespace as offboard
+from heart_cli.namespaces import rotate_namespace as rotate
 from heart_cli.new.command import new
 from heart_cli.options import NAME, VERSION, on_cluster, version_text
 from heart_cli.podlogs import copy_logs, find_pods
 from heart_cli.predict import predict as ask
 from heart_cli.reading import read_model, read_names
+from heart_cli.text import clean, harmless
+
+SYSTEM_NAMESPACE = click.option(
+    "--system-namespace",
+    type=NAME,
+    default="heartops-system",
+    show_default=True,
+    help="Namespace of the HeartOps installation.",
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -103,13 +115,7 @@ def predict(client: Client, name: str, record: str | None, file: IO[str] | None)
 
 @cli.command("init-namespace")
 @click.argument("target", metavar="NAMESPACE", type=NAME)
-@click.option(
-    "--system-namespace",
-    type=NAME,
-    default="heartops-system",
-    show_default=True,
-    help="Namespace of the HeartOps installation.",
-)
+@SYSTEM_NAMESPACE
 @click.option("--log/--no-log", default=True, help="Also set up the prediction log (the default).")
 @on_cluster
 def init_namespace(client: Client, target: str, system_namespace: str, log: bool) -> None:
@@ -117,6 +123,41 @@ def init_namespace(client: Client, target: str, system_namespace: str, log: bool
     system = client.elsewhere(system_namespace) if log else None
     for line in init(client.elsewhere(target), system):
         click.echo(line)
+
+
+@cli.command("rotate-namespace")
+@click.argument("target", metavar="NAMESPACE", type=NAME)
+@SYSTEM_NAMESPACE
+@on_cluster
+def rotate_namespace(client: Client, target: str, system_namespace: str) -> None:
+    """Give a namespace's login of the prediction log another password."""
+    for line in rotate(client.elsewhere(target), client.elsewhere(system_namespace)):
+        click.echo(line)
+
+
+@cli.command("offboard-namespace")
+@click.argument("target", metavar="NAMESPACE", type=NAME)
+@SYSTEM_NAMESPACE
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@on_cluster
+def offboard_namespace(client: Client, target: str, system_namespace: str, yes: bool) -> None:
+    """Delete a namespace's key, its login and its prediction log, so that a later namespace inherits nothing."""
+    if not yes:
+        click.confirm(f"Delete every prediction and outcome that was logged for namespace {target}?", abort=True)
+    for line in offboard(client.elsewhere(target), client.elsewhere(system_namespace)):
+        click.echo(line)
+
+
+@cli.command()
+@click.argument("name", type=NAME)
+@click.option("--request-id", "requests", multiple=True, help="Erase this request; may be given several times.")
+@click.option("--subject", help="Erase every request that was sent with this subject key.")
+@on_cluster
+def erase(client: Client, name: str, requests: tuple[str, ...], subject: str | None) -> None:
+    """Delete predictions and outcomes from the prediction log."""
+    if not requests and subject is None:
+        raise click.UsageError("give --request-id or --subject")
+    click.echo(clean(erase_rows(client, name, requests, subject)))
 
 
 def watched(client: Client, name: str) -> None:
@@ -128,6 +169,6 @@ def watched(client: Client, name: str) -> None:
 
 
 def write_line(line: bytes) -> None:
-    """One write, so that lines of several pods do not mix."""
-    sys.stdout.buffer.write(line)
+    """One write, so that lines of several pods do not mix; what would steer the terminal is made visible."""
+    sys.stdout.buffer.write(harmless(line))
     sys.stdout.buffer.flush()

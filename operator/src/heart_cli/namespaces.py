@@ -1,38 +1,23 @@
-"""Makes a namespace ready for models: the one Secret that trainer and serving pods read there.
+"""A namespace's part of HeartOps: set it up, give it another password, take it back.
 
-With the chart's database, the namespace also gets a role and a schema of the prediction log. Each step looks first and
-then adds what is missing, so that a run which was cut short can be run again.
+The namespace has one Secret that trainer and serving pods read and, with the chart's database, a login and a schema of
+the prediction log. Each step looks first and then changes what is missing, so that a run which was cut short can be
+run again.
 """
 
-import base64
-from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlsplit
 
 from heart_api.credentials import LONGEST_NAMESPACE, log_url, new_key, new_password
 from heart_api.handover import Env
-from heart_api.kube.kinds import JOB, SECRET, Kind
-from heart_api.kube.values import Manifest
-from heart_api.names import PART_OF, RUNTIME_SECRET, Label
+from heart_api.kube.kinds import HEART_MODEL, SECRET
+from heart_api.names import PART_OF, RUNTIME_SECRET, Component, Label
 from heart_cli.client import Client
 from heart_cli.errors import ApiFailure, Failure
+from heart_cli.logdatabase import LogDatabase, find_database, record_uids, recorded_uids, start_job
+from heart_cli.registryrights import grant_registry, revoke_registry
+from heart_cli.secretkeys import add_keys, patch_secret, read_secret
 
-CRON_JOB = Kind("batch/v1", "CronJob", "cronjobs")
-DATABASE_JOBS = f"{Label.PART_OF}={PART_OF},{Label.COMPONENT}=log-database"
-
-
-@dataclass(frozen=True, slots=True)
-class LogDatabase:
-    """The chart's prediction log, as its suspended CronJob describes it."""
-
-    host: str
-    """host:port"""
-    passwords: str
-    """Secret with a password for each namespace."""
-    cron_job: Manifest
-
-    def url(self, namespace: str, password: str) -> str:
-        return log_url(self.host, namespace, password)
+SERVING_PODS = f"{Label.PART_OF}={PART_OF},{Label.COMPONENT}={Component.SERVING}"
 
 
 def init_namespace(client: Client, system: Client | None) -> list[str]:
@@ -44,81 +29,96 @@ def init_namespace(client: Client, system: Client | None) -> list[str]:
     kept, wanted = read_secret(client, RUNTIME_SECRET), {Env.ROW_KEY: new_key()}
     done: list[str] = []
     if system and database:
-        wanted[Env.DATABASE_URL], done = join_log(system, database, client.namespace, kept.get(Env.DATABASE_URL, ""))
+        wanted[Env.DATABASE_URL], done = join_log(system, database, client, kept.get(Env.DATABASE_URL, ""))
     elif system:
         done = [f"Namespace {system.namespace} has no HeartOps database: the prediction log was not set up"]
-    return [*done, add_keys(client, RUNTIME_SECRET, kept, wanted)]
+    return [*done, add_keys(client, RUNTIME_SECRET, kept, wanted), *grant_registry(client)]
 
 
-def find_database(system: Client) -> LogDatabase | None:
-    """None where the chart brought no database."""
-    try:
-        found = system.list(CRON_JOB, labelSelector=DATABASE_JOBS)
-    except ApiFailure as error:
-        if error.status != 403:
-            raise
-        raise Failure(
-            f"{error}. Setting up the prediction log requires administrator permissions; --no-log skips it"
-        ) from None
-    return parse_database(found[0]) if found else None
-
-
-def parse_database(cron_job: Manifest) -> LogDatabase:
-    pod = cron_job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
-    variables = {entry["name"]: entry.get("value", "") for entry in pod["containers"][0]["env"]}
-    host = urlsplit(variables[Env.DATABASE_URL]).netloc.rpartition("@")[2]
-    mounted = [volume["secret"]["secretName"] for volume in pod["volumes"] if "secret" in volume]
-    return LogDatabase(host, mounted[0], cron_job)
-
-
-def join_log(system: Client, database: LogDatabase, namespace: str, url: str) -> tuple[str, list[str]]:
+def join_log(system: Client, database: LogDatabase, client: Client, url: str) -> tuple[str, list[str]]:
     """The namespace's address of the log, and what was done for it; `url` is the one that it has already, or empty."""
+    namespace = client.namespace
     if len(namespace) > LONGEST_NAMESPACE:
         raise Failure(f"A namespace with a prediction log has a name of at most {LONGEST_NAMESPACE} characters")
-    kept = read_secret(system, database.passwords)
-    password = kept.get(namespace) or urlsplit(url).password or new_password()
+    kept, uids = read_secret(system, database.passwords), recorded_uids(system, database)
+    uid = namespace_uid(client)
+    if namespace in kept and uids.get(namespace, uid) != uid:
+        raise Failure(
+            f"The prediction log of an earlier namespace {namespace} is still there: delete it with"
+            f" kubectl heart offboard-namespace {namespace}, then run this again"
+        )
     if url and namespace in kept:
         return url, []
-    words = add_keys(system, database.passwords, kept, {namespace: password})
-    return database.url(namespace, password), [words, start_job(system, database)]
+    password = kept.get(namespace) or urlsplit(url).password or new_password()
+    added = add_keys(system, database.passwords, kept, {namespace: password})
+    record_uids(system, database, uids | {namespace: uid})
+    job = start_job(system, database)
+    done = f"Job {job} in namespace {system.namespace} creates the login and the tables of the prediction log"
+    return log_url(database.host, namespace, password), [added, done]
 
 
-def start_job(system: Client, database: LogDatabase) -> str:
-    """Run the CronJob's Job now, as `kubectl create job --from` does."""
-    meta, template = database.cron_job["metadata"], database.cron_job["spec"]["jobTemplate"]
-    labels = template.get("metadata", {}).get("labels", {})
-    job = {
-        "apiVersion": JOB.api_version,
-        "kind": JOB.kind,
-        "metadata": {"generateName": f"{meta['name']}-", "labels": labels},
-        "spec": template["spec"],
-    }
-    name = system.call("POST", JOB.path(system.namespace), body=job)["metadata"]["name"]
-    return f"Job {name} in namespace {system.namespace} creates the role and the tables of the prediction log"
+def rotate_namespace(client: Client, system: Client) -> list[str]:
+    """Another password for the namespace's login of the prediction log; what was done, line by line."""
+    database, namespace = require_database(system), client.namespace
+    if namespace not in read_secret(system, database.passwords):
+        raise Failure(f"Namespace {namespace} has no prediction log: run kubectl heart init-namespace {namespace}")
+    password = new_password()
+    patch_secret(system, database.passwords, {"stringData": {namespace: password}})
+    address = {Env.DATABASE_URL: log_url(database.host, namespace, password)}
+    patch_secret(client, RUNTIME_SECRET, {"stringData": address})
+    job = start_job(system, database)
+    return [
+        f"Changed {namespace} in the Secret {database.passwords} in namespace {system.namespace}",
+        f"Changed {Env.DATABASE_URL} in the Secret {RUNTIME_SECRET} in namespace {namespace}",
+        f"Job {job} in namespace {system.namespace} changes the login's password",
+        "Once it has completed, restart the pods that serve; until then what they log waits in memory:",
+        f"  kubectl rollout restart deployment --namespace {namespace} --selector {SERVING_PODS}",
+    ]
 
 
-def read_secret(client: Client, name: str) -> dict[str, str]:
-    """Its keys; none where there is no such Secret."""
+def offboard_namespace(client: Client, system: Client) -> list[str]:
+    """Delete what HeartOps keeps of a namespace outside of it, and its Secret; what was done, line by line.
+
+    The namespace may be gone already. Raises Failure while it has HeartModels.
+    """
+    namespace = client.namespace
+    if models := client.list(HEART_MODEL):
+        names = ", ".join(model["metadata"]["name"] for model in models)
+        raise Failure(f"Namespace {namespace} still has HeartModels ({names}): delete them first")
+    done = [f"{delete_secret(client)} of namespace {namespace}", *revoke_registry(client)]
+    if database := find_database(system):
+        uids = recorded_uids(system, database)
+        if namespace in read_secret(system, database.passwords):
+            patch_secret(system, database.passwords, {"data": {namespace: None}})
+            record_uids(system, database, {name: uid for name, uid in uids.items() if name != namespace})
+        job = start_job(system, database, ("remove", namespace))
+        done.append(f"Job {job} in namespace {system.namespace} deletes the login, the schema and every logged row")
+    return done
+
+
+def delete_secret(client: Client) -> str:
     try:
-        data = client.get(SECRET, name).get("data") or {}
+        client.call("DELETE", SECRET.path(client.namespace, RUNTIME_SECRET))
     except ApiFailure as error:
         if error.status == 404:
-            return {}
+            return f"There is no Secret {RUNTIME_SECRET}"
         raise
-    return {key: base64.b64decode(value).decode() for key, value in data.items()}
+    return f"Deleted the Secret {RUNTIME_SECRET}"
 
 
-def add_keys(client: Client, name: str, kept: dict[str, str], wanted: dict[str, str]) -> str:
-    """Create the Secret, or add the keys that it lacks; those that it has stay."""
-    missing = {key: value for key, value in wanted.items() if key not in kept}
-    where = f"the Secret {name} in namespace {client.namespace}"
-    if not missing:
-        return f"Unchanged: {where} has {' and '.join(wanted)}"
-    if kept:
-        body: dict[str, Any] = {"stringData": missing}
-        path = SECRET.path(client.namespace, name)
-        client.call("PATCH", path, body=body, media="application/merge-patch+json")
-    else:
-        body = {"metadata": {"name": name, "labels": {Label.PART_OF: PART_OF}}, "type": "Opaque", "stringData": missing}
-        client.call("POST", SECRET.path(client.namespace), body=body)
-    return f"Added {' and '.join(missing)} to {where}"
+def require_database(system: Client) -> LogDatabase:
+    database = find_database(system)
+    if database is None:
+        raise Failure(f"Namespace {system.namespace} has no HeartOps database")
+    return database
+
+
+def namespace_uid(client: Client) -> str:
+    """Tells a namespace from a later one of the same name."""
+    try:
+        uid: str = client.call("GET", f"/api/v1/namespaces/{client.namespace}")["metadata"]["uid"]
+    except ApiFailure as error:
+        if error.status == 404:
+            raise Failure(f"There is no namespace {client.namespace}") from None
+        raise
+    return uid

@@ -46,6 +46,12 @@ def clean(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text)
 
 
+def harmless(line: bytes) -> bytes:
+    """A line of somebody else's log: control characters but tab and line end are spelled out (`\\x1b`)."""
+    text = line.decode(errors="backslashreplace")
+    return "".join(c if c.isprintable() or c in "\t\n" else c.encode("unicode_escape").decode() for c in text).encode()
+
+
 def count(number: int, noun: str) -> str:
     """`1 pod`, `2 pods`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}".replace(",", " ")

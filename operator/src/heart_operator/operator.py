@@ -26,6 +26,7 @@ from heart_operator.kube.lease import REQUEST_TIMEOUT, LeaderLease
 from heart_operator.mlflow.backend import MlflowBackend
 from heart_operator.mlflow.calls import Backend
 from heart_operator.mlflow.snapshots import RegistryReader
+from heart_operator.mlflow.token import RegistryToken
 from heart_operator.observe.children import optional_kinds
 from heart_operator.observe.observer import Observer
 from heart_operator.plan.heartmodel import plan_heart_model
@@ -66,6 +67,7 @@ class Operator:
         place = settings.lease_namespace, settings.lease_name
         self._lease = LeaderLease(self._elections, *place, settings.pod_name, clock)
         self._cluster.write_time = lambda: self._lease.write_time
+        self._token = RegistryToken(self._elections, settings.lease_namespace, settings.registry_account)
         self._registry = RegistryReader(connect, clock=clock, max_age=settings.registry_seconds)
         self._queue = WorkQueue[ModelKey](clock=clock, on_depth=self.metrics.depth.set)
         self._answers = MetricsReader(self._cluster)
@@ -95,11 +97,13 @@ class Operator:
     async def _lead(self, stop: asyncio.Event) -> None:
         """Act, until `stop` or until the Lease is lost."""
         self.metrics.leader.set(1)
+        await self._token.renew()
         closing = asyncio.Event()
         work = asyncio.create_task(self._queue.run(self._reconcile, self._settings.workers), name="workers")
         watches = asyncio.create_task(self._watch(stop, closing), name="watches")
         upkeep = (
             self._lease.keep(),
+            self._token.keep(),
             self._registry.poll(),
             self._profiles.watch(self._enqueue_all),
             self._resync(),

@@ -10,8 +10,9 @@
 | HEARTOPS_HTTP_HOST | 0.0.0.0 | address of /metrics, /livez and /readyz |
 | HEARTOPS_HTTP_PORT | 8080 | their port |
 | HEARTOPS_WORKERS | 8 | models reconciled at the same time |
-| HEARTOPS_RESYNC_SECONDS | 300 | every model is looked at again after about this time |
+| HEARTOPS_RESYNC_SECONDS | 300 | every model is reconciled again after about this time |
 | HEARTOPS_REGISTRY_SECONDS | 15 | age at which the view of the registry is read again |
+| HEARTOPS_REGISTRY_ACCOUNT | (empty) | ServiceAccount beside the operator's whose token MLflow gets; empty: MLflow's variables |
 | HEARTOPS_LOG_LEVEL | info | debug, info, warning or error |
 | HEARTOPS_LOG_FORMAT | json | json or text |
 """
@@ -54,6 +55,7 @@ class Settings(BaseModel):
     workers: int = Field(8, ge=1, le=64)
     resync_seconds: float = Field(300, ge=1)
     registry_seconds: float = Field(15, ge=0)
+    registry_account: str = ""
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(lower)] = "info"
     log_format: Annotated[Literal["json", "text"], BeforeValidator(lower)] = "json"
 

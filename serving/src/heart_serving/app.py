@@ -3,7 +3,7 @@
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -13,6 +13,7 @@ from heart_serving.admission.capacity import Capacity
 from heart_serving.admission.request_body import BodyReader
 from heart_serving.admission.worker import Worker, inline_bytes
 from heart_serving.explain.worker import open_explain_worker
+from heart_serving.http.cross_origin import cross_origin
 from heart_serving.http.fast_path import FastPath
 from heart_serving.log import RequestLog
 from heart_serving.metrics import ServingMetrics
@@ -33,11 +34,15 @@ from heart_serving.routes.framework import build_framework
 from heart_serving.routes.readiness import Readiness
 from heart_serving.settings import Settings
 
+if TYPE_CHECKING:
+    from heart_serving.rpc.server import GrpcListener
+
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """`app` is the ASGI application; `fast_path` answers what needs none. Both end in the same `predictor`."""
+    """`asgi` is the whole ASGI application around `app`; `fast_path` answers what needs none. Both use `predictor`."""
 
+    asgi: Any
     app: PredictionApp
     fast_path: FastPath
     predictor: Predictor
@@ -45,6 +50,7 @@ class Application:
     readiness: Readiness
     log: RequestLog
     predictions: PredictionLogging
+    grpc: "GrpcListener | None" = None
     background: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = ()
     """What runs beside the requests, from the server's start to its end."""
 
@@ -71,7 +77,32 @@ def create_app(model: Model, settings: Settings, log: RequestLog | None = None) 
     background: list[Callable[[], Coroutine[Any, Any, None]]] = []
     if settings.mirror_file is not None:
         background.append(partial(mirror.run, MirrorFile(settings.mirror_file, settings.version)))
-    return Application(app, fast_path, predictor, capacity, readiness, log, predictions, tuple(background))
+    return Application(
+        cross_origin(app, settings.cors_origins),
+        app,
+        fast_path,
+        predictor,
+        capacity,
+        readiness,
+        log,
+        predictions,
+        open_grpc(settings, predictor, capacity, inference, readiness),
+        tuple(background),
+    )
+
+
+def open_grpc(
+    settings: Settings, predictor: Predictor, capacity: Capacity, inference: OpenInference, readiness: Readiness
+) -> "GrpcListener | None":
+    """A pod that does not speak gRPC does not load it: its memory counts."""
+    if settings.grpc_port is None:
+        return None
+    from heart_serving.rpc.inference import GrpcInference  # noqa: PLC0415
+    from heart_serving.rpc.server import GrpcListener  # noqa: PLC0415
+    from heart_serving.rpc.service import InferenceService  # noqa: PLC0415
+
+    service = InferenceService(predictor, capacity, GrpcInference(inference), readiness)
+    return GrpcListener(service.handler(), settings)
 
 
 def build_capacity(model: Model, settings: Settings) -> Capacity:

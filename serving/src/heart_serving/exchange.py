@@ -1,7 +1,9 @@
 """One request and its answer, from the head to what is counted and logged about both."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 
@@ -15,9 +17,18 @@ FAILED = Problem(500, "this request could not be answered; its id finds it in th
 logger = logging.getLogger("heart_serving")
 
 
+class HttpCopy(NamedTuple):
+    """A request and its answer, as HTTP would have carried them."""
+
+    path: str
+    head: Head
+    body: bytes
+    answer: Reply
+
+
 @dataclass(slots=True)
 class Exchange:
-    """Times are of perf_counter; `outputs` is set once the prediction is written, and only then."""
+    """Times are of perf_counter; `outputs` and `answer` are set once the prediction is written, and only then."""
 
     head: Head
     route: str
@@ -30,7 +41,12 @@ class Exchange:
     rows: int = 0
     records: Records = ()
     outputs: Matrix | None = None
+    answer: Reply | None = None
+    """As the protocol wrote it."""
     reply: Reply | None = None
+    copy: Callable[["Exchange"], "HttpCopy"] | None = None
+    """How a request that did not come over HTTP is copied to a candidate."""
+    """As it is sent: the answer, perhaps compressed, or an error."""
 
     @property
     def id(self) -> str:

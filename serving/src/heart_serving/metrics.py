@@ -60,6 +60,8 @@ class ServingMetrics(Collector):
         self._info = info
         self.codes: dict[int, int] = {200: 0}
         self.predictions = 0
+        self.last_prediction = 0.0
+        """Seconds since 1970; 0: there was none."""
         self.outputs = outputs
         self._mirrored: dict[str, Mirrored] = {}
         self.latency, self.preprocess, self.predict, self.postprocess, self.explain = (Histogram() for _ in range(5))

@@ -66,7 +66,7 @@ class PredictionApp:
             accepted = protocol.accept(head)
             if work == self._predict:
                 self._capacity.check(head.length or 0)
-            exchange.body = await self._bodies.read(receive, head.length)
+            exchange.body = await self._bodies.read(receive, head)
             exchange.received = time.perf_counter()
             try:
                 reply = await work(accepted, exchange)
@@ -78,7 +78,7 @@ class PredictionApp:
         except Exception as error:
             reply = error_reply(protocol, exchange, error)
         await respond(send, reply, exchange.id)
-        self._predictor.record(exchange, reply)
+        self._predictor.record(exchange, reply.status)
 
     def _admit(self, method: str) -> None:
         if method != "POST":
@@ -98,14 +98,21 @@ class PredictionApp:
         return Reply(answer)
 
     async def _pass_on(self, scope: Any, receive: Any, send: Any) -> None:
+        """HEAD is what GET says, without its body."""
         exchange = Exchange(read_head(scope["headers"]), "", time.perf_counter())
         status = FAILED.status
+
+        is_head = scope["method"] == "HEAD"
+        if is_head:
+            scope = {**scope, "method": "GET"}
 
         async def send_tagged(message: Any) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message.get("headers", ()), (b"x-request-id", exchange.id.encode())]
+            elif is_head:
+                message = {**message, "body": b""}
             await send(message)
 
         try:

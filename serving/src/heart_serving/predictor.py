@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import orjson
 
+from heart_serving.admission.compression import accepted_encoding, pack
 from heart_serving.exchange import Exchange
 from heart_serving.log import RequestLog
 from heart_serving.metrics import ServingMetrics
@@ -13,6 +14,8 @@ from heart_serving.mirroring.mirror import Mirror
 from heart_serving.predictionlog.recorder import Recorder
 from heart_serving.protocols.base import Matrix, PredictionProtocol, Reply
 
+LEAST_PACKED = 4096
+"""Bytes of an answer; shorter ones cost more to compress than to send."""
 UNCOUNTED = ("/feedback",)
 """Logged, and not counted with the others: what its database does says nothing of the model that answers."""
 
@@ -37,16 +40,17 @@ class Predictor:
         answer = protocol.write(parsed, outputs, exchange.id)
         reply = answer if type(answer) is Reply else Reply(orjson.dumps(answer))
         exchange.written = time.perf_counter()
-        exchange.records, exchange.outputs = parsed.records, outputs
-        return reply
+        exchange.records, exchange.outputs, exchange.answer = parsed.records, outputs, reply
+        return packed(reply, exchange.head.accept_encoding)
 
-    def record(self, exchange: Exchange, reply: Reply) -> None:
+    def record(self, exchange: Exchange, status: int) -> None:
         """Counts, logs and mirrors a request that has been answered."""
-        if exchange.outputs is not None:
+        if exchange.outputs is not None and exchange.answer is not None:
             self._record_prediction(exchange, exchange.outputs)
-            if not exchange.head.shadow:
-                self.mirror.offer(exchange.route, exchange.head, exchange.body, reply)
-        self.finish(exchange, reply.status)
+            if self.mirror.is_on and not exchange.head.shadow:
+                copy = exchange.copy(exchange) if exchange.copy else None
+                self.mirror.offer(*(copy or (exchange.route, exchange.head, exchange.body, exchange.answer)))
+        self.finish(exchange, status)
 
     def finish(self, exchange: Exchange, status: int) -> None:
         """Counts and logs a request by its status code."""
@@ -58,9 +62,17 @@ class Predictor:
     def _record_prediction(self, exchange: Exchange, outputs: Matrix) -> None:
         metrics = self.metrics
         metrics.predictions += exchange.rows
+        metrics.last_prediction = time.time()
         metrics.outputs.add(outputs)
         self.recorder.offer(exchange.id, exchange.records, outputs, exchange.head.shadow)
         metrics.latency.observe(exchange.written - exchange.received)
         metrics.preprocess.observe(exchange.parsed - exchange.received)
         metrics.predict.observe(exchange.predicted - exchange.parsed)
         metrics.postprocess.observe(exchange.written - exchange.predicted)
+
+
+def packed(reply: Reply, accept_encoding: bytes) -> Reply:
+    """The reply as the client accepts it, compressed when it is long."""
+    if len(reply.body) < LEAST_PACKED or (encoding := accepted_encoding(accept_encoding)) is None:
+        return reply
+    return Reply(pack(reply.body, encoding), {**reply.headers, "Content-Encoding": encoding}, reply.status)

@@ -9,10 +9,11 @@ import asyncio
 import gc
 import logging
 import socket
+import sys
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
@@ -21,6 +22,9 @@ from heart_serving.app import Application
 from heart_serving.http.connection import Connection
 from heart_serving.http.server_state import State
 from heart_serving.settings import Settings
+
+if TYPE_CHECKING:
+    from heart_serving.rpc.server import GrpcListener
 
 GRACE_SECONDS = 15
 """How long requests in flight may still take when the listening socket is closed."""
@@ -36,6 +40,7 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, settings: Settings, state: State, drain: Callable[[], None]) -> None:
         super().__init__(config)
         self.background: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
+        self.grpc: GrpcListener | None = None
         self._running: list[asyncio.Task[None]] = []
         self.server_state = state
         self._drain = drain
@@ -43,6 +48,8 @@ class Server(uvicorn.Server):
         self._closes: float | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        if self.grpc is not None:
+            await self._start_grpc(self.grpc)
         await super().startup(sockets)
         self._running = [asyncio.create_task(run()) for run in self.background]
 
@@ -50,7 +57,16 @@ class Server(uvicorn.Server):
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
+        if self.grpc is not None:
+            await self.grpc.stop()
         await super().shutdown(sockets)
+
+    async def _start_grpc(self, listener: "GrpcListener") -> None:
+        try:
+            await listener.start()
+        except RuntimeError as error:
+            logger.error("gRPC cannot listen: %s", error)
+            sys.exit(1)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self._closes is not None:
@@ -68,7 +84,7 @@ class Server(uvicorn.Server):
 
 def build_server(application: Application, settings: Settings) -> Server:
     config = uvicorn.Config(
-        application.app,
+        application.asgi,
         host=settings.host,
         port=settings.port,
         loop="uvloop",
@@ -95,7 +111,7 @@ def build_server(application: Application, settings: Settings) -> Server:
     state = State(settings.connection_seconds, settings.max_connections, fast_path, count)
     server = Server(config, settings, state, drain)
     application.app.tasks = state.tasks
-    server.background = application.background
+    server.background, server.grpc = application.background, application.grpc
     return server
 
 

@@ -13,6 +13,9 @@ from heart_serving.predictionlog.settings import NO_LOG, LogSettings, read_log_s
 ANY_HOST = "0.0.0.0"  # noqa: S104  a pod's server is reached from outside; NetworkPolicies say by whom
 HOST = "HEARTOPS_HOST"
 PORT = "HEARTOPS_PORT"
+GRPC_PORT = "HEARTOPS_GRPC_PORT"
+DEFAULT_GRPC_PORT = 9000
+"""0 in the environment: no gRPC."""
 DRAIN_SECONDS = "HEARTOPS_DRAIN_SECONDS"
 CONNECTION_SECONDS = "HEARTOPS_CONNECTION_SECONDS"
 FAST_PATH = "HEARTOPS_FAST_PATH"
@@ -46,6 +49,10 @@ class Settings:
     """Whether small predictions are answered as they are read, or through ASGI like all others."""
     explanations: bool = True
     """Whether /explain answers."""
+    cors_origins: tuple[str, ...] = ()
+    """Web pages that may read answers in a browser."""
+    grpc_port: int | None = None
+    """None: no gRPC."""
     mirror_file: Path | None = None
     """Says, while the server runs, what to copy to a candidate."""
     log: LogSettings = NO_LOG
@@ -68,6 +75,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         connection_seconds=number(environ, CONNECTION_SECONDS, 10.0, 0.1, 86400),
         fast_path=switch(environ, FAST_PATH, default=True),
         explanations=switch(environ, Env.EXPLANATIONS, default=True),
+        cors_origins=tuple((environ.get(Env.CORS_ORIGINS) or "").split()),
+        grpc_port=int(number(environ, GRPC_PORT, DEFAULT_GRPC_PORT, 0, 65535)) or None,
         mirror_file=Path(path) if (path := environ.get(Env.MIRROR_FILE)) else None,
         log=read_log_settings(environ),
     )

@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from heart_api.profile import RuntimeProfile
-from heart_operator.profiles import parse_profiles
 from heart_log.prepare import Limits
+from heart_operator.profiles import parse_profiles
 from heart_operator.settings import Settings
 
 pytestmark = pytest.mark.api

@@ -79,7 +79,10 @@ def mallory(owner: Engine, postgres: Postgres) -> Iterator[Engine]:
     yield engine
     engine.dispose()
     with owner.begin() as connection:
-        for statement in ("DELETE FROM heartops_log.usage", 'TRUNCATE "log-mallory".predictions, "log-mallory".feedback'):
+        for statement in (
+            "DELETE FROM heartops_log.usage",
+            'TRUNCATE "log-mallory".predictions, "log-mallory".feedback',
+        ):
             connection.exec_driver_sql(statement)
 
 
@@ -89,7 +92,10 @@ def login(postgres: Postgres, name: str, database: str = "heartops") -> Engine:
 
 @pytest.mark.parametrize("attack", FORBIDDEN)
 def test_a_login_has_no_right_to(mallory: Engine, attack: str) -> None:
-    with pytest.raises(DBAPIError, match="denied|must be|does not exist|only roles with"), mallory.begin() as connection:
+    with (
+        pytest.raises(DBAPIError, match=r"denied|must be|does not exist|only roles with"),
+        mallory.begin() as connection,
+    ):
         connection.exec_driver_sql(FORBIDDEN[attack])
 
 
@@ -142,7 +148,7 @@ def test_a_schema_of_somebody_else_is_not_worked_in(owner: Engine, postgres: Pos
 
 def test_the_owner_makes_no_role_but_a_namespaces(owner: Engine) -> None:
     for statement in ("CREATE ROLE mine", "ALTER ROLE mlflow PASSWORD 'x'", "SET ROLE postgres"):
-        with pytest.raises(DBAPIError, match="denied|permission|must"), owner.begin() as connection:
+        with pytest.raises(DBAPIError, match=r"denied|permission|must"), owner.begin() as connection:
             connection.exec_driver_sql(statement)
     with pytest.raises(DBAPIError, match="not the name of a namespace"), owner.begin() as connection:
         connection.exec_driver_sql("SELECT heartops_admin.dismiss('../mlflow')")
@@ -170,8 +176,8 @@ def test_a_day_has_so_many_rows_and_bytes(mallory: Engine, postgres: Postgres) -
 def test_a_large_outcome_counts_by_its_bytes_also_when_it_replaces_another(mallory: Engine) -> None:
     with mallory.begin() as connection:
         store_outcomes(connection, "heart", {Key("a", 0): "disease"}, NOW)
+    noise = "".join(chr(33 + (number * number) % 90) for number in range(3 * 2**20))
     with pytest.raises(OperationalError, match="daily limit of log-mallory"), mallory.begin() as connection:
-        noise = "".join(chr(33 + (number * number) % 90) for number in range(3 * 2**20))
         store_outcomes(connection, "heart", {Key("a", 0): noise}, NOW)
 
 

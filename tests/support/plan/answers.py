@@ -29,28 +29,28 @@ class Behaviour:
     """Shares of the answers."""
 
     errors: float = 0.0
-    refused: float = 0.0
+    invalid: float = 0.0
     slow: float = 0.0
     mean: float = 0.0
     """Of the logits; ordinary models have 0."""
     spread: float = 2.0
 
     def answer(self, random: np.random.Generator, requests: int) -> Counts:
-        errors, refused, good = random.multinomial(
-            requests, [self.errors, self.refused, 1 - self.errors - self.refused]
+        errors, invalid, good = random.multinomial(
+            requests, [self.errors, self.invalid, 1 - self.errors - self.invalid]
         )
         slow = random.binomial(good, self.slow)
         outputs = random.multinomial(good, probabilities(self.mean, self.spread))
-        return counts(requests, errors=int(errors), refused=int(refused), slow=int(slow), outputs=outputs)
+        return counts(requests, errors=int(errors), invalid=int(invalid), slow=int(slow), outputs=outputs)
 
 
 def counts(
-    requests: int, *, errors: int = 0, refused: int = 0, slow: int = 0, outputs: npt.NDArray[np.int64] | None = None
+    requests: int, *, errors: int = 0, invalid: int = 0, slow: int = 0, outputs: npt.NDArray[np.int64] | None = None
 ) -> Counts:
-    """Exactly these answers; what was neither refused nor in error was predicted."""
-    good = requests - errors - refused
+    """Exactly these answers; what was neither invalid nor in error was predicted."""
+    good = requests - errors - invalid
     latency = [0] * BUCKETS
     latency[QUICK], latency[SLOW] = good - slow, slow
     found = np.round(ORDINARY * good).astype(int) if outputs is None else outputs
     bins = {f"{position / 20:.2f}": int(count) for position, count in enumerate(found) if count}
-    return replace(Counts(requests, errors, refused, tuple(latency)), outputs=bins)
+    return replace(Counts(requests, errors, invalid, tuple(latency)), outputs=bins)

@@ -68,7 +68,7 @@ def in_process(model: TinyModel, folder: Path, *, fast_path: bool = False, **set
     chosen = Settings(NAME, "clinic", VERSION, model.sha256, file, **settings)
     stream = io.BytesIO()
     application = create_app(load_model(file, model.sha256), chosen, RequestLog(stream, model=NAME, version=VERSION))
-    transport: httpx.AsyncBaseTransport = httpx.ASGITransport(application.app, raise_app_exceptions=False)
+    transport: httpx.AsyncBaseTransport = httpx.ASGITransport(application.asgi, raise_app_exceptions=False)
     if fast_path:
         transport = FastPathTransport(application, transport)
     return InProcess(application, httpx.AsyncClient(transport=transport, base_url="http://heart"), stream)
@@ -105,6 +105,7 @@ def environment(file: Path, sha256: str, port: int, **more: str) -> dict[str, st
         Env.MODEL_FILE: str(file),
         "HEARTOPS_HOST": "127.0.0.1",
         "HEARTOPS_PORT": str(port),
+        "HEARTOPS_GRPC_PORT": "0",
         **more,
     }
 

@@ -13,7 +13,7 @@ from click import Command
 
 from hack.demo.choice import Kind
 from hack.demo.place import ROOT, Place
-from hack.demo.story import how_to_go_on
+from hack.demo.summary import next_steps
 from heart_api.heartmodel import HeartModelSpec
 from heart_api.retrainschedule import RetrainScheduleSpec
 from heart_cli.cli import cli
@@ -44,7 +44,7 @@ NAMED_FILE = re.compile(rf"(?:{FOLDERS})/[\w./-]+|[\w-]+\.(?:md|toml)")
 PLACEHOLDER = re.compile(r"\b[A-Z]{4,}\.py")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 COMMANDS: dict[str, Command] = cli.commands
-TOLD = how_to_go_on(Place(Kind.OWN, Path("/somewhere/kubeconfig"), "/tools/kubectl", "/tools/helm"))
+TOLD = next_steps(Place(Kind.OWN, Path("/somewhere/kubeconfig"), "/tools/kubectl", "/tools/helm"))
 """The last words of the demo."""
 
 

@@ -140,10 +140,10 @@ def starting() -> View:
     return build_view(heart_model(status, STEPS), [deployment("6"), deployment("7", 1, 0)], pods)
 
 
-def refused() -> View:
-    """Rolled back by the analysis; gates had refused others before."""
-    words = "5xx in 6.1 % of 98 requests, 0.4 % of 820 for version 6 (3 consecutive failures)"
-    refusals = [
+def rejected_versions() -> View:
+    """Rolled back by the analysis; gates had rejected others before."""
+    words = "5xx in 6.1% of 98 requests, 0.4% of 820 for version 6 (3 consecutive failures)"
+    entries = [
         rejected("2", "GateFailed", "roc_auc 0.71 < 0.80", "2026-11-01T08:00:00Z"),
         rejected("3", "GateFailed", "brier 0.19 > 0.16", "2026-11-02T08:00:00Z"),
         rejected("4", "ReadyDeadlineExceeded", "0 of 2 pods were ready 60s after their start", "2026-11-03T08:00:00Z"),
@@ -152,12 +152,12 @@ def refused() -> View:
     status = {
         "conditions": [
             READY,
-            condition("Progressing", "False", "CanaryAnalysisFailed", f"Version 7 was refused: {words}"),
+            condition("Progressing", "False", "CanaryAnalysisFailed", f"Version 7 was rejected: {words}"),
             condition("RolloutSucceeded", "False", "CanaryAnalysisFailed", f"Version 7: {words}"),
             GATED,
         ],
         "serving": serving(),
-        "rejected": refusals,
+        "rejected": entries,
         "training": TRAINED,
         "history": [served("6", "2026-11-18T04:00:00Z")],
     }
@@ -205,8 +205,10 @@ def nothing_serves() -> View:
 
 
 def registry_down() -> View:
-    words = "MLflow is unavailable (connection refused); the stable version continues to serve; everything else"
-    " waits until MLflow is available again"
+    words = (
+        "MLflow is unavailable (connection refused); the stable version continues to serve; everything else"
+        " waits until MLflow is available again"
+    )
     status = canary(phase="Held", message=words)
     status["conditions"] = [READY, condition("Progressing", "Unknown", "RegistryUnavailable", words), GATED]
     return build_view(heart_model(status, STEPS), [deployment("6"), deployment("7", 1)], canary_pods())
@@ -253,7 +255,7 @@ CASES = {
         paused,
         waiting_for_approval,
         starting,
-        refused,
+        rejected_versions,
         suspended,
         nothing_serves,
         registry_down,

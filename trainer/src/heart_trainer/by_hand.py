@@ -16,9 +16,13 @@ from numpy.typing import NDArray
 
 from heart_api.handover import Tag, TrainingRequest
 from heart_api.package import ONNX_INPUT, ONNX_OUTPUT, ServingPackage
+from heart_trainer.conversion.convert import convert
 from heart_trainer.data.load import load
 from heart_trainer.errors import NotServable
-from heart_trainer.fit.onnx_export import attach_package, export
+from heart_trainer.evaluation.bootstrap import Sample
+from heart_trainer.evaluation.evaluate import estimates
+from heart_trainer.evaluation.findings import better_than_chance
+from heart_trainer.fit.onnx_export import attach_package
 from heart_trainer.manifest import read_manifest
 from heart_trainer.mlflow.client import Store
 from heart_trainer.mlflow.registry import claim, create_version
@@ -46,6 +50,11 @@ class Rows:
         """Class index of each row, or its value (regression)."""
         return self.table.y
 
+    @property
+    def classes(self) -> tuple[int | str, ...]:
+        """What the class indices stand for, of two the positive one last; empty for regression."""
+        return self.table.classes
+
 
 def read_rows(manifest: str | Path, data: str | Path | None = None) -> Rows:
     """Rows that pass the contract in this HeartModel file; `data`: a local file in place of spec.dataset.uri.
@@ -59,19 +68,28 @@ def read_rows(manifest: str | Path, data: str | Path | None = None) -> Rows:
 def package_and_register(model: Any, rows: Rows, tracking_uri: str, algorithm: str = "by-hand") -> str:
     """Register a fitted model and return the version's number. Raises TrainerError before anything is registered.
 
-    `model`: a scikit-learn estimator that was fitted on `rows.x`, or the bytes of an ONNX file with one input
-    `features` (float32 [rows, features]) and one output `output` (float32 [rows, classes], or [rows, 1]).
+    `model`: an estimator of scikit-learn, XGBoost, LightGBM or CatBoost that was fitted on `rows.x` and `rows.y` (or
+    the names of the classes), or an ONNX file (ModelProto or bytes) with one input of float32 [rows, features], which
+    gives the probability of each class of `rows.classes`, or the value.
     """
     request, table = rows.request, rows.table
-    converted = model if isinstance(model, bytes) else export(model, table, request.training.seed)[0]
+    converted = convert(model, table, request.features, request.training.seed)
     data = _package(converted, request, table, algorithm)
-    answers(open_model(data), table)
+    _check_answers(answers(open_model(data, advice=""), table), table)
     store = Store(tracking_uri)
     claim(store, request)
     owner = {Tag.MODEL: f"{request.namespace}/{request.name}"}
     with store.run(store.experiment(request.registry_name), "by-hand", owner) as run_id:
         model_id = log_model(store, run_id, data, table)
         return create_version(store, request.registry_name, run_id, model_id, tags=owner)
+
+
+def _check_answers(output: NDArray[Any], table: Table) -> None:
+    """Raises NotServable for a model that is certainly worse than chance on the rows that it was made from."""
+    sample = Sample(table.task, table.y, output, table.groups)
+    failed = [found for found in better_than_chance(estimates(sample, seed=0)) if found.verdict == "Failed"]
+    if failed:
+        raise NotServable(f"The model is not registered: {failed[0].message}.")
 
 
 def _package(converted: bytes, request: TrainingRequest, table: Table, algorithm: str) -> bytes:

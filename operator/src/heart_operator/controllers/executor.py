@@ -13,6 +13,7 @@ from heart_operator.controllers.status import StatusWriter, problem
 from heart_operator.kube.client import Cluster
 from heart_operator.kube.errors import Conflict, NotFound, Refused
 from heart_operator.manifests.children import key_of
+from heart_operator.mlflow.backend import server_address
 from heart_operator.mlflow.snapshots import RegistryReader
 from heart_operator.observe.observation import Owner
 from heart_operator.plan.actions import Plan, ResourcePlan, Scale
@@ -67,7 +68,9 @@ class Executor:
             return
         for action in plan.registry:
             self._cluster.check_leading("MLflow")
-            await self._registry.act(observed.profile.tracking_uri, observed.model.registry_name, action)
+            await self._registry.act(
+                server_address(observed.profile, observed.model.namespace), observed.model.registry_name, action
+            )
             log.info("HeartModel %s/%s: MLflow: %s", observed.model.namespace, observed.model.name, action)
 
     async def _apply(self, owner: Owner, manifest: Manifest) -> None:

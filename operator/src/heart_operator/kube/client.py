@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import aiohttp
 from kubernetes.aio import client, config
@@ -140,30 +141,39 @@ class Cluster:
         are for reads alone, and know neither that time nor the Lease.
         """
         what, end, least = f"{method} {path}", time.monotonic() + self._timeout, LEAST_PAUSE
-        serialized = await self._client.param_serialize(
+        serialized = await self._serialized(method, path, query or {}, body, media)
+        while True:
+            timeout = self._time_for(what, end, writes=method != "GET")
+            with unavailable(what):
+                response = await self._client.call_api(*serialized, _request_timeout=timeout)
+                content = await read_bounded(what, response.response)
+            pause = pause_asked(response.status, response.headers)
+            if pause is None or time.monotonic() + max(pause, least) >= end:
+                return decoded(what, response.status, content)
+            await asyncio.sleep(max(pause, least))
+            least *= 2
+
+    async def _serialized(
+        self, method: str, path: str, query: Mapping[str, str], body: Manifest | None, media: str
+    ) -> tuple[Any, ...]:
+        """The request as `call_api` takes it."""
+        serialized: tuple[Any, ...] = await self._client.param_serialize(
             method,
             path,
-            query_params=list((query or {}).items()),
+            query_params=list(query.items()),
             header_params={"Accept": "application/json", "Content-Type": media},
             body=body,
             auth_settings=["BearerToken"],
         )
-        while True:
-            left = end - time.monotonic()
-            if method != "GET":
-                self.check_leading(what)
-                left = min(left, self.write_time())
-            with unavailable(what):
-                timeout = aiohttp.ClientTimeout(total=left)
-                response = await self._client.call_api(*serialized, _request_timeout=timeout)
-                content = await read_bounded(what, response.response)
-            pause = pause_asked(response.status, response.headers)
-            if pause is not None:
-                pause = max(pause, least)
-                least *= 2
-            if pause is None or time.monotonic() + pause >= end:
-                return decoded(what, response.status, content)
-            await asyncio.sleep(pause)
+        return serialized
+
+    def _time_for(self, what: str, end: float, *, writes: bool) -> aiohttp.ClientTimeout:
+        """What a request may last: until `end`, and a write no longer than the Lease allows. Raises NotLeading."""
+        left = end - time.monotonic()
+        if writes:
+            self.check_leading(what)
+            left = min(left, self.write_time())
+        return aiohttp.ClientTimeout(total=left)
 
     async def _pages(self, kind: Kind, path: str, query: dict[str, str]) -> AsyncIterator[list[Manifest]]:
         """Each item gets the apiVersion and kind that lists leave out. A page that is too large is asked for anew."""

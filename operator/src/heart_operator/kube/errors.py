@@ -2,7 +2,7 @@
 
 ApiError
 ├── NotFound      404
-├── Conflict      409, 412: somebody else was quicker, or the object is another one; look again
+├── Conflict      409, 412: somebody else was quicker, or the object is another one; reconcile again
 ├── Refused       400, 403, 422: the request itself is wrong or not allowed; a person must act
 └── ApiUnavailable  no answer, 429 or 5xx: try again later
     └── TooLarge    an answer that we do not keep in memory

@@ -14,7 +14,17 @@ from heart_api.quantities import bounded
 from heart_api.resources import Amounts, Resources
 from heart_api.retrainschedule import RetrainSchedule
 from heart_api.times import written
-from heart_operator.manifests.common import container_defaults, env, labels, pod_defaults, runtime_secret, thread_limits
+from heart_operator.manifests.common import (
+    container_defaults,
+    env,
+    labels,
+    pod_defaults,
+    registry_environment,
+    registry_mounts,
+    registry_volumes,
+    runtime_secret,
+    thread_limits,
+)
 from heart_operator.manifests.training_job import failure_policy
 
 CONTAINER = "trainer"
@@ -88,25 +98,25 @@ def pod_spec(model: HeartModel, profile: RuntimeProfile, request: CheckRequest) 
     container = {
         "name": CONTAINER,
         "args": ["drift"],
-        "env": env(environment(profile, request)),
+        "env": env(environment(model, profile, request)),
         "envFrom": runtime_secret(),
-        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108  a mount of its own
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}, *registry_mounts(profile)],  # noqa: S108  a mount of its own
         **container_defaults(profile.images.trainer, profile, resources),
     }
     return {
         **pod_defaults(model, profile),
         "restartPolicy": "Never",
         "containers": [container],
-        "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}}],
+        "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}}, *registry_volumes(profile)],
     }
 
 
-def environment(profile: RuntimeProfile, request: CheckRequest) -> dict[str, str]:
+def environment(model: HeartModel, profile: RuntimeProfile, request: CheckRequest) -> dict[str, str]:
     """The request, and where MLflow is; the log's address comes from the runtime Secret."""
     return {
         CHECK_REQUEST: request.model_dump_json(by_alias=True, exclude_none=True),
         Env.TERMINATION_LOG: "/dev/termination-log",
-        Env.TRACKING_URI: profile.tracking_uri,
+        **registry_environment(model, profile),
         "HOME": "/tmp",  # noqa: S108  the only writable place
         **thread_limits(1),
     }

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from heart_api.handover import Env
 from heart_api.heartmodel import HeartModel
 from heart_api.names import (
     API_VERSION,
@@ -21,9 +22,14 @@ from heart_api.resources import Resources
 USER = 65532
 """The unprivileged user of our images."""
 SERVING_PORT = 8080
+GRPC_PORT = 9000
 SERVER = "server"
 """Name of the container that answers."""
 MODEL_DIR = "/model"
+TOKEN_VOLUME = "registry-token"  # noqa: S105  a name
+TOKEN_DIR = "/var/run/secrets/heartops/registry"  # noqa: S105  a path
+TOKEN_SECONDS = 3600
+"""The kubelet renews the token long before."""
 
 
 def labels(model: HeartModel, component: str | None = None, version: str | None = None) -> dict[str, str]:
@@ -124,6 +130,29 @@ def env(variables: Mapping[str, str]) -> list[dict[str, str]]:
 def runtime_secret() -> list[dict[str, Any]]:
     """Credentials come from the one Secret of a fixed name, which no resource can choose; it may be absent."""
     return [{"secretRef": {"name": RUNTIME_SECRET, "optional": True}}]
+
+
+def registry_environment(model: HeartModel, profile: RuntimeProfile) -> dict[str, str]:
+    """Where MLflow is, and, where it asks Kubernetes who may do what, the workspace and the pod's token."""
+    found = {Env.TRACKING_URI: profile.tracking_uri}
+    if profile.tracking_auth == "Kubernetes":
+        found |= {Env.WORKSPACE: model.namespace, Env.REGISTRY_TOKEN_FILE: f"{TOKEN_DIR}/token"}
+    return found
+
+
+def registry_mounts(profile: RuntimeProfile) -> list[dict[str, Any]]:
+    """For the containers that talk to MLflow, never for the one that answers users."""
+    if profile.tracking_auth != "Kubernetes":
+        return []
+    return [{"name": TOKEN_VOLUME, "mountPath": TOKEN_DIR, "readOnly": True}]
+
+
+def registry_volumes(profile: RuntimeProfile) -> list[dict[str, Any]]:
+    """A short-lived token of the model's own account, which has no right but in the namespace's workspace."""
+    if profile.tracking_auth != "Kubernetes":
+        return []
+    token = {"serviceAccountToken": {"path": "token", "expirationSeconds": TOKEN_SECONDS}}
+    return [{"name": TOKEN_VOLUME, "projected": {"sources": [token], "defaultMode": 0o444}}]
 
 
 def thread_limits(count: int) -> dict[str, str]:

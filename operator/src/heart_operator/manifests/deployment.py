@@ -21,6 +21,7 @@ from heart_api.profile import RuntimeProfile
 from heart_api.quantities import bounded
 from heart_api.resources import Amounts, Resources
 from heart_operator.manifests.common import (
+    GRPC_PORT,
     MODEL_DIR,
     SERVER,
     SERVING_PORT,
@@ -29,6 +30,9 @@ from heart_operator.manifests.common import (
     labels,
     metadata,
     pod_defaults,
+    registry_environment,
+    registry_mounts,
+    registry_volumes,
     runtime_secret,
     serving_pods,
     thread_limits,
@@ -99,9 +103,9 @@ def pod_spec(model: HeartModel, profile: RuntimeProfile, version: str, digest: s
         **pod_defaults(model, profile),
         "terminationGracePeriodSeconds": 30,
         "topologySpreadConstraints": spread(serving_pods(model, version)),
-        "initContainers": [fetch_container(profile, variables)],
+        "initContainers": [fetch_container(model, profile, variables)],
         "containers": [server_container(model, profile, variables)],
-        "volumes": [MODEL_VOLUME, SCRATCH, mirror_volume(model)],
+        "volumes": [MODEL_VOLUME, SCRATCH, mirror_volume(model), *registry_volumes(profile)],
     }
 
 
@@ -118,17 +122,17 @@ def environment(model: HeartModel, version: str, digest: str) -> dict[str, str]:
     }
 
 
-def fetch_container(profile: RuntimeProfile, variables: dict[str, str]) -> dict[str, Any]:
+def fetch_container(model: HeartModel, profile: RuntimeProfile, variables: dict[str, str]) -> dict[str, Any]:
     """Only this container gets all credentials: the server, which faces users, gets the prediction log's alone."""
     siblings = f"{pods_service_name(variables[Env.MODEL_NAME])}.{variables[Env.MODEL_NAMESPACE]}.svc:{SERVING_PORT}"
-    own = {Env.SIBLINGS: siblings, Env.TRACKING_URI: profile.tracking_uri}
+    own = {Env.SIBLINGS: siblings, **registry_environment(model, profile)}
     resources = bounded(None, DEFAULT_RESOURCES, profile.serving_caps)
     return {
         "name": "fetch",
         "command": ["python3", "-m", "heart_serving.fetch"],
         "env": env(variables | own),
         "envFrom": runtime_secret(),
-        "volumeMounts": [{"name": "model", "mountPath": MODEL_DIR}, scratch_mount()],
+        "volumeMounts": [{"name": "model", "mountPath": MODEL_DIR}, scratch_mount(), *registry_mounts(profile)],
         **container_defaults(profile.images.serving, profile, resources),
     }
 
@@ -138,13 +142,17 @@ def server_container(model: HeartModel, profile: RuntimeProfile, variables: dict
     own = {
         Env.MIRROR_FILE: f"{MIRROR_DIR}/{MIRROR_FILE}",
         Env.EXPLANATIONS: str(model.spec.serving.explanations).lower(),
+        Env.CORS_ORIGINS: " ".join(model.spec.serving.cors.allow_origins),
         Env.PREDICTION_LOG: model.spec.serving.prediction_log.model_dump_json(by_alias=True),
     }
     resources = bounded(model.spec.serving.resources, DEFAULT_RESOURCES, profile.serving_caps)
     return {
         "name": SERVER,
         "env": [*env(variables | own), *log_address(model)],
-        "ports": [{"name": "http", "containerPort": SERVING_PORT, "protocol": "TCP"}],
+        "ports": [
+            {"name": "http", "containerPort": SERVING_PORT, "protocol": "TCP"},
+            {"name": "grpc", "containerPort": GRPC_PORT, "protocol": "TCP"},
+        ],
         "startupProbe": probe("live", period=1, failures=60),
         "livenessProbe": probe("live", period=10, failures=3),
         "readinessProbe": probe("ready", period=2, failures=2),

@@ -10,7 +10,7 @@ from heart_api.heartmodel import HeartModel
 from heart_api.kube.values import Manifest
 from heart_api.names import Component, Label, child_name
 from heart_api.profile import RuntimeProfile
-from heart_operator.manifests.common import SERVING_PORT, metadata, serving_pods
+from heart_operator.manifests.common import GRPC_PORT, SERVING_PORT, metadata, serving_pods
 
 Rule = dict[str, Any]
 
@@ -65,10 +65,10 @@ def policy(model: HeartModel, component: str, *, ingress: list[Rule], egress: li
 def callers(profile: RuntimeProfile) -> Rule:
     """Everybody, unless the profile names the ingress controllers' namespaces: then those, monitoring and our own."""
     if not profile.ingress_namespaces:
-        return {"ports": tcp(SERVING_PORT)}
+        return {"ports": tcp(SERVING_PORT, GRPC_PORT)}
     names = sorted({*profile.ingress_namespaces, *profile.monitoring_namespaces})
     named = {"matchExpressions": [{"key": "kubernetes.io/metadata.name", "operator": "In", "values": names}]}
-    return {"from": [{"podSelector": {}}, {"namespaceSelector": named}], "ports": tcp(SERVING_PORT)}
+    return {"from": [{"podSelector": {}}, {"namespaceSelector": named}], "ports": tcp(SERVING_PORT, GRPC_PORT)}
 
 
 def dns() -> Rule:

@@ -3,9 +3,10 @@
 from heart_api.heartmodel import HeartModel
 from heart_api.kube.values import Manifest
 from heart_api.names import Annotation, Component, candidate_service_name, pods_service_name
-from heart_operator.manifests.common import SERVING_PORT, metadata, serving_pods
+from heart_operator.manifests.common import GRPC_PORT, SERVING_PORT, metadata, serving_pods
 
 HTTP = {"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}
+GRPC = {"name": "grpc", "port": GRPC_PORT, "targetPort": "grpc", "protocol": "TCP", "appProtocol": "kubernetes.io/h2c"}
 
 
 def build_service(model: HeartModel, version: str, *, spread: bool = False) -> Manifest:
@@ -21,7 +22,7 @@ def build_service(model: HeartModel, version: str, *, spread: bool = False) -> M
         "spec": {
             "type": "ClusterIP",
             "selector": serving_pods(model) if spread else serving_pods(model, version),
-            "ports": [HTTP],
+            "ports": [HTTP, GRPC],
         },
     }
 
@@ -32,7 +33,7 @@ def build_candidate_service(model: HeartModel, version: str) -> Manifest:
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": metadata(model, candidate_service_name(model.name), Component.SERVING),
-        "spec": {"type": "ClusterIP", "selector": serving_pods(model, version), "ports": [HTTP]},
+        "spec": {"type": "ClusterIP", "selector": serving_pods(model, version), "ports": [HTTP, GRPC]},
     }
 
 

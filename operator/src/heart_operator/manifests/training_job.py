@@ -17,6 +17,9 @@ from heart_operator.manifests.common import (
     labels,
     metadata,
     pod_defaults,
+    registry_environment,
+    registry_mounts,
+    registry_volumes,
     runtime_secret,
     thread_limits,
 )
@@ -97,16 +100,16 @@ def pod_spec(model: HeartModel, profile: RuntimeProfile, request: JobRequest, va
     volumes, mounts = data_volume(request.dataset.uri)
     container = {
         "name": CONTAINER,
-        "env": env({variable: request_json(request), **environment(profile, resources)}),
+        "env": env({variable: request_json(request), **environment(model, profile, resources)}),
         "envFrom": runtime_secret(),
-        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}, *mounts],  # noqa: S108  a mount of its own
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}, *registry_mounts(profile), *mounts],  # noqa: S108  a mount of its own
         **container_defaults(profile.images.trainer, profile, resources),
     }
     return {
         **pod_defaults(model, profile),
         "restartPolicy": "Never",
         "containers": [container],
-        "volumes": [SCRATCH, *volumes],
+        "volumes": [SCRATCH, *registry_volumes(profile), *volumes],
     }
 
 
@@ -114,13 +117,13 @@ def request_json(request: JobRequest) -> str:
     return request.model_dump_json(by_alias=True, exclude_none=True)
 
 
-def environment(profile: RuntimeProfile, resources: Resources) -> dict[str, str]:
+def environment(model: HeartModel, profile: RuntimeProfile, resources: Resources) -> dict[str, str]:
     """Where MLflow is, and how many threads the container may use."""
     cpu = resources.limits.cpu if resources.limits else None
     cores = max(1, ceil(amount(cpu or "1")))
     return {
         Env.TERMINATION_LOG: "/dev/termination-log",
-        Env.TRACKING_URI: profile.tracking_uri,
+        **registry_environment(model, profile),
         "HOME": "/tmp",  # noqa: S108  the only writable place
         "LOKY_MAX_CPU_COUNT": str(cores),
         **thread_limits(cores),

@@ -5,14 +5,17 @@ MLflow is untrusted storage: nothing read here is believed unless a digest from 
 
 import os
 import re
-import tempfile
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from pathlib import Path
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from heart_api.handover import Tag
 from heart_api.names import EVALUATE
+from heart_api.profile import RuntimeProfile
 from heart_operator.plan.actions import CloseRuns, RegistryAction, SetAlias, TagVersion
 from heart_operator.plan.observed import RegisteredVersion
 
@@ -31,16 +34,22 @@ CLIENT_SETTINGS = {
 PAGE = 1000
 PROXIED = re.compile(r"mlflow-artifacts:/(?!/)")
 """Artifacts that the tracking server itself hands out: a run cannot send us to another host or to a local file."""
-
-
 TRAINING = re.compile(r"[0-9a-f]+(-[0-9A-Za-z]+)*")
 """Anybody may write tags; only what looks like a trigger of ours is taken for one (and put into a search)."""
 REGISTRY_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 """The registered models that a HeartModel can name; those of other names need not be looked at."""
 COPY = re.compile(r"models:/[^/]+/[0-9]+")
 """Where MLflow says that a copied version comes from; the copy has the tags of the original."""
+CHUNK = 64 * 1024
+DOWNLOAD_SECONDS = 10.0
+"""For one artifact: a server that sends it byte by byte must not keep one of a few threads."""
 NAMES = 50
 """Registered models in one search of versions: it becomes a URL, and proxies bound its length."""
+
+
+def server_address(profile: RuntimeProfile, namespace: str) -> str:
+    """Where a namespace's registered models are: MLflow's URL, and in its fragment the workspace if it has some."""
+    return f"{profile.tracking_uri}#{namespace}" if profile.tracking_auth == "Kubernetes" else profile.tracking_uri
 
 
 class RegistryError(Exception):
@@ -64,10 +73,13 @@ class Snapshot:
 
 
 class MlflowBackend:
-    """One tracking server (and the registry that it holds)."""
+    """One tracking server (and the registry that it holds), or one workspace of it.
 
-    def __init__(self, tracking_uri: str) -> None:
-        self._uri = tracking_uri
+    `address`: the server's URL; its fragment names the workspace (`server_address`).
+    """
+
+    def __init__(self, address: str) -> None:
+        self._uri, _, self._workspace = address.partition("#")
         self._client: MlflowClient | None = None
 
     @property
@@ -81,12 +93,24 @@ class MlflowBackend:
             self._client = MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
         return self._client
 
+    def _in_workspace(self) -> AbstractContextManager[Any]:
+        """For the calling thread; every request names the workspace."""
+        if not self._workspace:
+            return nullcontext()
+        from mlflow.utils.workspace_context import WorkspaceContext  # noqa: PLC0415
+
+        return WorkspaceContext(self._workspace)
+
     def snapshot(self) -> Snapshot:
         """Paginated searches alone: of models, of their versions (`NAMES` models at once) and of runs.
 
         Versions that somebody registered by hand have no tag of ours. So the models are looked for that a HeartModel
         has claimed, or that one may claim by its usual name `<namespace>.<name>`, and then all of their versions.
         """
+        with self._in_workspace():
+            return self._snapshot()
+
+    def _snapshot(self) -> Snapshot:
         models = {model.name: registered_model(model) for model in self._models()}
         versions: dict[str, dict[str, RegisteredVersion]] = {}
         for names in batched(sorted(models), NAMES):
@@ -115,6 +139,10 @@ class MlflowBackend:
 
     def read_artifact(self, run_id: str, path: str, limit: int) -> bytes:
         """Bytes of a run's artifact of at most `limit` bytes; raises RegistryError for anything else."""
+        with self._in_workspace():
+            return self._read_artifact(run_id, path, limit)
+
+    def _read_artifact(self, run_id: str, path: str, limit: int) -> bytes:
         location = self.client.get_run(run_id).info.artifact_uri or ""
         if not PROXIED.match(location):
             raise RegistryError("MLflow does not serve this run's artifacts; start it with --serve-artifacts")
@@ -124,12 +152,35 @@ class MlflowBackend:
             raise RegistryError(f"run {run_id} has no {path}")
         if size > limit:
             raise RegistryError(f"{path} of run {run_id} is larger than {limit} bytes")
-        with tempfile.TemporaryDirectory() as directory:
-            content = Path(self.client.download_artifacts(run_id, path, directory)).read_bytes()
-        return content
+        return b"".join(self._chunks(f"{PROXIED.sub('', location)}/{path}", limit))
+
+    def _chunks(self, path: str, limit: int) -> Iterator[bytes]:
+        """The artifact's bytes, bounded: what was listed need not be what is sent.
+
+        In memory, as a disk would fill; in this thread, as MLflow's own download starts others, which know no workspace.
+        """
+        from mlflow.utils.credentials import get_default_host_creds  # noqa: PLC0415
+        from mlflow.utils.rest_utils import http_request  # noqa: PLC0415
+
+        endpoint = f"/api/2.0/mlflow-artifacts/artifacts/{quote(path)}"
+        end, left = time.monotonic() + DOWNLOAD_SECONDS, limit
+        with http_request(get_default_host_creds(self._uri), endpoint, "GET", stream=True) as response:
+            if response.status_code != HTTPStatus.OK:
+                raise RegistryError(f"MLflow answers {response.status_code} for the artifact {path}")
+            for chunk in response.iter_content(CHUNK):
+                left -= len(chunk)
+                if left < 0:
+                    raise RegistryError(f"MLflow sends more than {limit} bytes for {path}")
+                if time.monotonic() > end:
+                    raise RegistryError(f"MLflow takes more than {DOWNLOAD_SECONDS:.0f} s to send {path}")
+                yield chunk
 
     def act(self, registry_name: str, action: RegistryAction) -> None:
         """Carry out one action; doing it twice is doing it once."""
+        with self._in_workspace():
+            self._act(registry_name, action)
+
+    def _act(self, registry_name: str, action: RegistryAction) -> None:
         match action:
             case CloseRuns(trigger=trigger, status=status):
                 self._close_runs(registry_name, trigger, status)

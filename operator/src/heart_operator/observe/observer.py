@@ -16,6 +16,7 @@ from heart_api.profile import RuntimeProfile
 from heart_api.retrainschedule import RetrainSchedule
 from heart_operator.kube.client import Cluster
 from heart_operator.kube.errors import NotFound
+from heart_operator.mlflow.backend import server_address
 from heart_operator.mlflow.snapshots import RegistryReader
 from heart_operator.observe.children import (
     find_objects,
@@ -180,11 +181,10 @@ class Observer:
         if profile is None:
             silent = Registry(error=f"there is no runtime profile {model.spec.runtime!r}")
             return silent, select(silent)
-        self._registered[ModelKey(model.namespace, model.name)] = profile.tracking_uri, model.registry_name
+        server = server_address(profile, model.namespace)
+        self._registered[ModelKey(model.namespace, model.name)] = server, model.registry_name
         named = str(model.spec.version)
-        return await self._registry.view(
-            profile.tracking_uri, model.registry_name, select, named if named.isdecimal() else ""
-        )
+        return await self._registry.view(server, model.registry_name, select, named if named.isdecimal() else "")
 
     async def _optional_kinds(self) -> frozenset[str]:
         """Which of the optional kinds the cluster has; read again after a minute."""

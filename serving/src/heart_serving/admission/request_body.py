@@ -1,10 +1,12 @@
 """How requests come in: heads and bodies, bounded in bytes and number; the connection bounds the time (server)."""
 
+import asyncio
 import os
 import re
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, NamedTuple
 
+from heart_serving.admission.compression import check_encoding, too_large, unpack
 from heart_serving.errors import Problem
 
 MAX_BUFFERED = 64 * 1024 * 1024
@@ -27,30 +29,40 @@ class Head(NamedTuple):
     content_type: bytes = b""
     length: int | None = None
     request_id: str = ""
-    encoded: bool = False
+    encoding: bytes = b""
+    """How the body is compressed; empty: not at all."""
+    accept_encoding: bytes = b""
     json_length: int | None = None
     """Bytes of JSON before binary tensor data, as the header says (-1: not a number)."""
     shadow: bool = False
     """A copy that another server made to compare the answers: its answer reaches no user."""
+    origin: bool = False
+    """A browser's request from another site's page."""
 
 
 def read_head(headers: Iterable[tuple[bytes, bytes]]) -> Head:
     """Names come in lower case (ASGI)."""
-    content_type, length, request_id, encoded, json_length, shadow = b"", None, "", False, None, False
+    content_type, length, request_id, encoding, accept_encoding = b"", None, "", b"", b""
+    json_length, shadow, origin = None, False, False
     for name, value in headers:
         if name == b"content-type":
             content_type = value
         elif name == b"content-length":
             length = int(value)  # the HTTP parser has rejected everything but digits
+        elif name == b"accept-encoding":
+            accept_encoding = value
         elif name == b"x-request-id" and REQUEST_ID.fullmatch(value):
             request_id = value.decode()
         elif name == b"content-encoding":
-            encoded = value.lower() != b"identity"
+            encoding = value.lower().replace(b"identity", b"")
         elif name == b"inference-header-content-length":
             json_length = int(value) if value.isdigit() and len(value) < 20 else -1
         elif name == b"x-heartops-shadow":
             shadow = True
-    return Head(content_type, length, request_id or new_request_id(), encoded, json_length, shadow)
+        elif name == b"origin":
+            origin = True
+    request_id = request_id or new_request_id()
+    return Head(content_type, length, request_id, encoding, accept_encoding, json_length, shadow, origin)
 
 
 def new_request_id() -> str:
@@ -60,24 +72,28 @@ def new_request_id() -> str:
 
 def check_json(head: Head) -> None:
     """Raises Problem 415 for anything but plain JSON in UTF-8."""
-    if head.encoded:
-        raise Problem(415, "the body must not be compressed")
+    check_unsplit(head)
+    check_media_type(head, b"application/json")
+
+
+def check_unsplit(head: Head) -> None:
+    """Raises Problem 415 for JSON with binary tensor data behind it."""
     if head.json_length is not None:
         raise Problem(415, "binary tensor data belongs to the Open Inference Protocol: send plain JSON")
-    if head.content_type == b"application/json":
-        return
+
+
+def check_media_type(head: Head, *allowed: bytes) -> bytes:
+    """The media type, which is one of the allowed ones, in UTF-8. Raises Problem 415."""
+    if head.content_type in allowed:
+        return head.content_type
     media, *parameters = [part.strip().lower() for part in head.content_type.split(b";")]
-    if media != b"application/json":
-        raise Problem(415, "the body must be JSON: send the header Content-Type: application/json")
+    if media not in allowed:
+        names = " or ".join(name.decode() for name in allowed)
+        raise Problem(415, f"this body is not read here: send the header Content-Type: {names}")
     for parameter in parameters:
         if parameter.startswith(b"charset=") and parameter[8:].strip(b'"') not in (b"utf-8", b"utf8", b"us-ascii"):
             raise Problem(415, "the body must be encoded in UTF-8")
-
-
-def check_binary(head: Head) -> None:
-    """The same for JSON with the bytes of tensors behind it."""
-    if head.encoded or head.content_type not in (b"application/octet-stream", b"application/json"):
-        raise Problem(415, "JSON with binary tensor data must come as application/octet-stream, not compressed")
+    return media
 
 
 class BodyReader:
@@ -88,20 +104,32 @@ class BodyReader:
         self.waiting = 0
         self.buffered = 0
 
-    async def read(self, receive: Receive, declared: int | None) -> bytes:
-        """The whole body; `release` its length when it is no longer held. Raises Problem or ClientGone."""
-        if declared is not None and declared > self._max_body:
-            raise self._too_large()
+    async def read(self, receive: Receive, head: Head) -> bytes:
+        """The whole body, unpacked; `release` its length when it is no longer held. Raises Problem or ClientGone."""
+        if head.encoding:
+            check_encoding(head.encoding)
+        if head.length is not None and head.length > self._max_body:
+            raise too_large(self._max_body)
         if self.waiting >= MAX_WAITING:
             raise Problem(503, "too many requests are being received: try again", OVERLOADED)
         self.waiting += 1
         try:
-            return await self._collect(receive)
+            body = await self._collect(receive)
         finally:
             self.waiting -= 1
+        return await self._unpack(body, head.encoding) if head.encoding else body
 
     def release(self, size: int) -> None:
         self.buffered -= size
+
+    async def _unpack(self, packed: bytes, encoding: bytes) -> bytes:
+        """In a thread: two megabytes take longer than the event loop may be held up."""
+        try:
+            body = await asyncio.to_thread(unpack, packed, encoding, self._max_body)
+        finally:
+            self.release(len(packed))
+        self.buffered += len(body)
+        return body
 
     async def _collect(self, receive: Receive) -> bytes:
         chunks: list[bytes] = []
@@ -127,9 +155,6 @@ class BodyReader:
 
     def _check(self, size: int) -> None:
         if size > self._max_body:
-            raise self._too_large()
+            raise too_large(self._max_body)
         if self.buffered > MAX_BUFFERED:
             raise Problem(503, "too much is being received at once: try again", OVERLOADED)
-
-    def _too_large(self) -> Problem:
-        return Problem(413, f"the body may have at most {self._max_body} bytes: send the records in parts")

@@ -36,21 +36,23 @@ class FastPath:
 
         `url`: one that `takes` is true of. `body` is whole.
         """
-        exhausted = self._budget.is_exhausted(loop)
-        if exhausted:
-            return self._reject(url, read_head(headers))
+        head = read_head(headers)
+        if self._budget.is_exhausted(loop):
+            return self._reject(url, head)
+        if head.encoding or head.origin:
+            return None
         if self._capacity.is_small(len(body)):
-            return self._predict(url, read_head(headers), body)
+            return self._predict(url, head, body)
         if self._capacity.worker.is_full(self._budget.handed_over):
             self._budget.count_rejection(loop)
-            return self._reject(url, read_head(headers))
+            return self._reject(url, head)
         self._budget.handed_over += 1
         return None
 
     def record(self, exchange: Exchange) -> None:
         """To be called when the answer has been sent."""
         assert exchange.reply is not None
-        self._predictor.record(exchange, exchange.reply)
+        self._predictor.record(exchange, exchange.reply.status)
 
     def _predict(self, url: bytes, head: Head, body: bytes) -> Exchange:
         protocol, now = self._protocols[url], time.perf_counter()

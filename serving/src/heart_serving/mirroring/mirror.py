@@ -48,6 +48,10 @@ class Mirror:
         self._sampler = Sampler()
         self._shadow: Shadow | None = None
 
+    @property
+    def is_on(self) -> bool:
+        return self._shadow is not None
+
     def offer(self, path: str, head: Head, parsed: bytes, answer: Reply) -> None:
         """To be called when the answer has been sent; never waits and never fails."""
         if self._shadow is not None and self._sampler.take(self._target.percent):

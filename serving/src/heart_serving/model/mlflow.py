@@ -18,6 +18,7 @@ from heart_serving.errors import SettingsError
 from heart_serving.model.download import Address, Unreachable, download, get
 
 MAX_ANSWER = 64 * 1024
+WORKSPACE_HEADER = "X-MLFLOW-WORKSPACE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,16 @@ class Registry:
 
 
 def credentials(environ: Mapping[str, str]) -> dict[str, str]:
-    """The Authorization header of MLflow's own variables: a token, or user and password."""
+    """The pod's own token and its workspace; else the Authorization header of MLflow's own variables.
+
+    Raises SettingsError.
+    """
+    if path := environ.get(Env.REGISTRY_TOKEN_FILE):
+        try:
+            token = Path(path).read_text().strip()
+        except OSError as error:
+            raise SettingsError(f"{Env.REGISTRY_TOKEN_FILE}: {path} cannot be read ({error.strerror})") from None
+        return {"Authorization": f"Bearer {token}", WORKSPACE_HEADER: environ.get(Env.WORKSPACE, "")}
     if token := environ.get("MLFLOW_TRACKING_TOKEN"):
         return {"Authorization": f"Bearer {token}"}
     user, password = environ.get("MLFLOW_TRACKING_USERNAME"), environ.get("MLFLOW_TRACKING_PASSWORD")

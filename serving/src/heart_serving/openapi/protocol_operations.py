@@ -44,7 +44,7 @@ def open_inference(package: ServingPackage, operation_id: str) -> Json:
         "open inference protocol",
         operation_id,
         "Predict by the Open Inference Protocol",
-        "One tensor per feature, [rows] or [rows, 1], or a single one [rows, features]; every datatype but BF16. Binary"
+        "One tensor per feature, [rows] or [rows, 1], or a single one [rows, features]; every datatype. Binary"
         f" tensor data is understood: bytes behind the JSON, whose length the header {HEADER} tells.",
         body(infer_schema(package), {"one": ("One row", {"inputs": example_tensors(package)})}),
         {"description": "Outputs."} | json_content(INFERENCE),

@@ -22,9 +22,13 @@ def record_schema(features: Sequence[Feature]) -> Json:
 
 
 def feature_schema(feature: Feature) -> Json:
-    """JSON Schema of one value; units are said in the description and as `x-unit`."""
+    """JSON Schema of one value; units are in the description and in `x-unit`, names of values in `x-codes`."""
     if feature.type == "category":
-        schema: Json = {"enum": list(feature.values or ())}
+        schema: Json = {"enum": [*(feature.values or ()), *(feature.codes or ())]}
+        if feature.codes:
+            schema["x-codes"] = dict(feature.codes)
+    elif feature.type == "boolean":
+        schema = {"enum": [True, False, 1, 0]}
     else:
         schema = {"type": feature.type}
         schema["minimum"] = -FLOAT32_MAX if feature.minimum is None else feature.minimum

@@ -22,7 +22,7 @@ class ParsedRequest:
 
     rows: Matrix
     records: Sequence[Mapping[str, Any]]
-    """The same by feature name, as they were sent (a feature without a value may be absent): for the prediction log."""
+    """The same by feature name, in the contract's values (a missing one may be absent): for the prediction log."""
     single: bool = False
     id: str | None = None
     outputs: tuple[str, ...] = ()
@@ -73,9 +73,9 @@ class Predict:
         document = parse_json(body)
         single = type(document) is dict
         records = [document] if single else self._list(document)
-        rows = self.contract.rows(records, single=single)
+        rows, checked = self.contract.check(records, single=single)
         reject_duplicates(body, sum(map(len, records)))
-        return ParsedRequest(rows, records, single)
+        return ParsedRequest(rows, checked, single)
 
     def _list(self, document: Any) -> list[Any]:
         if type(document) is not list:

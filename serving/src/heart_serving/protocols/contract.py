@@ -31,7 +31,7 @@ def type_of(feature: Feature) -> Any:
     if feature.type == "category":
         found: Any = int | float | str  # 1.0 is 1 in JSON
     elif feature.type == "boolean":
-        found = bool
+        found = bool | int | float
     else:
         low = -FLOAT32_MAX if feature.minimum is None else feature.minimum
         high = FLOAT32_MAX if feature.maximum is None else feature.maximum
@@ -89,24 +89,42 @@ class Coding:
 def codes_of(feature: Feature) -> Mapping[Any, float]:
     missing = {} if feature.required else MISSING
     if feature.type == "category":
-        return {value: float(code) for code, value in enumerate(feature.values or ())} | missing
-    return {False: 0.0, True: 1.0} | missing if feature.type == "boolean" else {}
+        codes: dict[Any, float] = {value: float(code) for code, value in enumerate(feature.values or ())}
+        return codes | {name: codes[value] for name, value in (feature.codes or {}).items()} | missing
+    return {False: 0.0, True: 1.0} | missing if feature.type == "boolean" else {}  # 0 and 1 are the same keys
+
+
+def values_of(feature: Feature) -> Mapping[Any, Any]:
+    """What a client may send for a value of the contract → that value: `asymptomatic` → 0, 1 → True."""
+    if feature.type == "boolean":
+        return {False: False, True: True, None: None}
+    values = {value: value for value in feature.values or ()}
+    return values | dict(feature.codes or {}) | {None: None}
 
 
 class Records(Sequence[Mapping[str, Any]]):
-    """Checked records as dictionaries, made when somebody looks."""
+    """Checked records as dictionaries of the contract's own values, made when they are read."""
 
-    def __init__(self, records: Sequence[Struct]) -> None:
+    def __init__(self, records: Sequence[Struct], values: Mapping[str, Mapping[Any, Any]]) -> None:
+        """`values`: by feature, where a client may write a value in more than one way."""
         self._records = records
+        self._values = values
 
     def __len__(self) -> int:
         return len(self._records)
 
     def __getitem__(self, index: Any) -> Any:
-        return msgspec.to_builtins(self._records[index])
+        return self._read(self._records[index])
 
     def __iter__(self) -> Iterator[Mapping[str, Any]]:
-        return map(msgspec.to_builtins, self._records)
+        return map(self._read, self._records)
+
+    def _read(self, record: Struct) -> Mapping[str, Any]:
+        found: dict[str, Any] = msgspec.to_builtins(record)
+        for name, values in self._values.items():
+            if name in found:
+                found[name] = values[found[name]]
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +140,12 @@ class Contract:
     """list[record type]."""
     decoder: msgspec.json.Decoder[Any]
     """Of a record or a list of records."""
+    values: Mapping[str, Mapping[Any, Any]]
+    """By feature, what `values_of` says."""
+
+    @property
+    def names(self) -> list[str]:
+        return [feature.name for feature in self.features]
 
     @classmethod
     def of(cls, features: Sequence[Feature], max_rows: int) -> "Contract":
@@ -129,22 +153,28 @@ class Contract:
         many: Any = list[record]  # type: ignore[valid-type]
         decoder = msgspec.json.Decoder(record | many)
         lenient = not all(feature.required for feature in features)
-        return cls(tuple(features), max_rows, lenient, Coding.of(features), many, decoder)
+        values = {f.name: values_of(f) for f in features if f.type in ("category", "boolean")}
+        return cls(tuple(features), max_rows, lenient, Coding.of(features), many, decoder, values)
 
     def rows(self, records: Sequence[Any], *, single: bool = False) -> Matrix:
-        """float32 [records, features]. Raises Invalid with every violation, capped, for the first bad records.
+        """What `check` returns of the records for the model."""
+        return self.check(records, single=single)[0]
+
+    def check(self, records: Sequence[Any], *, single: bool = False) -> tuple[Matrix, Records]:
+        """(float32 [records, features], records). Raises Invalid with every violation, capped, of the first bad ones.
 
         Problem 413 for too many. `single`: there is one record and no list, so that paths need no position.
         """
         if not 0 < len(records) <= self.max_rows:
             raise self._wrong_count(len(records))
         try:
-            rows = self._encode(msgspec.convert(records, self.many))
+            checked = msgspec.convert(records, self.many)
+            rows = self._encode(checked)
         except (msgspec.ValidationError, OverflowError, RecursionError):
             rows = None
         if rows is None:
             raise Invalid(self.violations(records, single=single))
-        return rows
+        return rows, Records(checked, self.values)
 
     def read(self, body: bytes) -> tuple[Matrix, Records, bool] | None:
         """(rows, records, whether it is one record and no list) of JSON; None when it needs a closer look.
@@ -161,7 +191,7 @@ class Contract:
         if not 0 < len(records) <= self.max_rows or body.count(b":") != self._names(records):
             return None
         rows = self._encode(records)
-        return None if rows is None else (rows, Records(records), single)
+        return None if rows is None else (rows, Records(records, self.values), single)
 
     def _encode(self, records: Sequence[Struct]) -> Matrix | None:
         encode = self.coding.encode

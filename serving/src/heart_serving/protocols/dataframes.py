@@ -25,7 +25,7 @@ def read_split(value: Any, features: Features) -> Records:
         names = [feature.name for feature in features]
     if type(names) is not list or not all(type(name) is str for name in names) or len(set(names)) != len(names):
         raise Problem(400, f"{where}.columns: must be a list of different names")
-    return from_rows(value["data"], names, features, f"{where}.data")
+    return from_rows(value["data"], names, f"{where}.data")
 
 
 def read_records(value: Any, features: Features) -> Records:
@@ -45,13 +45,13 @@ def read_inputs(value: Any, features: Features) -> Records:
     columns = {name: _column(column) for name, column in value.items()}
     if len({len(column) for column in columns.values()}) > 1:
         raise Problem(400, "inputs: every column must have as many values as the others")
-    return from_columns(columns, features)
+    return from_columns(columns)
 
 
 def _rows(value: Any, features: Features, where: str) -> Records:
     if type(value) is list and value and type(value[0]) is dict:
         return _objects(value, where)
-    return from_rows(value, [feature.name for feature in features], features, where)
+    return from_rows(value, [feature.name for feature in features], where)
 
 
 def _objects(value: Any, where: str) -> Records:

@@ -32,7 +32,7 @@ class KServeV1:
         reject_duplicates_of(document, body)
         read, form = (read_instances, "instances") if "instances" in document else (read_inputs, "inputs")
         records = read(document[form], self._contract.features)
-        return ParsedRequest(self._contract.rows(records), records)
+        return ParsedRequest(*self._contract.check(records))
 
     def write(self, parsed: ParsedRequest, outputs: Matrix, request_id: str) -> Any:
         return {"predictions": self._answers.plain(outputs)}

@@ -1,17 +1,20 @@
 """`POST /invocations`: MLflow's scoring protocol."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
-from heart_serving.admission.request_body import Head, check_json
+from heart_serving.admission.request_body import Head, check_media_type, check_unsplit
 from heart_serving.errors import Problem
 from heart_serving.protocols.answers import Answers
 from heart_serving.protocols.base import Matrix, ParsedRequest
 from heart_serving.protocols.contract import Contract
+from heart_serving.protocols.csv_table import read_csv
 from heart_serving.protocols.dataframes import Features, read_inputs, read_instances, read_records, read_split
 from heart_serving.protocols.strict_json import parse_json, reject_duplicates_of
 from heart_serving.protocols.tables import Records
 
+JSON, CSV = b"application/json", b"text/csv"
 FORMS: dict[str, Callable[[Any, Features], Records]] = {
     "dataframe_split": read_split,
     "dataframe_records": read_records,
@@ -22,31 +25,39 @@ ERROR_CODES = {422: "INVALID_PARAMETER_VALUE", 500: "INTERNAL_ERROR", 503: "TEMP
 """MLflow's names, which go with the HTTP status; every other error is a BAD_REQUEST."""
 
 
+@dataclass(frozen=True, slots=True)
 class Invocations:
     """`predictions` are what a model that returns a data frame gives: objects for classes, numbers for a regression.
 
-    `params` are for models whose signature declares some. Ours never do: MLflow then ignores them, and so do we.
+    As in MLflow, columns that the signature does not name are dropped, and `params` are ignored when it declares none,
+    which ours never do.
     """
 
-    def __init__(self, contract: Contract, answers: Answers) -> None:
-        self._contract = contract
-        self._answers = answers
+    contract: Contract
+    answers: Answers
+    csv: bool = False
 
     def accept(self, head: Head) -> "Invocations":
-        check_json(head)
-        return self
+        check_unsplit(head)
+        return replace(self, csv=True) if check_media_type(head, JSON, CSV) == CSV else self
 
     def read(self, body: bytes) -> ParsedRequest:
+        records = read_csv(body, self.contract.features) if self.csv else self._read_json(body)
+        return ParsedRequest(*self.contract.check([self._known(record) for record in records]))
+
+    def _read_json(self, body: bytes) -> Records:
         document = parse_json(body)
         forms = [name for name in FORMS if name in document] if type(document) is dict else []
         if len(forms) != 1:
             raise Problem(400, f"the body must be an object with exactly one of {', '.join(FORMS)}")
         reject_duplicates_of(document, body)
-        records = FORMS[forms[0]](document[forms[0]], self._contract.features)
-        return ParsedRequest(self._contract.rows(records), records)
+        return FORMS[forms[0]](document[forms[0]], self.contract.features)
+
+    def _known(self, record: dict[str, Any]) -> dict[str, Any]:
+        return {name: record[name] for name in self.contract.names if name in record}
 
     def write(self, parsed: ParsedRequest, outputs: Matrix, request_id: str) -> Any:
-        return {"predictions": self._answers.plain(outputs)}
+        return {"predictions": self.answers.plain(outputs)}
 
     def error_body(self, problem: Problem) -> Any:
         return {"error_code": ERROR_CODES.get(problem.status, "BAD_REQUEST"), "message": problem.message}

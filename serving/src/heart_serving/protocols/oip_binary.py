@@ -14,7 +14,7 @@ from heart_serving.errors import Problem
 
 HEADER = "Inference-Header-Content-Length"
 """How many bytes of the body are the JSON; in requests and in answers."""
-FORMATS = {"BOOL": "?", "FP16": "<f2", "FP32": "<f4", "FP64": "<f8"} | {
+FORMATS = {"BOOL": "?", "BF16": "<u2", "FP16": "<f2", "FP32": "<f4", "FP64": "<f8"} | {
     f"{kind}{8 * size}": f"<{letter}{size}" for kind, letter in (("INT", "i"), ("UINT", "u")) for size in (1, 2, 4, 8)
 }
 """numpy's names of the datatypes of fixed size."""
@@ -37,7 +37,7 @@ class Tail:
         if len(chunk) != size:
             raise Problem(400, f"{where}.parameters.binary_data_size: there are fewer bytes behind the JSON")
         try:
-            return read_strings(chunk) if datatype == "BYTES" else read_numbers(chunk, FORMATS[datatype])
+            return read_values(chunk, datatype)
         except (ValueError, struct.error):
             raise Problem(400, f"{where}.data: its bytes are not of its datatype {datatype}") from None
 
@@ -47,9 +47,15 @@ class Tail:
             raise Problem(400, "there are more bytes behind the JSON than its tensors have")
 
 
-def read_numbers(data: bytes, form: str) -> list[Any]:
-    values: list[Any] = np.frombuffer(data, form).tolist()
-    return [None if value != value else value for value in values] if "f" in form else values
+def read_values(data: bytes, datatype: str) -> list[Any]:
+    """NaN is a missing value. Raises ValueError or struct.error for bytes that are not of the datatype."""
+    if datatype == "BYTES":
+        return list(read_strings(data))
+    numbers = np.frombuffer(data, FORMATS[datatype])
+    if datatype == "BF16":  # the upper half of a float32
+        numbers = (numbers.astype("<u4") << 16).view("<f4")
+    values: list[Any] = numbers.tolist()
+    return [None if value != value else value for value in values] if numbers.dtype.kind == "f" else values
 
 
 def read_strings(data: bytes) -> list[str]:

@@ -4,22 +4,23 @@ https://github.com/open-inference/open-inference-protocol/blob/main/specificatio
 Values in tensors are those of the contract (a category's value, not its code), so that every route means the same.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from heart_api.contract import Feature
+from heart_api.contract import Feature, Precision, at_bound
 from heart_serving.errors import Problem
 from heart_serving.protocols.answers import Answers
 from heart_serving.protocols.oip_binary import Tail
-from heart_serving.protocols.tables import Records, from_columns, from_rows
+from heart_serving.protocols.tables import Records, from_columns
 from heart_serving.protocols.violations import FLOAT32_MAX, plain_name
 
 INTEGERS = {f"INT{bits}": (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) for bits in (8, 16, 32, 64)} | {
     f"UINT{bits}": (0, 2**bits - 1) for bits in (8, 16, 32, 64)
 }
-FLOATS = {"FP16": 65504.0, "FP32": FLOAT32_MAX, "FP64": float("inf")}
+FLOATS = {"FP16": 65504.0, "BF16": 3.3895313892515355e38, "FP32": FLOAT32_MAX, "FP64": float("inf")}
 """The largest number of each."""
+PRECISIONS: dict[str, Precision] = {"FP16": 16, "BF16": "bfloat16", "FP32": 32}
 DATATYPES = ("BOOL", *INTEGERS, *FLOATS, "BYTES")
 
 
@@ -28,6 +29,7 @@ class Tensor:
     """One input, checked: as many values as its shape says, of the kind that its datatype says (or null)."""
 
     name: str
+    datatype: str
     shape: tuple[int, ...]
     values: list[Any]
 
@@ -36,19 +38,31 @@ def read_tensor(item: Any, tail: Tail) -> Tensor:
     """Raises Problem 400 with the tensor's name and what is wrong."""
     if type(item) is not dict or type(item.get("name")) is not str:
         raise Problem(400, "inputs: every tensor must be an object with a name")
-    name, shape, datatype = plain_name(item["name"]), item.get("shape"), item.get("datatype")
+    name = plain_name(item["name"])
     where = f"inputs.{name}"
     check_parameters(item, where)
+    shape, datatype = check_form(item.get("shape"), item.get("datatype"), where)
+    values = flatten(item["data"], shape, where) if "data" in item else tail.take(item, datatype, where)
+    return checked(Tensor(name, datatype, tuple(shape), values), where, typed="data" in item)
+
+
+def check_form(shape: Any, datatype: Any, where: str) -> tuple[list[int], str]:
+    """Both, checked. Raises Problem 400."""
     if type(shape) is not list or not 1 <= len(shape) <= 2 or any(type(n) is not int or n < 0 for n in shape):
         raise Problem(400, f"{where}.shape: must be [rows] or [rows, columns]")
     if type(datatype) is not str or datatype not in DATATYPES:
         raise Problem(400, f"{where}.datatype: must be one of {', '.join(DATATYPES)}")
-    values = flatten(item["data"], shape, where) if "data" in item else tail.take(item, datatype, where)
-    if len(values) != shape[0] * (shape[1] if len(shape) == 2 else 1):
+    return shape, datatype
+
+
+def checked(tensor: Tensor, where: str, *, typed: bool) -> Tensor:
+    """The tensor. Raises Problem 400; `typed`: its values came as JSON or the like, and may be of another type."""
+    shape = tensor.shape
+    if len(tensor.values) != shape[0] * (shape[1] if len(shape) == 2 else 1):
         raise Problem(400, f"{where}.data: must hold as many values as its shape says")
-    if "data" in item and not all_of(values, datatype):
-        raise Problem(400, f"{where}.data: every value must be of its datatype {datatype}")
-    return Tensor(name, tuple(shape), values)
+    if typed and not all_of(tensor.values, tensor.datatype):
+        raise Problem(400, f"{where}.data: every value must be of its datatype {tensor.datatype}")
+    return tensor
 
 
 def check_parameters(item: dict[str, Any], where: str) -> None:
@@ -88,15 +102,29 @@ def to_records(tensors: Sequence[Tensor], features: Sequence[Feature]) -> Record
     """One record per row, from one tensor per feature, or from a single one [rows, features] of whatever name."""
     names = [feature.name for feature in features]
     if len(tensors) == 1 and len(tensors[0].shape) == 2 and tensors[0].shape[1] == len(names):
-        values, width = tensors[0].values, len(names)
-        rows = [values[start : start + width] for start in range(0, len(values), width)]
-        return from_rows(rows, names, features, "inputs")
+        return from_columns(_matrix_columns(tensors[0], features))
     if len(tensors) == 1 and tensors[0].name not in names:
         raise Problem(400, f"inputs: send one tensor per feature, or a single one of shape [rows, {len(names)}]")
-    return from_columns(_columns(tensors), features)
+    return from_columns(_columns(tensors, {feature.name: feature for feature in features}))
 
 
-def _columns(tensors: Sequence[Tensor]) -> dict[str, list[Any]]:
+def _matrix_columns(tensor: Tensor, features: Sequence[Feature]) -> dict[str, list[Any]]:
+    width = len(features)
+    return {
+        feature.name: settled(tensor.values[position::width], tensor.datatype, feature)
+        for position, feature in enumerate(features)
+    }
+
+
+def settled(values: list[Any], datatype: str, feature: Feature | None) -> list[Any]:
+    """The values; what is a bound of the feature at the precision of the datatype becomes that bound."""
+    precision = PRECISIONS.get(datatype)
+    if precision is None or feature is None or feature.minimum is feature.maximum is None:
+        return values
+    return [value if value is None else at_bound(feature, value, precision) for value in values]
+
+
+def _columns(tensors: Sequence[Tensor], features: Mapping[str, Feature]) -> dict[str, list[Any]]:
     rows = tensors[0].shape[0]
     columns: dict[str, list[Any]] = {}
     for tensor in tensors:
@@ -104,7 +132,7 @@ def _columns(tensors: Sequence[Tensor]) -> dict[str, list[Any]]:
             raise Problem(400, f"inputs.{tensor.name}: is given twice")
         if tensor.shape not in ((rows,), (rows, 1)):
             raise Problem(400, f"inputs.{tensor.name}.shape: must be [{rows}] or [{rows}, 1] as of the other tensors")
-        columns[tensor.name] = tensor.values
+        columns[tensor.name] = settled(tensor.values, tensor.datatype, features.get(tensor.name))
     return columns
 
 

@@ -1,11 +1,12 @@
 """`POST /v2/models/…/infer`: the Open Inference Protocol, and the model's metadata in it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
 
-from heart_serving.admission.request_body import Head, check_binary, check_json
+from heart_serving.admission.request_body import Head, check_media_type
 from heart_serving.errors import Problem
 from heart_serving.protocols.answers import Answers
 from heart_serving.protocols.base import Matrix, ParsedRequest, Reply
@@ -30,11 +31,10 @@ class OpenInference:
     """Of a request with binary tensor data: where its JSON ends."""
 
     def accept(self, head: Head) -> "OpenInference":
-        if head.json_length is None:
-            check_json(head)
-            return self
-        check_binary(head)
-        return replace(self, json_length=head.json_length)
+        """Without a Content-Type, and as application/octet-stream, the header says whether tensors come as bytes."""
+        if head.content_type not in (b"", b"application/octet-stream"):
+            check_media_type(head, b"application/json")
+        return self if head.json_length is None else replace(self, json_length=head.json_length)
 
     def read(self, body: bytes) -> ParsedRequest:
         text, tail = self._split(body)
@@ -47,8 +47,8 @@ class OpenInference:
         tail.check_used()
         names, binary = self._wanted(document)
         records = to_records(tensors, self.contract.features)
-        rows = self.contract.rows(records)
-        return ParsedRequest(rows, records, id=self._id(document.get("id")), outputs=names, binary=binary)
+        rows, checked = self.contract.check(records)
+        return ParsedRequest(rows, checked, id=self._id(document.get("id")), outputs=names, binary=binary)
 
     def _split(self, body: bytes) -> tuple[bytes, Tail]:
         """The JSON, and what comes behind it."""
@@ -76,21 +76,14 @@ class OpenInference:
         return tuple(wanted), frozenset(name for name, binary in wanted.items() if binary)
 
     def write(self, parsed: ParsedRequest, outputs: Matrix, request_id: str) -> Any:
-        answers = self.answers.read(outputs)
-        data: dict[str, list[Any]] = {"prediction": [answer["prediction"] for answer in answers]}
-        if self.answers.classes:
-            data["label"] = [answer["label"] for answer in answers]
-            data["probabilities"] = outputs.ravel().tolist()
-        described = {item["name"]: item for item in describe_outputs(self.answers)}
         chunks: list[bytes] = []
         tensors = []
-        for name in parsed.outputs:
-            tensor = described[name] | {"shape": [len(answers), *described[name]["shape"][1:]]}
-            if name in parsed.binary:
-                chunks.append(write_values(data[name], tensor["datatype"]))
+        for tensor, values in self.tensors(parsed, outputs):
+            if tensor["name"] in parsed.binary:
+                chunks.append(write_values(values, tensor["datatype"]))
                 tensors.append(tensor | {"parameters": {"binary_data_size": len(chunks[-1])}})
             else:
-                tensors.append(tensor | {"data": data[name]})
+                tensors.append(tensor | {"data": values})
         answer = {
             "model_name": self.name,
             "model_version": self.version,
@@ -98,6 +91,17 @@ class OpenInference:
             "outputs": tensors,
         }
         return binary_reply(answer, chunks) if parsed.binary else answer
+
+    def tensors(self, parsed: ParsedRequest, outputs: Matrix) -> Iterator[tuple[Json, list[Any]]]:
+        """(name, datatype and shape, values) of each output that was asked for, in that order."""
+        answers = self.answers.read(outputs)
+        data: dict[str, list[Any]] = {"prediction": [answer["prediction"] for answer in answers]}
+        if self.answers.classes:
+            data["label"] = [answer["label"] for answer in answers]
+            data["probabilities"] = outputs.ravel().tolist()
+        described = {item["name"]: item for item in describe_outputs(self.answers)}
+        for name in parsed.outputs:
+            yield described[name] | {"shape": [len(answers), *described[name]["shape"][1:]]}, data[name]
 
     def error_body(self, problem: Problem) -> Any:
         return {"error": problem.message}

@@ -53,10 +53,11 @@ def _unknown_fields(features: Sequence[Feature], record: dict[str, Any], path: P
 
 def _explain_value(feature: Feature, value: Any, path: Path) -> Iterator[Violation]:
     if feature.type == "boolean":
-        if not isinstance(value, bool):
-            yield Violation(path, "bool_type", "must be true or false")
+        if not isinstance(value, int | float) or value not in (0, 1):
+            yield Violation(path, "bool_type", "must be true or false, or 1 or 0")
     elif feature.type == "category":
-        if isinstance(value, bool) or not isinstance(value, int | float | str) or value not in (feature.values or ()):
+        allowed = (*(feature.values or ()), *(feature.codes or ()))
+        if isinstance(value, bool) or not isinstance(value, int | float | str) or value not in allowed:
             yield _not_listed(feature, path)
     elif isinstance(value, bool) or not isinstance(value, int | float):
         yield Violation(path, "float_type", f"must be a number{_in_brackets(feature)}")
@@ -67,7 +68,7 @@ def _explain_value(feature: Feature, value: Any, path: Path) -> Iterator[Violati
 
 
 def _not_listed(feature: Feature, path: Path) -> Violation:
-    values = feature.values or ()
+    values = (*(feature.values or ()), *(feature.codes or ()))
     shown = [repr(value) if isinstance(value, str) else str(value) for value in values[:MAX_LISTED_VALUES]]
     more = f" or one of {len(values) - len(shown)} more" if len(values) > len(shown) else ""
     listed = ", ".join(shown)

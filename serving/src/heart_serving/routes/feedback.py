@@ -117,7 +117,7 @@ class Feedback:
             raise Problem(404, "this model keeps no prediction log in a database, so outcomes have nowhere to go")
         head = read_head(request.scope["headers"])
         check_json(head)
-        body = await self._bodies.read(request.receive, head.length)
+        body = await self._bodies.read(request.receive, head)
         try:
             return self._outcomes.read(body)
         finally:

@@ -17,6 +17,8 @@ from heart_serving.protocols.open_inference import OpenInference
 from heart_serving.routes.feedback import add_feedback
 from heart_serving.routes.protocols import STOPPING, add_protocols
 from heart_serving.routes.readiness import Readiness
+from heart_serving.routes.root import add_root
+from heart_serving.routes.triton import add_triton
 from heart_serving.settings import Settings
 
 PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'"
@@ -36,6 +38,8 @@ def build_framework(
     app.exception_handler(404)(as_json)
     app.exception_handler(405)(as_json)
     add_health(app, settings, readiness)
+    add_root(app, settings)
+    add_triton(app, settings, inference, metrics)
     add_protocols(app, settings, inference, readiness)
     add_model(app, model, settings)
     add_feedback(app, settings, inference.answers, predictions)

@@ -2,19 +2,18 @@
 
 from typing import Any
 
-from fastapi import FastAPI, HTTPException, Response
+from fastapi import FastAPI, Response
 from fastapi.responses import PlainTextResponse
 
 from heart_serving import __version__
-from heart_serving.openapi.schemas import Json, json_content, ref
+from heart_serving.openapi.schemas import Json
 from heart_serving.protocols.open_inference import OpenInference
+from heart_serving.routes.names import UNKNOWN, V2, V2_VERSION, check_model
 from heart_serving.routes.readiness import Readiness
 from heart_serving.settings import Settings
 
-UNKNOWN: dict[int | str, Json] = {404: {"description": "Another model."} | json_content(ref("ProtocolError"))}
+EXTENSIONS = ["binary_tensor_data", "model_configuration", "statistics"]
 STOPPING: dict[int | str, Json] = {503: {"description": "The pod is stopping."}}
-V2 = "/v2/models/{name}"
-V2_VERSION = "/v2/models/{name}/versions/{version}"
 
 
 def add_protocols(app: FastAPI, settings: Settings, inference: OpenInference, readiness: Readiness) -> None:
@@ -23,19 +22,13 @@ def add_protocols(app: FastAPI, settings: Settings, inference: OpenInference, re
     add_mlflow(app, readiness)
 
 
-def check_model(settings: Settings, name: str, version: str | None = None) -> None:
-    """Raises 404 for another model than the one that is served."""
-    if name != settings.name or version not in (None, settings.version):
-        raise HTTPException(404, f"this server has model {settings.name} version {settings.version}")
-
-
 def add_open_inference(app: FastAPI, settings: Settings, inference: OpenInference, readiness: Readiness) -> None:
     tags: list[Any] = ["open inference protocol"]
 
     @app.get("/v2", tags=tags)
     async def server_metadata() -> dict[str, Any]:
         """Server metadata."""
-        return {"name": "heartops", "version": __version__, "extensions": ["binary_tensor_data"]}
+        return {"name": "heartops", "version": __version__, "extensions": EXTENSIONS}
 
     @app.get("/v2/models", tags=tags)
     async def models() -> dict[str, list[str]]:

@@ -30,7 +30,9 @@ def test_nobody_calls_the_trainer(case):
 
 
 def test_everybody_may_ask_for_predictions_unless_the_profile_says_who(smallest):
-    assert policy(smallest, "serving")["ingress"] == [{"ports": [{"protocol": "TCP", "port": 8080}]}]
+    assert policy(smallest, "serving")["ingress"] == [
+        {"ports": [{"protocol": "TCP", "port": 8080}, {"protocol": "TCP", "port": 9000}]}
+    ]
 
 
 def test_named_namespaces_shut_out_the_others(full):
@@ -43,7 +45,7 @@ def test_named_namespaces_shut_out_the_others(full):
         "operator": "In",
         "values": ["ingress-nginx", "monitoring"],
     }
-    assert ports([rule]) == {8080}
+    assert ports([rule]) == {8080, 9000}
 
 
 def test_serving_reaches_names_mlflow_and_its_siblings_alone(smallest):

@@ -44,9 +44,10 @@ def test_the_policy_lets_pods_reach_the_candidate(case):
     (peer,) = siblings["to"]
     assert matches(peer["podSelector"]["matchLabels"], pod_labels(case.deployment("8")))
     assert siblings["ports"] == [{"protocol": "TCP", "port": SERVING_PORT}]
-    (port,) = case.child("Service", "heart-disease-candidate")["spec"]["ports"]
-    (named,) = containers(case.deployment("8"))[1]["ports"]
-    assert (port["targetPort"], named["containerPort"]) == (named["name"], SERVING_PORT)
+    ports = case.child("Service", "heart-disease-candidate")["spec"]["ports"]
+    named = containers(case.deployment("8"))[1]["ports"]
+    assert [port["targetPort"] for port in ports] == [port["name"] for port in named] == ["http", "grpc"]
+    assert named[0]["containerPort"] == SERVING_PORT
 
 
 # --- mirror --------------------------------------------------------------------------------------

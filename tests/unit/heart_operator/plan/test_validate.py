@@ -24,7 +24,7 @@ def latency(warning: str, critical: str) -> dict[str, Any]:
 
 
 REFUSED = [
-    ({"runtime": "gpu"}, "spec.runtime: there is no runtime profile 'gpu'; use one of: default"),
+    ({"runtime": "gpu"}, "spec.runtime: runtime profile 'gpu' not found (available: default)"),
     ({"dataset": {"uri": "s3://bucket/key"}}, "spec.dataset.uri: the runtime profile does not allow s3://; use one of"),
     (
         {"dataset": {"uri": "https://example.com/x.csv"}},

@@ -1,6 +1,5 @@
 """Reading metrics: what serving pods, or Prometheus, really send; what is missing, late, wrong or huge."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta

@@ -60,6 +60,11 @@ def measure(table: Table, features: tuple[Feature, ...], oof: OutOfFoldResult, s
     )
 
 
+def estimates(sample: Sample, seed: int) -> dict[str, Estimate]:
+    """The figures of one sample, with their intervals."""
+    return _measured(sample, seed).estimates
+
+
 def _measured(sample: Sample, seed: int) -> Measured:
     return Measured(sample, point(sample.task, sample.y, sample.output), replicate(sample, seed))
 

@@ -70,10 +70,10 @@ def parity(converted: bytes, model: Any, x: NDArray[np.float32], scale: float) -
     return difference_of(run_onnx(converted, x), predict(model, x), scale)
 
 
-def difference_of(output: Floats, expected: NDArray[np.float64], scale: float) -> Parity:
+def difference_of(output: Floats, expected: NDArray[np.float64], scale: float, steps: int = STEPS) -> Parity:
     """The place where `output` is farthest from `expected`, measured in what is allowed there."""
     apart = np.abs(output.astype(np.float64) - expected)
-    allowed = TOLERANCE * scale + STEPS * np.spacing(np.abs(expected).astype(np.float32)).astype(np.float64)
+    allowed = TOLERANCE * scale + steps * np.spacing(np.abs(expected).astype(np.float32)).astype(np.float64)
     worst = np.unravel_index(np.argmax(np.where(np.isnan(apart), np.inf, apart / allowed)), apart.shape)
     return Parity(float(apart[worst]), float(allowed[worst]))
 
@@ -85,13 +85,14 @@ def predict(model: Any, x: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.asarray(model.predict(x), dtype=np.float64).reshape(len(x), -1)
 
 
-def run_onnx(converted: bytes, x: Floats) -> NDArray[np.float32]:
+def run_onnx(converted: bytes, x: Floats, output: str = ONNX_OUTPUT) -> NDArray[np.float32]:
     """Output of model.onnx: [rows, classes] or [rows, 1]. One thread, so that a row's result is always the same."""
     options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(converted, options, providers=["CPUExecutionProvider"])
     rows = np.ascontiguousarray(x, dtype=np.float32)
-    return np.asarray(session.run([ONNX_OUTPUT], {ONNX_INPUT: rows})[0])
+    return np.asarray(session.run([output], {ONNX_INPUT: rows})[0])
 
 
 def attach_package(converted: bytes, package: ServingPackage) -> bytes:
@@ -107,14 +108,22 @@ def output_scale(table: Table) -> float:
     return float(np.std(table.y)) if table.task == "regression" else 1.0
 
 
-def random_rows(x: NDArray[np.float32], seed: int, rows: int = RANDOM_ROWS) -> NDArray[np.float32]:
-    """Rows that never were: each value from its own column, half of the numbers moved, one in ten missing."""
+def random_rows(
+    x: NDArray[np.float32], seed: int, rows: int = RANDOM_ROWS, required: NDArray[np.bool_] | None = None
+) -> NDArray[np.float32]:
+    """Rows that never were: each value from its own column, half of the numbers moved, one in ten missing.
+
+    `required` [features]: columns that are never missing.
+    """
     rng = np.random.default_rng(seed)
     drawn = np.take_along_axis(x, rng.integers(0, len(x), (rows, x.shape[1])), axis=0)
     whole = np.all(np.isnan(x) | (x == np.round(x)), axis=0)
     moved = drawn + rng.normal(0, 1, drawn.shape) * np.nan_to_num(np.nanstd(x, axis=0)) * ~whole
     drawn = np.where(rng.random(drawn.shape) < 0.5, moved, drawn)
-    return np.where(rng.random(drawn.shape) < 0.1, np.nan, drawn).astype(np.float32)
+    missing = rng.random(drawn.shape) < 0.1
+    if required is not None:
+        missing[:, required] = False
+    return np.where(missing, np.nan, drawn).astype(np.float32)
 
 
 def _single_output(pipeline: Any, features: int) -> onnx.ModelProto:

@@ -15,6 +15,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunStatus
 from mlflow.exceptions import MlflowException
 
+from heart_api.handover import Env
 from heart_trainer.errors import TrainerError
 
 LAST_WORDS = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "5", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
@@ -37,6 +38,12 @@ def without_password(text: str) -> str:
     return re.sub(r"://[^/\s@]*@", "://", text)
 
 
+def renew_token() -> None:
+    """Hand the ServiceAccount's token to MLflow's client: the kubelet replaces the file while a long training runs."""
+    if path := os.environ.get(Env.REGISTRY_TOKEN_FILE):
+        os.environ["MLFLOW_TRACKING_TOKEN"] = Path(path).read_text().strip()
+
+
 class Store:
     """An MLflow server (or SQLite file). Every method raises RegistryUnavailable when it cannot be reached."""
 
@@ -50,6 +57,7 @@ class Store:
     @contextmanager
     def speaking(self) -> Iterator[None]:
         try:
+            renew_token()
             yield
         except (MlflowException, requests.RequestException, OSError, ImportError) as error:
             raise RegistryUnavailable(self.uri, error) from error

@@ -27,7 +27,7 @@ ENCODING = ("type", "values", "minimum", "maximum", "required")
 QUESTION = ("name", "positive_above", "positive", "labels")
 ROUNDING = 1e-3
 """How far a row of float32 probabilities may be from 1."""
-HOW_TO = "Register it with heart_trainer.by_hand.package_and_register, which makes such a file"
+HOW_TO = " Register it with heart_trainer.by_hand.package_and_register, which makes such a file."
 
 
 def fetch_model(store: Store, registry_name: str, version: str) -> bytes:
@@ -37,7 +37,7 @@ def fetch_model(store: Store, registry_name: str, version: str) -> bytes:
         listed = mlflow.artifacts.list_artifacts(artifact_uri=root)
     sizes = {PurePosixPath(entry.path).name: entry.file_size or 0 for entry in listed if not entry.is_dir}
     if MODEL_FILE not in sizes:
-        raise NotServable(f"the version has no {MODEL_FILE}, and nothing else is ever loaded. {HOW_TO}.")
+        raise NotServable(f"the version has no {MODEL_FILE}, and nothing else is ever loaded.{HOW_TO}")
     if sizes[MODEL_FILE] > MAX_MODEL_BYTES:
         raise NotServable(f"its {MODEL_FILE} has {sizes[MODEL_FILE]} bytes; at most {MAX_MODEL_BYTES} are served.")
     return store.read(f"{root}/{MODEL_FILE}")
@@ -60,15 +60,15 @@ def _artifact_root(store: Store, registry_name: str, version: str) -> str:
         raise NotServable(f"{refused}.") from refused
 
 
-def open_model(data: bytes) -> Model:
-    """The model as serving opens it, all checks of its start included. Raises NotServable."""
+def open_model(data: bytes, advice: str = HOW_TO) -> Model:
+    """The model as serving opens it, all checks of its start included. Raises NotServable, which ends in `advice`."""
     with TemporaryDirectory() as folder:
         file = Path(folder) / MODEL_FILE
         file.write_bytes(data)
         try:
             return load_model(file, hashlib.sha256(data).hexdigest())
         except ModelRefused as refused:
-            raise NotServable(f"{refused}. {HOW_TO}.") from refused
+            raise NotServable(f"{refused}.{advice}") from refused
 
 
 def check_contract(package: ServingPackage, request: JobRequest) -> None:

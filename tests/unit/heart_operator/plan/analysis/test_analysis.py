@@ -35,17 +35,17 @@ GOOD = both(counts(900), counts(300))
 
 SAMPLES = [
     ("a sound version", GOOD, "Passed", "errors: 0.00% of 300 were answered with 5xx; 2.00% allowed"),
-    ("sound, but too few", both(counts(900), counts(99)), "Inconclusive", "99 of the 100 required by minRequests"),
-    ("just enough to count, not to tell", both(counts(900), counts(100)), "Inconclusive", "more without one would do"),
+    ("sound, but too few", both(counts(900), counts(99)), "Inconclusive", "99 of 100 (minRequests)"),
+    ("just enough to count, not to tell", both(counts(900), counts(100)), "Inconclusive", "more without a failure"),
     ("no traffic at all", both(Counts(), Counts()), "Inconclusive", "the candidate has not served any requests yet"),
-    ("only the stable version is asked", both(counts(900), Counts()), "Inconclusive", "answered nothing yet"),
+    ("only the stable version is asked", both(counts(900), Counts()), "Inconclusive", "not served any requests yet"),
     ("every second one fails", both(counts(60), counts(20, errors=10)), "Failed", "errors: 50.00% of 20"),
     ("a tenth fails", both(counts(900), counts(300, errors=30)), "Failed", "the stable version has 0.00% of 900"),
     (
         "some more than allowed, by chance?",
         both(counts(900), counts(300, errors=9)),
         "Inconclusive",
-        "fault from chance",
+        "more requests are needed for a verdict",
     ),
     (
         "no worse than a failing stable version",
@@ -143,17 +143,17 @@ def test_unreadable_metrics_are_no_success_and_keep_what_was_counted() -> None:
     found = look(GOOD, AnalysisSample(error="Prometheus does not answer"))
     assert found.verdict == "Inconclusive"
     assert "Prometheus does not answer" in found.message
-    assert (found.looks, found.candidate.requests) == (2, 300)
+    assert (found.intervals, found.candidate.requests) == (2, 300)
     assert look(AnalysisSample(error="gone")).verdict == "Inconclusive"
 
 
 def test_silence_is_said_once() -> None:
-    assert look(both(Counts(), Counts())).message.count("answered nothing") == 1
+    assert look(both(Counts(), Counts())).message.count("not served any requests") == 1
 
 
 def test_unreadable_metrics_do_not_forgive_bad_looks() -> None:
     bad = both(counts(60), counts(20, errors=20))
-    assert look(bad, AnalysisSample(error="no answer"), bad).failures == 2
+    assert look(bad, AnalysisSample(error="no answer"), bad).consecutive_failures == 2
 
 
 def test_what_is_missing_is_said() -> None:
@@ -163,16 +163,16 @@ def test_what_is_missing_is_said() -> None:
 
 def test_counts_add_up() -> None:
     found = look(GOOD, GOOD, GOOD)
-    assert (found.looks, found.stable.requests, found.candidate.requests) == (3, 2700, 900)
+    assert (found.intervals, found.stable.requests, found.candidate.requests) == (3, 2700, 900)
     assert sum(found.candidate.latency) == sum(found.candidate.outputs.values()) == 900
 
 
 def test_bad_looks_count_in_a_row() -> None:
     bad, good = both(counts(150), counts(50, errors=25)), both(counts(3000), counts(1000))
-    assert look(bad, bad).failures == 2
+    assert look(bad, bad).consecutive_failures == 2
     after = look(bad, bad, good)
-    assert (after.failures, after.verdict) == (0, "Inconclusive")
-    assert look(bad, last=after).failures == 1
+    assert (after.consecutive_failures, after.verdict) == (0, "Inconclusive")
+    assert look(bad, last=after).consecutive_failures == 1
 
 
 def test_a_good_past_does_not_hide_a_broken_present() -> None:

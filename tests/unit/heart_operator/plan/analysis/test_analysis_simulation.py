@@ -58,7 +58,7 @@ def looks(traffic: Traffic, random: np.random.Generator) -> Iterator[AnalysisSta
     for sample in traffic.samples(random):
         status = analyse_candidate(SPEC, status, sample, NOW)
         yield status
-        if status.failures > TOLERATED:
+        if status.consecutive_failures > TOLERATED:
             return
 
 
@@ -86,7 +86,7 @@ def simulate(name: str, traffic: Traffic, runs: int = RUNS) -> Figures:
 
     figures = Figures(
         ever_failed=share([any(look.verdict == "Failed" for look in seen) for seen in ends]),
-        rejected=share([seen[-1].failures > TOLERATED for seen in ends]),
+        rejected=share([seen[-1].consecutive_failures > TOLERATED for seen in ends]),
         ever_passed=share([any(look.verdict == "Passed" for look in seen) for seen in ends]),
         passed=share([seen[-1].verdict == "Passed" for seen in ends]),
         requests=float(np.median([seen[-1].candidate.requests for seen in ends])),

@@ -43,30 +43,30 @@ LOOKS = [
 @pytest.mark.parametrize(("seen", "bad", "words"), [row[1:] for row in LOOKS], ids=[row[0] for row in LOOKS])
 def test_looks(seen: Counts, bad: int, words: str) -> None:
     found = look(of(seen))
-    assert found.bad == bad, found.message
+    assert found.consecutive_failures == bad, found.message
     assert words in found.message
     assert bool(found.message) == bool(bad)
 
 
 def test_the_bounds_are_the_alerts_own() -> None:
     slow = of(counts(300, slow=100))  # beyond 500 ms, within 1 s
-    assert look(slow, latencyP95={"warning": "100ms", "critical": "500ms"}).bad == 1
-    assert look(of(counts(40, errors=20)), errorRate={"warning": 0.02, "critical": 0.6}).bad == 0
+    assert look(slow, latencyP95={"warning": "100ms", "critical": "500ms"}).consecutive_failures == 1
+    assert look(of(counts(40, errors=20)), errorRate={"warning": 0.02, "critical": 0.6}).consecutive_failures == 0
 
 
 def test_bad_looks_count_in_a_row_and_a_blip_is_forgiven() -> None:
     bad, good = of(counts(200, errors=100)), of(counts(1000))
-    assert look(bad, bad, bad).bad == 3
-    assert look(bad, bad, good).bad == 0
+    assert look(bad, bad, bad).consecutive_failures == 3
+    assert look(bad, bad, good).consecutive_failures == 0
 
 
 def test_a_good_hour_does_not_hide_a_bad_minute() -> None:
-    assert look(*[of(counts(5000))] * 50, of(counts(40, errors=20))).bad == 1
+    assert look(*[of(counts(5000))] * 50, of(counts(40, errors=20))).consecutive_failures == 1
 
 
 def test_what_cannot_be_read_neither_accuses_nor_forgives() -> None:
     found = look(of(counts(40, errors=20)), AnalysisSample(error="Prometheus does not answer"))
-    assert found.bad == 1
+    assert found.consecutive_failures == 1
     assert "Prometheus does not answer" in found.message
 
 

@@ -131,7 +131,7 @@ def test_more_crashes_than_the_limit_end_it(crashes: int, ends: bool) -> None:
     found = find_failure(context(deployment=deployment(crashes=crashes, problem="OOMKilled")), at_pause())
     assert bool(found) == ends
     if found:
-        assert found == (Reason.CRASHING, "its pods ended 3 times (OOMKilled)")
+        assert found == (Reason.CRASHING, "its pods crashed 3 times (OOMKilled)")
 
 
 def test_crashes_while_it_starts_are_for_the_ready_deadline() -> None:

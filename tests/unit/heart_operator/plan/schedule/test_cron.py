@@ -75,10 +75,10 @@ def test_latest_tick_is_of_the_half_open_stretch() -> None:
 @pytest.mark.parametrize(
     ("cron", "zone", "words"),
     [
-        ("0 0 30 2 *", "Etc/UTC", "no cron expression"),
-        ("5-1 * * * *", "Etc/UTC", "no cron expression"),
-        ("0 3 * * 0", "Mars/Olympus", "no time zone 'Mars/Olympus'"),
-        ("0 3 * * 0", "Europe", "no time zone"),
+        ("0 0 30 2 *", "Etc/UTC", "not a cron expression"),
+        ("5-1 * * * *", "Etc/UTC", "not a cron expression"),
+        ("0 3 * * 0", "Mars/Olympus", "unknown time zone 'Mars/Olympus'"),
+        ("0 3 * * 0", "Europe", "unknown time zone"),
     ],
 )
 def test_what_no_pattern_can_see_is_said_in_words(cron: str, zone: str, words: str) -> None:

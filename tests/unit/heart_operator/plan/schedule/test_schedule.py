@@ -215,7 +215,7 @@ def test_forbid_gives_up_at_the_deadline() -> None:
 def test_forbid_waits_for_a_candidate_on_its_way() -> None:
     plan = with_a_candidate("True", "GatePassed")
     assert plan.facts.runs == ()
-    assert "version 7 is on its way" in plan.conditions[0].message
+    assert "version 7 is being rolled out" in plan.conditions[0].message
 
 
 def test_a_candidate_whose_gate_lacks_evidence_is_not_waited_for() -> None:
@@ -439,7 +439,11 @@ def test_nothing_is_looked_at_before_something_serves() -> None:
     ("spec", "change", "words"),
     [
         (DRIFT, {"serving": {"predictionLog": {"sink": "None"}}}, "spec.serving.predictionLog.sink"),
-        ({"performance": {"below": 0.75}}, {"training": {"task": "regression"}}, "accuracy is for classifications"),
+        (
+            {"performance": {"below": 0.75}},
+            {"training": {"task": "regression"}},
+            "accuracy requires a classification model",
+        ),
     ],
 )
 def test_what_cannot_be_looked_at_is_said_and_not_tried(
@@ -461,8 +465,8 @@ def test_what_cannot_be_looked_at_is_said_and_not_tried(
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        ({"schedule": "0 0 30 2 *"}, "spec.schedule: '0 0 30 2 *' is no cron expression"),
-        ({"schedule": "0 3 * * *", "timeZone": "Mars/Olympus"}, "spec.timeZone: there is no time zone"),
+        ({"schedule": "0 0 30 2 *"}, "spec.schedule: '0 0 30 2 *' is not a cron expression"),
+        ({"schedule": "0 3 * * *", "timeZone": "Mars/Olympus"}, "spec.timeZone: unknown time zone"),
         ({"drift": {"schedule": "0 0 30 2 *"}}, "spec.drift.schedule: "),
     ],
 )

@@ -108,7 +108,7 @@ def test_naming_one_that_fell_out_tries_it_again() -> None:
     world.submit("retry", first)
     world.settle()
     assert world.model.status.command
-    assert "let spec.version name it" in world.model.status.command.result
+    assert "set spec.version to it" in world.model.status.command.result
     world.merge_spec({"version": int(first)})
     measure_all(world)
     assert world.selected == first

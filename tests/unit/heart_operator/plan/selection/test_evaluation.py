@@ -120,8 +120,8 @@ def refused() -> EvaluationWorld:
     world.look()
     world.end(failure=UNSERVABLE)
     plan = world.look()
-    assert plan.refused
-    world.set_status(rejected=(plan.refused,))
+    assert plan.rejected
+    world.set_status(rejected=(plan.rejected,))
     return world
 
 
@@ -255,7 +255,7 @@ def test_a_refusal_is_said_once_and_stands() -> None:
     world = refused()
     (entry,) = world.model.status.rejected
     for _ in range(3):
-        assert world.look().refused == entry
+        assert world.look().rejected == entry
     assert len(world.requests) == 1
     assert without_outdated(world.observed, (entry,)) == (entry,)
 
@@ -265,10 +265,10 @@ def test_refusals_of_two_versions_do_not_replace_each_other() -> None:
     world.look("9")
     world.end(failure=UNSERVABLE)
     plan = world.look("9")
-    assert plan.refused
-    kept = with_rejection(world.model.status.rejected, plan.refused, 10)
+    assert plan.rejected
+    kept = with_rejection(world.model.status.rejected, plan.rejected, 10)
     assert [entry.version for entry in kept] == ["8", "9"]
-    assert with_rejection(kept, plan.refused, 10) == kept
+    assert with_rejection(kept, plan.rejected, 10) == kept
 
 
 def test_the_registrys_tag_remembers_when_status_and_job_are_gone() -> None:
@@ -279,8 +279,8 @@ def test_the_registrys_tag_remembers_when_status_and_job_are_gone() -> None:
     world.set_status(rejected=())
     plan = world.look()
     assert plan.create == ()
-    assert plan.refused
-    assert plan.refused.gates_hash == entry.gates_hash
+    assert plan.rejected
+    assert plan.rejected.gates_hash == entry.gates_hash
 
 
 def test_the_registry_remembers_more_than_the_status_has_room_for() -> None:
@@ -346,7 +346,7 @@ def test_a_failure_that_is_not_the_versions_refuses_nothing_and_is_not_repeated(
     world.end(**end)
     for _ in range(3):
         plan = world.look()
-        assert plan.refused is None
+        assert plan.rejected is None
         assert plan.create == ()
     assert world.known
     assert world.known.phase == "Failed"

@@ -257,7 +257,7 @@ def test_the_trainers_own_words_come_first() -> None:
     world.fail_job(TrainingFailure(reason="DataInvalid", message="rows 3, 7: age is above 120; correct the file"))
     world.settle()
     assert world.condition("Trained") == ("False", "DataInvalid")
-    assert "rows 3, 7: age is above 120; correct the file. It is not tried again" in world.message("Trained")
+    assert "rows 3, 7: age is above 120; correct the file. It is not retried" in world.message("Trained")
     assert world.condition("Ready") == ("False", "DataInvalid")
 
 

@@ -18,7 +18,7 @@ from tests.support.serving.app import InProcess, in_process
 from tests.support.serving.tiny_model import HEART, RECORD, tiny_model
 from tests.unit.heart_serving.strategies import contracts
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 PREDICTIONS = (
     "/predict",
     "/v2/models/heart/infer",

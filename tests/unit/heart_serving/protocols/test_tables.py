@@ -50,6 +50,56 @@ async def test_every_form_is_answered_as_predict_is(served: InProcess, path: str
     assert reply.json() == {"predictions": await plain(served, RECORDS)}
 
 
+CSV = """id,age,sex,cp,vessels,exang,note
+p-1,54,1,typical,2,0,"said: ""fine"", twice"
+p-2,70.0,0.0,none,,True,
+"""
+
+
+@pytest.mark.parametrize("text", [CSV, CSV.replace("\n", "\r\n"), "\ufeff" + CSV, CSV + "\n"])
+@pytest.mark.parametrize("kind", ["text/csv", "text/csv; charset=utf-8", "TEXT/CSV"])
+async def test_csv_is_read_as_mlflow_reads_it(served: InProcess, text: str, kind: str) -> None:
+    """Surplus columns and all."""
+    reply = await served.client.post(INVOCATIONS, content=text.encode(), headers={"Content-Type": kind})
+    assert reply.json() == {"predictions": await plain(served, RECORDS)}
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "says"),
+    [
+        ("", 400, "must begin with a line of different column names"),
+        ("age,age\n1,2\n", 400, "different column names"),
+        (CSV + "p-3,54\n", 400, "line 4 of the CSV must have 7 values"),
+        (CSV + 'p-3,"54', 400, "not CSV"),
+        (CSV.encode("utf-16"), 400, "UTF-8"),
+        (CSV.replace("54,1", "5_4,1"), 422, "0.age: must be a number"),
+        (CSV.replace("54,1", "inf,1"), 422, "0.age: must be at most 120"),
+        (CSV.replace("54,1", ",1"), 422, "0.age: is missing"),
+        (CSV.replace("typical", "Typical"), 422, "0.cp: must be one of"),
+        (CSV.replace("True", "2"), 422, "1.exang: must be true or false"),
+        (CSV.splitlines()[0], 422, "at least one record"),
+    ],
+)
+async def test_what_is_not_csv_of_the_contract_is_rejected(
+    served: InProcess, text: str | bytes, status: int, says: str
+) -> None:
+    reply = await served.client.post(INVOCATIONS, content=text, headers={"Content-Type": "text/csv"})
+    assert (reply.status_code, says in reply.json()["message"]) == (status, True), reply.text
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"dataframe_split": {"columns": [*NAMES, "id"], "data": [[*row, "p"] for row in ROWS]}},
+        {"dataframe_records": [record | {"id": "p"} for record in RECORDS]},
+        {"instances": [record | {"id": "p"} for record in RECORDS]},
+        {"inputs": COLUMNS | {"id": ["p", "q"]}},
+    ],
+)
+async def test_surplus_columns_are_dropped_as_mlflow_drops_them(served: InProcess, form: dict[str, Any]) -> None:
+    assert (await served.client.post(INVOCATIONS, json=form)).json() == {"predictions": await plain(served, RECORDS)}
+
+
 async def test_columns_of_one_row_need_no_lists(served: InProcess) -> None:
     reply = await served.client.post(INVOCATIONS, json={"inputs": RECORD})
     assert reply.json() == {"predictions": await plain(served, [RECORD])}
@@ -110,9 +160,9 @@ async def test_no_rows_are_refused(served: InProcess, form: dict[str, Any]) -> N
 
 
 @pytest.mark.parametrize("path", [INVOCATIONS, V1])
-async def test_only_json_and_only_so_many(served: InProcess, path: str) -> None:
+async def test_no_other_kind_of_body_and_only_so_many(served: InProcess, path: str) -> None:
     csv = "age,sex\n54,1\n"
-    for kind in ("text/csv", "application/vnd.apache.parquet", "application/octet-stream"):
+    for kind in ("text/plain", "application/vnd.apache.parquet", "application/octet-stream"):
         assert (await served.client.post(path, content=csv, headers={"Content-Type": kind})).status_code == 415
     many = json.dumps({"instances": [RECORD] * 10_001})
     headers = {"Content-Type": "application/json"}

@@ -95,7 +95,7 @@ def fits_json(document: Any) -> bool:
         ({"cp": {}}, "cp", "must be one of 'typical', 'atypical', 'none'"),
         ({"vessels": 1.5}, "vessels", "must be a whole number"),
         ({"vessels": 4}, "vessels", "must be at most 3"),
-        ({"exang": 1}, "exang", "must be true or false"),
+        ({"exang": 2}, "exang", "must be true or false, or 1 or 0"),
         ({"vessel": 1}, "vessel", "is not a feature of this model; did you mean vessels?"),
         ({"1=1; --": 1}, "(unknown field)", "is not a feature of this model"),
     ],

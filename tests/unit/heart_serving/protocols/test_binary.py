@@ -119,4 +119,4 @@ async def test_only_this_protocol_has_bytes(served: InProcess) -> None:
         reply = await served.client.post(INFER, content=body, headers=headers | {"Content-Type": kind})
         assert reply.status_code == 415
     without = {"Content-Type": "application/octet-stream"}
-    assert (await served.client.post(INFER, content=body, headers=without)).status_code == 415
+    assert (await served.client.post(INFER, content=body, headers=without)).status_code == 400

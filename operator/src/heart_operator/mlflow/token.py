@@ -1,0 +1,49 @@
+"""The operator's token for MLflow: of another account than its own, with no right but in the registry.
+
+MLflow hands a caller's token to the API server. With the operator's own, whoever took over MLflow would have all that the
+operator may do.
+"""
+
+import asyncio
+import logging
+import os
+from typing import Never
+
+from heart_api.kube.kinds import SERVICE_ACCOUNT
+from heart_operator.kube.client import Cluster
+from heart_operator.kube.errors import ApiError
+
+TOKEN_SECONDS = 3600
+RENEW_SECONDS = 1800.0
+RETRY_SECONDS = 10.0
+VARIABLE = "MLFLOW_TRACKING_TOKEN"
+"""MLflow's client reads it at every request."""
+
+log = logging.getLogger(__name__)
+
+
+class RegistryToken:
+    """`account`: ServiceAccount of the operator's namespace; empty: MLflow asks for no token of Kubernetes."""
+
+    def __init__(self, cluster: Cluster, namespace: str, account: str) -> None:
+        self._cluster, self._namespace, self._account = cluster, namespace, account
+
+    async def keep(self) -> Never:
+        """Have a valid token, for ever; while there is none, MLflow answers 401 and reconciles say so."""
+        while True:
+            await asyncio.sleep(RENEW_SECONDS if await self.renew() else RETRY_SECONDS)
+
+    async def renew(self) -> bool:
+        """Whether there is a fresh token now."""
+        if not self._account:
+            return True
+        path = SERVICE_ACCOUNT.path(self._namespace, self._account, "token")
+        spec = {"expirationSeconds": TOKEN_SECONDS}
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
+        try:
+            answer = await self._cluster.request("POST", path, body=body)
+        except ApiError as error:
+            log.warning("No token for MLflow: %s", error)
+            return False
+        os.environ[VARIABLE] = answer["status"]["token"]
+        return True

@@ -1,0 +1,16 @@
+"""Paths of the Open Inference Protocol, and the answer for a model that this server does not have."""
+
+from fastapi import HTTPException
+
+from heart_serving.openapi.schemas import Json, json_content, ref
+from heart_serving.settings import Settings
+
+UNKNOWN: dict[int | str, Json] = {404: {"description": "Another model."} | json_content(ref("ProtocolError"))}
+V2 = "/v2/models/{name}"
+V2_VERSION = "/v2/models/{name}/versions/{version}"
+
+
+def check_model(settings: Settings, name: str, version: str | None = None) -> None:
+    """Raises 404 for another model than the one that is served."""
+    if name != settings.name or version not in (None, settings.version):
+        raise HTTPException(404, f"this server has model {settings.name} version {settings.version}")

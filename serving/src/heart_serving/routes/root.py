@@ -1,0 +1,25 @@
+"""`GET /`: where load balancers look for life, and people for the documentation."""
+
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse, RedirectResponse
+
+from heart_serving.settings import Settings
+
+
+def add_root(app: FastAPI, settings: Settings) -> None:
+    card: dict[str, Any] = {
+        "status": "alive",
+        "model": settings.name,
+        "version": settings.version,
+        "docs": "docs",
+        "openapi": "openapi.json",
+    }
+
+    @app.get("/", tags=["health"], response_class=JSONResponse)
+    async def root(request: Request) -> Response:
+        """Name and version, and where the documents are; a browser is sent to them."""
+        if "text/html" in request.headers.get("accept", ""):
+            return RedirectResponse("docs")  # relative: a path prefix may have been cut off on the way
+        return JSONResponse(card)

@@ -1,0 +1,228 @@
+"""The Open Inference Protocol over gRPC says what /predict says, within the same bounds, and is counted with it."""
+
+import json
+import struct
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import httpx
+import numpy as np
+import pytest
+
+from heart_serving.rpc.messages import CLASSES, CONTENTS
+from tests.support.serving.app import free_port, serving
+from tests.support.serving.tiny_model import RECORD, tiny_model
+
+SECOND = {"age": 70.0, "sex": 0, "cp": "none", "vessels": 3, "exang": True}
+RECORDS = [RECORD, SECOND]
+KINDS = {"age": "FP32", "sex": "INT64", "cp": "BYTES", "vessels": "UINT8", "exang": "BOOL"}
+
+
+class Client:
+    """Method names and messages, and nothing of a client library."""
+
+    def __init__(self, channel: Any, http: httpx.AsyncClient) -> None:
+        self._channel = channel
+        self.http = http
+
+    async def call(self, method: str, body: bytes = b"", response: str = "", **metadata: str) -> Any:
+        pairs = [(name.replace("_", "-"), value) for name, value in metadata.items()]
+        call = self._channel.unary_unary(f"/inference.GRPCInferenceService/{method}")(body, metadata=pairs)
+        found = CLASSES[response or f"{method}Response"].FromString(await call)
+        self.trailing = dict(await call.trailing_metadata())
+        return found
+
+    async def infer(self, request: Any, **metadata: str) -> Any:
+        return await self.call("ModelInfer", request.SerializeToString(), **metadata)
+
+    async def fails(self, method: str, body: bytes) -> tuple[grpc.StatusCode, str]:
+        with pytest.raises(grpc.aio.AioRpcError) as found:
+            await self.call(method, body)
+        return found.value.code(), found.value.details() or ""
+
+
+@pytest.fixture
+async def client(tmp_path: Path) -> AsyncIterator[Client]:
+    port = free_port()
+    async with (
+        serving(tiny_model(), tmp_path, grpc_port=port) as (_, http_port),
+        grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{http_port}") as http,
+    ):
+        yield Client(channel, http)
+
+
+def question(records: list[dict[str, Any]], *, raw: bool = False, **fields: Any) -> Any:
+    request = CLASSES["ModelInferRequest"](**{"model_name": "heart"} | fields)
+    for name, kind in KINDS.items():
+        tensor = request.inputs.add(name=name, datatype=kind, shape=[len(records)])
+        values = [record[name] for record in records]
+        if raw:
+            request.raw_input_contents.append(raw_bytes(values, kind))
+        else:
+            getattr(tensor.contents, CONTENTS[kind]).extend(
+                [value.encode() for value in values] if kind == "BYTES" else values
+            )
+    return request
+
+
+def raw_bytes(values: list[Any], kind: str) -> bytes:
+    if kind == "BYTES":
+        return b"".join(struct.pack("<I", len(value)) + value.encode() for value in values)
+    return np.array(values, {"FP32": "<f4", "INT64": "<i8", "UINT8": "u1", "BOOL": "?"}[kind]).tobytes()
+
+
+async def predictions(client: Client) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (await client.http.post("/predict", json=RECORDS)).json()["predictions"]
+    return found
+
+
+async def test_typed_contents_are_answered_in_kind(client: Client) -> None:
+    answer = await client.infer(question(RECORDS, id="q-1"), x_request_id="visit-17")
+    expected = await predictions(client)
+    assert (answer.model_name, answer.model_version, answer.id) == ("heart", "7", "q-1")
+    outputs = {output.name: output for output in answer.outputs}
+    assert list(outputs["prediction"].contents.int64_contents) == [each["prediction"] for each in expected]
+    assert [label.decode() for label in outputs["label"].contents.bytes_contents] == [e["label"] for e in expected]
+    assert list(outputs["probabilities"].contents.fp32_contents)[1::2] == [e["probability"] for e in expected]
+    assert list(outputs["probabilities"].shape) == [2, 2]
+    assert not answer.raw_output_contents
+    assert client.trailing["x-request-id"] == "visit-17"
+
+
+async def test_raw_contents_are_answered_raw(client: Client) -> None:
+    request = question(RECORDS, raw=True, model_version="7")
+    request.outputs.add(name="probabilities")
+    answer = await client.infer(request)
+    [output] = answer.outputs
+    assert (output.name, output.HasField("contents")) == ("probabilities", False)
+    [raw] = answer.raw_output_contents
+    assert np.frombuffer(raw, "<f4")[1::2].tolist() == [each["probability"] for each in await predictions(client)]
+
+
+async def test_one_tensor_of_half_precision_is_read(tmp_path: Path) -> None:
+    from tests.unit.heart_serving.test_oip import NUMBERS
+
+    port = free_port()
+    async with (
+        serving(tiny_model(NUMBERS), tmp_path, grpc_port=port) as (_, http_port),
+        grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{http_port}") as http,
+    ):
+        expected = (await http.post("/predict", json={"a": 1.5, "b": 7, "c": True})).json()["probability"]
+        for kind, data in (("FP16", struct.pack("<3e", 1.5, 7, 1)), ("BF16", b"\xc0\x3f\xe0\x40\x80\x3f")):
+            request = CLASSES["ModelInferRequest"](model_name="heart", raw_input_contents=[data])
+            request.inputs.add(name="x", datatype=kind, shape=[1, 3])
+            answer = await Client(channel, http).infer(request)
+            assert np.frombuffer(answer.raw_output_contents[2], "<f4")[1] == np.float32(expected)
+
+
+async def test_health_and_metadata(client: Client) -> None:
+    model = CLASSES["ModelReadyRequest"](name="heart").SerializeToString()
+    assert (await client.call("ServerLive")).live
+    assert (await client.call("ServerReady")).ready
+    assert (await client.call("ModelReady", model)).ready
+    assert (await client.call("ServerMetadata")).name == "heartops"
+    metadata = await client.call("ModelMetadata", model)
+    expected = (await client.http.get("/v2/models/heart")).json()
+    assert (metadata.name, list(metadata.versions), metadata.platform) == ("heart", ["7"], expected["platform"])
+    for kind in ("inputs", "outputs"):
+        found = [{"name": t.name, "datatype": t.datatype, "shape": list(t.shape)} for t in getattr(metadata, kind)]
+        assert found == expected[kind]
+
+
+BAD = grpc.StatusCode.INVALID_ARGUMENT
+
+
+def broken(**changes: Any) -> bytes:
+    record = {**RECORD, **changes}
+    data: bytes = question([record]).SerializeToString()
+    return data
+
+
+def without_bytes() -> bytes:
+    request = question([RECORD], raw=True)
+    del request.raw_input_contents[-1]
+    data: bytes = request.SerializeToString()
+    return data
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "says"),
+    [
+        (b"\xff\xff", BAD, "not a ModelInferRequest"),
+        (b"", grpc.StatusCode.NOT_FOUND, "heart version 7"),
+        (CLASSES["ModelInferRequest"](model_name="heart").SerializeToString(), BAD, "list of tensors"),
+        (question([RECORD], model_name="other").SerializeToString(), grpc.StatusCode.NOT_FOUND, "heart version 7"),
+        (question([RECORD], model_version="8").SerializeToString(), grpc.StatusCode.NOT_FOUND, "heart version 7"),
+        (question([RECORD], id="x" * 257).SerializeToString(), BAD, "id: must be"),
+        (broken(age=540), BAD, "0.age: must be at most 120 years"),
+        (broken(cp="None"), BAD, "0.cp: must be one of"),
+        (without_bytes(), BAD, "bytes of every input"),
+        (question([]).SerializeToString(), BAD, "at least one record"),
+    ],
+)
+async def test_errors_come_by_status_with_the_field_and_the_bound(
+    client: Client, body: bytes, code: grpc.StatusCode, says: str
+) -> None:
+    found, details = await client.fails("ModelInfer", body)
+    assert (found, says in details) == (code, True), details
+
+
+async def test_another_model_has_no_metadata(client: Client) -> None:
+    other = CLASSES["ModelReadyRequest"](name="other").SerializeToString()
+    for method in ("ModelReady", "ModelMetadata"):
+        assert (await client.fails(method, other))[0] is grpc.StatusCode.NOT_FOUND
+
+
+@pytest.mark.parametrize("compression", [grpc.Compression.NoCompression, grpc.Compression.Gzip])
+async def test_messages_are_bounded_after_they_are_unpacked(client: Client, compression: Any) -> None:
+    call = client._channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
+    with pytest.raises(grpc.aio.AioRpcError) as found:
+        await call(b"\x32" * 50_000_000, compression=compression)
+    assert found.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert (await call(question([RECORD]).SerializeToString(), compression=compression)) != b""
+
+
+async def test_calls_are_counted_with_the_other_requests(client: Client) -> None:
+    await client.infer(question(RECORDS))
+    await client.fails("ModelInfer", broken(age=540))
+    metrics = (await client.http.get("/metrics")).text
+    assert 'code="200",model_name="heart",model_version="7"} 1.0' in metrics
+    assert 'code="422",model_name="heart",model_version="7"} 1.0' in metrics
+    assert 'predictions_total{model_name="heart",model_version="7"} 2.0' in metrics
+
+
+async def test_large_batches_run_on_the_worker(client: Client) -> None:
+    answer = await client.infer(question(RECORDS * 3000))
+    assert len(answer.outputs[0].contents.int64_contents) == 6000
+
+
+async def test_a_copy_for_a_candidate_is_a_prediction_over_http(tmp_path: Path) -> None:
+    """Its records, and the very answer that it would have got."""
+    from heart_serving.exchange import HttpCopy
+    from tests.support.serving.app import in_process
+
+    served = in_process(tiny_model(), tmp_path, grpc_port=free_port())
+    copies: list[HttpCopy] = []
+
+    class Recording:
+        is_on = True
+
+        def offer(self, *copy: Any) -> None:
+            copies.append(HttpCopy(*copy))
+
+    served.application.predictor.mirror = Recording()  # type: ignore[assignment]
+    listener = served.application.grpc
+    assert listener is not None
+    await listener.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{listener._settings.grpc_port}") as channel:
+        await Client(channel, served.client).infer(question(RECORDS), x_request_id="q")
+    await listener.stop()
+    [copy] = copies
+    reply = await served.client.post(
+        copy.path, content=copy.body, headers={"Content-Type": "application/json", "X-Request-Id": "q"}
+    )
+    assert json.loads(copy.answer.body) == reply.json()

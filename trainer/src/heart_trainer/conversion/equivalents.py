@@ -1,0 +1,71 @@
+"""Models that skl2onnx converts wrongly or not at all, as models that give the same answers and convert well.
+
+What comes of them is compared with the original, so that a mistake here ends as a refusal and never as a wrong answer.
+"""
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.ensemble import VotingClassifier
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import LabelEncoder
+
+
+def equivalent(model: Any) -> Any:
+    """The model, or one with the same answers."""
+    if isinstance(model, Pipeline):
+        name, last = model.steps[-1]
+        return Pipeline([*model.steps[:-1], (name, equivalent(last))])
+    if isinstance(model, FrozenEstimator):
+        return equivalent(model.estimator)
+    if isinstance(model, LinearDiscriminantAnalysis):
+        return _logistic(model.classes_, model.coef_, model.intercept_)
+    if isinstance(model, CalibratedClassifierCV):
+        members = [_calibrated(model, one) for one in model.calibrated_classifiers_]
+        return members[0] if len(members) == 1 else _vote(members, model.classes_)
+    return model
+
+
+def _calibrated(model: CalibratedClassifierCV, one: Any) -> Any:
+    """One of its calibrated models, with calibration as part of the last step."""
+    inner = one.estimator.estimator if isinstance(one.estimator, FrozenEstimator) else one.estimator
+    before, last = (inner.steps[:-1], inner[-1]) if isinstance(inner, Pipeline) else ([], inner)
+    linear = hasattr(last, "coef_") and not hasattr(last, "predict_proba")
+    if linear and one.method == "sigmoid" and len(one.calibrators) == 1:
+        calibrated = _sigmoid(last, one.calibrators[0])
+    else:
+        calibrated, single = copy.copy(model), copy.copy(one)
+        single.estimator = last
+        calibrated.calibrated_classifiers_ = [single]
+        calibrated.estimator = last
+    return Pipeline([*before, ("calibrated", calibrated)]) if before else calibrated
+
+
+def _sigmoid(linear: Any, calibrator: Any) -> LogisticRegression:
+    """Platt's sigmoid of a linear function of two classes is a logistic regression: 1 / (1 + exp(a f + b))."""
+    coefficients = -calibrator.a_ * np.atleast_2d(linear.coef_)
+    intercepts = -(calibrator.a_ * np.atleast_1d(linear.intercept_) + calibrator.b_)
+    return _logistic(linear.classes_, coefficients, intercepts)
+
+
+def _logistic(classes: NDArray[Any], coefficients: NDArray[Any], intercepts: NDArray[Any]) -> LogisticRegression:
+    model = LogisticRegression()
+    model.classes_, model.coef_, model.intercept_ = classes, coefficients, intercepts
+    model.n_features_in_ = coefficients.shape[1]
+    return model
+
+
+def _vote(members: Sequence[Any], classes: NDArray[Any]) -> VotingClassifier:
+    """The mean of their probabilities."""
+    named = [(f"member_{index}", member) for index, member in enumerate(members)]
+    vote = VotingClassifier(named, voting="soft", flatten_transform=False)
+    vote.estimators_, vote.classes_ = list(members), classes
+    vote.named_estimators_, vote.le_ = dict(named), LabelEncoder().fit(classes)
+    return vote
