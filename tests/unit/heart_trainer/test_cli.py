@@ -146,7 +146,7 @@ def test_a_serving_version_that_cannot_be_found_is_a_finding(
     request = read_manifest(manifest, trigger="t-1").model_copy(update={"serving": serving})
     monkeypatch.setenv(Env.TRAINING_REQUEST, request.model_dump_json(by_alias=True))
     assert main([]) == 0
-    assert "not compared with version 9, which serves" in capsys.readouterr().out
+    assert "not compared with version 9, the serving version" in capsys.readouterr().out
 
 
 def test_bad_data_are_permanent_and_the_run_has_failed(
