@@ -16,7 +16,7 @@ pytestmark = pytest.mark.api
 
 DIGEST = "sha256:" + "ab" * 32
 NAMESPACE = "admission"
-USERS = {"alice": "edit", "bob": "edit", "vera": "view"}
+USERS = {"alice": "edit", "bob": "edit", "vera": "view", "nora": "heartops-approver", "carl": "editor-alone"}
 POLICY = "heartops-commands"
 Done = subprocess.CompletedProcess[str]
 As = Callable[..., Done]
@@ -41,6 +41,9 @@ def people(kubectl: Kubectl, kube_api: KubeApi) -> As:
     def as_user(user: str, *words: str, stdin: Any = None) -> Done:
         return kubectl("--as", user, "-n", NAMESPACE, *words, stdin=stdin)
 
+    verbs = "--verb=get,list,watch,create,update,patch,delete"
+    done = kubectl("create", "clusterrole", "editor-alone", verbs, "--resource=heartmodels.heartops.dev")
+    assert done.returncode == 0, done.stderr
     for user, role in USERS.items():
         done = kubectl("-n", NAMESPACE, "create", "rolebinding", user, f"--clusterrole={role}", f"--user={user}")
         assert done.returncode == 0, done.stderr
@@ -76,19 +79,19 @@ def passes(done: Done) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def refused(done: Done, words: str) -> None:
+def rejected(done: Done, words: str) -> None:
     assert done.returncode != 0
     assert words in done.stderr
 
 
-def test_a_command_in_anothers_name_is_refused_and_says_what_to_do(people: As, heart: str) -> None:
+def test_a_command_in_anothers_name_is_rejected_and_says_what_to_do(people: As, heart: str) -> None:
     done = annotate(people, "alice", order("bob"))
-    refused(done, "heartops.dev/command-by must be the user of the request (alice)")
-    refused(done, "use kubectl heart")
+    rejected(done, "heartops.dev/command-by must be the user of the request (alice)")
+    rejected(done, "use kubectl heart")
 
 
-def test_a_command_without_a_name_is_refused(people: As, heart: str) -> None:
-    refused(annotate(people, "alice", {Annotation.COMMAND: order("alice")[Annotation.COMMAND]}), "(alice)")
+def test_a_command_without_a_name_is_rejected(people: As, heart: str) -> None:
+    rejected(annotate(people, "alice", {Annotation.COMMAND: order("alice")[Annotation.COMMAND]}), "(alice)")
 
 
 def test_ones_own_command_passes(people: As, heart: str) -> None:
@@ -100,8 +103,8 @@ def test_ones_own_command_passes(people: As, heart: str) -> None:
 def test_nobody_changes_a_part_of_anothers_command(people: As, heart: str, annotation: str) -> None:
     passes(annotate(people, "alice", order("alice")))
     other = order("mallory", "abort") | {Annotation.COMMAND_REASON: "never said"}
-    refused(annotate(people, "bob", {annotation: other[annotation]}), "(bob)")
-    refused(annotate(people, "bob", {annotation: None}), "(bob)")
+    rejected(annotate(people, "bob", {annotation: other[annotation]}), "(bob)")
+    rejected(annotate(people, "bob", {annotation: None}), "(bob)")
 
 
 def test_what_leaves_the_command_alone_passes(people: As, heart: str) -> None:
@@ -129,22 +132,22 @@ def test_taking_the_command_away_passes(people: As, heart: str) -> None:
 def test_a_model_cannot_be_made_with_anothers_command(people: As, heart: str) -> None:
     made = model(NAMESPACE, "born")
     made["metadata"]["annotations"] = order("alice")
-    refused(people("bob", "create", "-f", "-", stdin=made), "(bob)")
+    rejected(people("bob", "create", "-f", "-", stdin=made), "(bob)")
     passes(people("alice", "create", "-f", "-", stdin=made))
 
 
 @pytest.mark.parametrize("action", ["promote", "promote-full"])
 @pytest.mark.parametrize(("version", "digest"), [("-", "-"), ("7", "-"), ("-", DIGEST)])
 def test_an_approval_names_version_and_digest(people: As, heart: str, action: str, version: str, digest: str) -> None:
-    refused(annotate(people, "alice", order("alice", action, version, digest)), "must name the version and the digest")
+    rejected(annotate(people, "alice", order("alice", action, version, digest)), "must name the version and the digest")
 
 
 @pytest.mark.parametrize(
     "command",
     ["promote", "", "restart 7 - id-1", "abort 7 sha256:ab id-1", "abort seven - id-1", f"abort 7 {DIGEST} a b"],
 )
-def test_a_command_that_nobody_can_read_is_refused(people: As, heart: str, command: str) -> None:
-    refused(annotate(people, "alice", order("alice") | {Annotation.COMMAND: command}), "must read")
+def test_a_command_that_nobody_can_read_is_rejected(people: As, heart: str, command: str) -> None:
+    rejected(annotate(people, "alice", order("alice") | {Annotation.COMMAND: command}), "must read")
 
 
 def test_retraining_needs_no_name_unless_it_claims_one(people: As, heart: str) -> None:
@@ -152,7 +155,7 @@ def test_retraining_needs_no_name_unless_it_claims_one(people: As, heart: str) -
     asked = order("alice", "retrain", "-", "-", "id-7")
     passes(annotate(people, "alice", asked | {Annotation.RETRAIN: "id-7"}))
     passes(annotate(people, "bob", {Annotation.RETRAIN: "two"}))
-    refused(annotate(people, "bob", {Annotation.RETRAIN: "id-7"}), "(bob)")
+    rejected(annotate(people, "bob", {Annotation.RETRAIN: "id-7"}), "(bob)")
 
 
 def test_the_status_is_no_way_around(people: As, kubectl: Kubectl, heart: str) -> None:
@@ -175,7 +178,7 @@ def test_the_api_server_finds_nothing_odd_in_the_policy(people: As, kubectl: Kub
 def test_kubernetes_roles_are_enough_for_kubectl_heart(people: As) -> None:
     """`view` for status, history and logs; `edit` for commands and predictions through the API server."""
     seeing = [("get", "heartmodels"), ("list", "deployments"), ("list", "pods"), ("list", "events")]
-    for user in USERS:
+    for user in ("alice", "bob", "vera"):
         assert all(can(people, user, *right) for right in seeing)
         assert can(people, user, "get", "pods", "log")
     assert can(people, "alice", "patch", "heartmodels")
@@ -183,3 +186,21 @@ def test_kubernetes_roles_are_enough_for_kubectl_heart(people: As) -> None:
     assert can(people, "alice", "create", "secrets")
     assert not can(people, "vera", "patch", "heartmodels")
     assert not can(people, "vera", "create", "services", "proxy")
+
+
+def test_who_edits_may_not_approve_where_the_two_are_parted(people: As, heart: str) -> None:
+    """An editor of a chart with admission.separateApproval has no right to approve."""
+    for action in ("promote", "promote-full"):
+        done = annotate(people, "carl", order("carl", action), heart)
+        assert done.returncode != 0
+        assert "needs the right to approve heartmodels" in done.stderr
+    assert annotate(people, "carl", order("carl", "abort"), heart).returncode == 0
+
+
+def test_an_approver_approves_and_changes_nothing_else(people: As, heart: str) -> None:
+    assert annotate(people, "nora", order("nora"), heart).returncode == 0
+    done = people("nora", "patch", "heartmodel", heart, "--type=merge", "-p", '{"spec": {"suspend": true}}')
+    assert done.returncode != 0
+    assert "needs the right to update heartmodels" in done.stderr
+    assert annotate(people, "nora", order("bob"), heart).returncode != 0, "nor in another's name"
+    assert people("nora", "delete", "heartmodel", heart).returncode != 0

@@ -44,7 +44,7 @@ def answers(kubectl):
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_refuses_and_names_the_field(answers, name):
+def test_rejects_and_names_the_field(answers, name):
     assert answers[name].returncode != 0, "accepted"
     assert BAD[name][1] in answers[name].stderr
 
@@ -170,7 +170,7 @@ def test_scales(kubectl, heart):
     assert kubectl.read("get", "heartmodel", "stored")["spec"]["serving"]["replicas"] == 5
 
 
-def test_scaling_an_autoscaled_model_is_refused(kubectl, heart):
+def test_scaling_an_autoscaled_model_is_rejected(kubectl, heart):
     autoscaled = changed({"metadata.name": "stored", "spec.serving.autoscaling": {}}, SMALLEST)
     assert apply(kubectl, autoscaled).returncode == 0
     done = kubectl("scale", "heartmodel", "stored", "--replicas=5")

@@ -158,6 +158,8 @@ def proxy(product: None) -> str:
 @pytest.fixture(scope="module")
 def mlflow_uri(product: None) -> Iterator[str]:
     """The cluster's MLflow, under a host name that it accepts."""
+    token = ("create", "token", f"{RELEASE}-registry", "-n", SYSTEM, "--duration=8h")
+    os.environ["MLFLOW_TRACKING_TOKEN"] = kubectl(*token).strip()
     words = ("port-forward", "-n", SYSTEM, f"service/{RELEASE}-mlflow", ":5000")
     with background(*words, marker="Forwarding from 127.0.0.1") as line:
         port = line.split("127.0.0.1:")[1].split()[0]

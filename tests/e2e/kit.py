@@ -18,6 +18,8 @@ import httpx
 import pytest
 import yaml
 
+from heart_cli.registryrights import binding
+
 ROOT = Path(__file__).resolve().parents[2]
 SYSTEM, RELEASE = "heartops-system", "heartops"
 PATIENTS = json.loads((ROOT / "examples/heart-disease/requests/predict.json").read_text())
@@ -214,6 +216,8 @@ def new_namespace() -> Iterator[str]:
     key = {"HEARTOPS_ROW_KEY": secrets.token_hex(24)}
     apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": RESTRICTED}})
     apply({"apiVersion": "v1", "kind": "Secret", "metadata": secret, "stringData": key})
+    apply(binding(name, f"{RELEASE}-registry"))
+    os.environ["MLFLOW_WORKSPACE"] = name  # of this process's own requests to MLflow
     try:
         yield name
     finally:

@@ -157,6 +157,12 @@ class HeartModelSpec(Frozen):
     approval: Literal["Automatic", "Manual"] = Field(
         "Automatic", description="Manual: no version is promoted until a user approves it."
     )
+    versions_from_outside: Literal["Ignore", "Approve", "Adopt"] = Field(
+        "Approve",
+        description="What `latest` and aliases do with versions that no training Job of this HeartModel registered."
+        " Approve: evaluated and gated, then an approver must name version and digest. Adopt: as a trained one."
+        " Ignore: `latest` passes over them.",
+    )
     registry_name: str | None = Field(
         None,
         pattern=r"^[a-z0-9][a-z0-9._-]*$",

@@ -47,6 +47,7 @@ SPEC: Resource = {
         {"name": "sex", "type": "category", "values": [0, 1], "sensitive": True},
     ],
     "gates": {"checks": [{"metric": "roc_auc", "min": 0.8}]},
+    "versionsFromOutside": "Adopt",
     "serving": {"replicas": 2},
     "rollout": {"steps": []},
 }
@@ -187,7 +188,7 @@ class World:
     def settle(self, quiet: float = 2) -> None:
         """Wait until the operator that leads has looked, and all have written nothing for some seconds."""
         running = [operator for operator in self._operators if operator.runs]
-        poll("an operator looks at the models", lambda: not running or any(one.has_looked for one in running), 60)
+        poll("an operator looks at the models", lambda: not running or any(one.has_reconciled for one in running), 60)
         self.wait_silence(quiet)
 
     def wait_silence(self, quiet: float = 2) -> None:

@@ -37,6 +37,7 @@ SPEC: dict[str, Any] = {
     "gates": {"checks": [{"metric": "roc_auc", "min": 0.8}, {"metric": "roc_auc", "maxRegression": 0.02}]},
     "serving": {"autoscaling": {"minReplicas": 2, "maxReplicas": 5}},
     "rollout": {"steps": []},
+    "versionsFromOutside": "Adopt",
 }
 
 
@@ -232,7 +233,7 @@ class World:
         self.open_runs.discard(job.trigger)
         return version
 
-    def refuse_evaluation(self, message: str = "it has no HeartOps package") -> None:
+    def reject_evaluation(self, message: str = "it has no HeartOps package") -> None:
         """The running evaluation Job finds that nobody can serve the version."""
         job = self.running_evaluation()
         assert job

@@ -26,7 +26,7 @@ def test_accepts(changes: dict[str, object], tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_refuses_with_one_line_that_names_the_field(name: str, tmp_path: Path) -> None:
+def test_rejects_with_one_line_that_names_the_field(name: str, tmp_path: Path) -> None:
     changes, field = BAD[name]
     path = tmp_path / "model.yaml"
     path.write_text(yaml.safe_dump(changed(changes, SMALLEST)))

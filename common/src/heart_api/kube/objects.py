@@ -8,7 +8,7 @@ from heart_api.heartmodel import HeartModel, HeartModelStatus
 from heart_api.kube.values import Manifest
 
 MAX_TEXT = 300
-"""Characters of Kubernetes' own words that are passed on."""
+"""Maximum length of Kubernetes' messages that are passed on."""
 
 
 class InvalidSpec(Exception):
@@ -44,6 +44,10 @@ def parse_status(raw: Manifest) -> HeartModelStatus:
 def spell(error: ValidationError) -> str:
     """`spec.features.0.type: …; …`: where and what, and never the value."""
     return "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors(include_input=False))
+
+
+def owner_uids(item: Manifest) -> set[str]:
+    return {owner["uid"] for owner in item["metadata"].get("ownerReferences") or ()}
 
 
 def owned(item: Manifest, uid: str) -> bool:

@@ -128,7 +128,7 @@ def _name(name: str) -> str:
 
 
 def _text(text: str) -> str:
-    """Always in quotes: YAML makes booleans, numbers and dates of many words."""
+    """Always quoted: YAML reads many unquoted texts as booleans, numbers or dates."""
     return json.dumps(text, ensure_ascii=False)
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,7 +19,7 @@ from heart_operator.kube.errors import (
     Conflict,
     NotFound,
     NotLeading,
-    Refused,
+    RequestRejected,
     TooLarge,
     failure,
     pause_asked,
@@ -28,7 +28,7 @@ from heart_operator.kube.errors import (
 REQUEST_TIMEOUT = 15.0
 PAGE = 100
 MAX_PAGE = 8 * 1024 * 1024
-"""Bytes of one page: beyond, it is asked for in smaller ones. Anybody may put our labels on objects of a megabyte."""
+"""Maximum bytes of one page; above, smaller pages are requested. Any user can put HeartOps labels on large objects."""
 MAX_OBJECT = 256 * 1024
 """Characters of one object of a list with such pages; a larger one is kept without its content."""
 LEAST_PAUSE = 0.1
@@ -40,7 +40,7 @@ class Cluster:
     """The API server. Reads always work; writes only within the seconds that `write_time()` leaves."""
 
     def __init__(self, configuration: client.Configuration, timeout: float = REQUEST_TIMEOUT) -> None:
-        """`timeout`: seconds for one request, connection and pauses that the API server asks for included."""
+        """`timeout`: seconds for one request, including connecting and pauses requested by the API server."""
         self._timeout = timeout
         self.write_time: Callable[[], float] = lambda: timeout
         self._client = client.ApiClient(configuration)
@@ -53,15 +53,22 @@ class Cluster:
         return await self.request("GET", kind.path(namespace, name))
 
     async def find(
-        self, kind: Kind, namespace: str, selector: str, *, owners: Collection[str] | None = None
+        self,
+        kind: Kind,
+        namespace: str,
+        selector: str,
+        *,
+        fields: str = "",
+        keep: Callable[[Manifest], bool] = lambda item: True,
     ) -> list[Manifest]:
-        """Objects whose labels match, read from etcd and not from a cache that may lag.
+        """Objects whose labels and fields match, read from etcd and not from a cache that may lag.
 
-        `owners`: uids; objects that none of them owns are dropped page by page.
+        Those that `keep` does not want are dropped page by page.
         """
+        query = {"labelSelector": selector} | ({"fieldSelector": fields} if fields else {})
         found: list[Manifest] = []
-        async for page in self._pages(kind, kind.path(namespace), {"labelSelector": selector}):
-            found += [item for item in page if owners is None or owner_uids(item) & set(owners)]
+        async for page in self._pages(kind, kind.path(namespace), query):
+            found += [item for item in page if keep(item)]
         return found
 
     async def find_keys(self, kind: Kind, namespaces: Sequence[str] = ()) -> set[ModelKey]:
@@ -79,16 +86,16 @@ class Cluster:
         return await self.request("POST", path, MANAGER, manifest)
 
     async def apply(self, kind: Kind, manifest: Manifest) -> Manifest:
-        """Server-side apply; what we set is ours, what we never set stays as it is.
+        """Server-side apply: the operator owns the fields that it sets and leaves all others alone.
 
-        With a `metadata.uid` only to that very object, else Conflict.
+        With a `metadata.uid`, only that very object is changed; otherwise raises Conflict.
         """
         meta = manifest["metadata"]
         media = "application/apply-patch+yaml"
         path = kind.path(meta["namespace"], meta["name"])
         try:
             return await self.request("PATCH", path, MANAGER | {"force": "true"}, manifest, media=media)
-        except Refused as error:
+        except RequestRejected as error:
             if "metadata.uid" in str(error):  # for a namesake the API server calls the uid invalid
                 raise Conflict(str(error)) from None
             raise
@@ -100,9 +107,9 @@ class Cluster:
         return await self.request("PATCH", path, MANAGER, body, media=media)
 
     async def replace(self, kind: Kind, manifest: Manifest, subresource: str | None = None) -> Manifest:
-        """PUT; Conflict when the object's resourceVersion is no longer the manifest's.
+        """PUT. Raises Conflict when the object's resourceVersion is no longer the manifest's.
 
-        Refused for a field that the API server does not know: it would drop it, and say nothing.
+        Raises RequestRejected for a field unknown to the API server, which would otherwise drop it silently.
         """
         meta = manifest["metadata"]
         path = kind.path(meta["namespace"], meta["name"], subresource)
@@ -176,7 +183,8 @@ class Cluster:
         return aiohttp.ClientTimeout(total=left)
 
     async def _pages(self, kind: Kind, path: str, query: dict[str, str]) -> AsyncIterator[list[Manifest]]:
-        """Each item gets the apiVersion and kind that lists leave out. A page that is too large is asked for anew."""
+        """Yield the items with apiVersion and kind, which lists omit. A page that is too large is requested again in
+        parts."""
         following, limit = "", PAGE
         while True:
             try:
@@ -214,17 +222,13 @@ async def read_bounded(what: str, response: aiohttp.ClientResponse) -> bytes:
 
 
 def without_content(item: Manifest) -> Manifest:
-    """A huge object with its metadata alone: it counts as changed where it is ours, and can be deleted."""
+    """The metadata alone of an object that is too large: changes are noticed and it can be deleted."""
     if len(json.dumps(item)) <= MAX_OBJECT:
         return item
     kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "labels")
     meta = {name: value for name, value in item["metadata"].items() if name in kept}
     meta["ownerReferences"] = item["metadata"].get("ownerReferences") or []
     return {"apiVersion": item["apiVersion"], "kind": item["kind"], "metadata": meta, "spec": {}}
-
-
-def owner_uids(item: Manifest) -> set[str]:
-    return {owner["uid"] for owner in item["metadata"].get("ownerReferences") or ()}
 
 
 def decoded(what: str, status: int, content: bytes) -> Manifest:

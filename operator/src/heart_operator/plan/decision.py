@@ -44,8 +44,13 @@ class Decision:
         return deployment_of(self.observed, self.rollout.candidate)
 
     @property
+    def running_deployments(self) -> list[VersionDeployment]:
+        """Of the versions that have a role."""
+        return [entry for entry in self.observed.deployments if entry.version in self.rollout.running]
+
+    @property
     def rejection(self) -> RejectedStatus | None:
-        """Why the wanted version is not the one that serves, when it was refused."""
+        """Why the desired version is not the serving one, if it was rejected."""
         stable, wanted = self.rollout.stable, self.wanted or self.unmeasured
         if wanted is None or (stable and stable.version == wanted.version):
             return None
@@ -53,7 +58,7 @@ class Decision:
 
     @property
     def is_rollback(self) -> bool:
-        """What serves goes back: it was refused, or to an older version. Forth to a newer warm one is none."""
+        """True if the serving version was rejected or an older one replaces it; a newer warm one is no rollback."""
         before, stable = self.observed.model.status.serving, self.rollout.stable
         if self.rollout.action != "Return" or before is None or stable is None:
             return False

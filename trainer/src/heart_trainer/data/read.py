@@ -58,7 +58,7 @@ def _csv(data: bytes, contract: Contract) -> RawRows:
     header = name_columns(layout, contract)
     places = find_columns(header, contract)
     frame = _read_text(data, layout)
-    _refuse_short(frame, data, layout, header.lines, max(places.values()))
+    _reject_short(frame, data, layout, header.lines, max(places.values()))
     frame = frame[header.lines :][sorted(set(places.values()))].apply(lambda column: column.str.strip())
     frame, blank = _without_blank_end(frame.reset_index(drop=True))
     columns = {name: Column(frame[place], layout.decimal) for name, place in places.items()}
@@ -122,7 +122,7 @@ def _filled(frame: pd.DataFrame) -> NDArray[np.bool_]:
     return np.asarray((frame.notna() & (frame != "")).any(axis=1))
 
 
-def _refuse_short(frame: pd.DataFrame, data: bytes, layout: Layout, header: int, last: int) -> None:
+def _reject_short(frame: pd.DataFrame, data: bytes, layout: Layout, header: int, last: int) -> None:
     """A cell that is not there is no missing value: the line is cut, or its separator is another one.
 
     pandas fills it with nothing; cells are counted only where the last column has an empty one.

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from heart_api.heartmodel import CandidateStatus, Mirror, Rollout
+from heart_api.heartmodel import CandidateStatus, HeartModelSpec, Mirror, Rollout
 from heart_api.kube.values import VersionDeployment
+from heart_api.names import evaluated_version
 from heart_api.times import written
 from heart_operator.plan.observed import Observed
 from heart_operator.plan.rollout.route import route_rejection
@@ -26,7 +27,7 @@ class RolloutContext:
     exact: bool
     """An HTTPRoute splits the traffic."""
     route_rejected: bool
-    """The Gateway does not take it: nobody gets through."""
+    """The Gateway does not accept the route: no request arrives."""
     crowded: bool
     """Pods of a third version live, which a Service that spreads would reach."""
     hold: str
@@ -50,13 +51,20 @@ def build_context(
         deployment=deployment,
         full=full_count(observed, stable, wanted),
         stable_ready=stable_deployment.ready if stable_deployment else 0,
-        manual=observed.model.spec.approval == "Manual",
+        manual=needs_approval(observed.model.spec, wanted, deployment),
         exact=observed.model.spec.serving.route is not None,
         route_rejected=bool(route_rejection(observed)),
         crowded=any(entry.version not in own and entry.ready > 0 for entry in observed.deployments),
         hold=hold,
         now=now,
     )
+
+
+def needs_approval(spec: HeartModelSpec, wanted: Version, deployment: VersionDeployment) -> bool:
+    """Every version, or one that no training Job of ours registered and that nobody named by its number."""
+    outside = evaluated_version(wanted.trigger or deployment.trigger) is not None
+    named = str(spec.version).isdecimal()
+    return spec.approval == "Manual" or (outside and not named and spec.versions_from_outside == "Approve")
 
 
 def full_count(observed: Observed, stable: Version | None, wanted: Version) -> int:

@@ -1,21 +1,23 @@
-"""When to look at a model again though nothing in the cluster changes."""
+"""When to reconcile a model again although nothing in the cluster changes."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from heart_api.heartmodel import HeartModelStatus
-from heart_api.names import Reason
+from heart_api.names import Condition, Reason
 from heart_api.times import read
+from heart_operator.plan.blocked import observe_again_after
 from heart_operator.plan.decision import Decision
 from heart_operator.plan.rollout.sampling import next_analysis_after
 
 POLL_SECONDS = 30.0
-"""How soon to look again at a registry that is needed and cannot be used."""
+"""Seconds until the next attempt at a registry that is needed and unavailable."""
 LEAST_SECONDS = 0.5
-"""Between two looks that nothing but time asked for."""
+"""Seconds between two reconciles that only time triggers."""
 
 
 def requeue_after(decision: Decision, facts: HeartModelStatus) -> float | None:
-    """Seconds until a deadline or the end of a window, or until a registry that is needed is asked again."""
+    """Seconds until a deadline, the end of a window, or the next read of a registry that is needed."""
     rollout, moments = decision.rollout, []
     if decision.observed.model.spec.suspend:
         return None
@@ -27,7 +29,21 @@ def requeue_after(decision: Decision, facts: HeartModelStatus) -> float | None:
         moments.append((read(rollout.previous.warm_until) - decision.now).total_seconds())
     if needs_registry(decision) or has_just_failed(decision):
         moments.append(POLL_SECONDS)
+    moments += observe_again_after(waiting_since(decision), decision.now)
     return max(LEAST_SECONDS, min(moments)) if moments else None
+
+
+def waiting_since(decision: Decision) -> Iterable[datetime]:
+    """Since when workloads that should have running pods have too few."""
+    observed = decision.observed
+    yield from (
+        job.created for job in (*observed.jobs, *observed.evaluations) if job.phase == "Running" and job.waiting
+    )
+    ready = next((entry for entry in observed.model.status.conditions if entry.type == Condition.READY), None)
+    changed = read(ready.last_transition_time) if ready else decision.now
+    for entry in decision.running_deployments:
+        if entry.ready < entry.replicas:
+            yield max(entry.created, changed)
 
 
 def next_analysis(decision: Decision, facts: HeartModelStatus) -> datetime | None:
@@ -44,7 +60,7 @@ def needs_registry(decision: Decision) -> bool:
 
 
 def has_just_failed(decision: Decision) -> bool:
-    """The registry's view may be older than the end of the Job: a run left open is found at the second look."""
+    """The registry's snapshot may be older than the end of the Job: an open run is found by the second reconcile."""
     ended = [
         read(record.finished_at)
         for record in (decision.training.status, decision.evaluation.status)

@@ -6,9 +6,10 @@ from datetime import datetime
 
 from heart_api.heartmodel import TrainingStatus
 from heart_api.kube.values import Manifest, ObjectKey
-from heart_api.names import training_job_name
+from heart_api.names import Reason, training_job_name
 from heart_api.times import written
 from heart_operator.manifests.training_job import build_training_job
+from heart_operator.plan.blocked import pending
 from heart_operator.plan.jobs import keys, superseded, surplus
 from heart_operator.plan.observed import Observed, TrainingJob
 from heart_operator.plan.training.failures import failure_of
@@ -22,7 +23,7 @@ class TrainingPlan:
 
     status: TrainingStatus | None
     wanted: bool
-    """The spec asks for a training that has not started."""
+    """The spec requires a training that has not started."""
     create: tuple[Manifest, ...] = ()
     delete: tuple[ObjectKey, ...] = ()
 
@@ -72,7 +73,7 @@ def of_job(job: TrainingJob) -> TrainingStatus:
         job=job.name, trigger=job.trigger, phase=job.phase, started_at=written(job.created), finished_at=None
     )
     if job.phase == "Running":
-        return status
+        return status.model_copy(update=pending(job, Reason.TRAINING_PENDING))
     ended = {"finished_at": written(job.finished or job.created)}
     if job.result is None:
         reason, message = failure_of(job)
@@ -98,7 +99,7 @@ def of_deployments(observed: Observed, trigger: str) -> TrainingStatus | None:
 
 
 def of_registered(observed: Observed, trigger: str) -> TrainingStatus | None:
-    """A version of this trigger serves though its Deployment is gone, or was refused: no reason to make it again."""
+    """A version of this trigger serves although its Deployment is gone, or was rejected: it is not trained again."""
     serving = serving_version_name(observed)
     for registered in observed.registry.versions.values():
         if registered.trigger == trigger and (registered.rejected or registered.version == serving):
@@ -118,7 +119,7 @@ def started(observed: Observed, trigger: str, now: datetime) -> TrainingStatus:
 
 
 def missing_job(observed: Observed, status: TrainingStatus, stable: Version | None) -> tuple[Manifest, ...]:
-    """The Job of a training that runs, when it is not there: not created yet, or deleted by somebody."""
+    """The Job of a running training, if it does not exist: not created yet, or deleted."""
     if status.phase != "Running" or any(job.trigger == status.trigger for job in observed.jobs):
         return ()
     assert observed.profile, "a training starts only where the spec is valid"

@@ -19,6 +19,40 @@ def test_a_version_by_hand_is_measured_then_judged_then_served() -> None:
     assert world.condition("Ready") == ("True", "Serving")
 
 
+def test_a_version_from_outside_waits_for_an_approver_unless_the_spec_adopts_it() -> None:
+    """Whoever may write to the registry can register a model with a back door that keeps the figures."""
+    world = serving_world()
+    world.merge_spec({"versionsFromOutside": "Approve"})
+    version = world.register_by_hand()
+    world.settle()
+    world.finish_evaluation()
+    bring_up(world)
+    assert world.selected == "1"
+    candidate = world.model.status.candidate
+    assert candidate is not None
+    assert (candidate.version, candidate.phase) == (version, "AwaitingApproval")
+
+
+def test_a_version_from_outside_can_be_passed_over() -> None:
+    world = serving_world()
+    world.merge_spec({"versionsFromOutside": "Ignore"})
+    world.register_by_hand()
+    world.settle()
+    bring_up(world)
+    assert world.selected == "1"
+    assert world.condition("GatePassed")[1] != "Evaluating"
+
+
+def test_who_names_a_version_by_its_number_has_approved_it() -> None:
+    world = serving_world()
+    version = world.register_by_hand()
+    world.merge_spec({"versionsFromOutside": "Approve", "version": int(version)})
+    world.settle()
+    world.finish_evaluation()
+    bring_up(world)
+    assert world.selected == version
+
+
 def test_a_poor_version_by_hand_fails_its_gate() -> None:
     world = serving_world()
     world.register_by_hand(auc=0.6)
@@ -29,11 +63,11 @@ def test_a_poor_version_by_hand_fails_its_gate() -> None:
     assert world.condition("GatePassed") == ("False", "GateFailed")
 
 
-def test_a_version_that_nobody_can_serve_is_refused_and_said() -> None:
+def test_a_version_that_nobody_can_serve_is_rejected_and_said() -> None:
     world = serving_world()
     version = world.register_by_hand()
     world.settle()
-    world.refuse_evaluation()
+    world.reject_evaluation()
     bring_up(world)
     assert world.selected == "1"
     assert world.condition("GatePassed") == ("False", "NotServable")
@@ -73,7 +107,7 @@ def measure_all(world: World) -> None:
 @pytest.mark.parametrize(
     ("auc", "starts", "reason"), [(0.6, True, "GateFailed"), (0.9, False, "ReadyDeadlineExceeded")]
 )
-def test_more_refused_versions_than_the_status_has_room_for(auc: float, starts: bool, reason: str) -> None:
+def test_more_rejected_versions_than_the_status_has_room_for(auc: float, starts: bool, reason: str) -> None:
     """One that fell out of `status.rejected` must not take its turn again, for ever."""
     world = serving_world()
     world.merge_spec({"rollout": {"historyLimit": 2, "steps": []}})

@@ -5,6 +5,7 @@ address first and an internal one later gains nothing. Redirects are not followe
 """
 
 import ipaddress
+import re
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -14,6 +15,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 from fsspec.implementations.http import HTTPFileSystem
+from yarl import URL
 
 from heart_api.handover import DataAccess
 from heart_trainer.data.sources.limits import CHUNK, collect
@@ -21,11 +23,18 @@ from heart_trainer.errors import SourceError
 
 TIMEOUT = aiohttp.ClientTimeout(total=600, connect=20, sock_read=60)
 PASSING = {408, 425, 429}
+NAT64 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
+METADATA = tuple(
+    ipaddress.ip_network(network)
+    for network in ("169.254.0.0/16", "100.100.100.200/32", "168.63.129.16/32", "192.0.0.192/32", "fd00:ec2::/32")
+)
+HOST = re.compile(r"[A-Za-z0-9._:-]+(%[A-Za-z0-9._-]+)?")
+"""A name or an address, as it is dialled."""
 CLUSTER_SUFFIXES = (".svc", ".cluster.local", ".internal", ".local", ".localhost")
 
 
 def read(address: SplitResult, access: DataAccess) -> bytes:
-    host = (address.hostname or "").rstrip(".").lower()
+    host = dialled_host(address)
     trusted = check_host(host, access)
     where = f"{address.scheme}://{host}{address.path}"  # a query may hold a signature
     url = urlunsplit((address.scheme, address.netloc, address.path, address.query, ""))
@@ -37,7 +46,7 @@ def read(address: SplitResult, access: DataAccess) -> bytes:
         raise _not_allowed(host, "resolves to an internal address") from error
     except aiohttp.ClientConnectorCertificateError as error:
         message = (
-            f"{where} shows a certificate that nobody vouches for here ({error.certificate_error}). Where its authority"
+            f"{where} shows a certificate of an unknown authority ({error.certificate_error}). Where its authority"
             " is your own, name its file in SSL_CERT_FILE, in the Secret that the pods read."
         )
         raise SourceError("DatasetUnreachable", message, permanent=True) from error
@@ -48,11 +57,27 @@ def read(address: SplitResult, access: DataAccess) -> bytes:
         raise SourceError("DatasetUnreachable", message, permanent=False) from error
 
 
+def dialled_host(address: SplitResult) -> str:
+    """The host as the client will dial it: `①②⑦.0.0.1` is 127.0.0.1. Raises SourceError."""
+    host = address.hostname or ""
+    try:
+        dialled = URL(urlunsplit((address.scheme, address.netloc, "/", "", ""))).raw_host or ""
+    except ValueError:
+        dialled = ""
+    if "\\" in host or not HOST.fullmatch(dialled):
+        raise _no_host()
+    return dialled.rstrip(".").lower()
+
+
+def _no_host() -> SourceError:
+    message = "dataset.uri: its host holds a character that no host has: write the host again."
+    return SourceError("DatasetNotAllowed", message, permanent=True)
+
+
 def check_host(host: str, access: DataAccess) -> bool:
     """True when an administrator named the host (any address will do); raises SourceError when it is refused."""
     if not host.isprintable():
-        message = "dataset.uri: its host holds a character that no host has: write the host again."
-        raise SourceError("DatasetNotAllowed", message, permanent=True)
+        raise _no_host()
     if any(_matches(host, pattern.lower()) for pattern in access.hosts):
         return True
     if access.hosts:
@@ -68,8 +93,21 @@ def check_host(host: str, access: DataAccess) -> bool:
 def is_public(address: str) -> bool:
     """False for loopback, link-local, private, shared, multicast and reserved ranges, mapped to IPv6 or not."""
     ip = ipaddress.ip_address(address.split("%", maxsplit=1)[0])
-    inner = (getattr(ip, "ipv4_mapped", None) or getattr(ip, "sixtofour", None)) if ip.version == 6 else None
-    return all(one.is_global and not one.is_multicast for one in (ip, inner) if one is not None)
+    inner = embedded(ip) if ip.version == 6 else None
+    found = [one for one in (ip, inner) if one is not None]
+    return all(one.is_global and not one.is_multicast for one in found) and not any(map(is_metadata, found))
+
+
+def embedded(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address that packets to this one reach: mapped, 6to4, or behind a NAT64 gateway (RFC 6052, RFC 8215)."""
+    if any(ip in network for network in NAT64):
+        return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+    return ip.ipv4_mapped or ip.sixtofour
+
+
+def is_metadata(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Where clouds hand out credentials; some of these are public addresses."""
+    return any(ip.version == network.version and ip in network for network in METADATA)
 
 
 class _BlockedAddress(OSError):
@@ -99,10 +137,18 @@ def _chunks(url: str, where: str, trusted: bool) -> Iterator[bytes]:
         resolver = None if trusted else _PublicResolver()
         return aiohttp.ClientSession(connector=aiohttp.TCPConnector(resolver=resolver), timeout=TIMEOUT)
 
+    def check_peer(response: aiohttp.ClientResponse) -> None:
+        """What was dialled is what was checked: no proxy, no other resolver came between."""
+        connection = response.connection
+        peer = connection.transport.get_extra_info("peername") if connection and connection.transport else None
+        if not trusted and peer and not is_public(str(peer[0])):
+            raise _BlockedAddress("internal address")
+
     system = HTTPFileSystem(get_client=client, skip_instance_cache=True)
     try:
         # A size saves the HEAD request, which would follow redirects; block_size 0 makes it one streaming GET.
         with system.open(url, "rb", block_size=0, size=1, allow_redirects=False) as file:
+            check_peer(file.r)
             _check_status(file.r.status, where)
             while chunk := file.read(CHUNK):
                 yield chunk

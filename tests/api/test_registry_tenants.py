@@ -1,0 +1,217 @@
+"""Two namespaces and one MLflow: each may do everything in its own workspace and nothing in the other's."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import yaml
+from mlflow.utils.workspace_context import WorkspaceContext
+
+from heart_api.handover import Env
+from heart_cli.registryrights import binding
+from heart_operator.mlflow.backend import MlflowBackend
+from heart_operator.plan.actions import SetAlias
+from heart_serving.model.mlflow import Registry
+from heart_trainer.mlflow.client import RegistryUnavailable, Store
+from tests.api.conftest import Kubectl, install_part
+from tests.support.apiserver.client import KubeApi, poll
+from tests.support.apiserver.world import OPERATOR_NAMESPACE
+from tests.support.registry.mlflow import running_workspaces
+
+pytestmark = pytest.mark.api
+MINE, THEIRS = "ward-a", "ward-b"
+API = "/api/2.0/mlflow"
+MODEL, RUN_TAGS = f"{THEIRS}.heart", {"heartops.trigger": "spec-1a2b3c4d"}
+
+
+def token(kube_api: KubeApi, namespace: str, account: str) -> str:
+    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}
+    path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
+    issued: str = kube_api.call("POST", path, request)["status"]["token"]
+    return issued
+
+
+@pytest.fixture(scope="module")
+def tokens(kube_api: KubeApi, kubectl: Kubectl, tools: Path) -> dict[str, str]:
+    """Of a model's account in each namespace, and of the account whose token the operator shows."""
+    kube_api.create_namespace(OPERATOR_NAMESPACE)
+    install_part(kubectl, tools, "registry-rbac.yaml")
+    for namespace in (MINE, THEIRS):
+        kube_api.create_namespace(namespace)
+        account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "m", "namespace": namespace}}
+        done = kubectl("apply", "-f", "-", stdin=account)
+        assert done.returncode == 0, done.stderr
+        done = kubectl("apply", "-f", "-", stdin=binding(namespace, "heartops-registry"))
+        assert done.returncode == 0, done.stderr
+    found = {namespace: token(kube_api, namespace, "m") for namespace in (MINE, THEIRS)}
+    return found | {"operator": token(kube_api, OPERATOR_NAMESPACE, "heartops-registry")}
+
+
+@pytest.fixture(scope="module")
+def uri(
+    tokens: dict[str, str], kube_api: KubeApi, api_server: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """MLflow as the chart starts it."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    account = kubeconfig(api_server, token(kube_api, OPERATOR_NAMESPACE, "heartops-mlflow"), folder)
+    with running_workspaces(folder, account, OPERATOR_NAMESPACE) as uri:
+        yield uri
+
+
+def kubeconfig(administrator: Path, token: str, folder: Path) -> Path:
+    """Of an account of the chart: MLflow runs with its own rights and no more."""
+    config = yaml.safe_load(administrator.read_text())
+    config["users"][0]["user"] = {"token": token}
+    (folder / "kubeconfig").write_text(yaml.safe_dump(config))
+    return folder / "kubeconfig"
+
+
+@pytest.fixture
+def pod(tokens: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "Pod":
+    return Pod(tokens, tmp_path / "token", monkeypatch)
+
+
+class Pod:
+    """The environment of a pod that the operator starts, in this process."""
+
+    def __init__(self, tokens: dict[str, str], file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._tokens, self._file, self._monkeypatch = tokens, file, monkeypatch
+
+    def become(self, owner: str, workspace: str) -> None:
+        self._file.write_text(self._tokens[owner])
+        values = {
+            Env.REGISTRY_TOKEN_FILE: str(self._file),
+            Env.WORKSPACE: workspace,
+            "MLFLOW_TRACKING_TOKEN": self._tokens[owner],
+            "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+        }
+        for name, value in values.items():
+            self._monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def their_run(pod: Pod, uri: str, tmp_path: Path) -> str:
+    """A run of the other namespace's trainer, with a file and a registered model; its id."""
+    pod.become(THEIRS, THEIRS)
+    store = Store(uri)
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "evaluation.json").write_text("theirs")
+    with store.run(store.experiment(MODEL), "run", RUN_TAGS) as run_id:
+        store.log_folder(run_id, tmp_path / "files")
+    if MODEL not in {model.name for model in store.client.search_registered_models()}:
+        store.client.create_registered_model(MODEL, tags={"heartops.model": f"{THEIRS}/heart"})
+        store.client.create_model_version(MODEL, f"runs:/{run_id}/model", run_id=run_id)
+    assert store.read_run(run_id, "evaluation.json") == b"theirs"
+    return run_id
+
+
+def test_nobody_gets_in_without_a_token(uri: str) -> None:
+    for method, path in (
+        ("GET", f"{API}/registered-models/search"),
+        ("POST", f"{API}/registered-models/create"),
+        ("GET", "/api/2.0/mlflow-artifacts/artifacts/workspaces"),
+        ("POST", "/graphql"),
+    ):
+        reply = httpx.request(method, uri + path, headers={"X-MLFLOW-WORKSPACE": THEIRS}, json={})
+        assert reply.status_code == 401, path
+    forged = {"X-MLFLOW-WORKSPACE": THEIRS, "Authorization": "Bearer eyJhbGciOiJub25lIn0.e30."}
+    assert httpx.get(f"{uri}{API}/registered-models/search", headers=forged).status_code in (401, 403)
+
+
+def test_a_namespace_cannot_name_anothers_workspace(pod: Pod, uri: str, their_run: str) -> None:
+    pod.become(MINE, THEIRS)
+    store = Store(uri)
+    attacks = {
+        "read a model": lambda: store.client.get_registered_model(MODEL),
+        "overwrite a tag": lambda: store.client.set_model_version_tag(MODEL, "1", "heartops.seal", "x"),
+        "move an alias": lambda: store.client.set_registered_model_alias(MODEL, "champion", "1"),
+        "take the claim": lambda: store.client.set_registered_model_tag(MODEL, "heartops.model", f"{MINE}/heart"),
+        "register a version": lambda: store.client.create_model_version(MODEL, "runs:/x/model"),
+        "delete a model": lambda: store.client.delete_registered_model(MODEL),
+        "read a run": lambda: store.client.get_run(their_run),
+        "end a run": lambda: store.client.set_terminated(their_run),
+        "read a file": lambda: store.read_run(their_run, "evaluation.json"),
+        "make an experiment": lambda: store.client.create_experiment("mine"),
+    }
+    assert [name for name, attack in attacks.items() if not is_denied(store, attack)] == []
+
+
+def is_denied(store: Store, attack: Callable[[], object]) -> bool:
+    try:
+        with store.speaking():
+            attack()
+    except RegistryUnavailable as error:
+        return "ermission denied" in str(error) or "PERMISSION_DENIED" in str(error)
+    return False
+
+
+def test_a_workspace_shows_nothing_of_another(pod: Pod, uri: str, their_run: str) -> None:
+    """By the ids and names of the other's, in one's own workspace."""
+    pod.become(MINE, MINE)
+    store = Store(uri)
+    assert MODEL not in [model.name for model in store.client.search_registered_models()]
+    for attack in (lambda: store.client.get_run(their_run), lambda: store.client.get_registered_model(MODEL)):
+        with pytest.raises(RegistryUnavailable), store.speaking():
+            attack()
+    headers = {"Authorization": f"Bearer {os.environ['MLFLOW_TRACKING_TOKEN']}", "X-MLFLOW-WORKSPACE": MINE}
+    proxy = f"{uri}/api/2.0/mlflow-artifacts/artifacts"
+    for path in (f"workspaces/{THEIRS}", f"../{THEIRS}", f"%2e%2e/{THEIRS}", f"workspaces/{MINE}/../{THEIRS}"):
+        reply = httpx.get(f"{proxy}/{path}/evaluation.json", headers=headers)
+        assert reply.status_code in (400, 401, 403, 404, 500), path
+        assert "theirs" not in reply.text
+
+
+def test_both_may_use_the_same_names(pod: Pod, uri: str, their_run: str) -> None:
+    pod.become(MINE, MINE)
+    store = Store(uri)
+    assert store.client.create_registered_model(MODEL).tags == {}
+    assert store.client.search_model_versions(f"name = '{MODEL}'") == []
+    store.client.delete_registered_model(MODEL)
+
+
+def test_the_operator_reads_and_marks_every_workspace(pod: Pod, uri: str, their_run: str) -> None:
+    pod.become("operator", "")
+    theirs, mine = MlflowBackend(f"{uri}#{THEIRS}"), MlflowBackend(f"{uri}#{MINE}")
+    assert theirs.snapshot().models[MODEL].claimed_by == f"{THEIRS}/heart"
+    assert mine.snapshot().models == {}
+    assert theirs.read_artifact(their_run, "evaluation.json", 100) == b"theirs"
+    theirs.act(MODEL, SetAlias("champion", "1"))
+    assert theirs.snapshot().models[MODEL].aliases == {"champion": "1"}
+    theirs.act(MODEL, SetAlias("champion", None))
+    assert theirs.snapshot().models[MODEL].aliases == {}
+
+
+def test_serving_pods_find_their_models_files_with_their_own_token(pod: Pod, uri: str, their_run: str) -> None:
+    pod.become(THEIRS, THEIRS)
+    environ = os.environ | {Env.TRACKING_URI: uri, Env.REGISTRY_NAME: MODEL}
+    assert Registry.of(environ, "1").artifact_path().startswith(f"workspaces/{THEIRS}/")
+
+
+def test_the_operators_token_for_mlflow_opens_nothing_else(kube_api: KubeApi, tokens: dict[str, str]) -> None:
+    """Whoever took over MLflow sees the tokens of its callers."""
+    headers = {"Authorization": f"Bearer {tokens['operator']}"}
+    for path in ("/api/v1/secrets", "/apis/heartops.dev/v1alpha1/heartmodels", "/apis/batch/v1/jobs", "/api/v1/pods"):
+        reply = httpx.get(kube_api.server + path, headers=headers, verify=False)
+        assert reply.status_code == 403, path
+
+
+def test_a_role_that_is_taken_away_ends_the_access(
+    pod: Pod, uri: str, kubectl: Kubectl, kube_api: KubeApi, tokens: dict[str, str]
+) -> None:
+    """For tokens that MLflow has not seen yet; what it has allowed it remembers for five minutes."""
+    done = kubectl("delete", "rolebinding", "heartops-registry", "-n", MINE)
+    assert done.returncode == 0, done.stderr
+    tokens[MINE] = token(kube_api, MINE, "m")
+    pod.become(MINE, MINE)
+
+    def denied() -> bool:
+        try:
+            with WorkspaceContext(MINE):
+                Store(uri).client.create_registered_model("after")
+        except Exception as error:
+            return "ermission" in str(error)
+        return False
+
+    poll("it is denied", denied, 20)
