@@ -146,7 +146,7 @@ def test_a_serving_version_that_cannot_be_found_is_a_finding(
     request = read_manifest(manifest, trigger="t-1").model_copy(update={"serving": serving})
     monkeypatch.setenv(Env.TRAINING_REQUEST, request.model_dump_json(by_alias=True))
     assert main([]) == 0
-    assert "not compared with version 9, which serves" in capsys.readouterr().out
+    assert "not compared with version 9, the serving version" in capsys.readouterr().out
 
 
 def test_bad_data_are_permanent_and_the_run_has_failed(
@@ -214,16 +214,22 @@ def test_sigterm_ends_the_run_as_killed(in_job: Path, manifest: Path, tracking_u
 
 def test_mistakes_in_a_manifest_are_named_by_field(manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
     document = yaml.safe_load(manifest.read_text())
-    document["spec"]["features"][1]["minimun"] = 3
     document["spec"]["training"]["seed"] = "many"
     del document["spec"]["target"]["name"]
     manifest.write_text(yaml.safe_dump(document))
     assert main([str(manifest)]) == EXIT_PERMANENT
     complaint = capsys.readouterr().err
-    assert "spec.features[1].minimun: there is no such field" in complaint
-    assert "spec.target.name: is needed" in complaint
-    assert "spec.training.seed" in complaint
+    assert "spec.target.name: Required value" in complaint
+    assert "spec.training.seed: Invalid value" in complaint
     assert "Traceback" not in complaint
+
+
+def test_a_field_that_there_is_not_is_named(manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    document = yaml.safe_load(manifest.read_text())
+    document["spec"]["features"][1]["minimun"] = 3
+    manifest.write_text(yaml.safe_dump(document))
+    assert main([str(manifest)]) == EXIT_PERMANENT
+    assert 'unknown field "spec.features[1].minimun"' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

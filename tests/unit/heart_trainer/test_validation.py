@@ -72,6 +72,19 @@ def test_values_that_yaml_changed_are_one_line_that_says_quote_it(tmp_path: Path
     assert "quote it" in line
 
 
+@pytest.mark.parametrize("target", ["labels: [no, yes]", "labels: [0, 1]", "labels: {0: no, 1: yes}", "positive: 1.5"])
+def test_labels_that_yaml_changed_are_one_line_that_says_quote_it(tmp_path: Path, target: str) -> None:
+    (line,) = said(write(tmp_path, "{name: a, type: number}", target=f"{{name: ill, {target}}}"))
+    assert line.startswith(f"  spec.target.{target.split(':', maxsplit=1)[0]}")
+    assert "quote it" in line
+
+
+def test_labels_of_another_form(tmp_path: Path) -> None:
+    for labels, complaint in (("ill", "write a list of names"), ("{0: well}", "at least 2 items")):
+        (line,) = said(write(tmp_path, "{name: a, type: number}", target=f"{{name: ill, labels: {labels}}}"))
+        assert complaint in line
+
+
 def test_missing_values_that_yaml_changed(tmp_path: Path) -> None:
     (line,) = said(write(tmp_path, "{name: a, type: number, missingValues: [no, off]}"))
     assert "spec.features[0].missingValues[0]" in line

@@ -40,4 +40,6 @@ def _comparison(evaluation: Evaluation) -> Iterator[str]:
 
 def _findings(evaluation: Evaluation) -> Iterator[str]:
     yield "\nchecks of the method"
-    yield from (f"  {finding.name:<12}{MARKS[finding.verdict]:<9}{finding.message}" for finding in evaluation.findings)
+    width = max((len(finding.name) for finding in evaluation.findings), default=0) + 2
+    for finding in evaluation.findings:
+        yield f"  {finding.name:<{width}}{MARKS[finding.verdict]:<9}{finding.message}"

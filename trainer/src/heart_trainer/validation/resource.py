@@ -9,6 +9,7 @@ from heart_api.structural import Schema, structural_schema
 from heart_trainer.validation.defaults import with_defaults
 from heart_trainer.validation.rules import broken_rules
 from heart_trainer.validation.schema import broken_schema, unknown_fields
+from heart_trainer.validation.untyped import broken_untyped
 
 
 @functools.cache
@@ -34,4 +35,5 @@ def complaints(resource: dict[str, Any]) -> list[str]:
     if unknown:
         return unknown
     completed = with_defaults(judged, schema)
-    return broken_schema(completed, schema, "") or broken_rules(completed, schema, "")
+    broken = broken_schema(completed, schema, "") or broken_untyped(completed)
+    return broken or broken_rules(completed, schema, "")

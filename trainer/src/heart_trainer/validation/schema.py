@@ -34,7 +34,7 @@ def broken_schema(value: Any, schema: Schema, path: str) -> list[str]:
 
 def _broken(value: Any, schema: Schema, path: str) -> Iterator[str]:
     if not _is_of_type(value, schema):
-        yield _wrong_type(value, schema, path)
+        yield wrong_type(value, schema, path)
         return
     for check in _CHECKS:
         yield from check(value, schema, path)
@@ -65,7 +65,8 @@ def _is_of_type(value: Any, schema: Schema) -> bool:
     return wanted is None or kind_of(value) == wanted or (wanted == "number" and kind_of(value) == "integer")
 
 
-def _wrong_type(value: Any, schema: Schema, path: str) -> str:
+def wrong_type(value: Any, schema: Schema, path: str) -> str:
+    """The line about a value of another type than the schema's."""
     wanted = "integer,string" if schema.get(INT_OR_STRING) else schema["type"]
     kind = kind_of(value)
     return f'{path}: Invalid value: "{kind}": {path} in body must be of type {wanted}: "{kind}"'

@@ -6,7 +6,8 @@ from typing import Any
 
 import yaml
 
-LIST_ENTRY = re.compile(r"\[\d+\]$")
+ENTRY = re.compile(r"\[\d+\]$|(?<=^spec\.target\.labels)\..*$")
+"""Of a list, or of the labels by value: one line says it of all of them."""
 WRONG_KIND = re.compile(
     r'^(?P<path>\S+): Invalid value: "(?P<kind>boolean|integer|number|null)": .* of type (?P<wanted>\S+):'
 )
@@ -90,6 +91,6 @@ def with_hints(lines: Iterable[str]) -> list[str]:
         if not wrong or "string" not in wrong["wanted"]:
             found[line, ""] = line
             continue
-        place = LIST_ENTRY.sub("", wrong["path"])
+        place = ENTRY.sub("", wrong["path"])
         found.setdefault((place, wrong["kind"]), f"{line} ({HINTS[wrong['kind']]})")
     return list(found.values())
