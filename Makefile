@@ -27,7 +27,7 @@ test: $(VENV)/ready ## Lint, types, unit, api and e2e tests, builds included
 	@$(PYTHON) -m hack.stages lint unit tools api images e2e
 
 # --- parts of the tests ---------------------------------------------------------------------------
-.PHONY: lint fmt verify generate test-unit test-api test-e2e test-soak mutants bench
+.PHONY: lint fmt verify generate test-unit test-api test-e2e test-soak mutants bench bench-training
 lint: $(VENV)/ready ## ruff, mypy, import-linter, generated files
 	@$(PYTHON) -m hack.stages lint
 
@@ -49,6 +49,9 @@ mutants: $(VENV)/ready ## Mutation tests of the operator's decisions, contract, 
 bench: $(VENV)/ready ## Compare serving with its peers (writes docs/benchmarks.md) and itself without its log; wants a quiet machine
 	@$(BIN)/python -m benchmarks
 	@$(BIN)/python -m benchmarks.predictionlog
+
+bench-training: $(VENV)/ready ## Compare trainings with a bare scikit-learn script (writes docs/benchmarks-training.md); wants a quiet machine
+	@$(BIN)/python -m benchmarks.training
 
 fmt: $(VENV)/ready ## Format the code
 	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format -q .
@@ -78,7 +81,7 @@ images: ## Build the product's images (cached)
 $(VENV)/ready: requirements/dev.txt requirements/uv.txt pyproject.toml
 	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	  || { echo 'HeartOps needs Python 3.11 or newer with venv: install python3-venv, or set PYTHON=…'; exit 1; }
-	@echo '» development environment: $(VENV)'
+	@echo '==> development environment: $(VENV)'
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	@$(BIN)/uv pip sync -q --compile-bytecode --python $(VENV) --require-hashes requirements/dev.txt

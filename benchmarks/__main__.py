@@ -55,11 +55,11 @@ def run(effort: Effort, only: tuple[str, ...]) -> Findings:
     chosen = [c for c in places if not only or c.title in OWN or c.title.startswith(only)]
     with tempfile.TemporaryDirectory() as folder:
         models = [make_model(key, Path(folder)) for key in MODELS]
-        print("» HeartOps and the empty servers in turns", flush=True)
+        print("==> HeartOps and the empty servers in turns", flush=True)
         in_turns = measure_in_turns([each for each in chosen if each.title in OWN], models[0], effort)
         figures = list(measure_all(chosen, models, effort, absent))
         ours = chosen[0]
-        print("» more than the capacity", flush=True)
+        print("==> more than the capacity", flush=True)
         overload = measure_overload(ours, models[0], slow_model(Path(folder)), effort)
         return Findings(
             figures=figures,
@@ -79,7 +79,7 @@ def measure_all(
     """Adds to `absent` what cannot be measured."""
     for number, contender in enumerate(chosen, 1):
         for model in models:
-            print(f"» {number}/{len(chosen)} {contender.title}, {model.title}", flush=True)
+            print(f"==> {number}/{len(chosen)} {contender.title}, {model.title}", flush=True)
             try:
                 for figures in measure(contender, model, SIZES, effort):
                     rate, cpu = figures.full.rate, figures.cpu * 1e6
@@ -94,7 +94,7 @@ def measure_all(
 
 def memory_with_log(ours: Contender, model: BenchModel, effort: Effort) -> tuple[float, float]:
     """MB at USUAL_RATE and after the greatest load, with every prediction written to a database."""
-    print("» HeartOps with its prediction log on", flush=True)
+    print("==> HeartOps with its prediction log on", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         url = {"HEARTOPS_DATABASE_URL": f"sqlite:///{folder}/log.db"}
 

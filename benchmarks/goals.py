@@ -109,9 +109,7 @@ def overload(found: Findings) -> list[Goal]:
         ("answers to ten times the connections, quick model", found.overload.crowded),
     ]
     why = "reading and refusing what is too much takes processor time from answers: they share one core here"
-    goals = [
-        Goal(text, "at least 90 % of the peak", f"{share * 100:.0f} %", share >= 0.9, why) for text, share in shares
-    ]
-    if (late := most.refused_within(0.95)) is not None:
+    goals = [Goal(text, "at least 90% of the peak", f"{share * 100:.0f}%", share >= 0.9, why) for text, share in shares]
+    if (late := most.rejected_within(0.95)) is not None:
         goals.append(goal("time to a refusal (95 of 100)", late * 1000, 50.0, "ms", "one core answers and refuses"))
     return goals

@@ -25,7 +25,7 @@ class Result:
 
     seconds: float
     latencies: list[float] = field(default_factory=list)
-    refused: list[float] = field(default_factory=list)
+    rejected: list[float] = field(default_factory=list)
     """Latencies of answers 429 and 503."""
     failures: int = 0
     unsent: int = 0
@@ -67,7 +67,7 @@ class Client(asyncio.Protocol):
         if head.startswith(b"http/1.1 200"):
             self._result.latencies.append(latency)
         elif head.startswith((b"http/1.1 503", b"http/1.1 429")):
-            self._result.refused.append(latency)
+            self._result.rejected.append(latency)
         else:
             self._result.failures += 1
         if b"connection: close" not in head:

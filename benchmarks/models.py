@@ -11,7 +11,7 @@ import onnx
 
 from heart_api.package import ONNX_INPUT, ONNX_OUTPUT
 from heart_api.training import Algorithm
-from heart_serving.openapi.schemas import example_record
+from heart_serving.model.examples import example_record
 from heart_serving.protocols.contract import Contract
 from tests.support.serving.tiny_model import TinyModel
 from tests.support.trainer.requests import HEART
@@ -74,6 +74,6 @@ def make_model(key: str, folder: Path) -> BenchModel:
     place = folder / key
     place.mkdir(parents=True)
     joblib.dump(trained.pipeline, place / "model.joblib")
-    record = example_record(HEART)
+    record = example_record(trained.served.package)
     row = Contract.of(HEART, 1).rows([record])[0].tolist()
     return BenchModel(key, title, trained.served, trained.served.write(place), place / "model.joblib", record, row)

@@ -28,10 +28,10 @@ class Crowd:
         """Answers, as a share of the peak."""
         return self.result.rate / self.peak
 
-    def refused_within(self, share: float) -> float | None:
+    def rejected_within(self, share: float) -> float | None:
         """Seconds; None when nothing was refused."""
-        refused = sorted(self.result.refused)
-        return refused[int(share * (len(refused) - 1))] if refused else None
+        rejected = sorted(self.result.rejected)
+        return rejected[int(share * (len(rejected) - 1))] if rejected else None
 
 
 @dataclass(frozen=True)

@@ -81,11 +81,11 @@ def overload_table(found: Findings) -> str:
     overload = found.overload
     rows = []
     for crowd in overload.crowds:
-        late = crowd.refused_within(0.95)
+        late = crowd.rejected_within(0.95)
         result = crowd.result
         rows.append(
             f"| {crowd.factor}× | {result.rate:,.0f} | {crowd.goodput:.0%}"
-            f" | {len(result.refused) / result.seconds:,.0f} | {milliseconds(late) if late else '–'}"
+            f" | {len(result.rejected) / result.seconds:,.0f} | {milliseconds(late) if late else '–'}"
             f" | {milliseconds(result.percentile(0.99))} |"
         )
     head = (
@@ -131,7 +131,7 @@ def reading(found: Findings) -> str:
         " send JSON objects by feature name; the peers' clients send rows of numbers, which is less to parse.",
         "- Peers run as their documentation shows, with one worker; request logs are off where they have a switch.",
         "- The load generator (`benchmarks/load.py`) is one process on a core of its own. It never sleeps, for waking"
-        " another core is charged to the sender. «p99 at half load» is paced: latency counts from when a request was"
+        " another core is charged to the sender. “p99 at half load” is paced: latency counts from when a request was"
         f" due. It is the median of {WINDOWS} windows, for a virtual machine stalls now and then.",
         "- CPU and memory are those of the server and all processes that it has started.",
         f"- Versions ({len(PEERS)} peers, `benchmarks/peers.toml`): {versions}.",

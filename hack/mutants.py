@@ -5,7 +5,8 @@ source folder, so each target is laid out in a scratch folder (`build/mutants/TA
 tests beside them. Results stay there: a second run tries only what survived and what changed. `rm -r build/mutants`
 starts anew.
 
-Exit code 1: mutants were not tried, a target is below its floor, or `tests/mutants/equivalent.toml` names a mutant that no longer survives.
+Exit code 1: mutants were not tried, a target is below its floor, or `tests/mutants/equivalent.toml` names a mutant that
+no longer survives.
 """
 
 import contextlib
@@ -41,6 +42,11 @@ class Target:
     tests: tuple[str, ...]
     ignore: tuple[str, ...] = ()
     """Searches at random: what they notice once they may miss the next time."""
+    without: tuple[str, ...] = ()
+    """Modules that another target has."""
+
+    def covers(self, file: str) -> bool:
+        return file not in self.without and any(fnmatch(file, pattern) for pattern in self.mutate)
 
 
 PLAN = "heart_operator/plan"
@@ -48,14 +54,19 @@ PLAN_TESTS = f"tests/unit/{PLAN}"
 SEARCHES = ("test_state_machine.py", "test_schedule_machine.py", "test_analysis_simulation.py")
 
 
-def of_plan(name: str, *more: str) -> Target:
+def of_plan(name: str, *more: str, without: tuple[str, ...] = ()) -> Target:
     """A package of the plan and its own folder of tests; `more`: others that cover it."""
-    return Target((f"{PLAN}/{name}/*",), tuple(f"{PLAN_TESTS}/{folder}" for folder in (name, *more)), SEARCHES)
+    tests = tuple(f"{PLAN_TESTS}/{folder}" for folder in (name, *more))
+    return Target((f"{PLAN}/{name}/*",), tests, SEARCHES, tuple(f"{PLAN}/{name}/{module}.py" for module in without))
 
 
 TARGETS = {
     "gates": of_plan("gates"),
-    "rollout": of_plan("rollout"),
+    "canary": Target(
+        tuple(f"{PLAN}/rollout/{name}.py" for name in ("canary", "phases", "steps", "traffic")),
+        (f"{PLAN_TESTS}/rollout/test_candidate_moves.py",),
+    ),
+    "rollout": of_plan("rollout", without=("canary", "phases", "steps", "traffic")),
     "analysis": of_plan("analysis", "rollout/test_canary.py"),
     "selection": of_plan("selection"),
     "schedule": of_plan("schedule"),
@@ -71,6 +82,7 @@ CONFIGURATION = """
 [tool.mutmut]
 source_paths = ["src"]
 only_mutate = {mutate}
+do_not_mutate = {without}
 also_copy = {beside}
 pytest_add_cli_args = {arguments}
 pytest_add_cli_args_test_selection = {tests}
@@ -127,6 +139,7 @@ def lay_out(work: Path, target: Target) -> None:
         refresh(ROOT / folder, work / folder)
     values = {
         "mutate": json.dumps([f"src/{pattern}" for pattern in target.mutate]),
+        "without": json.dumps([f"src/{module}" for module in target.without]),
         "beside": json.dumps(BESIDE),
         "tests": json.dumps(target.tests),
         "arguments": json.dumps(["-p", "no:cacheprovider", *(f"--ignore-glob=*/{name}" for name in target.ignore)]),
@@ -189,7 +202,7 @@ def report(name: str, target: Target, found: list[Mutant]) -> bool:
     """Print a target's result; whether it is good enough."""
     tried = [mutant for mutant in found if mutant.status != "not checked"]
     survivors = [mutant for mutant in tried if not mutant.killed]
-    known = {key for key in equivalents() if any(fnmatch(key[0], pattern) for pattern in target.mutate)}
+    known = {key for key in equivalents() if target.covers(key[0])}
     unexplained = sorted((mutant for mutant in survivors if mutant.key not in known), key=lambda mutant: mutant.key)
     for mutant in unexplained:
         print(f"{mutant.status}: {mutant.file} {mutant.function}  ({mutant.name})")
@@ -202,8 +215,9 @@ def report(name: str, target: Target, found: list[Mutant]) -> bool:
     counted = killed + len(unexplained)
     share = 100 * killed / max(counted, 1)
     print(
-        f"{name}: {killed} of {counted} mutants killed ({share:.1f} %, {timeouts} by a timeout), {len(unexplained)} survived, "
-        f"{len(survivors) - len(unexplained)} equivalent, {len(found) - len(tried)} not tried"
+        f"{name}: {killed} of {counted} mutants killed ({share:.1f}%, {timeouts} by a timeout), "
+        f"{len(unexplained)} survived, {len(survivors) - len(unexplained)} equivalent, "
+        f"{len(found) - len(tried)} not tried"
     )
     return complete and share >= FLOOR and not stale
 

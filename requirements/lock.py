@@ -20,7 +20,7 @@ FLAGS = (
 
 
 def compile_lock(target: Path, *options: str | Path) -> None:
-    print(f"» requirements/{target.name}", flush=True)
+    print(f"==> requirements/{target.name}", flush=True)
     subprocess.run([UV, *FLAGS, *options, PROJECT, "-o", target], check=True)
 
 

@@ -49,7 +49,7 @@ def refresh_lists(names: list[str]) -> None:
 
 
 def sources(suite: str) -> list[str]:
-    """apt lines for a suite of Debian (main) and its security updates, from wherever this machine gets its own."""
+    """apt lines for a suite of Debian's main archive and its security updates, from the machine's own mirror."""
     lines = run("apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME) $(COMPONENT)")
     known = {tuple(line.split()) for line in lines.splitlines()}
     archives = {(uri, codename) for uri, codename, component in known if component == "main"}

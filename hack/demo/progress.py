@@ -67,10 +67,10 @@ class Progress:
 
 
 def rollout_text(candidate: Status) -> str:
-    """`  rollout  | version 2: Paused, 10 % of the traffic wanted, 25 % by its pods`."""
+    """`  rollout  | version 2: Paused, 10% of the traffic wanted, 25% by its pods`."""
     wanted, actual = candidate.get("weight", 0), candidate.get("actualWeight", 0)
-    by_pods = "" if wanted == actual else f" wanted, {actual} % by its pods"
-    share = f"{wanted} % of the traffic{by_pods}"
+    by_pods = "" if wanted == actual else f" wanted, {actual}% by its pods"
+    share = f"{wanted}% of the traffic{by_pods}"
     return f"  rollout  | version {candidate['version']}: {candidate.get('phase', 'Starting')}, {share}"
 
 
@@ -79,7 +79,7 @@ def analysis_text(analysis: Status) -> str:
     tracks = "; ".join(
         f"{name} {track.get('requests', 0)} requests, {track.get('errors', 0)} errors"
         for name in ("candidate", "stable")
-        if (track := analysis.get(name, {})) is not None
+        for track in [analysis.get(name, {})]
     )
     message = f" ({analysis['message']})" if analysis.get("message") else ""
     return f"  analysis | {analysis.get('verdict', 'Inconclusive')}{message}: {tracks}"

@@ -1,5 +1,6 @@
 """Requests for a rollout: without traffic its analysis has nothing to judge, and waits."""
 
+import re
 import signal
 import subprocess
 import threading
@@ -36,5 +37,12 @@ class Traffic:
         killer.start()
         output, _ = process.communicate()
         killer.cancel()
-        for line in output.splitlines():
+        for line in summary(output):
             say(f"  load     | {line}")
+
+
+def summary(output: str) -> list[str]:
+    """The lines after the progress; all of them where there is no summary, as after an error."""
+    lines = output.splitlines()
+    starts = [number for number, line in enumerate(lines) if re.match(r"\d+ requests in ", line)]
+    return lines[starts[-1] :] if starts else lines

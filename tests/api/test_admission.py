@@ -79,19 +79,19 @@ def passes(done: Done) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def refused(done: Done, words: str) -> None:
+def rejected(done: Done, words: str) -> None:
     assert done.returncode != 0
     assert words in done.stderr
 
 
-def test_a_command_in_anothers_name_is_refused_and_says_what_to_do(people: As, heart: str) -> None:
+def test_a_command_in_anothers_name_is_rejected_and_says_what_to_do(people: As, heart: str) -> None:
     done = annotate(people, "alice", order("bob"))
-    refused(done, "heartops.dev/command-by must be the user of the request (alice)")
-    refused(done, "use kubectl heart")
+    rejected(done, "heartops.dev/command-by must be the user of the request (alice)")
+    rejected(done, "use kubectl heart")
 
 
-def test_a_command_without_a_name_is_refused(people: As, heart: str) -> None:
-    refused(annotate(people, "alice", {Annotation.COMMAND: order("alice")[Annotation.COMMAND]}), "(alice)")
+def test_a_command_without_a_name_is_rejected(people: As, heart: str) -> None:
+    rejected(annotate(people, "alice", {Annotation.COMMAND: order("alice")[Annotation.COMMAND]}), "(alice)")
 
 
 def test_ones_own_command_passes(people: As, heart: str) -> None:
@@ -103,8 +103,8 @@ def test_ones_own_command_passes(people: As, heart: str) -> None:
 def test_nobody_changes_a_part_of_anothers_command(people: As, heart: str, annotation: str) -> None:
     passes(annotate(people, "alice", order("alice")))
     other = order("mallory", "abort") | {Annotation.COMMAND_REASON: "never said"}
-    refused(annotate(people, "bob", {annotation: other[annotation]}), "(bob)")
-    refused(annotate(people, "bob", {annotation: None}), "(bob)")
+    rejected(annotate(people, "bob", {annotation: other[annotation]}), "(bob)")
+    rejected(annotate(people, "bob", {annotation: None}), "(bob)")
 
 
 def test_what_leaves_the_command_alone_passes(people: As, heart: str) -> None:
@@ -132,22 +132,22 @@ def test_taking_the_command_away_passes(people: As, heart: str) -> None:
 def test_a_model_cannot_be_made_with_anothers_command(people: As, heart: str) -> None:
     made = model(NAMESPACE, "born")
     made["metadata"]["annotations"] = order("alice")
-    refused(people("bob", "create", "-f", "-", stdin=made), "(bob)")
+    rejected(people("bob", "create", "-f", "-", stdin=made), "(bob)")
     passes(people("alice", "create", "-f", "-", stdin=made))
 
 
 @pytest.mark.parametrize("action", ["promote", "promote-full"])
 @pytest.mark.parametrize(("version", "digest"), [("-", "-"), ("7", "-"), ("-", DIGEST)])
 def test_an_approval_names_version_and_digest(people: As, heart: str, action: str, version: str, digest: str) -> None:
-    refused(annotate(people, "alice", order("alice", action, version, digest)), "must name the version and the digest")
+    rejected(annotate(people, "alice", order("alice", action, version, digest)), "must name the version and the digest")
 
 
 @pytest.mark.parametrize(
     "command",
     ["promote", "", "restart 7 - id-1", "abort 7 sha256:ab id-1", "abort seven - id-1", f"abort 7 {DIGEST} a b"],
 )
-def test_a_command_that_nobody_can_read_is_refused(people: As, heart: str, command: str) -> None:
-    refused(annotate(people, "alice", order("alice") | {Annotation.COMMAND: command}), "must read")
+def test_a_command_that_nobody_can_read_is_rejected(people: As, heart: str, command: str) -> None:
+    rejected(annotate(people, "alice", order("alice") | {Annotation.COMMAND: command}), "must read")
 
 
 def test_retraining_needs_no_name_unless_it_claims_one(people: As, heart: str) -> None:
@@ -155,7 +155,7 @@ def test_retraining_needs_no_name_unless_it_claims_one(people: As, heart: str) -
     asked = order("alice", "retrain", "-", "-", "id-7")
     passes(annotate(people, "alice", asked | {Annotation.RETRAIN: "id-7"}))
     passes(annotate(people, "bob", {Annotation.RETRAIN: "two"}))
-    refused(annotate(people, "bob", {Annotation.RETRAIN: "id-7"}), "(bob)")
+    rejected(annotate(people, "bob", {Annotation.RETRAIN: "id-7"}), "(bob)")
 
 
 def test_the_status_is_no_way_around(people: As, kubectl: Kubectl, heart: str) -> None:

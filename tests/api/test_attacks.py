@@ -16,15 +16,15 @@ from tests.support.apiserver.attacks import (
     DROPPED,
     INERT,
     NAMED,
-    REFUSED,
+    REJECTED,
     SCHEDULES,
     VICTIM,
     attacked_model,
     attacked_schedule,
 )
 from tests.support.apiserver.client import KubeApi, poll
-from tests.support.apiserver.dangers import dangers
 from tests.support.apiserver.fake_kubelet import FakeKubelet
+from tests.support.apiserver.injected_values import dangers
 from tests.support.apiserver.world import OPERATOR_NAMESPACE, World
 from tests.support.plan.changes import Resource, changed
 
@@ -74,7 +74,7 @@ def mallory(api_server: Path, kube_api: KubeApi) -> Iterator[KubeApi]:
     """May edit one namespace."""
     mallory = KubeApi(api_server, as_user="mallory")
     give_edit(kube_api, mallory, HOME)
-    forged = changed(REFUSED["an order in somebody else's name"][0], attacked_model(HOME, "heart"))
+    forged = changed(REJECTED["an order in somebody else's name"][0], attacked_model(HOME, "heart"))
     poll("the admission policy is in force", lambda: offer(mallory, HEART_MODEL, forged)[0] != 200)
     yield mallory
     mallory.close()
@@ -103,19 +103,19 @@ def test_a_field_that_is_none_of_ours_is_dropped(mallory: KubeApi, name: str) ->
     assert stored["spec"] == offer(mallory, HEART_MODEL, expected)[1]["spec"]
 
 
-@pytest.mark.parametrize("name", REFUSED)
-def test_what_is_no_value_of_a_field_is_refused_by_its_name(mallory: KubeApi, name: str) -> None:
-    changes, says = REFUSED[name]
-    refused(offer(mallory, HEART_MODEL, changed(changes, attacked_model(HOME, "heart"))), says)
+@pytest.mark.parametrize("name", REJECTED)
+def test_what_is_no_value_of_a_field_is_rejected_by_its_name(mallory: KubeApi, name: str) -> None:
+    changes, says = REJECTED[name]
+    rejected(offer(mallory, HEART_MODEL, changed(changes, attacked_model(HOME, "heart"))), says)
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
-def test_a_schedule_is_refused_by_the_fields_name(mallory: KubeApi, name: str) -> None:
+def test_a_schedule_is_rejected_by_the_fields_name(mallory: KubeApi, name: str) -> None:
     changes, says = SCHEDULES[name]
-    refused(offer(mallory, RETRAIN_SCHEDULE, changed(changes, attacked_schedule(HOME))), says)
+    rejected(offer(mallory, RETRAIN_SCHEDULE, changed(changes, attacked_schedule(HOME))), says)
 
 
-def refused(answered: tuple[int, Resource], says: str) -> None:
+def rejected(answered: tuple[int, Resource], says: str) -> None:
     status, found = answered
     assert status in (403, 422), found
     assert says in found["message"]

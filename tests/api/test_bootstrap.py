@@ -11,7 +11,7 @@ from kubernetes.aio.client import Configuration
 from heart_api.kube.kinds import SECRET
 from heart_operator.bootstrap import _parser, make_secrets
 from heart_operator.kube.client import Cluster
-from heart_operator.kube.errors import Refused
+from heart_operator.kube.errors import RequestRejected
 from tests.api.conftest import Kubectl, render_part
 from tests.support.apiserver.client import KubeApi
 from tests.support.apiserver.world import World, configuration_for
@@ -75,5 +75,5 @@ def test_no_other_secret_can_be_read_with_its_account(world: World, account: Con
             await cluster.close()
 
     for namespace, name in ((world.namespace, "other"), ("kube-system", "heartops-runtime")):
-        with pytest.raises(Refused, match="forbidden"):
+        with pytest.raises(RequestRejected, match="forbidden"):
             asyncio.run(steal(namespace, name))

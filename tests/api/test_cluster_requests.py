@@ -9,7 +9,7 @@ from heart_api.kube.kinds import HEART_MODEL, LEASE, MONITORING, SERVICE
 from heart_api.kube.kinds import SERVICE_ACCOUNT as ACCOUNT
 from heart_operator.kube import client as requests
 from heart_operator.kube.client import Cluster
-from heart_operator.kube.errors import ApiUnavailable, Conflict, NotFound, NotLeading, Refused
+from heart_operator.kube.errors import ApiUnavailable, Conflict, NotFound, NotLeading, RequestRejected
 from tests.support.apiserver.client import KubeApi, Resource
 from tests.support.apiserver.world import World
 
@@ -66,9 +66,9 @@ async def test_creating_twice_is_a_conflict(world: World, cluster: Cluster) -> N
         await cluster.create(ACCOUNT, account(world))
 
 
-async def test_what_the_server_refuses_is_told_in_its_words(world: World, cluster: Cluster) -> None:
+async def test_a_rejection_shows_the_servers_message(world: World, cluster: Cluster) -> None:
     bad = {"apiVersion": "v1", "kind": "Service", "metadata": {"namespace": world.namespace, "name": "s"}}
-    with pytest.raises(Refused, match=r"spec\.ports"):
+    with pytest.raises(RequestRejected, match=r"spec\.ports"):
         await cluster.apply(SERVICE, bad | {"spec": {"selector": {"a": "b"}}})
 
 

@@ -1,6 +1,7 @@
 """What a person gets for a HeartModel at `kubectl apply`: a refusal that names the field, or every default."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def answers(kubectl):
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_refuses_and_names_the_field(answers, name):
+def test_rejects_and_names_the_field(answers, name):
     assert answers[name].returncode != 0, "accepted"
     assert BAD[name][1] in answers[name].stderr
 
@@ -53,7 +54,12 @@ def test_a_laptop_says_the_same(answers, name):
     """Line by line, so that nobody learns of a mistake in one place that the other lets pass."""
     said = complaints(changed(BAD[name][0], SMALLEST))
     assert said
-    assert [line for line in said if line not in answers[name].stderr] == []
+    assert [line for line in said if comparable(line) not in answers[name].stderr] == []
+
+
+def comparable(line: str) -> str:
+    """The server writes `<nil>` for metadata.name in a rule of the whole resource, and bounds without a fraction."""
+    return re.sub(r"(in body should be (?:less|greater) than.*)\.\d+$", r"\1", line.removeprefix("metadata.name: "))
 
 
 def test_every_rule_has_a_resource_that_breaks_it(answers):
@@ -164,7 +170,7 @@ def test_scales(kubectl, heart):
     assert kubectl.read("get", "heartmodel", "stored")["spec"]["serving"]["replicas"] == 5
 
 
-def test_scaling_an_autoscaled_model_is_refused(kubectl, heart):
+def test_scaling_an_autoscaled_model_is_rejected(kubectl, heart):
     autoscaled = changed({"metadata.name": "stored", "spec.serving.autoscaling": {}}, SMALLEST)
     assert apply(kubectl, autoscaled).returncode == 0
     done = kubectl("scale", "heartmodel", "stored", "--replicas=5")

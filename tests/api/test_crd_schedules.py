@@ -64,7 +64,7 @@ def test_good_ones_are_admitted_with_the_defaults_of_the_types(kubectl, changes:
 
 
 @pytest.mark.parametrize(("changes", "words"), BAD.values(), ids=BAD.keys())
-def test_bad_ones_are_refused_with_the_field(kubectl, changes: dict[str, Any], words: str) -> None:
+def test_bad_ones_are_rejected_with_the_field(kubectl, changes: dict[str, Any], words: str) -> None:
     done = apply(kubectl, changed(changes, SMALLEST), "--dry-run=server")
     assert done.returncode != 0
     assert words in done.stderr

@@ -131,7 +131,7 @@ def at_pause(world: World, weight: int) -> None:
         candidate = world.status().get("candidate", {})
         return (candidate.get("phase"), candidate.get("weight")) == ("Paused", weight)
 
-    poll(f"the candidate pauses at {weight} %", paused, 30)
+    poll(f"the candidate pauses at {weight}%", paused, 30)
 
 
 def accepted(world: World) -> dict[str, str]:
@@ -151,7 +151,7 @@ def test_every_step_gets_exactly_its_share(world: World, gateway: Gateway, serve
         for weight in (1, 25, 50):
             at_pause(world, weight)
             counted = users.split({"1": 100 - weight, "2": weight})
-            print(f"asked for {weight} %: {counted['2']} of {counted.total()}")
+            print(f"asked for {weight}%: {counted['2']} of {counted.total()}")
             assert counted.total() == REQUESTS
             assert abs(counted["2"] - REQUESTS * weight / 100) <= SLACK
             submit(world, "promote", "2", id=f"after-{weight}")
@@ -185,7 +185,7 @@ def test_a_path_prefix_is_cut_off(world: World, gateway: Gateway, servers: dict[
         assert gateway.ask("elsewhere.example.org", "/models/heart").status_code == 404
 
 
-def test_a_gateway_that_refuses_the_route_is_heard(world: World, gateway: Gateway) -> None:
+def test_a_gateway_that_rejects_the_route_is_heard(world: World, gateway: Gateway) -> None:
     with world.start():
         world.create(serving={"replicas": 2, "route": {"gateway": CLOSED}})
         found = world.wait_condition("Ready", "False", "RouteNotAccepted", seconds=60)

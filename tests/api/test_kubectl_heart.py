@@ -18,7 +18,7 @@ from heart_api.names import Annotation
 from tests.api.conftest import Kubectl, install_part
 from tests.support.apiserver.client import KubeApi, poll
 from tests.support.apiserver.heart_objects import candidate, previous, serving, sha
-from tests.support.apiserver.people import Done, Person, make_person
+from tests.support.apiserver.users import Done, Person, make_person
 from tests.support.apiserver.world import OPERATOR_NAMESPACE, World
 
 pytestmark = pytest.mark.api

@@ -47,7 +47,7 @@ def test_every_pod_is_admitted_where_pods_must_be_restricted(kubectl, namespace,
         assert done.stderr == "", manifest["kind"]
 
 
-def test_the_namespace_does_refuse_other_pods(kubectl, namespace, case):
+def test_the_namespace_does_reject_other_pods(kubectl, namespace, case):
     """Or the test above would prove nothing."""
     pod = {
         "apiVersion": "v1",

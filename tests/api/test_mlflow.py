@@ -82,7 +82,7 @@ def test_what_the_trainer_registers_is_seen(mlflow_uri: str) -> None:
     assert short_hash(content.decode(), length=64) == first.evaluation_sha256
 
 
-def test_an_artifact_that_is_too_large_or_absent_is_refused(mlflow_uri: str) -> None:
+def test_an_artifact_that_is_too_large_or_absent_is_rejected(mlflow_uri: str) -> None:
     backend = MlflowBackend(mlflow_uri)
     result = train(backend, request_of("large")).result
     assert result

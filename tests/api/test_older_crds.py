@@ -67,8 +67,8 @@ def without(world: World, kind: Kind, name: str, field: str) -> Iterator[None]:
         path, some = kind.path(world.namespace, name, "status"), {"status": {field: "?"}}
         try:
             world.api.call("PATCH", path, some, "application/merge-patch+json", **strict)
-        except httpx.HTTPStatusError as refused:
-            return "unknown field" not in str(refused)
+        except httpx.HTTPStatusError as rejected:
+            return "unknown field" not in str(rejected)
         return True
 
     def change(versions: object) -> None:

@@ -175,7 +175,7 @@ class Analysis:
         self._since = datetime.now(UTC) - timedelta(hours=1)
         self.stable, self.candidate = Counts(), Counts()
 
-    async def look(self) -> AnalysisSample | None:
+    async def sample(self) -> AnalysisSample | None:
         question = Question("clinic", "heart", "6", "7", self._since)
         found = await self._reader.sample(question, self._url, datetime.now(UTC))
         if found and found.error is None:
@@ -191,7 +191,7 @@ class Analysis:
             assert self.candidate.requests <= candidate, seen
             assert time.monotonic() < deadline, seen
             await asyncio.sleep(0.2)
-            await self.look()
+            await self.sample()
 
     async def close(self) -> None:
         await self._reader.close()
@@ -214,7 +214,7 @@ async def test_an_analysis_counts_what_happened_and_nothing_twice(world: World) 
     await settled(world)
     analysis = Analysis(world)
     try:
-        await analysis.look()
+        await analysis.sample()
         first = analysis.stable.requests, analysis.candidate.requests
         world.stable.answer(200, 30)
         world.candidate.answer(200, 8)
@@ -257,7 +257,7 @@ def steady_traffic(*pods: Pod) -> Iterator[None]:
         thread.join()
 
 
-async def test_a_look_sees_the_two_versions_side_by_side(world: World) -> None:
+async def test_a_sample_has_the_two_versions_side_by_side(world: World) -> None:
     """Looks are quicker than scrapes, and each pod is scraped at its own time.
 
     Most looks would see one version alone. A few may: a scrape that was answered late leaves nothing for the next one.
@@ -269,7 +269,7 @@ async def test_a_look_sees_the_two_versions_side_by_side(world: World) -> None:
             while side_by_side < 4:
                 assert time.monotonic() < deadline
                 await asyncio.sleep(0.05)
-                if (found := await analysis.look()) is None:
+                if (found := await analysis.sample()) is None:
                     continue
                 both = min(found.stable.requests, found.candidate.requests) > 0
                 side_by_side, alone = side_by_side + both, alone + (side_by_side > 0 and not both)

@@ -95,8 +95,8 @@ def test_one_bad_model_does_not_stop_the_others(world: World) -> None:
             world.create(name)
         for name in names:
             world.wait_serving("1", name, seconds=40 + 2 * HEALTHY)
-        refused = world.wait_condition("Ready", "False", "ApplyFailed", name="poison")
-        assert "Service poison" in refused["message"]
+        rejected = world.wait_condition("Ready", "False", "ApplyFailed", name="poison")
+        assert "Service poison" in rejected["message"]
         assert world.child(SERVICE, "poison")["metadata"]["uid"] == foreign["metadata"]["uid"]
         assert world.selected("poison") is None
         assert operator.metric("heartops_reconcile_errors_total") > 0
@@ -152,8 +152,8 @@ def test_a_registry_that_lost_what_serves_changes_nothing(world: World, lose: Ca
 def test_a_new_runtime_profile_counts_without_a_restart(world: World) -> None:
     with world.start():
         world.create(runtime="gpu")
-        refused = world.wait_condition("Ready", "False", "InvalidSpec")
-        assert "spec.runtime" in refused["message"]
+        rejected = world.wait_condition("Ready", "False", "InvalidSpec")
+        assert "spec.runtime" in rejected["message"]
         assert not world.jobs()
         world.profiles.write_text(json.dumps(PROFILES | {"gpu": PROFILES["default"]}))
         world.wait_serving("1", seconds=30)

@@ -35,7 +35,7 @@ def run(world: World, schedule: str, phase: str) -> Resource | None:
     return runs[-1] if runs[-1].get("phase") == phase else None
 
 
-def test_a_tick_and_a_finding_train_once_and_their_versions_take_over(world: World, kubectl) -> None:
+def test_a_scheduled_time_and_a_finding_train_once_and_their_versions_take_over(world: World, kubectl) -> None:
     world.kubelet.check = drift
     with world.start() as operator:
         world.create("heart")

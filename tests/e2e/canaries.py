@@ -23,7 +23,7 @@ from heart_trainer.mlflow.tracking import log_model
 from heart_trainer.package.reference_rows import reference_rows
 from tests.e2e.kit import HTTP, ROOT, TRAINING, Model, Object, declare, eventually, read, run_kubectl
 from tests.e2e.traffic import Traffic
-from tests.support.trainer.faulty import Fault, with_fault
+from tests.support.trainer.faulty_models import Fault, with_fault
 
 FEATURES = [
     {"name": "age", "type": "number", "minimum": 0, "maximum": 120},
@@ -100,13 +100,13 @@ class Watched:
         found: Object = self.until(asked, seconds, f"requests for version {version}")
         return found
 
-    def until_refused(self, version: str, seconds: float) -> Object:
+    def until_rejected(self, version: str, seconds: float) -> Object:
         """Its entry in status.rejected."""
 
-        def refused(status: Object) -> Object:
+        def rejected(status: Object) -> Object:
             return next((entry for entry in status.get("rejected", []) if entry["version"] == version), {})
 
-        found: Object = self.until(refused, seconds, f"the refusal of version {version}")
+        found: Object = self.until(rejected, seconds, f"the refusal of version {version}")
         return found
 
 

@@ -60,7 +60,6 @@ def logged_flowers(proxy: str) -> Iterator[Flowers]:
     command = (sys.executable, "-m", "heart_cli", "init-namespace", name, "--system-namespace", SYSTEM)
     subprocess.run(command, cwd=ROOT, check=True)
     manifest = example("iris", name)
-    manifest["spec"]["training"] = {"algorithms": ["logistic-regression"], "tuning": {"trials": 0}}
     manifest["spec"]["serving"] = {"replicas": 1}
     model = declare(manifest)
     try:

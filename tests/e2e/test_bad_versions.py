@@ -34,7 +34,7 @@ from tests.e2e.canaries import (
 from tests.e2e.kit import RELEASE, SYSTEM, TRAINING, Object, declare, eventually, kubectl
 from tests.e2e.traffic import Traffic, traffic
 from tests.support.soak import SOAK
-from tests.support.trainer.faulty import Fault, answers_nan, fails, is_constant, is_hungry, is_shifted, is_slow
+from tests.support.trainer.faulty_models import Fault, answers_nan, fails, is_constant, is_hungry, is_shifted, is_slow
 
 pytestmark = pytest.mark.timeout(1200)
 
@@ -114,11 +114,11 @@ class Ward:
 
     def ends(self, version: str, begin: Callable[[], None]) -> Outcome:
         """Follow a version until it is refused and only the stable one answers."""
-        self.load.look()
+        self.load.count()
         failed, began = self.load.failed, dict[str, float]()
         begin()
 
-        def refused(status: Object) -> Object:
+        def rejected(status: Object) -> Object:
             candidate = status.get("candidate") or {}
             weight = candidate.get("actualWeight") if candidate.get("version") == version else 0
             if weight:
@@ -127,7 +127,7 @@ class Ward:
                 began.setdefault("bad", time.time())
             return next((entry for entry in status.get("rejected", []) if entry["version"] == version), {})
 
-        entry = self.watched.until(refused, TRAINING, f"the refusal of version {version}")
+        entry = self.watched.until(rejected, TRAINING, f"the refusal of version {version}")
         eventually(lambda: answering(self.watched.model) == {"1"}, 60, "only version 1 behind the Service", 0.3)
         ended = time.time()
         self.load.wait_for_more(10)

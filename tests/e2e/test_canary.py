@@ -20,7 +20,7 @@ from tests.e2e.canaries import (
 )
 from tests.e2e.kit import TRAINING, Object, eventually, kubectl
 from tests.e2e.traffic import Traffic, traffic
-from tests.support.trainer.faulty import is_shifted
+from tests.support.trainer.faulty_models import is_shifted
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -105,7 +105,7 @@ def test_a_person_rolls_back_and_nobody_else_can_in_their_name(steps: Watched, l
     print(heart(steps.model, "rollback", "--reason", "complaints"))
     went = steps.until_serving("1", 60)
     check_load(load, gone="2", since=went)
-    entry = steps.until_refused("2", 10)
+    entry = steps.until_rejected("2", 10)
     assert (entry["reason"], "complaints" in entry["message"]) == ("RolledBack", True)
     last = steps.status["history"][-1]
     assert (last["version"], last["reason"], last["message"]) == ("1", "RolledBack", "complaints")
@@ -121,7 +121,7 @@ def test_approval_is_a_persons(steps: Watched, load: Traffic) -> None:
     steps.until_asked("2", 120)
     heart(steps.model, "abort", "--reason", "not today")
     went = steps.until_serving("1", 60)
-    assert steps.until_refused("2", 10)["reason"] == "Aborted"
+    assert steps.until_rejected("2", 10)["reason"] == "Aborted"
     check_load(load, gone="2", since=went)
     heart(steps.model, "retry")
     steps.until(lambda status: status.get("candidate", {}).get("phase") == "AwaitingApproval", 240, "no approval")

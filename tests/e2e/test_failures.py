@@ -51,12 +51,12 @@ def test_bad_rows_are_named_by_row_and_column(models: dict[str, Model]) -> None:
     assert models["bad-rows"].condition("Ready")["status"] == "False"
 
 
-def test_another_digest_is_refused_before_training(models: dict[str, Model]) -> None:
+def test_another_digest_is_rejected_before_training(models: dict[str, Model]) -> None:
     message = models["bad-digest"].wait("Trained", "False", 240, reason="DatasetDigestMismatch")["message"]
     assert "dataset.sha256" in message
 
 
-def test_an_address_inside_the_cluster_is_refused_by_the_job(models: dict[str, Model]) -> None:
+def test_an_address_inside_the_cluster_is_rejected_by_the_job(models: dict[str, Model]) -> None:
     message = models["forbidden"].wait("Trained", "False", 240, reason="DatasetNotAllowed")["message"]
     assert "127.0.0.1" in message
 
@@ -140,12 +140,12 @@ def test_an_evicted_training_closes_its_run_and_begins_again(namespace: str, mlf
 
 
 def evict(namespace: str, pod: str) -> None:
-    wish = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": namespace}}
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": namespace}}
     path = f"/api/v1/namespaces/{namespace}/pods/{pod}/eviction"
-    kubectl("create", "--raw", path, "-f", "-", stdin=json.dumps(wish))
+    kubectl("create", "--raw", path, "-f", "-", stdin=json.dumps(eviction))
 
 
-def test_a_wrong_spec_is_refused_by_the_api_server(namespace: str) -> None:
+def test_a_wrong_spec_is_rejected_by_the_api_server(namespace: str) -> None:
     manifest = iris(namespace, "wrong")
     manifest["spec"]["features"][0]["minimum"] = 30
     with pytest.raises(AssertionError, match="minimum"):

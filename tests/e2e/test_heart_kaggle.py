@@ -43,7 +43,7 @@ def test_names_mean_the_same_as_numbers(kaggle: Model, proxy: str) -> None:
     assert by_name["probability"] == pytest.approx(by_number["probability"])
 
 
-def test_a_record_in_the_coding_of_uci_is_refused_by_name(kaggle: Model, proxy: str) -> None:
+def test_a_record_in_the_coding_of_uci_is_rejected_by_name(kaggle: Model, proxy: str) -> None:
     answer = kaggle.predict(proxy, PATIENTS[0] | {"cp": 4, "slope": 3, "thal": 6})
     assert answer.status_code == 422
     assert all(name in answer.text for name in ("cp", "slope", "thal"))

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.e2e.kit import ROOT, Model, declare, eventually, example, get, kubectl
+from tests.e2e.kit import ROOT, TRAINING, Model, declare, eventually, example, get, kubectl
 from tests.e2e.traffic import traffic
 
 pytestmark = pytest.mark.timeout(600)
@@ -15,10 +15,9 @@ FLOWERS = json.loads((ROOT / "examples/iris/requests/predict.json").read_text())
 @pytest.fixture(scope="module")
 def iris(namespace: str) -> Model:
     manifest = example("iris", namespace)
-    manifest["spec"]["training"] = {"algorithms": ["logistic-regression"], "tuning": {"trials": 0}}
     manifest["spec"]["serving"] = {"replicas": 1}
     model = declare(manifest)
-    model.wait_serving("1", 300)
+    model.wait_serving("1", TRAINING)
     return model
 
 

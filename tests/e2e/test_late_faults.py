@@ -18,7 +18,7 @@ from tests.e2e.canaries import (
 )
 from tests.e2e.kit import TRAINING
 from tests.e2e.traffic import traffic
-from tests.support.trainer.faulty import fails
+from tests.support.trainer.faulty_models import fails
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -42,7 +42,7 @@ def test_a_version_that_turns_bad_after_its_promotion_goes_back(
     assert load.failures == []
     with traffic(later.model, USUAL + OLD, images["serving"]) as load:
         bad = time.time()
-        entry = later.until_refused(number, 120)
+        entry = later.until_rejected(number, 120)
         went = later.until_serving("1", 60)
         load.wait_for_more(40)
     assert entry["reason"] == "RolledBack"

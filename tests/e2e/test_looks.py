@@ -8,7 +8,7 @@ from mlflow import MlflowClient
 from tests.e2e.canaries import USUAL, aliases, answering, artifact, brought_up, check_load, cohort, register, retrained
 from tests.e2e.kit import RECORDED, TRAINING, Object, declare, eventually, has_monitoring, require
 from tests.e2e.traffic import traffic
-from tests.support.trainer.faulty import is_shifted
+from tests.support.trainer.faulty_models import is_shifted
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -50,7 +50,7 @@ def test_shadow_traffic_reaches_nobody(
             180,
             "answers compared",
         )
-        entry = shadow.until_refused(number, 120)
+        entry = shadow.until_rejected(number, 120)
         check_load(load)
         assert set(load.answered) == {"1"}
     assert answering(shadow.model) == {"1"}

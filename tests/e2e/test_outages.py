@@ -29,8 +29,8 @@ def test_a_while_without_the_database_costs_neither_predictions_nor_rows(flowers
         kubectl("wait", "--for=delete", f"pod/{RELEASE}-postgresql-0", "-n", SYSTEM, "--timeout=90s")
         sent = predict_for(flowers, OUTAGE)
         eventually(lambda: flowers.metric("prediction_log_write_errors_total"), 60, "the outage to be noticed")
-        refused = httpx.post(f"{flowers.address}/feedback", json={"request_id": "a", "outcome": "setosa"}, timeout=60)
-        assert refused.status_code == 503
+        rejected = httpx.post(f"{flowers.address}/feedback", json={"request_id": "a", "outcome": "setosa"}, timeout=60)
+        assert rejected.status_code == 503
     finally:
         kubectl("scale", DATABASE, "-n", SYSTEM, "--replicas=1")
         kubectl("rollout", "status", DATABASE, "-n", SYSTEM, "--timeout=180s")
@@ -69,7 +69,7 @@ def test_without_operator_api_server_and_etcd_predictions_go_on(flowers: Flowers
     served, seconds = flowers.model, 30
     freeze = (sys.executable, "-m", "hack.cluster", "freeze", "--name", cluster, "--seconds", str(seconds))
     with stopped("operator"), traffic(served, [FLOWER], images["serving"]) as load:
-        load.look()
+        load.count()
         before = load.total
         subprocess.run([*freeze, "etcd", "kube-apiserver"], cwd=ROOT, check=True, timeout=120)
         load.wait_for_more(1)

@@ -34,7 +34,7 @@ def test_a_new_version_takes_over_without_a_failed_request(heart: Model, images:
         heart.patch(training={"seed": 7})
         heart.wait_serving("2", TRAINING)
         # Serving closes connections after about ten seconds: by then everybody has come over.
-        eventually(lambda: load.look() or load.answered.get("2", 0) > 200, 60, "answers by version 2")
+        eventually(lambda: load.count() or load.answered.get("2", 0) > 200, 60, "answers by version 2")
     assert load.failures == []
     assert load.failed == 0
     assert set(load.answered) == {"1", "2"}
@@ -69,7 +69,7 @@ def check_gone(load: Traffic, version: str, since: float) -> None:
     """Nothing of the version from then on, when all its connections are closed."""
 
     def later() -> bool:
-        load.look()
+        load.count()
         return max(load.latest.values()) > since
 
     eventually(later, 60, "answers after that")

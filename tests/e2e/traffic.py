@@ -31,7 +31,7 @@ class Traffic:
     failed: int = -1
     failures: list[str] = field(default_factory=list)
 
-    def look(self) -> None:
+    def count(self) -> None:
         lines = kubectl("logs", load_name(self.model), "-n", self.model.namespace, "--tail=1").strip()
         if lines:
             counts = json.loads(lines.splitlines()[-1])
@@ -44,11 +44,11 @@ class Traffic:
 
     def wait_for_more(self, more: int = 60, seconds: float = 60) -> None:
         """Until that many further requests have been answered."""
-        self.look()
+        self.count()
         wanted = self.total + more
 
         def enough() -> bool:
-            self.look()
+            self.count()
             return self.total >= wanted
 
         eventually(enough, seconds, f"{more} more answers under load")

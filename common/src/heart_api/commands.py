@@ -35,7 +35,7 @@ class Command(Frozen):
 
 
 def read_command(annotations: dict[str, str]) -> Command | None:
-    """The newest command; None when there is none, or one that nobody can read."""
+    """The newest command; None if there is none, or if it is not valid."""
     match = FORM.fullmatch(annotations.get(Annotation.COMMAND, ""))
     if match is None or match["action"] not in get_args(Action):
         return None

@@ -1,4 +1,4 @@
-"""The data contract: what a row looks like. Trainer, serving, documents and drift all read this one."""
+"""The data contract: the columns of a row. Training, serving, OpenAPI documents and drift checks share it."""
 
 import struct
 from typing import Annotated, Any, Literal, Self

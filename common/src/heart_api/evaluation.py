@@ -25,7 +25,7 @@ class ServingReference(Frozen):
 
 
 class Estimate(FrozenLenient):
-    """A figure with its evidence: rows and events (rarer class) it rests on, 95 % bootstrap interval."""
+    """The value of a metric with its evidence: rows and events (rarer class), 95% bootstrap interval."""
 
     n: int
     events: int | None = None

@@ -20,14 +20,15 @@ class EncodedColumn(Frozen):
 
 
 class Explanation(FrozenLenient):
-    """How contributions are computed, and what they are measured from.
+    """How contributions are computed, and relative to what.
 
     The contributions of a record are Shapley values of the game in which the features of a coalition have the
     record's values and the others a background row's, averaged over the background (interventional; Lundberg and Lee
-    2017, Janzing et al. 2020). Players are the features of the contract, missing values and all.
+    2017, Janzing et al. 2020). Players are the features of the contract, including missing values.
 
-    The background is made up: each column holds quantiles of its own, shuffled by itself. No row of it is a row that
-    somebody's measurements make; what it reveals is what the reference profile reveals.
+    The background is synthetic: each column holds quantiles of its own, shuffled independently. No row of it describes
+    a
+    real case; it reveals what the reference profile reveals.
     """
 
     schema_version: int = 1

@@ -27,7 +27,8 @@ class Env:
     TERMINATION_LOG = "HEARTOPS_TERMINATION_LOG"  # file for TrainingOutcome; /dev/termination-log
     TRACKING_URI = "MLFLOW_TRACKING_URI"
     WORKSPACE = "MLFLOW_WORKSPACE"  # MLflow's own name: the namespace, where MLflow asks Kubernetes who may do what
-    REGISTRY_TOKEN_FILE = "HEARTOPS_REGISTRY_TOKEN_FILE"  # noqa: S105  the ServiceAccount token, renewed while it runs
+    # The pod's ServiceAccount token, renewed while it runs:
+    REGISTRY_TOKEN_FILE = "HEARTOPS_REGISTRY_TOKEN_FILE"  # noqa: S105  a variable's name
     ROW_KEY = "HEARTOPS_ROW_KEY"  # from the Secret heartops-runtime: HMAC key of row hashes
     MODEL_NAME = "HEARTOPS_MODEL_NAME"
     MODEL_NAMESPACE = "HEARTOPS_MODEL_NAMESPACE"

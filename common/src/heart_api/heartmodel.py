@@ -98,7 +98,7 @@ class HeartModelSpec(Frozen):
                 ".features",
             ),
             rule(
-                "!self.features.exists(f, (has(f.column) ? f.column : f.name)"
+                "!self.features.exists(f, f.name != self.target.name && (has(f.column) ? f.column : f.name)"
                 " == (has(self.target.column) ? self.target.column : self.target.name))",
                 "a feature must not be read from the target's column",
                 ".features",

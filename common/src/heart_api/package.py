@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
 from heart_api.base import Frozen, FrozenLenient
 from heart_api.contract import Feature, Target
@@ -17,6 +17,9 @@ ONNX_INPUT = "features"
 """float32 [rows, features], encoded as `Feature` says."""
 ONNX_OUTPUT = "output"
 """float32: [rows, classes] probabilities for binary and multiclass, [rows, 1] for regression."""
+
+
+ExampleValue = StrictBool | StrictInt | StrictFloat | StrictStr
 
 
 class ReferenceRows(Frozen):
@@ -42,3 +45,6 @@ class ServingPackage(FrozenLenient):
     metrics: dict[str, Estimate] = {}
     reference: ReferenceRows
     explanation: Explanation | None = None
+    example: dict[str, ExampleValue] = Field(
+        {}, description="A typical record: the median or most frequent value of each feature in training."
+    )

@@ -24,7 +24,7 @@ class RuntimeProfile(Frozen):
     registry_names: tuple[str, ...] = ()
     tracking_uri: str
     tracking_auth: Literal["None", "Kubernetes"] = "None"
-    """Kubernetes: MLflow has a workspace for each namespace and asks the API server what a token may do there."""
+    """Kubernetes: MLflow has a workspace per namespace and authorizes tokens with the API server."""
     prometheus_url: str | None = None
     database_address: str | None = None
     """host:port of the prediction log's database; its URL, with a password, is in the namespaces' Secrets alone."""

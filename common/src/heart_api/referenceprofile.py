@@ -1,4 +1,4 @@
-"""What the data and predictions of a version looked like in training: what live ones are compared with."""
+"""The distributions of a version's features and predictions in training, for comparison with live data."""
 
 from pydantic import Field
 
@@ -10,7 +10,7 @@ PROFILE_PATH = "evaluation/reference_profile.json"
 
 
 class FeatureProfile(FrozenLenient):
-    """What one column looked like in training."""
+    """The distribution of one column in training."""
 
     name: str
     type: FeatureType

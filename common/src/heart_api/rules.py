@@ -1,7 +1,7 @@
-"""Marks on the types that only the CRD's schema uses: rules in CEL, and how lists are merged.
+"""Annotations of the types for the CRD schema alone: CEL rules and merge strategies of lists.
 
-A rule's bounds matter: the API server refuses a CRD whose rules could cost too much, so every list and every string
-that a rule reads has a greatest length.
+The API server rejects a CRD whose rules could cost too much, so every list and every string that a rule reads has a
+maximum length.
 """
 
 from typing import Any, Literal

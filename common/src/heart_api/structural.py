@@ -1,7 +1,7 @@
 """pydantic's JSON schema → the structural OpenAPI v3 schema that a CRD needs.
 
-What differs: no references, no titles, no `null` (an optional field is absent instead), no `additionalProperties:
-false` (the API server prunes, and kubectl refuses, what is unknown), boolean `exclusiveMinimum`; defaults stand in the
+Differences: no references, no titles, no `null` (an optional field is absent instead), no `additionalProperties:
+false` (the API server prunes, and kubectl rejects, unknown fields), boolean `exclusiveMinimum`; defaults are in the
 schema at every level, so that the API server fills them in.
 """
 
@@ -94,7 +94,7 @@ def add_default(node: Schema, source: Schema) -> None:
 
 
 def without_nulls(value: Any) -> Any:
-    """The API server refuses a default with null where a field is simply absent."""
+    """Remove null defaults: the API server rejects them where a field is simply absent."""
     if isinstance(value, dict):
         return {name: without_nulls(entry) for name, entry in value.items() if entry is not None}
     return [without_nulls(entry) for entry in value] if isinstance(value, list) else value

@@ -26,7 +26,7 @@ Step = Callable[[Connection], str]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0: all is done; 1: the database refused something, or stayed away; 2: wrong arguments or address."""
+    """Exit code 0: success; 1: the database rejected a statement or is unavailable; 2: wrong arguments or address."""
     options = _parser().parse_args(arguments)
     try:
         engine = open_database(os.environ.get(URL_VARIABLE, ""))

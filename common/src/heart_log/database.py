@@ -8,7 +8,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 URL_VARIABLE = "HEARTOPS_DATABASE_URL"
 CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 20
-"""No statement of ours needs as long; without a bound, a hanging server would hold its thread for ever."""
+"""Statement timeout; no statement needs as long, and without it a hanging server would hold its thread for ever."""
 
 
 class BadUrl(Exception):
@@ -49,7 +49,7 @@ def parse_url(url: str) -> URL:
 
 
 def plain(error: SQLAlchemyError) -> str:
-    """What went wrong without the database's own words, which may quote a value or a password."""
+    """The error without the database's message, which may contain a value or a password."""
     if isinstance(error, DBAPIError):
         return f"{type(error.orig).__name__} {getattr(error.orig, 'pgcode', None) or ''}".strip()
     return type(error).__name__

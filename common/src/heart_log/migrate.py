@@ -13,10 +13,11 @@ LOCK = 0x48656172746F7073
 
 
 def migrate(connection: Connection, schema: str | None = None) -> None:
-    """To the newest revision, in one transaction that the caller commits.
+    """Migrate to the newest revision, in one transaction that the caller commits.
 
-    `schema`: where the tables and Alembic's own are; by default the first one of the search path. Nobody but the
-    connection's role may have the right to create objects in it.
+    `schema`: where the tables and Alembic's own are; by default the first one of the search path. Only the connection's
+    role
+    may have the right to create objects in it.
     """
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")

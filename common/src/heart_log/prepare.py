@@ -16,7 +16,7 @@ from heart_log.migrate import migrate
 from heart_log.quota import limit_rows
 
 LOGIN_PREFIX = "ns-"
-"""So that no namespace's role is somebody else's: `mlflow` and `postgres` are possible names of namespaces."""
+"""Prefix of the roles of namespaces: `mlflow` and `postgres` are possible names of namespaces."""
 SCHEMA_PREFIX = "log-"
 NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,57}[a-z0-9])?")
 """PostgreSQL's names have 63 bytes."""
@@ -95,7 +95,7 @@ def remove(connection: Connection, namespace: str) -> None:
 
 
 def _check_owner(connection: Connection, schema: str) -> None:
-    """Nothing of ours runs in a schema in which somebody else may have put something. Raises BadNamespace."""
+    """Raises BadNamespace if the schema has another owner: no statement runs where others may have created objects."""
     owned = text("SELECT nspowner = current_user::regrole FROM pg_namespace WHERE nspname = :schema")
     if not connection.scalar(owned, {"schema": schema}):
         raise BadNamespace(f"schema {schema} exists and belongs to another role: drop it, then prepare again")

@@ -1,8 +1,8 @@
-"""How well predictions turned out, with 95 % intervals; pure.
+"""Quality of predictions, with 95% intervals; pure.
 
 Shares (accuracy, precision, recall): Wilson's score interval (Wilson 1927, JASA 22:209). Means (brier, mae, rmse): the
-mean's normal interval. Estimates without outcomes take each probability at its word (CBPE, Bialek et al. 2024,
-arXiv:2401.08348): their intervals cover the chance of outcomes alone, not a model that has lost its calibration.
+mean's normal interval. Estimates without outcomes assume calibrated probabilities (CBPE, Bialek et al. 2024,
+arXiv:2401.08348): their intervals cover the randomness of outcomes alone, not a loss of calibration.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,7 +12,7 @@ from math import sqrt
 from heart_log.values import Scored
 
 Z = 1.959964
-"""Of a 95 % interval."""
+"""Quantile of a 95% interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def _brier(row: Scored, labels: Sequence[str]) -> float:
 
 
 def estimate(scored: Sequence[Scored], labels: Sequence[str]) -> Figures:
-    """The same figures for predictions of classes whose outcome nobody knows; nothing for regression."""
+    """The same metrics for predictions of classes whose outcome is unknown; nothing for regression."""
     rows = [row for row in scored if row.label in labels]
     if not rows or not labels:
         return {}

@@ -1,6 +1,6 @@
-"""How much a namespace may write in a day: a trigger counts the rows of every statement and refuses what is too much.
+"""Daily write quota of a namespace: a trigger counts the rows of every statement and rejects those above the quota.
 
-Counts and limits are in schema `heartops_log`, which no login can reach. A refused statement fails with SQLSTATE 53400
+Counts and limits are in schema `heartops_log`, which no login can reach. A rejected statement fails with SQLSTATE 53400
 (configuration_limit_exceeded).
 """
 

@@ -24,7 +24,7 @@ def read_window(
 def read_labelled(connection: Connection, model: str, *, limit: int) -> list[Prediction]:
     """Predictions whose outcome is known, of all versions, the latest outcomes first.
 
-    A request that two versions answered comes once: what was asked, and what came true, is the same.
+    A request that two versions answered is returned once: its features and its outcome are the same.
     """
     key = [feedback.c.request_id, feedback.c.row_index]
     query = select(*key, *COLUMNS, feedback.c.outcome).join_from(feedback, predictions, same_answer(feedback))
@@ -48,7 +48,7 @@ def read_outputs(connection: Connection, model: str, version: str, since: dateti
 
 
 def live(query: Select[Any], model: str, version: str | None = None) -> Select[Any]:
-    """Only what users asked of this model (and version)."""
+    """Only requests of users to this model (and version)."""
     query = query.where(predictions.c.model == model, ~predictions.c.shadow)
     return query if version is None else query.where(predictions.c.version == version)
 

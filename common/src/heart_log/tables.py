@@ -47,7 +47,7 @@ predictions = Table(
     Column("redacted", Document, nullable=False, comment="names of the features that were left out on purpose"),
     Column("outputs", Document, nullable=False, comment="probability of each class, or [value] (regression)"),
     Column("label", Text, comment="name of the predicted class; null for regression"),
-    Column("shadow", Boolean, nullable=False, comment="a copy of somebody else's request: answered to nobody"),
+    Column("shadow", Boolean, nullable=False, comment="a mirrored request, whose response is discarded"),
     Column("subject", Text, comment="whom the request was about, if the caller says so"),
     Index("predictions_model_time", "model", "time"),
     Index("predictions_model_subject", "model", "subject"),

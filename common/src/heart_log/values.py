@@ -57,7 +57,7 @@ class Prediction:
     label: str | None
     """Name of the predicted class; None for regression."""
     outcome: Outcome | None = None
-    """None where it was not asked for."""
+    """None if it was not requested."""
 
 
 @dataclass(frozen=True, slots=True)

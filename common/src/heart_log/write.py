@@ -109,5 +109,5 @@ def erase(connection: Connection, model: str, subject: str | None, requests: Seq
 
 
 def _insert(connection: Connection, table: Table) -> Any:
-    """Both dialects know ON CONFLICT, under the same names."""
+    """The insert of the database in use; SQLite and PostgreSQL both support ON CONFLICT with the same names."""
     return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)

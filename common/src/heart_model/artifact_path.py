@@ -5,14 +5,14 @@ https://mlflow.org/docs/latest/rest-api.html
 
 from urllib.parse import unquote, urlsplit
 
-from heart_model.limits import Refused
+from heart_model.limits import ArtifactRejected
 
 API = "/api/2.0"
 PROXY = f"{API}/mlflow-artifacts/artifacts/"
 
 
 def proxied_path(uri: str) -> str:
-    """Path below the proxy of `mlflow-artifacts:/…` or of a URL of the proxy itself. Raises Refused."""
+    """Path below the proxy of `mlflow-artifacts:/…` or of a URL of the proxy itself. Raises Rejected."""
     parts = urlsplit(uri)
     if parts.scheme == "mlflow-artifacts":
         path = parts.path.lstrip("/")
@@ -20,10 +20,10 @@ def proxied_path(uri: str) -> str:
         path = parts.path.partition(PROXY)[2]
     else:
         scheme = parts.scheme or "file"
-        raise Refused(
+        raise ArtifactRejected(
             f"MLflow keeps this version at a {scheme}: address, which serving has no access to:"
             " run MLflow with --serve-artifacts and a default artifact root of mlflow-artifacts:/"
         )
     if not path or ".." in unquote(path).split("/"):
-        raise Refused("MLflow names an artifact path that serving does not follow")
+        raise ArtifactRejected("MLflow names an artifact path that serving does not follow")
     return path

@@ -1,5 +1,5 @@
 """Errors of model files."""
 
 
-class ModelRefused(Exception):
+class ModelRejected(Exception):
     """The model file must not be served; the message says why and what to do."""

@@ -4,5 +4,5 @@ MAX_MODEL_BYTES = 512 * 1024 * 1024
 """More than any tabular model needs; a larger file is a mistake or an attack."""
 
 
-class Refused(Exception):
+class ArtifactRejected(Exception):
     """An answer that will not get better: not found, not allowed, the wrong bytes."""

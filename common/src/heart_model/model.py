@@ -12,7 +12,7 @@ import onnxruntime
 from pydantic import ValidationError
 
 from heart_api.package import ONNX_INPUT, ONNX_OUTPUT, PACKAGE_KEY, ServingPackage
-from heart_model.errors import ModelRefused
+from heart_model.errors import ModelRejected
 from heart_model.limits import MAX_MODEL_BYTES
 from heart_model.onnxfile import inspect_onnx
 from heart_model.selfcheck import check_behaviour
@@ -56,7 +56,7 @@ class Model:
 
 
 def load_model(file: Path, sha256: str) -> Model:
-    """Digest, form, package, runtime, behaviour, in this order. Raises ModelRefused at the first that is wrong."""
+    """Check digest, form, package, runtime and behaviour, in this order. Raises ModelRejected at the first failure."""
     data = read_checked(file, sha256)
     package = read_package(inspect_onnx(data))
     run = open_session(data)
@@ -68,12 +68,12 @@ def load_model(file: Path, sha256: str) -> Model:
 def read_checked(file: Path, sha256: str) -> bytes:
     try:
         if (size := file.stat().st_size) > MAX_MODEL_BYTES:
-            raise ModelRefused(f"the model file {file} has {size} bytes; at most {MAX_MODEL_BYTES} are served")
+            raise ModelRejected(f"the model file {file} has {size} bytes; at most {MAX_MODEL_BYTES} are served")
         data = file.read_bytes()
     except OSError as error:
-        raise ModelRefused(f"the model file {file} cannot be read: {error.strerror}") from None
+        raise ModelRejected(f"the model file {file} cannot be read: {error.strerror}") from None
     if (found := hashlib.sha256(data).hexdigest()) != sha256:
-        raise ModelRefused(
+        raise ModelRejected(
             f"the model file has digest sha256:{found}, but sha256:{sha256} was approved: it is not served"
         )
     return data
@@ -81,14 +81,14 @@ def read_checked(file: Path, sha256: str) -> bytes:
 
 def read_package(properties: dict[str, str]) -> ServingPackage:
     if PACKAGE_KEY not in properties:
-        raise ModelRefused(f"the ONNX file carries no {PACKAGE_KEY}: it was not exported by a HeartOps training")
+        raise ModelRejected(f"the ONNX file carries no {PACKAGE_KEY}: it was not exported by a HeartOps training")
     try:
         package = ServingPackage.model_validate_json(properties[PACKAGE_KEY])
     except ValidationError as error:
         where = ", ".join(sorted({".".join(map(str, item["loc"])) for item in error.errors()[:5]}))
-        raise ModelRefused(f"{PACKAGE_KEY} in the ONNX file is not readable at {where or 'its start'}") from None
+        raise ModelRejected(f"{PACKAGE_KEY} in the ONNX file is not readable at {where or 'its start'}") from None
     if package.schema_version > SCHEMA_VERSION:
-        raise ModelRefused("the model was written by a newer HeartOps: update the serving image")
+        raise ModelRejected("the model was written by a newer HeartOps: update the serving image")
     return package
 
 
@@ -96,20 +96,20 @@ def open_session(data: bytes) -> Runner:
     try:
         return Runner(data)
     except Exception as error:  # the runtime has no common base of its errors
-        raise ModelRefused(f"the ONNX runtime cannot open the model ({type(error).__name__})") from None
+        raise ModelRejected(f"the ONNX runtime cannot open the model ({type(error).__name__})") from None
 
 
 def check_signature(run: Runner, package: ServingPackage) -> None:
     """One float tensor in, one out, as wide as the contract and the task say."""
     inputs, outputs = run.signature()
     if len(inputs) != 1 or inputs[0][:2] != (ONNX_INPUT, "tensor(float)") or not _wide(inputs[0][2], package.features):
-        raise ModelRefused(f"the model's input is not one float tensor {ONNX_INPUT} [rows, {len(package.features)}]")
+        raise ModelRejected(f"the model's input is not one float tensor {ONNX_INPUT} [rows, {len(package.features)}]")
     if ONNX_OUTPUT not in [name for name, kind, _ in outputs if kind == "tensor(float)"]:
-        raise ModelRefused(f"the model has no float output named {ONNX_OUTPUT}")
+        raise ModelRejected(f"the model has no float output named {ONNX_OUTPUT}")
     width = {len(row) for row in package.reference.outputs}
     wanted = {"regression": 1, "binary": 2}.get(package.task, len(package.classes))
     if width != {wanted} or (package.classes and package.task != "regression" and len(package.classes) != wanted):
-        raise ModelRefused(f"the model's outputs are not one column per class of its {package.task} task")
+        raise ModelRejected(f"the model's outputs are not one column per class of its {package.task} task")
 
 
 def _wide(shape: Any, features: tuple[Any, ...]) -> bool:

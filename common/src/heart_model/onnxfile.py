@@ -1,6 +1,6 @@
-"""A look into an ONNX file before any runtime opens it: what it claims to need, and the package it carries.
+"""Inspection of an ONNX file before a runtime opens it: the operators that it needs, and the package that it contains.
 
-The part of onnx.proto that matters here is declared below; protobuf skips the rest.
+The relevant part of onnx.proto is declared below; protobuf skips the rest.
 https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
 """
 
@@ -10,11 +10,11 @@ from typing import Any
 
 from google.protobuf import message
 
-from heart_model.errors import ModelRefused
+from heart_model.errors import ModelRejected
 from heart_model.messages import BYTES, FLOAT, INT32, INT64, MESSAGE, STRING, Declared, message_classes
 
 ALLOWED_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml"})
-"""Operators of the ONNX standard; everything else would be code of somebody's own."""
+"""Operator domains of the ONNX standard; any other would need custom code."""
 EXTERNAL = 1
 """TensorProto.DataLocation.EXTERNAL."""
 
@@ -57,28 +57,28 @@ _FIELDS: dict[str, tuple[Declared, ...]] = {
 
 
 def inspect_onnx(data: bytes) -> dict[str, str]:
-    """The file's metadata_props. Raises ModelRefused for what is not a self-contained standard ONNX file."""
+    """The file's metadata_props. Raises ModelRejected unless it is a self-contained standard ONNX file."""
     model = read_model(data)
     if not model.opset_import or not model.HasField("graph"):
-        raise ModelRefused("the model file holds no ONNX graph: register a version with an ONNX model")
+        raise ModelRejected("the model file holds no ONNX graph: register a version with an ONNX model")
     domains = {opset.domain for opset in model.opset_import} | {node.domain for node in _nodes(model.graph)}
     if domains - ALLOWED_DOMAINS or model.functions:
-        raise ModelRefused(
+        raise ModelRejected(
             "the model uses operators outside the ONNX standard (ai.onnx, ai.onnx.ml):"
             " export it without custom operators"
         )
     if any(tensor.data_location == EXTERNAL or tensor.external_data for tensor in _tensors(model.graph)):
-        raise ModelRefused("the model keeps data outside its file: export it as one self-contained ONNX file")
+        raise ModelRejected("the model keeps data outside its file: export it as one self-contained ONNX file")
     return {entry.key: entry.value for entry in model.metadata_props}
 
 
 def read_model(data: bytes) -> Any:
-    """ModelProto, as far as it is declared above. Raises ModelRefused."""
+    """ModelProto, as far as it is declared above. Raises ModelRejected."""
     model: Any = _model_class()()
     try:
         model.ParseFromString(data)
     except (message.DecodeError, RecursionError):
-        raise ModelRefused("the model file is not ONNX: register a version with an ONNX model") from None
+        raise ModelRejected("the model file is not ONNX: register a version with an ONNX model") from None
     return model
 
 

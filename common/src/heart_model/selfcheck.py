@@ -7,30 +7,30 @@ import numpy as np
 import numpy.typing as npt
 
 from heart_api.package import ReferenceRows
-from heart_model.errors import ModelRefused
+from heart_model.errors import ModelRejected
 
 Floats = npt.NDArray[np.floating[Any]]
 
 
 def check_behaviour(run: Callable[[Any], Any], reference: ReferenceRows, features: int) -> None:
-    """Repeats the reference rows. Raises ModelRefused for NaN, a constant, or outputs other than the stored ones.
+    """Repeat the reference rows. Raises ModelRejected for NaN, a constant, or outputs other than the stored ones.
 
     Outputs are compared absolutely up to 1 (probabilities) and relative to their size beyond (regression).
     """
     inputs = as_matrix(reference.inputs, features)
     expected = np.asarray(reference.outputs, np.float64)
     if len(expected) != len(inputs):
-        raise ModelRefused("self-check: the package has not one stored output for each reference row")
+        raise ModelRejected("self-check: the package has not one stored output for each reference row")
     outputs = run_reference(run, inputs)
     if outputs.shape != expected.shape:
-        raise ModelRefused(f"self-check: outputs have shape {outputs.shape}, stored are {expected.shape}")
+        raise ModelRejected(f"self-check: outputs have shape {outputs.shape}, stored are {expected.shape}")
     if not np.isfinite(outputs).all() or not np.isfinite(expected).all():
-        raise ModelRefused("self-check: the model answers NaN or infinity on its reference rows")
+        raise ModelRejected("self-check: the model answers NaN or infinity on its reference rows")
     if is_constant(inputs, outputs):
-        raise ModelRefused("self-check: the model gives the same answer to every reference row")
+        raise ModelRejected("self-check: the model gives the same answer to every reference row")
     difference = float(np.max(np.abs(outputs - expected) / np.maximum(1.0, np.abs(expected))))
     if difference > reference.tolerance:
-        raise ModelRefused(
+        raise ModelRejected(
             f"self-check: outputs differ from those stored at training by {difference:.3g},"
             f" more than the tolerance {reference.tolerance:g}"
         )
@@ -39,7 +39,7 @@ def check_behaviour(run: Callable[[Any], Any], reference: ReferenceRows, feature
 def as_matrix(rows: tuple[tuple[float | None, ...], ...], features: int) -> npt.NDArray[np.float32]:
     """float32 [rows, features], None as NaN."""
     if {len(row) for row in rows} != {features}:
-        raise ModelRefused(f"self-check: reference rows do not have the contract's {features} features")
+        raise ModelRejected(f"self-check: reference rows do not have the contract's {features} features")
     return np.array([[np.nan if value is None else value for value in row] for row in rows], np.float32)
 
 
@@ -47,7 +47,7 @@ def run_reference(run: Callable[[Any], Any], inputs: npt.NDArray[np.float32]) ->
     try:
         return np.asarray(run(inputs), np.float64)
     except Exception as error:  # whatever the runtime raises, this model cannot answer
-        raise ModelRefused(f"self-check: the model fails on its reference rows ({type(error).__name__})") from None
+        raise ModelRejected(f"self-check: the model fails on its reference rows ({type(error).__name__})") from None
 
 
 def is_constant(inputs: npt.NDArray[np.float32], outputs: Floats) -> bool:

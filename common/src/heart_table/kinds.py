@@ -5,7 +5,7 @@ import re
 from heart_table.errors import UnreadableFile
 
 HEAD_BYTES = 1 << 18
-"""As much of a file as is looked at to tell what it is and how its text is laid out."""
+"""Bytes from the start of a file by which its kind and layout are detected."""
 SAVE_AS_CSV = "open it there and save it as CSV (UTF-8)"
 PANDAS = "convert it with pandas"
 
@@ -62,7 +62,7 @@ STATA = re.compile(rb"[\x69-\x77][\x01\x02]\x01\x00")
 GZIP, ZSTD, PARQUET = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PAR1"
 
 
-def refuse_other_kinds(head: bytes) -> None:
+def reject_other_kinds(head: bytes) -> None:
     """Raises UnreadableFile where the bytes (unpacked) begin like something that is no table of text."""
     if head.startswith(b"PK\x03\x04"):
         raise UnreadableFile(_zip(head))
@@ -75,7 +75,7 @@ def refuse_other_kinds(head: bytes) -> None:
         raise UnreadableFile(f"The file is a Stata file: {PANDAS}: read_stata(…).to_parquet(…).")
 
 
-def refuse_other_texts(text: str) -> None:
+def reject_other_texts(text: str) -> None:
     """Raises UnreadableFile where the text begins like a page or a document."""
     begin = text[:4096].lstrip("\ufeff \t\r\n")
     for pattern, name, way_out in TEXTS:

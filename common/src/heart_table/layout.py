@@ -1,4 +1,4 @@
-"""How a text file is laid out: given by `dataset.csv`, else found in its first lines; doubt is refused."""
+"""Layout of a text file: given by `dataset.csv`, else detected in its first lines; ambiguous files are rejected."""
 
 import csv
 import re
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from heart_api.contract import Csv
 from heart_table.encodings import decode_head
 from heart_table.errors import UnreadableFile
-from heart_table.kinds import HEAD_BYTES, refuse_other_kinds, refuse_other_texts
+from heart_table.kinds import HEAD_BYTES, reject_other_kinds, reject_other_texts
 
 Row = list[str]
 
@@ -22,7 +22,7 @@ POINT = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?")
 COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 TITLE_LINES = 20
-"""A header is looked for in so many lines."""
+"""Number of lines that are searched for a header."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,9 @@ class Expected:
 
 def detect(head: bytes, whole: bool, given: Csv, expected: Expected) -> Layout:
     """`head`: the first bytes of the unpacked file, `whole`: all of it. Raises UnreadableFile."""
-    refuse_other_kinds(head)
+    reject_other_kinds(head)
     encoding, text = decode_head(head[:HEAD_BYTES], whole and len(head) <= HEAD_BYTES, given.encoding)
-    refuse_other_texts(text)
+    reject_other_texts(text)
     lines = text.splitlines()
     if not whole or len(head) > HEAD_BYTES:
         lines = lines[:-1]
@@ -194,7 +194,7 @@ class _Detection:
         return scores[0][1]
 
     def _without_separator(self, tried: dict[str, list[Row]]) -> tuple[str, list[Row]]:
-        """What the lines look like by themselves, so that the columns that are missing can be named."""
+        """The layout detected from the lines alone, so that missing columns can be named."""
         shares = {
             separator: _share(rows, _width(rows)) for separator, rows in tried.items() if _width(rows) > 1 or not rows
         }

@@ -1,4 +1,4 @@
-"""Numbers that stand for «missing» and were not declared: a pile at 0, -1, -9, 99 or 999 away from all other values."""
+"""Undeclared numbers that stand for missing values: a pile at 0, -1, -9, 99 or 999 away from all other values."""
 
 from collections.abc import Sequence
 from itertools import pairwise

@@ -8,30 +8,30 @@ from dataclasses import dataclass, field
 from heart_table.layout import NUMBER, Row
 from heart_table.piles import CODES, find_piles
 
-MOST_WORDS = 256
+MOST_TEXTS = 256
 """Distinct texts that are kept: from more on, a column is no category."""
 MOST_NUMBERS = 4096
 """Distinct numbers that are kept, for piles and codes."""
-MISSING_WORDS = frozenset({"?", "na", "n/a", "#n/a", "nan", "null", "nil", ".", "-", "--", "missing", "<na>"})
+MISSING_TEXTS = frozenset({"?", "na", "n/a", "#n/a", "nan", "null", "nil", ".", "-", "--", "missing", "<na>"})
 FEW_OTHERS = 3
 """Texts in a column of numbers that can be missing values."""
 
 
 @dataclass
 class Column:
-    """`words`: texts that are no numbers, `numbers`: what is one, each with its count. Empty cells are `blank`."""
+    """`text_counts`: non-numeric cells, `numbers`: numeric cells, each with its count. Empty cells are `blank`."""
 
     name: str
     decimal: str = "."
     blank: int = 0
-    words: Counter[str] = field(default_factory=Counter)
+    text_counts: Counter[str] = field(default_factory=Counter)
     numbers: Counter[float] = field(default_factory=Counter)
     numeric: int = 0
     texts: int = 0
     least: float = math.inf
     greatest: float = -math.inf
     whole: bool = True
-    many_words: bool = False
+    many_texts: bool = False
     many_numbers: bool = False
 
     def add(self, cell: str) -> None:
@@ -53,33 +53,33 @@ class Column:
 
     def _add_word(self, cell: str) -> None:
         self.texts += 1
-        if cell in self.words or len(self.words) <= MOST_WORDS:
-            self.words[cell] += 1
+        if cell in self.text_counts or len(self.text_counts) <= MOST_TEXTS:
+            self.text_counts[cell] += 1
         else:
-            self.many_words = True
+            self.many_texts = True
 
     @property
     def is_numeric(self) -> bool:
         """Numbers, but for a few texts that mean a missing value."""
-        others = [word for word in self.words if word.lower() not in MISSING_WORDS]
-        return bool(self.numeric) and not self.many_words and (not others or self._few(others))
+        others = [word for word in self.text_counts if word.lower() not in MISSING_TEXTS]
+        return bool(self.numeric) and not self.many_texts and (not others or self._few(others))
 
     def _few(self, others: list[str]) -> bool:
         return len(others) <= FEW_OTHERS and self.numeric > self.texts and len(self.numbers) > MOST_CODES
 
     @property
-    def missing_words(self) -> list[str]:
+    def missing_texts(self) -> list[str]:
         """Texts that mean a missing value."""
-        return [word for word in self.words if self.is_numeric or word.lower() in MISSING_WORDS]
+        return [word for word in self.text_counts if self.is_numeric or word.lower() in MISSING_TEXTS]
 
     @property
     def categories(self) -> list[str]:
         """Texts that are values."""
-        return sorted(word for word in self.words if word not in self.missing_words)
+        return sorted(word for word in self.text_counts if word not in self.missing_texts)
 
     @property
     def missing(self) -> int:
-        return self.blank + sum(self.words[word] for word in self.missing_words)
+        return self.blank + sum(self.text_counts[word] for word in self.missing_texts)
 
     @property
     def piles(self) -> list[tuple[float, int]]:

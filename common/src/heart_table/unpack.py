@@ -33,7 +33,7 @@ def unpack(stream: IO[bytes], kind: str, open_zstd: OpenZstd | None, limit: int)
                 raise UnreadableFile(f"The unpacked file is larger than {limit >> 20} MiB: use a smaller extract.")
             yield bytes(chunk)
     except (OSError, EOFError, zlib.error):
-        raise UnreadableFile(f"The file is packed with {kind} and is damaged or incomplete: fetch it anew.") from None
+        raise UnreadableFile(f"The file is packed with {kind} and is damaged or incomplete: fetch it again.") from None
 
 
 def unpack_all(data: bytes, kind: str, open_zstd: OpenZstd | None, limit: int) -> bytes:

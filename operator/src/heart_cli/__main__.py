@@ -7,7 +7,7 @@ with importing():
 
 
 def main() -> None:
-    """Exit codes: 0 done, 1 refused or failed, 2 wrong usage."""
+    """Exit codes: 0 success, 1 rejected or failed, 2 wrong usage."""
     cli(prog_name="kubectl heart")
 
 

@@ -15,6 +15,7 @@ from heart_cli.erasure import erase as erase_rows
 from heart_cli.following import follow, show
 from heart_cli.listing import history_table, models_table, print_table
 from heart_cli.load.command import load
+from heart_cli.load.records import read_example
 from heart_cli.namespaces import init_namespace as init
 from heart_cli.namespaces import offboard_namespace as offboard
 from heart_cli.namespaces import rotate_namespace as rotate
@@ -101,14 +102,18 @@ def logs(client: Client, name: str, version: int | None, training: bool, goes_on
 @click.argument("name", type=NAME)
 @click.argument("record", required=False)
 @click.option("-f", "--file", type=click.File(), help="Read the record from a file; - for standard input.")
+@click.option("--example", is_flag=True, help="Send the model's own example record, and print it to standard error.")
 @on_cluster
-def predict(client: Client, name: str, record: str | None, file: IO[str] | None) -> None:
+def predict(client: Client, name: str, record: str | None, file: IO[str] | None, example: bool) -> None:
     """Send a prediction request to the serving version.
 
     RECORD is JSON by feature name (one record, or a list of them), or - for standard input.
     """
-    if (record is None) == (file is None):
-        raise click.UsageError("give either a RECORD or --file")
+    if [record is not None, file is not None, example].count(True) != 1:
+        raise click.UsageError("give either a RECORD, --file or --example")
+    if example:
+        record = json.dumps(read_example(client, name), ensure_ascii=False)
+        click.echo(record, err=True)
     text = file.read() if file else sys.stdin.read() if record == "-" else str(record)
     click.echo(json.dumps(ask(client, name, text), indent=2, ensure_ascii=False))
 
@@ -138,7 +143,7 @@ def rotate_namespace(client: Client, target: str, system_namespace: str) -> None
 @cli.command("offboard-namespace")
 @click.argument("target", metavar="NAMESPACE", type=NAME)
 @SYSTEM_NAMESPACE
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @on_cluster
 def offboard_namespace(client: Client, target: str, system_namespace: str, yes: bool) -> None:
     """Delete a namespace's key, its login and its prediction log, so that a later namespace inherits nothing."""

@@ -31,7 +31,7 @@ class Response:
 
 
 class Client:
-    """One cluster, as one user; `namespace` is where commands look."""
+    """One cluster, as one user; `namespace` is the default of the commands."""
 
     def __init__(self, api: client.ApiClient, namespace: str) -> None:
         self._api = api
@@ -69,7 +69,7 @@ class Client:
         )
 
     def user_name(self) -> str:
-        """Who the API server takes us for."""
+        """The user, as identified by the API server."""
         review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
         answer = self.call("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", body=review)
         name: str = answer["status"]["userInfo"]["username"]
@@ -147,7 +147,7 @@ class Client:
 
 
 def message_of(content: bytes) -> str:
-    """The API server's own words."""
+    """The API server's message."""
     try:
         return str(json.loads(content)["message"])
     except (ValueError, KeyError, TypeError):

@@ -20,7 +20,7 @@ COPIED = ("serviceAccountName", "securityContext", "imagePullSecrets", "nodeSele
 
 
 def erase(client: Client, model: str, requests: Sequence[str], subject: str | None) -> str:
-    """What was erased, in the Job's own words. Raises Failure."""
+    """Report of the erasure, from the Job's log. Raises Failure."""
     job = client.call("POST", JOB.path(client.namespace), body=build_job(client, model, requests, subject))
     name = job["metadata"]["name"]
     succeeded = wait_for(client, name)
@@ -37,14 +37,14 @@ def build_job(client: Client, model: str, requests: Sequence[str], subject: str 
     address = [entry for entry in server.get("env", []) if entry["name"] == Env.DATABASE_URL]
     if not address:
         raise Failure(f"{model} has no prediction log in a database (spec.serving.predictionLog.sink)")
-    words = ["erase", model, *(word for request in requests for word in ("--request-id", request))]
-    words += ["--subject", subject] if subject is not None else []
+    arguments = ["erase", model, *(word for request in requests for word in ("--request-id", request))]
+    arguments += ["--subject", subject] if subject is not None else []
     container: dict[str, Any] = {
         "name": "erase",
         "image": server["image"],
         "imagePullPolicy": server.get("imagePullPolicy", "IfNotPresent"),
         "command": ["python3", "-m", "heart_log"],
-        "args": [word.replace("$", "$$") for word in words],
+        "args": [word.replace("$", "$$") for word in arguments],
         "env": address,
         "resources": {"requests": {"cpu": "50m", "memory": "96Mi"}, "limits": {"memory": "256Mi"}},
         "securityContext": server["securityContext"],

@@ -39,7 +39,7 @@ def model_row(model: HeartModel, now: datetime) -> list[str]:
 
 
 def history_table(model: HeartModel) -> Table:
-    """Versions that served and versions that were refused, the newest first; times in UTC."""
+    """Versions that served and rejected versions, newest first; times in UTC."""
     table = plain_table("VERSION", "FROM", "UNTIL", "REASON", "BY", "MESSAGE", "DIGEST")
     for _, row in sorted([*served_rows(model), *rejected_rows(model)], reverse=True):
         add(table, *row)

@@ -31,7 +31,7 @@ class LogDatabase:
 
 
 def find_database(system: Client) -> LogDatabase | None:
-    """None where the chart brought no database. Raises Failure: the user may not look there."""
+    """The chart's database; None if the chart installed none. Raises Failure if the user may not read it."""
     try:
         found = system.list(CRON_JOB, labelSelector=DATABASE_JOBS)
     except ApiFailure as error:

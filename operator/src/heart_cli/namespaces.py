@@ -1,8 +1,8 @@
-"""A namespace's part of HeartOps: set it up, give it another password, take it back.
+"""Set up a namespace for HeartOps, rotate its password, or remove its set-up.
 
 The namespace has one Secret that trainer and serving pods read and, with the chart's database, a login and a schema of
-the prediction log. Each step looks first and then changes what is missing, so that a run which was cut short can be
-run again.
+the prediction log. Each step reads first and then changes what is missing, so that an interrupted command can be
+repeated.
 """
 
 from urllib.parse import urlsplit
@@ -21,9 +21,9 @@ SERVING_PODS = f"{Label.PART_OF}={PART_OF},{Label.COMPONENT}={Component.SERVING}
 
 
 def init_namespace(client: Client, system: Client | None) -> list[str]:
-    """What was done, line by line. `system` looks at the namespace of HeartOps itself; None: no prediction log.
+    """Set up a namespace and report each step. `system`: the namespace of HeartOps itself; None: no prediction log.
 
-    A row key that is there stays: another one would make every stored row hash useless.
+    An existing row key is kept: with another one all stored row hashes would be useless.
     """
     database = find_database(system) if system else None
     kept, wanted = read_secret(client, RUNTIME_SECRET), {Env.ROW_KEY: new_key()}

@@ -1,4 +1,4 @@
-"""What the commands share on the command line: where to look, and how failures end."""
+"""Options shared by all commands, and their exit codes."""
 
 import functools
 import re
@@ -52,7 +52,7 @@ WHERE = (
 
 
 def on_cluster(function: Function) -> Function:
-    """Adds kubectl's options for where to look. The command gets a Client first; its failures end with exit code 1."""
+    """Add kubectl's connection options. The command receives a Client first; its failures end with exit code 1."""
 
     @functools.wraps(function)
     def run(namespace: str | None, context: str | None, kubeconfig: str | None, **options: Any) -> None:

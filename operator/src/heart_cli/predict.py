@@ -1,4 +1,4 @@
-"""Asks the serving version, through the API server's proxy to the model's Service: no port-forward is needed."""
+"""Predict with the serving version, through the API server's proxy to the Service: no port-forward is needed."""
 
 import json
 from typing import Any
@@ -13,10 +13,10 @@ PORT = "http"
 
 
 def predict(client: Client, name: str, text: str) -> Any:
-    """`text` is one record or a list of records, as JSON by feature name; the answer is the server's.
+    """Send `text`, one record or a list of records as JSON by feature name, and return the server's response.
 
     Raises:
-        Failure: not JSON, nothing serves, or the server refused the record (its words name the field and the bound).
+        Failure: not JSON, nothing serves, or the server rejected the record (the message names field and bound).
     """
     record = parse_records(text)
     if read_model(client, name).status.serving is None:
@@ -25,7 +25,7 @@ def predict(client: Client, name: str, text: str) -> Any:
     try:
         return client.call("POST", path, body=record)
     except ApiFailure as error:
-        raise Failure(refusal(name, error)) from None
+        raise Failure(rejection(name, error)) from None
 
 
 def parse_records(text: str) -> Any:
@@ -40,7 +40,7 @@ def parse_records(text: str) -> Any:
     return found
 
 
-def refusal(name: str, error: ApiFailure) -> str:
+def rejection(name: str, error: ApiFailure) -> str:
     if error.status == 503:
         return f"No pod of {name} is available ({error}): see kubectl heart status {name}"
     if error.status == 403:
@@ -49,7 +49,7 @@ def refusal(name: str, error: ApiFailure) -> str:
 
 
 def detail(error: ApiFailure) -> str:
-    """The server's words: `age: …; sex: …`, field by field where it refused a record."""
+    """The server's message: `age: …; sex: …`, field by field if it rejected a record."""
     try:
         found = json.loads(error.body)["detail"]
     except (ValueError, KeyError, TypeError):

@@ -32,7 +32,7 @@ def read_view(client: Client, name: str) -> View:
 
 
 def read_schedules(client: Client) -> list[Manifest]:
-    """Of all models; none for somebody who may not read them, or where the kind is not installed."""
+    """The RetrainSchedules of all models; empty if the user may not read them or the kind is not installed."""
     try:
         return client.list(RETRAIN_SCHEDULE)
     except ApiFailure as error:

@@ -16,7 +16,7 @@ REGISTRY_ROLES = f"{Label.PART_OF}={PART_OF},{Label.COMPONENT}=registry"
 
 
 def grant_registry(client: Client) -> list[str]:
-    """What was done; nothing where the chart's MLflow does not ask Kubernetes. Raises ApiFailure."""
+    """Report what was changed; empty if MLflow does not authorize with Kubernetes. Raises ApiFailure."""
     role = find_role(client)
     if role is None:
         return []
@@ -41,7 +41,7 @@ def revoke_registry(client: Client) -> list[str]:
 
 
 def find_role(client: Client) -> str | None:
-    """The chart's ClusterRole. None: there is none, or the user may not look."""
+    """The chart's ClusterRole; None if it does not exist or the user may not read it."""
     try:
         found = client.call("GET", f"/apis/{RBAC}/v1/clusterroles", {"labelSelector": REGISTRY_ROLES})["items"]
     except ApiFailure as error:

@@ -15,15 +15,15 @@ SHOWN_REJECTIONS = 3
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """`words` say how it is with the version; `version` may have no role and yet have pods."""
+    """A version and its role. `notes` describe its state; `version` may have pods without a role."""
 
     version: str
     role: str
-    words: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def roles(view: View, now: datetime) -> list[Role]:
-    """What serves first, then what wants to, then what did; rejected versions newest first."""
+    """The serving version, the candidate, then the previous version; rejected versions newest first."""
     found = [*stable(view, now), *candidate(view, now), *previous(view, now), *rejected(view, now)]
     known = {role.version for role in found}
     living = {entry.version for entry in view.deployments} | {pod.version for pod in view.pods}
@@ -65,12 +65,12 @@ def rejected(view: View, now: datetime) -> list[Role]:
     ]
 
 
-def phase_words(found: CandidateStatus, now: datetime) -> str:
+def phase_text(found: CandidateStatus, now: datetime) -> str:
     """What the candidate does; the status's own message says what it waits for."""
     return f"{found.phase} for {age(found.phase_since, now)}" if found.phase_since else found.phase
 
 
-def step_words(model: HeartModel, found: CandidateStatus, now: datetime) -> str:
+def step_text(model: HeartModel, found: CandidateStatus, now: datetime) -> str:
     """Where in `spec.rollout.steps` the candidate is."""
     steps = model.spec.rollout.steps
     if model.status.serving is None:

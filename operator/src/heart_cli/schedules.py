@@ -1,4 +1,4 @@
-"""What stands of a model's RetrainSchedules: when they look and train next, what they found, what came of it."""
+"""A model's RetrainSchedules: next scheduled time and check, latest findings and runs."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -51,14 +51,14 @@ def schedule_lines(schedule: RetrainSchedule, now: datetime) -> Iterator[str]:
     """The newest finding of each kind, and the newest run."""
     status = schedule.status
     if status.last_drift:
-        yield drift_words(status.last_drift, now)
+        yield drift_text(status.last_drift, now)
     if status.last_performance:
-        yield performance_words(status.last_performance, now)
+        yield performance_text(status.last_performance, now)
     if status.runs:
-        yield run_words(status.runs[0], now)
+        yield run_text(status.runs[0], now)
 
 
-def drift_words(found: DriftStatus, now: datetime) -> str:
+def drift_text(found: DriftStatus, now: datetime) -> str:
     drifted = [feature.name for feature in found.features if feature.drifted]
     more = f" and {len(drifted) - SHOWN_FEATURES} more" if len(drifted) > SHOWN_FEATURES else ""
     names = f": {', '.join(drifted[:SHOWN_FEATURES])}{more}" if drifted else ""
@@ -66,7 +66,7 @@ def drift_words(found: DriftStatus, now: datetime) -> str:
     return f"{DRIFT[found.verdict]}{names} {seen}"
 
 
-def performance_words(found: PerformanceStatus, now: datetime) -> str:
+def performance_text(found: PerformanceStatus, now: datetime) -> str:
     interval = f" [{found.low:.3f} to {found.high:.3f}]" if found.low is not None and found.high is not None else ""
     value = f" {found.value:.3f}{interval}" if found.value is not None else ""
     source = "by outcomes" if found.source == "Feedback" else "estimated"
@@ -74,7 +74,7 @@ def performance_words(found: PerformanceStatus, now: datetime) -> str:
     return f"{found.metric}{value} {PERFORMANCE[found.verdict]} {seen}"
 
 
-def run_words(run: RunStatus, now: datetime) -> str:
+def run_text(run: RunStatus, now: datetime) -> str:
     version = f"version {run.version}" if run.version else ""
     what = " · ".join(filter(None, (version, run.rollout, run.message)))
     head = f"last run {PHASES[run.phase]} ({run.cause}, {age(run.time, now)} ago)"

@@ -13,7 +13,7 @@ from heart_cli.text import age, count
 from heart_cli.view import View
 
 GATE_VERDICTS = {"True": "passed", "False": "failed", "Unknown": "open"}
-TELLING = (
+REPORTED = (
     Condition.READY,
     Condition.PROGRESSING,
     Condition.TRAINED,
@@ -34,7 +34,7 @@ def headline(view: View) -> str:
     return f"{model.namespace}/{model.name} · {state} · spec.version: {model.spec.version}"
 
 
-def analysis_words(found: AnalysisStatus, now: datetime) -> list[str]:
+def analysis_text(found: AnalysisStatus, now: datetime) -> list[str]:
     """The verdict, then one line for each of the two versions."""
     failures = count(found.consecutive_failures, "consecutive failure")
     intervals = f"{count(found.intervals, 'interval')}, last {age(found.time, now)} ago, {failures}"
@@ -47,7 +47,7 @@ def track(name: str, found: TrackCounts) -> str:
     return f"{name} {found.requests} requests, {found.errors} errors{share}, {found.invalid} invalid"
 
 
-def mirror_words(found: MirrorStatus) -> str:
+def mirror_text(found: MirrorStatus) -> str:
     share = f" ({found.different / found.compared:.1%})" if found.compared else ""
     return (
         f"mirror: {found.compared} responses compared, {found.different} differ{share}, {found.failed} failed, "
@@ -55,7 +55,7 @@ def mirror_words(found: MirrorStatus) -> str:
     )
 
 
-def gate_words(view: View) -> str:
+def gate_text(view: View) -> str:
     """The newest verdict, with its figures."""
     found = view.condition(Condition.GATE_PASSED)
     if found is None:
@@ -63,7 +63,7 @@ def gate_words(view: View) -> str:
     return f"gate {GATE_VERDICTS[found.status]}: {found.message}"
 
 
-def training_words(model: HeartModel, now: datetime) -> str:
+def training_text(model: HeartModel, now: datetime) -> str:
     training = model.status.training
     if training is None:
         return "training: none yet"
@@ -84,8 +84,8 @@ def training_result(training: TrainingStatus) -> str:
     return f"Job {training.job}"
 
 
-def command_words(model: HeartModel, now: datetime) -> list[str]:
-    """What a person asked for last, and what came of it; nothing when nobody asked."""
+def command_text(model: HeartModel, now: datetime) -> list[str]:
+    """The last command, its user and its result; nothing if there was none."""
     asked, handled = read_command(model.annotations), model.status.command
     found = []
     if asked and (handled is None or handled.id != asked.id):
@@ -97,10 +97,10 @@ def command_words(model: HeartModel, now: datetime) -> list[str]:
     return found
 
 
-def now_words(view: View) -> list[str]:
-    """What goes on, is waited for or went wrong, each thing said once."""
+def current_notes(view: View) -> list[str]:
+    """What is in progress, waiting or failed, each reported once."""
     candidate = view.model.status.candidate
-    found = [entry for type_ in TELLING if (entry := view.condition(type_)) and entry.status != "True"]
+    found = [entry for type_ in REPORTED if (entry := view.condition(type_)) and entry.status != "True"]
     if candidate is None or not candidate.message:
         return once(found)
     others = [entry for entry in found if entry.reason != Reason.ROLLING_OUT and candidate.message not in entry.message]
@@ -124,7 +124,7 @@ def next_steps(model: HeartModel) -> list[str]:
     return [*offers(model), *logs]
 
 
-def event_words(view: View, now: datetime) -> list[tuple[str, str]]:
+def event_text(view: View, now: datetime) -> list[tuple[str, str]]:
     """(type, line), the newest last."""
     return [
         (event.type, f"{age(event.time, now)} ago · {event.reason} · {event.message}")

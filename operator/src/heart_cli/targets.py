@@ -29,22 +29,22 @@ def candidate_target(model: HeartModel, version: str) -> Target:
 def require_candidate(model: HeartModel) -> CandidateStatus:
     if candidate := model.status.candidate:
         return candidate
-    words = f"{model.name} has no candidate; {what_serves(model)}"
-    if held := held_words(model):
-        words += f". {held}"
+    message = f"{model.name} has no candidate; {what_serves(model)}"
+    if held := held_text(model):
+        message += f". {held}"
     elif last := newest(model.status.rejected)[:1]:
-        words += f". {rejected_words(model, last[0])}"
-    raise NotApplicable(words)
+        message += f". {rejected_text(model, last[0])}"
+    raise NotApplicable(message)
 
 
-def held_words(model: HeartModel) -> str:
+def held_text(model: HeartModel) -> str:
     """Of a version whose gate cannot tell: what would help. Empty when there is none."""
     held = (Condition.GATE_PASSED, Reason.INSUFFICIENT_EVIDENCE)
     return next((entry.message for entry in model.status.conditions if (entry.type, entry.reason) == held), "")
 
 
-def rejected_words(model: HeartModel, entry: RejectedStatus) -> str:
-    """Why, and how it may be tried again: the gates that refused a version would do so again."""
+def rejected_text(model: HeartModel, entry: RejectedStatus) -> str:
+    """Why the version was rejected and how to retry it: unchanged gates would reject it again."""
     why = f"Version {entry.version} was rejected ({entry.reason}: {entry.message})"
     if entry.reason == Reason.GATE_FAILED:
         return f"{why}; the same gates would reject it again: change spec.gates, or train another version"
@@ -69,7 +69,7 @@ def resume_target(model: HeartModel, version: str) -> Target:
 
 
 def rollback_target(model: HeartModel, version: str) -> Target:
-    """What serves: it is refused, and the version that served before comes back; `version` must be that one."""
+    """Abort the serving version: it is rejected and the previous one serves again; `version` must be serving."""
     serving, candidate = model.status.serving, model.status.candidate
     if serving is None:
         raise NotApplicable(f"No version of {model.name} is serving yet: there is nothing to roll back")
@@ -97,10 +97,10 @@ def patch_version(model: HeartModel, version: str) -> str:
 
 
 def way_back(model: HeartModel) -> Target:
-    """The newest version besides what serves that served and was not refused."""
-    refused = {entry.digest for entry in model.status.rejected}
+    """The newest version that served before and was not rejected."""
+    rejected = {entry.digest for entry in model.status.rejected}
     for target in served_before(model):
-        if target.digest not in refused:
+        if target.digest not in rejected:
             return target
     raise NotApplicable(f"There is no version to roll back to: {what_serves(model)}, and there is no previous version")
 
@@ -131,7 +131,7 @@ def retry_target(model: HeartModel, version: str) -> Target:
 
 def retried(model: HeartModel, entry: RejectedStatus) -> Target:
     if entry.reason == Reason.GATE_FAILED:
-        raise NotApplicable(rejected_words(model, entry))
+        raise NotApplicable(rejected_text(model, entry))
     return Target(entry.version, entry.digest)
 
 

@@ -47,7 +47,7 @@ def clean(text: str) -> str:
 
 
 def harmless(line: bytes) -> bytes:
-    """A line of somebody else's log: control characters but tab and line end are spelled out (`\\x1b`)."""
+    """One line of a log: control characters other than tab and newline are escaped (`\\x1b`)."""
     text = line.decode(errors="backslashreplace")
     return "".join(c if c.isprintable() or c in "\t\n" else c.encode("unicode_escape").decode() for c in text).encode()
 

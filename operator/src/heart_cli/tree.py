@@ -9,18 +9,18 @@ from rich.text import Text
 from rich.tree import Tree
 
 from heart_api.retrainschedule import RetrainSchedule
-from heart_cli.roles import Role, phase_words, roles, step_words
+from heart_cli.roles import Role, phase_text, roles, step_text
 from heart_cli.schedules import schedule_head, schedule_lines
 from heart_cli.sections import (
-    analysis_words,
-    command_words,
-    event_words,
-    gate_words,
+    analysis_text,
+    command_text,
+    current_notes,
+    event_text,
+    gate_text,
     headline,
-    mirror_words,
+    mirror_text,
     next_steps,
-    now_words,
-    training_words,
+    training_text,
 )
 from heart_cli.text import age, clean, count
 from heart_cli.view import Pod, View
@@ -35,15 +35,15 @@ def build_tree(view: View, now: datetime) -> Tree:
         add_version(tree, view, role, now)
     if view.model.status.serving is None:
         tree.add(line("no version is serving yet", "yellow"))
-    for words in (gate_words(view), training_words(view.model, now), *command_words(view.model, now)):
+    for words in (gate_text(view), training_text(view.model, now), *command_text(view.model, now)):
         tree.add(line(words))
     for schedule in view.schedules:
         add_schedule(tree, schedule, now)
     for name in view.unreadable:
         tree.add(line(f"schedule {name} · another version of HeartOps wrote it", "yellow"))
-    add_list(tree, "now", now_words(view), "yellow")
+    add_list(tree, "now", current_notes(view), "yellow")
     add_list(tree, "next steps", next_steps(view.model), "cyan")
-    if events := event_words(view, now):
+    if events := event_text(view, now):
         branch = tree.add(line("events"))
         for type_, words in events:
             branch.add(line(words, "red" if type_ == "Warning" else "dim"))
@@ -52,10 +52,10 @@ def build_tree(view: View, now: datetime) -> Tree:
 
 def add_version(tree: Tree, view: View, role: Role, now: datetime) -> None:
     head = line(f"version {role.version} · {role.role}", STYLES[role.role])
-    branch = tree.add(head.append(line("".join(f" · {words}" for words in role.words), "default")))
+    branch = tree.add(head.append(line("".join(f" · {note}" for note in role.notes), "default")))
     candidate = view.model.status.candidate
     if candidate and role.role == "candidate":
-        branch.add(line(f"{step_words(view.model, candidate, now)} · {phase_words(candidate, now)}"))
+        branch.add(line(f"{step_text(view.model, candidate, now)} · {phase_text(candidate, now)}"))
     for pod in view.pods:
         if pod.version == role.version:
             branch.add(pod_line(pod, now))
@@ -71,10 +71,10 @@ def pod_line(pod: Pod, now: datetime) -> Text:
 def add_analysis(branch: Tree, view: View, now: datetime) -> None:
     candidate = view.model.status.candidate
     if candidate and candidate.analysis:
-        verdict, *tracks = analysis_words(candidate.analysis, now)
+        verdict, *tracks = analysis_text(candidate.analysis, now)
         add_list(branch, verdict, tracks, "default")
     if candidate and candidate.mirror:
-        branch.add(line(mirror_words(candidate.mirror)))
+        branch.add(line(mirror_text(candidate.mirror)))
 
 
 def add_schedule(tree: Tree, schedule: RetrainSchedule, now: datetime) -> None:
@@ -92,7 +92,7 @@ def add_list(tree: Tree, title: str, words: Iterable[str], style: str) -> None:
 
 
 def line(words: str, style: str = "") -> Text:
-    """Never markup: messages come from anybody who may write to the model."""
+    """Plain text, never markup: messages may come from any user who can write to the model."""
     return Text(clean(words), style)
 
 

@@ -24,7 +24,7 @@ class Pod:
     restarts: int
     created: str
     problem: str = ""
-    """Why it does not start, in Kubernetes' words."""
+    """Why the pod does not start, as given by Kubernetes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ Makers = Mapping[str, Callable[[], str]]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0: every key is there; 1: the API server refused, or did not answer, and the Job tries again."""
+    """Exit code 0 if every key exists; 1 if the API server rejected a request or gave no answer: the Job retries."""
     options = _parser().parse_args(arguments)
     try:
         asyncio.run(_run(options))

@@ -15,7 +15,7 @@ from heart_api.profile import RuntimeProfile
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY = 5.0
+RELOAD_SECONDS = 5.0
 Profiles = Mapping[str, RuntimeProfile]
 
 
@@ -67,7 +67,7 @@ class ProfilesFile:
     async def watch(self, changed: Callable[[], Awaitable[None]]) -> None:
         """Call `changed` after every change, for ever. (A kubelet renews a mounted ConfigMap within about a minute.)"""
         while True:
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(RELOAD_SECONDS)
             if self.refresh():
                 log.info("The runtime profiles changed: %s", ", ".join(sorted(self.current)))
                 await changed()

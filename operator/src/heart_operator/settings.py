@@ -12,7 +12,7 @@
 | HEARTOPS_WORKERS | 8 | models reconciled at the same time |
 | HEARTOPS_RESYNC_SECONDS | 300 | every model is reconciled again after about this time |
 | HEARTOPS_REGISTRY_SECONDS | 15 | age at which the view of the registry is read again |
-| HEARTOPS_REGISTRY_ACCOUNT | (empty) | account whose token MLflow gets; empty: MLflow's own variables |
+| HEARTOPS_REGISTRY_ACCOUNT | (empty) | ServiceAccount whose token MLflow receives; empty: MLflow's variables |
 | HEARTOPS_LOG_LEVEL | info | debug, info, warning or error |
 | HEARTOPS_LOG_FORMAT | json | json or text |
 """
@@ -60,7 +60,7 @@ class Settings(BaseModel):
     log_format: Annotated[Literal["json", "text"], BeforeValidator(lower)] = "json"
 
     def watches(self, namespace: str) -> bool:
-        """Whether resources of the namespace are ours to act on."""
+        """True if the operator manages the resources of this namespace."""
         return not self.namespaces or namespace in self.namespaces
 
 

@@ -35,7 +35,7 @@ async def ended(task: asyncio.Task[None], grace: float) -> None:
 
 
 def stop_on_signals(stop: asyncio.Event) -> None:
-    """SIGTERM and SIGINT set `stop`. Only the main thread may ask for signals."""
+    """SIGTERM and SIGINT set `stop`. Only the main thread may install signal handlers."""
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)

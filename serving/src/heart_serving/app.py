@@ -19,7 +19,7 @@ from heart_serving.log import RequestLog
 from heart_serving.metrics import ServingMetrics
 from heart_serving.mirroring.config import MirrorFile
 from heart_serving.mirroring.mirror import Mirror
-from heart_serving.openapi.schemas import example_record
+from heart_serving.model.examples import example_record
 from heart_serving.prediction_app import PredictionApp
 from heart_serving.predictionlog.parts import PredictionLogging, build_log
 from heart_serving.predictor import Predictor
@@ -56,7 +56,7 @@ class Application:
 
 
 def create_app(model: Model, settings: Settings, log: RequestLog | None = None) -> Application:
-    """The application, and what the server needs to stop it well. Raises ModelRefused."""
+    """The application, and what the server needs to stop it well. Raises ModelRejected."""
     contract = Contract.of(model.package.features, settings.max_rows)
     answers = Answers.of(model.package)
     inference = OpenInference(contract, answers, settings.name, settings.version)
@@ -107,7 +107,7 @@ def open_grpc(
 
 def build_capacity(model: Model, settings: Settings) -> Capacity:
     """What is small follows from what the model costs and how long a record is."""
-    example = len(orjson.dumps(example_record(model.package.features)))
+    example = len(orjson.dumps(example_record(model.package)))
     small = inline_bytes(model.row_seconds, model.further_seconds, example)
     return Capacity(Worker(settings.max_in_flight), small, settings.max_in_flight)
 
@@ -116,10 +116,12 @@ def build_protocols(
     settings: Settings, contract: Contract, answers: Answers, inference: OpenInference
 ) -> dict[str, PredictionProtocol]:
     """By path."""
+    invocations = Invocations(contract, answers)
     return {
         "/predict": Predict(contract, answers, settings.version),
         f"/v2/models/{settings.name}/infer": inference,
         f"/v2/models/{settings.name}/versions/{settings.version}/infer": inference,
         f"/v1/models/{settings.name}:predict": KServeV1(contract, answers),
-        "/invocations": Invocations(contract, answers),
+        "/invocations": invocations,
+        f"/endpoints/{settings.name}/invocations": invocations,
     }

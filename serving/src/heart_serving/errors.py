@@ -2,7 +2,7 @@
 
     Exception
     ├── SettingsError    the pod's environment is incomplete: the process ends before it listens
-    ├── ModelRefused     the file is not the model that the operator named, or does not behave: likewise
+    ├── ModelRejected     the file is not the model that the operator named, or does not behave: likewise
     ├── FetchFailed      the init container could not get the file
     └── Problem          a request cannot be answered; becomes an HTTP response
         └── Invalid      … because its records break the data contract (422)

@@ -15,7 +15,7 @@ from heart_api.startup import importing
 
 with importing():
     from heart_api.handover import Env
-    from heart_model.limits import Refused
+    from heart_model.limits import ArtifactRejected
     from heart_serving.errors import FetchFailed, SettingsError
     from heart_serving.log import configure_logging, leave_message
     from heart_serving.model.download import Address, Unreachable, download, file_digest, resolve
@@ -48,7 +48,7 @@ def fetch(settings: Settings, environ: Mapping[str, str], clock: Clock = Clock()
             return from_sibling(settings, environ) or registry.fetch(settings.file, settings.sha256)
         except Unreachable as error:
             reason = str(error)
-        except Refused as error:
+        except ArtifactRejected as error:
             raise FetchFailed(str(error)) from None
         if clock.now() + pause > ends:
             raise FetchFailed(f"gave up after {DEADLINE_SECONDS:.0f} s: {reason}")
@@ -62,7 +62,7 @@ def from_sibling(settings: Settings, environ: Mapping[str, str]) -> str | None:
     for sibling in siblings(environ.get(Env.SIBLINGS, "")):
         try:
             download(sibling, f"/artifacts/{settings.sha256}", settings.file, settings.sha256, {})
-        except (Unreachable, Refused) as error:
+        except (Unreachable, ArtifactRejected) as error:
             logger.info("not from a sibling: %s", error)
         else:
             return f"sibling {sibling.host}"

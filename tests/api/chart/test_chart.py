@@ -201,7 +201,7 @@ def test_an_mlflow_of_ones_own_brings_neither_mlflow_nor_postgresql() -> None:
         (("--set", "operator.replicas=0"), "replicas"),
     ],
 )
-def test_wrong_values_are_refused_by_name(options: tuple[str, ...], words: str) -> None:
+def test_wrong_values_are_rejected_by_name(options: tuple[str, ...], words: str) -> None:
     command = ("helm", "template", "heartops", str(CHART), "--kube-version", "1.34", *options)
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode != 0

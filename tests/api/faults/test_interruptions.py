@@ -8,7 +8,7 @@ import pytest
 from heart_api.kube.kinds import JOB
 from tests.support.apiserver.lifecycle import delete, live, picture
 from tests.support.apiserver.world import World
-from tests.support.faults.interruptions import Lives
+from tests.support.faults.crashes import Lives
 from tests.support.soak import SOAK
 
 pytestmark = pytest.mark.api

@@ -60,7 +60,7 @@ def test_marked_inputs_stay_in_the_spec(world: World, caplog: pytest.LogCaptureF
         assert leaks(world, operator, caplog.text) == []
 
 
-def test_the_last_words_of_a_broken_training_are_not_passed_on(world: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_messages_of_a_broken_training_are_not_passed_on(world: World, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     world.kubelet.train = lambda request: None
     with world.start() as operator:

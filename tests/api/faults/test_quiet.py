@@ -39,14 +39,16 @@ def test_nothing_is_written_once_all_is_done(world: World) -> None:
             30,
         )
         world.settle(4)
-        before, looks = world.writes(), operator.metric("heartops_reconcile_duration_seconds_count")
+        before, reconciles = world.writes(), operator.metric("heartops_reconcile_duration_seconds_count")
         models = {name: world.model(name) for name in rollouts}
         time.sleep(SECONDS)
         for name, model in models.items():
             assert world.status(name) == model["status"], name
             assert world.model(name)["metadata"]["resourceVersion"] == model["metadata"]["resourceVersion"]
         assert world.writes() == before
-        assert operator.metric("heartops_reconcile_duration_seconds_count") - looks >= SECONDS, "it did not even look"
+        assert operator.metric("heartops_reconcile_duration_seconds_count") - reconciles >= SECONDS, (
+            "it did not even look"
+        )
 
 
 def phase(world: World, name: str) -> str:

@@ -3,14 +3,15 @@
 from typing import Any
 
 import pytest
+from tests.support.faults.rejections import FAULTS, Rejections
 
 from heart_api.kube.kinds import JOB
 from heart_operator.controllers import workqueue as schedule
 from heart_operator.kube.client import Cluster
 from tests.support.apiserver.lifecycle import live, picture
 from tests.support.apiserver.world import World
+from tests.support.faults.failing_writes import FAULTS, Refusals
 from tests.support.faults.proxy import Proxy
-from tests.support.faults.refusals import FAULTS, Refusals
 from tests.support.soak import SOAK
 
 pytestmark = pytest.mark.api
@@ -31,13 +32,13 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_however_a_write_fails_the_end_is_the_same(
     proxied: World, proxy: Proxy, faults: tuple[str, ...], reference: dict[str, Any]
 ) -> None:
-    proxy.writes = refusals = Refusals(faults, silence=PATIENCE + 1)
+    proxy.writes = rejections = Rejections(faults, silence=PATIENCE + 1)
     with proxied.start():
         live(proxied, 120)
         proxied.settle(quiet=3 * PATIENCE + 2)  # two writes in a row may be met with silence
         assert picture(proxied) == reference
-    print(refusals.failed)
-    assert min(refusals.failed.values()) >= 3, "hardly a write failed"
+    print(rejections.failed)
+    assert min(rejections.failed.values()) >= 3, "hardly a write failed"
     assert len(proxied.registry.versions[f"{proxied.namespace}.heart"]) == 2, "a training ran twice"
     made = [write for write in proxied.writes() if write.startswith(f"create {JOB.plural}")]
     assert len(set(made)) == len(proxied.jobs()) == 2

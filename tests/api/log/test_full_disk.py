@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 
 from heart_api.handover import Env
 from tests.support.apiserver.client import poll
-from tests.support.registry.log_outages import SECONDS, metric, predict, report, stored
+from tests.support.faults.database_outages import SECONDS, metric, predict, report, stored
 from tests.support.registry.postgres import NOBODY, Postgres
 from tests.support.serving.app import running
 from tests.support.serving.tiny_model import tiny_model

@@ -2,6 +2,6 @@
 
 import pytest
 
-from tests.unit.heart_log.test_log import *  # noqa: F403
+from tests.unit.heart_log.test_write_and_read import *  # noqa: F403
 
 pytestmark = pytest.mark.api

@@ -14,7 +14,7 @@ from heart_log.migrate import migrate
 from heart_log.tables import feedback
 from heart_serving.predictionlog.recorder import MAX_ROWS
 from tests.support.apiserver.client import poll
-from tests.support.registry.log_outages import SECONDS, metric, predict, report, stored
+from tests.support.faults.database_outages import SECONDS, metric, predict, report, stored
 from tests.support.registry.postgres import Postgres
 from tests.support.serving.app import CLIENT, Running, running
 from tests.support.serving.tiny_model import RECORD, tiny_model
@@ -62,11 +62,11 @@ def test_what_does_not_fit_is_counted_to_the_row(engine: Engine, server: Running
     assert stored(engine) == MAX_ROWS + 1
 
 
-def test_feedback_is_refused_while_it_cannot_be_kept_and_kept_once_it_is_answered(
+def test_feedback_is_rejected_while_it_cannot_be_kept_and_kept_once_it_is_answered(
     engine: Engine, server: Running, stopped: Postgres
 ) -> None:
-    refused = report(server, "a")
-    assert (refused.status_code, "retry-after" in refused.headers) == (503, True)
+    rejected = report(server, "a")
+    assert (rejected.status_code, "retry-after" in rejected.headers) == (503, True)
     assert metric(server, "feedback_total", 'result="unavailable"') == 1
     stopped.start()
     poll("feedback is taken", lambda: report(server, "a").status_code == 202, SECONDS)
@@ -113,10 +113,10 @@ def test_no_value_is_logged_whatever_the_database_says(engine: Engine, server: R
         )
     reply = CLIENT.post(f"{server.url}/predict", json=RECORD | {"age": 54.4711})
     assert reply.status_code == 200
-    poll("it is refused", lambda: metric(server, "prediction_log_dropped_total", 'reason="refused"'), SECONDS)
+    poll("it is rejected", lambda: metric(server, "prediction_log_dropped_total", 'reason="rejected"'), SECONDS)
     predict(server, "next")
     poll("the next is written", lambda: metric(server, "prediction_log_written_total") == 2, SECONDS)
     server.terminate()
     log = server.stopped()
-    assert "rows were refused (CheckViolation 23514)" in log
+    assert "rows were rejected (CheckViolation 23514)" in log
     assert "54.4711" not in log

@@ -75,7 +75,7 @@ def test_a_namespace_may_be_called_like_a_servers_role(owner: str, postgres: Pos
 
 
 @pytest.mark.parametrize(("name", "password"), [("Clinic", "x"), ("a" * 60, "x"), ("clinic", "")])
-def test_a_bad_name_or_password_is_refused_by_name(owner: str, tmp_path: Path, name: str, password: str) -> None:
+def test_a_bad_name_or_password_is_rejected_by_name(owner: str, tmp_path: Path, name: str, password: str) -> None:
     (tmp_path / name).write_text(password)
     done = run(owner, tmp_path, "prepare", str(tmp_path))
     assert done.returncode == 2

@@ -46,7 +46,7 @@ DROPPED: dict[str, Changes] = {
 }
 """No field of ours: the API server drops it."""
 
-REFUSED: dict[str, tuple[Changes, str]] = {
+REJECTED: dict[str, tuple[Changes, str]] = {
     "a file of the node": ({"spec.dataset.uri": "file:///etc/evil"}, "spec.dataset.uri"),
     "a scheme nobody knows": ({"spec.dataset.uri": "gopher://evil/x"}, "spec.dataset.uri"),
     "a way out of a volume": ({"spec.dataset.uri": "pvc://data/../../evil"}, "spec.dataset.uri"),

@@ -51,14 +51,14 @@ class FakeKubelet:
         while not self._stop.wait(0.2):
             try:
                 for pod in self._api.list(POD, self._namespace, Label.MODEL):
-                    self._look_at(pod)
+                    self._step(pod)
             except httpx.HTTPError:
                 continue
             except Exception as error:
                 self.error = error
                 return
 
-    def _look_at(self, pod: Resource) -> None:
+    def _step(self, pod: Resource) -> None:
         meta = pod["metadata"]
         component = meta["labels"][Label.COMPONENT]
         fate = self.fates.get(meta["labels"].get(Label.MODEL_VERSION, ""), "ready")

@@ -50,7 +50,7 @@ class RunningOperator:
         return self._thread.is_alive()
 
     @property
-    def has_looked(self) -> bool:
+    def has_reconciled(self) -> bool:
         """Whether it leads and has looked at a model: before that, its silence says nothing."""
         return self.metric("heartops_reconcile_duration_seconds_count") > 0
 

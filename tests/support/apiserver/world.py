@@ -188,7 +188,7 @@ class World:
     def settle(self, quiet: float = 2) -> None:
         """Wait until the operator that leads has looked, and all have written nothing for some seconds."""
         running = [operator for operator in self._operators if operator.runs]
-        poll("an operator looks at the models", lambda: not running or any(one.has_looked for one in running), 60)
+        poll("an operator looks at the models", lambda: not running or any(one.has_reconciled for one in running), 60)
         self.wait_silence(quiet)
 
     def wait_silence(self, quiet: float = 2) -> None:

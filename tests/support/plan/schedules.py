@@ -60,8 +60,8 @@ class ScheduledWorld(World):
     def plan_schedule(self) -> SchedulePlan:
         return plan_retrain_schedule(self.observe_schedule(), self.now)
 
-    def look(self) -> SchedulePlan:
-        """One look at the schedule, then one at the model. Raises Crash when the fuse burns down."""
+    def reconcile_all(self) -> SchedulePlan:
+        """Reconcile the schedule, then the model. Raises Crash when the fuse burns down."""
         plan = self.plan_schedule()
         if plan.create or plan.delete:
             self._record_schedule(plan.facts)
@@ -75,13 +75,13 @@ class ScheduledWorld(World):
         return plan
 
     def rest(self, limit: int = 30) -> None:
-        """Look until neither the schedule nor the model has anything left to do."""
+        """Reconcile until neither the schedule nor the model has anything left to do."""
         for _ in range(limit):
-            plan = self.look()
+            plan = self.reconcile_all()
             quiet = not (plan.create or plan.delete or plan.events) and plan.status == self.schedule.status
             if quiet and self.is_at_rest(self.plan()) and self.plan_schedule().status == self.schedule.status:
                 return
-        raise AssertionError(f"no fixed point after {limit} looks: {self.plan_schedule()}")
+        raise AssertionError(f"no fixed point after {limit} reconciles: {self.plan_schedule()}")
 
     def serve(self) -> None:
         """The running training ends well, and its version takes over."""
@@ -89,13 +89,13 @@ class ScheduledWorld(World):
         self.calm()
 
     def calm(self) -> None:
-        """Pods start and everybody looks, until all are at rest."""
+        """Pods start and both are reconciled, until all are at rest."""
         for _ in range(6):
             self.rest()
             self.start_pods()
         self.rest()
 
-    # --- what tests look at -----------------------------------------------------------------------
+    # --- what tests inspect -----------------------------------------------------------------------
 
     @property
     def status(self) -> RetrainScheduleStatus:
@@ -149,9 +149,9 @@ class ScheduledWorld(World):
 
     def _create_check(self, manifest: Manifest) -> None:
         meta = copy.deepcopy(manifest["metadata"])
-        name, tick = meta["name"], meta["annotations"][Annotation.SCHEDULED_TIME]
+        name, scheduled = meta["name"], meta["annotations"][Annotation.SCHEDULED_TIME]
         if name not in self.checks:
-            self.checks[name] = ObservedJob(name, f"uid-{name}", tick, self.now, "Running")
+            self.checks[name] = ObservedJob(name, f"uid-{name}", scheduled, self.now, "Running")
             self.checks_created.append(name)
 
     def _delete_check(self, key: ObjectKey) -> None:

@@ -233,7 +233,7 @@ class World:
         self.open_runs.discard(job.trigger)
         return version
 
-    def refuse_evaluation(self, message: str = "it has no HeartOps package") -> None:
+    def reject_evaluation(self, message: str = "it has no HeartOps package") -> None:
         """The running evaluation Job finds that nobody can serve the version."""
         job = self.running_evaluation()
         assert job

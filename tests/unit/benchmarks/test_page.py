@@ -17,8 +17,8 @@ def figures(server: str, model: str, records: int, rate: int) -> Figures:
     return Figures(server, model, records, result, 0.001, half_cpu=2 / rate, cpu=1 / rate, cold=0.5, memory=100.0)
 
 
-def findings(rates: dict[str, int], refused: float = 0.01) -> Findings:
-    crowds = [Crowd(1, Result(1.0, [0.1] * 100), 100.0), Crowd(10, Result(1.0, [0.4] * 95, [refused] * 900), 100.0)]
+def findings(rates: dict[str, int], rejected: float = 0.01) -> Findings:
+    crowds = [Crowd(1, Result(1.0, [0.1] * 100), 100.0), Crowd(10, Result(1.0, [0.4] * 95, [rejected] * 900), 100.0)]
     return Findings(
         figures=[
             figures(name, model, size, rate) for name, rate in rates.items() for model in MODELS for size in (1, 100)
@@ -41,7 +41,7 @@ def test_every_goal_is_judged() -> None:
 
 
 def test_the_page_says_what_was_missed_and_why(tmp_path: Path) -> None:
-    found = findings(GOOD | {ASGI: 2000}, refused=0.2)
+    found = findings(GOOD | {ASGI: 2000}, rejected=0.2)
     page = write_page(found, Effort(), busy=0.02)
     assert "0.50× | **missed** |" in page
     assert (

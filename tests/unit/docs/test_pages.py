@@ -146,7 +146,7 @@ def test_files_that_commands_read_are_there(path: Path) -> None:
     assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
 
 
-@pytest.mark.parametrize("path", ["CONTRIBUTING.md", "RELEASE.md", "tests/README.md"])
+@pytest.mark.parametrize("path", ["CONTRIBUTING.md", "RELEASE.md", "tests/README.md", "docs/architecture.md"])
 def test_files_that_contributors_are_sent_to_are_there(path: str) -> None:
     named = {name for name in CODE.findall((ROOT / path).read_text()) if NAMED_FILE.fullmatch(name)}
     assert named

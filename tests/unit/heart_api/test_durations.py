@@ -14,7 +14,7 @@ def test_reads_lengths_of_time(text, expected):
 
 
 @pytest.mark.parametrize("text", ["", "60", "1.5h", "-1s", "1 h", "h", "1h ", "1w", "1h30", "99999999s", "1s\n"])
-def test_refuses_anything_else_and_says_how_to_write_it(text):
+def test_rejects_anything_else_and_says_how_to_write_it(text):
     with pytest.raises(ValueError, match="write it like 500ms, 60s or 1h30m"):
         seconds(text)
 

@@ -18,7 +18,7 @@ def test_reads_quantities(quantity, expected):
 
 
 @pytest.mark.parametrize("quantity", ["", "1GB", "-1", "1 Gi", "Gi", "1e3", "0", "0m", "0.0", "1\n"])
-def test_refuses_anything_else(quantity):
+def test_rejects_anything_else(quantity):
     with pytest.raises(ValueError, match="write it like"):
         amount(quantity)
     with pytest.raises(ValidationError):

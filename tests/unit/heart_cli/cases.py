@@ -74,7 +74,7 @@ def canary(**changes: Any) -> Object:
     found = candidate(step=1, stepSince="2026-11-21T07:57:40Z", weight=10, actualWeight=33)
     found |= {"phase": "Paused", "phaseSince": "2026-11-21T07:57:40Z", "message": "paused for 5m"}
     found |= changes
-    rolling = "Version 7 is rolling out: step 2 of 4, 10 % of the traffic"
+    rolling = "Version 7 is rolling out: step 2 of 4, 10% of the traffic"
     return {
         "conditions": [
             condition("Ready", "False", found["phase"], f"Version 7 is at step 2 of 4: {found['message']}"),
@@ -224,7 +224,7 @@ def retrained() -> View:
     quality = {"time": "2026-11-21T06:00:00Z", "version": "6", "verdict": "Uncertain", "metric": "accuracy"}
     quality |= {"source": "Feedback", "value": 0.741, "low": 0.69, "high": 0.787, "samples": 301}
     run = {"id": "d-1", "cause": "Drift", "time": "2026-11-21T06:00:00Z", "requestedAt": "2026-11-21T06:00:10Z"}
-    run |= {"phase": "RollingOut", "version": "7", "rollout": "Candidate, 10 % of the traffic"}
+    run |= {"phase": "RollingOut", "version": "7", "rollout": "Candidate, 10% of the traffic"}
     status = {
         "nextScheduleTime": "2026-11-22T03:00:00Z",
         "nextCheckTime": "2026-11-21T12:00:00Z",

@@ -38,7 +38,7 @@ HELD = QUIET | {
     ]
 }
 PAUSED = ROLLOUT | {"candidate": candidate("7", paused=True)}
-REFUSED = QUIET | {
+REJECTED = QUIET | {
     "rejected": [
         rejected("4", "ReadyDeadlineExceeded", "0 of 2", "2026-11-01T08:00:00Z"),
         rejected("7", "Crashing", "OOM"),
@@ -59,8 +59,8 @@ PAST = [served("3", "2026-11-01T08:00:00Z"), served("4", "2026-11-05T08:00:00Z")
         (QUIET, "rollback", "", "6"),
         (QUIET, "rollback", "5", "6"),
         (ROLLOUT, "rollback", "5", "6"),
-        (REFUSED, "retry", "", "7"),
-        (REFUSED, "retry", "4", "4"),
+        (REJECTED, "retry", "", "7"),
+        (REJECTED, "retry", "4", "4"),
     ],
 )
 def test_a_command_names_the_version_and_its_bytes(status, action, version, target):
@@ -86,7 +86,7 @@ def test_retraining_names_no_version():
         (QUIET, {}, "promote", "", "heart has no candidate; version 6 serves"),
         ({}, {}, "abort", "", "heart has no candidate; no version is serving yet"),
         (
-            REFUSED,
+            REJECTED,
             {},
             "promote",
             "",
@@ -103,19 +103,19 @@ def test_retraining_names_no_version():
         (QUIET, {}, "rollback", "3", '{"spec":{"version":3}}'),
         ({"serving": serving("6")}, {}, "rollback", "", "There is no version to roll back to"),
         (QUIET, {}, "retry", "", "No version of heart is rejected"),
-        (REFUSED, {}, "retry", "9", "Version 9 is not rejected (rejected: 7, 4)"),
+        (REJECTED, {}, "retry", "9", "Version 9 is not rejected (rejected: 7, 4)"),
         (QUIET | {"rejected": [rejected("7", "GateFailed", "roc_auc 0.7")]}, {}, "retry", "7", "change spec.gates"),
         (ROLLOUT, {"suspend": True}, "promote", "", "heart is suspended"),
         (QUIET, {"suspend": True}, "retrain", "", '{"spec":{"suspend":false}}'),
     ],
 )
-def test_a_command_without_sense_is_refused_in_words(status, spec, action, version, words):
-    with pytest.raises(NotApplicable) as refusal:
+def test_a_command_without_sense_is_rejected_in_words(status, spec, action, version, words):
+    with pytest.raises(NotApplicable) as rejection:
         command_for(model(status, spec), action, version)
-    assert words in str(refusal.value)
+    assert words in str(rejection.value)
 
 
-def test_a_rollback_goes_past_versions_that_were_refused():
+def test_a_rollback_goes_past_versions_that_were_rejected():
     status = {"serving": serving("6"), "history": PAST, "rejected": [rejected("4", "RolledBack", "by bob")]}
     found = model(status)
     assert notes(found, command_for(found, "rollback")) == ["Rolling back from version 6 to version 3."]

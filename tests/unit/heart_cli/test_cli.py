@@ -81,7 +81,7 @@ def test_a_model_from_another_version_is_said_so(heart, rollout):
     failed(heart("status", "heart"), 1, "another version of HeartOps than this kubectl heart (spec.novelty")
 
 
-def test_history_has_who_served_and_who_was_refused(heart, cluster):
+def test_history_has_who_served_and_who_was_rejected(heart, cluster):
     past = [
         served("5", "2026-11-10T08:00:00Z", "2026-11-18T04:00:00Z"),
         served("6", "2026-11-18T04:00:00Z", reason="Approved", by="alice", message="checked"),
@@ -127,12 +127,12 @@ def test_retrain_asks_for_the_training_and_says_who(heart, rollout):
     assert written[Annotation.COMMAND_BY] == "alice"
 
 
-def test_what_the_operator_refuses_fails(heart, rollout):
+def test_what_the_operator_rejects_fails(heart, rollout):
     rollout.handled = {"done": False, "result": "nothing holds the candidate"}
     failed(heart("promote", "heart"), 1, "promote 7 failed: nothing holds the candidate")
 
 
-def test_an_operator_that_does_not_look_is_reported_and_the_command_stands(heart, rollout):
+def test_an_operator_that_does_not_reconcile_is_reported_and_the_command_stands(heart, rollout):
     rollout.handled = None
     failed(heart("promote", "heart", "--timeout", "0"), 1, "has not responded within 0 s; the command is pending")
     assert rollout.written
@@ -168,6 +168,7 @@ def test_what_else_there_is_to_know_goes_to_stderr(heart, cluster):
         ("logs", "heart", "--training", "--version", "7"),
         ("predict", "heart"),
         ("predict", "heart", "{}", "--file", "-"),
+        ("predict", "heart", "{}", "--example"),
         ("restart", "heart"),
     ],
 )
@@ -223,6 +224,19 @@ def test_predict_goes_through_the_services_proxy(heart, rollout, tmp_path, sourc
     assert rollout.posted == [("/api/v1/namespaces/clinic/services/heart:http/proxy/predict", RECORD)]
 
 
+def test_predict_sends_the_models_own_example(heart, rollout):
+    rollout.answer = {"example": RECORD, "prediction": 1}
+    done = heart("predict", "heart", "--example")
+    assert json.loads(done.stderr) == RECORD
+    assert json.loads(done.stdout)["prediction"] == 1
+    assert rollout.posted[-1] == ("/api/v1/namespaces/clinic/services/heart:http/proxy/predict", RECORD)
+
+
+def test_a_version_without_an_example_says_so(heart, rollout):
+    rollout.answer = {"name": "heart"}
+    failed(heart("predict", "heart", "--example"), 1, "publishes no example")
+
+
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
@@ -232,7 +246,7 @@ def test_predict_goes_through_the_services_proxy(heart, rollout, tmp_path, sourc
         ((403, {"message": "services is forbidden"}), "the permission to create services/proxy"),
     ],
 )
-def test_a_refused_prediction_says_why(heart, rollout, answer, words):
+def test_a_rejected_prediction_says_why(heart, rollout, answer, words):
     status, body = answer
     rollout.answer = ApiFailure(body.get("message", ""), status, json.dumps(body).encode())
     failed(heart("predict", "heart", json.dumps(RECORD)), 1, words)

@@ -10,7 +10,7 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from heart_api.package import ONNX_INPUT, ONNX_OUTPUT, PACKAGE_KEY, ReferenceRows
 from heart_model import model as model_module
-from heart_model.errors import ModelRefused
+from heart_model.errors import ModelRejected
 from heart_model.model import load_model
 from tests.support.serving.app import environment, start
 from tests.support.serving.tiny_model import HEART, TinyModel, tiny_model
@@ -46,18 +46,18 @@ def test_another_digest(tmp_path: Path) -> None:
     flipped = bytearray(model.data)
     flipped[len(flipped) // 2] ^= 1
     file.write_bytes(flipped)
-    with pytest.raises(ModelRefused, match=f"sha256:{model.sha256} was approved: it is not served"):
+    with pytest.raises(ModelRejected, match=f"sha256:{model.sha256} was approved: it is not served"):
         load_model(file, model.sha256)
 
 
 def test_no_file(tmp_path: Path) -> None:
-    with pytest.raises(ModelRefused, match="cannot be read: No such file"):
+    with pytest.raises(ModelRejected, match="cannot be read: No such file"):
         load_model(tmp_path / "model.onnx", "0" * 64)
 
 
 def test_an_absurdly_large_file_is_not_even_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model_module, "MAX_MODEL_BYTES", 100)
-    with pytest.raises(ModelRefused, match="at most 100 are served"):
+    with pytest.raises(ModelRejected, match="at most 100 are served"):
         load(tmp_path, tiny_model().data)
 
 
@@ -67,7 +67,7 @@ def test_an_absurdly_large_file_is_not_even_read(tmp_path: Path, monkeypatch: py
     ids=["empty", "pickle", "zip", "noise", "truncated", "html"],
 )
 def test_what_is_not_onnx(tmp_path: Path, data: bytes) -> None:
-    with pytest.raises(ModelRefused):
+    with pytest.raises(ModelRejected):
         load(tmp_path, data)
 
 
@@ -104,17 +104,17 @@ def external_inside_a_branch(proto: ModelProto) -> None:
     ],
 )
 def test_what_is_not_self_contained_and_whole(tmp_path: Path, change: Any, says: str) -> None:
-    with pytest.raises(ModelRefused, match=says):
+    with pytest.raises(ModelRejected, match=says):
         load(tmp_path, changed(change))
 
 
 def test_a_package_of_a_newer_release(tmp_path: Path) -> None:
-    with pytest.raises(ModelRefused, match="newer HeartOps"):
+    with pytest.raises(ModelRejected, match="newer HeartOps"):
         load(tmp_path, tiny_model(schema_version=2).data)
 
 
 def test_outputs_that_do_not_fit_the_task(tmp_path: Path) -> None:
-    with pytest.raises(ModelRefused, match="one column per class"):
+    with pytest.raises(ModelRejected, match="one column per class"):
         load(tmp_path, tiny_model(classes=(0, 1), task="regression").data.replace(b'"regression"', b'"binary"    '))
 
 
@@ -128,8 +128,8 @@ def test_outputs_that_do_not_fit_the_task(tmp_path: Path) -> None:
         ({"outputs": [[float("nan"), 0.5]] * 8}, "NaN|not readable"),
     ],
 )
-def test_self_check_refuses_other_answers_than_at_training(tmp_path: Path, fields: Any, says: str) -> None:
-    with pytest.raises(ModelRefused, match=says):
+def test_self_check_rejects_other_answers_than_at_training(tmp_path: Path, fields: Any, says: str) -> None:
+    with pytest.raises(ModelRejected, match=says):
         load(tmp_path, reference(**fields).data)
 
 
@@ -151,8 +151,8 @@ def constant_model(value: float) -> bytes:
 
 
 @pytest.mark.parametrize(("value", "says"), [(0.5, "same answer to every"), (float("nan"), "NaN or infinity")])
-def test_self_check_refuses_a_broken_model(tmp_path: Path, value: float, says: str) -> None:
-    with pytest.raises(ModelRefused, match=says):
+def test_self_check_rejects_a_broken_model(tmp_path: Path, value: float, says: str) -> None:
+    with pytest.raises(ModelRejected, match=says):
         load(tmp_path, constant_model(value))
 
 

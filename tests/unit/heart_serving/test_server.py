@@ -61,7 +61,7 @@ def test_a_request_begun_before_the_end_is_completed(tmp_path: Path) -> None:
         client.sendall(REQUEST[:-10])
         server.terminate()
         with pytest.raises(ConnectionError):
-            refused_from_now_on(server)
+            rejected_from_now_on(server)
         client.sendall(REQUEST[-10:])
         reply = read_all(client)
         assert reply.startswith(b"HTTP/1.1 200")
@@ -69,7 +69,7 @@ def test_a_request_begun_before_the_end_is_completed(tmp_path: Path) -> None:
         assert server.process.wait(30) == 0
 
 
-def refused_from_now_on(server: Running) -> None:
+def rejected_from_now_on(server: Running) -> None:
     ends = time.monotonic() + 10
     while time.monotonic() < ends:
         connect(server).close()
@@ -114,7 +114,7 @@ def exchange(client: socket.socket) -> bytes:
     return reply
 
 
-def test_a_huge_body_is_refused_at_once_and_the_reason_arrives(tmp_path: Path) -> None:
+def test_a_huge_body_is_rejected_at_once_and_the_reason_arrives(tmp_path: Path) -> None:
     with running(tiny_model(), tmp_path) as server:
         with connect(server) as client:
             client.sendall(HEAD % 100_000_000)

@@ -197,7 +197,7 @@ def test_an_unforeseen_error_is_told_and_tried_again(
     assert "patient" not in failure.message
 
 
-def test_a_request_of_another_age_is_refused_in_words(in_job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_of_another_age_is_rejected_in_words(in_job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(Env.TRAINING_REQUEST, json.dumps({"namespace": "clinic"}))
     assert main([]) == EXIT_PERMANENT
     failure = _outcome(in_job).failure

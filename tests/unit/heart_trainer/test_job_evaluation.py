@@ -39,7 +39,7 @@ from heart_trainer.mlflow.client import Store
 from heart_trainer.mlflow.registry import sha256
 from heart_trainer.package.reference_rows import reference_rows
 from heart_trainer.values import OutOfFoldResult
-from tests.support.registry.logged import read_evaluation
+from tests.support.registry.job_output import read_evaluation
 from tests.support.serving.tiny_model import tiny_graph
 
 NAME = "clinic.small"
@@ -89,7 +89,7 @@ def _result(outcome: TrainingOutcome) -> TrainingResult:
     return outcome.result
 
 
-def _refusal(outcome: TrainingOutcome) -> TrainingFailure:
+def _rejection(outcome: TrainingOutcome) -> TrainingFailure:
     assert outcome.failure
     assert outcome.failure.reason == "NotServable"
     return outcome.failure
@@ -290,7 +290,7 @@ def test_a_pickle_is_never_opened(
     trap.unlink()
     flavour = b"flavors:\n  sklearn: {pickled_model: model.pkl}\n  python_function: {loader_module: mlflow.sklearn}\n"
     _register_files(client, tmp_path, {"model.pkl": data, "MLmodel": flavour})
-    message = _refusal(evaluate()).message
+    message = _rejection(evaluate()).message
     assert "no model.onnx" in message
     assert "package_and_register" in message
     assert not trap.exists()
@@ -306,20 +306,20 @@ def test_a_pickle_beside_a_good_file_is_never_opened(
     assert not trap.exists()
 
 
-def test_an_onnx_file_without_package_is_refused(
+def test_an_onnx_file_without_package_is_rejected(
     evaluate: Callable[..., TrainingOutcome], client: MlflowClient, tmp_path: Path, model: Any
 ) -> None:
     _register_files(client, tmp_path, {MODEL_FILE: to_bytes(model, 4)})
-    message = _refusal(evaluate()).message
+    message = _rejection(evaluate()).message
     assert "heartops.package" in message
     assert "package_and_register" in message
 
 
-def test_something_else_under_the_models_name_is_refused(
+def test_something_else_under_the_models_name_is_rejected(
     evaluate: Callable[..., TrainingOutcome], client: MlflowClient, tmp_path: Path
 ) -> None:
     _register_files(client, tmp_path, {MODEL_FILE: b"\x80\x04 not an onnx file"})
-    assert "not ONNX" in _refusal(evaluate()).message
+    assert "not ONNX" in _rejection(evaluate()).message
 
 
 def test_a_file_too_large_to_serve_is_not_even_fetched(
@@ -331,7 +331,7 @@ def test_a_file_too_large_to_serve_is_not_even_fetched(
     monkeypatch.setattr("heart_trainer.package.servable.MAX_MODEL_BYTES", 10)
     monkeypatch.setattr(Store, "read", lambda *_: pytest.fail("it was fetched"))
     _register_files(client, tmp_path, {MODEL_FILE: b"x" * 11})
-    assert "at most 10 are served" in _refusal(evaluate()).message
+    assert "at most 10 are served" in _rejection(evaluate()).message
 
 
 def _in_order(rows: Rows, *names: str) -> tuple[Any, ...]:
@@ -375,7 +375,7 @@ OTHER_CONTRACTS: list[tuple[Callable[[Rows], dict[str, Any]], str]] = [
 
 
 @pytest.mark.parametrize(("change", "words"), OTHER_CONTRACTS)
-def test_another_contract_is_refused_by_field(
+def test_another_contract_is_rejected_by_field(
     evaluate: Callable[..., TrainingOutcome],
     client: MlflowClient,
     tmp_path: Path,
@@ -385,7 +385,7 @@ def test_another_contract_is_refused_by_field(
     words: str,
 ) -> None:
     _register_files(client, tmp_path, {MODEL_FILE: _packed(to_bytes(model, 4), rows, **change(rows))})
-    message = _refusal(evaluate()).message
+    message = _rejection(evaluate()).message
     assert re.search(words, message), message
 
 
@@ -414,7 +414,7 @@ def _honest_reference(converted: bytes) -> dict[str, Any]:
     return {"reference": {"inputs": x.tolist(), "outputs": run_onnx(converted, x).tolist()}}
 
 
-def test_nan_for_some_patients_is_refused_though_the_reference_rows_are_fine(
+def test_nan_for_some_patients_is_rejected_though_the_reference_rows_are_fine(
     evaluate: Callable[..., TrainingOutcome], client: MlflowClient, tmp_path: Path, rows: Rows
 ) -> None:
     """The square root of 60 less the age."""
@@ -428,39 +428,39 @@ def test_nan_for_some_patients_is_refused_though_the_reference_rows_are_fine(
     )
     _register_files(client, tmp_path, {MODEL_FILE: _packed(converted, rows, **_honest_reference(converted))})
     old = int((rows.x[:, 0] > 60).sum())
-    assert f"NaN or infinity to {old} of 200 rows" in _refusal(evaluate()).message
+    assert f"NaN or infinity to {old} of 200 rows" in _rejection(evaluate()).message
 
 
-def test_scores_that_are_no_probabilities_are_refused(
+def test_scores_that_are_no_probabilities_are_rejected(
     evaluate: Callable[..., TrainingOutcome], client: MlflowClient, tmp_path: Path, rows: Rows
 ) -> None:
     converted = _with_tail(helper.make_node("Mul", ["plain", "ten"], [ONNX_OUTPUT]), constants={"ten": 10.0})
     _register_files(client, tmp_path, {MODEL_FILE: _packed(converted, rows, **_honest_reference(converted))})
-    assert "not probabilities" in _refusal(evaluate()).message
+    assert "not probabilities" in _rejection(evaluate()).message
 
 
-def test_a_model_that_fails_its_own_self_check_is_refused(
+def test_a_model_that_fails_its_own_self_check_is_rejected(
     evaluate: Callable[..., TrainingOutcome], client: MlflowClient, tmp_path: Path, model: Any, rows: Rows
 ) -> None:
     converted = to_bytes(model, 4)
     reference = reference_rows(converted, rows.table)
     other = reference.model_copy(update={"outputs": tuple((b, a) for a, b in reference.outputs)})
     _register_files(client, tmp_path, {MODEL_FILE: _packed(converted, rows, reference=other)})
-    assert "self-check" in _refusal(evaluate()).message
+    assert "self-check" in _rejection(evaluate()).message
 
 
 def test_a_version_that_was_deleted_meanwhile_is_said_so(
     evaluate: Callable[..., TrainingOutcome], client: MlflowClient
 ) -> None:
     client.create_registered_model(NAME)
-    assert "has no version 3 any more" in _refusal(evaluate("3")).message
+    assert "has no version 3 any more" in _rejection(evaluate("3")).message
 
 
-def test_the_run_of_a_refused_version_has_failed(
+def test_the_run_of_a_rejected_version_has_failed(
     evaluate: Callable[..., TrainingOutcome], client: MlflowClient, tmp_path: Path
 ) -> None:
     _register_files(client, tmp_path, {"notes.txt": b"nothing to serve"})
-    _refusal(evaluate())
+    _rejection(evaluate())
     experiment = client.get_experiment_by_name(NAME)
     assert [run.info.status for run in client.search_runs([experiment.experiment_id])] == ["FAILED"]
     assert not client.get_model_version(NAME, "1").tags

@@ -26,7 +26,7 @@ def test_accepts(changes: dict[str, object], tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_refuses_with_one_line_that_names_the_field(name: str, tmp_path: Path) -> None:
+def test_rejects_with_one_line_that_names_the_field(name: str, tmp_path: Path) -> None:
     changes, field = BAD[name]
     path = tmp_path / "model.yaml"
     path.write_text(yaml.safe_dump(changed(changes, SMALLEST)))
@@ -63,7 +63,8 @@ def said(path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "values", ["[no, yes]", "[on, off]", "[No, YES, maybe]", "[true, false]", "[1.5, 2.5]", "[~, a]"]
+    "values",
+    ["[no, yes]", "[on, off]", "[No, YES, x]", "[true, false]", "[1.5, 2.5]", "[~, a]", "[Y, N]", "[y, n]"],
 )
 def test_values_that_yaml_changed_are_one_line_that_says_quote_it(tmp_path: Path, values: str) -> None:
     (line,) = said(write(tmp_path, f"{{name: smoker, type: category, values: {values}}}"))
@@ -88,6 +89,20 @@ def test_whole_numbers_are_numbers_however_they_are_written(tmp_path: Path) -> N
 def test_dates_are_text_as_for_kubectl(tmp_path: Path) -> None:
     feature = "{name: a, type: category, values: [2020-01-01, 2021-01-01]}"
     assert read_manifest(write(tmp_path, feature), "t").features[0].values == ("2020-01-01", "2021-01-01")
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("[1:30, 2:30]", ("1:30", "2:30")),
+        ("[1e3, 2]", (1000, 2)),
+        ("[010, 0o17]", (8, 15)),
+        ("[0xF, 1_0]", (15, 10)),
+    ],
+)
+def test_plain_words_are_read_as_by_kubectl(tmp_path: Path, written: str, read: tuple[int | str, ...]) -> None:
+    path = write(tmp_path, f"{{name: a, type: category, values: {written}}}")
+    assert read_manifest(path, "t").features[0].values == read
 
 
 def test_a_key_that_is_given_twice_is_a_mistake(tmp_path: Path) -> None:

@@ -27,7 +27,9 @@ from heart_trainer.manifest import read_manifest
 from heart_trainer.mlflow.client import Store
 from heart_trainer.mlflow.registry import claim, create_version
 from heart_trainer.mlflow.tracking import log_model
+from heart_trainer.package.example import typical_record
 from heart_trainer.package.explanation import by_answers
+from heart_trainer.package.profile import feature_profiles
 from heart_trainer.package.reference_rows import reference_rows
 from heart_trainer.package.servable import answers, open_model
 from heart_trainer.values import Table
@@ -108,5 +110,6 @@ def _package(converted: bytes, request: TrainingRequest, table: Table, algorithm
         synthetic=table.synthetic,
         reference=reference,
         explanation=by_answers(table),
+        example=typical_record(request.features, feature_profiles(table, request.features)),
     )
     return attach_package(converted, package)

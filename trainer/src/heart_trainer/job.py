@@ -12,8 +12,9 @@ from heart_api.handover import Env, JobRequest, Tag, TrainingResult
 from heart_trainer.evaluation.compare import NotComparable
 from heart_trainer.evaluation.evaluate import Measurement
 from heart_trainer.evaluation.findings import not_compared
-from heart_trainer.mlflow.client import Store, without_password
+from heart_trainer.mlflow.client import Store
 from heart_trainer.mlflow.registry import claim
+from heart_trainer.redaction import redact
 from heart_trainer.values import Table
 
 Progress = Callable[[str], None]
@@ -49,7 +50,7 @@ class JobResult:
 
 def open_store(job: Job[R]) -> Store:
     """Raises TrainerError: MLflow does not answer, or the registered model belongs to another HeartModel."""
-    job.progress(f"opening MLflow at {without_password(job.tracking_uri)}")
+    job.progress(f"opening MLflow at {redact(job.tracking_uri)}")
     store = Store(job.tracking_uri)
     claim(store, job.request)
     return store

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from heart_api.evaluation import CARD_PATH, EVALUATION_PATH, Comparison, Evaluation, ServingReference
 from heart_api.handover import TrainingRequest, TrainingResult
 from heart_api.package import MODEL_FILE, ServingPackage
+from heart_api.referenceprofile import ReferenceProfile
 from heart_trainer.data.load import load
 from heart_trainer.evaluation.compare import compare, out_of_fold
 from heart_trainer.evaluation.evaluate import judged_sample, measure
@@ -26,6 +27,7 @@ from heart_trainer.mlflow.tracking import (
     write,
     write_files,
 )
+from heart_trainer.package.example import typical_record
 from heart_trainer.package.explanation import build_explanation
 from heart_trainer.package.influence import Influence, measure_influence
 from heart_trainer.package.profile import build_profile
@@ -71,9 +73,10 @@ def _make(job: Job[TrainingRequest], store: Store) -> Product:
     fitted = fit(table, request, job.progress)
     job.progress("measuring out of fold, with bootstrap intervals")
     rows = as_json(out_of_fold(table, fitted.oof))
-    profile = as_json(build_profile(table, request.features, fitted.oof))
+    reference = build_profile(table, request.features, fitted.oof)
+    profile = as_json(reference)
     evaluation = _evaluate(job, store, table, fitted, sha256(rows), sha256(profile))
-    package = _package(request, table, fitted, evaluation)
+    package = _package(request, table, fitted, evaluation, reference)
     job.progress("measuring what moves the answers")
     influence = measure_influence(fitted.onnx, package, table)
     files = documents(as_json(evaluation), rows, profile)
@@ -102,7 +105,9 @@ def _compare(
     return compare(table, request.features, fitted.oof, serving, run_onnx, request.training.seed)
 
 
-def _package(request: TrainingRequest, table: Table, fitted: Fitted, evaluation: Evaluation) -> ServingPackage:
+def _package(
+    request: TrainingRequest, table: Table, fitted: Fitted, evaluation: Evaluation, profile: ReferenceProfile
+) -> ServingPackage:
     return ServingPackage(
         registry_name=request.registry_name,
         task=table.task,
@@ -114,6 +119,7 @@ def _package(request: TrainingRequest, table: Table, fitted: Fitted, evaluation:
         metrics=evaluation.metrics,
         reference=reference_rows(fitted.onnx, table, request.features),
         explanation=build_explanation(fitted.pipeline, table, request.features),
+        example=typical_record(request.features, profile.features),
     )
 
 

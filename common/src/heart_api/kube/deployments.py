@@ -26,7 +26,7 @@ def parse_deployment(item: Manifest, pods: Iterable[Manifest] = ()) -> VersionDe
         replicas=spec.get("replicas", 1),
         ready=status.get("readyReplicas", 0),
         up_to_date=seen and status.get("updatedReplicas", 0) == status.get("replicas", 0),
-        problem=next((words for pod in pods if (words := pod_problem(pod))), ""),
+        problem=next((text for pod in pods if (text := pod_problem(pod))), ""),
         evaluation_sha256=annotations.get(Annotation.EVALUATION, ""),
         crashes=sum(map(restarts, pods)),
     )
@@ -45,11 +45,11 @@ def restarts(pod: Manifest) -> int:
 
 
 def pod_problem(pod: Manifest) -> str:
-    """Why a pod does not start, in Kubernetes' words; empty while it is only starting."""
+    """Why a pod does not start, as given by Kubernetes; empty while it is only starting."""
     status = pod.get("status") or {}
     for container in [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]:
-        if words := waiting_text(container) or terminated_text(container):
-            return words
+        if text := waiting_text(container) or terminated_text(container):
+            return text
     for entry in status.get("conditions") or []:
         if entry["type"] == "PodScheduled" and entry["status"] == "False":
             return condition_text(entry)

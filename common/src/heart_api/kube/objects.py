@@ -8,7 +8,7 @@ from heart_api.heartmodel import HeartModel, HeartModelStatus
 from heart_api.kube.values import Manifest
 
 MAX_TEXT = 300
-"""Characters of Kubernetes' own words that are passed on."""
+"""Maximum length of Kubernetes' messages that are passed on."""
 
 
 class InvalidSpec(Exception):

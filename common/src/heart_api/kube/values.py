@@ -44,7 +44,7 @@ class VersionDeployment:
     up_to_date: bool
     """The Deployment controller has seen the newest spec and its pods run it."""
     problem: str = ""
-    """Why pods do not start, in Kubernetes' words: CrashLoopBackOff, ImagePullBackOff, …"""
+    """Why pods do not start, as given by Kubernetes: CrashLoopBackOff, ImagePullBackOff, …"""
     evaluation_sha256: str = ""
     """From the annotation: lets the evaluation be read back when the status was lost."""
     crashes: int = 0

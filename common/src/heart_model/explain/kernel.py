@@ -1,10 +1,11 @@
-"""Any model, by its answers alone: Kernel SHAP (Lundberg and Lee 2017) over mixtures of a record and the background.
+"""Kernel SHAP (Lundberg and Lee 2017) for any model, from its predictions for mixtures of a record and the background.
 
 Shapley values are the weighted least-squares fit of an additive game to the values of coalitions. Up to nine players
-every coalition is asked, and the fit is exact. Beyond, sizes are asked completely from both ends as far as the budget
-goes, and the sizes between by pairs of a coalition and its complement (Covert and Lee 2021), drawn with a
-fixed seed: the same record always gets the same answer. The coalitions are those of every record, so that the
-fit is one matrix, made once.
+every coalition is evaluated, and the fit is exact. Beyond, coalition sizes are evaluated completely from both ends as
+far
+as the budget allows, and the sizes between by pairs of a coalition and its complement (Covert and Lee 2021), drawn with
+a fixed seed: the same record always has the same explanation. The coalitions are those of every record, so that the
+fit is one matrix, computed once.
 """
 
 from collections import Counter
@@ -21,7 +22,7 @@ from heart_model.explain.explained import Explained, Floats, Matrix
 
 Masks = npt.NDArray[np.bool_]
 COALITIONS = 512
-"""Asked for each record; for many features twice their number are added. On the heart data's stack (13 features)
+"""Coalitions per record; for many features twice their number are added. On the heart data's stack (13 features)
 contributions differ from exact ones by .0006 on average and .003 at most, in probability."""
 MOST_DRAWS = 10_000
 RUN_ROWS = 2048

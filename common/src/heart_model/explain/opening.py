@@ -7,7 +7,7 @@ import numpy as np
 
 from heart_api.explanation import Explanation, Unit
 from heart_api.package import ServingPackage
-from heart_model.errors import ModelRefused
+from heart_model.errors import ModelRejected
 from heart_model.explain.encoding import as_rows
 from heart_model.explain.explained import Explainer, Floats, Matrix
 from heart_model.explain.kernel import KernelExplainer
@@ -21,14 +21,16 @@ SLACK = 10
 
 
 def open_explainer(run: Run, package: ServingPackage, explanation: Explanation, data: Callable[[], bytes]) -> Explainer:
-    """`data` reads the model file. Raises ModelRefused when the explanation is not this model's."""
+    """Open the explainer; `data` reads the model file. Raises ModelRejected if the explanation is not this model's."""
     if {len(row) for row in explanation.background} != {len(package.features)}:
-        raise ModelRefused(f"explanations: background rows do not have the contract's {len(package.features)} features")
+        raise ModelRejected(
+            f"explanations: background rows do not have the contract's {len(package.features)} features"
+        )
     try:
         explainer = _explainer(run, package, explanation, data)
         outputs = explainer.outputs(as_rows(package.reference.inputs))
     except (ArithmeticError, LookupError, ValueError) as error:
-        raise ModelRefused(f"explanations: the data for them do not fit the model ({type(error).__name__})") from None
+        raise ModelRejected(f"explanations: the data for them do not fit the model ({type(error).__name__})") from None
     _check(linked(outputs, explanation.unit), package)
     return explainer
 
@@ -63,10 +65,10 @@ def linked(outputs: Floats, unit: Unit) -> Floats:
 def _check(answers: Floats, package: ServingPackage) -> None:
     expected = explained_outputs(np.asarray(package.reference.outputs), package.task)
     if answers.shape != expected.shape:
-        raise ModelRefused("explanations: the data for them do not have the model's outputs")
+        raise ModelRejected("explanations: the data for them do not have the model's outputs")
     difference = float(np.max(np.abs(answers - expected) / np.maximum(1.0, np.abs(expected))))
     if not difference <= SLACK * package.reference.tolerance:
-        raise ModelRefused(
+        raise ModelRejected(
             f"explanations: their sum differs from the model's output by {difference:.3g}."
             " Train the version anew, or serve it with spec.serving.explanations: false"
         )

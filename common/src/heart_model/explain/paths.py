@@ -1,4 +1,4 @@
-"""From trees to what each leaf asks of a row: one interval per column on its path."""
+"""From trees to the conditions of each leaf on a row: one interval per column on its path."""
 
 from dataclasses import dataclass
 

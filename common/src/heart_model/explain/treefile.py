@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from heart_model.errors import ModelRefused
+from heart_model.errors import ModelRejected
 from heart_model.onnxfile import read_model
 
 Integers = npt.NDArray[np.int64]
@@ -34,10 +34,10 @@ class Trees:
 
 
 def read_trees(data: bytes) -> Trees:
-    """Of a model with one tree ensemble. Raises ModelRefused for any other, or one with other kinds of branches."""
+    """Read a model with one tree ensemble. Raises ModelRejected for any other, or one with other kinds of branches."""
     nodes = [node for node in read_model(data).graph.node if node.op_type in OPERATORS]
     if len(nodes) != 1:
-        raise ModelRefused(f"explanations: expected one tree ensemble in the ONNX graph, found {len(nodes)}")
+        raise ModelRejected(f"explanations: expected one tree ensemble in the ONNX graph, found {len(nodes)}")
     return _arrays({attribute.name: attribute for attribute in nodes[0].attribute})
 
 
@@ -45,7 +45,7 @@ def _arrays(attributes: dict[str, Any]) -> Trees:
     modes = np.array(attributes["nodes_modes"].strings)
     leaf = modes == LEAF
     if not (leaf | (modes == BRANCH)).all():
-        raise ModelRefused("explanations: the trees branch otherwise than by <=")
+        raise ModelRejected("explanations: the trees branch otherwise than by <=")
     tree = _integers(attributes, "nodes_treeids")
     place = _Places(tree, _integers(attributes, "nodes_nodeids"))
     # Children of leaves mean nothing and may not exist.

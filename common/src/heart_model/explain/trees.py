@@ -2,10 +2,10 @@
 
 A mixture of a record and a background row reaches a leaf when it passes every test on the leaf's path. Each feature on
 the path is passed by both rows, by the record alone (n such features: needed), by the background row alone (s: to be
-spared), or by neither (then no mixture gets there). So a leaf of value v is the game «v once all the needed and while
-none of the spared have joined», whose Shapley values are v (n-1)! s! / (n+s)! for each needed and
+spared), or by neither (then no mixture gets there). So a leaf of value v is the game "v once all the needed and while
+none of the spared have joined", whose Shapley values are v (n-1)! s! / (n+s)! for each needed and
 -v n! (s-1)! / (n+s)! for each spared feature. Their sums over leaves and background rows are interventional TreeSHAP
-(Lundberg et al. 2020), with the contract's features as players: all columns of a category come and go together.
+(Lundberg et al. 2020), with the contract's features as players: all columns of a category join together.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ from heart_model.explain.treefile import Trees
 Bits = npt.NDArray[np.uint8]
 """[…, bytes]: a set of features, one bit each."""
 PAIRS = 1 << 15
-"""Pairs of a leaf and a background row that are looked at together: few enough for the processor's cache."""
+"""Pairs of a leaf and a background row processed together: few enough for the processor's cache."""
 
 
 class TreeExplainer:

@@ -52,10 +52,12 @@ class Length(click.ParamType[float]):
 def load(
     client: Client, name: str, rate: float | None, duration: float, requests: int | None, concurrency: int
 ) -> None:
-    """Send made-up records to the model and measure the responses.
+    """Send synthetic records to the model and measure the responses.
 
-    The records are drawn from the example records of the serving version, which are nobody's data. Requests go through
-    the API server to the model's Service, so a candidate gets its share of them, and the latency includes that way. The
+    The records are drawn from the example records of the serving version, which contain no real data. Requests go
+    through
+    the API server to the model's Service, so that a candidate receives its share of them; latencies include this path.
+    The
     prediction log records them like any other request. Ends after --for or --requests, or at Ctrl-C, with a summary by
     version; exit code 1 if a request failed.
     """

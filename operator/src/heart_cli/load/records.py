@@ -21,10 +21,20 @@ def service_path(client: Client, name: str, route: str) -> str:
 
 
 def read_examples(client: Client, name: str) -> list[Record]:
-    """The `examples` of `GET /model`: made from reference rows, so they are nobody's records.
+    """The `examples` of `GET /model`: made from reference rows, so they are nobody's records. Raises Failure."""
+    return list(read_published(client, name, "examples"))
+
+
+def read_example(client: Client, name: str) -> Record:
+    """The `example` of `GET /model`: a typical record, and nobody's. Raises Failure."""
+    return dict(read_published(client, name, "example"))
+
+
+def read_published(client: Client, name: str, field: str) -> Any:
+    """One field of `GET /model`.
 
     Raises:
-        Failure: nothing serves, no pod answers, the user may not use the Service's proxy, or there are no examples.
+        Failure: nothing serves, no pod answers, the user may not use the Service's proxy, or the field is not there.
     """
     if read_model(client, name).status.serving is None:
         raise Failure(f"{name} has no serving version yet: see kubectl heart status {name}")
@@ -32,10 +42,10 @@ def read_examples(client: Client, name: str) -> list[Record]:
         card = client.call("GET", service_path(client, name, "model"))
     except ApiFailure as error:
         raise Failure(explained(name, error)) from None
-    examples = card.get("examples") if isinstance(card, dict) else None
-    if not examples:
+    found = card.get(field) if isinstance(card, dict) else None
+    if not found:
         raise Failure(f"The serving version of {name} publishes no example records: its image is older than this tool")
-    return list(examples)
+    return found
 
 
 def explained(name: str, error: ApiFailure) -> str:

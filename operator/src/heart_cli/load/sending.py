@@ -20,7 +20,7 @@ Send = Callable[[Record], tuple[str, str]]
 
 
 class Load:
-    """One run; `outcomes` may be read while it goes on."""
+    """One load run; `outcomes` may be read while it is in progress."""
 
     def __init__(self, plan: Plan, records: Sequence[Record], send: Send) -> None:
         self.outcomes: list[Outcome] = []

@@ -27,7 +27,7 @@ from heart_table.summary import Column, summarise
 @click.option("--positive", help="Value of the target that is the positive class, or '>LIMIT' for a measured target.")
 @click.option("--columns", help="Names for a file without a header (or instead of it), separated by commas.")
 @click.option("--uri", help="dataset.uri of the resource.  [default: pvc://data/FILE]")
-@click.option("--separator", help="As dataset.csv.separator, where it cannot be told from the file.")
+@click.option("--separator", help="As dataset.csv.separator, where the file does not show it.")
 @click.option("--decimal", type=click.Choice([".", ","]), help="As dataset.csv.decimal.")
 @click.option("--encoding", help="As dataset.csv.encoding.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write to this file instead of standard output.")
@@ -82,7 +82,7 @@ def draft(
         rows=count,
         layout=table.layout,
         columns=tuple(names) if own_names or not header else (),
-        missing=tuple(sorted({word for column in columns for word in column.missing_words if column is not chosen})),
+        missing=tuple(sorted({word for column in columns for word in column.missing_texts if column is not chosen})),
         target=guess,
         features=features,
         left_out=left_out,

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from heart_table.piles import USUAL
-from heart_table.summary import MOST_CODES, MOST_WORDS, Column
+from heart_table.summary import MOST_CODES, MOST_TEXTS, Column
 
 MARGIN = 0.1
 """Of the range, beyond the least and the greatest value of the file."""
@@ -86,12 +86,12 @@ def _no_feature(column: Column, rows: int) -> str:
     known = rows - column.missing
     if known == 0:
         return "it is empty"
-    if len(column.categories) + len(column.numbers) == 1 and not (column.many_words or column.many_numbers):
+    if len(column.categories) + len(column.numbers) == 1 and not (column.many_texts or column.many_numbers):
         return "it has one value in every row"
     if IDENTIFIER.search(column.name) and _distinct(column) > 0.9 * known:
         return "nearly every row has a value of its own: it looks like an identifier"
-    if not column.is_numeric and (column.many_words or len(column.categories) > MOST_VALUES):
-        return f"it is text with more than {min(MOST_VALUES, MOST_WORDS)} different values"
+    if not column.is_numeric and (column.many_texts or len(column.categories) > MOST_VALUES):
+        return f"it is text with more than {min(MOST_VALUES, MOST_TEXTS)} different values"
     if not column.is_numeric and len(column.categories) * FEWEST_ROWS > known:
         return f"its values occur in fewer than {FEWEST_ROWS} rows each: it looks like text about single rows"
     if any(len(word) > LONGEST_VALUE for word in column.categories):
@@ -100,18 +100,18 @@ def _no_feature(column: Column, rows: int) -> str:
 
 
 def _distinct(column: Column) -> float:
-    many = column.many_words or column.many_numbers
-    return math.inf if many else len(column.words) + len(column.numbers)
+    many = column.many_texts or column.many_numbers
+    return math.inf if many else len(column.text_counts) + len(column.numbers)
 
 
 def _kind(column: Column) -> tuple[str, tuple[int | str, ...], list[str]]:
     """(type, values, remarks)"""
     if not column.is_numeric:
-        words = column.categories
-        if {word.lower() for word in words} == {"true", "false"} and not column.numbers:
+        texts = column.categories
+        if {word.lower() for word in texts} == {"true", "false"} and not column.numbers:
             return "boolean", (), []
         numbers = [f"{number:g}" for number in sorted(column.numbers)]
-        return "category", (*words, *numbers), []
+        return "category", (*texts, *numbers), []
     if set(column.numbers) <= {0.0, 1.0} and not column.many_numbers:
         return "boolean", (), ["0 and 1; where they name two groups: type category with values [0, 1]"]
     codes = [int(value) for value in sorted(column.numbers) if value.is_integer()]

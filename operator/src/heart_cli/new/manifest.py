@@ -1,6 +1,7 @@
 """A HeartModel as YAML text with remarks: what was found in a file, and what a person has to decide."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -8,6 +9,10 @@ from heart_api.names import API_VERSION, GROUP
 from heart_cli.new.guesses import FeatureGuess, LeftOut
 from heart_cli.new.target import TargetGuess
 from heart_table.layout import Layout
+
+PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
+"""What YAML makes something else of than text."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,7 @@ def render(draft: Draft) -> str:
             f"apiVersion: {GROUP}/{API_VERSION}",
             "kind: HeartModel",
             "metadata:",
-            f"  name: {draft.name}",
+            f"  name: {_name(draft.name)}",
             "spec:",
             *_dataset(draft),
             *_target(draft.target),
@@ -76,7 +81,7 @@ def _csv(layout: Layout) -> dict[str, object]:
 
 def _target(target: TargetGuess) -> Iterator[str]:
     yield "  target:"
-    yield f"    name: {target.name}"
+    yield f"    name: {_name(target.name)}"
     if target.column:
         yield f"    column: {_text(target.column)}"
     if target.positive_above is not None:
@@ -91,7 +96,7 @@ def _target(target: TargetGuess) -> Iterator[str]:
 
 def _feature(feature: FeatureGuess) -> Iterator[str]:
     yield from (f"    # {feature.name}: {_comment(remark)}" for remark in feature.remarks)
-    yield f"    - name: {feature.name}"
+    yield f"    - name: {_name(feature.name)}"
     if feature.column:
         yield f"      column: {_text(feature.column)}"
     yield f"      type: {feature.type}"
@@ -118,8 +123,12 @@ def _value(value: int | str) -> str:
     return str(value) if isinstance(value, int) else _text(value)
 
 
+def _name(name: str) -> str:
+    return name if PLAIN.fullmatch(name) and name.lower() not in WORDS else _text(name)
+
+
 def _text(text: str) -> str:
-    """Always in quotes: YAML makes booleans, numbers and dates of many words."""
+    """Always quoted: YAML reads many unquoted texts as booleans, numbers or dates."""
     return json.dumps(text, ensure_ascii=False)
 
 

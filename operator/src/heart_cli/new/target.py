@@ -72,9 +72,9 @@ _CHOICE = "One of two is positive: leave --positive out for all classes, or writ
 def _classes(column: Column) -> tuple[tuple[int | str, int], ...]:
     """(value, rows) of each class, ascending; empty where the column is measured."""
     if not column.is_numeric:
-        if column.many_words or len(column.words) + len(column.numbers) > MOST_CLASSES:
+        if column.many_texts or len(column.text_counts) + len(column.numbers) > MOST_CLASSES:
             raise Failure(f"{column.name} is text with more than {MOST_CLASSES} different values: that is no class")
-        counted = {**column.words, **{f"{number:g}": count for number, count in column.numbers.items()}}
+        counted = {**column.text_counts, **{f"{number:g}": count for number, count in column.numbers.items()}}
         return tuple(sorted(counted.items()))
     if column.many_numbers or not column.whole or len(column.numbers) > MOST_CLASSES:
         return ()

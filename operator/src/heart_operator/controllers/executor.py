@@ -11,7 +11,7 @@ from heart_api.kube.values import Manifest, ObjectKey
 from heart_api.names import Reason
 from heart_operator.controllers.status import StatusWriter, problem
 from heart_operator.kube.client import Cluster
-from heart_operator.kube.errors import Conflict, NotFound, Refused
+from heart_operator.kube.errors import Conflict, NotFound, RequestRejected
 from heart_operator.manifests.children import key_of
 from heart_operator.mlflow.backend import server_address
 from heart_operator.mlflow.snapshots import RegistryReader
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 class NameTaken(Exception):
-    """An object of the name that we need exists and is not ours; the message says which."""
+    """An object with a required name exists and belongs to another owner; the message names it."""
 
 
 class Executor:
@@ -42,9 +42,9 @@ class Executor:
         self._now = now
 
     async def carry_out(self, owner: Owner, plan: ResourcePlan[Any]) -> None:
-        """Record the facts, apply, create, scale, delete, report. Stops at the first thing that does not work.
+        """Record the facts, apply, create, scale, delete and report, in this order; stop at the first error.
 
-        What the API server refuses, and a name that somebody else has taken, is reported on the owner and raised.
+        A request that the API server rejects, and a name taken by another owner, are reported on the owner and raised.
         """
         try:
             if plan.has_actions:
@@ -58,12 +58,12 @@ class Executor:
             for key in plan.delete:
                 await self._delete(owner, key)
             await self._status.report(owner, plan)
-        except (Refused, NameTaken) as error:
+        except (RequestRejected, NameTaken) as error:
             await self._status.report(owner, problem(owner, Reason.APPLY_FAILED, str(error), self._now()))
             raise
 
     async def tell_registry(self, observed: Observed, plan: Plan) -> None:
-        """Aliases, tags and runs: copies of what the status says, for those who look into MLflow."""
+        """Write aliases, tags and run states to MLflow: copies of the status for users of its UI."""
         if observed.profile is None:
             return
         for action in plan.registry:
@@ -83,7 +83,7 @@ class Executor:
         log.info("%s: applied %s/%s", owner, kind.kind, name)
 
     async def _create(self, owner: Owner, manifest: Manifest) -> None:
-        """An object of that name that is ours was created before a crash."""
+        """Create the object, unless it was created by this owner before a crash."""
         kind, name = kind_of(manifest), manifest["metadata"]["name"]
         try:
             await self._cluster.create(kind, manifest)
@@ -93,7 +93,8 @@ class Executor:
             log.info("%s: created %s/%s", owner, kind.kind, name)
 
     async def _check_ours(self, owner: Owner, kind: Kind, name: str) -> Manifest | None:
-        """The object when it is ours, None when there is none; raises NameTaken when it is somebody else's."""
+        """The object if this owner controls it, or None if it does not exist. Raises NameTaken if it belongs to another
+        owner."""
         try:
             found = await self._cluster.get(kind, owner.namespace, name)
         except NotFound:

@@ -128,7 +128,7 @@ class Failures:
             raise self._first
 
     def _log(self, what: str, error: Exception) -> None:
-        """A conflict is no error: the next reconcile starts from what somebody else wrote."""
+        """Handle an error. A conflict is not one: the next reconcile starts from the newer object."""
         if isinstance(error, Conflict):
             log.info("%s: retrying: %s", what, error)
             return

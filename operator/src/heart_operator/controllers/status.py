@@ -15,7 +15,7 @@ from heart_api.names import FIELD_MANAGER, Condition, short_hash
 from heart_api.schedulestatus import RetrainScheduleStatus
 from heart_api.times import written
 from heart_operator.kube.client import Cluster
-from heart_operator.kube.errors import ApiError, Conflict, Refused
+from heart_operator.kube.errors import ApiError, Conflict, RequestRejected
 from heart_operator.observe.observation import Owner
 from heart_operator.plan.actions import Event, ResourcePlan
 
@@ -38,21 +38,22 @@ class StatusWriter:
         self._stored = stored
 
     async def write(self, owner: Owner, status: AnyStatus) -> Owner:
-        """The owner as stored; nothing is written when it has this status already.
+        """Return the owner as stored; nothing is written when it already has this status.
 
-        Refused when the cluster's CRD is older than we are and has no place for a part of it: an operator that forgets
-        what it did does it again.
+        Raises RequestRejected when the installed CRD is older than the operator and lacks a field: without the field
+        the operator
+        would forget what it did and repeat it.
         """
         dumped = status.dump()
         if owner.raw.get("status") == dumped:
             return owner
         try:
             raw = await self._cluster.replace(owner.kind, {**owner.raw, "status": dumped}, "status")
-        except Refused as error:
+        except RequestRejected as error:
             if "unknown field" not in str(error):
                 raise
             crd = f"{owner.kind.plural}.{owner.kind.group}"
-            raise Refused(
+            raise RequestRejected(
                 f"The CRD {crd} is not this operator's: apply those of its release (crds/). {error}"
             ) from None
         self._stored(owner.raw, status)
@@ -75,9 +76,9 @@ class StatusWriter:
 
 
 def problem(owner: Owner, reason: str, message: str, now: datetime) -> ResourcePlan[Any]:
-    """Ready=False for what no plan could say: an unreadable spec, or a request that the API server refuses.
+    """Set Ready=False for what no plan can report: an unreadable spec, or a request that the API server rejects.
 
-    The event is part of it only where the status does not say the same already.
+    An event is sent only if the status does not report the same already.
     """
     status: AnyStatus = PARSERS[owner.kind](owner.raw)
     generation = owner.raw["metadata"].get("generation")

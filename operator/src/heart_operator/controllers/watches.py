@@ -1,7 +1,7 @@
-"""kopf's side: an event becomes a key in the queue, and nothing else happens here.
+"""kopf's watches: an event becomes a key in the work queue, and nothing else happens here.
 
-No timers, daemons or delete handlers: each would force a finalizer, and a finalizer blocks deletion while the operator
-is down. kopf stores nothing in our resources and posts no events.
+No timers, daemons or delete handlers: each would need a finalizer, and a finalizer blocks deletion while the operator
+is down. kopf stores nothing in HeartOps resources and posts no events.
 """
 
 import json
@@ -24,7 +24,7 @@ INACTIVITY_TIMEOUT = 75.0
 """Seconds without an event or bookmark (one a minute) after which a watch counts as dead and is begun again."""
 
 PAGE = 16
-"""Objects of one page when a watch begins: each may have a megabyte, and the label is anybody's to set."""
+"""Objects per page when a watch starts. Each may be a megabyte, and any user can set the label."""
 
 VOLATILE = ("resourceVersion", "managedFields", "generation")
 
@@ -96,7 +96,7 @@ def build_settings(kinds: Iterable[Kind], lease_name: str) -> kopf.OperatorSetti
 
 
 def use_credentials(registry: kopf.OperatorRegistry, configuration: client.Configuration) -> None:
-    """kopf logs in as our own client does, again whenever the token was renewed."""
+    """Log kopf in as the operator's own client, again after each renewal of the token."""
 
     async def login(**_: Any) -> kopf.ConnectionInfo:
         header = await configuration.get_api_key_with_prefix("BearerToken", alias="authorization") or ""

@@ -1,4 +1,4 @@
-"""What the generator is told of one kind."""
+"""Input of the CRD generator for one kind."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from heart_api.names import GROUP
 
 @dataclass(frozen=True)
 class Definition:
-    """One kind: its names, types and words."""
+    """One kind: names, types, conditions and reasons."""
 
     kind: str
     plural: str

@@ -99,7 +99,7 @@ def type_name(field: Schema) -> str:
 
 
 def constraints(field: Schema) -> str:
-    """What the schema demands of one field, in the words of a reader."""
+    """The constraints of a field in the schema, as text for the reference page."""
     found = []
     if "enum" in field:
         found.append(" ".join(f"`{value}`" for value in field["enum"]))

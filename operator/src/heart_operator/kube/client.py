@@ -19,7 +19,7 @@ from heart_operator.kube.errors import (
     Conflict,
     NotFound,
     NotLeading,
-    Refused,
+    RequestRejected,
     TooLarge,
     failure,
     pause_asked,
@@ -28,7 +28,7 @@ from heart_operator.kube.errors import (
 REQUEST_TIMEOUT = 15.0
 PAGE = 100
 MAX_PAGE = 8 * 1024 * 1024
-"""Bytes of one page: beyond, it is asked for in smaller ones. Anybody may put our labels on objects of a megabyte."""
+"""Maximum bytes of one page; above, smaller pages are requested. Any user can put HeartOps labels on large objects."""
 MAX_OBJECT = 256 * 1024
 """Characters of one object of a list with such pages; a larger one is kept without its content."""
 LEAST_PAUSE = 0.1
@@ -40,7 +40,7 @@ class Cluster:
     """The API server. Reads always work; writes only within the seconds that `write_time()` leaves."""
 
     def __init__(self, configuration: client.Configuration, timeout: float = REQUEST_TIMEOUT) -> None:
-        """`timeout`: seconds for one request, connection and pauses that the API server asks for included."""
+        """`timeout`: seconds for one request, including connecting and pauses requested by the API server."""
         self._timeout = timeout
         self.write_time: Callable[[], float] = lambda: timeout
         self._client = client.ApiClient(configuration)
@@ -79,16 +79,16 @@ class Cluster:
         return await self.request("POST", path, MANAGER, manifest)
 
     async def apply(self, kind: Kind, manifest: Manifest) -> Manifest:
-        """Server-side apply; what we set is ours, what we never set stays as it is.
+        """Server-side apply: the operator owns the fields that it sets and leaves all others alone.
 
-        With a `metadata.uid` only to that very object, else Conflict.
+        With a `metadata.uid`, only that very object is changed; otherwise raises Conflict.
         """
         meta = manifest["metadata"]
         media = "application/apply-patch+yaml"
         path = kind.path(meta["namespace"], meta["name"])
         try:
             return await self.request("PATCH", path, MANAGER | {"force": "true"}, manifest, media=media)
-        except Refused as error:
+        except RequestRejected as error:
             if "metadata.uid" in str(error):  # for a namesake the API server calls the uid invalid
                 raise Conflict(str(error)) from None
             raise
@@ -100,9 +100,9 @@ class Cluster:
         return await self.request("PATCH", path, MANAGER, body, media=media)
 
     async def replace(self, kind: Kind, manifest: Manifest, subresource: str | None = None) -> Manifest:
-        """PUT; Conflict when the object's resourceVersion is no longer the manifest's.
+        """PUT. Raises Conflict when the object's resourceVersion is no longer the manifest's.
 
-        Refused for a field that the API server does not know: it would drop it, and say nothing.
+        Raises RequestRejected for a field unknown to the API server, which would otherwise drop it silently.
         """
         meta = manifest["metadata"]
         path = kind.path(meta["namespace"], meta["name"], subresource)
@@ -176,7 +176,8 @@ class Cluster:
         return aiohttp.ClientTimeout(total=left)
 
     async def _pages(self, kind: Kind, path: str, query: dict[str, str]) -> AsyncIterator[list[Manifest]]:
-        """Each item gets the apiVersion and kind that lists leave out. A page that is too large is asked for anew."""
+        """Yield the items with apiVersion and kind, which lists omit. A page that is too large is requested again in
+        parts."""
         following, limit = "", PAGE
         while True:
             try:
@@ -214,7 +215,7 @@ async def read_bounded(what: str, response: aiohttp.ClientResponse) -> bytes:
 
 
 def without_content(item: Manifest) -> Manifest:
-    """A huge object with its metadata alone: it counts as changed where it is ours, and can be deleted."""
+    """The metadata alone of an object that is too large: changes are noticed and it can be deleted."""
     if len(json.dumps(item)) <= MAX_OBJECT:
         return item
     kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "labels")

@@ -1,11 +1,11 @@
-"""What the API server's refusals mean to us.
+"""Errors of the API server, by what the caller can do about them.
 
 ApiError
-├── NotFound      404
-├── Conflict      409, 412: somebody else was quicker, or the object is another one; reconcile again
-├── Refused       400, 403, 422: the request itself is wrong or not allowed; a person must act
-└── ApiUnavailable  no answer, 429 or 5xx: try again later
-    └── TooLarge    an answer that we do not keep in memory
+├── NotFound         404
+├── Conflict         409, 412: changed by another client, or another object of this name; reconcile again
+├── RequestRejected  400, 403, 422: the request is invalid or not allowed; a user must act
+└── ApiUnavailable   no answer, 429 or 5xx: retry later
+    └── TooLarge     the response exceeds the memory limit
 """
 
 import json
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 
 class ApiError(Exception):
-    """The API server did not do what was asked; the text holds its own words."""
+    """A request failed; the text contains the API server's message."""
 
 
 class NotFound(ApiError):
@@ -24,7 +24,7 @@ class Conflict(ApiError):
     """The object is not as it was observed."""
 
 
-class Refused(ApiError):
+class RequestRejected(ApiError):
     """Invalid or forbidden; the same request fails again."""
 
 
@@ -37,7 +37,7 @@ class TooLarge(ApiUnavailable):
 
 
 class NotLeading(Exception):
-    """The Lease is no longer ours: nothing may be written."""
+    """This replica no longer holds the Lease: nothing may be written."""
 
 
 ERRORS: Mapping[int, type[ApiError]] = {
@@ -55,15 +55,15 @@ def failure(what: str, status: int, content: bytes) -> ApiError:
         message = json.loads(content)["message"]
     except (ValueError, KeyError, TypeError):
         message = content[:200].decode(errors="replace")
-    default = ApiUnavailable if status >= 500 else Refused
+    default = ApiUnavailable if status >= 500 else RequestRejected
     return ERRORS.get(status, default)(f"{what}: {message} ({status})")
 
 
 def pause_asked(status: int, headers: Mapping[str, str]) -> float | None:
-    """Seconds after which the same request may be sent once more; None: its answer stands.
+    """Seconds after which the same request may be retried once; None if the response is final.
 
-    A 429 with Retry-After was turned away before anything was done: by priority and fairness, or while the storage of
-    a CustomResourceDefinition starts. client-go waits and asks again, too.
+    A 429 with Retry-After was rejected before any work was done: by priority and fairness, or while the storage of a
+    CustomResourceDefinition starts. client-go waits and retries as well.
     """
     asked = headers.get("Retry-After", "")
     return float(asked) if status == 429 and asked.isdecimal() else None

@@ -1,7 +1,7 @@
-"""Leader election by a Lease: one replica acts, the others wait.
+"""Leader election with a Lease: one replica acts, the others wait.
 
-The rules are client-go's: another holder's Lease is taken once its record did not change for its duration, measured
-by our own monotonic clock (clocks of two nodes may differ); ours is given up in good time before others may take it.
+The rules are client-go's: another holder's Lease is taken when its record has not changed for its duration, measured by
+the local monotonic clock (clocks of two nodes may differ). The holder stops acting before others may take its Lease.
 """
 
 import asyncio
@@ -53,7 +53,7 @@ def sight(previous: Sighting | None, lease: Manifest, now: float) -> Sighting:
 
 
 def may_take(lease: Manifest, identity: str, sighting: Sighting, now: float) -> bool:
-    """Whether the Lease is free: released, ours already, or not renewed for its duration."""
+    """True if the Lease was released, is held by this replica, or was not renewed for its duration."""
     spec = lease.get("spec") or {}
     holder = spec.get("holderIdentity")
     if not holder or holder == identity:
@@ -62,7 +62,7 @@ def may_take(lease: Manifest, identity: str, sighting: Sighting, now: float) -> 
 
 
 def taken(lease: Manifest, identity: str, now: datetime) -> Manifest:
-    """The Lease as we write it when we take or renew it."""
+    """The Lease as written when this replica takes or renews it."""
     spec = lease.get("spec") or {}
     mine = spec.get("holderIdentity") == identity
     stamp = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
@@ -73,7 +73,7 @@ def taken(lease: Manifest, identity: str, now: datetime) -> Manifest:
 
 
 class LeaderLease:
-    """Our hold on the Lease. `cluster` has REQUEST_TIMEOUT and writes without holding the Lease."""
+    """This replica's hold on the Lease. `cluster` has REQUEST_TIMEOUT and writes without holding the Lease."""
 
     def __init__(self, cluster: Cluster, namespace: str, name: str, identity: str, clock: Callable[[], float]) -> None:
         self._cluster = cluster
@@ -87,7 +87,7 @@ class LeaderLease:
 
     @property
     def held(self) -> bool:
-        """Whether we may act now: also false after this process was stopped for longer than the Lease lasts."""
+        """True while this replica may act; False as well after the process slept for longer than the Lease."""
         return self._renewed is not None and self._clock() - self._renewed < GIVE_UP_AFTER
 
     @property
@@ -98,7 +98,7 @@ class LeaderLease:
         return DURATION - (self._clock() - self._renewed)
 
     async def acquire(self) -> None:
-        """Wait until the Lease is ours."""
+        """Wait until this replica holds the Lease."""
         while not await self._try_to_take():  # noqa: ASYNC110  the event happens in another process
             await asyncio.sleep(RETRY_EVERY)
         log.info("This replica (%s) leads", self._identity)
@@ -112,7 +112,7 @@ class LeaderLease:
         raise LeaseLost(f"the Lease {self._namespace}/{self._name} could not be renewed for {GIVE_UP_AFTER:.0f} s")
 
     async def release(self) -> None:
-        """Let another replica take over at once. Does nothing when the Lease is not ours."""
+        """Release the Lease so that another replica can take over at once. Does nothing when it is not held."""
         if not self.held:
             return
         self._renewed = None
@@ -156,12 +156,12 @@ class LeaderLease:
         return True
 
     async def _renew(self) -> bool:
-        """Write over what we wrote last; after a conflict only over a Lease that still names us."""
+        """Update the Lease. After a conflict, only if the Lease still names this replica."""
         started = self._clock()
         try:
             await self._write(self._lease, started)
         except Conflict:
-            await self._look_again()
+            await self._read_again()
             return False
         except NotFound:  # somebody deleted it
             return await self._create(started)
@@ -170,7 +170,7 @@ class LeaderLease:
             return False
         return True
 
-    async def _look_again(self) -> None:
+    async def _read_again(self) -> None:
         try:
             lease = await self.read()
         except ApiError as error:

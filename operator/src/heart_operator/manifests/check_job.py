@@ -1,4 +1,4 @@
-"""The Job that looks at the prediction log for a RetrainSchedule."""
+"""The Job that checks the prediction log for a RetrainSchedule."""
 
 from datetime import datetime
 from typing import Any
@@ -33,10 +33,12 @@ SECONDS = 900
 RETRIES = 2
 
 
-def build_check_job(schedule: RetrainSchedule, model: HeartModel, profile: RuntimeProfile, tick: datetime) -> Manifest:
-    """Created once (POST) under a name that the schedule's uid and the tick determine; the schedule owns it."""
-    request = check_request(schedule, model, tick)
-    annotations = {Annotation.SCHEDULED_TIME: written(tick)}
+def build_check_job(
+    schedule: RetrainSchedule, model: HeartModel, profile: RuntimeProfile, scheduled: datetime
+) -> Manifest:
+    """The Job is created once (POST), owned by the schedule and named after its uid and the scheduled time."""
+    request = check_request(schedule, model, scheduled)
+    annotations = {Annotation.SCHEDULED_TIME: written(scheduled)}
     found = labels(model, Component.CHECK) | {Label.SCHEDULE: schedule.name}
     return {
         "apiVersion": "batch/v1",
@@ -62,8 +64,8 @@ def build_check_job(schedule: RetrainSchedule, model: HeartModel, profile: Runti
     }
 
 
-def check_request(schedule: RetrainSchedule, model: HeartModel, tick: datetime) -> CheckRequest:
-    """What the Job is asked to look at."""
+def check_request(schedule: RetrainSchedule, model: HeartModel, scheduled: datetime) -> CheckRequest:
+    """The check that the Job carries out."""
     serving = model.status.serving
     assert serving, "only a version that serves has predictions"
     return CheckRequest(
@@ -73,8 +75,8 @@ def check_request(schedule: RetrainSchedule, model: HeartModel, tick: datetime) 
         registry_name=model.registry_name,
         serving=ServingReference(version=serving.version, digest=serving.digest),
         features=model.spec.features,
-        until=written(tick),
-        job=check_job_name(schedule.name, schedule.uid, written(tick)),
+        until=written(scheduled),
+        job=check_job_name(schedule.name, schedule.uid, written(scheduled)),
         drift=schedule.spec.drift,
         performance=schedule.spec.performance,
     )

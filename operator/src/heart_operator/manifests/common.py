@@ -20,7 +20,7 @@ from heart_api.profile import RuntimeProfile
 from heart_api.resources import Resources
 
 USER = 65532
-"""The unprivileged user of our images."""
+"""The unprivileged user of the HeartOps images."""
 SERVING_PORT = 8080
 GRPC_PORT = 9000
 SERVER = "server"
@@ -33,7 +33,7 @@ TOKEN_SECONDS = 3600
 
 
 def labels(model: HeartModel, component: str | None = None, version: str | None = None) -> dict[str, str]:
-    """Our own labels alone: a user's label on a pod could make it match somebody else's selector."""
+    """Selector labels set by the operator alone: a user's label on a pod could make it match another selector."""
     found = {
         Label.NAME: APPLICATION,
         Label.INSTANCE: model.name,
@@ -107,7 +107,7 @@ def pod_defaults(model: HeartModel, profile: RuntimeProfile) -> dict[str, Any]:
 
 
 def container_defaults(image: str, profile: RuntimeProfile, resources: Resources) -> dict[str, Any]:
-    """Container fields that every one of our containers has."""
+    """Fields that every HeartOps container has."""
     return {
         "image": image,
         "imagePullPolicy": profile.image_pull_policy,
@@ -133,7 +133,7 @@ def runtime_secret() -> list[dict[str, Any]]:
 
 
 def registry_environment(model: HeartModel, profile: RuntimeProfile) -> dict[str, str]:
-    """Where MLflow is, and, where it asks Kubernetes who may do what, the workspace and the pod's token."""
+    """MLflow's address and, where MLflow authorizes with Kubernetes, the workspace and the pod's token."""
     found = {Env.TRACKING_URI: profile.tracking_uri}
     if profile.tracking_auth == "Kubernetes":
         found |= {Env.WORKSPACE: model.namespace, Env.REGISTRY_TOKEN_FILE: f"{TOKEN_DIR}/token"}
@@ -156,5 +156,5 @@ def registry_volumes(profile: RuntimeProfile) -> list[dict[str, Any]]:
 
 
 def thread_limits(count: int) -> dict[str, str]:
-    """Native thread pools look at the node's cores; without this they would outnumber the container's."""
+    """Thread settings of native libraries: they would start a thread per core of the node, not of the container."""
     return {name: str(count) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}

@@ -138,7 +138,7 @@ def fetch_container(model: HeartModel, profile: RuntimeProfile, variables: dict[
 
 
 def server_container(model: HeartModel, profile: RuntimeProfile, variables: dict[str, str]) -> dict[str, Any]:
-    """The image's own command; it goes on answering for a moment after SIGTERM, until no traffic is sent to it."""
+    """The image's command; after SIGTERM it serves for a moment longer, until no traffic is sent to the pod."""
     own = {
         Env.MIRROR_FILE: f"{MIRROR_DIR}/{MIRROR_FILE}",
         Env.EXPLANATIONS: str(model.spec.serving.explanations).lower(),

@@ -1,4 +1,4 @@
-"""The Job that measures a version which somebody registered by hand."""
+"""The Job that evaluates a version registered by hand."""
 
 from heart_api.evaluation import ServingReference
 from heart_api.handover import Env, EvaluationRequest
@@ -24,7 +24,7 @@ def build_evaluation_job(
 def evaluation_request(
     model: HeartModel, profile: RuntimeProfile, trigger: str, version: str, serving: ServingReference | None
 ) -> EvaluationRequest:
-    """What the trainer is asked to measure: this version, on the data and the contract of the spec."""
+    """The evaluation that the trainer carries out: this version, with the data and the contract of the spec."""
     asked = training_request(model, profile, trigger, serving).model_dump()
     job = evaluation_job_name(model.name, model.uid, trigger)
     return EvaluationRequest.model_validate(asked | {"job": job, "version": version})

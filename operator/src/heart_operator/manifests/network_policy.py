@@ -63,7 +63,8 @@ def policy(model: HeartModel, component: str, *, ingress: list[Rule], egress: li
 
 
 def callers(profile: RuntimeProfile) -> Rule:
-    """Everybody, unless the profile names the ingress controllers' namespaces: then those, monitoring and our own."""
+    """All peers, unless the profile names the ingress controllers' namespaces: then those, monitoring and HeartOps'
+    own."""
     if not profile.ingress_namespaces:
         return {"ports": tcp(SERVING_PORT, GRPC_PORT)}
     names = sorted({*profile.ingress_namespaces, *profile.monitoring_namespaces})
@@ -102,7 +103,7 @@ def data_source(uri: str) -> list[Rule]:
         ports.add(S3_PORT)
     elif parts.port:
         ports.add(parts.port)
-    blocks = [{"ipBlock": {"cidr": cidr, "except": refused}} for cidr, refused in METADATA_SERVICES.items()]
+    blocks = [{"ipBlock": {"cidr": cidr, "except": rejected}} for cidr, rejected in METADATA_SERVICES.items()]
     return [{"to": blocks, "ports": tcp(*sorted(ports))}]
 
 

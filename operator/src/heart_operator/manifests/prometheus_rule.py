@@ -1,7 +1,8 @@
 """The PrometheusRule of a model: error rate, latency, availability, no ready pod, and (quality_alerts.py) quality.
 
-Burn rates are those of the SRE workbook (chapter 5, multiwindow, multi-burn-rate alerts): a long window says that
-it matters, a short one that it still goes on.
+Burn rates are those of the SRE workbook (chapter 5, multiwindow, multi-burn-rate alerts): the long window shows that
+the
+problem is significant, the short one that it persists.
 """
 
 from dataclasses import dataclass

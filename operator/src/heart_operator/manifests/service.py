@@ -10,10 +10,10 @@ GRPC = {"name": "grpc", "port": GRPC_PORT, "targetPort": "grpc", "protocol": "TC
 
 
 def build_service(model: HeartModel, version: str, *, spread: bool = False) -> Manifest:
-    """The version in the selector is what serves: promotion and rollback change this, and nothing else.
+    """The version in the selector is the stable version: promotion and rollback change only this.
 
-    With `spread` it selects the pods of every version, so that their numbers split the traffic; the annotation still
-    names the one that serves.
+    With `spread` the Service selects the pods of every version, so that their numbers split the traffic; the annotation
+    still names the stable one.
     """
     return {
         "apiVersion": "v1",
@@ -38,7 +38,7 @@ def build_candidate_service(model: HeartModel, version: str) -> Manifest:
 
 
 def build_headless_service(model: HeartModel) -> Manifest:
-    """Ready pods of every version: Prometheus scrapes them, and new pods ask them for the model's bytes."""
+    """Ready pods of every version: Prometheus scrapes them, and new pods download the model file from them."""
     return {
         "apiVersion": "v1",
         "kind": "Service",

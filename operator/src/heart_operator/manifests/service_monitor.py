@@ -7,7 +7,8 @@ from heart_operator.manifests.common import metadata
 
 
 def build_service_monitor(model: HeartModel) -> Manifest:
-    """Every ready pod of every version, through the headless Service (the other one knows only what serves)."""
+    """Scrape every ready pod of every version through the headless Service (the other one selects the stable version
+    only)."""
     return {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "ServiceMonitor",

@@ -67,7 +67,7 @@ def trainer_job(model: HeartModel, pod: dict[str, Any], request: JobRequest, ver
 def training_request(
     model: HeartModel, profile: RuntimeProfile, trigger: str, serving: ServingReference | None
 ) -> TrainingRequest:
-    """What the trainer is asked to do."""
+    """The training that the trainer carries out."""
     return TrainingRequest(
         namespace=model.namespace,
         name=model.name,

@@ -33,11 +33,11 @@ CLIENT_SETTINGS = {
 
 PAGE = 1000
 PROXIED = re.compile(r"mlflow-artifacts:/(?!/)")
-"""Artifacts that the tracking server itself hands out: a run cannot send us to another host or to a local file."""
+"""Artifacts served by the tracking server itself: a run cannot point to another host or to a local file."""
 TRAINING = re.compile(r"[0-9a-f]+(-[0-9A-Za-z]+)*")
-"""Anybody may write tags; only what looks like a trigger of ours is taken for one (and put into a search)."""
+"""Any user can write tags; only values in the form of a trigger are accepted as triggers (and used in a search)."""
 REGISTRY_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
-"""The registered models that a HeartModel can name; those of other names need not be looked at."""
+"""Registered models that a HeartModel can name; models with other names are ignored."""
 COPY = re.compile(r"models:/[^/]+/[0-9]+")
 """Where MLflow says that a copied version comes from; the copy has the tags of the original."""
 CHUNK = 64 * 1024
@@ -94,18 +94,20 @@ class MlflowBackend:
         return self._client
 
     def _in_workspace(self) -> AbstractContextManager[Any]:
-        """For the calling thread; every request names the workspace."""
+        """Context in which the calling thread's requests name the workspace."""
         if not self._workspace:
             return nullcontext()
         from mlflow.utils.workspace_context import WorkspaceContext  # noqa: PLC0415
 
-        return WorkspaceContext(self._workspace)
+        context: AbstractContextManager[Any] = WorkspaceContext(self._workspace)
+        return context
 
     def snapshot(self) -> Snapshot:
-        """Paginated searches alone: of models, of their versions (`NAMES` models at once) and of runs.
+        """Read models, their versions (`NAMES` models per search) and runs with paginated searches only.
 
-        Versions that somebody registered by hand have no tag of ours. So the models are looked for that a HeartModel
-        has claimed, or that one may claim by its usual name `<namespace>.<name>`, and then all of their versions.
+        Versions registered by hand have no HeartOps tag. So the search is for models that a HeartModel has claimed, or
+        that one
+        may claim by the default name `<namespace>.<name>`, and then for all of their versions.
         """
         with self._in_workspace():
             return self._snapshot()
@@ -122,7 +124,9 @@ class MlflowBackend:
     def _models(self) -> list[Any]:
         wanted = (f"tags.`{Tag.MODEL}` LIKE '%'", "name LIKE '%.%'")
         found = [
-            model for words in wanted for model in pages(self.client.search_registered_models, filter_string=words)
+            model
+            for condition in wanted
+            for model in pages(self.client.search_registered_models, filter_string=condition)
         ]
         return [model for model in found if REGISTRY_NAME.fullmatch(model.name)]
 
@@ -157,7 +161,8 @@ class MlflowBackend:
     def _chunks(self, path: str, limit: int) -> Iterator[bytes]:
         """The artifact's bytes, bounded: what was listed need not be what is sent.
 
-        In memory, as a disk would fill; in this thread, as MLflow's own download starts others, which know no workspace.
+        In memory, because a disk would fill; in this thread, because MLflow's own download starts threads without the
+        workspace.
         """
         from mlflow.utils.credentials import get_default_host_creds  # noqa: PLC0415
         from mlflow.utils.rest_utils import http_request  # noqa: PLC0415

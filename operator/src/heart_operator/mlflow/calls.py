@@ -26,7 +26,7 @@ class Backend(Protocol):
 
 
 class RegistryUnavailable(Exception):
-    """MLflow did not answer, or not what was asked for."""
+    """MLflow did not answer, or sent an unexpected response."""
 
 
 class RegistryCalls:
@@ -66,6 +66,6 @@ def public(uri: str) -> str:
 
 
 def brief(error: Exception) -> str:
-    """The kind of error and its first words; the client repeats whole requests in its messages."""
-    words = re.sub(r"//[^/@\s]*@", "//", str(error)).splitlines()
-    return f"{type(error).__name__}: {words[0][:160]}" if words else type(error).__name__
+    """The error's type and the start of its message; MLflow's client repeats whole requests in its messages."""
+    lines = re.sub(r"//[^/@\s]*@", "//", str(error)).splitlines()
+    return f"{type(error).__name__}: {lines[0][:160]}" if lines else type(error).__name__

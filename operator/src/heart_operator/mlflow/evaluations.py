@@ -31,7 +31,7 @@ def wanted_evaluation(selection: Selection) -> EvaluationRef | None:
 
 
 class Evaluations:
-    """The newest ones that were asked for."""
+    """The most recently requested evaluations."""
 
     def __init__(self, calls: RegistryCalls) -> None:
         self._calls = calls

@@ -60,10 +60,10 @@ class RegistryReader:
         self._calls.close()
 
     async def view(self, uri: str, registry_name: str, select: Select, named: str = "") -> tuple[Registry, Selection]:
-        """What MLflow has of one registered model, with the evaluation of the version that `select` finds in it.
+        """The state of one registered model in MLflow, with the evaluation of the version that `select` finds in it.
 
-        `named`: a version that a person asks for by its number.
-        Never raises and never waits longer than the timeout: what is not known is said in `error`.
+        `named`: a version given by its number. Never raises and never exceeds the timeout: `error` says what is
+        unknown.
         """
         self._used[uri] = self._clock()
         entry = await self._entry(uri, self._max_age)
@@ -95,7 +95,7 @@ class RegistryReader:
             self._entries.pop(uri, None)
 
     def _is_news(self, uri: str, registry_name: str, version: str, snapshot: Snapshot) -> bool:
-        """Whether this version is missing for the first time: somebody has just registered it."""
+        """True if this version is missing for the first time: it may just have been registered."""
         sought = (uri, registry_name, version)
         if version in snapshot.versions.get(registry_name, {}):
             self._sought.discard(sought)

@@ -1,7 +1,7 @@
-"""The operator's token for MLflow: of another account than its own, with no right but in the registry.
+"""The operator's token for MLflow, of a separate ServiceAccount whose only permissions are in the registry.
 
-MLflow hands a caller's token to the API server. With the operator's own, whoever took over MLflow would have all that
-the operator may do.
+MLflow passes a caller's token on to the API server. With the operator's own token, an attacker who took over MLflow
+would have all of the operator's permissions.
 """
 
 import asyncio
@@ -23,19 +23,19 @@ log = logging.getLogger(__name__)
 
 
 class RegistryToken:
-    """`account`: ServiceAccount of the operator's namespace; empty: MLflow asks for no token of Kubernetes."""
+    """`account`: a ServiceAccount in the operator's namespace; empty if MLflow needs no Kubernetes token."""
 
     def __init__(self, cluster: Cluster, namespace: str, account: str) -> None:
         self._cluster, self._namespace, self._account = cluster, namespace, account
 
     async def keep(self) -> Never:
-        """Have a valid token, for ever; while there is none, MLflow answers 401 and reconciles say so."""
+        """Renew the token until cancelled. While there is none, MLflow answers 401 and reconciles report it."""
         while True:
             pause = RENEW_SECONDS if await self.renew() else RETRY_SECONDS
             await asyncio.sleep(pause)
 
     async def renew(self) -> bool:
-        """Whether there is a fresh token now."""
+        """Request a token. Returns False if the API server issued none."""
         if not self._account:
             return True
         path = SERVICE_ACCOUNT.path(self._namespace, self._account, "token")

@@ -114,7 +114,7 @@ async def read_deployments(
 
 
 async def read_deployment(cluster: Cluster, model: HeartModel, item: Manifest) -> VersionDeployment:
-    """Pods are asked what is wrong only where some are not ready."""
+    """List pods for their problems only where some are not ready."""
     if is_ready(item):
         return parse_deployment(item)
     version = item["metadata"]["labels"][Label.MODEL_VERSION]

@@ -22,7 +22,7 @@ Outcome = TypeVar("Outcome", TrainingOutcome, CheckOutcome)
 def parse_job(job: Manifest, pods: Iterable[Manifest] = (), known: TrainingStatus | None = None) -> TrainingJob:
     """A Job with what its pods left. `known` is the recorded training, which outlives pods."""
     meta = job["metadata"]
-    outcome, words = last_words(pods, TrainingOutcome)
+    outcome, reason = termination_messages(pods, TrainingOutcome)
     return ObservedJob(
         name=meta["name"],
         uid=meta["uid"],
@@ -32,7 +32,7 @@ def parse_job(job: Manifest, pods: Iterable[Manifest] = (), known: TrainingStatu
         finished=end_time(job),
         result=outcome.result or recorded_result(meta["name"], known),
         failure=outcome.failure,
-        why=why_failed(job, words),
+        why=failure_reason(job, reason),
     )
 
 
@@ -47,7 +47,7 @@ def is_check(job: Manifest) -> bool:
 def parse_check(job: Manifest, pods: Iterable[Manifest] | None = None) -> CheckJob:
     """A check Job with what its pods left; None: they were not read."""
     meta, phase = job["metadata"], job_phase(job)
-    outcome, words = last_words(pods or (), CheckOutcome)
+    outcome, reason = termination_messages(pods or (), CheckOutcome)
     lost = phase == "Succeeded" and pods is not None and not outcome.result and not outcome.failure
     return ObservedJob(
         name=meta["name"],
@@ -58,7 +58,7 @@ def parse_check(job: Manifest, pods: Iterable[Manifest] | None = None) -> CheckJ
         finished=end_time(job),
         result=outcome.result,
         failure=lost_check() if lost else outcome.failure,
-        why=why_failed(job, words),
+        why=failure_reason(job, reason),
     )
 
 
@@ -81,10 +81,10 @@ def end_time(job: Manifest) -> datetime | None:
     return read(end["lastTransitionTime"]) if end else None
 
 
-def why_failed(job: Manifest, words: str) -> str:
-    """What Kubernetes says of a Job that failed: `words` of its pods, else of the Job itself."""
+def failure_reason(job: Manifest, reason: str) -> str:
+    """The reason for a failed Job: `reason` of its pods, or else the Job's own."""
     end = job_end(job)
-    return "" if end is None or end["type"] == "Complete" else words or condition_text(end)
+    return "" if end is None or end["type"] == "Complete" else reason or condition_text(end)
 
 
 def recorded_result(job: str, known: TrainingStatus | None) -> TrainingResult | None:
@@ -98,14 +98,16 @@ def recorded_result(job: str, known: TrainingStatus | None) -> TrainingResult | 
     return TrainingResult(version=version, run_id=run_id, artifact_sha256=artifact, evaluation_sha256=evaluation)
 
 
-def last_words(pods: Iterable[Manifest], kind: type[Outcome]) -> tuple[Outcome, str]:
+def termination_messages(pods: Iterable[Manifest], kind: type[Outcome]) -> tuple[Outcome, str]:
     """Termination message of the newest pod that left one, and the reason of the newest pod that ended badly."""
     newest = sorted(pods, key=lambda pod: pod["metadata"]["creationTimestamp"], reverse=True)
     ends = [end for pod in newest for end in container_ends(pod)]
     outcomes = [outcome for end in ends if (outcome := parse_outcome(end.get("message", ""), kind))]
-    words = next((end["reason"] for end in ends if end.get("reason") not in (None, "Completed", "Error")), "")
-    pod_words = next((reason for pod in newest if (reason := (pod.get("status") or {}).get("reason"))), "")
-    return outcomes[0] if outcomes else kind(), words or pod_words
+    container_reason = next(
+        (end["reason"] for end in ends if end.get("reason") not in (None, "Completed", "Error")), ""
+    )
+    pod_reason = next((reason for pod in newest if (reason := (pod.get("status") or {}).get("reason"))), "")
+    return outcomes[0] if outcomes else kind(), container_reason or pod_reason
 
 
 def container_ends(pod: Manifest) -> list[dict[str, Any]]:
@@ -123,17 +125,18 @@ def parse_outcome(message: str, kind: type[Outcome]) -> Outcome | None:
 
 
 def lost_training() -> TrainingFailure:
-    """For a Job that succeeded though nobody can read its result any more."""
+    """The outcome of a training Job that succeeded but whose result can no longer be read."""
     return TrainingFailure(
         reason="TrainingInterrupted",
-        message="The training ended but its pod was removed before its result was read; "
+        message="The training succeeded but its pod was removed before the result was read; "
         f"start another one with the annotation {Annotation.RETRAIN}",
     )
 
 
 def lost_check() -> CheckFailure:
-    """For a Job that succeeded though nobody can read what it found any more."""
+    """The outcome of a check Job that succeeded but whose result can no longer be read."""
     return CheckFailure(
         reason="CheckInterrupted",
-        message="The look ended but its pod was removed before its result was read; the next one comes at its time",
+        message="The check succeeded but its pod was removed before the result was read; "
+        "the next check runs at its scheduled time",
     )

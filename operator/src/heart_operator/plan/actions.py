@@ -81,7 +81,7 @@ class ResourcePlan(Generic[Status]):
 
 @dataclass(frozen=True, slots=True)
 class Plan(ResourcePlan[HeartModelStatus]):
-    """The plan of a HeartModel. The registry is told last: when MLflow is down, serving and status do not wait."""
+    """The plan of a HeartModel. The registry is written last: when MLflow is down, serving and status do not wait."""
 
     registry: tuple[RegistryAction, ...] = ()
 

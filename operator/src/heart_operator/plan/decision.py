@@ -45,7 +45,7 @@ class Decision:
 
     @property
     def rejection(self) -> RejectedStatus | None:
-        """Why the wanted version is not the one that serves, when it was refused."""
+        """Why the desired version is not the serving one, if it was rejected."""
         stable, wanted = self.rollout.stable, self.wanted or self.unmeasured
         if wanted is None or (stable and stable.version == wanted.version):
             return None
@@ -53,7 +53,7 @@ class Decision:
 
     @property
     def is_rollback(self) -> bool:
-        """What serves goes back: it was refused, or to an older version. Forth to a newer warm one is none."""
+        """True if the serving version was rejected or an older one replaces it; a newer warm one is no rollback."""
         before, stable = self.observed.model.status.serving, self.rollout.stable
         if self.rollout.action != "Return" or before is None or stable is None:
             return False

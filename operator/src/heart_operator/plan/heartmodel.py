@@ -91,5 +91,5 @@ def with_actions(plan: Plan, decision: Decision) -> Plan:
 
 
 def keeps_children(decision: Decision) -> bool:
-    """An invalid spec must not take from what serves; where nothing does, it must not make anything."""
+    """The plan for an invalid spec: it keeps the serving version as it is, and creates nothing."""
     return decision.rollout.stable is not None or not decision.has_obstacle(Reason.INVALID_SPEC)

@@ -15,7 +15,7 @@ def newest_first(jobs: Iterable[TrainingJob]) -> list[TrainingJob]:
 
 
 def superseded(jobs: Iterable[TrainingJob], trigger: str) -> list[TrainingJob]:
-    """Jobs that do what nobody asks for any more: one runs at a time."""
+    """Jobs whose trigger is no longer requested: one Job runs at a time."""
     return [job for job in jobs if job.phase == "Running" and job.trigger != trigger]
 
 

@@ -25,18 +25,19 @@ class ObservedJob(Generic[Result, Failure]):
     name: str
     uid: str
     trigger: str
-    """What it was started for, from its annotation: a training's or evaluation's trigger, a look's tick."""
+    """Why the Job was started, from its annotation: the trigger of a training or evaluation, the scheduled time of a
+    check."""
     created: datetime
     phase: Literal["Running", "Succeeded", "Failed"]
     finished: datetime | None = None
     result: Result | None = None
     failure: Failure | None = None
     why: str = ""
-    """For a Job that ended without a message: Kubernetes' own words (OOMKilled, DeadlineExceeded, …)."""
+    """For a Job that ended without a message: the reason given by Kubernetes (OOMKilled, DeadlineExceeded, …)."""
 
 
 TrainingJob: TypeAlias = ObservedJob[TrainingResult, TrainingFailure]
-"""It trains, or measures a version that somebody registered by hand."""
+"""True for a training, False for the evaluation of a version registered by hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class RegisteredVersion:
     version: str
     run_id: str
     trigger: str
-    """Of the training that registered it; empty: somebody registered it by hand, or copied it."""
+    """Trigger of the training that registered it; empty for a version that was registered by hand or copied."""
     artifact_sha256: str
     rejected: str | None = None
     created: int = 0
@@ -83,7 +84,7 @@ NO_MIRROR = MirrorCounts()
 
 @dataclass(frozen=True, slots=True)
 class AnalysisSample:
-    """What the versions answered since the last look; with `error` set nothing is known."""
+    """Responses of the versions since the last interval; unknown if `error` is set."""
 
     stable: Counts = NO_ANSWERS
     candidate: Counts = NO_ANSWERS
@@ -112,17 +113,17 @@ class Observed:
     kinds: frozenset[str]
     """Optional kinds that this cluster has: ServiceMonitor, PrometheusRule."""
     sample: AnalysisSample | None = None
-    """What the versions answered since the last look at the traffic; None: none was due, or there is nothing new."""
+    """Responses of the versions since the last interval; None if no interval was due, or there is nothing new."""
     evaluations: tuple[TrainingJob, ...] = ()
-    """Jobs that measure versions which somebody registered by hand, oldest first; `jobs` are those that train."""
+    """Jobs that evaluate versions registered by hand, oldest first; `jobs` are trainings."""
     schedules: tuple[RetrainSchedule, ...] = ()
-    """The model's RetrainSchedules: what they ask for (plan.requests) and have found (plan.drift)."""
+    """The model's RetrainSchedules: their requests (plan.training.requests) and findings (plan.status.drift)."""
 
     @property
     def stable_version(self) -> str | None:
-        """What serves is read from the world, not the status: from the Service's selector.
+        """The serving version, read from the Service's selector and not from the status.
 
-        During a canary that selects every version's pods, an annotation beside it names the stable one.
+        During a canary that selects the pods of every version, an annotation beside it names the stable one.
         """
         for key, child in self.children.items():
             if key.kind == "Service" and key.name == self.model.name:

@@ -1,4 +1,4 @@
-"""What keeps the operator from training and rolling out. Whatever it is: what serves goes on serving."""
+"""Obstacles that stop training and rollouts. The serving version continues to serve in every case."""
 
 from dataclasses import dataclass
 
@@ -57,10 +57,10 @@ def find_lost_registry(observed: Observed, stable: Version | None) -> Obstacle |
     for version, digest in expected(observed, stable):
         registered = observed.registry.versions.get(version)
         if registered is None or differs(registered.artifact_sha256, digest):
-            words = "does not have" if registered is None else "has other bytes for"
+            difference = "does not have" if registered is None else "has other bytes for"
             return Obstacle(
                 Reason.REGISTRY_LOST,
-                f"The registry {words} version {version}, which is serving; no training is started and pods"
+                f"The registry {difference} version {version}, which is serving; no training is started and pods"
                 f" continue to serve. "
                 f"Restore {observed.model.registry_name} in MLflow from its backup",
             )
@@ -68,7 +68,7 @@ def find_lost_registry(observed: Observed, stable: Version | None) -> Obstacle |
 
 
 def expected(observed: Observed, stable: Version | None) -> set[tuple[str, str]]:
-    """Version and digest of what serves, as the world and as the status have it."""
+    """Version and digest of the serving version, as observed and as recorded in the status."""
     reported = observed.model.status.serving
     found = {(stable.version, stable.digest)} if stable else set()
     return found | ({(reported.version, with_prefix(reported.digest))} if reported else set())

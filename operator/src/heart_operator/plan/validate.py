@@ -17,7 +17,7 @@ from heart_operator.plan.observed import Observed
 DNS_LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 REGRESSION_METRICS = frozenset({"rmse", "mae", "r2"})
 BOUNDS_ONLY = frozenset({"calibration_slope"})
-"""Best at 1: neither «worse» nor a gap means anything for these."""
+"""Metrics that are best at 1: neither "worse" nor a gap is defined for these."""
 
 
 def problems(observed: Observed) -> tuple[str, ...]:

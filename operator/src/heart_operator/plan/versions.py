@@ -34,7 +34,7 @@ class Version:
 
 
 def stable_version(observed: Observed) -> Version | None:
-    """The version that serves; with an empty digest when nobody knows it any more."""
+    """The serving version; with an empty digest if it is no longer known."""
     name = serving_version_name(observed)
     if name is None:
         return None
@@ -43,11 +43,12 @@ def stable_version(observed: Observed) -> Version | None:
 
 
 def serving_version_name(observed: Observed) -> str | None:
-    """What the Service's selector names, or is about to name.
+    """The version that the Service's selector names, or is about to name.
 
-    A promotion is recorded first and the Service follows: where they differ the status is the newer one, and whoever
-    died in between left the rest to us. It counts while its version could answer, or when the Service is gone or names
-    what does not exist.
+    A promotion is recorded first and the Service follows: where they differ the status is newer, and the operator
+    stopped
+    in between. It counts while its version could answer, or when the Service is gone or names a version that does not
+    exist.
     """
     selected, reported = observed.stable_version, observed.model.status.serving
     if reported is None or selected == reported.version:
@@ -61,7 +62,7 @@ def serving_version_name(observed: Observed) -> str | None:
 
 
 def trained_versions(observed: Observed) -> Iterable[Version]:
-    """Versions of whose digests we hold our own record, best first: status, Jobs, Deployments."""
+    """Versions whose digests the operator has recorded, best source first: status, Jobs, Deployments."""
     if (training := observed.model.status.training) and training.phase == "Succeeded" and training.version:
         yield of_training(training)
     for job in newest_first(observed.jobs):

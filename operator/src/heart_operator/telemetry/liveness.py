@@ -15,7 +15,7 @@ STALE_AFTER = 90.0
 
 
 class Pulse:
-    """When the watch last brought a renewal of our Lease."""
+    """When the watch last delivered a renewal of this replica's Lease."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock

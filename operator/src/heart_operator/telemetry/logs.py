@@ -15,7 +15,7 @@ QUIET = {
     "mlflow": "WARNING",
     "urllib3": "ERROR",
 }
-"""Loggers of libraries that would repeat what we say ourselves."""
+"""Loggers of libraries that would repeat the operator's own messages."""
 
 
 def configure_logging(settings: Settings) -> None:

@@ -82,7 +82,7 @@ def of_version(reading: Reading, version: str) -> dict[Series, float]:
 
 
 def answered(reading: Reading) -> bool:
-    """Whether the reading has requests at all, be it none: else nobody measured."""
+    """True if the reading has a request counter, even at zero; otherwise nothing was measured."""
     return any(entry.name == REQUESTS for entry in reading)
 
 

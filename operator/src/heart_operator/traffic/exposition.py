@@ -10,7 +10,7 @@ from heart_operator.traffic.counters import NAMES, Series, Unreadable, series
 
 MAX_LINE = 4096
 MAX_SERIES = 5000
-"""Samples of the metrics that we read; the largest model has a tenth of it."""
+"""Maximum samples that are read; the largest model has a tenth of it."""
 NAME = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]*")
 LABEL = re.compile(r'\s*([A-Za-z_][A-Za-z0-9_]*)\s*=\s*"([^"\\]*+(?:\\.[^"\\]*+)*+)"\s*,?')
 
@@ -28,7 +28,7 @@ def parse_exposition(text: str, source: str) -> dict[Series, float]:
 
 
 def known_lines(text: str) -> Iterator[tuple[str, str]]:
-    """(name, rest of the line) of each sample whose metric we know; the others are not looked into."""
+    """(name, rest of the line) of each sample whose metric is known; the others are not parsed."""
     for line in text.split("\n"):
         if not line.strip() or line.startswith("#"):
             continue

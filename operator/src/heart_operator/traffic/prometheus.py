@@ -17,7 +17,7 @@ MAX_BYTES = 16 * 1024 * 1024
 WINDOW = "10m"
 """A counter that was not scraped for longer is gone; one that missed a scrape did not begin anew."""
 SETTLING = timedelta(seconds=2)
-"""How late a scraped sample may be stored: a moment is asked for when it is that long ago."""
+"""Maximum delay before a scraped sample is stored; a time is queried only when it is that long ago."""
 
 
 def series_of(namespace: str, model: str, versions: Iterable[str], names: Iterable[str] = NAMES) -> str:
@@ -50,9 +50,9 @@ def seen_at(at: datetime) -> datetime:
 
 async def query(session: aiohttp.ClientSession, url: str, expression: str, at: datetime) -> Any:
     """An instant query; raises Unreadable, which never shows the address: it may hold a password."""
-    words = {"query": expression, "time": f"{seen_at(at).timestamp():.3f}"}
+    parameters = {"query": expression, "time": f"{seen_at(at).timestamp():.3f}"}
     try:
-        answer = await fetch(session, f"{url.rstrip('/')}/api/v1/query", words, TIMEOUT, MAX_BYTES)
+        answer = await fetch(session, f"{url.rstrip('/')}/api/v1/query", parameters, TIMEOUT, MAX_BYTES)
     except (aiohttp.ClientError, OSError, ValueError) as error:
         raise Unreadable(f"Prometheus does not answer ({type(error).__name__})") from None
     if answer.status != 200:

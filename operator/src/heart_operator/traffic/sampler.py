@@ -1,4 +1,4 @@
-"""What the versions of a model answered since somebody last asked: from Prometheus, else from the pods themselves."""
+"""Responses of a model's versions since the last sample: from Prometheus, else from the pods themselves."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ class Question:
     """Version that serves."""
     candidate: str | None
     since: datetime
-    """The last look; what this process itself counted later is not counted again."""
+    """Time of the last sample; what this process counted later is not counted again."""
 
     @property
     def versions(self) -> list[str]:
@@ -54,7 +54,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Counters at its two ends. `before` None: nobody read them then, so that counting begins at the end."""
+    """Counters at both ends of the interval. `before` None: unknown, so that counting begins at the end."""
 
     before: Reading | None
     after: Reading
@@ -62,7 +62,7 @@ class Interval:
 
 
 class MetricsReader:
-    """Counts what serving pods answer. Where a pod is asked itself, what it said last is kept in memory."""
+    """Counts the responses of serving pods. Where pods are scraped directly, their last counters are kept in memory."""
 
     def __init__(self, cluster: Pods, port: int = SERVING_PORT) -> None:
         self._cluster = cluster
@@ -100,10 +100,11 @@ class MetricsReader:
             await self._session.close()
 
     async def _recorded(self, question: Question, url: str, since: datetime, now: datetime) -> Interval | None:
-        """By Prometheus; None until it has scraped every version anew.
+        """The sample by Prometheus; None until it has scraped every version again.
 
-        Looks may be more frequent than scrapes, and each version is scraped at its own time: a look in between would
-        see the answers of one version alone, and so never both side by side.
+        Samples may be more frequent than scrapes, and each version is scraped at its own time: a sample in between
+        would see the
+        responses of one version alone, and so never both side by side.
         """
         about = question.namespace, question.model, question.versions
         scrapes = await read_scrapes(self._http(), url, series_of(*about, names=[REQUESTS]), now)
@@ -126,7 +127,7 @@ class MetricsReader:
         return Interval(before, merged(scraped.readings.values()), silence(targets, scraped))
 
     def _known(self, question: Question, targets: Sequence[Target]) -> dict[str, Reading]:
-        """What each living pod said last, by its uid; nothing yet, where it began to count after the last look."""
+        """The last counters of each running pod, by uid; zero for a pod that started after the last sample."""
         key = (question.namespace, question.model)
         said = self._pods.get(key, {})
         young = {target.uid for target in targets if target.started >= question.since}
@@ -159,7 +160,7 @@ def count(question: Question, interval: Interval) -> AnalysisSample:
         if not answered(of_version(interval.after, version)):
             raise Unreadable(f"there are no metrics of version {version}; is it scraped?")
     if interval.before is None:
-        return AnalysisSample(partial="counting begins with this look")
+        return AnalysisSample(partial="counting begins with this interval")
     grown = growth(interval.before, interval.after)
     stable = of_version(grown, question.stable)
     if question.candidate is None:

@@ -18,7 +18,7 @@ from heart_operator.traffic.exposition import parse_exposition
 TIMEOUT = 3.0
 MAX_BYTES = 2 * 1024 * 1024
 AT_ONCE = 16
-"""Pods that are asked at the same time."""
+"""Pods that are scraped concurrently."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Target:
 
 
 async def scrape(session: aiohttp.ClientSession, targets: Sequence[Target], port: int) -> Scraped:
-    """Ask each pod once."""
+    """Scrape each pod once."""
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def ask(target: Target) -> dict[Series, float] | str:
@@ -120,10 +120,11 @@ def targets_of(pods: Sequence[Manifest], model: str) -> list[Target]:
 
 
 def is_ours(pod: Manifest, model: str) -> bool:
-    """Whether a ReplicaSet of the version's Deployment controls the pod: labels alone are anybody's to set.
+    """True if a ReplicaSet of the version's Deployment controls the pod: any user can set labels.
 
-    An owner that does not exist is no way out: Kubernetes collects such a pod, and one of a living ReplicaSet counts
-    as its replica.
+    An owner that does not exist is no way around: Kubernetes collects such a pod, and one of a running ReplicaSet
+    counts as
+    its replica.
     """
     meta = pod["metadata"]
     deployment = deployment_name(model, meta["labels"][Label.MODEL_VERSION])

@@ -45,7 +45,7 @@ class ExplainWorker:
 
 
 def open_explain_worker(model: Model, settings: Settings, contract: Contract, answers: Answers) -> ExplainWorker | None:
-    """None when this pod does not explain. Raises ModelRefused for data that do not fit the model."""
+    """None when this pod does not explain. Raises ModelRejected for data that do not fit the model."""
     explanation = shipped(model.package, settings)
     if explanation is None:
         return None
@@ -67,7 +67,7 @@ def add_explain_error(app: FastAPI, package: ServingPackage, settings: Settings)
     """Where nothing is explained, `/explain` says why."""
     if shipped(package, settings):
         return
-    why = "this version carries no data for explanations: train it anew"
+    why = "this version carries no data for explanations: train it again"
     if not settings.explanations:
         why = "explanations are switched off for this model (spec.serving.explanations)"
 

@@ -10,7 +10,17 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from heart_serving.http.coalescing_transport import OneWrite
-from heart_serving.http.heads import HEAD_SECONDS, HeadBounds, HeadRejected, without_upgrade
+from heart_serving.http.heads import (
+    HEAD_BYTES,
+    HEAD_FIELDS,
+    HEAD_SECONDS,
+    URL_BYTES,
+    HeadBounds,
+    HeadRejected,
+    raise_too_large,
+    raise_too_long,
+    without_upgrade,
+)
 from heart_serving.http.responses import connection_error, render
 from heart_serving.http.server_state import State
 
@@ -75,15 +85,17 @@ class Connection(HttpToolsProtocol):
             return
         if self._whole is not None:
             self._hand_over()
-        self._watch_head()
+        if self._head.open or self._head_timer is not None:
+            self._watch_head()
 
     def _feed(self, data: bytes) -> None:
-        self._head.expect(len(data))
+        self._head.unreported += len(data)
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             self._ignore_upgrade(data[upgrade.args[0] :])
-        self._head.check_progress()
+        if self._head.unreported > HEAD_BYTES:
+            raise_too_large()
 
     def _ignore_upgrade(self, rest: bytes) -> None:
         """Reads the request as if it had not offered another protocol (RFC 9110, 7.8); the parser gives up there."""
@@ -111,16 +123,24 @@ class Connection(HttpToolsProtocol):
         self._head.begin()
 
     def on_url(self, url: bytes) -> None:
-        super().on_url(url)
-        self._head.check_url(len(self.url))
+        self.url += url
+        self._head.unreported = 0
+        if len(self.url) > URL_BYTES:
+            raise_too_long()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._head.add_field(len(name) + len(value))
-        if self._head.open:  # a trailer counts, and says nothing
+        head = self._head
+        head.size += len(name) + len(value)
+        head.fields += 1
+        head.unreported = 0
+        if head.size > HEAD_BYTES or head.fields > HEAD_FIELDS:
+            raise_too_large()
+        if head.open:  # a trailer counts, and says nothing
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        self._head.complete()
+        self._head.open = False
+        self._head.unreported = 0
         if self.parser.should_upgrade():
             return
         if self._may_be_answered_fast():
@@ -129,7 +149,7 @@ class Connection(HttpToolsProtocol):
             self._begin()
 
     def on_body(self, body: bytes) -> None:
-        self._head.progress()
+        self._head.unreported = 0
         if self._whole is None:
             super().on_body(body)
         else:

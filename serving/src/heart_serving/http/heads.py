@@ -21,46 +21,27 @@ class HeadRejected(Exception):
 
 
 class HeadBounds:
-    """Counts what the parser reports of one request. Every method raises HeadRejected beyond its bound."""
+    """What the parser has reported of one request. The connection counts: a call for each field costs too much."""
 
-    __slots__ = ("_bytes", "_fields", "_unreported", "open")
+    __slots__ = ("fields", "open", "size", "unreported")
 
     def __init__(self) -> None:
+        self.begin()
         self.open = False
-        """Whether a head has begun and is not complete."""
-        self._bytes = self._fields = self._unreported = 0
 
     def begin(self) -> None:
         self.open = True
-        self._bytes = self._fields = self._unreported = 0
+        """Whether a head has begun and is not complete."""
+        self.size = 0
+        """Bytes of all names and values, trailers included."""
+        self.fields = 0
+        self.unreported = 0
+        """Bytes since the parser last reported anything: it keeps an endless name or value to itself until that ends,
+        and copies it for each read."""
 
-    def complete(self) -> None:
-        self.open = False
-        self._unreported = 0
 
-    def progress(self) -> None:
-        self._unreported = 0
-
-    def expect(self, size: int) -> None:
-        """So many bytes are about to be parsed."""
-        self._unreported += size
-
-    def check_progress(self) -> None:
-        """The parser keeps an endless name or value to itself until it ends, and then copies it for each read."""
-        if self._unreported > HEAD_BYTES:
-            raise_too_large()
-
-    def check_url(self, size: int) -> None:
-        self._unreported = 0
-        if size > URL_BYTES:
-            raise HeadRejected(414, f"the URL may have at most {URL_BYTES} bytes")
-
-    def add_field(self, size: int) -> None:
-        self._bytes += size
-        self._fields += 1
-        self._unreported = 0
-        if self._bytes > HEAD_BYTES or self._fields > HEAD_FIELDS:
-            raise_too_large()
+def raise_too_long() -> None:
+    raise HeadRejected(414, f"the URL may have at most {URL_BYTES} bytes")
 
 
 def raise_too_large() -> None:

@@ -1,14 +1,22 @@
 """What all connections of a server know."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
+import asyncio
+from collections.abc import Callable, Set
+from typing import Protocol, cast
 
 from uvicorn.server import ServerState
 
 from heart_serving.http.fast_path import FastPath
 
-if TYPE_CHECKING:
-    from heart_serving.http.connection import Connection
+
+class OpenConnection(Protocol):
+    """What the server has to know of a connection to choose the one that makes way."""
+
+    began: float
+    transport: asyncio.Transport
+
+    @property
+    def is_idle(self) -> bool: ...
 
 
 class State(ServerState):
@@ -33,7 +41,7 @@ class State(ServerState):
         """Whether the newest connection may stay. At the bound the oldest idle one makes way for it."""
         if len(self.connections) <= self.max_connections:
             return True
-        connections = cast("set[Connection]", self.connections)
+        connections = cast(Set[OpenConnection], self.connections)
         idle = [each for each in connections if each.is_idle and not each.transport.is_closing()]
         if len(idle) < 2:  # the newest is idle as well
             return False

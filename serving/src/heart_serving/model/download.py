@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from heart_model.limits import MAX_MODEL_BYTES, Refused
+from heart_model.limits import MAX_MODEL_BYTES, ArtifactRejected
 
 TIMEOUT_SECONDS = 10.0
 """Of connecting, and of each read."""
@@ -51,7 +51,7 @@ def resolve(host: str, port: int) -> list[Address]:
 
 
 def get(address: Address, path: str, headers: Mapping[str, str]) -> http.client.HTTPResponse:
-    """A response with status 200; the caller closes it. Raises Unreachable or Refused."""
+    """A response with status 200; the caller closes it. Raises Unreachable or ArtifactRejected."""
     connection = address.connect()
     try:
         connection.request("GET", path, headers={"Connection": "close", **headers})
@@ -64,7 +64,7 @@ def get(address: Address, path: str, headers: Mapping[str, str]) -> http.client.
     response.close()
     if response.status >= 500 or response.status in (408, 429):
         raise Unreachable(f"{address} answers {response.status} {response.reason}")
-    raise Refused(f"{address} answers {response.status} {response.reason}{advice(response.status)}")
+    raise ArtifactRejected(f"{address} answers {response.status} {response.reason}{advice(response.status)}")
 
 
 def advice(status: int) -> str:
@@ -74,7 +74,7 @@ def advice(status: int) -> str:
 
 
 def download(address: Address, path: str, file: Path, sha256: str, headers: Mapping[str, str]) -> None:
-    """Puts the body at `file` in one step, once its digest is right. Raises Unreachable or Refused."""
+    """Puts the body at `file` in one step, once its digest is right. Raises Unreachable or ArtifactRejected."""
     response = get(address, path, headers)
     handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=".fetch-")
     try:
@@ -82,7 +82,9 @@ def download(address: Address, path: str, file: Path, sha256: str, headers: Mapp
             found = copy(response, target, address)
             os.fchmod(target.fileno(), 0o444)
         if found != sha256:
-            raise Refused(f"{address} sent a file with digest sha256:{found}, but sha256:{sha256} was approved")
+            raise ArtifactRejected(
+                f"{address} sent a file with digest sha256:{found}, but sha256:{sha256} was approved"
+            )
         Path(temporary).rename(file)
     finally:
         Path(temporary).unlink(missing_ok=True)
@@ -96,7 +98,7 @@ def copy(response: http.client.HTTPResponse, target: IO[bytes], address: Address
         while chunk := response.read1(CHUNK):
             size += len(chunk)
             if size > MAX_MODEL_BYTES:
-                raise Refused(f"{address} sends more than {MAX_MODEL_BYTES} bytes: no model is that large")
+                raise ArtifactRejected(f"{address} sends more than {MAX_MODEL_BYTES} bytes: no model is that large")
             if time.monotonic() > ends:
                 raise Unreachable(f"{address} took more than {TOTAL_SECONDS:.0f} s to send the model")
             digest.update(chunk)

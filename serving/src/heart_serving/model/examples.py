@@ -4,12 +4,32 @@ Reference rows are made up in training (each column is shuffled by itself), so a
 """
 
 from collections.abc import Sequence
+from statistics import median_low, mode
 from typing import Any
 
 from heart_api.contract import Feature
 from heart_api.package import ServingPackage
 
 Encoded = Sequence[float | None]
+
+
+def example_record(package: ServingPackage) -> dict[str, Any]:
+    """A typical record of the training data; of a version that does not say, the middle of its reference rows."""
+    if package.example:
+        return dict(package.example)
+    columns = zip(*package.reference.inputs, strict=True)
+    return {
+        feature.name: typical(feature, [value for value in column if value is not None])
+        for feature, column in zip(package.features, columns, strict=True)
+    }
+
+
+def typical(feature: Feature, known: Sequence[float]) -> Any:
+    """The median of numbers, the most frequent of other values."""
+    if not known:
+        return decoded(feature, 0.0)
+    is_number = feature.type in ("number", "integer")
+    return decoded(feature, median_low(known) if is_number else mode(known))
 
 
 def example_records(package: ServingPackage) -> list[dict[str, Any]]:

@@ -45,7 +45,7 @@ class Registry:
         return cls(address, parts.path.rstrip("/"), credentials(environ), name, version)
 
     def fetch(self, file: Path, sha256: str) -> str:
-        """Downloads the version's ONNX file; returns a name for where it came from. Raises Unreachable or Refused."""
+        """Download the version's ONNX file and return its source. Raises Unreachable or ArtifactRejected."""
         path = self.prefix + PROXY + quote(self.artifact_path())
         download(self.address, path, file, sha256, self.headers)
         return f"MLflow at {self.address}"
@@ -73,8 +73,8 @@ def credentials(environ: Mapping[str, str]) -> dict[str, str]:
         except OSError as error:
             raise SettingsError(f"{Env.REGISTRY_TOKEN_FILE}: {path} cannot be read ({error.strerror})") from None
         return {"Authorization": f"Bearer {token}", WORKSPACE_HEADER: environ.get(Env.WORKSPACE, "")}
-    if token := environ.get("MLFLOW_TRACKING_TOKEN"):
-        return {"Authorization": f"Bearer {token}"}
+    if tracking_token := environ.get("MLFLOW_TRACKING_TOKEN"):
+        return {"Authorization": f"Bearer {tracking_token}"}
     user, password = environ.get("MLFLOW_TRACKING_USERNAME"), environ.get("MLFLOW_TRACKING_PASSWORD")
     if user and password:
         return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}

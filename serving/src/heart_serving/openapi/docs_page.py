@@ -8,7 +8,7 @@ from typing import Any
 
 from heart_api.contract import Feature
 from heart_api.package import ServingPackage
-from heart_serving.openapi.schemas import example_record
+from heart_serving.model.examples import example_record
 from heart_serving.settings import Settings
 
 
@@ -20,7 +20,7 @@ def docs_page(document: dict[str, Any], package: ServingPackage, settings: Setti
         purpose=escape(package.target.description or f"Predicts {package.target.name}."),
         warning="<p class=warning>Trained on synthetic data: for demonstration only.</p>" if package.synthetic else "",
         rows="\n".join(feature_row(feature) for feature in package.features),
-        example=escape(json.dumps(example_record(package.features), indent=2)),
+        example=escape(json.dumps(example_record(package), indent=2)),
         routes="\n".join(
             f"<tr><td><code>{method.upper()} {escape(path)}</code><td>{escape(operation.get('summary', ''))}"
             for path, operations in document["paths"].items()

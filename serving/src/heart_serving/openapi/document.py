@@ -41,7 +41,7 @@ def prediction_paths(package: ServingPackage, settings: Settings) -> Json:
 
 def component_schemas(package: ServingPackage) -> Json:
     return {
-        "Record": record_schema(package.features),
+        "Record": record_schema(package),
         "Prediction": prediction_schema(package),
         "Explanation": explanation_schema(package),
         "Tensor": tensor_schema(),

@@ -3,8 +3,9 @@
 from heart_api.explanation import Explanation
 from heart_api.package import ServingPackage
 from heart_serving.explain.answering import MAX_RECORDS
+from heart_serving.model.examples import example_record
 from heart_serving.openapi.operations import RECORDS, body, operation
-from heart_serving.openapi.schemas import Json, example_record, json_content, ref
+from heart_serving.openapi.schemas import Json, json_content, ref
 
 UNITS = {
     "log-odds": "log-odds of class 1 (its probability is 1 / (1 + exp(-output)))",
@@ -16,7 +17,7 @@ FLOATS: Json = {"type": "object", "additionalProperties": {"type": "number"}}
 
 
 def explain(package: ServingPackage, explanation: Explanation) -> Json:
-    example = example_record(package.features)
+    example = example_record(package)
     answer = {"anyOf": [one(), many()]}
     return operation(
         "predictions",

@@ -3,10 +3,11 @@
 from typing import Any
 
 from heart_api.package import ServingPackage
-from heart_serving.openapi.schemas import Json, example_record, json_content, ref, with_request
+from heart_serving.model.examples import example_record
+from heart_serving.openapi.schemas import Json, json_content, ref, with_request
 
 ERRORS = {
-    "400": "Malformed JSON, a name twice in one object, or not the form that the protocol asks for.",
+    "400": "Malformed JSON, a name twice in one object, or not in the protocol's form.",
     "413": "Too many bytes or records.",
     "415": "Not plain JSON in UTF-8.",
     "422": "A record breaks the contract: the field and the bound, never the value.",
@@ -22,7 +23,7 @@ RECORDS: Json = {"type": "array", "items": {"$ref": "#/components/schemas/Record
 
 
 def predict(package: ServingPackage) -> Json:
-    example = example_record(package.features)
+    example = example_record(package)
     answer = {"anyOf": [with_request(ref("Prediction")), with_request(None)]}
     return operation(
         "predictions",

@@ -1,8 +1,9 @@
 """The prediction routes of other servers' protocols as OpenAPI operations. Examples work as they stand."""
 
 from heart_api.package import ServingPackage
+from heart_serving.model.examples import example_record
 from heart_serving.openapi.operations import RECORDS, REQUEST_ID, body, operation
-from heart_serving.openapi.schemas import Json, example_record, example_value, json_content, ref
+from heart_serving.openapi.schemas import Json, json_content, ref
 from heart_serving.protocols.answers import Answers
 from heart_serving.protocols.oip_binary import HEADER
 from heart_serving.protocols.oip_tensors import DATATYPES, datatype_of, describe_outputs
@@ -57,9 +58,11 @@ def open_inference(package: ServingPackage, operation_id: str) -> Json:
 
 
 def example_tensors(package: ServingPackage) -> list[Json]:
+    example = example_record(package)
     return [
-        {"name": feature.name, "datatype": datatype_of(feature), "shape": [1], "data": [example_value(feature)]}
+        {"name": feature.name, "datatype": datatype_of(feature), "shape": [1], "data": [example[feature.name]]}
         for feature in package.features
+        if feature.name in example
     ]
 
 
@@ -97,7 +100,7 @@ def tensor_schema() -> Json:
 
 
 def invocations(package: ServingPackage) -> Json:
-    example = example_record(package.features)
+    example = example_record(package)
     names, values = list(example), list(example.values())
     split = {"columns": names, "data": [values]}
     columns = {name: [value] for name, value in example.items()}
@@ -132,7 +135,7 @@ def scoring_schema() -> Json:
 
 
 def v1_predict(package: ServingPackage) -> Json:
-    example = example_record(package.features)
+    example = example_record(package)
     return operation(
         "kserve v1",
         "v1Predict",

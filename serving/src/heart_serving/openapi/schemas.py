@@ -1,27 +1,28 @@
-"""JSON Schema from the data contract: records, predictions, and examples that are made up and never taken from data."""
+"""JSON Schema from the data contract: records and predictions."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from heart_api.contract import Feature
 from heart_api.package import ServingPackage
+from heart_serving.model.examples import example_record
 from heart_serving.protocols.answers import Answers
 from heart_serving.protocols.violations import FLOAT32_MAX
 
 Json = dict[str, Any]
 
 
-def record_schema(features: Sequence[Feature]) -> Json:
+def record_schema(package: ServingPackage) -> Json:
+    features, example = package.features, example_record(package)
     return {
         "type": "object",
-        "properties": {feature.name: feature_schema(feature) for feature in features},
+        "properties": {feature.name: feature_schema(feature, example.get(feature.name)) for feature in features},
         "required": [feature.name for feature in features if feature.required],
         "additionalProperties": False,
-        "example": example_record(features),
+        "example": example,
     }
 
 
-def feature_schema(feature: Feature) -> Json:
+def feature_schema(feature: Feature, example: Any) -> Json:
     """JSON Schema of one value; units are in the description and in `x-unit`, names of values in `x-codes`."""
     if feature.type == "category":
         schema: Json = {"enum": [*(feature.values or ()), *(feature.codes or ())]}
@@ -37,27 +38,8 @@ def feature_schema(feature: Feature) -> Json:
         schema["description"] = text
     if feature.unit:
         schema["x-unit"] = feature.unit
-    schema["examples"] = [example_value(feature)]
+    schema["examples"] = [] if example is None else [example]
     return schema if feature.required else {"anyOf": [schema, {"type": "null"}], "description": "May be missing."}
-
-
-def example_record(features: Sequence[Feature]) -> Json:
-    return {feature.name: example_value(feature) for feature in features}
-
-
-def example_value(feature: Feature) -> Any:
-    """A value in the middle of what is allowed: made up from the contract, never taken from data."""
-    if feature.type == "category":
-        return (feature.values or (0,))[0]
-    if feature.type == "boolean":
-        return False
-    bounds = [bound for bound in (feature.minimum, feature.maximum) if bound is not None]
-    middle = sum(bounds) / len(bounds) if bounds else 0.0
-    whole = float(round(middle))
-    inside = all(low <= whole for low in bounds[:1]) and all(whole <= high for high in bounds[1:])
-    if feature.type == "integer":
-        return int(whole) if inside else int(bounds[0])
-    return whole if inside and len(bounds) != 1 else middle
 
 
 def prediction_schema(package: ServingPackage) -> Json:

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from heart_log.quality import Figures, estimate, measure
-from heart_serving.predictionlog.sinks import Refused, Unavailable
+from heart_serving.predictionlog.sinks import RowsRejected, Unavailable
 
 if TYPE_CHECKING:
     from heart_serving.predictionlog.store import Store
@@ -52,7 +52,7 @@ class LogMaintenance:
                 if time.monotonic() >= clean_at:
                     clean_at = time.monotonic() + CLEAN_SECONDS * random.uniform(0.8, 1.2)
                     self.clean(datetime.now(UTC))
-            except (Unavailable, Refused):
+            except (Unavailable, RowsRejected):
                 self.figures = NOTHING  # the writer says why
             except Exception:
                 self.figures = NOTHING

@@ -9,8 +9,8 @@ from prometheus_client.registry import Collector
 
 from heart_log.quality import Figures
 
-DROP_REASONS = ("queue_full", "refused", "shutdown", "no_database")
-FEEDBACK_RESULTS = ("new", "corrected", "unchanged", "refused", "unavailable")
+DROP_REASONS = ("queue_full", "rejected", "shutdown", "no_database")
+FEEDBACK_RESULTS = ("new", "corrected", "unchanged", "rejected", "unavailable")
 QUALITY = {
     "accuracy": "Accuracy of the predictions",
     "precision": "Precision of the positive class",
@@ -64,7 +64,7 @@ class LogMetrics(Collector):
         return family
 
     def _quality(self, names: list[str], values: list[str]) -> Iterator[Metric]:
-        """`model_accuracy`, its 95 % interval as `model_accuracy_low` and `_high`, and how many rows it rests on."""
+        """`model_accuracy`, its 95% interval as `model_accuracy_low` and `_high`, and how many rows it rests on."""
         found = self.figures()
         for metric, text in QUALITY.items():
             known = {source: figures[metric] for source, figures in found.items() if metric in figures}

@@ -14,13 +14,13 @@ class Unavailable(Exception):
     """Not now: the same may succeed later. The message holds no value."""
 
 
-class Refused(Exception):
+class RowsRejected(Exception):
     """Never: these rows will not be taken, others may. The message holds no value."""
 
 
 class Sink(Protocol):
     def write(self, rows: list[Row]) -> None:
-        """Returns when the rows are safe. Raises Unavailable or Refused."""
+        """Returns when the rows are safe. Raises Unavailable or RowsRejected."""
 
 
 class Stdout:

@@ -15,7 +15,7 @@ from heart_log.tables import feedback, predictions
 from heart_log.values import Key, Outcome, Scored, Source, Stored
 from heart_log.write import delete_older, store_outcomes, store_predictions
 from heart_serving.predictionlog.rows import Row
-from heart_serving.predictionlog.sinks import Refused, Unavailable
+from heart_serving.predictionlog.sinks import RowsRejected, Unavailable
 
 NEWEST = 2000
 """Live figures rest on so many predictions at most: enough for an interval of four points, and cheap to ask for."""
@@ -66,11 +66,11 @@ class Store:
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
-        """Raises Unavailable or Refused."""
+        """Raises Unavailable or RowsRejected."""
         try:
             with self.engine.begin() as connection:
                 yield connection
         except (DataError, IntegrityError) as error:
-            raise Refused(plain(error)) from None
+            raise RowsRejected(plain(error)) from None
         except SQLAlchemyError as error:
             raise Unavailable(plain(error)) from None

@@ -10,7 +10,7 @@ from itertools import islice
 
 from heart_serving.predictionlog.recorder import Queue
 from heart_serving.predictionlog.rows import Row, rows_of
-from heart_serving.predictionlog.sinks import Refused, Sink, Unavailable
+from heart_serving.predictionlog.sinks import RowsRejected, Sink, Unavailable
 from heart_serving.protocols.answers import Answers
 
 BATCH_ROWS = 1000
@@ -92,9 +92,9 @@ class Writer:
             self._report(f"cannot be written ({why}); rows wait for the next attempt")
             return False
         except Exception as error:  # whatever it is, predictions to come must not pay for it
-            self._dropped["refused"] += len(rows)
+            self._dropped["rejected"] += len(rows)
             self._report(
-                f"{len(rows)} rows were refused ({error if isinstance(error, Refused) else type(error).__name__})"
+                f"{len(rows)} rows were rejected ({error if isinstance(error, RowsRejected) else type(error).__name__})"
             )
         else:
             self.written += len(rows)

@@ -19,7 +19,7 @@ from heart_serving.admission.request_body import OVERLOADED, REQUEST_ID, BodyRea
 from heart_serving.errors import Invalid, Problem, Violation
 from heart_serving.predictionlog.metrics import LogMetrics
 from heart_serving.predictionlog.parts import PredictionLogging
-from heart_serving.predictionlog.sinks import Refused, Unavailable
+from heart_serving.predictionlog.sinks import RowsRejected, Unavailable
 from heart_serving.protocols.answers import Answers
 from heart_serving.protocols.base import error_detail
 from heart_serving.protocols.strict_json import parse_json, reject_duplicates
@@ -106,7 +106,7 @@ class Feedback:
         try:
             stored = await self._keep(await self._read(request))
         except Problem as problem:
-            self._metrics.feedback["refused" if problem.status < 500 else "unavailable"] += 1
+            self._metrics.feedback["rejected" if problem.status < 500 else "unavailable"] += 1
             raise
         for result in ("new", "corrected", "unchanged"):
             self._metrics.feedback[result] += getattr(stored, result)
@@ -129,7 +129,7 @@ class Feedback:
         self._waiting += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, self._report, outcomes)
-        except (Unavailable, Refused):
+        except (Unavailable, RowsRejected):
             raise Problem(503, "the prediction log's database does not answer: try again", TRY_LATER) from None
         finally:
             self._waiting -= 1

@@ -9,7 +9,7 @@ from prometheus_client.registry import Collector
 from heart_model.model import Model
 from heart_serving.explain.worker import add_explain_error
 from heart_serving.metrics import Exposition, ServingMetrics
-from heart_serving.model.examples import example_records
+from heart_serving.model.examples import example_record, example_records
 from heart_serving.openapi.docs_page import docs_page
 from heart_serving.openapi.document import build_openapi
 from heart_serving.predictionlog.parts import PredictionLogging
@@ -83,6 +83,7 @@ def add_model(app: FastAPI, model: Model, settings: Settings) -> None:
         "version": settings.version,
         "digest": f"sha256:{settings.sha256}",
         **{key: package[key] for key in shown},
+        "example": example_record(model.package),
         "examples": example_records(model.package),
     }
 

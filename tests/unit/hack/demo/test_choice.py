@@ -97,7 +97,7 @@ def test_address_and_digest_are_those_of_the_example() -> None:
     assert public_uri().endswith(KEY)
 
 
-def test_another_file_than_the_examples_is_refused_at_once(tmp_path: Path) -> None:
+def test_another_file_than_the_examples_is_rejected_at_once(tmp_path: Path) -> None:
     path = tmp_path / "other.data"
     path.write_text("63,1,1\n")
     with pytest.raises(Problem, match="SHA-256"):

@@ -94,7 +94,7 @@ def test_what_the_plugin_is_asked_gives_the_model_a_part_of_the_log(
     assert asked == [(NAMESPACE, SYSTEM)]
 
 
-def test_a_refusal_ends_the_demo_in_the_plugins_words(tools: Tools) -> None:
+def test_a_rejection_ends_the_demo_in_the_plugins_words(tools: Tools) -> None:
     with pytest.raises(Problem, match="secrets is forbidden"):
         model.declare(tools.place(problem="Error: secrets is forbidden"), SOURCE)
     assert tools.changes() == ["Namespace", "kubectl-heart"]

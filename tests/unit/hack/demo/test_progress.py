@@ -14,7 +14,7 @@ from hack.demo.choice import Kind
 from hack.demo.forecast import Forecast
 from hack.demo.place import Place
 from hack.demo.progress import Progress, outcome
-from hack.demo.traffic import Traffic
+from hack.demo.traffic import Traffic, summary
 
 
 def model(generation: int = 1, **conditions: tuple[str, str, str]) -> dict[str, Any]:
@@ -88,14 +88,14 @@ def test_share_step_and_analysis_of_a_candidate_are_reported_as_they_change() ->
     progress = Progress()
     assert list(progress.changes(rollout())) == [
         "RolloutSucceeded=Unknown RollingOut: step 2 of 4",
-        "  rollout  | version 2: Paused, 10 % of the traffic wanted, 25 % by its pods",
+        "  rollout  | version 2: Paused, 10% of the traffic wanted, 25% by its pods",
     ]
     assert list(progress.changes(rollout(analysis=ANALYSIS))) == [
         "  analysis | Passed: candidate 143 requests, 0 errors; stable 431 requests, 2 errors"
     ]
     assert list(progress.changes(rollout(analysis=ANALYSIS))) == []
     assert list(progress.changes(rollout(analysis=ANALYSIS, weight=50, actualWeight=50))) == [
-        "  rollout  | version 2: Paused, 50 % of the traffic"
+        "  rollout  | version 2: Paused, 50% of the traffic"
     ]
 
 
@@ -172,6 +172,12 @@ def test_requests_are_stopped_with_their_summary(place: Place, capsys: pytest.Ca
     traffic.stop()
     assert "load     | 5 requests, 0 failed" in capsys.readouterr().err
     assert calls(place) == ["load heart-disease -n clinic --rate 20 --for 20m"]
+
+
+def test_of_the_load_only_the_summary_is_shown() -> None:
+    output = "10s: 200 requests in 10.0 s (20.0/s), 0 failed\ninterrupted\n240 requests in 12.0 s, 0 failed\nVERSION\n"
+    assert summary(output) == ["240 requests in 12.0 s, 0 failed", "VERSION"]
+    assert summary("Error: no pod is ready\n") == ["Error: no pod is ready"]
 
 
 @pytest.mark.parametrize("candidate", [{"paused": True}, {"phase": "AwaitingApproval"}])

@@ -26,7 +26,7 @@ from heart_trainer.fit.onnx_export import output_scale, random_rows, run_onnx, t
 from heart_trainer.package.explanation import build_explanation
 from heart_trainer.package.reference_rows import reference_rows
 from heart_trainer.values import Table
-from tests.support.trainer.fitted import fitted, problem
+from tests.support.trainer.fitted_models import fitted, problem
 from tests.support.trainer.requests import MIXED, number, table
 
 EXACT = 1e-5

@@ -18,7 +18,7 @@ from heart_operator.controllers.reconciler import Reconciler
 from heart_operator.controllers.status import StatusWriter
 from heart_operator.controllers.workqueue import WorkQueue
 from heart_operator.kube.client import Cluster
-from heart_operator.kube.errors import ApiUnavailable, Conflict, NotFound, Refused
+from heart_operator.kube.errors import ApiUnavailable, Conflict, NotFound, RequestRejected
 from heart_operator.mlflow.calls import RegistryUnavailable
 from heart_operator.mlflow.snapshots import RegistryReader
 from heart_operator.observe.observer import Observer
@@ -173,11 +173,11 @@ async def test_facts_survive_an_action_that_fails() -> None:
     assert around.errors() == 1
 
 
-async def test_what_the_api_server_refuses_is_told_once() -> None:
+async def test_what_the_api_server_rejects_is_reported_once() -> None:
     around = Surroundings(Plan(FACTS, apply=(child(SERVICE),), conditions=(READY,)))
-    around.cluster.fail["Service"] = Refused("Service heart: spec.ports: Required value")
+    around.cluster.fail["Service"] = RequestRejected("Service heart: spec.ports: Required value")
     for _ in range(3):
-        with pytest.raises(Refused):
+        with pytest.raises(RequestRejected):
             await around.reconcile(KEY)
     ready = around.cluster.condition("Ready")
     assert (ready["status"], ready["reason"]) == ("False", "ApplyFailed")
@@ -227,7 +227,7 @@ async def test_an_event_is_stored_once_per_state() -> None:
 
 async def test_an_event_that_cannot_be_stored_stops_nothing() -> None:
     around = Surroundings(Plan(FACTS, conditions=(READY,), events=(Event("Normal", "Promoted", "m"),)))
-    around.cluster.fail[EVENT.kind] = Refused("quota")
+    around.cluster.fail[EVENT.kind] = RequestRejected("quota")
     await around.reconcile(KEY)
     assert around.cluster.condition("Ready")["status"] == "True"
 

@@ -18,13 +18,13 @@ class Server:
     """An API server that turns the first requests away."""
 
     def __init__(self) -> None:
-        self.refusals = 0
+        self.rejections = 0
         self.retry_after = "0"
         self.asked: list[str] = []
 
     async def answer(self, request: web.Request) -> web.Response:
         self.asked.append(request.method)
-        if len(self.asked) <= self.refusals:
+        if len(self.asked) <= self.rejections:
             return web.json_response(BUSY, status=429, headers={"Retry-After": self.retry_after})
         return web.json_response({"metadata": {"name": "one"}})
 
@@ -48,7 +48,7 @@ async def cluster(server: Server) -> AsyncIterator[Cluster]:
 
 
 async def test_what_was_turned_away_is_asked_again(server: Server, cluster: Cluster) -> None:
-    server.refusals = 2
+    server.rejections = 2
     assert (await cluster.get(LEASE, "clinic", "one"))["metadata"]["name"] == "one"
     server.asked.clear()
     await cluster.patch(LEASE, "clinic", "one", None, {})
@@ -57,21 +57,21 @@ async def test_what_was_turned_away_is_asked_again(server: Server, cluster: Clus
 
 @pytest.mark.parametrize("retry_after", ["3600", "", "soon"])
 async def test_who_is_to_come_much_later_is_told_so_at_once(server: Server, cluster: Cluster, retry_after: str) -> None:
-    server.refusals, server.retry_after = 1, retry_after
+    server.rejections, server.retry_after = 1, retry_after
     with pytest.raises(ApiUnavailable, match="initializing"):
         await cluster.get(LEASE, "clinic", "one")
     assert server.asked == ["GET"]
 
 
 async def test_a_request_never_takes_longer_than_its_time(server: Server, cluster: Cluster) -> None:
-    server.refusals, server.retry_after = 99, "1"
+    server.rejections, server.retry_after = 99, "1"
     with pytest.raises(ApiUnavailable, match="initializing"):
         await cluster.get(LEASE, "clinic", "one")
     assert len(server.asked) == 2
 
 
 async def test_the_lease_may_be_lost_between_two_tries(server: Server, cluster: Cluster) -> None:
-    server.refusals = 1
+    server.rejections = 1
     cluster.write_time = lambda: 0.0 if server.asked else 5.0
     with pytest.raises(NotLeading):
         await cluster.patch(LEASE, "clinic", "one", None, {})
@@ -79,7 +79,7 @@ async def test_the_lease_may_be_lost_between_two_tries(server: Server, cluster: 
 
 
 async def test_a_server_that_says_at_once_is_not_asked_in_a_busy_loop(server: Server, cluster: Cluster) -> None:
-    server.refusals = 10**9
+    server.rejections = 10**9
     with pytest.raises(ApiUnavailable, match="initializing"):
         await cluster.get(LEASE, "clinic", "one")
     assert len(server.asked) <= 6

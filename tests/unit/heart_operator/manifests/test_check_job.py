@@ -23,12 +23,12 @@ def test_the_check_reads_its_request_from_the_environment(case):
     assert Env.DATABASE_URL not in found, "the log's address comes from the Secret"
 
 
-def test_one_job_per_tick_and_schedule(smallest):
+def test_one_job_per_scheduled_time_and_schedule(smallest):
     anew = SCHEDULE.model_copy(update={"uid": "another"})
     six, noon = (datetime(2026, 11, 22, hour, tzinfo=UTC) for hour in (6, 12))
     names = [
-        build_check_job(schedule, smallest.serving_model, smallest.profile, tick)["metadata"]["name"]
-        for schedule, tick in [(SCHEDULE, six), (SCHEDULE, six), (SCHEDULE, noon), (anew, six)]
+        build_check_job(schedule, smallest.serving_model, smallest.profile, scheduled)["metadata"]["name"]
+        for schedule, scheduled in [(SCHEDULE, six), (SCHEDULE, six), (SCHEDULE, noon), (anew, six)]
     ]
     assert names[0] == names[1]
     assert len(set(names)) == 3

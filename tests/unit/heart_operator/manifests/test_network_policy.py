@@ -89,8 +89,8 @@ def test_mlflow_is_reached_where_its_address_says(smallest, uri, port, namespace
 def test_the_trainer_reaches_the_web_for_data_that_lies_there(smallest, uri, expected):
     *_, web = policy(smallest.with_spec(dataset={"uri": uri}), "training")["egress"]
     assert ports([web]) == expected
-    refused = {block["ipBlock"]["cidr"]: block["ipBlock"]["except"] for block in web["to"]}
-    assert "169.254.0.0/16" in refused["0.0.0.0/0"]
+    rejected = {block["ipBlock"]["cidr"]: block["ipBlock"]["except"] for block in web["to"]}
+    assert "169.254.0.0/16" in rejected["0.0.0.0/0"]
 
 
 @pytest.mark.parametrize("uri", ["pvc://claim/x.csv", "configmap://name/x.csv", "builtin://heart-synthetic"])

@@ -100,7 +100,7 @@ async def test_a_version_that_a_person_has_just_registered_is_found_at_once(
     assert newest.version in view.versions
 
 
-async def test_a_number_that_was_never_registered_is_not_sought_on_every_look(
+async def test_a_number_that_was_never_registered_is_not_sought_on_every_reconcile(
     reader: RegistryReader, backend: FakeRegistry
 ) -> None:
     for _ in range(20):
@@ -108,7 +108,7 @@ async def test_a_number_that_was_never_registered_is_not_sought_on_every_look(
     assert backend.snapshots <= 2
 
 
-async def test_a_version_that_is_lost_is_not_sought_on_every_look(
+async def test_a_version_that_is_lost_is_not_sought_on_every_reconcile(
     reader: RegistryReader, backend: FakeRegistry
 ) -> None:
     lost = EvaluationRef("7", "run", "sha256:" + "0" * 64)
@@ -173,7 +173,7 @@ async def test_a_hanging_server_holds_nobody_longer_than_the_timeout(clock: Cloc
         release.set()
 
 
-async def test_an_action_is_seen_on_the_next_look(reader: RegistryReader, backend: FakeRegistry) -> None:
+async def test_an_action_is_seen_on_the_next_reconcile(reader: RegistryReader, backend: FakeRegistry) -> None:
     newest = train(backend)
     await reader.view(URI, NAME, chosen(newest))
     await reader.act(URI, NAME, SetAlias("serving", newest.version))

@@ -72,7 +72,7 @@ def test_a_schedule_and_an_unreadable_status() -> None:
     assert (found.spec.model_name, found.status.runs, found.generation) == ("heart", (), 1)
 
 
-def test_a_schedule_from_a_newer_version_is_refused_by_its_field() -> None:
+def test_a_schedule_from_a_newer_version_is_rejected_by_its_field() -> None:
     with pytest.raises(InvalidSpec, match=r"spec\.moon"):
         parse_schedule(schedule({"modelName": "heart", "moon": "full"}))
 

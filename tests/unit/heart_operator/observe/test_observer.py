@@ -79,7 +79,7 @@ async def test_who_measures_is_not_taken_for_who_trains() -> None:
     assert [job.trigger for job in observed.evaluations] == [EVALUATION]
 
 
-async def test_what_an_evaluation_tells_is_read_like_a_trainings_words() -> None:
+async def test_the_message_of_an_evaluation_is_read_like_a_trainings() -> None:
     outcome = TrainingOutcome(result=RESULT).model_dump_json(by_alias=True, exclude_none=True)
     (job,) = (await observe(evaluation("Complete"), message=outcome)).evaluations
     assert (job.phase, job.result) == ("Succeeded", RESULT)

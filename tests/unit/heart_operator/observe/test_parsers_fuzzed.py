@@ -64,8 +64,8 @@ ZONES = st.sampled_from(["Etc/UTC", "Europe/Berlin", "Pacific/Apia"]) | st.text(
 @given(st.lists(FIELD, min_size=4, max_size=6).map(" ".join) | st.text(max_size=30), ZONES)
 def test_cron(cron: str, zone: str) -> None:
     with suppress(BadCron):
-        tick = next_scheduled_time(cron, zone, NOW)
-        assert tick is None or tick > NOW
+        scheduled = next_scheduled_time(cron, zone, NOW)
+        assert scheduled is None or scheduled > NOW
 
 
 @given(st.text(max_size=120) | st.from_regex(r"[a-z-]{1,12} ([0-9]{1,9}|-) (sha256:[0-9a-f]{4}|-) .{1,9}"))
@@ -115,6 +115,6 @@ def test_stored_statuses(status: object) -> None:
 
 
 @given(st.text(max_size=200) | JSON.map(str))
-def test_last_words_of_a_job(message: str) -> None:
+def test_termination_messages_of_a_job(message: str) -> None:
     assert parse_outcome(message, TrainingOutcome) is None
     assert parse_outcome(message, CheckOutcome) is None

@@ -16,7 +16,7 @@ from heart_operator.plan.gates.verdict import judge
 from heart_operator.plan.observed import AnalysisSample
 from heart_operator.plan.rollout.scale import fewest
 from heart_operator.plan.training.triggers import current_trigger
-from tests.support.plan.traffic import BAD, GOOD, SILENT
+from tests.support.plan.samples import BAD, GOOD, SILENT
 from tests.support.plan.world import PROFILE, Crash, World, bring_up
 
 LOOSE = {"checks": [{"metric": "roc_auc", "min": 0.5}]}
@@ -114,7 +114,7 @@ class Operator(RuleBasedStateMachine):
         assert judge(spec.gates, known.evaluation, against).passed, "a version that fails its gate serves"
         assert not world.tags.get(version, "").startswith("ReadyDeadlineExceeded")
 
-    def look(self, fuse: int | None = None) -> None:
+    def reconcile_once(self, fuse: int | None = None) -> None:
         """One reconcile, which may die after `fuse` actions."""
         jobs = {job.name: job.trigger for job in self.world.jobs.values()}
         writes, suspended = self.world.writes, self.world.model.spec.suspend
@@ -146,26 +146,26 @@ class Operator(RuleBasedStateMachine):
 
     @rule()
     def reconcile(self) -> None:
-        self.look()
+        self.reconcile_once()
 
     @rule(actions=st.integers(0, 8))
     def reconcile_and_die(self, actions: int) -> None:
-        self.look(actions)
+        self.reconcile_once(actions)
 
     @rule()
     def good_hour(self) -> None:
-        """The operator looks whenever something moved."""
+        """The operator reconciles whenever something changed."""
         for _ in range(3):
-            self.look()
+            self.reconcile_once()
             self.world.start_pods()
-            self.look()
+            self.reconcile_once()
 
     @rule(auc=st.sampled_from([0.7, 0.82, 0.9]), starts=st.booleans(), regression=st.sampled_from([0.0, -0.1, -0.02]))
     def training_succeeds(self, auc: float, starts: bool, regression: float) -> None:
-        self.look()
+        self.reconcile_once()
         if self.world.running_job():
             self.world.finish_job(auc, starts, regression)
-            self.look()
+            self.reconcile_once()
 
     @rule(why=st.sampled_from(["OOMKilled", "DeadlineExceeded", ""]))
     def training_fails(self, why: str) -> None:
@@ -211,7 +211,7 @@ class Operator(RuleBasedStateMachine):
         for _ in range(4):
             self.world.pass_time(30)
             self.world.start_pods()
-            self.look()
+            self.reconcile_once()
 
     @rule(auc=st.sampled_from([0.7, 0.9]), starts=st.booleans())
     def person_registers_a_version(self, auc: float, starts: bool) -> None:
@@ -221,7 +221,7 @@ class Operator(RuleBasedStateMachine):
     @rule(servable=st.sampled_from([True, True, False]))
     def evaluation_ends(self, servable: bool) -> None:
         if self.world.running_evaluation():
-            self.world.finish_evaluation() if servable else self.world.refuse_evaluation()
+            self.world.finish_evaluation() if servable else self.world.reject_evaluation()
 
     @rule(action=st.sampled_from(ACTIONS), data=st.data())
     def person_commands(self, action: str, data: st.DataObject) -> None:

@@ -23,7 +23,7 @@ def latency(warning: str, critical: str) -> dict[str, Any]:
     return {"monitoring": {"alerts": {"latencyP95": {"warning": warning, "critical": critical}}}}
 
 
-REFUSED = [
+REJECTED = [
     ({"runtime": "gpu"}, "spec.runtime: runtime profile 'gpu' not found (available: default)"),
     ({"dataset": {"uri": "s3://bucket/key"}}, "spec.dataset.uri: the runtime profile does not allow s3://; use one of"),
     (
@@ -86,8 +86,8 @@ def found(spec: dict[str, Any], **changes: Any) -> tuple[str, ...]:
     return problems(World(model=model, profile=None if "runtime" in spec else NARROW).observe())
 
 
-@pytest.mark.parametrize(("spec", "message"), REFUSED)
-def test_refused_with_path_and_advice(spec: dict[str, Any], message: str) -> None:
+@pytest.mark.parametrize(("spec", "message"), REJECTED)
+def test_rejected_with_path_and_advice(spec: dict[str, Any], message: str) -> None:
     (problem,) = found(spec)
     assert message in problem
     assert problem.startswith(("spec.", "metadata."))

@@ -82,7 +82,7 @@ def test_every_end_counts_once_in_a_models_life() -> None:
         bring_up(world)
     world.register_by_hand()
     bring_up(world)
-    world.refuse_evaluation()
+    world.reject_evaluation()
     bring_up(world)
     world.wipe_status()
     bring_up(world)
@@ -90,8 +90,8 @@ def test_every_end_counts_once_in_a_models_life() -> None:
 
 
 def test_rollouts_end_in_promotion_or_rejection() -> None:
-    refused = RejectedStatus(version="2", digest="d", reason="GateFailed", message="m", time=NOW)
-    before, after = HeartModelStatus(serving=serving("1")), HeartModelStatus(serving=serving("1"), rejected=(refused,))
+    rejected = RejectedStatus(version="2", digest="d", reason="GateFailed", message="m", time=NOW)
+    before, after = HeartModelStatus(serving=serving("1")), HeartModelStatus(serving=serving("1"), rejected=(rejected,))
     assert ended_rollouts(EMPTY, before) == ["promoted"]
     assert ended_rollouts(before, after) == ["rejected"]
     assert ended_rollouts(after, after) == []
@@ -100,10 +100,10 @@ def test_rollouts_end_in_promotion_or_rejection() -> None:
 def test_a_way_back_is_no_promotion() -> None:
     """Rejecting what serves, and the return to the version before, are one rollback, however many writes it takes."""
     previous = PreviousStatus(version="1", digest="d", warm_until=NOW)
-    refused = RejectedStatus(version="2", digest="d", reason="RolledBack", message="m", time=NOW)
+    rejected = RejectedStatus(version="2", digest="d", reason="RolledBack", message="m", time=NOW)
     bad = HeartModelStatus(serving=serving("2"), previous=previous)
-    noted = bad.model_copy(update={"rejected": (refused,)})
-    back = HeartModelStatus(serving=serving("1"), rejected=(refused,))
+    noted = bad.model_copy(update={"rejected": (rejected,)})
+    back = HeartModelStatus(serving=serving("1"), rejected=(rejected,))
     assert ended_rollouts(bad, back) == ["rolled_back"]
     assert ended_rollouts(bad, noted) + ended_rollouts(noted, back) == ["rolled_back"]
 

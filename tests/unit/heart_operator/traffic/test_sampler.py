@@ -130,7 +130,7 @@ async def world() -> AsyncIterator[World]:
             await runner.cleanup()
 
 
-async def test_counting_begins_with_the_first_look(world: World) -> None:
+async def test_counting_begins_with_the_first_sample(world: World) -> None:
     """What pods answered before the rollout says nothing about the two versions side by side."""
     world.pod("a").answer(500, 1000)
     first = await world.sample()
@@ -169,7 +169,7 @@ async def test_a_restarted_server_counts_from_nothing(world: World) -> None:
     assert (await world.sample()).stable.requests == 4
 
 
-async def test_a_pod_that_started_since_the_last_look_counts_from_nothing(world: World) -> None:
+async def test_a_pod_that_started_since_the_last_sample_counts_from_zero(world: World) -> None:
     """More pods of a candidate come with each step: what they answered in between is evidence."""
     late = world.cluster.pods.pop()
     late.answer(200, 7)
@@ -394,7 +394,9 @@ async def test_prometheus_is_asked_for_both_ends(prometheus: Recorded, reader: M
     assert (later.stable.requests, later.candidate.requests) == (3, 1)
 
 
-async def test_a_look_waits_until_both_versions_were_scraped_again(prometheus: Recorded, reader: MetricsReader) -> None:
+async def test_a_sample_waits_until_both_versions_were_scraped_again(
+    prometheus: Recorded, reader: MetricsReader
+) -> None:
     """The stable version at 20 and 35, its candidate at 27 and 42: every look between would see one of them alone."""
     server, url = prometheus
     server.scrapes = {"6": [-5, 20, 35], "7": [12, 27, 42]}

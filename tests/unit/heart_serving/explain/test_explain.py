@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from heart_api.contract import Target
 from heart_api.explanation import Explanation
 from heart_api.package import ServingPackage
-from heart_model.errors import ModelRefused
+from heart_model.errors import ModelRejected
 from heart_serving.errors import SettingsError
 from heart_serving.explain.answering import Explain
 from heart_serving.explain.worker import MAX_WAITING
@@ -25,7 +25,7 @@ from heart_trainer.package.explanation import build_explanation
 from heart_trainer.package.reference_rows import reference_rows
 from tests.support.serving.app import InProcess, environment, in_process, running
 from tests.support.serving.tiny_model import RECORD, TinyModel, tiny_model
-from tests.support.trainer.fitted import fitted, problem
+from tests.support.trainer.fitted_models import fitted, problem
 from tests.support.trainer.requests import MIXED
 from tests.unit.heart_serving.strategies import good_records
 
@@ -151,7 +151,7 @@ async def test_every_valid_record_adds_up(linear: TinyModel, tmp_path_factory: A
         ("records", 422),
     ],
 )
-async def test_refused_as_predictions_are(served: InProcess, body: Any, code: int) -> None:
+async def test_rejected_as_predictions_are(served: InProcess, body: Any, code: int) -> None:
     reply = await served.client.post("/explain", json=body)
     assert reply.status_code == code
     if code == 422:
@@ -183,10 +183,10 @@ async def test_switched_off_it_is_not_there(linear: TinyModel, tmp_path: Path) -
 async def test_a_version_without_the_data_says_so(tmp_path: Path) -> None:
     served = in_process(tiny_model(explanation=None), tmp_path)
     reply = await served.client.post("/explain", json=RECORD)
-    assert (reply.status_code, "train it anew" in reply.json()["detail"]) == (404, True)
+    assert (reply.status_code, "train it again" in reply.json()["detail"]) == (404, True)
 
 
-def test_an_explanation_of_another_model_is_refused(linear: TinyModel, tmp_path: Path) -> None:
+def test_an_explanation_of_another_model_is_rejected(linear: TinyModel, tmp_path: Path) -> None:
     explanation = linear.package.explanation
     assert explanation
     other = explanation.model_copy(update={"intercepts": (explanation.intercepts[0] + 0.01,)})
@@ -201,7 +201,7 @@ def test_an_explanation_of_another_model_is_refused(linear: TinyModel, tmp_path:
     )
     for wrong, why in cases:
         model = with_explanation(linear, wrong)
-        with pytest.raises(ModelRefused, match=why):
+        with pytest.raises(ModelRejected, match=why):
             in_process(model, tmp_path)
         in_process(model, tmp_path, explanations=False)  # the predictions themselves are good
 

@@ -112,6 +112,6 @@ def test_a_missing_record_is_a_difference() -> None:
         Reply(b"{}", {"Inference-Header-Content-Length": "many"}),
     ],
 )
-def test_what_is_no_answer_of_ours_is_refused(reply: Reply) -> None:
+def test_what_is_no_answer_of_ours_is_rejected(reply: Reply) -> None:
     with pytest.raises(ValueError, match=r"."):
         compare(records({"prediction": 1.0}), reply, relative=True)

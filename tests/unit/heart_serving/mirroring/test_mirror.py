@@ -194,7 +194,7 @@ async def test_the_share_of_requests_that_is_asked_for_is_copied(stable: Stable,
     assert (await stable.mirrored())["dropped"] == 0
 
 
-async def test_refused_requests_and_other_routes_are_not_copied(stable: Stable, candidate: Candidate) -> None:
+async def test_rejected_requests_and_other_routes_are_not_copied(stable: Stable, candidate: Candidate) -> None:
     stable.mounted.point_to(candidate.url)
     await stable.until(bool)
     assert (await stable.client.post("/predict", json={})).status_code == 422
@@ -300,7 +300,7 @@ async def test_a_malformed_file_switches_off_and_is_reported_once(
     stable.mounted.point_to(candidate.url)
     await stable.until(bool)
     stable.mounted.write(text)
-    await until(lambda: "mirroring 0 %" in caplog.text)
+    await until(lambda: "mirroring 0%" in caplog.text)
     await stable.ask(3)
     stable.mounted.point_to(candidate.url, version="9")
     await stable.until(bool, version="9")
@@ -320,7 +320,7 @@ async def test_a_version_does_not_mirror_to_itself(
     stable.mounted.point_to(candidate.url)
     await stable.until(bool)
     stable.mounted.point_to(candidate.url, version="7")
-    await until(lambda: "mirroring 0 %" in caplog.text)
+    await until(lambda: "mirroring 0%" in caplog.text)
     await stable.ask(5)
     assert candidate.asked == []
     assert await stable.mirrored(version="7") == {}

@@ -9,7 +9,7 @@ import pytest
 
 from heart_api.contract import Feature
 from heart_api.package import ReferenceRows, ServingPackage
-from heart_serving.model.examples import example_records
+from heart_serving.model.examples import example_record, example_records
 from tests.support.serving.app import in_process
 from tests.support.serving.tiny_model import HEART, tiny_model
 
@@ -17,6 +17,12 @@ from tests.support.serving.tiny_model import HEART, tiny_model
 def package(inputs: Sequence[Sequence[float | None]], *features: Feature) -> ServingPackage:
     rows = ReferenceRows(inputs=tuple(map(tuple, inputs)), outputs=((0.5,),) * len(inputs))
     return tiny_model(features or HEART).package.model_copy(update={"reference": rows})
+
+
+def test_a_version_that_gives_no_example_has_one_of_the_middle_of_its_reference_rows() -> None:
+    """A cholesterol of 525 is in the middle of its bounds, and nobody has it."""
+    rows = [[40, 0, 0, None, 0], [50, 1, 2, 1, 1], [60, 1, 2, 3, 1], [90, 1, 1, 3, 1]]
+    assert example_record(package(rows)) == {"age": 50, "sex": 1, "cp": "none", "vessels": 3, "exang": True}
 
 
 def test_each_kind_of_value_is_as_a_client_writes_it() -> None:

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import heart_serving
 from heart_api.contract import Feature
-from heart_serving.openapi.schemas import example_record
+from heart_serving.model.examples import example_record
 from heart_serving.protocols.contract import Contract
 from tests.support.serving.app import InProcess, in_process
 from tests.support.serving.tiny_model import HEART, RECORD, tiny_model
@@ -65,7 +65,23 @@ async def test_the_examples_work_as_they_stand(served: InProcess) -> None:
 
 @given(contracts())
 def test_every_contract_has_an_example_that_keeps_it(contract: tuple[Feature, ...]) -> None:
-    Contract.of(contract, 1).rows([example_record(contract)])
+    Contract.of(contract, 1).rows([example_record(tiny_model(contract).package)])
+
+
+EXAMPLE = {"age": 61.5, "sex": 1, "cp": "atypical", "vessels": 1, "exang": True}
+
+
+async def test_the_example_is_the_versions_own_typical_record(tmp_path: Path) -> None:
+    """Everywhere: in the schema, in each protocol's body, on /docs and in /model."""
+    served = in_process(tiny_model(example=EXAMPLE), tmp_path)
+    document = await openapi(served)
+    assert document["components"]["schemas"]["Record"]["example"] == EXAMPLE
+    assert document["components"]["schemas"]["Record"]["properties"]["age"]["examples"] == [61.5]
+    for path in PREDICTIONS:
+        body = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]
+        assert "61.5" in json.dumps(body["examples"])
+    assert "61.5" in (await served.client.get("/docs")).text
+    assert (await served.client.get("/model")).json()["example"] == EXAMPLE
 
 
 async def test_docs_is_one_page_without_the_internet(served: InProcess) -> None:

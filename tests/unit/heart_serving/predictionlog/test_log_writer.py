@@ -14,7 +14,7 @@ from heart_api.predictionlog import PredictionLog
 from heart_serving.predictionlog import writer as writer_module
 from heart_serving.predictionlog.recorder import Queue
 from heart_serving.predictionlog.rows import Row
-from heart_serving.predictionlog.sinks import Refused, Unavailable
+from heart_serving.predictionlog.sinks import RowsRejected, Unavailable
 from heart_serving.predictionlog.writer import Writer
 from heart_serving.protocols.answers import Answers
 
@@ -168,11 +168,11 @@ def test_a_hanging_database_holds_up_no_prediction(log: Callable[..., Log]) -> N
     until(lambda: kept.writer.written == 10)
 
 
-def test_rows_that_are_refused_do_not_stop_the_others(log: Callable[..., Log]) -> None:
+def test_rows_that_are_rejected_do_not_stop_the_others(log: Callable[..., Log]) -> None:
     kept = log()
-    kept.sink.trouble = Refused("DataError 22P05")
+    kept.sink.trouble = RowsRejected("DataError 22P05")
     kept.offer("bad", 0.5)
-    until(lambda: kept.dropped["refused"] == 1)
+    until(lambda: kept.dropped["rejected"] == 1)
     kept.sink.trouble = None
     kept.offer("good", 0.5)
     until(lambda: kept.written() == [("good", 0)])
@@ -184,7 +184,7 @@ def test_an_unforeseen_error_ends_neither_the_thread_nor_says_what_it_saw(
     kept = log()
     kept.sink.trouble = TypeError(f"cannot write {MARKER}")
     kept.offer("bad", 0.5, name=MARKER)
-    until(lambda: kept.dropped["refused"] == 1)
+    until(lambda: kept.dropped["rejected"] == 1)
     kept.sink.trouble = None
     kept.offer("good", 0.5)
     until(lambda: kept.sink.rows)

@@ -87,7 +87,7 @@ async def test_answers_come_as_bytes_when_asked_for(served: InProcess, by_output
         (tensor("age", "FP32", b"\x00" * 8 + b"more", parameters={"binary_data_size": 8}), "bytes"),
     ],
 )
-async def test_bytes_that_do_not_fit_are_refused(
+async def test_bytes_that_do_not_fit_are_rejected(
     served: InProcess, changed: tuple[dict[str, Any], bytes], says: str
 ) -> None:
     body, headers = assemble([*TENSORS[1:], changed])
@@ -97,7 +97,7 @@ async def test_bytes_that_do_not_fit_are_refused(
 
 
 @pytest.mark.parametrize("length", ["", "-1", "1e3", "9" * 30, "100000000"])
-async def test_a_wrong_length_is_refused(served: InProcess, length: str) -> None:
+async def test_a_wrong_length_is_rejected(served: InProcess, length: str) -> None:
     body, headers = assemble(TENSORS)
     reply = await served.client.post(INFER, content=body, headers=headers | {HEADER: length})
     assert (reply.status_code, HEADER in reply.json()["error"]) == (400, True)

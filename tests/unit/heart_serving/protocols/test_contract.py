@@ -37,7 +37,7 @@ def test_good_records_are_encoded_as_the_contract_says(data: st.DataObject) -> N
 
 
 @given(st.data())
-def test_a_record_is_refused_exactly_when_there_is_something_to_explain(data: st.DataObject) -> None:
+def test_a_record_is_rejected_exactly_when_there_is_something_to_explain(data: st.DataObject) -> None:
     contract = data.draw(contracts())
     record = data.draw(any_records(contract))
     assert keeps(Contract.of(contract, 100), record) == (not explain_record(contract, record, ()))
@@ -46,8 +46,8 @@ def test_a_record_is_refused_exactly_when_there_is_something_to_explain(data: st
 def keeps(contract: Contract, record: Any) -> bool:
     try:
         contract.rows([record])
-    except Invalid as refusal:
-        return not refusal.violations
+    except Invalid as rejection:
+        return not rejection.violations
     return True
 
 
@@ -101,9 +101,9 @@ def fits_json(document: Any) -> bool:
     ],
 )
 def test_each_violation_names_the_field_and_the_bound(change: dict[str, Any], path: str, message: str) -> None:
-    with pytest.raises(Invalid) as refusal:
+    with pytest.raises(Invalid) as rejection:
         Contract.of(HEART, 100).rows([RECORD, RECORD | change])
-    assert [(v.path, v.message) for v in refusal.value.violations] == [((1, path), message)]
+    assert [(v.path, v.message) for v in rejection.value.violations] == [((1, path), message)]
 
 
 def test_missing_required_feature() -> None:
@@ -116,7 +116,7 @@ def test_equal_numbers_are_equal_whatever_their_spelling() -> None:
     assert rows[0].tolist() == rows[1].tolist()
 
 
-def test_numbers_that_float32_cannot_hold_are_refused() -> None:
+def test_numbers_that_float32_cannot_hold_are_rejected() -> None:
     open_feature = (Feature(name="x", type="number"),)
     assert Contract.of(open_feature, 1).rows([{"x": 3.4e38}]).tolist()[0][0] < math.inf
     with pytest.raises(Invalid):
@@ -124,7 +124,7 @@ def test_numbers_that_float32_cannot_hold_are_refused() -> None:
 
 
 def test_errors_of_a_large_batch_are_capped() -> None:
-    with pytest.raises(Invalid) as refusal:
+    with pytest.raises(Invalid) as rejection:
         Contract.of(HEART, 1000).rows([{}] * 1000)
-    assert len(refusal.value.violations) == MAX_VIOLATIONS + 1
-    assert refusal.value.violations[-1].type == "too_many_errors"
+    assert len(rejection.value.violations) == MAX_VIOLATIONS + 1
+    assert rejection.value.violations[-1].type == "too_many_errors"

@@ -83,7 +83,7 @@ async def test_null_is_a_missing_value(served: InProcess) -> None:
         ({"shape": [2], "data": [54, 54]}, 400, "inputs.sex.shape: must be [2] or [2, 1]"),
     ],
 )
-async def test_refusals_in_the_protocols_form(
+async def test_rejections_in_the_protocols_form(
     served: InProcess, change: dict[str, Any], status: int, says: str
 ) -> None:
     parsed = columns(RECORD)

@@ -73,7 +73,7 @@ def eighth_of_a_decade(value: float) -> str:
 
 
 @pytest.mark.parametrize("body", [{"age": 54}, {**RECORD, "age": 500}, "no record", [RECORD, {}]])
-async def test_refused_records_are_not_counted(served: InProcess, body: Any) -> None:
+async def test_rejected_records_are_not_counted(served: InProcess, body: Any) -> None:
     assert (await served.client.post("/predict", json=body)).status_code == 422
     assert set((await counted(served)).values()) == {0}
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from heart_api.contract import Feature
 from heart_api.evaluation import Task
 from heart_api.training import Algorithm
-from heart_model.errors import ModelRefused
+from heart_model.errors import ModelRejected
 from heart_serving.protocols.contract import Contract
 from heart_serving.protocols.oip_tensors import datatype_of
 from heart_trainer.errors import ExportFailed
@@ -87,8 +87,8 @@ def train(contract: tuple[Feature, ...], task: Task, algorithm: Algorithm) -> Tr
 def serve(model: TinyModel, folder: Path) -> InProcess:
     try:
         return in_process(model, folder)
-    except ModelRefused as refusal:
-        assume("the same answer" not in str(refusal))  # nothing to learn from a contract of constants
+    except ModelRejected as rejection:
+        assume("the same answer" not in str(rejection))  # nothing to learn from a contract of constants
         raise
 
 

@@ -132,7 +132,7 @@ MALFORMED: list[tuple[Any, str]] = [
 
 
 @pytest.mark.parametrize(("parsed", "says"), MALFORMED)
-async def test_what_is_not_a_table_is_refused_in_mlflows_form(served: InProcess, parsed: Any, says: str) -> None:
+async def test_what_is_not_a_table_is_rejected_in_mlflows_form(served: InProcess, parsed: Any, says: str) -> None:
     reply = await served.client.post(INVOCATIONS, json=parsed)
     assert (reply.status_code, reply.json()["error_code"]) == (400, "BAD_REQUEST")
     assert says in reply.json()["message"]
@@ -154,7 +154,7 @@ async def test_a_broken_contract_names_the_field_and_the_bound(
 
 
 @pytest.mark.parametrize("form", [{"instances": []}, {"inputs": {}}, {"inputs": []}, {"instances": [[]] * 3}])
-async def test_no_rows_are_refused(served: InProcess, form: dict[str, Any]) -> None:
+async def test_no_rows_are_rejected(served: InProcess, form: dict[str, Any]) -> None:
     for path in (INVOCATIONS, V1):
         assert (await served.client.post(path, json=form)).status_code in (400, 422)
 

@@ -121,7 +121,7 @@ async def test_every_protocol_is_logged_alike(logged: Logged, path: str, body: A
     assert [prediction.outcome for prediction in logged.labelled()] == ["disease"]
 
 
-async def test_refused_requests_are_no_predictions(logged: Logged) -> None:
+async def test_rejected_requests_are_no_predictions(logged: Logged) -> None:
     assert (await logged.post("/predict", RECORD | {"age": 999})).status_code == 422
     await logged.post("/predict", RECORD)
     assert len(logged.written(1)) == 1
@@ -208,12 +208,12 @@ async def test_in_bulk_by_position(logged: Logged) -> None:
         ([[]], "body"),
     ],
 )
-async def test_a_bad_outcome_is_refused_by_field_and_not_repeated(logged: Logged, body: Any, field: str) -> None:
+async def test_a_bad_outcome_is_rejected_by_field_and_not_repeated(logged: Logged, body: Any, field: str) -> None:
     reply = await logged.post("/feedback", body)
     assert reply.status_code == 422
     assert field in reply.text
     assert MARKER not in reply.text
-    assert await logged.metric("feedback_total", result="refused") == 1
+    assert await logged.metric("feedback_total", result="rejected") == 1
     assert logged.labelled() == []
 
 
@@ -226,7 +226,7 @@ async def test_a_bad_outcome_is_refused_by_field_and_not_repeated(logged: Logged
         (b" " * 3_000_000, "application/json", 413),
     ],
 )
-async def test_what_is_no_json_of_ours_is_refused(logged: Logged, content: bytes, kind: str, status: int) -> None:
+async def test_what_is_no_json_of_ours_is_rejected(logged: Logged, content: bytes, kind: str, status: int) -> None:
     reply = await logged.served.client.post("/feedback", content=content, headers={"Content-Type": kind})
     assert reply.status_code == status
 

@@ -54,10 +54,10 @@ def kinds(task: str) -> list[Any]:
 def judge(model: Any, problem: Problem, expected: str) -> None:
     name = type(model).__name__
     if name in UNSERVABLE:
-        with pytest.raises(NotServable) as refused:
+        with pytest.raises(NotServable) as rejected:
             problem.served(model)
-        assert name in refused.value.message
-        assert len(refused.value.message) > 60, "a cause and a next step"
+        assert name in rejected.value.message
+        assert len(rejected.value.message) > 60, "a cause and a next step"
         return
     answers = problem.served(model)
     own = getattr(model, expected)(problem.x)

@@ -157,7 +157,7 @@ def test_classes_are_matched_by_name(own: list[Any], wanted: tuple[int | str, ..
         ([1, 3], ("low", "high"), "are not those of the contract"),
     ],
 )
-def test_other_classes_are_refused(own: list[Any], wanted: tuple[int | str, ...], words: str) -> None:
+def test_other_classes_are_rejected(own: list[Any], wanted: tuple[int | str, ...], words: str) -> None:
     with pytest.raises(NotServable, match=words):
         match_classes(own, wanted)
 
@@ -256,13 +256,13 @@ def test_mistakes_are_named(binary: Problem, model: Any, words: str) -> None:
         binary.served(model)
 
 
-def test_a_classifier_of_a_regression_is_refused(regression: Problem) -> None:
+def test_a_classifier_of_a_regression_is_rejected(regression: Problem) -> None:
     model = LogisticRegression().fit(regression.x, regression.table.y > 1990)
     with pytest.raises(NotServable, match=r"spec\.training\.task is regression"):
         regression.served(model)
 
 
-def test_several_targets_are_refused(regression: Problem) -> None:
+def test_several_targets_are_rejected(regression: Problem) -> None:
     model = LinearRegression().fit(regression.x, np.column_stack([regression.table.y] * 2))
     with pytest.raises(NotServable, match="is one column"):
         regression.served(model)

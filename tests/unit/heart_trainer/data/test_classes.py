@@ -61,7 +61,7 @@ def test_every_row_keeps_its_class(texts: list[str], target: dict[str, Any], cla
     assert names(texts, **target) == (classes, rows)
 
 
-REFUSED = [
+REJECTED = [
     (["ill", "well"], {"labels": ["no disease", "disease"]}, r"labels: \{ill: …, well: …\}"),
     (ILL, {"labels": ["healthy", "cancer"]}, "Name each one by its value"),
     (["0", "1"], {"labels": ["a", "b", "c"]}, "names 3 classes, the file has 2"),
@@ -72,8 +72,8 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("texts", "target", "words"), REFUSED)
-def test_what_cannot_be_matched_is_refused(texts: list[str], target: dict[str, Any], words: str) -> None:
+@pytest.mark.parametrize(("texts", "target", "words"), REJECTED)
+def test_what_cannot_be_matched_is_rejected(texts: list[str], target: dict[str, Any], words: str) -> None:
     with pytest.raises(DataInvalid, match=words):
         names(texts, **target)
 

@@ -38,7 +38,7 @@ def loaded(tmp_path: Path, every: list[dict[str, str]], wanted: TrainingRequest 
     return load(wanted or request(FEATURES), {"HEARTOPS_ROW_KEY": "k"}, file)
 
 
-def refusal(tmp_path: Path, every: list[dict[str, str]], wanted: TrainingRequest | None = None) -> str:
+def rejection(tmp_path: Path, every: list[dict[str, str]], wanted: TrainingRequest | None = None) -> str:
     with pytest.raises(DataInvalid) as caught:
         loaded(tmp_path, every, wanted)
     assert caught.value.permanent
@@ -80,7 +80,7 @@ def test_values_are_encoded_as_the_contract_says(tmp_path: Path) -> None:
 def test_a_broken_cell_is_told_by_row_column_and_bound_and_never_by_value(
     tmp_path: Path, change: dict[str, str], complaint: str
 ) -> None:
-    message = refusal(tmp_path, rows({7: change}))
+    message = rejection(tmp_path, rows({7: change}))
     assert complaint in message
     assert "1 cells in 1 rows" in message
     value = next(iter(change.values()))
@@ -88,7 +88,7 @@ def test_a_broken_cell_is_told_by_row_column_and_bound_and_never_by_value(
 
 
 def test_many_broken_cells_are_counted_and_the_first_are_named(tmp_path: Path) -> None:
-    message = refusal(tmp_path, rows({i: {"age": "999", "pain": "9"} for i in range(5, 35)}))
+    message = rejection(tmp_path, rows({i: {"age": "999", "pain": "9"} for i in range(5, 35)}))
     assert "60 cells in 30 rows" in message
     assert "age (30)" in message
     assert "pain (30)" in message
@@ -101,7 +101,7 @@ def test_many_broken_cells_are_counted_and_the_first_are_named(tmp_path: Path) -
 
 def test_a_missing_column_is_named_with_those_that_are_there(tmp_path: Path) -> None:
     every = [{k: v for k, v in row.items() if k != "pain"} for row in rows()]
-    message = refusal(tmp_path, every)
+    message = rejection(tmp_path, every)
     assert "no column called pain" in message
     assert "age" in message
 
@@ -110,11 +110,11 @@ def test_missing_values_of_the_dataset_apply_everywhere_and_own_ones_to_their_co
     dataset = Dataset(uri="https://data.example.org/x", missing_values=("?",))
     table = loaded(tmp_path, rows({0: {"smoker": "?", "vessels": "?"}}), request(FEATURES, dataset=dataset))
     assert np.isnan(table.x[0, 2:]).all()
-    message = refusal(tmp_path, rows({0: {"vessels": "unknown"}}), request(FEATURES, dataset=dataset))
+    message = rejection(tmp_path, rows({0: {"vessels": "unknown"}}), request(FEATURES, dataset=dataset))
     assert "vessels is not a whole number" in message
 
 
-def test_repeated_header_is_refused(tmp_path: Path) -> None:
+def test_repeated_header_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "f.csv").write_text("age,age,pain\n1,2,1\n")
     with pytest.raises(DataInvalid, match="more than one column called age"):
         load(request(FEATURES), {}, tmp_path / "f.csv")
@@ -178,12 +178,12 @@ def test_a_target_that_does_not_fit_is_explained(
     tmp_path: Path, target: Target, training: dict[str, object], values: str | list[str], complaint: str
 ) -> None:
     every = [{**row, "target": values[i % len(values)]} for i, row in enumerate(rows())]
-    assert complaint in refusal(tmp_path, every, request(FEATURES, target, **training))
+    assert complaint in rejection(tmp_path, every, request(FEATURES, target, **training))
 
 
-def test_too_few_rows_are_refused(tmp_path: Path) -> None:
-    assert "20 distinct rows; training needs 30" in refusal(tmp_path, rows(count=20))
-    assert "10 distinct rows" in refusal(tmp_path, rows(count=10) * 5)
+def test_too_few_rows_are_rejected(tmp_path: Path) -> None:
+    assert "20 distinct rows; training needs 30" in rejection(tmp_path, rows(count=20))
+    assert "10 distinct rows" in rejection(tmp_path, rows(count=10) * 5)
 
 
 def test_classes_are_ascending_and_labels_name_them(tmp_path: Path) -> None:

@@ -146,7 +146,7 @@ def test_what_was_redacted_and_is_no_feature_any_more_does_not_matter(world: Wor
     assert len(world.load()) == 42
 
 
-def test_outcomes_of_another_vocabulary_are_refused(world: World) -> None:
+def test_outcomes_of_another_vocabulary_are_rejected(world: World) -> None:
     world.labelled("a", MARKER)
     with pytest.raises(DataInvalid, match="no class of num") as error:
         world.load()

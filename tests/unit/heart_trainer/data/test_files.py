@@ -37,7 +37,7 @@ def read(data: bytes | str, wanted: Contract | None = None) -> tuple[RawRows, Ch
     return raw, check_rows(raw.columns, wanted)
 
 
-def refusal(data: bytes | str, wanted: Contract | None = None) -> str:
+def rejection(data: bytes | str, wanted: Contract | None = None) -> str:
     with pytest.raises(DataInvalid) as caught:
         read(data, wanted)
     return caught.value.message
@@ -116,8 +116,8 @@ def test_columns_replace_a_header(header: bool | None) -> None:
     assert "dataset.columns in place of the file's header" in raw.notes
 
 
-def test_columns_in_another_order_than_the_header_are_refused() -> None:
-    message = refusal(text(), contract(columns=["weight", "age", "sex", "ill"]))
+def test_columns_in_another_order_than_the_header_are_rejected() -> None:
+    message = rejection(text(), contract(columns=["weight", "age", "sex", "ill"]))
     assert "dataset.columns has weight at place 1, the file's header has it at place 2" in message
 
 
@@ -133,17 +133,19 @@ def test_a_feature_names_its_column_whatever_it_is_made_of() -> None:
 
 
 def test_a_column_that_is_nearly_called_so_is_named() -> None:
-    assert 'Is age the column AGE? Set column: "AGE".' in refusal(text().replace("age", "AGE"))
+    assert 'Is age the column AGE? Set column: "AGE".' in rejection(text().replace("age", "AGE"))
 
 
 def test_a_row_in_place_of_a_header_is_not_shown() -> None:
-    message = refusal(text(header=False).replace("f", "1").replace("m", "2"))
+    message = rejection(text(header=False).replace("f", "1").replace("m", "2"))
     assert "Its first line looks like a row, not like a header: name its columns in dataset.columns." in message
     assert "40" not in message
 
 
 def test_a_column_that_is_used_may_not_be_there_twice() -> None:
-    assert "more than one column called age" in refusal(text().replace("weight", "age,weight").replace("5,6", "5,1,6"))
+    assert "more than one column called age" in rejection(
+        text().replace("weight", "age,weight").replace("5,6", "5,1,6")
+    )
 
 
 def xlsx() -> bytes:
@@ -192,17 +194,17 @@ OTHERS: dict[str, tuple[bytes | str, str]] = {
 @pytest.mark.parametrize("name", OTHERS)
 def test_another_kind_of_file_is_named_with_the_way_out(name: str) -> None:
     data, said = OTHERS[name]
-    assert said in refusal(data)
+    assert said in rejection(data)
 
 
 def test_another_kind_in_place_of_parquet_is_named() -> None:
-    assert "The file is not Parquet" in refusal(text(), contract(format="parquet"))
+    assert "The file is not Parquet" in rejection(text(), contract(format="parquet"))
 
 
 def test_an_unpacked_file_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("heart_trainer.data.read.MAX_BYTES", 1 << 20)
-    assert "The unpacked file is larger than 1 MiB" in refusal(gzip.compress(bytes(3 << 20)))
-    assert "The unpacked file is larger than 1 MiB" in refusal(zstd(bytes(3 << 20)))
+    assert "The unpacked file is larger than 1 MiB" in rejection(gzip.compress(bytes(3 << 20)))
+    assert "The unpacked file is larger than 1 MiB" in rejection(zstd(bytes(3 << 20)))
 
 
 DOUBTS: dict[str, tuple[str, Callable[[], Contract], str]] = {
@@ -226,27 +228,27 @@ DOUBTS: dict[str, tuple[str, Callable[[], Contract], str]] = {
 
 
 @pytest.mark.parametrize("name", DOUBTS)
-def test_doubt_is_refused(name: str) -> None:
+def test_doubt_is_rejected(name: str) -> None:
     data, wanted, said = DOUBTS[name]
-    assert said in refusal(data, wanted())
+    assert said in rejection(data, wanted())
 
 
 def test_a_point_beside_decimal_commas_is_no_number() -> None:
     wanted = contract(csv=Csv(decimal=","))
-    assert "row 1: weight is not a number" in refusal(text(";", ",").replace("60,25", "1.234"), wanted)
+    assert "row 1: weight is not a number" in rejection(text(";", ",").replace("60,25", "1.234"), wanted)
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "cp1252"])
 def test_another_encoding_has_to_be_given(encoding: str) -> None:
     data = text().replace("sex", "größe").encode(encoding)
     features = (*FEATURES[:2], FEATURES[2].model_copy(update={"column": "größe"}))
-    assert "set dataset.csv.encoding" in refusal(data, contract(features))
+    assert "set dataset.csv.encoding" in rejection(data, contract(features))
     same(read(data, contract(features, csv=Csv(encoding=encoding)))[1])
 
 
 def test_an_encoding_that_there_is_not() -> None:
-    assert "there is no klingon" in refusal(text(), contract(csv=Csv(encoding="klingon")))
-    assert "there is no base64" in refusal(text(), contract(csv=Csv(encoding="base64")))
+    assert "there is no klingon" in rejection(text(), contract(csv=Csv(encoding="klingon")))
+    assert "there is no base64" in rejection(text(), contract(csv=Csv(encoding="base64")))
 
 
 MISSING: dict[str, list[object]] = {
@@ -297,7 +299,7 @@ def test_a_bound_is_compared_at_the_precision_of_the_file(kind: str, low: float,
     beyond = np.array([np.nextafter(np.array(high, kind), np.array(1000, kind)), low], kind)
     buffer = io.BytesIO()
     pd.DataFrame({"a": beyond, "ill": [0, 1]}).to_parquet(buffer)
-    assert "row 1: a is above the maximum" in refusal(buffer.getvalue(), contract(features, format="parquet"))
+    assert "row 1: a is above the maximum" in rejection(buffer.getvalue(), contract(features, format="parquet"))
 
 
 def test_a_bound_beyond_the_precision_is_none() -> None:
@@ -314,5 +316,5 @@ def test_single_precision_is_read_as_the_same_cell_of_a_csv() -> None:
 @pytest.mark.parametrize("words", [("yes", "no"), ("Y", "N"), ("t", "f")])
 def test_a_boolean_of_two_words_names_the_way_out(words: tuple[str, str]) -> None:
     features = (Feature(name="smoker", type="boolean"),)
-    message = refusal("smoker,ill\n" + "".join(f"{words[i % 2]},{i % 2}\n" for i in range(4)), contract(features))
+    message = rejection("smoker,ill\n" + "".join(f"{words[i % 2]},{i % 2}\n" for i in range(4)), contract(features))
     assert f'make it a category with values: ["{words[1]}", "{words[0]}"]' in message

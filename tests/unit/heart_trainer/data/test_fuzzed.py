@@ -65,7 +65,7 @@ def test_nothing_inside_is_let_through(host: str) -> None:
 
 
 @given(st.text(st.characters(exclude_characters="\0"), max_size=40))
-def test_hosts_are_taken_or_refused(host: str) -> None:
+def test_hosts_are_taken_or_rejected(host: str) -> None:
     try:
         assert check_host(host, DataAccess(schemes=("https",), hosts=())) is False
     except SourceError as error:
@@ -74,9 +74,9 @@ def test_hosts_are_taken_or_refused(host: str) -> None:
 
 
 def test_a_null_character_in_a_host() -> None:
-    with pytest.raises(SourceError, match="a character that no host has") as refused:
+    with pytest.raises(SourceError, match="a character that no host has") as rejected:
         check_host("a\0.example.org", DataAccess(schemes=("https",), hosts=()))
-    assert (refused.value.reason, refused.value.permanent) == ("DatasetNotAllowed", True)
+    assert (rejected.value.reason, rejected.value.permanent) == ("DatasetNotAllowed", True)
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_characters="?#%\0"), max_size=30), st.integers(0, 4))
@@ -91,6 +91,6 @@ def test_no_path_leaves_its_volume(folder: Path, tail: str, ups: int) -> None:
 
 def test_a_null_character_in_a_path(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mounts, "ROOT", folder)
-    with pytest.raises(SourceError, match=r"null character \(%00\)") as refused:
+    with pytest.raises(SourceError, match=r"null character \(%00\)") as rejected:
         mounts.read(urlsplit("pvc://claim/%00"), DataAccess())
-    assert (refused.value.reason, refused.value.permanent) == ("DatasetUnreachable", True)
+    assert (rejected.value.reason, rejected.value.permanent) == ("DatasetUnreachable", True)

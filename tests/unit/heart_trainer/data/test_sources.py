@@ -1,6 +1,7 @@
 """Where data may come from, and what a person reads when it may not, or does not."""
 
 import hashlib
+import importlib.util
 import os
 import ssl
 import subprocess
@@ -13,6 +14,7 @@ from typing import Any
 
 import boto3
 import numpy as np
+import pandas as pd
 import pytest
 import trustme
 from aiohttp.resolver import ThreadedResolver
@@ -23,6 +25,7 @@ from heart_api.contract import Dataset, Feature, Target
 from heart_api.handover import DataAccess
 from heart_trainer.data.load import load
 from heart_trainer.data.sources import fetch, limits, mounts
+from heart_trainer.data.sources.cohort import heart_cohort, in_kaggle_coding
 from heart_trainer.errors import SourceError
 from tests.support.trainer.requests import HEART, number, request
 
@@ -66,7 +69,7 @@ def got(uri: str, *hosts: str, sha256: str | None = None, schemes: tuple[str, ..
     return fetch(Dataset(uri=uri, sha256=sha256), DataAccess(schemes=schemes, hosts=hosts))
 
 
-def refusal(uri: str, *hosts: str, schemes: tuple[str, ...] = ALL) -> SourceError:
+def rejection(uri: str, *hosts: str, schemes: tuple[str, ...] = ALL) -> SourceError:
     with pytest.raises(SourceError) as caught:
         got(uri, *hosts, schemes=schemes)
     return caught.value
@@ -82,7 +85,7 @@ import hashlib, sys
 from heart_api.contract import Dataset
 from heart_api.handover import DataAccess
 from heart_trainer.errors import SourceError
-from heart_trainer.data.sources.fetch import fetch
+from heart_trainer.data.sources import fetch
 try:
     data = fetch(Dataset(uri=sys.argv[1]), DataAccess(schemes=("https",), hosts=("localhost",)))
     print(hashlib.sha256(data).hexdigest())
@@ -116,14 +119,14 @@ def fetched(uri: str, **environment: str) -> str:
 def test_https_comes_from_whom_an_authority_vouches_for(secure_site: tuple[str, Path]) -> None:
     uri, authority = secure_site
     assert fetched(uri, SSL_CERT_FILE=str(authority)) == hashlib.sha256(CONTENT).hexdigest()
-    refused = fetched(uri)
-    assert refused.startswith("DatasetUnreachable True")
-    assert "certificate" in refused
-    assert "SSL_CERT_FILE" in refused
+    rejected = fetched(uri)
+    assert rejected.startswith("DatasetUnreachable True")
+    assert "certificate" in rejected
+    assert "SSL_CERT_FILE" in rejected
 
 
 def test_redirects_are_not_followed(site: str) -> None:
-    error = refusal(f"{site}/302/moved", "127.0.0.1")
+    error = rejection(f"{site}/302/moved", "127.0.0.1")
     assert error.reason == "DatasetNotAllowed"
     assert error.permanent
     assert "final address" in error.message
@@ -135,7 +138,7 @@ def test_redirects_are_not_followed(site: str) -> None:
     [("404/x", True), ("403/x", True), ("410/x", True), ("429/x", False), ("500/x", False), ("503/x", False)],
 )
 def test_only_failures_that_may_pass_are_tried_again(site: str, path: str, permanent: bool) -> None:
-    error = refusal(f"{site}/{path}?token=abcdef", "127.0.0.1")
+    error = rejection(f"{site}/{path}?token=abcdef", "127.0.0.1")
     assert error.reason == "DatasetUnreachable"
     assert error.permanent is permanent
     assert path[:3] in error.message
@@ -143,17 +146,17 @@ def test_only_failures_that_may_pass_are_tried_again(site: str, path: str, perma
 
 
 def test_a_torn_connection_may_pass(site: str) -> None:
-    error = refusal(f"{site}/200/cut", "127.0.0.1")
+    error = rejection(f"{site}/200/cut", "127.0.0.1")
     assert (error.reason, error.permanent) == ("DatasetUnreachable", False)
 
 
 def test_nobody_listening_may_pass(site: str) -> None:
-    assert refusal("http://127.0.0.1:1/x", "127.0.0.1").permanent is False
+    assert rejection("http://127.0.0.1:1/x", "127.0.0.1").permanent is False
 
 
 def test_an_endless_file_is_cut_off(site: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits.collect, "__defaults__", (100_000,))
-    error = refusal(f"{site}/200/data", "127.0.0.1")
+    error = rejection(f"{site}/200/data", "127.0.0.1")
     assert error.reason == "DatasetNotAllowed"
     assert "larger than" in error.message
 
@@ -186,32 +189,34 @@ def test_an_endless_file_is_cut_off(site: str, monkeypatch: pytest.MonkeyPatch) 
         "mlflow.heartops.svc.cluster.local.",
     ],
 )
-def test_internal_addresses_are_refused_before_a_connection(host: str) -> None:
-    error = refusal(f"http://{host}/x")
+def test_internal_addresses_are_rejected_before_a_connection(host: str) -> None:
+    error = rejection(f"http://{host}/x")
     assert (error.reason, error.permanent) == ("DatasetNotAllowed", True)
     assert "internal" in error.message
 
 
-def test_a_public_name_that_leads_inside_is_refused_when_connecting(site: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_public_name_that_leads_inside_is_rejected_when_connecting(
+    site: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     port = int(site.rsplit(":", 1)[1])
 
     async def resolve(self: object, host: str, port: int = 0, family: int = 0) -> list[dict[str, object]]:
         return [{"hostname": host, "host": "127.0.0.1", "port": port, "family": 2, "proto": 0, "flags": 0}]
 
     monkeypatch.setattr(ThreadedResolver, "resolve", resolve)
-    assert refusal(f"http://data.example.org:{port}/200/x").reason == "DatasetNotAllowed"
+    assert rejection(f"http://data.example.org:{port}/200/x").reason == "DatasetNotAllowed"
     assert Site.seen == []
     assert got(f"http://data.example.org:{port}/200/x", "*.example.org") == CONTENT, "the administrator vouches for it"
 
 
 def test_a_list_of_hosts_admits_no_other(site: str) -> None:
-    assert "data.example.org" in refusal("https://example.net/x", "data.example.org", "*.uci.edu").message
-    assert refusal("https://uci.edu.evil.net/x", "*.uci.edu").reason == "DatasetNotAllowed"
-    assert refusal("https://eviluci.edu/x", "*.uci.edu").reason == "DatasetNotAllowed"
+    assert "data.example.org" in rejection("https://example.net/x", "data.example.org", "*.uci.edu").message
+    assert rejection("https://uci.edu.evil.net/x", "*.uci.edu").reason == "DatasetNotAllowed"
+    assert rejection("https://eviluci.edu/x", "*.uci.edu").reason == "DatasetNotAllowed"
 
 
-def test_a_scheme_that_is_not_allowed_is_refused(site: str) -> None:
-    assert "only https" in refusal(f"{site}/200/x", "127.0.0.1", schemes=("https",)).message
+def test_a_scheme_that_is_not_allowed_is_rejected(site: str) -> None:
+    assert "only https" in rejection(f"{site}/200/x", "127.0.0.1", schemes=("https",)).message
     assert Site.seen == []
 
 
@@ -235,7 +240,7 @@ def test_mounted_files_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     (config / "rows.csv").symlink_to("..data/rows.csv")
     assert got("pvc://claim/deep/rows.csv") == CONTENT
     assert got("configmap://cohort/rows.csv") == CONTENT
-    error = refusal("pvc://claim/absent.csv")
+    error = rejection("pvc://claim/absent.csv")
     assert (error.reason, error.permanent) == ("DatasetUnreachable", True)
     assert "No such file" in error.message
 
@@ -246,16 +251,16 @@ def test_nothing_outside_a_volume_is_read(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "secret").write_text("secret")
     (tmp_path / "pvc/claim/link").symlink_to(tmp_path / "secret")
     for uri in ("pvc://claim/link", "pvc://claim/../../secret", "pvc://claim/%2e%2e/%2e%2e/secret"):
-        assert refusal(uri).reason == "DatasetNotAllowed"
+        assert rejection(uri).reason == "DatasetNotAllowed"
 
 
 def test_object_stores_say_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "no driver for gs" in refusal("gs://bucket/key").message
+    assert "no driver for gs" in rejection("gs://bucket/key").message
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    error = refusal("s3://bucket/key")
+    error = rejection("s3://bucket/key")
     assert (error.reason, error.permanent) == ("DatasetUnreachable", False)
 
 
@@ -282,10 +287,10 @@ def test_objects_of_a_store_are_read(bucket: Any) -> None:
     bucket.put_object(Key="data/heart.csv", Body=CONTENT)
     digest = hashlib.sha256(CONTENT).hexdigest()
     assert got("s3://clinic/data/heart.csv", sha256=digest) == CONTENT
-    error = refusal("s3://clinic/data/other.csv")
+    error = rejection("s3://clinic/data/other.csv")
     assert (error.reason, error.permanent) == ("DatasetUnreachable", True)
     assert "does not exist" in error.message
-    assert refusal("s3://nobodys/heart.csv").permanent
+    assert rejection("s3://nobodys/heart.csv").permanent
 
 
 @pytest.mark.parametrize(
@@ -337,14 +342,14 @@ def test_shift_moves_the_named_features_by_so_many_deviations() -> None:
 
 @pytest.mark.parametrize("uri", ["builtin://nope", "builtin://iris?rows=3"])
 def test_a_wrong_built_in_name_is_explained(uri: str) -> None:
-    error = refusal(uri)
+    error = rejection(uri)
     assert error.permanent
     assert "iris" in error.message
 
 
 @pytest.mark.parametrize("options", ["rows=-1", "rows=x", "shift=nan", "seed=-1", "colour=red", "rows=99999999"])
 def test_wrong_options_are_explained(options: str) -> None:
-    assert refusal(f"builtin://heart-synthetic?{options}").permanent
+    assert rejection(f"builtin://heart-synthetic?{options}").permanent
 
 
 def test_features_named_differently_are_missed() -> None:
@@ -359,3 +364,19 @@ def test_the_public_row_key_is_warned_about(caplog: pytest.LogCaptureFixture) ->
     caplog.clear()
     assert not np.isin(load(wanted, {"HEARTOPS_ROW_KEY": "k"}).keys, without.keys).any()
     assert not caplog.text
+
+
+def test_the_recipe_of_the_example_and_the_synthetic_cohort_have_one_coding() -> None:
+    path = Path(__file__).resolve().parents[4] / "examples/heart-kaggle/recode.py"
+    spec = importlib.util.spec_from_file_location("recode", path)
+    assert spec
+    assert spec.loader
+    recipe = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(recipe)
+    cleveland = heart_cohort(200)
+    rows = [[str(float(cell)) for cell in row] for row in cleveland.itertuples(index=False)]
+    recoded = pd.DataFrame(recipe.recode(rows), columns=recipe.COLUMNS).astype(float)
+    pd.testing.assert_frame_equal(recoded, in_kaggle_coding(cleveland).astype(float))
+    # The first patient of both files.
+    uci = "63.0,1.0,1.0,145.0,233.0,1.0,2.0,150.0,0.0,2.3,3.0,0.0,6.0,0"
+    assert ",".join(next(recipe.recode([uci.split(",")]))) == "63,1,3,145,233,1,0,150,0,2.3,0,0,1,1"

@@ -15,7 +15,7 @@ from heart_trainer.drift.decide import compare, find_drift, judge
 from heart_trainer.drift.distances import distances
 from heart_trainer.drift.statistics import category_tests, missing_tests, number_tests
 from heart_trainer.package.profile import feature_profile
-from tests.support.trainer.drifting import NUMBERS, Row, reference, traffic
+from tests.support.trainer.drift_data import NUMBERS, Row, reference, traffic
 
 NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
 AGE = Feature(name="age", type="number", required=False)

@@ -7,7 +7,7 @@ from heart_api.evaluation import ServingReference
 from heart_api.gates import Gates
 from heart_api.retrainschedule import DriftCheck
 from heart_operator.plan.gates.verdict import judge
-from tests.support.registry.logged import read_evaluation
+from tests.support.registry.job_output import read_evaluation
 from tests.unit.heart_trainer.drift.conftest import Check, Log, Trained, train
 from tests.unit.heart_trainer.drift.test_check import drift_of
 

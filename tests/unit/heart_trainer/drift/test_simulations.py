@@ -15,7 +15,7 @@ from heart_log.values import Scored
 from heart_trainer.drift.decide import Drift, find_drift, judge
 from heart_trainer.drift.performance import judge_performance
 from tests.support.soak import SOAK
-from tests.support.trainer.drifting import NUMBERS, reference, traffic
+from tests.support.trainer.drift_data import NUMBERS, reference, traffic
 
 ROUNDS = 2000 if SOAK else 50
 TRAINED, WINDOW = 303, 100

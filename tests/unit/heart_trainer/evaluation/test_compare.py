@@ -10,7 +10,7 @@ from heart_api.contract import Feature, Target
 from heart_api.evaluation import OutOfFold, ServingReference
 from heart_api.package import ReferenceRows, ServingPackage
 from heart_trainer.evaluation.compare import NotComparable, ServingModel, compare, out_of_fold
-from tests.support.trainer.judged import FEATURES, make_oof, make_table, outcomes
+from tests.support.trainer.evaluation_tables import FEATURES, make_oof, make_table, outcomes
 
 
 def _serving(

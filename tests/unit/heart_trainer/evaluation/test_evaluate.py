@@ -7,7 +7,7 @@ import pytest
 
 from heart_trainer.evaluation.evaluate import measure
 from heart_trainer.evaluation.slices import groups
-from tests.support.trainer.judged import FEATURES, make_oof, make_table, outcomes
+from tests.support.trainer.evaluation_tables import FEATURES, make_oof, make_table, outcomes
 
 
 def test_figures_lie_in_their_intervals_and_say_what_they_rest_on() -> None:

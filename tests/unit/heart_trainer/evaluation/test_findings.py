@@ -13,7 +13,7 @@ from heart_api.evaluation import Estimate
 from heart_trainer.evaluation.findings import better_than_chance, duplicates, onnx_parity, positive_class
 from heart_trainer.evaluation.leaks import leakage, learnt_rows
 from heart_trainer.values import Parity, Table
-from tests.support.trainer.judged import FEATURES, make_table
+from tests.support.trainer.evaluation_tables import FEATURES, make_table
 from tests.support.trainer.requests import number, table
 
 

@@ -14,7 +14,7 @@ from heart_trainer.data.rows import EqualRowsTogether
 from heart_trainer.evaluation.evaluate import measure
 from heart_trainer.fit.nested_cv import cross_fit, make_recipe
 from heart_trainer.values import OutOfFoldResult
-from tests.support.trainer.interference import Estimate, Fold, Output, X, Y, leaking_folds
+from tests.support.trainer.leakage import Estimate, Fold, Output, X, Y, leaking_folds
 from tests.support.trainer.requests import category, number, request, table
 
 LEVELS = 30

@@ -168,13 +168,13 @@ def test_holdout_judges_rows_that_the_final_model_never_saw() -> None:
     assert other.onnx == fitted.onnx, "what the kept-out rows say cannot reach the model"
 
 
-def test_too_small_a_holdout_is_refused() -> None:
+def test_too_small_a_holdout_is_rejected() -> None:
     x, score = mixed_rows(60)
     with pytest.raises(DataInvalid, match="crossValidation instead"):
         fit(table(x, (score > 1).astype(np.int64), 2), request(MIXED, holdout=0.01), quiet)
 
 
-def test_a_family_of_the_other_task_is_refused() -> None:
+def test_a_family_of_the_other_task_is_rejected() -> None:
     x, score = mixed_rows(60)
     rows = table(x, (score > 1).astype(np.int64), 2)
     with pytest.raises(DataInvalid, match="ridge does not fit task classification"):

@@ -12,7 +12,7 @@ from heart_trainer.fit.calibrate import Method
 from heart_trainer.fit.converters import floor32
 from heart_trainer.fit.onnx_export import attach_package, export, output_scale, parity, random_rows, run_onnx, to_bytes
 from heart_trainer.package.reference_rows import made_up_rows, reference_rows
-from tests.support.trainer.fitted import TASKS, calibrated, fitted, fitted_anew, problem
+from tests.support.trainer.fitted_models import TASKS, calibrated, fitted, fitted_anew, problem
 from tests.support.trainer.requests import MIXED, mixed_rows
 
 CASES = [
@@ -53,7 +53,7 @@ def test_equal_models_give_equal_bytes() -> None:
     assert to_bytes(one, 5) == to_bytes(other, 5)
 
 
-def test_an_unfaithful_conversion_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unfaithful_conversion_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = problem("binary")
     converted = to_bytes(fitted("random-forest", rows), 5)
     monkeypatch.setattr("heart_trainer.fit.onnx_export.to_bytes", lambda *_: converted)
@@ -63,7 +63,7 @@ def test_an_unfaithful_conversion_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     assert caught.value.reason == "ExportFailed"
 
 
-def test_a_model_that_cannot_be_converted_is_refused() -> None:
+def test_a_model_that_cannot_be_converted_is_rejected() -> None:
     class Odd:
         def predict_proba(self, x: np.ndarray) -> np.ndarray:
             return x

@@ -90,7 +90,7 @@ def test_the_search_looks_at_a_bounded_number_of_rows() -> None:
     assert len(rows.y) == tune.SEARCH_ROWS
 
 
-def test_a_metric_of_another_task_is_refused() -> None:
+def test_a_metric_of_another_task_is_rejected() -> None:
     with pytest.raises(DataInvalid, match="rmse, mae, r2"):
         scorer("roc_auc", "regression")
 

@@ -10,7 +10,7 @@ from heart_trainer.fit.onnx_export import to_bytes
 from heart_trainer.package.explanation import build_explanation
 from heart_trainer.package.influence import measure_influence
 from heart_trainer.package.reference_rows import reference_rows
-from tests.support.trainer.fitted import fitted
+from tests.support.trainer.fitted_models import fitted
 from tests.support.trainer.requests import number, table
 
 FEATURES = (number("weak"), number("strong"), number("none"))

@@ -5,7 +5,7 @@ import pytest
 
 from heart_api.referenceprofile import ReferenceProfile
 from heart_trainer.package.profile import build_profile
-from tests.support.trainer.judged import FEATURES, make_oof, make_table, outcomes
+from tests.support.trainer.evaluation_tables import FEATURES, make_oof, make_table, outcomes
 
 
 def test_profile() -> None:

@@ -19,7 +19,7 @@ from heart_trainer.report import wording as words
 from heart_trainer.report.card import Provenance, render_card
 from heart_trainer.report.plot_style import Subject
 from heart_trainer.report.plots import draw_plots
-from tests.support.trainer.judged import FEATURES, make_fitted, make_oof, make_table, outcomes
+from tests.support.trainer.evaluation_tables import FEATURES, make_fitted, make_oof, make_table, outcomes
 
 PROVENANCE = Provenance("run-17", "sha256:model", "sha256:evaluation", date(2026, 3, 1))
 
@@ -77,8 +77,8 @@ def _text(html: str) -> str:
 def test_the_card_tells_a_clinician_what_it_promises(render: Callable[..., str], evaluation: Evaluation) -> None:
     text = _text(render(evaluation))
     recall = evaluation.metrics["recall"]
-    assert f"Of 100 cases with «ill», it flags about {recall.estimate * 100:.0f} (between" in text
-    assert "Of 100 cases without «ill», it flags about" in text
+    assert f"Of 100 cases with “ill”, it flags about {recall.estimate * 100:.0f} (between" in text
+    assert "Of 100 cases without “ill”, it flags about" in text
     assert "300 rows" in text
     assert "What it must not be used for" in text
     assert "age number any number" not in text
@@ -114,7 +114,7 @@ def test_synthetic_data_are_announced_in_bold(render: Callable[..., str], evalua
 def test_a_failed_check_stands_at_the_top(render: Callable[..., str], evaluation: Evaluation) -> None:
     failed = Finding(name="leakage", verdict="Failed", message="chol alone predicts the target")
     text = _text(render(evaluation.model_copy(update={"findings": (failed,)})))
-    assert text.index("The check «leakage» failed") < text.index("What it predicts")
+    assert text.index("The check “leakage” failed") < text.index("What it predicts")
 
 
 def test_the_comparison_is_told(render: Callable[..., str], evaluation: Evaluation) -> None:
@@ -155,7 +155,7 @@ def test_a_gap_that_may_be_chance_says_so() -> None:
 
 def test_an_interval_in_whole_cases_is_never_narrowed() -> None:
     estimate = Estimate(n=300, events=139, estimate=0.784, low=0.7199, high=0.8561)
-    (sentence,) = words.in_plain_words(
+    (sentence,) = words.in_plain_language(
         Evaluation(task="binary", algorithm="a", dataset_sha256="", rows=300, metrics={"recall": estimate}),
         ("healthy", "ill"),
         Target(name="num"),
@@ -187,3 +187,14 @@ def test_plots_survive_a_column_without_values() -> None:
     empty = replace(table, x=np.full_like(table.x, np.nan))
     sample = Sample("binary", y, output, table.groups)
     assert "distributions" in draw_plots(Subject(empty, FEATURES, sample, ("healthy", "ill"), "num"))
+
+
+def test_the_card_shows_no_signature_of_the_dataset(evaluation: Evaluation) -> None:
+    y, output = outcomes()
+    signed = _request(FEATURES).model_copy(
+        update={"dataset": Dataset(uri="https://key:secret@example.org/heart.csv?X-Amz-Signature=abc")}
+    )
+    html = render_card(signed, make_table(y), make_fitted(output), evaluation, {}, PROVENANCE)
+    assert "https://example.org/heart.csv" in html
+    assert "secret" not in html
+    assert "abc" not in html

@@ -103,7 +103,7 @@ def _from_estimator(model: Any, table: Table, features: tuple[Feature, ...], see
     x = np.vstack([table.x, random_rows(table.x, seed, required=required)])
     expected = outputs(model, x, table, features)
     order = [0] if table.task == "regression" else match_classes(list(model.classes_), table.classes)
-    refusal = ""
+    rejection = ""
     for attempt in _attempts(model, len(features)):
         try:
             converted = _finished(attempt(), len(features), order)
@@ -111,12 +111,12 @@ def _from_estimator(model: Any, table: Table, features: tuple[Feature, ...], see
         except TrainerError:
             raise
         except Exception as error:  # any of dozens of converters' and the runtime's errors
-            refusal = refusal or _no_converter(model, error)
+            rejection = rejection or _no_converter(model, error)
             continue
         if found.holds:
             return converted
-        refusal = _unfaithful(model, found)
-    raise NotServable(refusal)
+        rejection = _unfaithful(model, found)
+    raise NotServable(rejection)
 
 
 def _steps(model: Any) -> int:

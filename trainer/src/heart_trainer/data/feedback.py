@@ -69,7 +69,7 @@ def fetch_labelled(model: str, environ: Mapping[str, str]) -> list[Prediction]:
 
 def as_text(found: Sequence[Prediction], file: "pd.Series[str]", request: JobRequest) -> pd.DataFrame:
     """Features and target as a file would have them; `file`: its own target column."""
-    _refuse_redacted(found, request.features)
+    _reject_redacted(found, request.features)
     names = [feature.name for feature in request.features]
     known = texts_of_classes(file, request.target, request.training)
     rows = [
@@ -79,7 +79,7 @@ def as_text(found: Sequence[Prediction], file: "pd.Series[str]", request: JobReq
     return pd.DataFrame(rows, columns=[*names, request.target.name], dtype=object)
 
 
-def _refuse_redacted(found: Sequence[Prediction], features: Sequence[Feature]) -> None:
+def _reject_redacted(found: Sequence[Prediction], features: Sequence[Feature]) -> None:
     hidden = {name for prediction in found for name in prediction.redacted}
     needed = [feature.name for feature in features if feature.name in hidden]
     if needed:

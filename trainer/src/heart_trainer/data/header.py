@@ -28,7 +28,7 @@ def name_columns(layout: Layout, contract: Contract) -> Header:
     names = contract.dataset.columns
     first = tuple(same_form(cell) for cell in layout.rows[0])
     if names is None:
-        _refuse_shifted(layout)
+        _reject_shifted(layout)
         return Header(first, 1)
     _check_width(layout, names)
     replaced = contract.dataset.header
@@ -36,7 +36,7 @@ def name_columns(layout: Layout, contract: Contract) -> Header:
         replaced = _is_header(layout, contract)
     if not replaced:
         return Header(tuple(map(same_form, names)))
-    _refuse_other_order(first, names)
+    _reject_other_order(first, names)
     return Header(tuple(map(same_form, names)), 1, ("dataset.columns in place of the file's header",))
 
 
@@ -68,10 +68,10 @@ def _check_width(layout: Layout, names: tuple[str, ...]) -> None:
         )
 
 
-def _refuse_shifted(layout: Layout) -> None:
+def _reject_shifted(layout: Layout) -> None:
     """R writes row names without a name for their column: every name would be read from its neighbour's."""
     first = len(layout.rows[0])
-    if any(cell for row in layout.rows[1:] for cell in row[first:]):
+    if layout.width > first and any(cell for row in layout.rows[1:] for cell in row[first:]):
         raise DataInvalid(
             f"The header has {first} names, rows have {layout.width} cells (row numbers in front, as R writes them?): "
             "set dataset.csv.skipRows to leave the header out, and name every column in dataset.columns."
@@ -98,7 +98,7 @@ def _fits(layout: Layout, line: int, field: Feature | Target, contract: Contract
     return cell in missing or bool(encode(column, field).notna()[0])
 
 
-def _refuse_other_order(first: tuple[str, ...], names: tuple[str, ...]) -> None:
+def _reject_other_order(first: tuple[str, ...], names: tuple[str, ...]) -> None:
     for place, name in enumerate(names):
         if name in first and first.index(name) != place:
             raise DataInvalid(

@@ -5,9 +5,11 @@ import re
 from dataclasses import dataclass
 from typing import IO, Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from heart_api.contract import Csv
 from heart_table.encodings import not_text
@@ -56,7 +58,7 @@ def _csv(data: bytes, contract: Contract) -> RawRows:
     header = name_columns(layout, contract)
     places = find_columns(header, contract)
     frame = _read_text(data, layout)
-    _refuse_short(frame, data, layout, header.lines, max(places.values()))
+    _reject_short(frame, data, layout, header.lines, max(places.values()))
     frame = frame[header.lines :][sorted(set(places.values()))].apply(lambda column: column.str.strip())
     frame, blank = _without_blank_end(frame.reset_index(drop=True))
     columns = {name: Column(frame[place], layout.decimal) for name, place in places.items()}
@@ -107,13 +109,20 @@ def _without_comments(data: bytes, layout: Layout) -> bytes:
 
 def _without_blank_end(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Without the rows at the end that hold nothing, and a note of them."""
-    filled = (frame.notna() & (frame != "")).any(axis=1).to_numpy()
+    if len(frame) and _filled(frame[-1:]).all():
+        return frame, ()
+    filled = _filled(frame)
     count = len(frame) - (int(filled.nonzero()[0][-1]) + 1 if filled.any() else 0)
     note = f"{count} blank {'row' if count == 1 else 'rows'} at the end left out"
     return frame[: len(frame) - count], (note,) if count else ()
 
 
-def _refuse_short(frame: pd.DataFrame, data: bytes, layout: Layout, header: int, last: int) -> None:
+def _filled(frame: pd.DataFrame) -> NDArray[np.bool_]:
+    """[rows]: whether any cell holds something."""
+    return np.asarray((frame.notna() & (frame != "")).any(axis=1))
+
+
+def _reject_short(frame: pd.DataFrame, data: bytes, layout: Layout, header: int, last: int) -> None:
     """A cell that is not there is no missing value: the line is cut, or its separator is another one.
 
     pandas fills it with nothing; cells are counted only where the last column has an empty one.

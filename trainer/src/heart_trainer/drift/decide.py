@@ -1,7 +1,7 @@
 """Has the live data moved away from the training? Decided by tests, with few false alarms, over two windows.
 
-A window: Benjamini–Hochberg at 1 % over the features, and a distance of at least 0.1. Confirmed is a feature for which
-both windows together pass that, and each of the two by itself shows it at 1 %.
+A window: Benjamini–Hochberg at 1% over the features, and a distance of at least 0.1. Confirmed is a feature for which
+both windows together pass that, and each of the two by itself shows it at 1%.
 """
 
 from collections.abc import Sequence

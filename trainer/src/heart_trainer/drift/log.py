@@ -56,7 +56,7 @@ def _connected(environ: Mapping[str, str]) -> Iterator[Connection]:
     if not url:
         raise CheckError(
             "LogUnavailable",
-            f"There is no prediction log to look at: the Secret heartops-runtime has no {Env.DATABASE_URL}. Let an"
+            f"There is no prediction log to check: the Secret heartops-runtime has no {Env.DATABASE_URL}. Let an"
             " administrator set it, and set spec.serving.predictionLog of the HeartModel",
             permanent=True,
         )

@@ -82,7 +82,7 @@ def replicate(sample: Sample, seed: int) -> Replicates:
 
 
 def interval(name: str, estimate: float, replicates: Array) -> tuple[float, float] | None:
-    """95 % interval, or None where most resamples do not define the metric.
+    """95% interval, or None where most resamples do not define the metric.
 
     Percentiles, save for the calibration error: an average of absolute distances is pushed up by every resampling,
     so its percentiles are mirrored at the estimate (Efron and Tibshirani's basic interval) and cut at 0.

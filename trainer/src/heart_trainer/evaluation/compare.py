@@ -50,7 +50,7 @@ def compare(
     run: Run,
     seed: int,
 ) -> Comparison:
-    """Candidate minus serving version with paired 95 % intervals. Raises NotComparable."""
+    """Candidate minus serving version with paired 95% intervals. Raises NotComparable."""
     _same_question(table, serving)
     known = [serving.oof.predictions.get(key) for key in table.keys]
     unseen = np.array([prediction is None for prediction in known])

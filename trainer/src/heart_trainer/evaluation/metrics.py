@@ -108,7 +108,7 @@ def expected_calibration_error(confidence: Array, correct: NDArray[np.bool_]) ->
 
 
 def wilson(share: Array | float, rows: NDArray[np.int64] | int) -> tuple[Array, Array]:
-    """95 % interval of a share of `rows` rows (Wilson 1927)."""
+    """95% interval of a share of `rows` rows (Wilson 1927)."""
     z2 = 1.959964**2
     centre = (share + z2 / (2 * rows)) / (1 + z2 / rows)
     half = np.sqrt(z2 * (share * (1 - share) / rows + z2 / (4 * rows**2))) / (1 + z2 / rows)

@@ -24,7 +24,7 @@ Matrix = NDArray[np.float64]
 LEAST = 1e-4
 """Probabilities are kept this far from 0 and 1, where log-odds of float32 numbers are noise."""
 CONFIDENT = 1.64
-"""Standard errors by which a calibrated Brier score must win (paired, one-sided, 95 %)."""
+"""Standard errors by which a calibrated Brier score must win (paired, one-sided, 95%)."""
 ISOTONIC_ROWS = 1000
 KNOT_STEP = 0.25
 KNOTS = np.arange(-9.25, 9.25, KNOT_STEP)

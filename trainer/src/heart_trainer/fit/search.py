@@ -24,7 +24,7 @@ SEARCH_ROWS = 5000
 """The search looks at no more rows than this, drawn by seed; the model is then fitted on all."""
 
 CONFIDENT = 1.28
-"""Standard errors by which something must win over something simpler (paired, one-sided, 90 %)."""
+"""Standard errors by which something must win over something simpler (paired, one-sided, 90%)."""
 BLOCKS = 20
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)

@@ -1,7 +1,6 @@
 """The connection to MLflow: bounded in time, its errors in words, runs that always end."""
 
 import os
-import re
 import signal
 import time
 from collections.abc import Iterator, Mapping
@@ -17,6 +16,7 @@ from mlflow.exceptions import MlflowException
 
 from heart_api.handover import Env
 from heart_trainer.errors import TrainerError
+from heart_trainer.redaction import redact
 
 LAST_WORDS = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "5", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
 """While being killed: what is left of the pod's grace period."""
@@ -30,12 +30,8 @@ class RegistryUnavailable(TrainerError):
 
     def __init__(self, uri: str, error: Exception) -> None:
         first = (str(error).splitlines() or [type(error).__name__])[0][:500]
-        message = f"MLflow at {uri} did not do what was asked: {first}. Check that it runs and can be reached from here"
-        super().__init__("RegistryUnavailable", without_password(message), permanent=False)
-
-
-def without_password(text: str) -> str:
-    return re.sub(r"://[^/\s@]*@", "://", text)
+        message = f"MLflow at {uri} failed: {first}. Check that it runs and can be reached from here"
+        super().__init__("RegistryUnavailable", redact(message), permanent=False)
 
 
 def renew_token() -> None:

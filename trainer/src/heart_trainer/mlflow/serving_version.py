@@ -31,7 +31,7 @@ def serving_model(store: Store, registry_name: str, reference: ServingReference,
         result = sealed(version, row_key)
         if result is None:
             raise NotComparable(
-                "its tags carry no seal of this row key, so that rows it has learnt cannot be told from new ones"
+                "its tags carry no seal of this row key, so that its training rows cannot be told apart from new ones"
             )
         return ServingModel(reference, data, read_package(data), _sealed_rows(store, result))
     except RegistryUnavailable as error:
@@ -47,7 +47,7 @@ def _sealed_rows(store: Store, result: TrainingResult) -> OutOfFold:
     try:
         expected = Evaluation.model_validate_json(evaluation).out_of_fold_sha256
         if expected is None:
-            raise NotComparable("it was registered by hand, so that nobody knows which rows it has learnt")
+            raise NotComparable("it was registered by hand, so that the rows it was trained on are unknown")
         rows = store.read_run(result.run_id, OOF_PATH)
         if sha256(rows) != expected:
             raise changed

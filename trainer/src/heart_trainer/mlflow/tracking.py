@@ -18,7 +18,8 @@ from heart_api.handover import JobRequest, TrainingRequest
 from heart_api.package import MODEL_FILE, ONNX_INPUT, ONNX_OUTPUT
 from heart_api.referenceprofile import PROFILE_PATH
 from heart_trainer.errors import TrainerError
-from heart_trainer.mlflow.client import Store, without_password
+from heart_trainer.mlflow.client import Store
+from heart_trainer.redaction import redact
 from heart_trainer.values import Fitted, Table
 
 PIPELINE_PATH = "pipeline/pipeline.joblib"
@@ -40,7 +41,7 @@ def parameters(request: TrainingRequest, table: Table, fitted: Fitted) -> dict[s
         "trials": training.tuning.trials,
         "holdout": training.holdout,
         "seed": training.seed,
-        "dataset_uri": without_password(request.dataset.uri),
+        "dataset_uri": redact(request.dataset.uri),
         "dataset_sha256": table.raw_sha256,
         "dataset_read_as": "; ".join(table.reading),
         "synthetic": table.synthetic,
@@ -82,7 +83,7 @@ def log_files(store: Store, run_id: str, write_to: Callable[[Path], None]) -> No
 def log_dataset(store: Store, run_id: str, request: JobRequest, table: Table) -> None:
     """MLflow's own record of the dataset; its digest field holds 36 characters."""
     digest = table.raw_sha256.removeprefix("sha256:")[:36]
-    source = without_password(request.dataset.uri)
+    source = redact(request.dataset.uri)
     dataset = Dataset(name=request.name, digest=digest, source_type="uri", source=source)
     with store.speaking():
         store.client.log_inputs(run_id, datasets=[DatasetInput(dataset)])
@@ -110,7 +111,7 @@ def log_model(store: Store, run_id: str, data: bytes, table: Table) -> str:
         message = (
             f"MLflow at {store.uri} gave back other bytes of {MODEL_FILE} than it was given; check its artifact store"
         )
-        raise TrainerError("TrainingFailed", without_password(message), permanent=False)
+        raise TrainerError("TrainingFailed", redact(message), permanent=False)
     return str(model_id)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from heart_api.explanation import Method, Unit
 from heart_api.package import ServingPackage
-from heart_model.errors import ModelRefused
+from heart_model.errors import ModelRejected
 from heart_model.explain.opening import open_explainer
 from heart_model.model import open_session
 from heart_trainer.errors import ExportFailed
@@ -34,8 +34,8 @@ def measure_influence(converted: bytes, package: ServingPackage, table: Table) -
         return None
     try:
         explain = open_explainer(open_session(converted), package, package.explanation, lambda: converted)
-    except ModelRefused as refused:
-        raise ExportFailed(f"The model cannot be explained as its family is: {refused}") from refused
+    except ModelRejected as rejected:
+        raise ExportFailed(f"The model cannot be explained as its family is: {rejected}") from rejected
     count = min(ROWS[package.explanation.method], len(table))
     rows = table.x[np.linspace(0, len(table) - 1, count).astype(int)]
     sizes = np.abs(explain(rows).contributions).mean(axis=(0, 2))

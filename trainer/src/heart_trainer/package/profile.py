@@ -16,9 +16,14 @@ def build_profile(table: Table, features: tuple[Feature, ...], oof: OutOfFoldRes
     names = [str(name) for name in table.classes] or ["value"]
     return ReferenceProfile(
         rows=len(table),
-        features=tuple(feature_profile(feature, table.x[:, index]) for index, feature in enumerate(features)),
+        features=feature_profiles(table, features),
         outputs={name: _percentiles(output[:, index]) for index, name in enumerate(names)},
     )
+
+
+def feature_profiles(table: Table, features: tuple[Feature, ...]) -> tuple[FeatureProfile, ...]:
+    """In the order of the contract."""
+    return tuple(feature_profile(feature, table.x[:, index]) for index, feature in enumerate(features))
 
 
 def feature_profile(feature: Feature, column: NDArray[np.float32]) -> FeatureProfile:

@@ -13,8 +13,8 @@ from heart_api.contract import Feature, Target
 from heart_api.handover import JobRequest
 from heart_api.package import MODEL_FILE, ServingPackage
 from heart_model.artifact_path import proxied_path
-from heart_model.errors import ModelRefused
-from heart_model.limits import MAX_MODEL_BYTES, Refused
+from heart_model.errors import ModelRejected
+from heart_model.limits import MAX_MODEL_BYTES, ArtifactRejected
 from heart_model.model import Model, load_model
 from heart_model.selfcheck import is_constant
 from heart_trainer.errors import NotServable
@@ -56,8 +56,8 @@ def _artifact_root(store: Store, registry_name: str, version: str) -> str:
         return root
     try:
         return f"mlflow-artifacts:/{proxied_path(root)}"
-    except Refused as refused:
-        raise NotServable(f"{refused}.") from refused
+    except ArtifactRejected as rejected:
+        raise NotServable(f"{rejected}.") from rejected
 
 
 def open_model(data: bytes, advice: str = HOW_TO) -> Model:
@@ -67,8 +67,8 @@ def open_model(data: bytes, advice: str = HOW_TO) -> Model:
         file.write_bytes(data)
         try:
             return load_model(file, hashlib.sha256(data).hexdigest())
-        except ModelRefused as refused:
-            raise NotServable(f"{refused}.{advice}") from refused
+        except ModelRejected as rejected:
+            raise NotServable(f"{rejected}.{advice}") from rejected
 
 
 def check_contract(package: ServingPackage, request: JobRequest) -> None:

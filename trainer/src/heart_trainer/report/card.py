@@ -10,6 +10,7 @@ from heart_api.evaluation import Evaluation
 from heart_api.handover import TrainingRequest
 from heart_trainer.evaluation.metrics import THRESHOLD, wilson
 from heart_trainer.package.influence import Influence
+from heart_trainer.redaction import redact
 from heart_trainer.report import wording as words
 from heart_trainer.report.pages import inline_image, render_page
 from heart_trainer.values import Fitted, Table
@@ -60,12 +61,13 @@ def render_card(
     return render_page(
         "model_card.html",
         request=request,
+        dataset=redact(request.dataset.uri),
         table=table,
         evaluation=evaluation,
         provenance=provenance,
         classes=names,
         counts=_counts(table, names),
-        sentences=[*words.in_plain_words(evaluation, names, request.target), *_false_alarms(table, fitted, names)],
+        sentences=[*words.in_plain_language(evaluation, names, request.target), *_false_alarms(table, fitted, names)],
         calibration=words.calibration(evaluation.metrics) if evaluation.task == "binary" else None,
         gaps=_gaps(evaluation),
         influence=influence,
@@ -140,5 +142,5 @@ def _method(request: TrainingRequest, fitted: Fitted, folds: int) -> str:
         f"A {fitted.algorithm} model.{calibrated} For the figures, {judged}; imputation, scaling, {search}, the "
         f"choice of the family ({chosen}) and calibration all happened without the rows that were judged. Equal rows "
         "were kept together. The model that serves was then fitted on all rows that were not kept out. Intervals are "
-        f"95 % bootstrap intervals over distinct rows. Seed {training.seed}."
+        f"95% bootstrap intervals over distinct rows. Seed {training.seed}."
     )

@@ -15,7 +15,7 @@ def report(evaluation: Evaluation) -> str:
 def _metrics(evaluation: Evaluation) -> Iterator[str]:
     synthetic = ", SYNTHETIC data" if evaluation.synthetic else ""
     how = "out of fold" if evaluation.out_of_fold_sha256 else "not out of fold"
-    yield f"\n{evaluation.algorithm}, {evaluation.rows} rows{synthetic}; {how}, 95 % intervals"
+    yield f"\n{evaluation.algorithm}, {evaluation.rows} rows{synthetic}; {how}, 95% intervals"
     yield from (f"  {title(name):<24}{figure(estimate)}" for name, estimate in evaluation.metrics.items())
 
 

@@ -60,7 +60,7 @@ def class_names(classes: tuple[int | str, ...], target: Target) -> tuple[str, ..
     return tuple(f"{target.name} = {name}" for name in classes)
 
 
-def in_plain_words(evaluation: Evaluation, classes: tuple[str, ...], target: Target) -> Iterator[str]:
+def in_plain_language(evaluation: Evaluation, classes: tuple[str, ...], target: Target) -> Iterator[str]:
     if evaluation.task == "binary":
         yield from _binary(evaluation.metrics, classes[1])
     elif evaluation.task == "multiclass":
@@ -71,17 +71,17 @@ def in_plain_words(evaluation: Evaluation, classes: tuple[str, ...], target: Tar
 
 def _binary(metrics: dict[str, Estimate], positive: str) -> Iterator[str]:
     texts = {
-        "recall": f"Of 100 cases with «{positive}», it flags {{}}.",
-        "precision": f"Of 100 cases that it flags, {{}} truly are «{positive}».",
+        "recall": f"Of 100 cases with “{positive}”, it flags {{}}.",
+        "precision": f"Of 100 cases that it flags, {{}} truly are “{positive}”.",
         "accuracy": "Of 100 answers, {} are right.",
-        "roc_auc": f"Of 100 pairs of one case with «{positive}» and one without, it ranks {{}} the right way round.",
+        "roc_auc": f"Of 100 pairs of one case with “{positive}” and one without, it ranks {{}} the right way round.",
     }
     yield from (text.format(_of_hundred(metrics[name])) for name, text in texts.items() if name in metrics)
 
 
 def false_alarms(share: float, low: float, high: float, positive: str) -> str:
     estimate = Estimate(n=0, estimate=share, low=low, high=high)
-    return f"Of 100 cases without «{positive}», it flags {_of_hundred(estimate)} all the same."
+    return f"Of 100 cases without “{positive}”, it flags {_of_hundred(estimate)} all the same."
 
 
 def _multiclass(metrics: dict[str, Estimate], classes: int) -> Iterator[str]:
@@ -128,9 +128,9 @@ def calibration(metrics: dict[str, Estimate]) -> str:
 
 def _slope(slope: Estimate) -> str:
     if slope.high < 1:
-        return "The probabilities are too extreme: read 90 % as somewhat less, 10 % as somewhat more"
+        return "The probabilities are too extreme: read 90% as somewhat less, 10% as somewhat more"
     if slope.low > 1:
-        return "The probabilities are too cautious: read 70 % as somewhat more, 30 % as somewhat less"
+        return "The probabilities are too cautious: read 70% as somewhat more, 30% as somewhat less"
     return "The probabilities are neither too extreme nor too cautious, as far as these data can tell"
 
 

@@ -16,6 +16,8 @@ REASONS = {
     "FieldValueRequired": "Required value",
     "FieldValueDuplicate": "Duplicate value",
 }
+WITH_VALUE = ("FieldValueInvalid", "FieldValueDuplicate")
+"""Reasons whose message names the value, which for a rule is its type."""
 
 
 def broken_rules(value: Any, schema: Schema, path: str) -> list[str]:
@@ -27,7 +29,7 @@ def _broken(value: Any, schema: Schema, path: str) -> Iterator[str]:
     for rule in schema.get("x-kubernetes-validations", ()):
         # A rule about a change says nothing of a resource that is new.
         if "oldSelf" not in rule["rule"] and not holds(rule["rule"], value):
-            yield _line(rule, path)
+            yield _line(rule, schema, path)
     if isinstance(value, dict):
         for name, entry in value.items():
             yield from _broken(entry, field_schema(schema, name), f"{path}.{name}".lstrip("."))
@@ -54,7 +56,8 @@ def _compare(left: float, right: float) -> int:
     return (left > right) - (left < right)
 
 
-def _line(rule: dict[str, str], path: str) -> str:
+def _line(rule: dict[str, str], schema: Schema, path: str) -> str:
     where = f"{path}{rule.get('fieldPath', '')}" or "metadata.name"
-    reason = REASONS[rule.get("reason", "FieldValueInvalid")]
-    return f"{where}: {reason}: {rule['message']}"
+    reason = rule.get("reason", "FieldValueInvalid")
+    kind = f' "{schema.get("type", "")}":' if reason in WITH_VALUE else ""
+    return f"{where}: {REASONS[reason]}:{kind} {rule['message']}"

@@ -100,7 +100,7 @@ def _texts(value: Any, schema: Schema, path: str) -> Iterator[str]:
     if not isinstance(value, str):
         return
     if len(value) > schema.get("maxLength", len(value)):
-        yield f"{path}: Too long: may not be more than {schema['maxLength']} bytes"
+        yield f"{path}: Too long: may not be more than {_count(schema['maxLength'], 'byte')}"
     if len(value) < schema.get("minLength", 0):
         least = schema["minLength"]
         yield f"{path}: Invalid value: {_json(value)}: {path} in body should be at least {least} chars long"
@@ -139,6 +139,10 @@ def _twice(value: list[Any], keys: list[str] | None, items: Schema, path: str) -
         if text in seen and (keys or _is_of_type(entry, items)):
             yield f"{path}[{index}]: Duplicate value: {text}"
         seen.add(text)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _json(value: Any) -> str:

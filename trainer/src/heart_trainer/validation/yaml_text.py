@@ -11,7 +11,7 @@ WRONG_KIND = re.compile(
     r'^(?P<path>\S+): Invalid value: "(?P<kind>boolean|integer|number|null)": .* of type (?P<wanted>\S+):'
 )
 HINTS = {
-    "boolean": 'quote it ("yes", "no"): YAML 1.1 reads yes, no, on, off, true and false as true or false',
+    "boolean": 'quote it ("yes", "no"): YAML 1.1 reads yes, no, y, n, on and off as true or false',
     "integer": 'quote it ("1"): without quotes YAML reads a number',
     "number": 'quote it ("1.5"): without quotes YAML reads a number',
     "null": 'quote it ("null"): without quotes YAML reads ~, null and nothing as no value',
@@ -19,7 +19,12 @@ HINTS = {
 
 
 class Loader(yaml.SafeLoader):
-    """Without dates (kubectl takes them as text); a key that is given twice is a mistake."""
+    """Plain words as kubectl's YAML reads them (go-yaml v2): `y` is true, `1e3` a number, `1:30` and dates are text.
+
+    A key that is given twice is a mistake.
+    """
+
+    bool_values = {**yaml.SafeLoader.bool_values, "y": True, "n": False}
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Hashable] = set()
@@ -31,11 +36,29 @@ class Loader(yaml.SafeLoader):
             seen.add(key if isinstance(key, Hashable) else id(key))
         return super().construct_mapping(node, deep)
 
+    def construct_integer(self, node: yaml.ScalarNode) -> int:
+        text = str(self.construct_scalar(node)).replace("_", "")
+        octal = re.fullmatch(r"([+-]?)0([0-7]+)", text)
+        return int(f"{octal[1]}0o{octal[2]}" if octal else text, 0)
 
+
+YAML = "tag:yaml.org,2002:"
+PLAIN = (
+    ("bool", r"[yYnN]|yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF", "yYnNtTfFoO"),
+    ("int", r"[-+]?(0b[01_]+|0o[0-7_]+|0x[0-9a-fA-F_]+|0[0-7_]*|[1-9][0-9_]*)", "-+0123456789"),
+    (
+        "float",
+        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        "-+.0123456789",
+    ),
+)
 Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in found if tag != "tag:yaml.org,2002:timestamp"]
+    first: [(tag, pattern) for tag, pattern in found if tag in (f"{YAML}null", f"{YAML}merge")]
     for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
+for kind, pattern, first in PLAIN:
+    Loader.add_implicit_resolver(f"{YAML}{kind}", re.compile(f"(?:{pattern})$"), list(first))
+Loader.add_constructor(f"{YAML}int", Loader.construct_integer)
 
 
 def read_documents(text: str) -> list[Any]:

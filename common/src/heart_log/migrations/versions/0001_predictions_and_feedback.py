@@ -1,6 +1,6 @@
 """Predictions and feedback.
 
-Migrations only ever add, so that pods of an older version go on writing: there is no way back, nor need of one.
+Migrations only add, so that pods of an older version can continue to write; there are no downgrades.
 """
 
 import sqlalchemy as sa
@@ -31,9 +31,7 @@ def upgrade() -> None:
         sa.Column("redacted", DOCUMENT, nullable=False, comment="names of the features that were left out on purpose"),
         sa.Column("outputs", DOCUMENT, nullable=False, comment="probability of each class, or [value] (regression)"),
         sa.Column("label", sa.Text, comment="name of the predicted class; null for regression"),
-        sa.Column(
-            "shadow", sa.Boolean, nullable=False, comment="a copy of somebody else's request: answered to nobody"
-        ),
+        sa.Column("shadow", sa.Boolean, nullable=False, comment="a mirrored request, whose response is discarded"),
     )
     op.create_index("predictions_model_time", "predictions", ["model", "time"])
     op.create_table(

@@ -1,25 +1,26 @@
-"""Sequential tests of a share (errors, slow answers) that stay right however often one looks.
+"""Sequential tests of a share (errors, slow answers) that remain valid however often they are evaluated.
 
-A claim such as «at most 2 % of the requests fail» is tested by betting against it: stake is put on the odds of a
-failure being `odds` times what the claim says, and grows or shrinks by the likelihood ratio of what is seen. While the
-claim holds, no strategy expects to gain, so that the chance of ever holding 1/alpha times the stake put in is at most
-alpha (Ville's inequality), at whatever moments somebody looks. One bet serves all four claims that are tested here,
+A claim such as "at most 2% of the requests fail" is tested by betting against it: stake is put on the odds of a
+failure being `odds` times what the claim says, and grows or shrinks by the likelihood ratio of the observations. While
+the claim holds, no strategy expects to gain, so that the chance of ever holding 1/alpha times the stake put in is at
+most alpha (Ville's inequality), at any moments of evaluation. One bet serves all four claims that are tested here,
 with x bad ones of n:
 
     gain = x log(odds) - n log(1 + p (odds - 1))
 
 - against a limit: p is the limit, n the candidate's requests;
 - against the stable version: of n failures of both, x are the candidate's; p is the candidate's share of the requests
-  of the same interval. So a fault that hits both alike, or traffic that moves from one to the other, proves nothing
+  of the same interval. So a fault that affects both alike, or traffic that moves from one to the other, proves nothing
   (Lindon and Malek, Anytime-Valid Inference for Multinomial Count Data, NeurIPS 2022). That the bet is fair for
   binomial counts and not only for rare ones follows from 1 + a <= exp(a), term by term.
 
-Two things make it fit for watching. For «worse than» stake comes in bit by bit: the bets are a mixture over the moment
-at which the candidate turned bad (Shin, Ramdas and Rinaldo, E-detectors, NEJSDS 2024), so that a good past does not
-hide a bad present. And what a bet may hold is capped, so that it follows when things turn: no credit is saved up. Both
-only lower what is expected under the claim.
+Two properties make it suitable for monitoring. For "worse than", stake is added gradually: the bets are a mixture over
+the moment at which the candidate became bad (Shin, Ramdas and Rinaldo, E-detectors, NEJSDS 2024), so that a good past
+does not hide a bad present. And what a bet may hold is capped, so that it follows a change: no credit accumulates.
+Both only lower the expectation under the claim.
 
-Requests are taken as independent of each other; bursts of failures are judged by the number of consecutive failures.
+Requests are assumed to be independent of each other; bursts of failures are judged by the number of consecutive
+failures.
 """
 
 from math import exp, inf, log, log1p

@@ -1,4 +1,4 @@
-"""Which shares of the answers an analysis looks at, and what the bets on each of them say."""
+"""The shares of the answers that an analysis tests, and the state of the bets on each."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from heart_operator.plan.analysis.sequential_test import (
 )
 
 FALSE_ALARM = 0.004
-"""Chance that a check ever calls a version bad that is not; five checks make 2 %."""
+"""Probability that a check ever fails a good version; five checks make 2%."""
 FALSE_PRAISE = 0.05
 """Chance that a check ever calls a version good that is twice as bad as allowed."""
 RESERVE = 2.0
@@ -40,7 +40,7 @@ class ShareCheck:
     """A share of the answers that must not exceed a limit, or the stable version's own where that is higher."""
 
     name: str
-    words: str
+    noun: str
     """What the counted answers did: `were answered with 5xx`."""
     limit: float
     measure: Callable[[Counts], Share]
@@ -56,7 +56,7 @@ class CheckResult:
 
 
 def share_checks(spec: Analysis) -> tuple[ShareCheck, ...]:
-    """Refusals too have the error rate's limit: to a client a changed contract is an error."""
+    """Invalid requests have the error rate's limit as well: to a client a changed contract is an error."""
     invalid = ShareCheck("invalid requests", "were rejected with 422", spec.max_error_rate, invalid_requests)
     return error_check(spec.max_error_rate), invalid, latency_check(spec.max_latency_p95)
 
@@ -124,7 +124,7 @@ def is_good(check: ShareCheck, evidence: Evidence) -> bool:
 
 
 def lacking(check: ShareCheck, evidence: Evidence) -> float:
-    """What the better of the two bets on «less than twice as bad» has to grow; each holds half of the stake."""
+    """Growth of the better of the two bets on "less than twice as bad"; each holds half of the stake."""
     best = max(held(evidence, check, "underLimit"), held(evidence, check, "underStable"))
     return log(2 / FALSE_PRAISE) - best
 
@@ -139,7 +139,7 @@ def held(evidence: Evidence, check: ShareCheck, claim: str) -> float:
 def judge_share(
     check: ShareCheck, evidence: Evidence, stable: Counts, candidate: Counts, newest: Counts
 ) -> CheckResult:
-    """`stable` and `candidate`: all counts so far; `newest`: the candidate's since the last look."""
+    """`stable` and `candidate`: all counts so far; `newest`: the candidate's since the last interval."""
     mine, its = check.measure(candidate), check.measure(stable)
     if mine.n == 0:
         return CheckResult(check.name, "Inconclusive", "the candidate has not served any requests yet")
@@ -154,7 +154,7 @@ def judge_share(
 
 def describe_share(check: ShareCheck, share: Share) -> str:
     """`2.10% of 430 were answered with 5xx`."""
-    return f"{share.rate:.2%} of {share.n} {check.words}"
+    return f"{share.rate:.2%} of {share.n} {check.noun}"
 
 
 def lately(share: Share) -> str:

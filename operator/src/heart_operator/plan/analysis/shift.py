@@ -1,9 +1,9 @@
-"""Whether two versions' outputs are distributed alike: the population stability index (PSI), with its uncertainty.
+"""Whether two versions' outputs have the same distribution: the population stability index (PSI) and its uncertainty.
 
 PSI = Σ (q - p) ln(q / p) over bins, p the stable version's shares and q the candidate's. By chance alone it is about
-(bins - 1)(1/m + 1/n) for equal versions: that bias is taken off. Its standard error is the delta method's, and that of
-the chi-square law near zero. Bounds hold at all sample sizes together (asymptotic confidence sequence: Waudby-Smith,
-Arbour, Sinha, Kennedy and Ramdas, Annals of Statistics 2024), so that looking often raises no error.
+(bins - 1)(1/m + 1/n) for equal versions: that bias is subtracted. Its standard error is that of the delta method and,
+near zero, of the chi-square distribution. Bounds hold at all sample sizes together (asymptotic confidence sequence:
+Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas, Annals of Statistics 2024), so that frequent evaluation is valid.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ class Shift:
 
 
 def prediction_shift(stable: Counts, candidate: Counts, *, alpha_low: float, alpha_high: float) -> Shift | None:
-    """Each bound is wrong at some look with at most its alpha. None: too few outputs."""
+    """Confidence bounds; each fails in any interval with probability of at most its alpha. None: too few outputs."""
     sizes = stable.sized, candidate.sized
     if min(sizes) < MIN_OUTPUTS:
         return None

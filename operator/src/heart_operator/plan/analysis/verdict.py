@@ -1,7 +1,7 @@
-"""What a candidate's traffic says about it, look by look: Passed, Failed or Inconclusive.
+"""The verdict on a candidate's traffic, interval by interval: Passed, Failed or Inconclusive.
 
-A candidate fails a check when it is beyond doubt worse than allowed, at any number of requests; it passes when a
-candidate twice as bad as allowed would hardly look like this. Between the two, and whenever something is missing, the
+A candidate fails a check when it is worse than allowed beyond doubt, at any number of requests; it passes when a
+candidate twice as bad as allowed would be unlikely to produce these data. Otherwise, and whenever data are missing, the
 verdict is Inconclusive.
 """
 
@@ -39,9 +39,9 @@ class AnalysisVerdict:
 def analyse_candidate(
     spec: Analysis, last: AnalysisStatus | None, sample: AnalysisSample, now: datetime
 ) -> AnalysisStatus:
-    """The analysis with one more look in it. `sample`: what both versions answered since the last one.
+    """The analysis with one more interval. `sample`: the responses of both versions since the last one.
 
-    A look that saw nothing (`sample.error`) neither forgives bad looks nor counts as one.
+    An interval without data (`sample.error`) neither resets nor increases the consecutive failures.
     """
     before = last or AnalysisStatus(time=written(now))
     seen = {"time": written(now), "intervals": before.intervals + 1}

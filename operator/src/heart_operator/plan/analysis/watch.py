@@ -12,10 +12,12 @@ from heart_operator.plan.observed import AnalysisSample
 def analyse_serving(
     alerts: Alerts, last: PostPromotionStatus | None, sample: AnalysisSample, now: datetime
 ) -> PostPromotionStatus:
-    """The watch with one more look in it: `bad` grows while errors or latency are beyond doubt over a critical bound.
+    """The post-promotion analysis with one more interval; it fails while errors or latency exceed a critical bound
+    beyond doubt.
 
-    `sample.stable` is what the version answered since the last look. A look that saw nothing (`sample.error`) neither
-    forgives bad looks nor counts as one.
+    `sample.stable` counts the version's responses since the last interval. An interval without data (`sample.error`)
+    neither
+    resets nor increases the consecutive failures.
     """
     before = last or PostPromotionStatus(time=written(now))
     if sample.error is not None:

@@ -1,4 +1,4 @@
-"""One check of a gate: a bound on a figure, on the difference to what serves, or on the gap between two groups."""
+"""One check of a gate: a bound on a metric, on its difference to the serving version, or on the gap between slices."""
 
 from dataclasses import dataclass
 from math import isfinite
@@ -105,7 +105,7 @@ def lacking(metric: str, figure: Estimate | Difference, evaluation: Evaluation) 
 
 
 def better_ends(metric: str, difference: Difference) -> tuple[float, float]:
-    """Ends of the interval with «better» as positive: (worst, best)."""
+    """Bounds of the interval, with higher as better: (worst, best)."""
     if metric in LOWER_IS_BETTER:
         return -difference.high, -difference.low
     return difference.low, difference.high

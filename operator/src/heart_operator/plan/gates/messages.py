@@ -1,11 +1,11 @@
-"""What a gate's check says: figure, sign, bound and evidence, so that nobody must look the numbers up."""
+"""Messages of gate checks: value, comparison, bound and evidence."""
 
 from heart_api.evaluation import Comparison, Difference, Estimate, Gap, ServingReference, Verdict
 from heart_api.heartmodel import GateCheck
 
 
 def bounds_message(check: GateCheck, figure: Estimate) -> str:
-    """`roc_auc 0.71 < 0.80 (n=303, 95 % 0.65–0.77)`."""
+    """`roc_auc 0.71 < 0.80 (n=303, 95% 0.65–0.77)`."""
     if check.max is not None and (check.min is None or figure.estimate > check.max):
         sign, bound = ("≤" if figure.estimate <= check.max else ">"), check.max
     else:
@@ -16,12 +16,12 @@ def bounds_message(check: GateCheck, figure: Estimate) -> str:
 
 
 def regression_message(metric: str, verdict: Verdict, margin: float, difference: Difference) -> str:
-    words = {"Passed": "is not worse", "Failed": "is worse", "InsufficientEvidence": "may be worse"}
+    comparison = {"Passed": "is not worse", "Failed": "is worse", "InsufficientEvidence": "may be worse"}
     candidate, serving = readable(difference.candidate, difference.serving)
     return (
-        f"{metric} {candidate} {words[verdict]} than the serving version's {serving} by more than {margin:g} "
+        f"{metric} {candidate} {comparison[verdict]} than the serving version's {serving} by more than {margin:g} "
         f"(difference {difference.difference:+.3f}, n={difference.n}, "
-        f"95 % {difference.low:+.3f} to {difference.high:+.3f})"
+        f"95% {difference.low:+.3f} to {difference.high:+.3f})"
     )
 
 
@@ -41,7 +41,7 @@ def other_version(comparison: Comparison, serving: ServingReference) -> str:
 
 
 def evidence(figure: Estimate) -> str:
-    return f"(n={figure.n}, 95 % {figure.low:.2f}–{figure.high:.2f})"
+    return f"(n={figure.n}, 95% {figure.low:.2f}–{figure.high:.2f})"
 
 
 def readable(value: float, other: float) -> tuple[str, str]:

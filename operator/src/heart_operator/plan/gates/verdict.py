@@ -1,7 +1,7 @@
-"""Gates: a verdict on a version, from its evaluation alone.
+"""Gates: the verdict on a version, from its evaluation alone.
 
-The trainer measures (figure, n, events, 95 % bootstrap interval), this decides; so a changed threshold is applied
-without training again. Verdicts have three values: where the data cannot support one, that is said.
+The trainer measures (value, n, events, 95% bootstrap interval) and the operator decides, so that a changed threshold
+applies without a new training. Verdicts have three values, one of them for insufficient evidence.
 """
 
 import json
@@ -63,7 +63,7 @@ def judge(gates: Gates, evaluation: Evaluation, serving: ServingReference | None
 
 
 def overall(results: Iterable[CheckResult], on_insufficient: Literal["Hold", "Pass"]) -> Verdict:
-    """Failed if one failed; what cannot be told holds the version, unless the gates let it pass."""
+    """Failed if any check failed. Insufficient evidence holds the version, unless the gates let it pass."""
     verdicts = {result.verdict for result in results}
     if "Failed" in verdicts:
         return "Failed"

@@ -22,7 +22,7 @@ def to_apply(observed: Observed, wanted: Iterable[Manifest]) -> tuple[Manifest, 
 
 
 def to_remove(observed: Observed, wanted: Iterable[Manifest]) -> tuple[ObjectKey, ...]:
-    """Living children of our kinds that are not wanted: an Ingress, an HPA, monitoring that was switched off."""
+    """Existing children that are no longer desired: an Ingress, an HPA or monitoring that was switched off."""
     if observed.profile is None:
         return ()  # who talks to whom was decided by one that is gone
     keys = {key_of(child) for child in wanted}

@@ -13,7 +13,7 @@ from heart_operator.plan.versions import Version
 
 
 def new_deployments(decision: Decision) -> Iterable[Manifest]:
-    """The candidate's at the start of its rollout; the serving version's when somebody deleted it."""
+    """Deployments to create: the candidate's at the start of its rollout, the serving version's if it was deleted."""
     observed, rollout = decision.observed, decision.rollout
     count = wanted_count(observed.model.spec.serving, decision.stable_deployment)
     if rollout.action == "Start" and rollout.candidate:
@@ -23,7 +23,7 @@ def new_deployments(decision: Decision) -> Iterable[Manifest]:
 
 
 def deployment_manifest(observed: Observed, version: Version, count: int) -> Iterable[Manifest]:
-    """Nothing where no profile says how to run it, or nobody knows its bytes any more."""
+    """Nothing if no profile says how to run it, or if its digest is no longer known."""
     occupied = any(deployment.version == version.version for deployment in observed.deployments)
     if version.digest and not occupied and (built := version_deployment(observed, version)):
         yield with_replicas(built, count)
@@ -42,7 +42,7 @@ def scales(decision: Decision) -> list[Scale]:
 
 
 def surplus_deployments(decision: Decision) -> list[ObjectKey]:
-    """Deployments without a role: superseded, refused, no longer warm. While an obstacle stands only the latter."""
+    """Deployments to delete: superseded, rejected, no longer warm. While an obstacle stands, only the last."""
     observed, rollout = decision.observed, decision.rollout
     kept = {entry.name for entry in observed.deployments if entry.version in rollout.running}
     if (candidate := rollout.candidate) and must_be_remade(decision):

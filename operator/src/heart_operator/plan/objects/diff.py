@@ -1,4 +1,4 @@
-"""Whether a living object still is what we want: server-side apply is a write, and a write needs a reason."""
+"""Whether an existing object still matches the desired one: server-side apply writes, and a write needs a reason."""
 
 import json
 import re
@@ -16,7 +16,7 @@ MERGE_KEYS = ("name", "uid")
 
 
 def stamp(manifest: Manifest) -> Manifest:
-    """A copy that carries the hash of itself: a field that we set once and no longer set is noticed by it."""
+    """A copy annotated with its own hash, by which a field that is no longer set is noticed."""
     metadata = manifest["metadata"]
     annotations = dict(metadata.get("annotations") or {})
     annotations[Annotation.APPLIED] = short_hash(json.dumps(manifest, sort_keys=True), length=16)
@@ -24,7 +24,7 @@ def stamp(manifest: Manifest) -> Manifest:
 
 
 def needs_apply(desired: Manifest, living: Manifest | None) -> str | None:
-    """Why the stamped `desired` must be applied; None: every field of it lives already (others are not ours)."""
+    """Why the stamped `desired` must be applied; None if the object has all of its fields (others are ignored)."""
     if living is None:
         return "missing"
     found = difference(desired, living, "")

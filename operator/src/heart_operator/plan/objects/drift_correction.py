@@ -1,8 +1,8 @@
-"""Deployments that somebody edited, as they were created.
+"""Corrects Deployments that were edited by others.
 
-A running Deployment is pinned: a new profile, a new operator or a change of `serving.resources` must not touch it. So
-it is mended only while what we would build today still is what we built then, which the hash on it tells.
-A candidate that does not get ready is not running yet: it is made anew, so that more memory helps it.
+A running Deployment is pinned: a new profile, a new operator or a change of `serving.resources` must not change it. So
+it is corrected only while the Deployment built today equals the one built then, by the hash on it. A candidate that
+does not become ready is not running yet: it is recreated, so that more memory helps it.
 """
 
 from collections.abc import Iterable
@@ -48,7 +48,7 @@ def was_edited(observed: Observed, wanted: Manifest) -> bool:
 
 
 def is_outdated(observed: Observed, version: Version | None) -> bool:
-    """Whether the living Deployment is not what we would build for this version today."""
+    """True if the Deployment differs from the one that is built for this version today."""
     if version is None or deployment_of(observed, version) is None:
         return False
     wanted = version_deployment(observed, version)

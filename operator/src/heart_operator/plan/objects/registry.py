@@ -1,4 +1,4 @@
-"""What the registry is told: who serves, what was refused, which runs are over. Only what it does not say already."""
+"""Updates of the registry: aliases, rejection tags and finished runs; only those that differ from its contents."""
 
 from collections.abc import Iterable
 
@@ -15,7 +15,8 @@ from heart_operator.plan.versions import Version
 def plan_registry(
     observed: Observed, rollout: RolloutPlan, wanted: Version | None, gate: GateReport | None, *, may_act: bool
 ) -> tuple[RegistryAction, ...]:
-    """Runs are closed whenever the registry can be reached, aliases and tags only while it is surely ours."""
+    """Runs are closed whenever the registry is reachable; aliases and tags only while the registered model is this
+    owner's."""
     if observed.registry.error:
         return ()
     closing = tuple(runs_to_close(observed))
@@ -54,7 +55,7 @@ def alias(living: str | None, wanted: SetAlias, observed: Observed) -> Iterable[
 def tags(
     observed: Observed, rollout: RolloutPlan, wanted: Version | None, gate: GateReport | None
 ) -> Iterable[TagVersion]:
-    """Refusals survive a lost status, and fall where the status has none and nothing speaks for them."""
+    """Rejection tags survive a lost status; they are removed when the status has none and nothing confirms them."""
     versions = observed.registry.versions
     for entry in rollout.rejected:
         if entry.version in versions and (versions[entry.version].rejected or "") != tag_of(entry):
@@ -67,7 +68,7 @@ def tags(
 
 
 def has_fallen(observed: Observed, rollout: RolloutPlan, registered: RegisteredVersion, passed: str | None) -> bool:
-    """Refused before, the version serves all the same, is to be tried again, or passes changed gates."""
+    """True if the rejected version serves after all, is to be retried, or passes changed gates."""
     if not registered.rejected:
         return False
     serves = rollout.stable is not None and rollout.stable.version == registered.version

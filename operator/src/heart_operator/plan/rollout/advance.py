@@ -48,7 +48,7 @@ def go_on(
 def is_admitted(
     selection: Selection, progress: CandidateStatus | None, gate: GateReport | None, obstacle: Obstacle | None
 ) -> bool:
-    """Whether a version without pods is a candidate; while nobody can ask for its evaluation, one stays what it was."""
+    """True if a version without pods is a candidate; while its evaluation cannot be requested, it keeps its state."""
     if selection.pinned:
         return True
     if gate is None:
@@ -97,7 +97,7 @@ def settle(observed: Observed, rollout: RolloutPlan, move: Move, now: datetime) 
 
 
 def reject_candidate(observed: Observed, rollout: RolloutPlan, move: Move, now: datetime) -> RolloutPlan:
-    """All traffic stays with, or goes back to, the stable version; the first version of all goes on trying."""
+    """All traffic stays with, or returns to, the stable version; the first version of a model is retried."""
     if rollout.stable is None or rollout.candidate is None:
         return replace(
             rollout, progress=move.status, action="Overdue", why=move.message, candidate_pods=first_pods(observed, None)

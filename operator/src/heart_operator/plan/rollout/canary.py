@@ -1,7 +1,7 @@
-"""A candidate on its way through the steps: what it does next, from what it did and what its traffic shows.
+"""The next step of a candidate, from its progress and the analysis of its traffic.
 
 Starting ──ready──► setWeight (Scaling) · pause (Paused) … ──► evidence (Held) ──► approval ──► Scaling ──► Promote
-    └ readyDeadline     └ bad looks, crashes, progressDeadline: Reject; all traffic stays with the stable version
+    └ readyDeadline     └ failed analysis, crashes, progressDeadline: Reject; all traffic stays with the stable version
 """
 
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class Move:
 
 
 def next_move(context: RolloutContext, status: CandidateStatus) -> Move:
-    """`status` has the newest look at the traffic in it already (`with_analysis`)."""
+    """`status` already contains the latest analysis interval (`with_analysis`)."""
     status = walk(context, status)
     if failure := find_failure(context, status):
         return Move(status, context.deployment.replicas, Traffic(), "Reject", *failure)
@@ -126,7 +126,7 @@ def may_spread(context: RolloutContext, status: CandidateStatus, weight: int, po
 
 
 def find_deadline(context: RolloutContext, status: CandidateStatus) -> datetime | None:
-    """The next moment at which time alone changes the answer (the looks at the traffic have one of their own)."""
+    """The next moment at which time alone changes the result (analysis intervals have their own)."""
     if context.hold or status.paused:
         return None
     if status.phase == "Starting":

@@ -116,7 +116,7 @@ def abort(command: Command, roles: Roles, rollout: Rollout, now: datetime) -> tu
 
 
 def rollback(command: Command, roles: Roles, rollout: Rollout, now: datetime) -> tuple[Roles, str]:
-    """Refuse what serves; the version that served before comes back by that."""
+    """Reject the serving version; the previous version serves again."""
     stable = roles.stable
     if stable is None:
         raise CommandFailed("no version serves")
@@ -141,7 +141,7 @@ def reject_by_command(
 
 
 def retry(command: Command, roles: Roles, rollout: Rollout, now: datetime) -> tuple[Roles, str]:
-    """Forget a refusal; a gate is asked again anyhow."""
+    """Clear a rejection; a gate is evaluated again in any case."""
     if all(entry.version != command.version for entry in roles.rejected):
         name = command.version or "?"
         raise CommandFailed(f"version {name} is not in status.rejected; to serve it, set spec.version to it")
@@ -157,11 +157,11 @@ def resume(command: Command, roles: Roles, rollout: Rollout, now: datetime) -> t
     candidate = candidate_of(command, roles)
     if not candidate.paused:
         raise CommandFailed("it was not paused by a user")
-    return with_candidate(roles, candidate, paused=False), "goes on"
+    return with_candidate(roles, candidate, paused=False), "resumed"
 
 
 def retrain(command: Command, roles: Roles, rollout: Rollout, now: datetime) -> tuple[Roles, str]:
-    """The annotation for it starts the training; here it is only noted who asked."""
+    """Record who requested the training; the annotation itself starts it."""
     return roles, "training requested"
 
 

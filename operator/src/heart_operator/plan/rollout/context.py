@@ -27,7 +27,7 @@ class RolloutContext:
     exact: bool
     """An HTTPRoute splits the traffic."""
     route_rejected: bool
-    """The Gateway does not take it: nobody gets through."""
+    """The Gateway does not accept the route: no request arrives."""
     crowded: bool
     """Pods of a third version live, which a Service that spreads would reach."""
     hold: str

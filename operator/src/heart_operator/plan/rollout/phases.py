@@ -1,4 +1,4 @@
-"""What a candidate does now, in one word (its phase) and in a sentence: what it waits for."""
+"""The phase of a candidate, and the message that says what it waits for."""
 
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from heart_operator.plan.rollout.steps import evidence_permits, has_started, is_
 
 
 def find_phase(context: RolloutContext, status: CandidateStatus) -> tuple[Phase, str]:
-    """What it does, and in words what it waits for."""
+    """The phase, and a message that says what it waits for."""
     if not has_started(context, status):
         return "Starting", f"waiting for its pods to become ready{brackets(context.deployment.problem)}"
     if status.paused:

@@ -11,8 +11,9 @@ from heart_operator.plan.versions import Version
 
 NOBODY = Traffic()
 Action = Literal["None", "Hold", "Start", "Go", "Overdue", "Promote", "Return"]
-"""What happens to the candidate: it waits; its Deployment is made; it goes on; the first version of all is late and
-goes on trying. Promote: it takes over. Return: a version that served before does."""
+"""Next action. Hold: the candidate waits. Start: its Deployment is created. Go: its rollout proceeds. Overdue: it is
+the first version of the model, not ready in time, and retried. Promote: it becomes the stable version. Return: a
+previous version does."""
 
 
 @dataclass(frozen=True, slots=True)

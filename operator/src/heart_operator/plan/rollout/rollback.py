@@ -30,7 +30,7 @@ def go_back(observed: Observed, rollout: RolloutPlan, wanted: Version | None, no
 
 
 def restart(observed: Observed, rollout: RolloutPlan, target: Version, now: datetime) -> RolloutPlan:
-    """The way back is cold: what was refused goes on serving until the pods of the version before are ready."""
+    """The previous version has no pods: the rejected one continues to serve until they are ready."""
     count = wanted_count(observed.model.spec.serving, deployment_of(observed, rollout.stable))
     deployment = deployment_of(observed, target)
     rollout = replace(rollout, candidate=target, candidate_pods=count, why="its pods to start again")

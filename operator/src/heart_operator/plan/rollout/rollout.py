@@ -1,10 +1,10 @@
-"""Rollout: which version is to serve, which waits, which stays warm, which is refused.
+"""Rollout: which version is stable, which is the candidate, which stays warm, which is rejected.
 
-    wanted ──gate──► candidate ──steps, analysis, approval──► stable ──replaced──► previous ──rollbackWindow──► gone
-                        └── refused ◄── bad on traffic, never ready, aborted        │
-                               └──────── stable that turned bad ◄───────────────────┘ previous serves again
+    desired ──gate──► candidate ──steps, analysis, approval──► stable ──replaced──► previous ──rollbackWindow──► gone
+                         └── rejected ◄── failed analysis, never ready, aborted       │
+                                └──────── post-promotion analysis failed ◄────────────┘ previous serves again
 
-Going forward needs a gate, a registry and pods. Going back needs only a version that served before.
+A rollout needs a gate, a registry and pods. A rollback needs only a previous version.
 """
 
 from datetime import datetime
@@ -36,10 +36,10 @@ def plan_rollout(
     obstacle: Obstacle | None,
     now: datetime,
 ) -> RolloutPlan:
-    """Who is refused; then what a person commands; then the watch on what serves; then back, else forward.
+    """Apply rejections, then commands, then the post-promotion analysis; then roll back, else roll forward.
 
-    `gate`: the verdict on the selected version, None: there is none (yet). With an obstacle nothing goes forward.
-    `unservable`: the refusal of a version that cannot even be measured.
+    `gate`: the verdict on the selected version; None if there is none (yet). With an obstacle no rollout proceeds.
+    `unservable`: the rejection of a version that cannot even be evaluated.
     """
     previous = keep_previous(observed, stable, selection.version, now)
     if observed.model.spec.suspend:

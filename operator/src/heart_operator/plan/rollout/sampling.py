@@ -1,4 +1,4 @@
-"""When traffic is looked at, and what becomes of a look."""
+"""When the traffic is analyzed, and how a sample is recorded."""
 
 from datetime import datetime, timedelta
 
@@ -17,7 +17,7 @@ def is_interval_due(model: HeartModel, now: datetime) -> bool:
 
 
 def next_analysis_time(model: HeartModel) -> datetime | None:
-    """None: nothing is to be looked at."""
+    """When the next sample is due; None if nothing is analyzed."""
     last = last_analysis_time(model)
     return last + timedelta(seconds=seconds(model.spec.rollout.analysis.interval)) if last else None
 
@@ -28,7 +28,7 @@ def last_analysis_time(model: HeartModel) -> datetime | None:
 
 
 def next_analysis_after(model: HeartModel, now: datetime) -> datetime | None:
-    """When to look again; one that was due and saw nothing is repeated after an interval."""
+    """When to sample again; a sample that was due and had no data is repeated after an interval."""
     due = next_analysis_time(model)
     if due is None or due > now:
         return due
@@ -55,7 +55,7 @@ def has_traffic(model: HeartModel, candidate: CandidateStatus) -> bool:
 
 
 def is_news(found: AnalysisStatus | PostPromotionStatus, last: AnalysisStatus | PostPromotionStatus | None) -> bool:
-    """A look that saw no request and changes no verdict is not worth a write."""
+    """False for an interval without requests that changes no verdict: it needs no write."""
     if last is None:
         return True
     kept = {name: getattr(last, name) for name in ("time", "intervals") if hasattr(last, name)}
@@ -63,7 +63,7 @@ def is_news(found: AnalysisStatus | PostPromotionStatus, last: AnalysisStatus | 
 
 
 def with_analysis(observed: Observed, status: CandidateStatus, now: datetime) -> CandidateStatus:
-    """The candidate's status with the newest look at its traffic in it, if there was one."""
+    """The candidate's status with the latest analysis interval, if there was one."""
     sample, noted = observed.sample, observed.model.status.candidate
     if sample is None or noted is None or noted.version != status.version or not has_traffic(observed.model, noted):
         return status

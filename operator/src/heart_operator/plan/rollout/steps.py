@@ -63,7 +63,7 @@ def is_analysed(rollout: Rollout, status: CandidateStatus) -> bool:
 
 
 def evidence_permits(context: RolloutContext, status: CandidateStatus) -> bool:
-    """Good evidence, or none and a spec that goes on without."""
+    """True with sufficient evidence, or if the spec continues without evidence."""
     if status.forced or not is_analysed(context.rollout, status):
         return True
     analysis = status.analysis

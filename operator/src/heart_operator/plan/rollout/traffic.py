@@ -1,7 +1,7 @@
-"""How much of the traffic a candidate gets, and with how many pods.
+"""The candidate's share of the traffic, and the pods that it needs.
 
 Without a Gateway the Service selects the pods of both versions, so that their numbers split the traffic: one pod in
-four is 25 %, whatever was asked for. With one, an HTTPRoute splits it exactly.
+four is 25%, whatever weight was set. With a Gateway, an HTTPRoute splits it exactly.
 """
 
 from math import ceil
@@ -10,7 +10,7 @@ from heart_api.heartmodel import Rollout
 
 
 def asked_weight(rollout: Rollout, step: int) -> int:
-    """Percentage that the steps up to and including `step` ask for."""
+    """The weight that the steps up to and including `step` set, in percent."""
     asked = [entry.set_weight for entry in rollout.steps[: step + 1] if entry.set_weight is not None]
     return asked[-1] if asked else 0
 

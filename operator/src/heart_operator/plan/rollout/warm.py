@@ -30,7 +30,7 @@ def keep_previous(
 
 
 def recover_previous(observed: Observed, others: set[Version | None], now: datetime) -> PreviousStatus | None:
-    """Without a status nobody remembers which version was kept warm: the newest besides `others` with ready pods."""
+    """Without a status it is unknown which version was kept warm: the newest one besides `others` with ready pods."""
     if observed.model.status.serving is not None:
         return None
     taken = {version.version for version in others if version}
@@ -61,7 +61,7 @@ def way_back(
     previous: PreviousStatus | None,
     rejected: tuple[RejectedStatus, ...],
 ) -> Version | None:
-    """The last version that served and was not refused: the warm one, else the newest of the history."""
+    """The last version that served and was not rejected: the warm one, else the newest of the history."""
     names = [previous.version] if previous else []
     names += [entry.version for entry in reversed(observed.model.status.history)]
     hash_ = gates_hash(observed.model.spec.gates)

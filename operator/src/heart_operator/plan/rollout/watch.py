@@ -15,7 +15,7 @@ from heart_operator.plan.versions import Version, deployment_of
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """The watch after this look, and the refusals with the serving version's, if it turned bad."""
+    """The post-promotion analysis after this interval, and the rejections, with the serving version's if it failed."""
 
     status: PostPromotionStatus | None
     rejected: tuple[RejectedStatus, ...]
@@ -29,7 +29,7 @@ def watch_stable(
     *,
     has_way_back: bool,
 ) -> Watched:
-    """One look, when there is one to take. It ends with the rollback window."""
+    """Analyze one interval, if one is due. The analysis ends with the rollback window."""
     status = observed.model.status
     if stable is None or status.serving is None or status.serving.version != stable.version or status.previous is None:
         return Watched(None, rejected)

@@ -59,7 +59,7 @@ def build_conditions(
     due: Due | None,
     now: datetime,
 ) -> tuple[ConditionStatus, ...]:
-    """Those that the spec asks for; the time of the last transition moves only when the answer does."""
+    """The conditions that the spec needs; lastTransitionTime changes only with the status."""
     spec = observed.schedule.spec
     found = {ScheduleCondition.READY: find_ready(status, obstacle, due)}
     if check_schedule(spec):
@@ -101,7 +101,7 @@ def find_ready(status: RetrainScheduleStatus, obstacle: Obstacle | None, due: Du
 
 
 def find_checked(observed: ScheduleObserved) -> Finding:
-    """How the newest look went; once its Job is gone, what the condition said before."""
+    """The result of the latest check; once its Job is gone, the previous condition."""
     if problem := checks_unavailable(observed):
         return Finding("False", ScheduleReason.CHECKS_UNAVAILABLE, problem)
     newest = max(observed.checks, key=scheduled_time_of, default=None)

@@ -1,6 +1,6 @@
-"""Ticks of a cron expression in a time zone. All times in and out are UTC.
+"""Scheduled times of a cron expression in a time zone. All times in and out are UTC.
 
-Clocks that change (as in Debian's cron): an expression with a fixed hour and minute runs once a day, at the first
+Daylight saving time (as in Debian's cron): an expression with a fixed hour and minute runs once a day, at the first
 moment after the gap when its own is skipped, and the first time when its own comes twice; one with a `*` hour or minute
 follows the real passing of time.
 """
@@ -45,7 +45,7 @@ def next_scheduled_time(cron: str, zone: str, after: datetime) -> datetime | Non
 def latest_scheduled_time(cron: str, zone: str, after: datetime, until: datetime) -> datetime | None:
     """The last scheduled time of (after, until]; None when there is none. Raises BadCron."""
     for start in [max(after, until - back) for back in SEARCH_WINDOWS] + [after]:
-        found = list(takewhile(lambda tick: tick <= until, scheduled_times(cron, zone, start)))
+        found = list(takewhile(lambda time: time <= until, scheduled_times(cron, zone, start)))
         if found:
             return found[-1]
     return None

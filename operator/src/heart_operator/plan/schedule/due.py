@@ -1,4 +1,4 @@
-"""What is due: a tick of the schedule, a look at the log, a training that a finding asks for. Nothing is replayed."""
+"""What is due: a scheduled training, a check, or a training triggered by a finding. Missed times are not replayed."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -31,17 +31,16 @@ class Due:
 
 
 def check_schedule(spec: RetrainScheduleSpec) -> str | None:
-    """When the log is looked at; None: never."""
+    """The cron expression of the checks; None if there are none."""
     if spec.drift:
         return spec.drift.schedule
     return CHECK_SCHEDULE if spec.performance else None
 
 
 def due_schedule(observed: ScheduleObserved, now: datetime) -> Due | None:
-    """The latest tick that no training has followed, at most startingDeadlineSeconds ago. Raises BadCron.
+    """The latest scheduled time without a training, at most startingDeadlineSeconds ago. Raises BadCron.
 
-    A training that began after the tick for whatever reason is as good as the tick's own. A recorded tick of the
-    future (a clock went wrong) is not believed.
+    Any training that started after the scheduled time counts. A recorded time in the future (a wrong clock) is ignored.
     """
     schedule = observed.schedule
     if schedule.spec.schedule is None:
@@ -49,10 +48,14 @@ def due_schedule(observed: ScheduleObserved, now: datetime) -> Due | None:
     after, last = earliest(observed, now), schedule.status.last_schedule_time
     if last and read(last) <= now:
         after = max(after, read(last))
-    tick = latest_scheduled_time(schedule.spec.schedule, schedule.spec.time_zone, after, now)
-    if tick is None or observed.trained_since(tick, now) or observed.answers(request_id("Schedule", tick)):
+    scheduled = latest_scheduled_time(schedule.spec.schedule, schedule.spec.time_zone, after, now)
+    if (
+        scheduled is None
+        or observed.trained_since(scheduled, now)
+        or observed.answers(request_id("Schedule", scheduled))
+    ):
         return None
-    return Due("Schedule", tick, wait=busy(observed))
+    return Due("Schedule", scheduled, wait=busy(observed))
 
 
 def earliest(observed: ScheduleObserved, now: datetime) -> datetime:
@@ -78,7 +81,7 @@ def is_undecided(observed: ScheduleObserved) -> bool:
 
 
 def checks_unavailable(observed: ScheduleObserved) -> str:
-    """Why the log cannot be looked at, and what to do; empty when it can."""
+    """Why checks are unavailable and what to do; empty if they are available."""
     schedule, model = observed.schedule, observed.model
     if model is None or check_schedule(schedule.spec) is None:
         return ""
@@ -92,9 +95,9 @@ def checks_unavailable(observed: ScheduleObserved) -> str:
 
 
 def due_check(observed: ScheduleObserved, now: datetime) -> datetime | None:
-    """The latest tick of the looks; None while one is under way, or nothing serves. Raises BadCron.
+    """The latest scheduled time of a check; None while one is running, or if nothing serves. Raises BadCron.
 
-    What has been looked at is told by the Jobs alone, of which the newest is kept: a crash repeats a look.
+    The Jobs alone record the checks, and the newest one is kept: a crash repeats a check.
     """
     spec = observed.schedule.spec
     cron = check_schedule(spec)
@@ -102,14 +105,18 @@ def due_check(observed: ScheduleObserved, now: datetime) -> datetime | None:
         return None
     if any(job.phase == "Running" for job in observed.checks):
         return None
-    tick = latest_scheduled_time(cron, spec.time_zone, earliest(observed, now), now)
-    return None if tick is None or any(tick <= scheduled_time_of(job) <= now for job in observed.checks) else tick
+    scheduled = latest_scheduled_time(cron, spec.time_zone, earliest(observed, now), now)
+    return (
+        None
+        if scheduled is None or any(scheduled <= scheduled_time_of(job) <= now for job in observed.checks)
+        else scheduled
+    )
 
 
 def due_finding(observed: ScheduleObserved, status: RetrainScheduleStatus, now: datetime) -> Due | None:
-    """A training that the newest finding asks for, within cooldown and weekly budget.
+    """A training triggered by the latest finding, within the cooldown and the weekly limit.
 
-    A finding about a version that no longer serves asks for nothing, nor does one older than its own window.
+    A finding about a version that no longer serves triggers nothing, nor does one older than its own window.
     """
     for cause, moment, window in findings(observed, status):
         if now - moment > window or observed.trained_since(moment, now) or observed.answers(request_id(cause, moment)):
@@ -153,7 +160,7 @@ def allowance(observed: ScheduleObserved, status: RetrainScheduleStatus, now: da
 
 
 def data_runs(observed: ScheduleObserved, status: RetrainScheduleStatus, now: datetime) -> dict[str, datetime]:
-    """When data asked for runs in the last seven days, by request: from the Jobs, should the status be lost."""
+    """Times of the runs that data triggered in the last seven days, by request; from the Jobs if the status is lost."""
     jobs = {request: job.created for job in observed.trainings for request in requests_of(job.trigger)}
     known = jobs | {run.id: read(run.time) for run in status.data_runs}
     asked_by_data = {id_: moment for id_, moment in known.items() if CAUSES[id_[0]] != "Schedule"}
@@ -161,19 +168,27 @@ def data_runs(observed: ScheduleObserved, status: RetrainScheduleStatus, now: da
 
 
 def overdue_since(observed: ScheduleObserved, now: datetime) -> datetime | None:
-    """The latest tick of the schedule, however long ago, after which no training has begun. Raises BadCron."""
+    """The latest scheduled time, however long ago, since which no training has started. Raises BadCron."""
     spec, created = observed.schedule.spec, read(observed.schedule.created)
     if spec.schedule is None or spec.suspend:
         return None
-    tick = latest_scheduled_time(spec.schedule, spec.time_zone, created, now)
-    followed = tick is None or observed.trained_since(tick, now) or observed.answers(request_id("Schedule", tick))
-    return None if followed or any(begun_since(run.started_at, tick) for run in observed.schedule.status.runs) else tick
+    scheduled = latest_scheduled_time(spec.schedule, spec.time_zone, created, now)
+    followed = (
+        scheduled is None
+        or observed.trained_since(scheduled, now)
+        or observed.answers(request_id("Schedule", scheduled))
+    )
+    return (
+        None
+        if followed or any(begun_since(run.started_at, scheduled) for run in observed.schedule.status.runs)
+        else scheduled
+    )
 
 
-def begun_since(started: str | None, tick: datetime | None) -> bool:
-    return bool(started and tick and read(started) >= tick)
+def begun_since(started: str | None, scheduled: datetime | None) -> bool:
+    return bool(started and scheduled and read(started) >= scheduled)
 
 
 def next_moment(cron: str | None, spec: RetrainScheduleSpec, now: datetime) -> datetime | None:
-    """The next tick; None when there is none or it is suspended. Raises BadCron."""
+    """The next scheduled time; None if there is none or the schedule is suspended. Raises BadCron."""
     return None if cron is None or spec.suspend else next_scheduled_time(cron, spec.time_zone, now)

@@ -17,11 +17,11 @@ SKEW = timedelta(minutes=5)
 
 
 CheckJob: TypeAlias = ObservedJob[CheckResult, CheckFailure]
-"""It is checking the prediction log up to its tick."""
+"""The Job is checking the prediction log up to its scheduled time."""
 
 
 def scheduled_time_of(job: CheckJob) -> datetime:
-    """The end of the window that the Job looks at."""
+    """The end of the window that the Job checks."""
     return read(job.trigger)
 
 
@@ -31,7 +31,7 @@ class ScheduleObserved:
 
     schedule: RetrainSchedule
     model: HeartModel | None
-    """None: there is no such model, or nobody can read it."""
+    """None if the model does not exist or cannot be read."""
     profile: RuntimeProfile | None
     trainings: tuple[TrainingJob, ...] = ()
     """The model's training Jobs."""
@@ -49,7 +49,7 @@ class ScheduleObserved:
         return serving.version if serving else None
 
     def trained_since(self, moment: datetime, now: datetime) -> bool:
-        """Whether a training of the model, whoever asked for it, began then or later; not one of the future."""
+        """True if a training of the model, by any trigger, started then or later, and not in the future."""
         recorded = self.model.status.training if self.model else None
         begun = [read(recorded.started_at)] if recorded and recorded.started_at else []
         return any(moment <= start <= now + SKEW for start in [*begun, *(job.created for job in self.trainings)])

@@ -64,7 +64,7 @@ def of_version(model: HeartModel, run: RunStatus, version: str) -> RunStatus:
             became = {"gate": entry.reason} if failed_gate else {"gate": Reason.GATE_PASSED, "rollout": entry.reason}
             return changed(run, phase="Failed", message=entry.message, **became)
     if status.candidate and status.candidate.version == version:
-        weight = f"Candidate, {status.candidate.weight} % of the traffic"
+        weight = f"Candidate, {status.candidate.weight}% of the traffic"
         return changed(run, gate=Reason.GATE_PASSED, rollout=weight, message=status.candidate.message)
     if status.training and status.training.version not in (None, version):
         return changed(run, phase="Failed", message=f"Version {status.training.version} replaced it")
@@ -84,7 +84,7 @@ def still_wanted(observed: ScheduleObserved, run: RunStatus, now: datetime) -> R
 
 
 def waits_for(model: HeartModel) -> str:
-    """Why the model does not go on, in its own words."""
+    """The model's message on why its rollout does not proceed."""
     found = next((entry for entry in model.status.conditions if entry.type == Condition.PROGRESSING), None)
     return found.message if found else ""
 

@@ -1,7 +1,7 @@
-"""The plan of one RetrainSchedule: which training to ask for, which look at the log to begin, what became of each run.
+"""The plan of one RetrainSchedule: the training to request, the check to start, and the result of each run.
 
-A schedule never trains. It records a request in its status; the HeartModel, which reads the open requests of its
-schedules, answers with one Job for each. Both are level-triggered: a crash between the two repeats a look, no training.
+A schedule never trains. It records a request in its status; the HeartModel reads the open requests of its schedules and
+starts one Job for each. Both are level-triggered: a crash between the two repeats a check, but no training.
 """
 
 from dataclasses import dataclass
@@ -39,13 +39,13 @@ LEAST_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """What the clock says of this schedule; all None where it cannot be asked."""
+    """What is due by the schedule's times; all None if they cannot be computed."""
 
     next: datetime | None = None
     next_check: datetime | None = None
     overdue_since: datetime | None = None
     check: datetime | None = None
-    """The look that is due."""
+    """Scheduled time of the check that is due."""
 
 
 def plan_retrain_schedule(observed: ScheduleObserved, now: datetime) -> SchedulePlan:
@@ -69,7 +69,7 @@ def plan_retrain_schedule(observed: ScheduleObserved, now: datetime) -> Schedule
 
 
 def find_timing(observed: ScheduleObserved, now: datetime) -> tuple[Obstacle | None, Timing]:
-    """What keeps the schedule from acting, and its times as far as they can be told."""
+    """The obstacle that stops the schedule, and its times as far as they can be computed."""
     spec = observed.schedule.spec
     try:
         upcoming = next_moment(spec.schedule, spec, now), next_moment(check_schedule(spec), spec, now)
@@ -99,12 +99,12 @@ def cron_problems(spec: RetrainScheduleSpec, now: datetime) -> list[str]:
 
 
 def find_due(observed: ScheduleObserved, status: RetrainScheduleStatus, now: datetime) -> Due | None:
-    """The tick comes first: it needs no allowance."""
+    """The scheduled time comes first: it is not limited."""
     return due_schedule(observed, now) or due_finding(observed, status, now)
 
 
 def with_findings(status: RetrainScheduleStatus, checks: tuple[CheckJob, ...]) -> RetrainScheduleStatus:
-    """The status with the newest look's findings."""
+    """The status with the findings of the latest check."""
     update: dict[str, Any] = {}
     for job in sorted(checks, key=scheduled_time_of):
         result = job.result
@@ -152,13 +152,13 @@ def build_facts(
     ended = [run.finished_at for run in status.runs if run.phase == "Succeeded" and run.finished_at]
     open_runs = [run for run in status.runs if run.phase not in ENDED]
     recent = sorted(data_runs(observed, status, now).items(), key=lambda run: run[1])
-    looked = [written(scheduled_time_of(job)) for job in observed.checks]
+    checked = [written(scheduled_time_of(job)) for job in observed.checks]
     return status.model_copy(
         update={
             "observed_generation": observed.schedule.generation,
             "next_schedule_time": text(timing.next),
             "next_check_time": text(timing.next_check),
-            "last_check_time": max(looked, default=before.last_check_time),
+            "last_check_time": max(checked, default=before.last_check_time),
             "overdue_since": text(timing.overdue_since),
             "last_successful_time": max([*ended, *filter(None, [before.last_successful_time])], default=None),
             "active": tuple(run.job for run in open_runs if run.job),
@@ -172,15 +172,15 @@ def text(moment: datetime | None) -> str | None:
     return written(moment) if moment else None
 
 
-def new_check(observed: ScheduleObserved, tick: datetime | None) -> list[Manifest]:
-    """The Job of a look that is due; nothing where no profile says how to run it."""
-    if tick is None or observed.model is None or observed.profile is None:
+def new_check(observed: ScheduleObserved, scheduled: datetime | None) -> list[Manifest]:
+    """The Job of a check that is due; nothing if no profile says how to run it."""
+    if scheduled is None or observed.model is None or observed.profile is None:
         return []
-    return [build_check_job(observed.schedule, observed.model, observed.profile, tick)]
+    return [build_check_job(observed.schedule, observed.model, observed.profile, scheduled)]
 
 
 def surplus_checks(observed: ScheduleObserved) -> list[CheckJob]:
-    """Ended looks beyond the newest three; what they found is in the status."""
+    """Finished checks beyond the newest three; their findings are in the status."""
     newest_first = sorted(observed.checks, key=scheduled_time_of, reverse=True)
     return [job for job in newest_first[KEPT_CHECKS:] if job.phase != "Running"]
 
@@ -188,7 +188,7 @@ def surplus_checks(observed: ScheduleObserved) -> list[CheckJob]:
 def requeue_after(
     observed: ScheduleObserved, facts: RetrainScheduleStatus, due: Due | None, now: datetime
 ) -> float | None:
-    """Seconds until the next tick or look, the end of a cooldown, or the deadline of a request."""
+    """Seconds until the next scheduled time or check, the end of a cooldown, or the deadline of a request."""
     deadline = timedelta(seconds=observed.schedule.spec.starting_deadline_seconds)
     moments = [read(moment) for moment in (facts.next_schedule_time, facts.next_check_time) if moment]
     moments += [read(run.requested_at) + deadline for run in facts.runs if run.phase == "Requested"]

@@ -1,4 +1,4 @@
-"""Evaluation: a version that somebody registered by hand is measured by a Job of ours before any gate sees it."""
+"""Evaluation of a version registered by hand: a Job measures it before the gates judge it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class EvaluationPlan:
     status: TrainingStatus | None = None
     """To be recorded: it outlives the Job's pod. Phase Succeeded: `versions.of_training` makes the Version of it."""
     rejected: RejectedStatus | None = None
-    """Nobody can serve this version, whatever the gates say; to be kept among `status.rejected`."""
+    """The version cannot be served, whatever the gates say; recorded in `status.rejected`."""
     create: tuple[Manifest, ...] = ()
     delete: tuple[ObjectKey, ...] = ()
 
@@ -62,7 +62,7 @@ def plan_evaluation(
 
 
 def heard_of(jobs: Iterable[TrainingJob], known: TrainingStatus | None) -> TrainingStatus | None:
-    """The record of an evaluation that nobody waits for any more: its Job's end, or nothing if that was removed."""
+    """The record of an evaluation that is no longer needed: the end of its Job, or nothing if the Job was removed."""
     if known is None or known.phase != "Running":
         return known
     job = next((job for job in jobs if job.trigger == known.trigger and not is_lost(job)), None)
@@ -75,7 +75,7 @@ def new_trigger(observed: Observed, registered: RegisteredVersion) -> str:
 
 
 def rejection(observed: Observed, status: TrainingStatus | None, now: datetime) -> RejectedStatus | None:
-    """The digest stays empty: nobody may have got as far as reading the file. The trigger says for which question."""
+    """The digest is empty, as the file may not have been read. The trigger identifies the evaluation."""
     if status is None or status.reason != Reason.NOT_SERVABLE:
         return None
     for entry in observed.model.status.rejected:
@@ -97,7 +97,7 @@ def started(observed: Observed, trigger: str, now: datetime) -> TrainingStatus:
 def missing_job(
     observed: Observed, jobs: tuple[TrainingJob, ...], status: TrainingStatus, stable: Version | None
 ) -> tuple[Manifest, ...]:
-    """The Job of an evaluation that runs, when it is not there: not created yet, or deleted by somebody."""
+    """The Job of a running evaluation, if it does not exist: not created yet, or deleted."""
     if status.phase != "Running" or any(job.trigger == status.trigger for job in jobs):
         return ()
     assert observed.profile, "an evaluation starts only where the spec is valid"

@@ -1,4 +1,4 @@
-"""Refusals by a version's gate, by its evaluation, or from the registry's memory; and which of them fall."""
+"""Rejections by a version's gate, by its evaluation, or by the registry's tags; and which of them are cleared."""
 
 from datetime import datetime
 
@@ -27,7 +27,7 @@ def judge_rejections(
     rejected: Rejected,
     now: datetime,
 ) -> Rejected:
-    """The refusals with the gate's newest verdict. What serves is never refused by a gate: it can only be replaced."""
+    """The rejections with the gate's latest verdict. A gate never rejects the serving version: it is only replaced."""
     wanted, limit = selection.version, observed.model.spec.rollout.history_limit
     if wanted is None or (stable and stable.version == wanted.version):
         return rejected
@@ -44,7 +44,7 @@ def judge_rejections(
 
 
 def without_renamed(observed: Observed) -> Rejected:
-    """Naming a version in `spec.version` anew asks for it again, whatever was found before."""
+    """Naming a version in `spec.version` again retries it, whatever was found before."""
     wanted, before = str(observed.model.spec.version), observed.model.status.desired_version
     rejected = observed.model.status.rejected
     if before in (None, wanted) or not wanted.isdecimal():

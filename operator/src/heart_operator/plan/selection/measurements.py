@@ -1,8 +1,8 @@
-"""What Jobs of ours have measured of versions that somebody registered by hand.
+"""Evaluations of versions that were registered by hand.
 
-The trigger of such a Job says what was asked: `evaluate-<version>-<hash>[-v<other version>][-<hash of a retry>]`. The
-hash covers the registration and the spec's question; the other version is the one that served, for the comparison.
-What was measured for another question counts for nothing.
+The trigger of such a Job is `evaluate-<version>-<hash>[-v<other version>][-<hash of a retry>]`. The hash covers the
+registration and the relevant part of the spec; the other version is the one that served, for the comparison. The result
+for another trigger is ignored.
 """
 
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ from heart_operator.plan.versions import Version, serving_version_name
 
 AGAIN = "`kubectl heart retry` evaluates the version again, and so does a change to the spec's data or contract"
 TAG = f"{Reason.NOT_SERVABLE}:"
-"""How `rejections.tag_of` begins for such a refusal; the trigger follows."""
+"""Start of the value of `rejections.tag_of` for such a rejection; the trigger follows."""
 
 
 # --- questions ------------------------------------------------------------------------------------------
@@ -37,7 +37,7 @@ def comparison(observed: Observed, registered: RegisteredVersion) -> str:
 
 
 def retried(observed: Observed, version: str) -> str:
-    """The hash of a person's wish to try this version again; empty: there is none."""
+    """The hash of a user's retry of this version; empty if there is none."""
     command = observed.model.status.command
     asked = command is not None and command.done and (command.action, command.version) == ("retry", version)
     return short_hash(command.id) if command and asked else ""
@@ -51,7 +51,7 @@ def answers(trigger: str, asked: str) -> bool:
 
 
 def is_current(observed: Observed, version: Version) -> bool:
-    """Whether what a Job of ours measured of this version is what would be asked today; True for a trained version."""
+    """True if the evaluation of this version is the one that would be requested today; True for a trained version."""
     registered = observed.registry.versions.get(version.version)
     if registered is None or evaluated_version(version.trigger) is None:
         return True
@@ -59,8 +59,8 @@ def is_current(observed: Observed, version: Version) -> bool:
 
 
 def without_outdated(observed: Observed, rejected: tuple[RejectedStatus, ...]) -> tuple[RejectedStatus, ...]:
-    """Less the refusals as NotServable that were spoken for another contract, another version of this number, or before
-    a person's retry."""
+    """The rejections without those as NotServable that were for another contract, another version of this number, or
+    before a user's retry."""
     return tuple(entry for entry in rejected if entry.reason != Reason.NOT_SERVABLE or stands(observed, entry))
 
 
@@ -76,7 +76,7 @@ def is_not_servable(observed: Observed, registered: RegisteredVersion, trigger: 
 
 
 def tagged(registered: RegisteredVersion) -> str | None:
-    """The trigger in the tag of a version that was refused as NotServable; tags are only ever used to refuse."""
+    """The trigger in the tag of a version rejected as NotServable; tags are used only to reject."""
     tag = registered.rejected or ""
     return tag.removeprefix(TAG) if tag.startswith(TAG) else None
 
@@ -142,7 +142,7 @@ def of_job(job: TrainingJob) -> TrainingStatus:
 
 
 def of_tag(observed: Observed, trigger: str) -> TrainingStatus:
-    """A refusal that survived the loss of status and Job."""
+    """A rejection that survived the loss of status and Job."""
     return TrainingStatus(
         job=job_name(observed, trigger),
         trigger=trigger,
@@ -154,7 +154,7 @@ def of_tag(observed: Observed, trigger: str) -> TrainingStatus:
 
 
 def is_lost(job: TrainingJob) -> bool:
-    """It ended well and its pod was removed before anybody read the result: measuring again costs a minute."""
+    """The Job succeeded but its pod was removed before the result was read: evaluating again costs a minute."""
     return job.phase == "Succeeded" and job.result is None
 
 

@@ -1,4 +1,4 @@
-"""Which versions are refused. A gate's refusal stands while the gates are the same, others until the bytes change."""
+"""Which versions are rejected. A gate's rejection stands while the gates are the same, others while the digest is."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -12,7 +12,7 @@ from heart_operator.plan.versions import Version, with_prefix
 
 
 def find_rejection(rejected: Iterable[RejectedStatus], version: Version, gates_hash: str) -> RejectedStatus | None:
-    """The refusal of these bytes that still stands."""
+    """The rejection of this digest that still stands."""
     return next((entry for entry in rejected if stands(entry, version, gates_hash)), None)
 
 
@@ -22,12 +22,12 @@ def stands(entry: RejectedStatus, version: Version, gates_hash: str) -> bool:
 
 
 def tagged_rejection(observed: Observed, version: Version, now: datetime) -> RejectedStatus | None:
-    """The registry's tag, for when the status was lost. A gate's refusal is not taken from it but judged again."""
+    """The registry's tag, used when the status was lost. A gate's rejection is not taken from it but checked again."""
     registered = observed.registry.versions.get(version.version)
     reason = registered.rejected if registered and not is_forgiven(observed, version.version) else None
     if not reason or reason.startswith(Reason.GATE_FAILED):
         return None
-    message = f"Refused before ({reason}), says its tag in the registry"
+    message = f"Rejected earlier ({reason}), according to its tag in the registry"
     return reject(version, reason, message, now)
 
 
@@ -47,7 +47,7 @@ def is_tagged(observed: Observed, version: Version, gates_hash: str) -> bool:
 
 
 def is_forgiven(observed: Observed, version: str) -> bool:
-    """A person asked to try it again; the registry's tag may not know of it yet."""
+    """A user has requested a retry; the registry's tag may not show it yet."""
     command = observed.model.status.command
     return command is not None and command.done and (command.action, command.version) == ("retry", version)
 
@@ -79,5 +79,5 @@ def without_gate_rejection(rejected: tuple[RejectedStatus, ...], version: Versio
 
 
 def tag_of(entry: RejectedStatus) -> str:
-    """The tag's value: the reason, for a gate's refusal with the hash of the gates."""
+    """The tag's value: the reason, and for a gate's rejection the hash of the gates."""
     return f"{entry.reason}:{entry.gates_hash}" if entry.gates_hash else entry.reason

@@ -1,4 +1,4 @@
-"""Which version should serve: `spec.version`, from what the registry has and what we hold our own digests of."""
+"""Selects the version to serve, by `spec.version`, from the registry and the digests recorded by the operator."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ LATEST = "latest"
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """`version` is the one to judge and to roll out; with `unknown` an evaluation Job has to look at that one first."""
+    """`version` is the one to judge and to roll out; `unknown` is one that an evaluation Job has to measure first."""
 
     version: Version | None = None
     unknown: str = ""
@@ -62,7 +62,8 @@ def select_number(observed: Observed, name: str) -> Selection:
 
 
 def select_named(observed: Observed, name: str) -> Selection:
-    """A version whose gate counts: without our own digest of its evaluation it has to be evaluated first."""
+    """True if the gate can judge the version: without a recorded digest of its evaluation, it has to be evaluated
+    first."""
     known, stable = known_version(observed, name), serving_version_name(observed)
     if known and name in (stable, previous_name(observed)):
         return Selection(known)
@@ -71,10 +72,11 @@ def select_named(observed: Observed, name: str) -> Selection:
 
 
 def select_latest(observed: Observed) -> Selection:
-    """The newest that is not refused; where that serves already, a newer refused one, so that it is reported.
+    """The newest version that is not rejected; if it serves already, a newer rejected one, so that it is reported.
 
-    The one trained for what the spec says now, or one registered by hand later than that; as long as there is none, the
-    newest one that is newer than what serves (an older one must not come back only because a training failed).
+    Candidates are the one trained for the current spec and those registered by hand after it. As long as there are
+    none, the
+    newest one that is newer than the serving version (an older one must not return because a training failed).
     """
     trained = trained_for_spec(observed)
     stable = serving_version_name(observed)
@@ -83,7 +85,7 @@ def select_latest(observed: Observed) -> Selection:
     choices = [select_named(observed, name) for name in sorted(by_hand, key=order, reverse=True)]
     if trained:
         choices.append(Selection(trained))
-    best = next((choice for choice in choices if not is_refused(observed, choice)), None)
+    best = next((choice for choice in choices if not has_rejection(observed, choice)), None)
     serves = best is None or (best.version is not None and best.version.version == stable)
     return next(iter(choices), Selection()) if serves or best is None else best
 
@@ -107,11 +109,11 @@ def trained_for_spec(observed: Observed) -> Version | None:
 
 
 def is_by_hand(entry: RegisteredVersion) -> bool:
-    """No training Job of ours registered it."""
+    """True if no training Job of the operator registered it."""
     return not entry.trigger
 
 
-def is_refused(observed: Observed, choice: Selection) -> bool:
+def has_rejection(observed: Observed, choice: Selection) -> bool:
     version = choice.version or Version(choice.unknown, "")
     standing, today = without_outdated(observed, observed.model.status.rejected), gates_hash(observed.model.spec.gates)
     if find_rejection(standing, version, today):
@@ -120,7 +122,7 @@ def is_refused(observed: Observed, choice: Selection) -> bool:
 
 
 def known_version(observed: Observed, name: str) -> Version | None:
-    """With a digest from a Job of ours; the one with the digest of its evaluation, if there is one."""
+    """A record with a digest from an operator's Job; preferably one with the digest of its evaluation."""
     found = [version for version in own_records(observed, name) if version.version == name and version.digest]
     return max(found, key=lambda version: bool(version.evaluation_sha256), default=None)
 

@@ -1,4 +1,4 @@
-"""What a model's RetrainSchedules found in its live data. They look and decide; the model shows what they say."""
+"""Summary of the drift checks of a model's RetrainSchedules, for the model's status."""
 
 from collections.abc import Iterable
 
@@ -10,18 +10,17 @@ GRAVITY: tuple[DriftVerdict, ...] = ("InsufficientSamples", "NoDrift", "Unconfir
 
 
 def summarize_drift(schedules: Iterable[RetrainSchedule], serving: str | None) -> DriftSummary | None:
-    """The gravest of the newest looks, one for each schedule; of equal ones the newest.
+    """The most severe of the latest checks, one per schedule; of equal ones the newest.
 
-    None where nobody looks, or has not looked yet at the version that serves: a finding about another one says nothing
-    of it.
+    None if there are no checks, or none of the serving version: a finding about another one does not apply to it.
     """
-    found = [summary for schedule in schedules if (summary := newest_look(schedule, serving))]
+    found = [summary for schedule in schedules if (summary := latest_check(schedule, serving))]
     return max(found, key=lambda summary: (GRAVITY.index(summary.verdict), read(summary.time)), default=None)
 
 
-def newest_look(schedule: RetrainSchedule, serving: str | None) -> DriftSummary | None:
-    """What it found, while the schedule asks for looks at drift; their status outlives the wish."""
-    look = schedule.status.last_drift
-    if schedule.spec.drift is None or look is None or look.version != serving:
+def latest_check(schedule: RetrainSchedule, serving: str | None) -> DriftSummary | None:
+    """The findings of the latest check, while the schedule has drift checks; its status outlives them."""
+    check = schedule.status.last_drift
+    if schedule.spec.drift is None or check is None or check.version != serving:
         return None
-    return DriftSummary(verdict=look.verdict, share=look.share, time=look.time, schedule=schedule.name)
+    return DriftSummary(verdict=check.verdict, share=check.share, time=check.time, schedule=schedule.name)

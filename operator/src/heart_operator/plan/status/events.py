@@ -3,7 +3,7 @@
 from heart_api.heartmodel import CommandStatus, ConditionStatus, HeartModelStatus
 from heart_api.names import Condition, Reason
 from heart_operator.plan.actions import Event
-from heart_operator.plan.status.findings_rollout import REFUSED_ON_TRAFFIC
+from heart_operator.plan.status.findings_rollout import REJECTED_ON_TRAFFIC
 
 ANNOUNCED = {
     Condition.TRAINED: {Reason.TRAINING_STARTED, Reason.TRAINING_SUCCEEDED},
@@ -20,7 +20,7 @@ ANNOUNCED = {
         Reason.PROMOTED,
         Reason.PAUSED,
         Reason.AWAITING_APPROVAL,
-        *REFUSED_ON_TRAFFIC,
+        *REJECTED_ON_TRAFFIC,
     },
     Condition.READY: {Reason.ROUTE_NOT_ACCEPTED},
     Condition.PROGRESSING: {
@@ -51,7 +51,7 @@ def build_events(old: HeartModelStatus, new: HeartModelStatus) -> tuple[Event, .
 
 
 def command_event(command: CommandStatus) -> Event:
-    """Who asked for what, why, and what came of it."""
+    """Who submitted a command, its reason and its result."""
     about = f" of version {command.version}" if command.version else ""
     why = f" ({command.reason})" if command.reason else ""
     message = f"{command.by or 'A user'} requested {command.action}{about}{why}: {command.result}"

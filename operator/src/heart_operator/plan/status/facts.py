@@ -1,4 +1,4 @@
-"""The facts of the status: what serves, waits, stays warm, was rejected, was trained."""
+"""The facts of the status: serving version, candidate, previous version, rejections, training."""
 
 from heart_api.heartmodel import CommandStatus, HeartModel, HeartModelStatus, HistoryEntry, ServingStatus
 from heart_api.names import Label, Reason
@@ -46,7 +46,7 @@ def serving_status(decision: Decision, stable: Version) -> ServingStatus:
 
 
 def history(decision: Decision, serving: ServingStatus | None) -> tuple[HistoryEntry, ...]:
-    """Who served when, newest last; the last entry is open and is what serves."""
+    """Versions by the time they served, newest last; the last entry is open: the serving version."""
     model = decision.observed.model
     entries = model.status.history
     last = entries[-1] if entries else None
@@ -73,7 +73,7 @@ def why_it_serves(decision: Decision) -> dict[str, str]:
 def decider(
     command: CommandStatus | None, actions: tuple[str, ...], about: Version | ServingStatus | None
 ) -> dict[str, str]:
-    """Who asked for it, when the last command was about this version."""
+    """The user of the last command, if it was about this version."""
     if command is None or about is None or not command.done:
         return {}
     if command.action not in actions or command.version != about.version:

@@ -1,6 +1,6 @@
-"""What each condition says: what is so, why, and what a person does next. All of positive polarity.
+"""The content of each condition: state, cause and the user's next step. All conditions have positive polarity.
 
-`Unknown` is for what waits (training, evidence, an outage, a suspension); `False` for what a person must look at.
+`Unknown` is for what waits (training, evidence, an outage, a suspension); `False` for what needs a user's attention.
 """
 
 from heart_api.heartmodel import ConditionStatus
@@ -58,7 +58,7 @@ def ready_of_stable(decision: Decision) -> Finding:
 
 
 def misses_what_is_named(decision: Decision) -> bool:
-    """`spec.version` names a version that is not there, or was refused: something else serves."""
+    """The version of `spec.version` does not exist or was rejected: another one serves."""
     named = str(decision.observed.model.spec.version) != LATEST
     return named and (decision.rejection is not None or bool(decision.selection.why or decision.selection.unknown))
 
@@ -80,27 +80,27 @@ def find_progressing(decision: Decision) -> Finding:
     if obstacle := decision.obstacle:
         waits = decision.has_obstacle(Reason.SUSPENDED, Reason.REGISTRY_UNAVAILABLE)
         return Finding("Unknown" if waits else "False", obstacle.reason, obstacle.message)
-    training, refusal = decision.training.status, decision.rejection
+    training, rejection = decision.training.status, decision.rejection
     if decision.training.wanted or (training and training.phase == "Running"):
         return Finding("True", Reason.TRAINING_STARTED, find_trained(decision).message)
     if decision.rollout.candidate:
         return progress_of_candidate(decision)
     if waits_for_gate(decision):
         return find_gate_passed(decision)
-    if decision.unmeasured and not refusal:
+    if decision.unmeasured and not rejection:
         measured = find_gate_passed(decision)
         return measured._replace(status="True") if measured.status == "Unknown" else measured
     if decision.selection.why:
         return Finding("False", Reason.VERSION_NOT_FOUND, f"spec.version: {decision.selection.why}")
     if training and training.phase == "Failed":
         return find_trained(decision)
-    if refusal:
-        return Finding("False", refusal.reason, f"Version {refusal.version} was refused: {refusal.message}")
+    if rejection:
+        return Finding("False", rejection.reason, f"Version {rejection.version} was rejected: {rejection.message}")
     return Finding("True", Reason.UP_TO_DATE, "Up to date")
 
 
 def waits_for_gate(decision: Decision) -> bool:
-    """A version should serve that is neither a candidate yet nor refused."""
+    """A version should serve that is neither a candidate yet nor rejected."""
     wanted, stable = decision.wanted, decision.rollout.stable
     return wanted is not None and decision.rejection is None and (stable is None or wanted.version != stable.version)
 
@@ -131,15 +131,15 @@ def untrained(decision: Decision) -> Finding:
 
 def find_gate_passed(decision: Decision) -> Finding:
     """The version that should serve meets the gates of the spec."""
-    wanted, gate, refusal = decision.wanted, decision.gate, decision.rejection
+    wanted, gate, rejection = decision.wanted, decision.gate, decision.rejection
     if wanted is None and decision.unmeasured:
         return find_evaluated(decision, decision.unmeasured.version)
     if wanted is None:
         return Finding("Unknown", Reason.NO_CANDIDATE, "No version has been trained yet")
     name = f"Version {wanted.version}: "
     if gate is None:
-        if refusal and refusal.reason == Reason.GATE_FAILED:
-            return Finding("False", Reason.GATE_FAILED, name + refusal.message)
+        if rejection and rejection.reason == Reason.GATE_FAILED:
+            return Finding("False", Reason.GATE_FAILED, name + rejection.message)
         return unjudged(decision, name)
     if gate.verdict == "Passed":
         return Finding("True", Reason.GATE_PASSED, name + gate.message)
@@ -150,10 +150,10 @@ def find_gate_passed(decision: Decision) -> Finding:
 
 
 def find_evaluated(decision: Decision, version: str) -> Finding:
-    """Of a version that somebody registered by hand, before its gate."""
-    name, status, refusal = f"Version {version}", decision.evaluation.status, decision.rejection
-    if refusal:
-        return Finding("False", refusal.reason, f"{name}: {refusal.message}")
+    """Finding for a version registered by hand, before its gate."""
+    name, status, rejection = f"Version {version}", decision.evaluation.status, decision.rejection
+    if rejection:
+        return Finding("False", rejection.reason, f"{name}: {rejection.message}")
     if decision.obstacle:
         return Finding("Unknown", decision.obstacle.reason, decision.obstacle.message)
     if status and status.version == version and status.phase == "Failed":

@@ -1,4 +1,4 @@
-"""What the conditions say of a rollout: where the candidate is, what it waits for, why one was refused."""
+"""Conditions of a rollout: the candidate's step, what it waits for, why a version was rejected."""
 
 from heart_api.heartmodel import CandidateStatus
 from heart_api.names import Reason
@@ -8,7 +8,7 @@ from heart_operator.plan.rollout.route import route_rejection
 from heart_operator.plan.status.condition import Finding
 from heart_operator.plan.versions import Version
 
-REFUSED_ON_TRAFFIC = frozenset(
+REJECTED_ON_TRAFFIC = frozenset(
     {
         Reason.READY_DEADLINE_EXCEEDED,
         Reason.CANARY_ANALYSIS_FAILED,
@@ -18,7 +18,7 @@ REFUSED_ON_TRAFFIC = frozenset(
         Reason.ROLLED_BACK,
     }
 )
-"""Refusals that are the rollout's; the gate has a condition of its own."""
+"""Reasons for rejection by the rollout; the gate has a condition of its own."""
 WAITING = {"Paused": Reason.PAUSED, "Held": Reason.ON_HOLD, "AwaitingApproval": Reason.AWAITING_APPROVAL}
 
 
@@ -44,19 +44,19 @@ def progress_of_candidate(decision: Decision) -> Finding:
 
 
 def progress_on_traffic(decision: Decision, name: str, progress: CandidateStatus) -> Finding:
-    """Where it is, and what it waits for, in words that change with every look at its traffic."""
+    """The candidate's step and what it waits for; the message changes with every analysis interval."""
     where = position(decision, progress)
     if progress.phase in ("Starting", "Scaling"):
         ready = decision.candidate_deployment.ready if decision.candidate_deployment else 0
         pods = f"{ready} of {decision.rollout.candidate_pods} pods are ready"
         return Finding("True", Reason.ROLLING_OUT, f"{name}{where}: {pods}; {progress.message}")
-    refusal = route_rejection(decision.observed)
-    words = f"{progress.message}; {refusal}" if refusal else progress.message
-    return Finding("Unknown", WAITING[progress.phase], f"{name}{where}: {words}")
+    rejection = route_rejection(decision.observed)
+    details = f"{progress.message}; {rejection}" if rejection else progress.message
+    return Finding("Unknown", WAITING[progress.phase], f"{name}{where}: {details}")
 
 
 def position(decision: Decision, progress: CandidateStatus) -> str:
-    """` is at step 2 of 4 with 10 % of the traffic (25 % reached)`."""
+    """` is at step 2 of 4 with 10% of the traffic (25% reached)`."""
     steps = len(effective_rollout(decision.observed, decision.rollout.stable).steps)
     if steps == 0:
         return " is rolling out"
@@ -66,10 +66,10 @@ def position(decision: Decision, progress: CandidateStatus) -> str:
 
 def find_rollout_succeeded(decision: Decision) -> Finding:
     """The version that should serve reached everyone."""
-    rollout, refusal = decision.rollout, decision.rejection
-    if refusal and refusal.reason in REFUSED_ON_TRAFFIC:
-        advice = f"`kubectl heart retry {decision.observed.model.name} {refusal.version}` retries it"
-        return Finding("False", refusal.reason, f"Version {refusal.version}: {refusal.message}. {advice}")
+    rollout, rejection = decision.rollout, decision.rejection
+    if rejection and rejection.reason in REJECTED_ON_TRAFFIC:
+        advice = f"`kubectl heart retry {decision.observed.model.name} {rejection.version}` retries it"
+        return Finding("False", rejection.reason, f"Version {rejection.version}: {rejection.message}. {advice}")
     if rollout.candidate and rollout.action == "Overdue":
         advice = "The operator keeps retrying; changing spec.serving.resources or the runtime profile restarts it"
         return Finding(
@@ -95,7 +95,7 @@ def serves_again(decision: Decision, stable: Version) -> bool:
 
 
 def milestone(decision: Decision, name: str) -> tuple[str, str]:
-    """Reason and message that change from step to step, not from look to look: each change is an event."""
+    """Reason and message that change with each step, not with each interval: each change is an event."""
     progress = decision.rollout.progress
     if progress is None or progress.phase == "Starting":
         return Reason.ROLLING_OUT, f"{name} is rolling out"

@@ -1,4 +1,4 @@
-"""When to look at a model again though nothing in the cluster changes."""
+"""When to reconcile a model again although nothing in the cluster changes."""
 
 from datetime import datetime
 
@@ -9,13 +9,13 @@ from heart_operator.plan.decision import Decision
 from heart_operator.plan.rollout.sampling import next_analysis_after
 
 POLL_SECONDS = 30.0
-"""How soon to look again at a registry that is needed and cannot be used."""
+"""Seconds until the next attempt at a registry that is needed and unavailable."""
 LEAST_SECONDS = 0.5
-"""Between two looks that nothing but time asked for."""
+"""Seconds between two reconciles that only time triggers."""
 
 
 def requeue_after(decision: Decision, facts: HeartModelStatus) -> float | None:
-    """Seconds until a deadline or the end of a window, or until a registry that is needed is asked again."""
+    """Seconds until a deadline, the end of a window, or the next read of a registry that is needed."""
     rollout, moments = decision.rollout, []
     if decision.observed.model.spec.suspend:
         return None
@@ -44,7 +44,7 @@ def needs_registry(decision: Decision) -> bool:
 
 
 def has_just_failed(decision: Decision) -> bool:
-    """The registry's view may be older than the end of the Job: a run left open is found at the second look."""
+    """The registry's snapshot may be older than the end of the Job: an open run is found by the second reconcile."""
     ended = [
         read(record.finished_at)
         for record in (decision.training.status, decision.evaluation.status)

@@ -1,4 +1,4 @@
-"""Identities of the trainings that RetrainSchedules ask for: `s20261122T030000Z`, one per tick or finding."""
+"""IDs of the trainings that RetrainSchedules request: `s20261122T030000Z`, one per scheduled time or finding."""
 
 import re
 from collections.abc import Iterable
@@ -24,6 +24,6 @@ def requests_of(trigger: str) -> tuple[str, ...]:
 
 
 def open_requests(schedules: Iterable[RetrainSchedule], model: str) -> tuple[str, ...]:
-    """What the schedules of a model ask for now, sorted: the HeartModel trains until it has answered each."""
+    """The open requests of a model's schedules, sorted: the HeartModel trains until each is answered."""
     runs = [run for schedule in schedules if schedule.spec.model_name == model for run in schedule.status.runs]
     return tuple(sorted({run.id for run in runs if run.phase in OPEN and FORM.fullmatch(run.id)}))

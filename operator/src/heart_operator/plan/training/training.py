@@ -22,7 +22,7 @@ class TrainingPlan:
 
     status: TrainingStatus | None
     wanted: bool
-    """The spec asks for a training that has not started."""
+    """The spec requires a training that has not started."""
     create: tuple[Manifest, ...] = ()
     delete: tuple[ObjectKey, ...] = ()
 
@@ -98,7 +98,7 @@ def of_deployments(observed: Observed, trigger: str) -> TrainingStatus | None:
 
 
 def of_registered(observed: Observed, trigger: str) -> TrainingStatus | None:
-    """A version of this trigger serves though its Deployment is gone, or was refused: no reason to make it again."""
+    """A version of this trigger serves although its Deployment is gone, or was rejected: it is not trained again."""
     serving = serving_version_name(observed)
     for registered in observed.registry.versions.values():
         if registered.trigger == trigger and (registered.rejected or registered.version == serving):
@@ -118,7 +118,7 @@ def started(observed: Observed, trigger: str, now: datetime) -> TrainingStatus:
 
 
 def missing_job(observed: Observed, status: TrainingStatus, stable: Version | None) -> tuple[Manifest, ...]:
-    """The Job of a training that runs, when it is not there: not created yet, or deleted by somebody."""
+    """The Job of a running training, if it does not exist: not created yet, or deleted."""
     if status.phase != "Running" or any(job.trigger == status.trigger for job in observed.jobs):
         return ()
     assert observed.profile, "a training starts only where the spec is valid"

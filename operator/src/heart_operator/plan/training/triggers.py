@@ -1,7 +1,7 @@
 """What starts a training.
 
-A trigger is `<hash of the spec's part>[-<hash of the annotation's value>][-<request of a RetrainSchedule>]…`. It is put
-together from what is asked for now, so that the same wishes give the same Job after any restart.
+A trigger is `<hash of the spec's part>[-<hash of the annotation's value>][-<request of a RetrainSchedule>]…`. It is
+derived from the current requests, so that the same requests give the same Job after any restart.
 """
 
 import json
@@ -34,18 +34,19 @@ def spec_trigger(model: HeartModel) -> str:
 
 
 def current_trigger(observed: Observed) -> str:
-    """What a training must carry to count as done.
+    """The trigger that a training must have to count as done.
 
-    Whatever was last trained for this spec and answers every wish still counts: the removal of the annotation (by a
-    tool that applies files) and the end of a scheduled run ask for nothing.
+    Whatever was last trained for this spec and answers every request still counts: removing the annotation (by a tool
+    that
+    applies files) and the end of a scheduled run request nothing.
     """
     model = observed.model
-    spec, wishes = spec_trigger(model), (*annotation_request(model), *open_requests(observed.schedules, model.name))
+    spec, requests = spec_trigger(model), (*annotation_request(model), *open_requests(observed.schedules, model.name))
     for trigger in past_triggers(observed):
         first, *answered = trigger.split("-")
-        if first == spec and set(wishes) <= set(answered):
+        if first == spec and set(requests) <= set(answered):
             return trigger
-    return "-".join((spec, *wishes))
+    return "-".join((spec, *requests))
 
 
 def annotation_request(model: HeartModel) -> tuple[str, ...]:
@@ -54,8 +55,8 @@ def annotation_request(model: HeartModel) -> tuple[str, ...]:
 
 
 def past_triggers(observed: Observed) -> Iterable[str]:
-    """Newest first, as far as that can be told: status, the running Job, versions newer than what serves, that one
-    itself (it must not give way to an older Job), Jobs, other Deployments."""
+    """Newest first, as far as known: status, the running Job, versions newer than the serving one, that one itself (it
+    must not give way to an older Job), Jobs, other Deployments."""
     if training := observed.model.status.training:
         yield training.trigger
     yield from (job.trigger for job in observed.jobs if job.phase == "Running")

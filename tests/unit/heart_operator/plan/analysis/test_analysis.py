@@ -12,13 +12,13 @@ from heart_api.status import TrackCounts
 from heart_operator.plan.analysis.counts import BUCKETS, Counts, Share
 from heart_operator.plan.analysis.verdict import analyse_candidate
 from heart_operator.plan.observed import AnalysisSample
-from tests.support.plan.answers import counts, probabilities
+from tests.support.plan.simulated_traffic import counts, probabilities
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 INTERVAL = timedelta(seconds=30)
 
 
-def look(*samples: AnalysisSample, last: AnalysisStatus | None = None, **spec: Any) -> AnalysisStatus:
+def analyze(*samples: AnalysisSample, last: AnalysisStatus | None = None, **spec: Any) -> AnalysisStatus:
     """The analysis after these samples, one per interval; stored and read back between, as the API server does."""
     for position, sample in enumerate(samples):
         last = analyse_candidate(Analysis.model_validate(spec), last, sample, NOW + position * INTERVAL)
@@ -76,7 +76,7 @@ SAMPLES = [
 
 @pytest.mark.parametrize(("sample", "verdict", "words"), [row[1:] for row in SAMPLES], ids=[row[0] for row in SAMPLES])
 def test_verdicts(sample: AnalysisSample, verdict: str, words: str) -> None:
-    found = look(sample)
+    found = analyze(sample)
     assert (found.verdict, words in found.message) == (verdict, True), found.message
 
 
@@ -101,7 +101,7 @@ def test_prediction_shift(candidate: Counts, spec: dict[str, Any], verdict: str)
     classes = {"setosa": 450, "virginica": 448, "rare": 2}
     named = any(name.isalpha() for name in candidate.outputs)
     stable = replace(counts(900), outputs=classes) if named else shifted(900, 0)
-    found = look(both(stable, candidate), **spec)
+    found = analyze(both(stable, candidate), **spec)
     assert found.verdict == verdict, found.message
     assert verdict == "Passed" or "prediction shift" in found.message
 
@@ -121,64 +121,64 @@ OUTCOMES = [
     ("stable", "candidate", "verdict", "words"), [row[1:] for row in OUTCOMES], ids=[row[0] for row in OUTCOMES]
 )
 def test_live_accuracy(stable: Share, candidate: Share, verdict: str, words: str) -> None:
-    found = look(replace(GOOD, stable_outcomes=stable, candidate_outcomes=candidate))
+    found = analyze(replace(GOOD, stable_outcomes=stable, candidate_outcomes=candidate))
     assert (found.verdict, words in found.message) == (verdict, True), found.message
 
 
 def test_rows_of_one_request_are_one_piece_of_evidence() -> None:
     """A client that sends its hospital's patients in one request has shown one sample, not a thousand."""
     batch = replace(counts(10), outputs={"0.50": 10_000})
-    found = look(both(shifted(900, 0), batch))
+    found = analyze(both(shifted(900, 0), batch))
     assert found.verdict == "Inconclusive"
     assert "10 predictions of the candidate" in found.message
 
 
 def test_a_limit_between_two_edges_is_the_next_edge() -> None:
     slow = both(counts(900), counts(300, slow=60))  # beyond 500 ms, within 1 s
-    assert look(slow, maxLatencyP95="300ms").verdict == "Failed"
-    assert look(slow, maxLatencyP95="700ms").verdict == "Passed"
+    assert analyze(slow, maxLatencyP95="300ms").verdict == "Failed"
+    assert analyze(slow, maxLatencyP95="700ms").verdict == "Passed"
 
 
 def test_unreadable_metrics_are_no_success_and_keep_what_was_counted() -> None:
-    found = look(GOOD, AnalysisSample(error="Prometheus does not answer"))
+    found = analyze(GOOD, AnalysisSample(error="Prometheus does not answer"))
     assert found.verdict == "Inconclusive"
     assert "Prometheus does not answer" in found.message
     assert (found.intervals, found.candidate.requests) == (2, 300)
-    assert look(AnalysisSample(error="gone")).verdict == "Inconclusive"
+    assert analyze(AnalysisSample(error="gone")).verdict == "Inconclusive"
 
 
 def test_silence_is_said_once() -> None:
-    assert look(both(Counts(), Counts())).message.count("not served any requests") == 1
+    assert analyze(both(Counts(), Counts())).message.count("not served any requests") == 1
 
 
-def test_unreadable_metrics_do_not_forgive_bad_looks() -> None:
+def test_unreadable_metrics_do_not_reset_consecutive_failures() -> None:
     bad = both(counts(60), counts(20, errors=20))
-    assert look(bad, AnalysisSample(error="no answer"), bad).consecutive_failures == 2
+    assert analyze(bad, AnalysisSample(error="no answer"), bad).consecutive_failures == 2
 
 
 def test_what_is_missing_is_said() -> None:
-    found = look(both(counts(900), counts(50), partial="1 of 3 pods did not answer"))
+    found = analyze(both(counts(900), counts(50), partial="1 of 3 pods did not answer"))
     assert "1 of 3 pods did not answer" in found.message
 
 
 def test_counts_add_up() -> None:
-    found = look(GOOD, GOOD, GOOD)
+    found = analyze(GOOD, GOOD, GOOD)
     assert (found.intervals, found.stable.requests, found.candidate.requests) == (3, 2700, 900)
     assert sum(found.candidate.latency) == sum(found.candidate.outputs.values()) == 900
 
 
-def test_bad_looks_count_in_a_row() -> None:
+def test_failed_intervals_count_in_a_row() -> None:
     bad, good = both(counts(150), counts(50, errors=25)), both(counts(3000), counts(1000))
-    assert look(bad, bad).consecutive_failures == 2
-    after = look(bad, bad, good)
+    assert analyze(bad, bad).consecutive_failures == 2
+    after = analyze(bad, bad, good)
     assert (after.consecutive_failures, after.verdict) == (0, "Inconclusive")
-    assert look(bad, last=after).consecutive_failures == 1
+    assert analyze(bad, last=after).consecutive_failures == 1
 
 
 def test_a_good_past_does_not_hide_a_broken_present() -> None:
     past = [both(counts(10_000), counts(10_000))] * 20
-    assert look(*past).verdict == "Passed"
-    found = look(*past, both(counts(20), counts(20, errors=20)))
+    assert analyze(*past).verdict == "Passed"
+    found = analyze(*past, both(counts(20), counts(20, errors=20)))
     assert found.verdict == "Failed"
     assert "errors: 0.01% of 200020" in found.message
     assert "in the latest interval 100.00% of 20" in found.message
@@ -187,25 +187,25 @@ def test_a_good_past_does_not_hide_a_broken_present() -> None:
 def test_a_good_past_is_no_credit_for_a_bad_present() -> None:
     """Twice the allowed rate is not enough for a quick rejection, but the earlier praise ends."""
     past = [both(counts(3000), counts(3000))] * 5
-    assert look(*past, both(counts(600, errors=12), counts(600, errors=24))).verdict != "Passed"
+    assert analyze(*past, both(counts(600, errors=12), counts(600, errors=24))).verdict != "Passed"
 
 
 def test_a_fault_that_hits_both_alike_condemns_neither() -> None:
     """The candidate's share grows from a tenth to a half just as everything becomes slow and failing."""
     quiet = [both(counts(900), counts(100))] * 10
     trouble = [both(counts(500, errors=100, slow=150), counts(500, errors=100, slow=150))] * 10
-    assert look(*quiet, *trouble).verdict != "Failed"
+    assert analyze(*quiet, *trouble).verdict != "Failed"
 
 
 def test_a_model_that_is_asked_rarely_is_judged_like_one_that_is_asked_often() -> None:
     once = both(replace(counts(900), outputs={"0.50": 900}), replace(counts(300), outputs={"0.50": 300}))
     often = both(replace(counts(9), outputs={"0.50": 9}), replace(counts(3), outputs={"0.50": 3}))
-    assert look(once).verdict == look(*[often] * 100).verdict == "Passed"
+    assert analyze(once).verdict == analyze(*[often] * 100).verdict == "Passed"
 
 
 def test_a_status_with_other_buckets_begins_its_latency_anew() -> None:
     """A newer operator may have other edges: shares of the old ones would be read wrongly."""
     old = AnalysisStatus(time="2026-01-01T00:00:00Z", candidate=TrackCounts(requests=300, latency=(300, 0)))
-    found = look(GOOD, last=old)
+    found = analyze(GOOD, last=old)
     assert len(found.candidate.latency) == BUCKETS
     assert sum(found.candidate.latency) == 300

@@ -17,7 +17,7 @@ from heart_operator.plan.analysis.counts import Share
 from heart_operator.plan.analysis.verdict import analyse_candidate
 from heart_operator.plan.analysis.watch import analyse_serving
 from heart_operator.plan.observed import AnalysisSample
-from tests.support.plan.answers import Behaviour
+from tests.support.plan.simulated_traffic import Behaviour
 from tests.support.soak import SOAK
 
 RUNS = 2000 if SOAK else 100
@@ -43,16 +43,16 @@ class Traffic:
     """How stable version and candidate behave in the last phase."""
 
     def samples(self, random: np.random.Generator) -> Iterator[AnalysisSample]:
-        for position, (weight, looks) in enumerate(self.phases):
+        for position, (weight, intervals) in enumerate(self.phases):
             last = position == len(self.phases) - 1
             stable, candidate = self.trouble if self.trouble and last else (self.stable, self.candidate)
-            for _ in range(looks):
+            for _ in range(intervals):
                 whole = int(random.poisson(self.rate))
                 share = int(random.binomial(whole, weight))
                 yield AnalysisSample(stable.answer(random, whole - share), candidate.answer(random, share))
 
 
-def looks(traffic: Traffic, random: np.random.Generator) -> Iterator[AnalysisStatus]:
+def intervals(traffic: Traffic, random: np.random.Generator) -> Iterator[AnalysisStatus]:
     """Each look at one rollout, to its end or to its rejection."""
     status = None
     for sample in traffic.samples(random):
@@ -79,15 +79,15 @@ class Figures:
 
 def simulate(name: str, traffic: Traffic, runs: int = RUNS) -> Figures:
     random = np.random.default_rng(20261121)
-    ends = [list(looks(traffic, random)) for _ in range(runs)]
+    ends = [list(intervals(traffic, random)) for _ in range(runs)]
 
     def share(words: list[bool]) -> float:
         return sum(words) / len(words)
 
     figures = Figures(
-        ever_failed=share([any(look.verdict == "Failed" for look in seen) for seen in ends]),
+        ever_failed=share([any(interval.verdict == "Failed" for interval in seen) for seen in ends]),
         rejected=share([seen[-1].consecutive_failures > TOLERATED for seen in ends]),
-        ever_passed=share([any(look.verdict == "Passed" for look in seen) for seen in ends]),
+        ever_passed=share([any(interval.verdict == "Passed" for interval in seen) for seen in ends]),
         passed=share([seen[-1].verdict == "Passed" for seen in ends]),
         requests=float(np.median([seen[-1].candidate.requests for seen in ends])),
     )
@@ -187,7 +187,7 @@ def test_a_real_shift_is_found(mean: float, spread: float) -> None:
 
 @pytest.mark.parametrize(("candidate", "least", "most"), [(0.15, 0.0, 0.02), (0.3, 0.8, 1.0)])
 def test_live_accuracy(candidate: float, least: float, most: float) -> None:
-    """Outcomes trickle in; 15 % of the stable version's predictions are wrong."""
+    """Outcomes trickle in; 15% of the stable version's predictions are wrong."""
     random = np.random.default_rng(20261121)
     failed = 0
     for _ in range(RUNS):

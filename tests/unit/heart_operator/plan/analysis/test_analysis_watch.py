@@ -10,12 +10,12 @@ from heart_api.status import PostPromotionStatus
 from heart_operator.plan.analysis.counts import Counts
 from heart_operator.plan.analysis.watch import analyse_serving
 from heart_operator.plan.observed import AnalysisSample
-from tests.support.plan.answers import counts
+from tests.support.plan.simulated_traffic import counts
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def look(*samples: AnalysisSample, last: PostPromotionStatus | None = None, **alerts: Any) -> PostPromotionStatus:
+def analyze(*samples: AnalysisSample, last: PostPromotionStatus | None = None, **alerts: Any) -> PostPromotionStatus:
     """The watch after these samples, stored and read back between."""
     for sample in samples:
         last = analyse_serving(Alerts.model_validate(alerts), last, sample, NOW)
@@ -28,7 +28,7 @@ def of(found: Counts) -> AnalysisSample:
     return AnalysisSample(found)
 
 
-LOOKS = [
+INTERVALS = [
     ("well", counts(1000), 0, ""),
     ("nobody asks", Counts(), 0, ""),
     ("over the warning, under the critical bound", counts(1000, errors=40), 0, ""),
@@ -40,9 +40,9 @@ LOOKS = [
 ]
 
 
-@pytest.mark.parametrize(("seen", "bad", "words"), [row[1:] for row in LOOKS], ids=[row[0] for row in LOOKS])
-def test_looks(seen: Counts, bad: int, words: str) -> None:
-    found = look(of(seen))
+@pytest.mark.parametrize(("seen", "bad", "words"), [row[1:] for row in INTERVALS], ids=[row[0] for row in INTERVALS])
+def test_intervals(seen: Counts, bad: int, words: str) -> None:
+    found = analyze(of(seen))
     assert found.consecutive_failures == bad, found.message
     assert words in found.message
     assert bool(found.message) == bool(bad)
@@ -50,32 +50,32 @@ def test_looks(seen: Counts, bad: int, words: str) -> None:
 
 def test_the_bounds_are_the_alerts_own() -> None:
     slow = of(counts(300, slow=100))  # beyond 500 ms, within 1 s
-    assert look(slow, latencyP95={"warning": "100ms", "critical": "500ms"}).consecutive_failures == 1
-    assert look(of(counts(40, errors=20)), errorRate={"warning": 0.02, "critical": 0.6}).consecutive_failures == 0
+    assert analyze(slow, latencyP95={"warning": "100ms", "critical": "500ms"}).consecutive_failures == 1
+    assert analyze(of(counts(40, errors=20)), errorRate={"warning": 0.02, "critical": 0.6}).consecutive_failures == 0
 
 
-def test_bad_looks_count_in_a_row_and_a_blip_is_forgiven() -> None:
+def test_failed_intervals_count_in_a_row_and_a_blip_resets_them() -> None:
     bad, good = of(counts(200, errors=100)), of(counts(1000))
-    assert look(bad, bad, bad).consecutive_failures == 3
-    assert look(bad, bad, good).consecutive_failures == 0
+    assert analyze(bad, bad, bad).consecutive_failures == 3
+    assert analyze(bad, bad, good).consecutive_failures == 0
 
 
 def test_a_good_hour_does_not_hide_a_bad_minute() -> None:
-    assert look(*[of(counts(5000))] * 50, of(counts(40, errors=20))).consecutive_failures == 1
+    assert analyze(*[of(counts(5000))] * 50, of(counts(40, errors=20))).consecutive_failures == 1
 
 
 def test_what_cannot_be_read_neither_accuses_nor_forgives() -> None:
-    found = look(of(counts(40, errors=20)), AnalysisSample(error="Prometheus does not answer"))
+    found = analyze(of(counts(40, errors=20)), AnalysisSample(error="Prometheus does not answer"))
     assert found.consecutive_failures == 1
     assert "Prometheus does not answer" in found.message
 
 
-def test_a_look_at_no_request_neither_accuses_nor_forgives() -> None:
+def test_an_interval_without_requests_changes_nothing() -> None:
     bad, nothing = of(counts(40, errors=20)), of(Counts())
-    assert look(bad, nothing, nothing) == look(bad)
-    assert look(of(counts(9)), AnalysisSample(error="Prometheus does not answer"), nothing).message == ""
+    assert analyze(bad, nothing, nothing) == analyze(bad)
+    assert analyze(of(counts(9)), AnalysisSample(error="Prometheus does not answer"), nothing).message == ""
 
 
 def test_counts_since_the_promotion() -> None:
-    found = look(of(counts(100, errors=1, slow=3)), of(counts(50, invalid=2)))
+    found = analyze(of(counts(100, errors=1, slow=3)), of(counts(50, invalid=2)))
     assert (found.requests, found.errors, found.predictions, found.slow) == (150, 1, 147, 0)

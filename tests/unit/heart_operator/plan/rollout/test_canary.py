@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from heart_operator.plan.observed import AnalysisSample
-from tests.support.plan.traffic import BAD, GOOD, SILENT, answers
+from tests.support.plan.samples import BAD, GOOD, SILENT, answers
 from tests.support.plan.world import Crash, World, bring_up, serving_world, watch
 
 STEPS = [{"setWeight": 10}, {"pause": {"duration": "5m"}}, {"setWeight": 50}, {"pause": {"duration": "5m"}}]
@@ -46,7 +46,7 @@ def candidate(world: World) -> Any:
 
 def test_a_good_version_goes_through_the_steps_and_takes_over() -> None:
     world = canary_world()
-    assert world.deployment("2").replicas == 1, "one pod of four is the nearest to 10 %"
+    assert world.deployment("2").replicas == 1, "one pod of four is the nearest to 10%"
     assert world.answering == {"1"}, "nobody sees a version that is not ready"
     world.start_pods()
     world.settle()
@@ -72,7 +72,7 @@ def test_a_good_version_goes_through_the_steps_and_takes_over() -> None:
     assert world.model.status.history[-1].reason == "Promoted"
 
 
-def test_a_bad_version_is_taken_back_by_itself_and_stays_refused() -> None:
+def test_a_bad_version_is_taken_back_by_itself_and_stays_rejected() -> None:
     world = canary_world(BAD)
     world.start_pods()
     world.settle()
@@ -95,7 +95,7 @@ def test_a_bad_version_is_taken_back_by_itself_and_stays_refused() -> None:
     assert world.running_versions == {"1"}, "the registry's tag remembers it"
 
 
-def test_one_bad_look_is_tolerated() -> None:
+def test_one_failed_interval_is_tolerated() -> None:
     """failureLimit 1: the second in a row ends it."""
     world = canary_world(BAD)
     world.start_pods()
@@ -384,7 +384,7 @@ def test_a_missing_number_is_said() -> None:
     assert "newest: 1" in world.message("Ready")
 
 
-def test_naming_a_refused_version_tries_it_again() -> None:
+def test_naming_a_rejected_version_tries_it_again() -> None:
     world = canary_world(BAD)
     watch(world, 120)
     assert world.model.status.rejected

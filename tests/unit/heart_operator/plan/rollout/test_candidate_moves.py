@@ -93,7 +93,7 @@ def status(**changes: Any) -> CandidateStatus:
 
 
 def at_pause(**changes: Any) -> CandidateStatus:
-    """In its first pause, which has four minutes left, with 10 % of the traffic."""
+    """In its first pause, which has four minutes left, with 10% of the traffic."""
     values = {"step": 1, "step_since": ago(60), "phase": "Paused", "phase_since": ago(60), "actual_weight": 20}
     return status(**(values | changes))
 
@@ -224,9 +224,9 @@ def test_a_pause_with_a_lost_pod_is_not_overdue() -> None:
 
 
 def test_a_candidate_that_has_just_begun_to_scale_has_all_its_time() -> None:
-    """Its stored phase is of the time before."""
-    candidate = at_pause(step=2, phase="Paused", phase_since=ago(9999))
-    assert overdue(context(), candidate) is None
+    """Its stored phase is of the time before, or has no time yet."""
+    assert overdue(context(), at_pause(step=2, phase="Paused", phase_since=ago(9999))) is None
+    assert overdue(context(), at_pause(step=2, phase="Scaling", phase_since=None)) is None
 
 
 # --- traffic ------------------------------------------------------------------------------------------
@@ -257,6 +257,12 @@ def test_before_it_shares_traffic_nothing_is_noted() -> None:
     assert (moved.weight, moved.actual_weight, moved.base_replicas) == (10, 0, 0)
     _, routed = with_traffic(context(exact=True, deployment=deployment(ready=0)), status(), pods=1)
     assert routed.weight == 0
+
+
+def test_without_a_weight_there_is_no_traffic() -> None:
+    moved, traffic = with_traffic(context(rollout=rollout(steps=[])), status(phase="Scaling"), pods=1)
+    assert traffic == Traffic(candidate="2", spread=False)
+    assert (moved.weight, moved.actual_weight, moved.base_replicas) == (0, 0, 0)
 
 
 def test_the_stable_versions_pods_are_noted_once() -> None:
@@ -318,6 +324,8 @@ def test_before_any_step_sets_a_weight_it_is_none() -> None:
         (10, 1, False, 0, 1),
         (20, 10, False, 0, 2),
         (20, 10, False, 50, 5),
+        (50, 1000, True, 0, 500),
+        (1, 1000, True, 50, 500),
     ],
 )
 def test_pods_for_a_weight(weight: int, full: int, exact: bool, mirror: int, pods: int) -> None:
@@ -451,44 +459,71 @@ def test_it_is_analysed_once_it_gets_requests_or_copies() -> None:
 
 # --- phases ------------------------------------------------------------------------------------------------
 
-PHASES: dict[str, tuple[dict[str, Any], CandidateStatus, str]] = {
-    "its first pods are not ready": ({"deployment": deployment(ready=0)}, status(), "Starting"),
-    "a person paused it": ({}, at_pause(paused=True), "Paused"),
-    "it is held": ({"hold": "its gate"}, at_pause(), "Held"),
-    "more pods start": ({}, at_pause(step=2), "Scaling"),
-    "a third version's pods go": ({"crowded": True}, at_pause(step=2), "Scaling"),
-    "a pause without end": ({}, at_pause(step=3), "Paused"),
-    "a pause with an end": ({}, at_pause(), "Paused"),
-    "after a pause without evidence": ({}, at_pause(step_since=ago(300), analysis=UNSURE), "Held"),
-    "at the end without evidence": ({}, at_end(analysis=UNSURE), "Held"),
-    "at the end, to be approved": ({"manual": True}, at_end(analysis=GOOD), "AwaitingApproval"),
-    "at the end, approved": ({"manual": True}, at_end(analysis=GOOD, approved=True), "Scaling"),
-    "at the end": ({}, at_end(analysis=GOOD), "Scaling"),
+STARTING = "waiting for its pods to become ready"
+PROMOTE_GOES_ON = "paused until promoted; `kubectl heart promote` continues the rollout"
+PHASES: dict[str, tuple[dict[str, Any], CandidateStatus, str, str]] = {
+    "its first pods are not ready": ({"deployment": deployment(ready=0)}, status(), "Starting", STARTING),
+    "and have a problem": (
+        {"deployment": deployment(ready=0, problem="ImagePullBackOff")},
+        status(),
+        "Starting",
+        f"{STARTING} (ImagePullBackOff)",
+    ),
+    "a user paused it": (
+        {},
+        at_pause(paused=True),
+        "Paused",
+        "paused by a user; `kubectl heart resume` resumes the rollout",
+    ),
+    "it is held": ({"hold": "its gate"}, at_pause(), "Held", "its gate"),
+    "more pods start": ({}, at_pause(step=2), "Scaling", "waiting for more of its pods to become ready"),
+    "a third version's pods go": (
+        {"crowded": True},
+        at_pause(step=2),
+        "Scaling",
+        "waiting for the pods of the previous version to terminate",
+    ),
+    "a pause without end": ({}, at_pause(step=3), "Paused", PROMOTE_GOES_ON),
+    "a pause with an end": ({}, at_pause(), "Paused", "paused for 5m"),
+    "after a pause without a measurement": (
+        {},
+        at_pause(step_since=ago(300)),
+        "Held",
+        "waiting for the first analysis interval",
+    ),
+    "after a pause without a completed interval": (
+        {},
+        at_pause(step_since=ago(300), analysis=analysis(intervals=0)),
+        "Held",
+        "waiting for the first analysis interval",
+    ),
+    "after a pause without evidence": (
+        {},
+        at_pause(step_since=ago(300), analysis=analysis("Inconclusive", intervals=1)),
+        "Held",
+        "waiting for evidence: requests: 500",
+    ),
+    "at the end without evidence": ({}, at_end(analysis=UNSURE), "Held", "waiting for evidence: requests: 500"),
+    "at the end, to be approved": (
+        {"manual": True},
+        at_end(analysis=GOOD),
+        "AwaitingApproval",
+        "waiting for approval; `kubectl heart promote` approves it",
+    ),
+    "at the end, approved": (
+        {"manual": True},
+        at_end(analysis=GOOD, approved=True),
+        "Scaling",
+        "waiting for the rest of its pods to become ready",
+    ),
+    "at the end": ({}, at_end(analysis=GOOD), "Scaling", "waiting for the rest of its pods to become ready"),
 }
 
 
 @pytest.mark.parametrize("case", PHASES)
 def test_phases(case: str) -> None:
-    changes, candidate, expected = PHASES[case]
-    phase, message = find_phase(context(**changes), candidate)
-    assert phase == expected
-    assert message, "a phase says what it waits for"
-
-
-def test_messages_name_what_is_waited_for() -> None:
-    def said(candidate: CandidateStatus, **changes: Any) -> str:
-        return find_phase(context(**changes), candidate)[1]
-
-    assert "(ImagePullBackOff)" in said(status(), deployment=deployment(ready=0, problem="ImagePullBackOff"))
-    assert "(" not in said(status(), deployment=deployment(ready=0))
-    assert "`kubectl heart resume`" in said(at_pause(paused=True))
-    assert said(at_pause(), hold="its gate") == "its gate"
-    assert "`kubectl heart promote`" in said(at_pause(step=3))
-    assert "`kubectl heart promote`" in said(at_end(analysis=GOOD), manual=True)
-    assert said(at_pause()).endswith(" 5m")
-    assert said(at_end(analysis=UNSURE)).endswith(": requests: 500")
-    assert "requests: 500" not in said(at_end(analysis=analysis("Inconclusive", intervals=0)))
-    assert said(at_pause(step=2)) != said(at_pause(step=2), crowded=True)
+    changes, candidate, phase, message = PHASES[case]
+    assert find_phase(context(**changes), candidate) == (phase, message)
 
 
 def test_a_phase_keeps_the_time_since_when_it_holds() -> None:
@@ -554,6 +589,13 @@ def test_a_candidate_on_its_way_goes_on() -> None:
     assert move.traffic == Traffic(candidate="2", spread=True)
     assert move.status.phase == "Paused"
     assert move.deadline == NOW + timedelta(minutes=4)
+
+
+def test_a_candidate_gets_its_first_traffic_once_its_pods_are_ready() -> None:
+    move = next_move(context(), status())
+    assert (move.status.step, move.traffic) == (1, Traffic(candidate="2", spread=True))
+    starting = next_move(context(deployment=deployment(ready=0)), status())
+    assert (starting.status.phase, starting.traffic.spread) == ("Starting", False)
 
 
 @pytest.mark.parametrize(("ready", "outcome"), [(3, "Go"), (4, "Promote"), (5, "Promote")])

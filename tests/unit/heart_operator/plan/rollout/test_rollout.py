@@ -101,7 +101,7 @@ def test_a_lost_status_keeps_the_previous_version_warm() -> None:
     assert world.model.status.previous.version == "1"
 
 
-def test_a_version_that_never_gets_ready_is_refused_for_good() -> None:
+def test_a_version_that_never_gets_ready_is_rejected_for_good() -> None:
     world = serving_world()
     train(world, "x", starts=False)
     world.start_pods()

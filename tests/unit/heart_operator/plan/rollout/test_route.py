@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.support.plan.traffic import GOOD
+from tests.support.plan.samples import GOOD
 from tests.support.plan.world import World, bring_up, serving_world, watch
 
 ROUTE = {"gateway": {"name": "public"}, "hostnames": ["heart.example.org"]}
@@ -68,7 +68,7 @@ def test_a_route_splits_exactly_and_the_service_stays() -> None:
     assert world.selected == "2"
 
 
-def test_a_route_that_the_gateway_refuses_is_told_in_its_words() -> None:
+def test_a_route_that_the_gateway_rejects_is_told_in_its_words() -> None:
     world = routed_world()
     assert world.condition("Ready") == ("True", "Serving"), "nobody has said anything"
     says(world, "Accepted", "False")
@@ -89,7 +89,7 @@ def test_what_was_said_of_an_older_route_is_not_believed() -> None:
     assert world.condition("Ready") == ("False", "RouteNotAccepted")
 
 
-def test_a_candidate_behind_a_refused_route_waits_and_says_why() -> None:
+def test_a_candidate_behind_a_rejected_route_waits_and_says_why() -> None:
     """The weight that is asked for is not what anybody gets."""
     world = routed_world()
     train(world)

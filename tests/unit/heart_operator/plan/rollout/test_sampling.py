@@ -18,7 +18,7 @@ from heart_operator.plan.rollout.sampling import (
     with_analysis,
     with_mirrored,
 )
-from tests.support.plan.traffic import BAD, GOOD, SILENT
+from tests.support.plan.samples import BAD, GOOD, SILENT
 from tests.support.plan.world import PROFILE, heart_model, sha
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)

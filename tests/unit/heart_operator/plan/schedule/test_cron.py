@@ -39,13 +39,13 @@ def at(text: str) -> datetime:
         ("0 3 1 jan mon", "Etc/UTC", "2026-06-01T00:00", ["2027-01-01T03:00", "2027-01-04T03:00"]),
     ],
 )
-def test_ticks(cron: str, zone: str, after: str, expected: list[str]) -> None:
+def test_scheduled_times(cron: str, zone: str, after: str, expected: list[str]) -> None:
     assert list(islice(scheduled_times(cron, zone, at(after)), len(expected))) == [at(text) for text in expected]
 
 
 @pytest.mark.parametrize("zone", ["Etc/UTC", BERLIN, NEW_YORK, LORD_HOWE, "Pacific/Apia"])
 @pytest.mark.parametrize("cron", ["30 2 * * *", "*/20 * * * *", "0 */6 * * *", "15 0,2 * * *", "7 3 * * 0"])
-def test_every_moment_agrees_on_the_ticks_after_it(cron: str, zone: str) -> None:
+def test_every_moment_agrees_on_the_scheduled_times_after_it(cron: str, zone: str) -> None:
     """From any start the times only go forward, and none is lost or made up. Covers both clock changes."""
     for start in (at("2026-03-07T00:00"), at("2026-03-28T12:00"), at("2026-10-24T12:00"), at("2026-10-31T12:00")):
         whole = [
@@ -63,7 +63,7 @@ def test_every_moment_agrees_on_the_ticks_after_it(cron: str, zone: str) -> None
                 assert next_scheduled_time(cron, zone, now) == later[0], now
 
 
-def test_latest_tick_is_of_the_half_open_stretch() -> None:
+def test_latest_scheduled_time_is_of_the_half_open_stretch() -> None:
     scheduled = at("2026-11-22T03:00")
     assert latest_scheduled_time("0 3 * * *", "Etc/UTC", scheduled - timedelta(seconds=1), scheduled) == scheduled
     assert latest_scheduled_time("0 3 * * *", "Etc/UTC", scheduled, scheduled + timedelta(hours=1)) is None

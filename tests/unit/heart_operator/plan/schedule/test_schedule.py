@@ -22,7 +22,7 @@ def trainings(world: ScheduledWorld) -> int:
 # --- ticks ---------------------------------------------------------------------------------------
 
 
-def test_a_tick_trains_once_and_its_version_takes_over() -> None:
+def test_a_scheduled_time_trains_once_and_its_version_takes_over() -> None:
     world = scheduled_world()
     assert world.status.next_schedule_time == "2026-01-01T03:00:00Z"
     world.until("2026-01-01T02:59:59Z")
@@ -47,7 +47,7 @@ def test_a_tick_trains_once_and_its_version_takes_over() -> None:
     assert trainings(world) == 2
 
 
-def test_a_new_schedule_does_not_make_up_for_ticks_before_it_was_there() -> None:
+def test_a_new_schedule_does_not_make_up_for_scheduled_times_before_it_was_there() -> None:
     world = scheduled_world()
     world.schedule = retrain_schedule(created="2026-01-01T03:00:30Z")
     world.until("2026-01-01T03:01:00Z")
@@ -56,7 +56,7 @@ def test_a_new_schedule_does_not_make_up_for_ticks_before_it_was_there() -> None
     assert world.status.next_schedule_time == "2026-01-02T03:00:00Z"
 
 
-def test_of_24_missed_ticks_only_the_latest_runs() -> None:
+def test_of_24_missed_scheduled_times_only_the_latest_runs() -> None:
     world = scheduled_world({"schedule": "0 * * * *"})
     world.until("2026-01-02T00:10:00Z")
     world.rest()
@@ -66,7 +66,7 @@ def test_of_24_missed_ticks_only_the_latest_runs() -> None:
     assert trainings(world) == 2
 
 
-def test_a_tick_that_is_missed_by_more_than_the_deadline_is_given_up_and_said() -> None:
+def test_a_scheduled_time_that_is_missed_by_more_than_the_deadline_is_given_up_and_said() -> None:
     world = scheduled_world({"schedule": "0 3 * * *", "startingDeadlineSeconds": 600})
     world.until("2026-01-01T03:10:01Z")
     world.rest()
@@ -81,7 +81,7 @@ def test_a_tick_that_is_missed_by_more_than_the_deadline_is_given_up_and_said() 
     assert world.answer("Ready") == ("True", "Scheduled")
 
 
-def test_a_training_that_began_after_the_tick_is_as_good_as_its_own() -> None:
+def test_a_training_that_began_after_the_scheduled_time_is_as_good_as_its_own() -> None:
     world = scheduled_world()
     world.until("2026-01-01T03:00:05Z")
     world.retrain("by hand")
@@ -115,7 +115,7 @@ def test_half_past_two_in_berlin_when_the_clocks_change(when: str, expected: str
         assert len(world.runs) == 1, "the second half past two is not another tick"
 
 
-def test_a_clock_that_jumps_back_repeats_no_tick() -> None:
+def test_a_clock_that_jumps_back_repeats_no_scheduled_time() -> None:
     world = scheduled_world()
     world.until("2026-01-01T03:00:10Z")
     world.rest()
@@ -139,7 +139,7 @@ def test_a_clock_that_was_a_year_ahead_does_not_stop_the_schedule() -> None:
     assert world.runs[0].phase == "Training" or world.runs[1].phase == "Training"
 
 
-def test_suspension_starts_nothing_and_resuming_runs_at_most_the_latest_tick() -> None:
+def test_suspension_starts_nothing_and_resuming_runs_at_most_the_latest_scheduled_time() -> None:
     world = scheduled_world({"schedule": "0 * * * *"})
     world.change_schedule(suspend=True)
     world.until("2026-01-01T09:30:00Z")
@@ -294,10 +294,10 @@ def test_the_history_keeps_what_its_limits_say() -> None:
     assert [phase for _, phase in world.phases] == ["Succeeded", "Failed", "Succeeded"]
 
 
-# --- looks and findings --------------------------------------------------------------------------
+# --- checks and findings -------------------------------------------------------------------------
 
 
-def test_a_look_is_begun_once_per_tick_and_its_finding_is_kept() -> None:
+def test_a_check_starts_once_per_scheduled_time_and_its_finding_is_kept() -> None:
     world = scheduled_world(DRIFT)
     world.until("2026-01-01T06:00:01Z")
     world.rest()
@@ -310,16 +310,16 @@ def test_a_look_is_begun_once_per_tick_and_its_finding_is_kept() -> None:
     assert world.status.last_drift
     assert world.status.next_check_time == "2026-01-01T12:00:00Z"
     assert trainings(world) == 1
-    for tick in range(2, 7):
-        world.now = START + timedelta(hours=6 * tick)
+    for scheduled in range(2, 7):
+        world.now = START + timedelta(hours=6 * scheduled)
         world.rest()
         world.finish_check(drift_found(world.now, "1", "NoDrift", 0.0))
     world.rest()
     assert len(world.checks_created) == 6
-    assert len(world.checks) == 3, "ended looks are cleaned up"
+    assert len(world.checks) == 3, "finished checks are removed"
 
 
-def test_drift_trains_and_the_next_look_is_at_the_new_version() -> None:
+def test_drift_trains_and_the_next_check_is_of_the_new_version() -> None:
     world = scheduled_world(DRIFT)
     world.until("2026-01-01T06:00:00Z")
     world.rest()
@@ -345,7 +345,7 @@ def test_no_other_verdict_trains(verdict: str) -> None:
 
 
 def drifted(world: ScheduledWorld, when: str) -> None:
-    """A look at this time finds drift from the version that serves."""
+    """A check at this time finds drift from the version that serves."""
     world.until(when)
     world.rest()
     world.finish_check(drift_found(world.now, world.selected or ""))
@@ -403,7 +403,7 @@ def test_an_old_finding_does_not_train_when_the_schedule_is_resumed() -> None:
     assert trainings(world) == 1
 
 
-def test_a_look_that_fails_is_said_and_tried_at_the_next_tick() -> None:
+def test_a_check_that_fails_is_reported_and_retried_at_the_next_scheduled_time() -> None:
     world = scheduled_world(DRIFT)
     world.until("2026-01-01T06:00:00Z")
     world.rest()
@@ -416,19 +416,19 @@ def test_a_look_that_fails_is_said_and_tried_at_the_next_tick() -> None:
     assert len(world.checks_created) == 2
 
 
-def test_a_crash_before_the_job_repeats_the_look() -> None:
+def test_a_crash_before_the_job_repeats_the_check() -> None:
     world = scheduled_world(DRIFT)
     world.until("2026-01-01T06:00:00Z")
     world.fuse = 1
     with pytest.raises(Crash):
-        world.look()
+        world.reconcile_all()
     assert not world.checks_created, "only the status was written"
     world.fuse = None
     world.rest()
     assert len(world.checks_created) == 1
 
 
-def test_nothing_is_looked_at_before_something_serves() -> None:
+def test_nothing_is_checked_before_a_version_serves() -> None:
     world = ScheduledWorld(schedule=retrain_schedule(DRIFT))
     world.until("2026-01-01T06:00:00Z")
     world.rest()
@@ -446,7 +446,7 @@ def test_nothing_is_looked_at_before_something_serves() -> None:
         ),
     ],
 )
-def test_what_cannot_be_looked_at_is_said_and_not_tried(
+def test_what_cannot_be_checked_is_reported_and_not_tried(
     spec: dict[str, object], change: dict[str, object], words: str
 ) -> None:
     world = scheduled_world(spec)

@@ -28,18 +28,18 @@ class Scheduling(RuleBasedStateMachine):
     # --- the operator --------------------------------------------------------------------------
 
     @rule(fuse=st.one_of(st.none(), st.integers(0, 8)))
-    def operator_looks(self, fuse: int | None) -> None:
+    def operator_reconciles(self, fuse: int | None) -> None:
         self.world.fuse = fuse
         try:
-            self.world.look()
+            self.world.reconcile_all()
         except Crash:
             pass
         finally:
             self.world.fuse = None
 
     @rule()
-    def model_alone_is_looked_at(self) -> None:
-        self.world.reconcile()
+    def model_alone_is_reconciled(self) -> None:
+        self.world.reconcile_all()
 
     # --- the world -----------------------------------------------------------------------------
 
@@ -65,7 +65,7 @@ class Scheduling(RuleBasedStateMachine):
 
     @precondition(lambda self: self.world.running_check())
     @rule(verdict=st.sampled_from(["Drift", "NoDrift"]))
-    def look_ends(self, verdict: str) -> None:
+    def check_ends(self, verdict: str) -> None:
         job = self.world.running_check()
         assert job
         self.world.finish_check(drift_found(scheduled_time_of(job), self.world.selected or "", verdict))
@@ -121,7 +121,7 @@ class Scheduling(RuleBasedStateMachine):
         assert sum(job.phase == "Running" for job in self.world.jobs.values()) <= 2, "a replaced one and its successor"
 
     @invariant()
-    def one_look_at_a_time(self) -> None:
+    def one_check_at_a_time(self) -> None:
         assert sum(job.phase == "Running" for job in self.world.checks.values()) <= 1
         assert len(self.world.checks_created) == len(set(self.world.checks_created))
 

@@ -63,11 +63,11 @@ def test_a_poor_version_by_hand_fails_its_gate() -> None:
     assert world.condition("GatePassed") == ("False", "GateFailed")
 
 
-def test_a_version_that_nobody_can_serve_is_refused_and_said() -> None:
+def test_a_version_that_nobody_can_serve_is_rejected_and_said() -> None:
     world = serving_world()
     version = world.register_by_hand()
     world.settle()
-    world.refuse_evaluation()
+    world.reject_evaluation()
     bring_up(world)
     assert world.selected == "1"
     assert world.condition("GatePassed") == ("False", "NotServable")
@@ -107,7 +107,7 @@ def measure_all(world: World) -> None:
 @pytest.mark.parametrize(
     ("auc", "starts", "reason"), [(0.6, True, "GateFailed"), (0.9, False, "ReadyDeadlineExceeded")]
 )
-def test_more_refused_versions_than_the_status_has_room_for(auc: float, starts: bool, reason: str) -> None:
+def test_more_rejected_versions_than_the_status_has_room_for(auc: float, starts: bool, reason: str) -> None:
     """One that fell out of `status.rejected` must not take its turn again, for ever."""
     world = serving_world()
     world.merge_spec({"rollout": {"historyLimit": 2, "steps": []}})

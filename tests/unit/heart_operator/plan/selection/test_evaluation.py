@@ -54,7 +54,7 @@ class EvaluationWorld:
         jobs = tuple(self.jobs.values())
         return plan_evaluation(self.observed, jobs, version, self.known, self.stable, may_start=may_start, now=self.now)
 
-    def look(self, version: str = "8") -> EvaluationPlan:
+    def reconcile(self, version: str = "8") -> EvaluationPlan:
         """Plan, record, carry out."""
         plan = self.plan(version)
         self.known = plan.status
@@ -109,17 +109,17 @@ def by_hand(version: str, created: int = 1_760_000_000_000, rejected: str | None
 def measured() -> EvaluationWorld:
     """Version 8 has been measured."""
     world = EvaluationWorld()
-    world.look()
+    world.reconcile()
     world.end(MEASURED)
-    world.look()
+    world.reconcile()
     return world
 
 
-def refused() -> EvaluationWorld:
+def rejected() -> EvaluationWorld:
     world = EvaluationWorld()
-    world.look()
+    world.reconcile()
     world.end(failure=UNSERVABLE)
-    plan = world.look()
+    plan = world.reconcile()
     assert plan.rejected
     world.set_status(rejected=(plan.rejected,))
     return world
@@ -128,7 +128,7 @@ def refused() -> EvaluationWorld:
 def test_an_unknown_version_gets_one_job_that_is_asked_about_it() -> None:
     world = EvaluationWorld()
     for _ in range(5):
-        world.look()
+        world.reconcile()
     (request,) = world.requests
     assert (request.version, request.registry_name) == ("8", "clinic.heart")
     assert request.serving == STABLE.reference
@@ -159,7 +159,7 @@ def test_what_was_measured_is_not_measured_again(lose: str) -> None:
     if lose == "both":
         world.deployments = (deployment(trigger),)
     for _ in range(3):
-        plan = world.look()
+        plan = world.reconcile()
         assert plan.create == plan.delete == ()
     assert world.known
     assert of_training(world.known).digest == MEASURED.artifact_sha256
@@ -197,14 +197,14 @@ def test_another_question_is_asked_anew(change: dict[str, Any]) -> None:
     assert is_current(world.observed, before)
     world.change_spec(**change)
     assert not is_current(world.observed, before)
-    world.look()
+    world.reconcile()
     assert len(world.requests) == 2
 
 
 def test_what_changes_no_figure_asks_for_nothing() -> None:
     world = measured()
     world.change_spec(gates={"checks": []}, serving={"replicas": 7}, training={"resources": {"limits": {"cpu": "1"}}})
-    assert world.look().create == ()
+    assert world.reconcile().create == ()
 
 
 def test_a_comparison_with_another_version_than_serves_is_made_anew() -> None:
@@ -212,14 +212,14 @@ def test_a_comparison_with_another_version_than_serves_is_made_anew() -> None:
     assert world.known
     world.stable = Version("9", sha("9"))
     assert not is_current(world.observed, of_training(world.known))
-    world.look()
+    world.reconcile()
     assert world.requests[-1].serving == world.stable.reference
 
 
 def test_a_registered_model_that_was_made_anew_has_other_versions_of_the_same_number() -> None:
     world = measured()
     world.versions["8"] = by_hand("8", created=1_770_000_000_000)
-    world.look()
+    world.reconcile()
     assert len({request.trigger for request in world.requests}) == 2
 
 
@@ -229,42 +229,42 @@ def test_a_trained_version_is_not_this_rooms_concern() -> None:
 
 def test_the_first_version_of_a_model_is_compared_with_nothing() -> None:
     world = EvaluationWorld(stable=None)
-    world.look()
+    world.reconcile()
     assert world.requests[0].serving is None
 
 
 @pytest.mark.parametrize("stable", [Version("8", sha("8")), Version("7", "")])
 def test_nothing_is_compared_with_itself_or_with_what_nobody_knows(stable: Version) -> None:
     world = EvaluationWorld(stable=stable)
-    world.look()
+    world.reconcile()
     assert world.requests[0].serving is None
 
 
 # --- what cannot be served ---------------------------------------------------------------------------
 
 
-def test_what_cannot_be_served_is_refused_in_the_jobs_words() -> None:
-    world = refused()
+def test_what_cannot_be_served_is_rejected_with_the_jobs_message() -> None:
+    world = rejected()
     (entry,) = world.model.status.rejected
     assert (entry.version, entry.reason, entry.message) == ("8", "NotServable", UNSERVABLE.message)
     assert world.known
     assert (world.known.phase, world.known.reason) == ("Failed", "NotServable")
 
 
-def test_a_refusal_is_said_once_and_stands() -> None:
-    world = refused()
+def test_a_rejection_is_said_once_and_stands() -> None:
+    world = rejected()
     (entry,) = world.model.status.rejected
     for _ in range(3):
-        assert world.look().rejected == entry
+        assert world.reconcile().rejected == entry
     assert len(world.requests) == 1
     assert without_outdated(world.observed, (entry,)) == (entry,)
 
 
-def test_refusals_of_two_versions_do_not_replace_each_other() -> None:
-    world = refused()
-    world.look("9")
+def test_rejections_of_two_versions_do_not_replace_each_other() -> None:
+    world = rejected()
+    world.reconcile("9")
     world.end(failure=UNSERVABLE)
-    plan = world.look("9")
+    plan = world.reconcile("9")
     assert plan.rejected
     kept = with_rejection(world.model.status.rejected, plan.rejected, 10)
     assert [entry.version for entry in kept] == ["8", "9"]
@@ -272,19 +272,19 @@ def test_refusals_of_two_versions_do_not_replace_each_other() -> None:
 
 
 def test_the_registrys_tag_remembers_when_status_and_job_are_gone() -> None:
-    world = refused()
+    world = rejected()
     (entry,) = world.model.status.rejected
     world.versions["8"] = by_hand("8", rejected=tag_of(entry))
     world.known, world.jobs = None, {}
     world.set_status(rejected=())
-    plan = world.look()
+    plan = world.reconcile()
     assert plan.create == ()
     assert plan.rejected
     assert plan.rejected.gates_hash == entry.gates_hash
 
 
 def test_the_registry_remembers_more_than_the_status_has_room_for() -> None:
-    world = refused()
+    world = rejected()
     (entry,) = world.model.status.rejected
     eight, nine = Version("8", ""), Version("9", "")
     assert not is_tagged(world.observed, eight, "")
@@ -297,28 +297,28 @@ def test_the_registry_remembers_more_than_the_status_has_room_for() -> None:
 
 
 def test_who_serves_does_not_matter_to_what_cannot_be_served() -> None:
-    world = refused()
+    world = rejected()
     world.stable = Version("9", sha("9"))
     assert without_outdated(world.observed, world.model.status.rejected)
-    assert world.look().create == ()
+    assert world.reconcile().create == ()
     assert len(world.requests) == 1
 
 
-def test_a_tag_of_another_question_is_no_refusal() -> None:
+def test_a_tag_of_another_question_is_no_rejection() -> None:
     world = EvaluationWorld()
     world.versions["8"] = by_hand("8", rejected="NotServable:evaluate-8-00000000")
-    assert world.look().create
+    assert world.reconcile().create
 
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_another_contract_forgives(change: dict[str, Any]) -> None:
-    world = refused()
+    world = rejected()
     world.change_spec(**change)
     assert without_outdated(world.observed, world.model.status.rejected) == ()
-    assert world.look().create
+    assert world.reconcile().create
 
 
-def test_other_refusals_are_left_alone() -> None:
+def test_other_rejections_are_left_alone() -> None:
     entry = RejectedStatus(
         version="8", digest=sha("8"), reason="GateFailed", gates_hash="g", message="m", time="2026-01-01T00:00:00Z"
     )
@@ -338,14 +338,14 @@ def test_other_refusals_are_left_alone() -> None:
         ({"why": "OOMKilled"}, "Evaluation ended early: OOMKilled; raise spec.training.resources"),
     ],
 )
-def test_a_failure_that_is_not_the_versions_refuses_nothing_and_is_not_repeated(
+def test_a_failure_that_is_not_the_versions_rejects_nothing_and_is_not_repeated(
     end: dict[str, Any], words: str
 ) -> None:
     world = EvaluationWorld()
-    world.look()
+    world.reconcile()
     world.end(**end)
     for _ in range(3):
-        plan = world.look()
+        plan = world.reconcile()
         assert plan.rejected is None
         assert plan.create == ()
     assert world.known
@@ -355,18 +355,18 @@ def test_a_failure_that_is_not_the_versions_refuses_nothing_and_is_not_repeated(
 
 def test_a_persons_retry_measures_once_more() -> None:
     world = EvaluationWorld()
-    world.look()
+    world.reconcile()
     world.end(why="Evicted")
-    world.look()
+    world.reconcile()
     world.command("retry", "9")
-    assert world.look().create == (), "of another version"
+    assert world.reconcile().create == (), "of another version"
     world.command("retry", "8")
-    assert world.look().create
+    assert world.reconcile().create
     world.end(MEASURED)
-    world.look()
+    world.reconcile()
     for action, version in (("pause", ""), ("retry", "8")):
         world.command(action, version, id_=f"c-{action}")
-        plan = world.look()
+        plan = world.reconcile()
         assert plan.create == plan.delete == (), "it was measured: nothing to retry"
         assert plan.status
         assert plan.status.phase == "Succeeded"
@@ -375,15 +375,15 @@ def test_a_persons_retry_measures_once_more() -> None:
 
 def test_a_retry_runs_on_though_the_command_was_replaced() -> None:
     world = EvaluationWorld()
-    world.look()
+    world.reconcile()
     world.end(why="Evicted")
-    world.look()
+    world.reconcile()
     world.command("retry", "8")
-    world.look()
+    world.reconcile()
     world.command("pause", "")
     for known in (world.known, None):
         world.known = known
-        plan = world.look()
+        plan = world.reconcile()
         assert plan.create == plan.delete == ()
         assert world.running()
 
@@ -391,100 +391,100 @@ def test_a_retry_runs_on_though_the_command_was_replaced() -> None:
 @pytest.mark.parametrize("id_", ["c-1", "c-2", "c-3", "c-4", "c-5", "c-6"])
 def test_a_retry_of_the_same_second_outlives_a_lost_status(id_: str) -> None:
     """Whichever of the two Jobs has the greater name."""
-    world = refused()
+    world = rejected()
     world.command("retry", "8", id_)
-    world.look()
+    world.reconcile()
     world.jobs = {name: replace(job, created=START) for name, job in world.jobs.items()}
     assert len(world.jobs) == 2
     world.known = None
     world.set_status(command=None, rejected=())
-    plan = world.look()
+    plan = world.reconcile()
     assert plan.create == plan.delete == ()
     assert world.running()
 
 
-def test_a_refusal_from_before_a_retry_has_fallen() -> None:
-    world = refused()
+def test_a_rejection_from_before_a_retry_has_fallen() -> None:
+    world = rejected()
     world.command("retry", "8")
     assert without_outdated(world.observed, world.model.status.rejected) == ()
 
 
 def test_a_success_outlives_its_job_though_the_failure_before_does_too() -> None:
     world = EvaluationWorld()
-    world.look()
+    world.reconcile()
     world.end(why="Evicted")
-    world.look()
+    world.reconcile()
     world.command("retry", "8")
-    world.look()
+    world.reconcile()
     last = world.running()
     assert last
     del world.jobs[last.name]
     world.deployments, world.known = (deployment(last.trigger),), None
     world.command("pause", "")
-    status = world.look().status
+    status = world.reconcile().status
     assert status
     assert status.phase == "Succeeded"
 
 
 def test_a_second_retry_is_another_one() -> None:
-    world = refused()
+    world = rejected()
     for id_ in ("c-1", "c-2"):
         world.command("retry", "8", id_)
-        world.look()
+        world.reconcile()
         world.end(failure=UNSERVABLE)
-        world.look()
-        assert world.look().create == ()
+        world.reconcile()
+        assert world.reconcile().create == ()
     assert len(world.requests) == 3
 
 
 def test_a_result_that_nobody_read_is_measured_again() -> None:
     world = EvaluationWorld()
-    world.look()
+    world.reconcile()
     world.end()
     (job,) = world.jobs
-    assert world.look().delete == (ObjectKey("batch/v1", "Job", job),)
-    world.look()
+    assert world.reconcile().delete == (ObjectKey("batch/v1", "Job", job),)
+    world.reconcile()
     assert world.running()
     assert {request.trigger for request in world.requests} == {world.requests[0].trigger}
 
 
 def test_a_job_that_somebody_deleted_comes_back() -> None:
     world = EvaluationWorld()
-    world.look()
+    world.reconcile()
     world.jobs.clear()
-    world.look()
+    world.reconcile()
     assert world.running()
 
 
 # --- one at a time --------------------------------------------------------------------------------------
 
 
-def test_a_newer_wish_ends_the_running_job_first() -> None:
+def test_a_newer_request_ends_the_running_job_first() -> None:
     world = EvaluationWorld()
-    world.look("8")
-    plan = world.look("9")
+    world.reconcile("8")
+    plan = world.reconcile("9")
     assert len(plan.delete) == 1
     assert plan.create == ()
-    world.look("9")
+    world.reconcile("9")
     assert [request.version for request in world.requests] == ["8", "9"]
     assert len(world.jobs) == 1
 
 
 def test_when_nothing_is_unknown_no_job_runs_and_the_record_stays() -> None:
     world = EvaluationWorld()
-    world.look()
+    world.reconcile()
     known = world.known
-    plan = world.look("")
+    plan = world.reconcile("")
     assert len(plan.delete) == 1
     assert plan.status == known
     done = measured()
-    assert done.look("").delete == ()
+    assert done.reconcile("").delete == ()
 
 
 def test_an_obstacle_stops_nothing_that_runs_and_starts_nothing() -> None:
     world = EvaluationWorld()
     assert world.plan(may_start=False) == EvaluationPlan()
-    world.look()
+    world.reconcile()
     plan = world.plan("9", may_start=False)
     assert plan.create == plan.delete == ()
     world.end(MEASURED)
@@ -495,7 +495,7 @@ def test_an_obstacle_stops_nothing_that_runs_and_starts_nothing() -> None:
 
 def test_a_silent_registry_changes_nothing() -> None:
     world = EvaluationWorld()
-    world.look()
+    world.reconcile()
     observed = replace(world.observed, registry=Registry(error="down"))
     plan = plan_evaluation(
         observed, tuple(world.jobs.values()), "8", world.known, STABLE, may_start=True, now=world.now
@@ -507,9 +507,9 @@ def test_old_jobs_are_cleared_away() -> None:
     world = EvaluationWorld(versions={str(n): by_hand(str(n)) for n in range(8, 20)})
     for version in map(str, range(8, 16)):
         for _ in range(2):
-            world.look(version)
+            world.reconcile(version)
         world.end(MEASURED.model_copy(update={"version": version}))
-        world.look(version)
+        world.reconcile(version)
     assert len(world.jobs) <= 4
     assert world.known
     assert world.known.job in world.jobs
@@ -517,17 +517,17 @@ def test_old_jobs_are_cleared_away() -> None:
 
 def test_the_record_hears_of_the_end_when_the_version_is_no_longer_unknown() -> None:
     world = EvaluationWorld()
-    world.look()
+    world.reconcile()
     world.end(MEASURED)
-    world.look(version="")
+    world.reconcile(version="")
     assert world.known
     assert (world.known.phase, world.known.run_id) == ("Succeeded", "run-e")
 
 
 def test_the_record_of_a_job_that_was_called_off_goes_with_it() -> None:
     world = EvaluationWorld()
-    world.look()
-    world.look(version="")
+    world.reconcile()
+    world.reconcile(version="")
     assert world.known is not None, "the Job is being removed"
-    world.look(version="")
+    world.reconcile(version="")
     assert (world.known, world.jobs) == (None, {})

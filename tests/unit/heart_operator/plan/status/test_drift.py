@@ -12,7 +12,7 @@ DRIFT: dict[str, Any] = {"drift": {"schedule": "0 */6 * * *"}}
 MORNING, NOON = "2026-01-01T06:00:00Z", "2026-01-01T12:00:00Z"
 
 
-def looked(
+def checked(
     name: str, verdict: str, time: str = MORNING, version: str = "1", spec: dict[str, Any] = DRIFT
 ) -> RetrainSchedule:
     """A schedule and its newest look."""
@@ -25,14 +25,14 @@ def looked(
     [
         ([], None),
         ([retrain_schedule(DRIFT)], None),
-        ([looked("a", "NoDrift")], ("NoDrift", "a")),
-        ([looked("a", "InsufficientSamples")], ("InsufficientSamples", "a")),
-        ([looked("a", "NoDrift", NOON), looked("b", "Drift", MORNING)], ("Drift", "b")),
-        ([looked("a", "Unconfirmed"), looked("b", "NoDrift")], ("Unconfirmed", "a")),
-        ([looked("a", "NoDrift"), looked("b", "InsufficientSamples", NOON)], ("NoDrift", "a")),
-        ([looked("a", "Drift", NOON), looked("b", "Drift", MORNING)], ("Drift", "a")),
-        ([looked("a", "Drift", version="2"), looked("b", "NoDrift")], ("NoDrift", "b")),
-        ([looked("a", "Drift", spec={"schedule": "0 3 * * *"})], None),
+        ([checked("a", "NoDrift")], ("NoDrift", "a")),
+        ([checked("a", "InsufficientSamples")], ("InsufficientSamples", "a")),
+        ([checked("a", "NoDrift", NOON), checked("b", "Drift", MORNING)], ("Drift", "b")),
+        ([checked("a", "Unconfirmed"), checked("b", "NoDrift")], ("Unconfirmed", "a")),
+        ([checked("a", "NoDrift"), checked("b", "InsufficientSamples", NOON)], ("NoDrift", "a")),
+        ([checked("a", "Drift", NOON), checked("b", "Drift", MORNING)], ("Drift", "a")),
+        ([checked("a", "Drift", version="2"), checked("b", "NoDrift")], ("NoDrift", "b")),
+        ([checked("a", "Drift", spec={"schedule": "0 3 * * *"})], None),
     ],
     ids=[
         "nobody looks",
@@ -47,16 +47,16 @@ def looked(
         "drift is not watched any more",
     ],
 )
-def test_which_look_a_model_shows(schedules: list[RetrainSchedule], shown: tuple[str, str] | None) -> None:
+def test_which_check_a_model_shows(schedules: list[RetrainSchedule], shown: tuple[str, str] | None) -> None:
     found = summarize_drift(schedules, "1")
     assert (found and (found.verdict, found.schedule)) == shown
 
 
 def test_where_nothing_serves_nothing_drifts() -> None:
-    assert summarize_drift([looked("a", "Drift")], None) is None
+    assert summarize_drift([checked("a", "Drift")], None) is None
 
 
-def look(world: ScheduledWorld, time: str, verdict: str, share: float) -> None:
+def check(world: ScheduledWorld, time: str, verdict: str, share: float) -> None:
     """The Job of this time finds that."""
     world.until(time)
     world.rest()
@@ -68,23 +68,23 @@ def shown(world: ScheduledWorld) -> dict[str, Any] | None:
     return world.model.status.dump().get("drift")
 
 
-def test_a_model_shows_a_look_until_another_version_serves() -> None:
+def test_a_model_shows_a_check_until_another_version_serves() -> None:
     """From quiet to drift to the retrained version, which nobody has looked at yet."""
     world = scheduled_world(DRIFT)
     assert shown(world) is None
-    look(world, MORNING, "NoDrift", 0.0)
+    check(world, MORNING, "NoDrift", 0.0)
     assert shown(world) == {"verdict": "NoDrift", "share": 0.0, "time": MORNING, "schedule": "nightly"}
-    look(world, NOON, "Drift", 0.6)
+    check(world, NOON, "Drift", 0.6)
     assert shown(world) == {"verdict": "Drift", "share": 0.6, "time": NOON, "schedule": "nightly"}
     world.serve()
     assert (world.selected, shown(world)) == ("2", None)
-    look(world, "2026-01-01T18:00:00Z", "NoDrift", 0.0)
+    check(world, "2026-01-01T18:00:00Z", "NoDrift", 0.0)
     assert (shown(world) or {})["verdict"] == "NoDrift"
 
 
 def test_a_lost_status_comes_back_from_the_schedule() -> None:
     world = scheduled_world(DRIFT)
-    look(world, MORNING, "Unconfirmed", 0.4)
+    check(world, MORNING, "Unconfirmed", 0.4)
     before = shown(world)
     world.wipe_status()
     world.calm()
@@ -95,5 +95,5 @@ def test_a_lost_status_comes_back_from_the_schedule() -> None:
 def test_a_suspended_model_goes_on_showing_what_is_found() -> None:
     world = scheduled_world(DRIFT)
     world.change_spec(suspend=True)
-    look(world, MORNING, "Unconfirmed", 0.4)
+    check(world, MORNING, "Unconfirmed", 0.4)
     assert (shown(world) or {})["verdict"] == "Unconfirmed"

@@ -251,7 +251,7 @@ def test_a_job_that_dies_says_what_to_do(why: str, hint: str) -> None:
     assert world.events[-1] == "TrainingFailed"
 
 
-def test_the_trainers_own_words_come_first() -> None:
+def test_the_trainers_own_message_comes_first() -> None:
     world = World()
     world.settle()
     world.fail_job(TrainingFailure(reason="DataInvalid", message="rows 3, 7: age is above 120; correct the file"))

@@ -12,7 +12,7 @@ from heart_trainer.data.sources.cohort import heart_cohort, in_kaggle_coding
 from heart_trainer.errors import SourceError
 
 SYNTHETIC = "heart-synthetic"
-"""The one set that is nobody's data; versions trained on it are marked synthetic. Options: rows, seed, shift, coding."""
+"""The only generated dataset; versions trained on it are marked synthetic. Options: rows, seed, shift, coding."""
 MAX_ROWS = 1_000_000
 
 _REAL: dict[str, Callable[..., object]] = {
@@ -29,9 +29,9 @@ def read(address: SplitResult, _: DataAccess) -> bytes:
     if address.netloc == SYNTHETIC:
         return _csv(_cohort(options))
     if address.netloc not in _REAL:
-        raise _refused(f"there is no {address.netloc}; use one of {', '.join([*_REAL, SYNTHETIC])}")
+        raise _rejected(f"there is no {address.netloc}; use one of {', '.join([*_REAL, SYNTHETIC])}")
     if options:
-        raise _refused(f"{address.netloc} takes no options")
+        raise _rejected(f"{address.netloc} takes no options")
     frame: pd.DataFrame = _REAL[address.netloc](as_frame=True).frame  # type: ignore[attr-defined]
     return _csv(frame.rename(columns=lambda name: re.sub(r"\W+", "_", name).strip("_")))
 
@@ -40,17 +40,17 @@ def _cohort(options: dict[str, str]) -> pd.DataFrame:
     unknown = options.keys() - {"rows", "seed", "shift", "coding"}
     if unknown:
         known = "rows, seed, shift and coding"
-        raise _refused(f"{SYNTHETIC} does not know {', '.join(sorted(unknown))}; it takes {known}")
+        raise _rejected(f"{SYNTHETIC} does not know {', '.join(sorted(unknown))}; it takes {known}")
     coding = options.get("coding", "uci")
     if coding not in ("uci", "kaggle"):
-        raise _refused("coding is uci or kaggle")
+        raise _rejected("coding is uci or kaggle")
     try:
         rows, seed = int(options.get("rows", "303")), int(options.get("seed", "42"))
         shift = float(options.get("shift", "0"))
     except ValueError:
-        raise _refused("rows and seed are whole numbers, shift is a number") from None
+        raise _rejected("rows and seed are whole numbers, shift is a number") from None
     if not (1 <= rows <= MAX_ROWS and seed >= 0 and -5 <= shift <= 5):
-        raise _refused(f"rows is 1 to {MAX_ROWS}, seed at least 0, shift -5 to 5")
+        raise _rejected(f"rows is 1 to {MAX_ROWS}, seed at least 0, shift -5 to 5")
     cohort = heart_cohort(rows, seed, shift)
     return in_kaggle_coding(cohort) if coding == "kaggle" else cohort
 
@@ -59,5 +59,5 @@ def _csv(frame: pd.DataFrame) -> bytes:
     return bytes(frame.to_csv(index=False), "utf-8")
 
 
-def _refused(why: str) -> SourceError:
+def _rejected(why: str) -> SourceError:
     return SourceError("DatasetUnreachable", f"dataset.uri: builtin: {why}.", permanent=True)

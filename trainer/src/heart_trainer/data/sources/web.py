@@ -46,7 +46,7 @@ def read(address: SplitResult, access: DataAccess) -> bytes:
         raise _not_allowed(host, "resolves to an internal address") from error
     except aiohttp.ClientConnectorCertificateError as error:
         message = (
-            f"{where} shows a certificate that nobody vouches for here ({error.certificate_error}). Where its authority"
+            f"{where} shows a certificate of an unknown authority ({error.certificate_error}). Where its authority"
             " is your own, name its file in SSL_CERT_FILE, in the Secret that the pods read."
         )
         raise SourceError("DatasetUnreachable", message, permanent=True) from error

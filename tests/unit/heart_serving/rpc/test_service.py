@@ -103,7 +103,7 @@ async def test_raw_contents_are_answered_raw(client: Client) -> None:
 
 
 async def test_one_tensor_of_half_precision_is_read(tmp_path: Path) -> None:
-    from tests.unit.heart_serving.test_oip import NUMBERS
+    from tests.unit.heart_serving.protocols.test_oip import NUMBERS
 
     port = free_port()
     async with (

@@ -17,7 +17,7 @@ BEFORE: dict[Fault, tuple[int, str]] = {
 FAULTS: tuple[Fault, ...] = (*BEFORE, "reset", "reset after it was done", "silence after it was done")
 
 
-class Refusals:
+class Rejections:
     """Every other request for the same thing fails, in turns by each of the faults; `failed` counts them."""
 
     def __init__(self, faults: Sequence[Fault], silence: float) -> None:

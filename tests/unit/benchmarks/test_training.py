@@ -1,0 +1,28 @@
+"""The page says what was measured, and whether the goals were met."""
+
+from datetime import UTC, datetime
+
+from benchmarks.training import Case, Cost, Row, write_page
+
+SMALL = Case(303, 13, ("logistic-regression",), 5)
+LARGE = Case(1_000_000, 20, ("logistic-regression",), 0, holdout=0.2)
+WHEN = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+def page(ours: float, gib: float) -> str:
+    rows = [Row(SMALL, Cost(ours, 0.5), Cost(20, 0.3)), Row(LARGE, Cost(300, gib), Cost(60, 1.0))]
+    return write_page(rows, 0.5, "a machine", WHEN)
+
+
+def test_goals_that_were_met() -> None:
+    text = page(24, 3.2)
+    assert "| 303 x 13 | logistic-regression; 5 trials; 5 folds | 24.0 s |" in text
+    assert "1.20 times, +4.0 s: met" in text
+    assert "1,000,000 rows in at most 4 GiB: 3.20 GiB: met" in text
+    assert "50% of it in use by others" in text
+
+
+def test_goals_that_were_missed() -> None:
+    text = page(40, 5.0)
+    assert "2.00 times, +20.0 s: **missed**" in text
+    assert "5.00 GiB: **missed**" in text
