@@ -10,7 +10,7 @@ from heart_operator.controllers import workqueue as schedule
 from heart_operator.kube.client import Cluster
 from tests.support.apiserver.lifecycle import live, picture
 from tests.support.apiserver.world import World
-from tests.support.faults.failing_writes import FAULTS, Refusals
+from tests.support.faults.failing_writes import FAULTS
 from tests.support.faults.proxy import Proxy
 from tests.support.soak import SOAK
 

@@ -42,7 +42,7 @@ def test_an_internal_address_is_refused_however_it_is_written(host: str) -> None
 @pytest.mark.parametrize("host", ["exa\\mple.org", "a\\@127.0.0.1", "exa mple.org", "a\x00.org", "%00.org"])
 def test_a_host_that_is_none_is_named_as_such(host: str) -> None:
     dataset = Dataset.model_construct(uri=f"https://{host}/heart.csv", sha256=None)
-    with pytest.raises(SourceError, match="dataset.uri"):
+    with pytest.raises(SourceError, match=r"dataset\.uri"):
         fetch(dataset, DataAccess(schemes=("https",)))
 
 
