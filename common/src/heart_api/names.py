@@ -69,12 +69,14 @@ class Reason:
     TRAINING_STARTED = "TrainingStarted"
     TRAINING_SUCCEEDED = "TrainingSucceeded"
     TRAINING_FAILED = "TrainingFailed"
+    TRAINING_PENDING = "TrainingPending"  # the Job has no running pod, and the message says why
     NEVER_TRAINED = "NeverTrained"
     # GatePassed
     GATE_PASSED = "GatePassed"
     GATE_FAILED = "GateFailed"
     INSUFFICIENT_EVIDENCE = "InsufficientEvidence"
     EVALUATING = "Evaluating"
+    EVALUATION_PENDING = "EvaluationPending"  # the Job has no running pod, and the message says why
     EVALUATION_UNREADABLE = "EvaluationUnreadable"
     NOT_SERVABLE = "NotServable"
     NO_CANDIDATE = "NoCandidate"
@@ -95,6 +97,7 @@ class Reason:
     SERVING = "Serving"
     NO_SERVING_VERSION = "NoServingVersion"
     REPLICAS_UNAVAILABLE = "ReplicasUnavailable"
+    PODS_PENDING = "PodsPending"  # serving pods were not made or cannot start, and the message says why
     WAITING_FOR_TRAINING = "WaitingForTraining"
     ROUTE_NOT_ACCEPTED = "RouteNotAccepted"
     # everything
@@ -137,6 +140,7 @@ class ScheduleReason:
     CHECKED = "Checked"
     CHECKING = "Checking"
     CHECK_FAILED = "CheckFailed"
+    CHECK_PENDING = "CheckPending"  # the Job has no running pod, and the message says why
     NEVER_CHECKED = "NeverChecked"
     CHECKS_UNAVAILABLE = "ChecksUnavailable"
     # InputsStable, PerformanceAcceptable

@@ -69,8 +69,8 @@ def build_server(port: int, upstream: str, token: str, workspace: str) -> Thread
                 return
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             kept = {name: value for name, value in self.headers.items() if name.lower() not in NOT_FORWARDED}
-            given = {"body": body, "headers": kept | extra}
-            answer = pool.request(self.command, upstream + self.path, **given, redirect=False, decode_content=False)
+            url, headers = upstream + self.path, kept | extra
+            answer = pool.request(self.command, url, body=body, headers=headers, redirect=False, decode_content=False)
             self.send_response(answer.status)
             for name, value in answer.headers.items():
                 if name.lower() not in HOP_BY_HOP:

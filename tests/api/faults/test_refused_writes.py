@@ -3,14 +3,13 @@
 from typing import Any
 
 import pytest
-from tests.support.faults.rejections import FAULTS, Rejections
 
 from heart_api.kube.kinds import JOB
 from heart_operator.controllers import workqueue as schedule
 from heart_operator.kube.client import Cluster
 from tests.support.apiserver.lifecycle import live, picture
 from tests.support.apiserver.world import World
-from tests.support.faults.failing_writes import FAULTS
+from tests.support.faults.failing_writes import FAULTS, Rejections
 from tests.support.faults.proxy import Proxy
 from tests.support.soak import SOAK
 

@@ -3,16 +3,20 @@
 from collections.abc import Iterable
 from typing import Any
 
+from heart_api.kube.blocked import find_blocked
 from heart_api.kube.objects import MAX_TEXT, condition_text
 from heart_api.kube.values import Manifest, VersionDeployment
 from heart_api.names import Annotation, Label
 from heart_api.times import read
 
 
-def parse_deployment(item: Manifest, pods: Iterable[Manifest] = ()) -> VersionDeployment:
-    """A version's Deployment; `pods` only where some of them are not ready."""
+def parse_deployment(
+    item: Manifest, pods: Iterable[Manifest] = (), events: Iterable[Manifest] = ()
+) -> VersionDeployment:
+    """A version's Deployment; `pods`, and `events` of those, only where some of them are not ready."""
     meta, spec, status = item["metadata"], item["spec"], item.get("status") or {}
     pods = list(pods)
+    blocked = None if is_ready(item) else find_blocked(item, pods, events)
     annotations, labels = meta.get("annotations") or {}, meta.get("labels") or {}
     seen = status.get("observedGeneration", 0) >= meta.get("generation", 1)
     return VersionDeployment(
@@ -26,9 +30,10 @@ def parse_deployment(item: Manifest, pods: Iterable[Manifest] = ()) -> VersionDe
         replicas=spec.get("replicas", 1),
         ready=status.get("readyReplicas", 0),
         up_to_date=seen and status.get("updatedReplicas", 0) == status.get("replicas", 0),
-        problem=next((text for pod in pods if (text := pod_problem(pod))), ""),
+        problem=next((text for pod in pods if (text := pod_problem(pod))), blocked.message if blocked else ""),
         evaluation_sha256=annotations.get(Annotation.EVALUATION, ""),
         crashes=sum(map(restarts, pods)),
+        blocked=blocked,
     )
 
 

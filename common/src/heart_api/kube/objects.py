@@ -46,6 +46,10 @@ def spell(error: ValidationError) -> str:
     return "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors(include_input=False))
 
 
+def owner_uids(item: Manifest) -> set[str]:
+    return {owner["uid"] for owner in item["metadata"].get("ownerReferences") or ()}
+
+
 def owned(item: Manifest, uid: str) -> bool:
     """Whether this very model (not a namesake that was deleted) owns the object, and it is not going away."""
     owners = item["metadata"].get("ownerReferences") or []

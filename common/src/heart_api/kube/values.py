@@ -29,6 +29,24 @@ class ObjectKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Blocked:
+    """Why pods do not run, and what a person does about it."""
+
+    cause: str
+    """`Quota`, `Scheduling`, `VolumeMissing`, …: a key of `blocked.ADVICE`."""
+    message: str
+    """Kubernetes' own words."""
+    advice: str
+    hopeless: bool = False
+    """What is missing does not come by waiting: somebody has to create it, or to change the spec."""
+    since: datetime | None = None
+    """Creation of the pod that waits; None where there is no pod."""
+
+    def __str__(self) -> str:
+        return f"{self.message}. {self.advice}"
+
+
+@dataclass(frozen=True, slots=True)
 class VersionDeployment:
     """The Deployment of one model version."""
 
@@ -49,3 +67,5 @@ class VersionDeployment:
     """From the annotation: lets the evaluation be read back when the status was lost."""
     crashes: int = 0
     """How often the server ended in the living pods."""
+    blocked: Blocked | None = None
+    """Why pods that it should have do not run; None: all of them are ready, or only starting."""

@@ -62,10 +62,12 @@ class Reconciler:
         failures = Failures(self._metrics.errors)
         with self._metrics.duration.time(), failures.noted(str(key)):
             seen = await self._observer.observe(key)
+            self._metrics.blocked.keep_only(key, owners_of(seen))
             stored = await self._schedules(key, seen, failures)
             if isinstance(seen.model, SeenModel):
                 observed = with_stored(seen.model.observed, stored)
                 plan = self._decide(observed, seen.model.selection, self._now())
+                self._metrics.blocked.show(key, seen.model.owner.uid, plan.blocked)
                 await self._executor.carry_out(seen.model.owner, plan)
                 self._metrics.show(key.namespace, key.name, plan.facts)
                 await self._executor.tell_registry(observed, plan)
@@ -83,6 +85,7 @@ class Reconciler:
         for found in seen.schedules:
             with failures.noted(str(found.owner)):
                 plan = self._plan_schedule(found)
+                self._metrics.blocked.show(key, found.owner.uid, plan.blocked)
                 await self._executor.carry_out(found.owner, plan)
                 if isinstance(found, SeenSchedule):
                     stored[found.owner.uid] = found.observed.schedule.model_copy(update={"status": plan.status})
@@ -137,6 +140,11 @@ class Failures:
             log.warning("%s: retrying: %s", what, error)
         else:
             log.error("%s: retrying", what, exc_info=error)
+
+
+def owners_of(seen: Observation) -> set[str]:
+    """Uids of the model and of its schedules."""
+    return {found.owner.uid for found in (seen.model, *seen.schedules) if found}
 
 
 def with_stored(observed: Observed, stored: Mapping[str, RetrainSchedule]) -> Observed:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -53,15 +53,22 @@ class Cluster:
         return await self.request("GET", kind.path(namespace, name))
 
     async def find(
-        self, kind: Kind, namespace: str, selector: str, *, owners: Collection[str] | None = None
+        self,
+        kind: Kind,
+        namespace: str,
+        selector: str,
+        *,
+        fields: str = "",
+        keep: Callable[[Manifest], bool] = lambda item: True,
     ) -> list[Manifest]:
-        """Objects whose labels match, read from etcd and not from a cache that may lag.
+        """Objects whose labels and fields match, read from etcd and not from a cache that may lag.
 
-        `owners`: uids; objects that none of them owns are dropped page by page.
+        Those that `keep` does not want are dropped page by page.
         """
+        query = {"labelSelector": selector} | ({"fieldSelector": fields} if fields else {})
         found: list[Manifest] = []
-        async for page in self._pages(kind, kind.path(namespace), {"labelSelector": selector}):
-            found += [item for item in page if owners is None or owner_uids(item) & set(owners)]
+        async for page in self._pages(kind, kind.path(namespace), query):
+            found += [item for item in page if keep(item)]
         return found
 
     async def find_keys(self, kind: Kind, namespaces: Sequence[str] = ()) -> set[ModelKey]:
@@ -222,10 +229,6 @@ def without_content(item: Manifest) -> Manifest:
     meta = {name: value for name, value in item["metadata"].items() if name in kept}
     meta["ownerReferences"] = item["metadata"].get("ownerReferences") or []
     return {"apiVersion": item["apiVersion"], "kind": item["kind"], "metadata": meta, "spec": {}}
-
-
-def owner_uids(item: Manifest) -> set[str]:
-    return {owner["uid"] for owner in item["metadata"].get("ownerReferences") or ()}
 
 
 def decoded(what: str, status: int, content: bytes) -> Manifest:

@@ -7,17 +7,18 @@ from datetime import datetime
 
 from heart_api.drift import CheckResult
 from heart_api.heartmodel import HeartModel
+from heart_api.kube.blocked import find_blocked, unexplained
 from heart_api.kube.deployments import is_ready, parse_deployment
-from heart_api.kube.kinds import OPTIONAL_API_VERSIONS, OPTIONAL_CHILDREN, POD, RETRAIN_SCHEDULE, Kind
-from heart_api.kube.objects import owned
+from heart_api.kube.kinds import EVENT, OPTIONAL_API_VERSIONS, OPTIONAL_CHILDREN, POD, RETRAIN_SCHEDULE, Kind
+from heart_api.kube.objects import owned, owner_uids
 from heart_api.kube.schedules import model_of
-from heart_api.kube.values import Manifest, ModelKey, ObjectKey, VersionDeployment
+from heart_api.kube.values import Blocked, Manifest, ModelKey, ObjectKey, VersionDeployment
 from heart_api.names import Component, Label
 from heart_api.retrainschedule import RetrainSchedule
 from heart_api.times import read
 from heart_operator.kube.client import Cluster
-from heart_operator.kube.errors import NotFound
-from heart_operator.observe.jobs import is_check, is_finished, lost_training, parse_check, parse_job
+from heart_operator.kube.errors import NotFound, RequestRejected
+from heart_operator.observe.jobs import is_check, is_finished, is_waiting, lost_training, parse_check, parse_job
 from heart_operator.plan.observed import TrainingJob
 from heart_operator.plan.schedule.observed import CheckJob, scheduled_time_of
 
@@ -32,8 +33,12 @@ async def find_objects(
     cluster: Cluster, key: ModelKey, kinds: Iterable[Kind], owners: Collection[str]
 ) -> list[Manifest]:
     """Objects of these kinds that carry the model's label and belong to one of these uids."""
-    selector = f"{Label.MODEL}={key.name}"
-    lists = await asyncio.gather(*(cluster.find(kind, key.namespace, selector, owners=owners) for kind in kinds))
+    selector, uids = f"{Label.MODEL}={key.name}", set(owners)
+
+    def keep(item: Manifest) -> bool:
+        return bool(owner_uids(item) & uids)
+
+    lists = await asyncio.gather(*(cluster.find(kind, key.namespace, selector, keep=keep) for kind in kinds))
     return [item for items in lists for item in items]
 
 
@@ -71,6 +76,8 @@ async def read_job(cluster: Cluster, model: HeartModel, job: Manifest) -> Traini
     records = (model.status.training, model.status.evaluation)
     known = next((record for record in records if record and record.job == name), None)
     recorded = known is not None and known.phase != "Running"
+    if not recorded and is_waiting(job):
+        return parse_job(job, known=known, blocked=await read_blocked(cluster, job, await pods_of(cluster, job)))
     if recorded or not is_finished(job):
         return parse_job(job, known=known)
     found = parse_job(job, await pods_of(cluster, job), known)
@@ -91,6 +98,8 @@ async def read_check(cluster: Cluster, job: Manifest, recorded: datetime | None)
 
     `recorded`: time of the newest finding in the status.
     """
+    if is_waiting(job):
+        return parse_check(job, blocked=await read_blocked(cluster, job, await pods_of(cluster, job)))
     found = parse_check(job)
     if not is_finished(job):
         return found
@@ -114,10 +123,32 @@ async def read_deployments(
 
 
 async def read_deployment(cluster: Cluster, model: HeartModel, item: Manifest) -> VersionDeployment:
-    """List pods for their problems only where some are not ready."""
+    """List pods and their events only where some pods are not ready."""
     if is_ready(item):
         return parse_deployment(item)
     version = item["metadata"]["labels"][Label.MODEL_VERSION]
     labels = {Label.MODEL: model.name, Label.COMPONENT: Component.SERVING, Label.MODEL_VERSION: version}
     selector = ",".join(f"{name}={value}" for name, value in labels.items())
-    return parse_deployment(item, await cluster.find(POD, model.namespace, selector))
+    pods = await cluster.find(POD, model.namespace, selector)
+    return parse_deployment(item, pods, await read_events(cluster, item, pods) if pods else ())
+
+
+async def read_blocked(cluster: Cluster, item: Manifest, pods: list[Manifest]) -> Blocked | None:
+    """Why none of these pods of a Job runs."""
+    return find_blocked(item, pods, await read_events(cluster, item, pods))
+
+
+async def read_events(cluster: Cluster, item: Manifest, pods: list[Manifest]) -> list[Manifest]:
+    """Events that may say what conditions do not; of a Job without pods its own. One list at most.
+
+    Nothing is read where the pods explain themselves. An operator without the right to read events (an older role)
+    reports what pods and conditions say.
+    """
+    waiting = unexplained(pods)
+    if find_blocked(item, pods) or (pods and not waiting):
+        return []
+    about = waiting[0] if waiting else item["metadata"]["uid"]
+    try:
+        return await cluster.find(EVENT, item["metadata"]["namespace"], "", fields=f"involvedObject.uid={about}")
+    except RequestRejected:
+        return []

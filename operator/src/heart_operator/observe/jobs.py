@@ -10,7 +10,7 @@ from heart_api.drift import CheckFailure, CheckOutcome
 from heart_api.handover import TrainingFailure, TrainingOutcome, TrainingResult
 from heart_api.heartmodel import TrainingStatus
 from heart_api.kube.objects import condition, condition_text
-from heart_api.kube.values import Manifest
+from heart_api.kube.values import Blocked, Manifest
 from heart_api.names import Annotation
 from heart_api.times import read
 from heart_operator.plan.observed import ObservedJob, TrainingJob
@@ -19,7 +19,12 @@ from heart_operator.plan.schedule.observed import CheckJob
 Outcome = TypeVar("Outcome", TrainingOutcome, CheckOutcome)
 
 
-def parse_job(job: Manifest, pods: Iterable[Manifest] = (), known: TrainingStatus | None = None) -> TrainingJob:
+def parse_job(
+    job: Manifest,
+    pods: Iterable[Manifest] = (),
+    known: TrainingStatus | None = None,
+    blocked: Blocked | None = None,
+) -> TrainingJob:
     """A Job with what its pods left. `known` is the recorded training, which outlives pods."""
     meta = job["metadata"]
     outcome, reason = termination_messages(pods, TrainingOutcome)
@@ -33,6 +38,8 @@ def parse_job(job: Manifest, pods: Iterable[Manifest] = (), known: TrainingStatu
         result=outcome.result or recorded_result(meta["name"], known),
         failure=outcome.failure,
         why=failure_reason(job, reason),
+        waiting=is_waiting(job),
+        blocked=blocked,
     )
 
 
@@ -44,7 +51,7 @@ def is_check(job: Manifest) -> bool:
         return False
 
 
-def parse_check(job: Manifest, pods: Iterable[Manifest] | None = None) -> CheckJob:
+def parse_check(job: Manifest, pods: Iterable[Manifest] | None = None, blocked: Blocked | None = None) -> CheckJob:
     """A check Job with what its pods left; None: they were not read."""
     meta, phase = job["metadata"], job_phase(job)
     outcome, reason = termination_messages(pods or (), CheckOutcome)
@@ -59,11 +66,18 @@ def parse_check(job: Manifest, pods: Iterable[Manifest] | None = None) -> CheckJ
         result=outcome.result,
         failure=lost_check() if lost else outcome.failure,
         why=failure_reason(job, reason),
+        waiting=is_waiting(job),
+        blocked=blocked,
     )
 
 
 def is_finished(job: Manifest) -> bool:
     return job_end(job) is not None
+
+
+def is_waiting(job: Manifest) -> bool:
+    """Whether no pod of an unfinished Job is ready, by the Job controller's own count."""
+    return not is_finished(job) and not (job.get("status") or {}).get("ready")
 
 
 def job_phase(job: Manifest) -> Literal["Running", "Succeeded", "Failed"]:

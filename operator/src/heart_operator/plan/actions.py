@@ -6,6 +6,7 @@ from typing import Generic, Literal, TypeVar
 from heart_api.heartmodel import ConditionStatus, HeartModelStatus
 from heart_api.kube.values import Manifest, ObjectKey
 from heart_api.schedulestatus import RetrainScheduleStatus
+from heart_operator.plan.blocked import BlockedWorkload
 
 Status = TypeVar("Status", HeartModelStatus, RetrainScheduleStatus)
 
@@ -65,6 +66,8 @@ class ResourcePlan(Generic[Status]):
     delete: tuple[ObjectKey, ...] = ()
     conditions: tuple[ConditionStatus, ...] = ()
     events: tuple[Event, ...] = ()
+    blocked: tuple[BlockedWorkload, ...] = ()
+    """What has no running pod, and why: for the metrics."""
     requeue_after: float | None = None
     """Seconds until time alone changes the answer, half of one at least; None: only a change of the world does."""
 

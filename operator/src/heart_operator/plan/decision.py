@@ -44,6 +44,11 @@ class Decision:
         return deployment_of(self.observed, self.rollout.candidate)
 
     @property
+    def running_deployments(self) -> list[VersionDeployment]:
+        """Of the versions that have a role."""
+        return [entry for entry in self.observed.deployments if entry.version in self.rollout.running]
+
+    @property
     def rejection(self) -> RejectedStatus | None:
         """Why the desired version is not the serving one, if it was rejected."""
         stable, wanted = self.rollout.stable, self.wanted or self.unmeasured

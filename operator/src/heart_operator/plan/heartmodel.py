@@ -6,8 +6,10 @@ from datetime import datetime
 from heart_api.evaluation import ServingReference
 from heart_api.names import Reason
 from heart_operator.plan.actions import Plan
+from heart_operator.plan.blocked import blocked_workloads, is_given_up, with_given_up
 from heart_operator.plan.decision import Decision
 from heart_operator.plan.gates.verdict import GateReport, judge
+from heart_operator.plan.jobs import keys
 from heart_operator.plan.objects.children import to_apply, to_remove, wanted_children
 from heart_operator.plan.objects.deployments import new_deployments, scales, surplus_deployments
 from heart_operator.plan.objects.drift_correction import to_mend
@@ -30,11 +32,18 @@ def plan_heart_model(observed: Observed, selection: Selection, now: datetime) ->
 
     `selection`: what `select_version` found, whose evaluation is in `observed.registry`.
     """
+    observed = with_given_up(observed, now)
     decision = decide(observed, selection, now)
     conditions = build_conditions(decision)
     facts = build_facts(decision)
     events = build_events(observed.model.status, facts.model_copy(update={"conditions": conditions}))
-    plan = Plan(facts, conditions=conditions, events=events, requeue_after=requeue_after(decision, facts))
+    plan = Plan(
+        facts,
+        conditions=conditions,
+        events=events,
+        requeue_after=requeue_after(decision, facts),
+        blocked=blocked_workloads((*observed.jobs, *observed.evaluations), decision.running_deployments),
+    )
     return plan if observed.model.spec.suspend else with_actions(plan, decision)
 
 
@@ -83,6 +92,7 @@ def with_actions(plan: Plan, decision: Decision) -> Plan:
         delete=(
             *decision.training.delete,
             *decision.evaluation.delete,
+            *keys(job for job in (*observed.jobs, *observed.evaluations) if is_given_up(job)),
             *surplus_deployments(decision),
             *(to_remove(observed, children) if children else ()),
         ),

@@ -8,7 +8,7 @@ from typing import Generic, Literal, TypeAlias, TypeVar
 from heart_api.evaluation import Evaluation
 from heart_api.handover import TrainingFailure, TrainingResult
 from heart_api.heartmodel import HeartModel
-from heart_api.kube.values import Manifest, ObjectKey, VersionDeployment
+from heart_api.kube.values import Blocked, Manifest, ObjectKey, VersionDeployment
 from heart_api.names import Annotation, Label
 from heart_api.profile import RuntimeProfile
 from heart_api.retrainschedule import RetrainSchedule
@@ -34,6 +34,10 @@ class ObservedJob(Generic[Result, Failure]):
     failure: Failure | None = None
     why: str = ""
     """For a Job that ended without a message: the reason given by Kubernetes (OOMKilled, DeadlineExceeded, …)."""
+    waiting: bool = False
+    """It has not ended and no pod of it runs: not made yet, starting, or blocked."""
+    blocked: Blocked | None = None
+    """Why no pod of it runs; None: one does, or is only starting."""
 
 
 TrainingJob: TypeAlias = ObservedJob[TrainingResult, TrainingFailure]

@@ -12,6 +12,7 @@ from heart_api.kube.values import Manifest
 from heart_api.names import evaluated_version
 from heart_api.schedulestatus import RetrainScheduleStatus
 from heart_operator.plan.training.requests import CAUSES, requests_of
+from heart_operator.telemetry.blocked import BlockedCollector
 from heart_operator.telemetry.rollout import RolloutCollector
 from heart_operator.telemetry.schedules import ScheduleMetrics
 
@@ -46,6 +47,8 @@ class Metrics:
         self.registry.register(self.tracks)
         self.schedules = ScheduleMetrics()
         self.registry.register(self.schedules)
+        self.blocked = BlockedCollector()
+        self.registry.register(self.blocked)
         self._candidates = RolloutCollector()
         self.registry.register(self._candidates)
         self.duration = Histogram(

@@ -9,6 +9,8 @@ from aiohttp import web
 from kubernetes.aio.client import Configuration
 
 from heart_api.kube.kinds import BY_NAME
+from heart_api.kube.objects import owner_uids
+from heart_api.kube.values import Manifest
 from heart_operator.kube.client import Cluster
 
 CONFIG_MAP = BY_NAME["v1", "ConfigMap"]
@@ -50,10 +52,14 @@ async def cluster() -> AsyncIterator[Cluster]:
     await runner.cleanup()
 
 
+def of_u1(item: Manifest) -> bool:
+    return owner_uids(item) == {"u1"}
+
+
 async def test_a_hundred_megabytes_with_our_label_are_never_in_memory_at_once(cluster: Cluster) -> None:
     tracemalloc.start()
     try:
-        found = await cluster.find(CONFIG_MAP, "clinic", "heartops.dev/model=heart", owners={"u1"})
+        found = await cluster.find(CONFIG_MAP, "clinic", "heartops.dev/model=heart", keep=of_u1)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -62,6 +68,6 @@ async def test_a_hundred_megabytes_with_our_label_are_never_in_memory_at_once(cl
 
 
 async def test_an_object_of_ours_that_somebody_made_huge_can_still_be_mended(cluster: Cluster) -> None:
-    (first, *_) = await cluster.find(CONFIG_MAP, "clinic", "heartops.dev/model=heart", owners={"u1"})
+    (first, *_) = await cluster.find(CONFIG_MAP, "clinic", "heartops.dev/model=heart", keep=of_u1)
     assert (first["apiVersion"], first["kind"], first["metadata"]["uid"]) == ("v1", "ConfigMap", "0")
     assert "data" not in first

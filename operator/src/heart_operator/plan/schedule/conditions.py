@@ -10,6 +10,7 @@ from heart_api.names import ScheduleCondition, ScheduleReason
 from heart_api.schedulestatus import RetrainScheduleStatus, RunStatus
 from heart_api.times import written
 from heart_operator.plan.actions import Event
+from heart_operator.plan.blocked import job_text
 from heart_operator.plan.obstacles import Obstacle
 from heart_operator.plan.schedule.due import Due, check_schedule, checks_unavailable
 from heart_operator.plan.schedule.observed import ScheduleObserved, scheduled_time_of
@@ -34,6 +35,7 @@ ANNOUNCED = {
     ScheduleReason.INVALID_SPEC,
     ScheduleReason.MODEL_NOT_FOUND,
     ScheduleReason.CHECK_FAILED,
+    ScheduleReason.CHECK_PENDING,
     ScheduleReason.CHECKS_UNAVAILABLE,
     ScheduleReason.DRIFT_DETECTED,
     ScheduleReason.DRIFT_UNCONFIRMED,
@@ -107,6 +109,8 @@ def find_checked(observed: ScheduleObserved) -> Finding:
     newest = max(observed.checks, key=scheduled_time_of, default=None)
     if newest is None:
         return before(observed, ScheduleCondition.CHECKED) or Finding("Unknown", ScheduleReason.NEVER_CHECKED)
+    if newest.phase == "Running" and newest.blocked:
+        return Finding("Unknown", ScheduleReason.CHECK_PENDING, job_text(newest.name, newest.blocked))
     if newest.phase == "Running":
         known = before(observed, ScheduleCondition.CHECKED)
         failed = known if known and known.status == "False" else None
@@ -165,5 +169,10 @@ def build_events(old: Iterable[ConditionStatus], new: Iterable[ConditionStatus])
         entry for entry in new if entry.reason in ANNOUNCED and known.get(entry.type) != (entry.reason, entry.message)
     )
     return tuple(
-        Event("Warning" if entry.status == "False" else "Normal", entry.reason, entry.message) for entry in announced
+        Event(
+            "Warning" if entry.status == "False" or entry.reason == ScheduleReason.CHECK_PENDING else "Normal",
+            entry.reason,
+            entry.message,
+        )
+        for entry in announced
     )

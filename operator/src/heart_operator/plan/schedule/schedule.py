@@ -15,6 +15,7 @@ from heart_api.schedulestatus import DataRun, RetrainScheduleStatus, RunStatus
 from heart_api.times import read, written
 from heart_operator.manifests.check_job import build_check_job
 from heart_operator.plan.actions import SchedulePlan
+from heart_operator.plan.blocked import blocked_workloads, observe_again_after
 from heart_operator.plan.jobs import keys
 from heart_operator.plan.obstacles import Obstacle
 from heart_operator.plan.schedule.conditions import build_conditions, build_events
@@ -65,6 +66,7 @@ def plan_retrain_schedule(observed: ScheduleObserved, now: datetime) -> Schedule
         conditions=conditions,
         events=build_events(before.conditions, conditions),
         requeue_after=requeue_after(observed, facts, due, now),
+        blocked=blocked_workloads(observed.checks),
     )
 
 
@@ -197,4 +199,5 @@ def requeue_after(
     elif due and due.cause == "Schedule":
         moments.append(due.moment + deadline)
     waits = [(moment - now).total_seconds() for moment in moments]
+    waits += observe_again_after((job.created for job in observed.checks if job.waiting), now)
     return max(LEAST_SECONDS, min(waits)) if waits else None

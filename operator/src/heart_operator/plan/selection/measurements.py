@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from heart_api.heartmodel import RejectedStatus, TrainingStatus
 from heart_api.names import Reason, evaluated_version, evaluation_job_name, evaluation_trigger, short_hash
 from heart_api.times import written
+from heart_operator.plan.blocked import pending
 from heart_operator.plan.jobs import newest_first
 from heart_operator.plan.observed import Observed, RegisteredVersion, TrainingJob
 from heart_operator.plan.training.failures import failure_of
@@ -92,8 +93,10 @@ def find_record(
     if done := [record for record in found if record.phase == "Succeeded"]:
         return done[0]
     newest = [record for record in found if record.trigger == found[0].trigger]
-    # A record says Running until it has heard of its Job's end.
-    return min(newest, key=lambda record: record.phase == "Running", default=None)
+    # A record says Running until it has heard of its Job's end; until then the Job itself knows more.
+    return min(
+        newest, key=lambda record: (running := record.phase == "Running", running and record is known), default=None
+    )
 
 
 def counts(observed: Observed, registered: RegisteredVersion, record: TrainingStatus) -> bool:
@@ -131,7 +134,7 @@ def of_job(job: TrainingJob) -> TrainingStatus:
     version, started = evaluated_version(job.trigger), written(job.created)
     status = TrainingStatus(job=job.name, trigger=job.trigger, phase=job.phase, started_at=started, version=version)
     if job.phase == "Running":
-        return status
+        return status.model_copy(update=pending(job, Reason.EVALUATION_PENDING))
     ended = {"finished_at": written(job.finished or job.created)}
     if job.result:
         return status.model_copy(update=ended | {"phase": "Succeeded", **job.result.model_dump()})

@@ -5,14 +5,17 @@ from heart_api.names import Condition, Reason
 from heart_operator.plan.actions import Event
 from heart_operator.plan.status.findings_rollout import REJECTED_ON_TRAFFIC
 
+PENDING = frozenset({Reason.TRAINING_PENDING, Reason.EVALUATION_PENDING, Reason.PODS_PENDING})
+"""Why pods do not run: in Kubernetes' words, which change from try to try."""
 ANNOUNCED = {
-    Condition.TRAINED: {Reason.TRAINING_STARTED, Reason.TRAINING_SUCCEEDED},
+    Condition.TRAINED: {Reason.TRAINING_STARTED, Reason.TRAINING_PENDING, Reason.TRAINING_SUCCEEDED},
     Condition.GATE_PASSED: {
         Reason.GATE_PASSED,
         Reason.GATE_FAILED,
         Reason.INSUFFICIENT_EVIDENCE,
         Reason.EVALUATION_UNREADABLE,
         Reason.EVALUATING,
+        Reason.EVALUATION_PENDING,
         Reason.NOT_SERVABLE,
     },
     Condition.ROLLOUT_SUCCEEDED: {
@@ -22,7 +25,7 @@ ANNOUNCED = {
         Reason.AWAITING_APPROVAL,
         *REJECTED_ON_TRAFFIC,
     },
-    Condition.READY: {Reason.ROUTE_NOT_ACCEPTED},
+    Condition.READY: {Reason.ROUTE_NOT_ACCEPTED, Reason.PODS_PENDING},
     Condition.PROGRESSING: {
         Reason.SUSPENDED,
         Reason.INVALID_SPEC,
@@ -37,6 +40,7 @@ TROUBLE = {
     Reason.INSUFFICIENT_EVIDENCE,
     Reason.EVALUATION_UNREADABLE,
     Reason.REGISTRY_UNAVAILABLE,
+    *PENDING,
 }
 """Warnings though their condition is Unknown, not False."""
 
@@ -71,7 +75,14 @@ def changed(old: ConditionStatus | None, new: ConditionStatus) -> bool:
     """Messages of obstacles hold passing details (an outage's last error), all others name what they are about."""
     if old is None or (old.status, old.reason) != (new.status, new.reason):
         return True
+    if new.reason in PENDING:
+        return subject(old.message) != subject(new.message)
     return new.type != Condition.PROGRESSING and old.message != new.message
+
+
+def subject(message: str) -> str:
+    """Which workload cannot start, and the cause's name (plan/blocked.py)."""
+    return message.partition("):")[0]
 
 
 def event(entry: ConditionStatus) -> Event:

@@ -5,6 +5,7 @@
 
 from heart_api.heartmodel import ConditionStatus
 from heart_api.names import Annotation, Condition, Reason
+from heart_operator.plan.blocked import is_pending, pods_text
 from heart_operator.plan.decision import Decision
 from heart_operator.plan.rollout.route import route_rejection
 from heart_operator.plan.rollout.scale import fewest
@@ -46,14 +47,17 @@ def ready_of_stable(decision: Decision) -> Finding:
     assert stable
     ready, wanted = deployment.ready if deployment else 0, fewest(decision.observed.model.spec.serving)
     if deployment is None or ready < wanted:
-        problem = f": {deployment.problem}" if deployment and deployment.problem else ""
-        message = f"{ready} of {wanted} pods of version {stable.version} are ready{problem}"
-        return Finding("False", Reason.REPLICAS_UNAVAILABLE, message)
+        message = f"{ready} of {wanted} pods of version {stable.version} are ready{pods_text(deployment)}"
+        reason = Reason.PODS_PENDING if is_pending(deployment) else Reason.REPLICAS_UNAVAILABLE
+        return Finding("False", reason, message)
     if is_under_way(decision) or misses_what_is_named(decision):
         return find_progressing(decision)._replace(status="False")
     if failure := route_rejection(decision.observed):
         message = f"Version {stable.version} is reachable only inside the cluster: {failure}"
         return Finding("False", Reason.ROUTE_NOT_ACCEPTED, message)
+    if deployment.blocked:
+        count = f"{ready} of {deployment.replicas} pods are ready{pods_text(deployment)}"
+        return Finding("True", Reason.SERVING, f"Version {stable.version} serves; {count}")
     return Finding("True", Reason.SERVING, f"Version {stable.version} serves")
 
 
@@ -82,7 +86,9 @@ def find_progressing(decision: Decision) -> Finding:
         return Finding("Unknown" if waits else "False", obstacle.reason, obstacle.message)
     training, rejection = decision.training.status, decision.rejection
     if decision.training.wanted or (training and training.phase == "Running"):
-        return Finding("True", Reason.TRAINING_STARTED, find_trained(decision).message)
+        trained = find_trained(decision)
+        pending = trained.reason == Reason.TRAINING_PENDING
+        return Finding("True", trained.reason if pending else Reason.TRAINING_STARTED, trained.message)
     if decision.rollout.candidate:
         return progress_of_candidate(decision)
     if waits_for_gate(decision):
@@ -110,6 +116,8 @@ def find_trained(decision: Decision) -> Finding:
     training = decision.training.status
     if decision.training.wanted or training is None:
         return untrained(decision)
+    if training.phase == "Running" and training.reason == Reason.TRAINING_PENDING:
+        return Finding("Unknown", Reason.TRAINING_PENDING, training.message or "")
     if training.phase == "Running":
         return Finding(
             "Unknown", Reason.TRAINING_STARTED, f"Job {training.job} trains; see kubectl logs job/{training.job}"
@@ -158,6 +166,8 @@ def find_evaluated(decision: Decision, version: str) -> Finding:
         return Finding("Unknown", decision.obstacle.reason, decision.obstacle.message)
     if status and status.version == version and status.phase == "Failed":
         return Finding("False", status.reason or Reason.TRAINING_FAILED, f"{name}: {status.message}")
+    if status and status.version == version and status.reason == Reason.EVALUATION_PENDING:
+        return Finding("Unknown", Reason.EVALUATION_PENDING, f"{name}: {status.message}")
     job = f"; see kubectl logs job/{status.job}" if status else ""
     return Finding("Unknown", Reason.EVALUATING, f"{name} was registered manually: a Job is evaluating it{job}")
 

@@ -2,6 +2,7 @@
 
 from heart_api.heartmodel import CandidateStatus
 from heart_api.names import Reason
+from heart_operator.plan.blocked import is_pending, pods_text
 from heart_operator.plan.decision import Decision
 from heart_operator.plan.rollout.context import effective_rollout
 from heart_operator.plan.rollout.route import route_rejection
@@ -49,6 +50,9 @@ def progress_on_traffic(decision: Decision, name: str, progress: CandidateStatus
     if progress.phase in ("Starting", "Scaling"):
         ready = decision.candidate_deployment.ready if decision.candidate_deployment else 0
         pods = f"{ready} of {decision.rollout.candidate_pods} pods are ready"
+        if is_pending(decision.candidate_deployment):
+            message = f"{name}{where}: {pods}{pods_text(decision.candidate_deployment)}"
+            return Finding("True", Reason.PODS_PENDING, message)
         return Finding("True", Reason.ROLLING_OUT, f"{name}{where}: {pods}; {progress.message}")
     rejection = route_rejection(decision.observed)
     details = f"{progress.message}; {rejection}" if rejection else progress.message

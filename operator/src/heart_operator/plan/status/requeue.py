@@ -1,10 +1,12 @@
 """When to reconcile a model again although nothing in the cluster changes."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from heart_api.heartmodel import HeartModelStatus
-from heart_api.names import Reason
+from heart_api.names import Condition, Reason
 from heart_api.times import read
+from heart_operator.plan.blocked import observe_again_after
 from heart_operator.plan.decision import Decision
 from heart_operator.plan.rollout.sampling import next_analysis_after
 
@@ -27,7 +29,21 @@ def requeue_after(decision: Decision, facts: HeartModelStatus) -> float | None:
         moments.append((read(rollout.previous.warm_until) - decision.now).total_seconds())
     if needs_registry(decision) or has_just_failed(decision):
         moments.append(POLL_SECONDS)
+    moments += observe_again_after(waiting_since(decision), decision.now)
     return max(LEAST_SECONDS, min(moments)) if moments else None
+
+
+def waiting_since(decision: Decision) -> Iterable[datetime]:
+    """Since when workloads that should have running pods have too few."""
+    observed = decision.observed
+    yield from (
+        job.created for job in (*observed.jobs, *observed.evaluations) if job.phase == "Running" and job.waiting
+    )
+    ready = next((entry for entry in observed.model.status.conditions if entry.type == Condition.READY), None)
+    changed = read(ready.last_transition_time) if ready else decision.now
+    for entry in decision.running_deployments:
+        if entry.ready < entry.replicas:
+            yield max(entry.created, changed)
 
 
 def next_analysis(decision: Decision, facts: HeartModelStatus) -> datetime | None:

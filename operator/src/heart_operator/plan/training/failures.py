@@ -21,8 +21,14 @@ def failure_of(job: TrainingJob, what: str = "Training", again: str = AGAIN) -> 
     if job.failure:
         return job.failure.reason, f"{sentence(job.failure.message)} {again} (Job {job.name})"
     why = job.why or "it ended without saying why"
-    hint = next((hint for word, hint in HINTS.items() if word in why), f"see kubectl logs job/{job.name}")
+    hint = hint_for(job, why)
     return Reason.TRAINING_FAILED, f"{what} ended early: {why}; {hint}. {again} (Job {job.name})"
+
+
+def hint_for(job: TrainingJob, why: str) -> str:
+    if job.blocked:
+        return job.blocked.advice
+    return next((hint for word, hint in HINTS.items() if word in why), f"see kubectl logs job/{job.name}")
 
 
 def sentence(text: str) -> str:

@@ -6,9 +6,10 @@ from datetime import datetime
 
 from heart_api.heartmodel import TrainingStatus
 from heart_api.kube.values import Manifest, ObjectKey
-from heart_api.names import training_job_name
+from heart_api.names import Reason, training_job_name
 from heart_api.times import written
 from heart_operator.manifests.training_job import build_training_job
+from heart_operator.plan.blocked import pending
 from heart_operator.plan.jobs import keys, superseded, surplus
 from heart_operator.plan.observed import Observed, TrainingJob
 from heart_operator.plan.training.failures import failure_of
@@ -72,7 +73,7 @@ def of_job(job: TrainingJob) -> TrainingStatus:
         job=job.name, trigger=job.trigger, phase=job.phase, started_at=written(job.created), finished_at=None
     )
     if job.phase == "Running":
-        return status
+        return status.model_copy(update=pending(job, Reason.TRAINING_PENDING))
     ended = {"finished_at": written(job.finished or job.created)}
     if job.result is None:
         reason, message = failure_of(job)

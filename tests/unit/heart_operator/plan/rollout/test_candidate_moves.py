@@ -343,6 +343,7 @@ def test_pods_for_a_weight(weight: int, full: int, exact: bool, mirror: int, pod
         (10, 0, 0, False, 0),
         (10, 1, 0, False, 100),
         (50, 1, 2, False, 33),
+        (50, 2, 2, False, 50),
     ],
 )
 def test_the_weight_that_pods_give(weight: int, candidate: int, stable: int, exact: bool, reached: int) -> None:
@@ -378,6 +379,7 @@ def test_it_walks_past_every_step_that_is_done() -> None:
     moved = walk(context(deployment=deployment(ready=4)), at_pause(step_since=ago(300), analysis=GOOD))
     assert (moved.step, moved.step_since) == (3, written(NOW))
     assert walk(context(), at_pause()) == at_pause(), "a pause that is not over stays as it is"
+    assert walk(context(), at_pause(step=0)).step == 1, "one at a time"
 
 
 def test_forced_it_is_at_the_end_at_once() -> None:
@@ -554,6 +556,7 @@ def test_since() -> None:
     [
         (status(), NOW + timedelta(seconds=1)),
         (at_pause(step=2, phase="Scaling"), NOW + timedelta(minutes=29)),
+        (at_pause(step=2, phase="Scaling", phase_since=None), NOW + timedelta(minutes=30)),
         (at_pause(), NOW + timedelta(minutes=4)),
         (at_pause(step=3), None),
         (at_pause(paused=True), None),
