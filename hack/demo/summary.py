@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from hack.demo.data import Source
-from hack.demo.place import EXAMPLE, MODEL, NAMESPACE, RELEASE, ROOT, SYSTEM, WHERE, Place
+from hack.demo.place import EXAMPLE, MODEL, NAMESPACE, ROOT, SYSTEM, WHERE, Place
 
 REQUESTS = EXAMPLE / "requests" / "predict.json"
 BREAK = json.dumps(
@@ -72,7 +72,7 @@ Next:
   kubectl heart load {WHERE} --requests 1000
   The API's pages:                   kubectl -n {NAMESPACE} port-forward service/{MODEL} 8080:80
                                      then http://localhost:8080/docs
-  MLflow (runs, plots, model card):  kubectl -n {SYSTEM} port-forward service/{RELEASE}-mlflow 5000:5000
+  MLflow (runs, plots, model card):  kubectl heart mlflow -n {NAMESPACE} --system-namespace {SYSTEM}
                                      then http://localhost:5000
 
 Break it: ask for more than any model can deliver, and see the next version rejected while this one keeps serving.

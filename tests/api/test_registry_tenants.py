@@ -102,7 +102,8 @@ def their_run(pod: Pod, uri: str, tmp_path: Path) -> str:
         store.log_folder(run_id, tmp_path / "files")
     if MODEL not in {model.name for model in store.client.search_registered_models()}:
         store.client.create_registered_model(MODEL, tags={"heartops.model": f"{THEIRS}/heart"})
-        store.client.create_model_version(MODEL, f"runs:/{run_id}/model", run_id=run_id)
+        files = store.client.get_run(run_id).info.artifact_uri
+        store.client.create_model_version(MODEL, f"{files}/model", run_id=run_id)
     assert store.read_run(run_id, "evaluation.json") == b"theirs"
     return run_id
 

@@ -12,6 +12,16 @@ class Images(Frozen):
     serving: str
 
 
+class RouteAccess(Frozen):
+    """What a namespace's Ingresses and HTTPRoutes may claim; what is not listed is not allowed."""
+
+    gateways: tuple[str, ...] = ()
+    """`namespace/name`."""
+    ingress_classes: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    """Host names, `*.` wildcards; `{namespace}` stands for the model's."""
+
+
 class RuntimeProfile(Frozen):
     images: Images
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
@@ -30,3 +40,5 @@ class RuntimeProfile(Frozen):
     """host:port of the prediction log's database; its URL, with a password, is in the namespaces' Secrets alone."""
     monitoring_namespaces: tuple[str, ...] = ()
     ingress_namespaces: tuple[str, ...] = ()
+    routes: RouteAccess | None = None
+    """None: any Gateway, class and host, as far as the cluster's own rules go."""

@@ -94,16 +94,19 @@ def delete_older(connection: Connection, table: Table, model: str, before: datet
 
 
 def erase(connection: Connection, model: str, subject: str | None, requests: Sequence[str], now: datetime) -> Erased:
-    """Deletes what is stored of these request ids and of this subject, outcomes included, and records that it did."""
+    """Deletes what is stored of these requests and of all that were about the subject: predictions, the copies that a
+    candidate answered, and outcomes. Records that it did."""
     if connection.dialect.name == "postgresql":
         named = cast(list(requests), postgresql.ARRAY(Text))
         found = func.erase(model, cast(subject, Text), named, literal(now, erasures.c.time.type))
         return Erased(*connection.execute(select(*found.table_valued("predictions", "outcomes").c)).one())
-    about = (predictions.c.model == model, predictions.c.request_id.in_(requests) | (predictions.c.subject == subject))
+    about = (predictions.c.model == model, predictions.c.subject == literal(subject))  # nothing equals NULL
     ids = {*requests, *connection.scalars(select(predictions.c.request_id).where(*about))}
-    gone = connection.execute(delete(predictions).where(*about)).rowcount
-    of_them = (feedback.c.model == model, feedback.c.request_id.in_(ids))
-    erased = Erased(gone, connection.execute(delete(feedback).where(*of_them)).rowcount)
+
+    def gone(table: Table) -> int:
+        return connection.execute(delete(table).where(table.c.model == model, table.c.request_id.in_(ids))).rowcount
+
+    erased = Erased(gone(predictions), gone(feedback))
     connection.execute(insert(erasures).values(model=model, time=now, **erased._asdict()))
     return erased
 

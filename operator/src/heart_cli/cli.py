@@ -16,6 +16,7 @@ from heart_cli.following import follow, show
 from heart_cli.listing import history_table, models_table, print_table
 from heart_cli.load.command import load
 from heart_cli.load.records import read_example
+from heart_cli.mlflowproxy import open_mlflow
 from heart_cli.namespaces import init_namespace as init
 from heart_cli.namespaces import offboard_namespace as offboard
 from heart_cli.namespaces import rotate_namespace as rotate
@@ -163,6 +164,20 @@ def erase(client: Client, name: str, requests: tuple[str, ...], subject: str | N
     if not requests and subject is None:
         raise click.UsageError("give --request-id or --subject")
     click.echo(clean(erase_rows(client, name, requests, subject)))
+
+
+@cli.command()
+@SYSTEM_NAMESPACE
+@click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True, help="Port on this machine.")
+@on_cluster
+def mlflow(client: Client, system_namespace: str, port: int) -> None:
+    """Open MLflow (runs, plots, model cards) as the namespace's workspace, on a loopback port."""
+    given = click.get_current_context().params
+    options = [f"--{name}={given[name]}" for name in ("kubeconfig", "context") if given.get(name)]
+    try:
+        open_mlflow(client, client.elsewhere(system_namespace), options, port, click.echo)
+    except KeyboardInterrupt:
+        return
 
 
 def watched(client: Client, name: str) -> None:

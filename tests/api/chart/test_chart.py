@@ -232,10 +232,20 @@ def test_every_pod_is_restricted_and_bounded() -> None:
                 assert container["readinessProbe"]
 
 
-def test_only_the_operator_and_the_maker_of_secrets_have_a_token() -> None:
+def test_no_other_pod_has_a_token_than_those_that_ask_the_api_server() -> None:
+    """MLflow's lists namespaces."""
     documents = render()
     with_token = {pod["containers"][0]["name"] for pod in pods(documents) if pod["automountServiceAccountToken"]}
-    assert with_token == {"operator", "secrets"}
+    assert with_token == {"operator", "secrets", "mlflow"}
+    without = render("--set", "mlflow.auth=None")
+    assert "mlflow" not in {
+        pod["containers"][0]["name"] for pod in pods(without) if pod["automountServiceAccountToken"]
+    }
+    assert granted([find(documents, "ClusterRole", "heartops-mlflow")]) == {
+        (group, resource, verb)
+        for group, resource in (("", "namespaces"), ("mlflow.kubeflow.org", "mlflowconfigs"))
+        for verb in ("get", "list", "watch")
+    }
 
 
 def granted(roles: list[Manifest]) -> set[tuple[str, str, str]]:
@@ -270,8 +280,10 @@ def test_rights_are_those_that_the_operator_uses() -> None:
 
 def test_an_operator_of_some_namespaces_has_no_right_in_others() -> None:
     documents = render("--set", "operator.namespaces={clinic,lab}")
-    bound = [d for d in documents if d["kind"] == "ClusterRoleBinding"]
-    assert bound == []
+    bound = {d["metadata"]["name"] for d in documents if d["kind"] == "ClusterRoleBinding"}
+    assert bound == {"heartops-mlflow"}, "a namespace is a workspace: MLflow lists them"
+    shown = [d for d in documents if (d["kind"], d["metadata"]["name"]) == ("RoleBinding", "heartops-registry")]
+    assert {binding["metadata"]["namespace"] for binding in shown} == {"clinic", "lab", "ops"}
     roles = [d for d in documents if (d["kind"], d["metadata"]["name"]) == ("Role", "heartops")]
     assert {role["metadata"]["namespace"] for role in roles} == {"clinic", "lab", "ops"}
     assert granted(roles) | granted([find(documents, "Role", "heartops-leader")]) == documented()

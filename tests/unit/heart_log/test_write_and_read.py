@@ -10,9 +10,9 @@ from sqlalchemy import Engine, func, select
 
 from heart_log.migrate import head, migrate
 from heart_log.read import read_labelled, read_outcomes, read_outputs, read_window
-from heart_log.tables import feedback, metadata, predictions
-from heart_log.values import Key, Outcome, Prediction, Scored, Source, Stored
-from heart_log.write import delete_older, store_outcomes
+from heart_log.tables import erasures, feedback, metadata, predictions
+from heart_log.values import Erased, Key, Outcome, Prediction, Scored, Source, Stored
+from heart_log.write import delete_older, erase, store_outcomes
 from tests.unit.heart_log.rows import EIGHTH, NOW, PATIENT, SEVENTH, hours_ago, row, store
 
 LATER = NOW + timedelta(hours=1)
@@ -175,3 +175,25 @@ def test_what_is_too_old_goes_bit_by_bit_and_only_this_models(engine: Engine, ta
         counts = connection.execute(select(table.c.model, func.count()).group_by(table.c.model))
         left = {row.model: row[1] for row in counts}
     assert left == {"heart": 1, "lung": 6}
+
+
+def test_a_subject_is_erased_with_copies_and_outcomes_and_nobody_else_is(engine: Engine) -> None:
+    store(engine, SEVENTH, row("a", subject="patient-7"), row("a", 1, subject="patient-7"), row("b"), row("c"))
+    store(engine, EIGHTH, row("a", shadow=True))
+    report(engine, ("a", 0, "disease"), ("b", 0, "disease"), ("c", 0, "disease"))
+    with engine.begin() as connection:
+        assert erase(connection, "heart", "patient-7", [], NOW) == Erased(3, 1)
+        assert erase(connection, "heart", None, ["b", "unknown"], NOW) == Erased(1, 1)
+        assert erase(connection, "lung", "patient-7", ["c"], NOW) == Erased(0, 0)
+        found = connection.execute(select(erasures.c.predictions, erasures.c.outcomes).order_by(erasures.c.id))
+        assert [tuple(each) for each in found] == [(3, 1), (1, 1), (0, 0)]
+    assert len(window(engine, version=None)) == 1
+    assert [scored.outcome for scored in outcomes(engine)] == ["disease"]
+
+
+def test_nobody_as_a_subject_erases_nothing(engine: Engine) -> None:
+    """Rows without a subject are not those of the subject None."""
+    store(engine, SEVENTH, row("a"))
+    with engine.begin() as connection:
+        assert erase(connection, "heart", None, [], NOW) == Erased(0, 0)
+    assert len(window(engine)) == 1

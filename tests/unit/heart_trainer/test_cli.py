@@ -105,6 +105,21 @@ def test_what_is_in_mlflow_is_what_was_measured(
     assert package.explanation.method == "linear"
 
 
+def test_a_job_without_a_row_key_fails_and_registers_nothing(
+    in_job: Path, manifest: Path, monkeypatch: pytest.MonkeyPatch, tracking_uri: str
+) -> None:
+    """With a key that everybody knows, row hashes could be guessed and a seal could be forged."""
+    request = read_manifest(manifest, trigger="t-1")
+    monkeypatch.setenv(Env.TRAINING_REQUEST, request.model_dump_json(by_alias=True))
+    monkeypatch.delenv(Env.ROW_KEY)
+    assert main([]) == EXIT_PERMANENT
+    failure = _outcome(in_job).failure
+    assert failure is not None
+    assert failure.reason == "RowKeyMissing"
+    assert "kubectl heart init-namespace clinic" in failure.message
+    assert MlflowClient(tracking_uri, tracking_uri).search_registered_models() == []
+
+
 def _paths(client: MlflowClient, run_id: str, folder: str | None = None) -> list[str]:
     found = client.list_artifacts(run_id, folder)
     return [path for entry in found for path in (_paths(client, run_id, entry.path) if entry.is_dir else [entry.path])]

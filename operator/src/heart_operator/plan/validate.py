@@ -8,7 +8,7 @@ from heart_api.contract import Feature
 from heart_api.durations import seconds
 from heart_api.handover import DataAccess
 from heart_api.heartmodel import Alerts, GateCheck, HeartModel, HeartModelSpec, RolloutStep
-from heart_api.profile import RuntimeProfile
+from heart_api.profile import RouteAccess, RuntimeProfile
 from heart_api.quantities import amount
 from heart_api.resources import Resources
 from heart_operator.manifests.training_job import MAX_SPEC_BYTES
@@ -36,6 +36,8 @@ def _problems(model: HeartModel, profile: RuntimeProfile | None, profiles: tuple
     else:
         yield from dataset_problems(model.spec.dataset.uri, profile.data)
         yield from registry_name_problems(model, profile)
+        if profile.routes:
+            yield from access_problems(model, profile.routes)
     yield from size_problems(model.spec)
     yield from contract_problems(model.spec)
     for index, check in enumerate(model.spec.gates.checks):
@@ -92,6 +94,33 @@ def registry_name_problems(model: HeartModel, profile: RuntimeProfile) -> Iterab
             f"spec.registryName: {name!r} does not start with {model.namespace + '.'!r}; choose such a name, or ask "
             "the administrator to allow this one in the runtime profile (registryNames)"
         )
+
+
+def access_problems(model: HeartModel, allowed: RouteAccess) -> Iterable[str]:
+    """The operator claims with its own rights: it must claim nothing for a tenant that is not theirs to have."""
+    ingress, route = model.spec.serving.ingress, model.spec.serving.route
+    if ingress:
+        name = ingress.class_name or ""
+        if name not in allowed.ingress_classes:
+            yield not_listed("spec.serving.ingress.className", name or "the default class", "routes.ingressClasses")
+        yield from claimed_hosts("spec.serving.ingress.host", (ingress.host,), model.namespace, allowed)
+    if route:
+        gateway = f"{route.gateway.namespace or model.namespace}/{route.gateway.name}"
+        if gateway not in allowed.gateways:
+            yield not_listed("spec.serving.route.gateway", gateway, "routes.gateways")
+        hosts = route.hostnames or ("every host of the listener",)
+        yield from claimed_hosts("spec.serving.route.hostnames", hosts, model.namespace, allowed)
+
+
+def claimed_hosts(path: str, hosts: Iterable[str], namespace: str, allowed: RouteAccess) -> Iterable[str]:
+    patterns = [pattern.replace("{namespace}", namespace).lower() for pattern in allowed.hosts]
+    for host in hosts:
+        if not any(matches(host.lower(), pattern) for pattern in patterns):
+            yield not_listed(path, host, "routes.hosts")
+
+
+def not_listed(path: str, value: str, field: str) -> str:
+    return f"{path}: the runtime profile does not allow {value}; an administrator can add it to {field}"
 
 
 def size_problems(spec: HeartModelSpec) -> Iterable[str]:

@@ -38,12 +38,14 @@ class Head(NamedTuple):
     """A copy that another server made to compare the answers: its answer reaches no user."""
     origin: bool = False
     """A browser's request from another site's page."""
+    subject: str | None = None
+    """Whom the request is about, as the caller calls them: kept with the prediction, so that it can be erased."""
 
 
 def read_head(headers: Iterable[tuple[bytes, bytes]]) -> Head:
     """Names come in lower case (ASGI)."""
     content_type, length, request_id, encoding, accept_encoding = b"", None, "", b"", b""
-    json_length, shadow, origin = None, False, False
+    json_length, shadow, origin, subject = None, False, False, None
     for name, value in headers:
         if name == b"content-type":
             content_type = value
@@ -53,6 +55,8 @@ def read_head(headers: Iterable[tuple[bytes, bytes]]) -> Head:
             accept_encoding = value
         elif name == b"x-request-id" and REQUEST_ID.fullmatch(value):
             request_id = value.decode()
+        elif name == b"x-heartops-subject" and REQUEST_ID.fullmatch(value):
+            subject = value.decode()
         elif name == b"content-encoding":
             encoding = value.lower().replace(b"identity", b"")
         elif name == b"inference-header-content-length":
@@ -62,7 +66,7 @@ def read_head(headers: Iterable[tuple[bytes, bytes]]) -> Head:
         elif name == b"origin":
             origin = True
     request_id = request_id or new_request_id()
-    return Head(content_type, length, request_id, encoding, accept_encoding, json_length, shadow, origin)
+    return Head(content_type, length, request_id, encoding, accept_encoding, json_length, shadow, origin, subject)
 
 
 def new_request_id() -> str:

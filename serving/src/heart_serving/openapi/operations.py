@@ -19,6 +19,12 @@ REQUEST_ID: Json = {
     "description": "Your own id of the request (letters, digits, `.`, `_`, `-`; at most 64); made up when absent.",
     "schema": {"type": "string"},
 }
+SUBJECT: Json = {
+    "name": "X-Heartops-Subject",
+    "in": "header",
+    "description": "Your pseudonym of whom the request is about, in the form of X-Request-Id; kept, to erase by it.",
+    "schema": {"type": "string"},
+}
 RECORDS: Json = {"type": "array", "items": {"$ref": "#/components/schemas/Record"}, "minItems": 1}
 
 

@@ -27,17 +27,22 @@ class Entry(NamedTuple):
     records: Records
     outputs: Matrix
     shadow: bool
+    subject: str | None = None
 
 
 class Recorder(Protocol):
-    def offer(self, request_id: str, records: Records, outputs: Matrix, shadow: bool) -> None:
+    def offer(
+        self, request_id: str, records: Records, outputs: Matrix, shadow: bool, subject: str | None = None
+    ) -> None:
         """Takes note of an answered request. Never waits and never fails. On the event loop alone."""
 
 
 class NoRecorder:
     """For `sink: None`."""
 
-    def offer(self, request_id: str, records: Records, outputs: Matrix, shadow: bool) -> None:
+    def offer(
+        self, request_id: str, records: Records, outputs: Matrix, shadow: bool, subject: str | None = None
+    ) -> None:
         pass
 
 
@@ -47,7 +52,9 @@ class DroppingRecorder:
     def __init__(self, dropped: Counter[str], reason: str) -> None:
         self._dropped, self._reason = dropped, reason
 
-    def offer(self, request_id: str, records: Records, outputs: Matrix, shadow: bool) -> None:
+    def offer(
+        self, request_id: str, records: Records, outputs: Matrix, shadow: bool, subject: str | None = None
+    ) -> None:
         self._dropped[self._reason] += len(records)
 
 
@@ -62,7 +69,7 @@ class Queue:
         self._redacted = frozenset(spec.redact)
         self._dropped = dropped
         self._max_rows = max_rows
-        self._entries: deque[tuple[float, str, Records, Matrix, bool]] = deque()
+        self._entries: deque[tuple[float, str, Records, Matrix, bool, str | None]] = deque()
         self._offered = self._done = 0
 
     @property
@@ -70,7 +77,9 @@ class Queue:
         """Rows that wait, those in the writer's hands included."""
         return self._offered - self._done
 
-    def offer(self, request_id: str, records: Records, outputs: Matrix, shadow: bool) -> None:
+    def offer(
+        self, request_id: str, records: Records, outputs: Matrix, shadow: bool, subject: str | None = None
+    ) -> None:
         # By the id, so that all pods and every attempt decide alike.
         if self._share < SHARES and crc32(request_id.encode()) % SHARES >= self._share:
             return
@@ -82,7 +91,7 @@ class Queue:
             records = [{k: v for k, v in record.items() if k not in self._redacted} for record in records]
         self._offered += count
         # A bare tuple: naming its parts costs more than all the rest, and is the writer's to do.
-        self._entries.append((time.time(), request_id, records, outputs, shadow))
+        self._entries.append((time.time(), request_id, records, outputs, shadow, subject))
 
     def take(self, rows: int) -> list[Entry]:
         """The oldest requests, as many as make up the rows (at least one, if there is any)."""

@@ -19,6 +19,7 @@ def rows_of(entries: Sequence[Entry], answers: Answers) -> Iterator[Row]:
     labels = iter([answers.labels[choice] for choice in answers.chosen(joined)] if answers.classes else ())
     for entry in entries:
         time = datetime.fromtimestamp(entry.time, UTC).replace(tzinfo=None)
+        about = {"subject": entry.subject} if entry.subject else {}
         for index, record in enumerate(entry.records):
             yield {
                 "request_id": entry.request_id,
@@ -28,4 +29,4 @@ def rows_of(entries: Sequence[Entry], answers: Answers) -> Iterator[Row]:
                 "outputs": next(outputs),
                 "label": next(labels, None),
                 "shadow": entry.shadow,
-            }
+            } | about

@@ -29,6 +29,7 @@ CODES = {
 }
 """By HTTP status; every other error is an INVALID_ARGUMENT."""
 Method = Callable[[bytes, Any], Awaitable[bytes]]
+HEADERS = (b"x-request-id", b"x-heartops-shadow", b"x-heartops-subject")
 
 
 class InferenceService:
@@ -94,7 +95,7 @@ class InferenceService:
 
     def _begin(self, body: bytes, context: Any) -> Exchange:
         metadata = [(key.encode(), as_bytes(value)) for key, value in context.invocation_metadata()]
-        found = [(key, value) for key, value in metadata if key in (b"x-request-id", b"x-heartops-shadow")]
+        found = [(key, value) for key, value in metadata if key in HEADERS]
         now = time.perf_counter()
         return Exchange(read_head(found), INFER, now, now, body=body, copy=self._copy)
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from heart_api.profile import RouteAccess
 from heart_operator.plan.validate import problems
 from tests.support.plan.world import PROFILE, World, heart_model
 
@@ -110,3 +111,39 @@ def test_every_problem_is_said_at_once() -> None:
         "spec.registryName",
         "spec.monitoring.alerts.latencyP95",
     ]
+
+
+ROUTES = RouteAccess(gateways=("edge/shared",), ingress_classes=("public",), hosts=("*.{namespace}.example.org",))
+INGRESS = {"className": "public", "host": "heart.clinic.example.org"}
+ROUTE = {"gateway": {"namespace": "edge", "name": "shared"}, "hostnames": ["heart.clinic.example.org"]}
+
+
+def claims(serving: dict[str, Any], routes: RouteAccess | None) -> tuple[str, ...]:
+    world = World(model=heart_model({"serving": serving}), profile=PROFILE.model_copy(update={"routes": routes}))
+    world.kinds = frozenset({"HTTPRoute"})
+    return problems(world.observe())
+
+
+@pytest.mark.parametrize(
+    ("serving", "path"),
+    [
+        ({"ingress": INGRESS | {"className": "internal"}}, "spec.serving.ingress.className"),
+        ({"ingress": {"host": INGRESS["host"]}}, "spec.serving.ingress.className"),
+        ({"ingress": INGRESS | {"host": "heart.lab.example.org"}}, "spec.serving.ingress.host"),
+        ({"ingress": INGRESS | {"host": "clinic.example.org"}}, "spec.serving.ingress.host"),
+        ({"route": ROUTE | {"gateway": {"name": "shared"}}}, "spec.serving.route.gateway"),
+        ({"route": ROUTE | {"hostnames": []}}, "spec.serving.route.hostnames"),
+        ({"route": ROUTE | {"hostnames": ["login.example.org"]}}, "spec.serving.route.hostnames"),
+    ],
+)
+def test_a_tenant_claims_no_gateway_class_or_host_that_is_not_listed(serving: dict[str, Any], path: str) -> None:
+    """The operator would claim it with its own rights."""
+    (found,) = claims(serving, ROUTES)
+    assert found.startswith(path)
+    assert "an administrator can add it to routes." in found
+    assert claims(serving, RouteAccess()), "an empty list allows nothing"
+    assert claims(serving, None) == ()
+
+
+def test_what_is_listed_can_be_claimed() -> None:
+    assert claims({"ingress": INGRESS, "route": ROUTE}, ROUTES) == ()

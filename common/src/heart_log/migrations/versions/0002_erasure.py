@@ -27,13 +27,13 @@ ERASE = """
 CREATE FUNCTION erase(of_model text, of_subject text, requests text[], at timestamptz)
 RETURNS TABLE (predictions bigint, outcomes bigint)
 LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT AS $$
-    WITH gone AS (
-        DELETE FROM predictions WHERE model = of_model AND (request_id = ANY(requests) OR subject = of_subject)
-        RETURNING request_id
+    WITH ids AS (
+        SELECT unnest(requests) AS id UNION
+        SELECT request_id FROM predictions WHERE model = of_model AND subject = of_subject
+    ), gone AS (
+        DELETE FROM predictions WHERE model = of_model AND request_id IN (SELECT id FROM ids) RETURNING 1
     ), outcomes AS (
-        DELETE FROM feedback WHERE model = of_model
-            AND (request_id = ANY(requests) OR request_id IN (SELECT request_id FROM gone))
-        RETURNING 1
+        DELETE FROM feedback WHERE model = of_model AND request_id IN (SELECT id FROM ids) RETURNING 1
     )
     INSERT INTO erasures (model, time, predictions, outcomes)
     VALUES (of_model, at, (SELECT count(*) FROM gone), (SELECT count(*) FROM outcomes))
