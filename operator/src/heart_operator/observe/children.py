@@ -34,7 +34,7 @@ async def optional_kinds(cluster: Cluster) -> frozenset[str]:
 async def find_objects(
     cluster: Cluster, key: ModelKey, kinds: Iterable[Kind], owners: Collection[str], model: HeartModel | None = None
 ) -> list[Manifest]:
-    """Objects of these kinds that carry the model's label and belong to one of these uids, or are orphans of `model`."""
+    """Objects of these kinds with the model's label that belong to one of these uids, or are orphans of `model`."""
     selector, uids = f"{Label.MODEL}={key.name}", set(owners)
 
     def keep(item: Manifest) -> bool:
