@@ -22,6 +22,7 @@ REASONS = {
     ScheduleReason.CHECKING: "A check Job is running.",
     ScheduleReason.CHECK_FAILED: "The latest check failed; the message says why. The next one runs as scheduled.",
     ScheduleReason.NEVER_CHECKED: "No check has completed yet.",
+    ScheduleReason.CHECK_PENDING: "The Job of a check has no running pod; the message says why.",
     ScheduleReason.CHECKS_UNAVAILABLE: "The HeartModel has no prediction log in PostgreSQL, or does not support"
     " the metric.",
     ScheduleReason.NO_DRIFT: "The share of drifted features is below the threshold.",

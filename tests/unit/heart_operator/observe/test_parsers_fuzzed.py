@@ -82,8 +82,10 @@ def test_commands(text: str) -> None:
     st.from_regex(r"[\w.:-]{1,63}", fullmatch=True),
     st.text(max_size=100),
 )
-def test_a_command_is_read_as_it_was_written(action: str, version: str, digest: str, id_: str, why: str) -> None:
-    command = Command.model_validate({"action": action, "version": version, "digest": digest, "id": id_, "why": why})
+def test_a_command_is_read_as_it_was_written(action: str, version: str, digest: str, id_: str, reason: str) -> None:
+    command = Command.model_validate(
+        {"action": action, "version": version, "digest": digest, "id": id_, "reason": reason}
+    )
     assert read_command(command.annotations()) == command
 
 
