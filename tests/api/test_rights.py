@@ -4,7 +4,7 @@ import pytest
 
 from heart_api.kube.kinds import LEASE
 from heart_api.names import Label
-from tests.support.apiserver.client import Resource, poll
+from tests.support.apiserver.client import poll
 from tests.support.apiserver.world import CRASHING, OPERATOR_NAMESPACE, World, kind_named
 
 pytestmark = pytest.mark.api
@@ -35,6 +35,10 @@ def test_the_chart_grants_what_is_used_and_nothing_else(world: World) -> None:
         world.edit({"serving": switched_off, "monitoring": {"serviceMonitor": False}, "training": {"seed": 7}})
         world.wait_serving("2", seconds=40)
         world.settle()
+        world.orphan()
+        world.create(serving=switched_off, training={"seed": 7})
+        world.wait_serving("2", seconds=40)
+        world.settle()
     assert world.audit.forbidden() == []
     assert granted(world) - world.audit.used() - RACES == set()
 
@@ -42,8 +46,6 @@ def test_the_chart_grants_what_is_used_and_nothing_else(world: World) -> None:
 def disturb(world: World, kind: str, name: str) -> None:
     """Edit the child, and leave one beside it as a former version of the operator may have made it."""
     if kind == "Job":
-        orphaned: Resource = {"metadata": {"ownerReferences": []}}
-        world.api.patch(kind_named(kind), world.namespace, name, orphaned)
         return
     edit = {"metadata": {"labels": {Label.PART_OF: "edited"}}}
     if kind == "Deployment":

@@ -60,7 +60,9 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class ResourcePlan(Generic[Status]):
-    """What to do about one resource, in this order: record facts, adopt, apply, create, scale, delete, report status, events.
+    """What to do about one resource.
+
+    In this order: record facts, adopt, apply, create, scale, delete, report status, events.
 
     Applied before created: pods of a new Job or Deployment need their ServiceAccount and NetworkPolicies.
     """
