@@ -15,14 +15,6 @@ CONFIG_MAP = BY_NAME["v1", "ConfigMap"]
 SECONDS = 60
 
 
-def orphan(world: World) -> None:
-    """`kubectl delete heartmodel heart --cascade=orphan`."""
-    path = HEART_MODEL.path(world.namespace, "heart")
-    world.api.call("DELETE", path, {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Orphan"})
-    poll("the model is gone", lambda: world.api.get(HEART_MODEL, world.namespace, "heart") is None, SECONDS)
-    poll("nobody owns the children", lambda: not world.owners(), SECONDS)
-
-
 def uids(world: World) -> dict[tuple[str, str], str]:
     kinds = {kind.kind: kind for kind in BY_NAME.values()}
     return {(kind, name): world.child(kinds[kind], name)["metadata"]["uid"] for kind, name in world.children()}
@@ -38,7 +30,7 @@ def test_a_model_that_comes_back_serves_all_the_time_and_trains_nothing(world: W
         world.wait_serving("1", seconds=SECONDS)
         world.settle()
         before, service = uids(world), world.child(SERVICE, "heart")
-        orphan(world)
+        world.orphan()
         world.create()
         poll("all children are adopted", lambda: adopted(world), SECONDS)
         world.wait_serving("1", seconds=SECONDS)
@@ -66,7 +58,7 @@ def test_owner_references_to_the_dead_model_are_replaced(world: World) -> None:
         "uid": "11111111-2222-3333-4444-555555555555",
         "controller": True,
     }
-    orphan(world)
+    world.orphan()
     world.create()
     with world.start("operator-b"):
         patch = {"metadata": {"ownerReferences": [dead]}}

@@ -186,7 +186,7 @@ def test_a_job_of_the_attackers_is_not_believed(attacked: World, mallory: KubeAp
     attacked.kubelet.train = attacked.registry.train
     with attacked.start("operator-b"):
         found = attacked.wait_condition("Ready", "False", "ApplyFailed", seconds=40)
-        assert f"Job {name} exists and does not belong to this model" in found["message"]
+        assert f"Job {name} exists and does not belong to this HeartModel" in found["message"]
         assert attacked.serving() is None
         assert attacked.deployments() == {}
 

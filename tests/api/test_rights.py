@@ -35,6 +35,10 @@ def test_the_chart_grants_what_is_used_and_nothing_else(world: World) -> None:
         world.edit({"serving": switched_off, "monitoring": {"serviceMonitor": False}, "training": {"seed": 7}})
         world.wait_serving("2", seconds=40)
         world.settle()
+        world.orphan()
+        world.create(serving=switched_off, training={"seed": 7})
+        world.wait_serving("2", seconds=40)
+        world.settle()
     assert world.audit.forbidden() == []
     assert granted(world) - world.audit.used() - RACES == set()
 

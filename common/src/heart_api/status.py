@@ -160,8 +160,10 @@ class TrainingStatus(FrozenLenient):
     version: str | None = Field(None, description="Version registered by the Job.")
     artifact_sha256: str | None = Field(None, description="Digest of the model file as reported by the Job.")
     evaluation_sha256: str | None = Field(None, description="Digest of the evaluation as reported by the Job.")
-    reason: str | None = Field(None, description="Machine-readable failure reason.")
-    message: str | None = Field(None, description="Human-readable failure message.")
+    reason: str | None = Field(
+        None, description="Machine-readable reason of a failure, or of a Job without a running pod."
+    )
+    message: str | None = Field(None, description="Human-readable explanation of the reason.")
 
 
 class HistoryEntry(FrozenLenient):

@@ -145,7 +145,7 @@ SCHEDULES: dict[str, tuple[Changes, str]] = {
     "a look at everything": ({"spec.drift": {"minSamples": 10**12}}, "spec.drift.minSamples"),
     "a Job of one's own": ({"spec.modelName": "../evil"}, "spec.modelName"),
 }
-"""Refused by the RetrainSchedule's schema."""
+"""Rejected by the RetrainSchedule's schema."""
 
 
 def attacked_model(namespace: str, name: str) -> Resource:

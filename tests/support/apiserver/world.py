@@ -116,6 +116,13 @@ class World:
     def edit(self, changes: Mapping[str, Any], name: str = "heart") -> None:
         self.api.patch(HEART_MODEL, self.namespace, name, {"spec": changes})
 
+    def orphan(self, name: str = "heart") -> None:
+        """`kubectl delete heartmodel --cascade=orphan`: until it is gone and nobody owns its children."""
+        options = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Orphan"}
+        self.api.call("DELETE", HEART_MODEL.path(self.namespace, name), options)
+        poll("the model is gone", lambda: self.api.get(HEART_MODEL, self.namespace, name) is None, 60)
+        poll("nobody owns the children", lambda: not self.owners(name), 60)
+
     def model(self, name: str = "heart") -> Resource:
         found = self.api.get(HEART_MODEL, self.namespace, name)
         assert found, f"there is no HeartModel {name}"

@@ -14,8 +14,8 @@ CONDITIONS = {
 
 REASONS = {
     Reason.TRAINING_STARTED: "A training Job was created.",
-    Reason.TRAINING_PENDING: "The training Job has no running pod; the message says why.",
     Reason.TRAINING_SUCCEEDED: "The Job registered a version.",
+    Reason.TRAINING_PENDING: "The training Job has no running pod; the message says why and what to do.",
     Reason.TRAINING_FAILED: "The training Job failed; the message says why.",
     Reason.NEVER_TRAINED: "No training has finished yet.",
     Reason.GATE_PASSED: "Every check passed.",
@@ -23,7 +23,7 @@ REASONS = {
     " to serve.",
     Reason.INSUFFICIENT_EVIDENCE: "The data do not support a verdict, and `onInsufficientEvidence` is Hold.",
     Reason.EVALUATING: "An evaluation Job for a manually registered version is running.",
-    Reason.EVALUATION_PENDING: "The evaluation Job has no running pod; the message says why.",
+    Reason.EVALUATION_PENDING: "The evaluation Job has no running pod; the message says why and what to do.",
     Reason.EVALUATION_UNREADABLE: "The evaluation could not be read, or does not match the seal of the Job.",
     Reason.NOT_SERVABLE: "A manually registered version is not a HeartOps model of this contract; the message"
     " says why.",
@@ -44,8 +44,8 @@ REASONS = {
     Reason.ROLLED_BACK: "The previous version serves again.",
     Reason.SERVING: "The desired version serves.",
     Reason.NO_SERVING_VERSION: "No version serves.",
-    Reason.PODS_PENDING: "Serving pods could not be created or cannot start; the message says why.",
     Reason.REPLICAS_UNAVAILABLE: "Fewer pods are ready than desired.",
+    Reason.PODS_PENDING: "Serving pods were not created or cannot start; the message says why and what to do.",
     Reason.ROUTE_NOT_ACCEPTED: "The Gateway did not accept the HTTPRoute; the message says why.",
     Reason.WAITING_FOR_TRAINING: "The first version is still being trained.",
     Reason.UP_TO_DATE: "Up to date.",

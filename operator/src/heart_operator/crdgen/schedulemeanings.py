@@ -21,6 +21,7 @@ REASONS = {
     ScheduleReason.CHECKED: "The latest check completed.",
     ScheduleReason.CHECKING: "A check Job is running.",
     ScheduleReason.CHECK_FAILED: "The latest check failed; the message says why. The next one runs as scheduled.",
+    ScheduleReason.CHECK_PENDING: "The check Job has no running pod; the message says why and what to do.",
     ScheduleReason.NEVER_CHECKED: "No check has completed yet.",
     ScheduleReason.CHECK_PENDING: "The Job of a check has no running pod; the message says why.",
     ScheduleReason.CHECKS_UNAVAILABLE: "The HeartModel has no prediction log in PostgreSQL, or does not support"

@@ -1,7 +1,7 @@
 """Reads of what belongs to a model and its schedules: children, Jobs with their termination messages, Deployments."""
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -20,7 +20,6 @@ from heart_operator.kube.client import Cluster
 from heart_operator.kube.errors import NotFound, RequestRejected
 from heart_operator.manifests.children import key_of
 from heart_operator.observe.jobs import is_check, is_finished, is_waiting, lost_training, parse_check, parse_job
-from heart_operator.plan.objects.adoption import is_orphan
 from heart_operator.plan.observed import TrainingJob
 from heart_operator.plan.schedule.observed import CheckJob, scheduled_time_of
 
@@ -32,13 +31,17 @@ async def optional_kinds(cluster: Cluster) -> frozenset[str]:
 
 
 async def find_objects(
-    cluster: Cluster, key: ModelKey, kinds: Iterable[Kind], owners: Collection[str], model: HeartModel | None = None
+    cluster: Cluster,
+    key: ModelKey,
+    kinds: Iterable[Kind],
+    owners: Collection[str],
+    orphan: Callable[[Manifest], bool] = lambda item: False,
 ) -> list[Manifest]:
-    """Objects of these kinds with the model's label that belong to one of these uids, or are orphans of `model`."""
+    """Objects of these kinds with the model's label that belong to one of these uids, or are an `orphan`."""
     selector, uids = f"{Label.MODEL}={key.name}", set(owners)
 
     def keep(item: Manifest) -> bool:
-        return bool(owner_uids(item) & uids) or (model is not None and is_orphan(item, model))
+        return bool(owner_uids(item) & uids) or orphan(item)
 
     lists = await asyncio.gather(*(cluster.find(kind, key.namespace, selector, keep=keep) for kind in kinds))
     return [item for items in lists for item in items]
@@ -56,11 +59,6 @@ async def find_schedules(cluster: Cluster, key: ModelKey) -> list[Manifest]:
 def owned_by(items: Iterable[Manifest], uid: str) -> dict[ObjectKey, Manifest]:
     """The living objects that this very owner has."""
     return by_key(item for item in items if owned(item, uid))
-
-
-def orphans_of(items: Iterable[Manifest], model: HeartModel) -> dict[ObjectKey, Manifest]:
-    """Children of the model that have no living owner."""
-    return by_key(item for item in items if is_orphan(item, model))
 
 
 def by_key(items: Iterable[Manifest]) -> dict[ObjectKey, Manifest]:

@@ -2,15 +2,16 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TypeVar
 
 from heart_api.heartmodel import HeartModel
 from heart_api.kube.kinds import DEPLOYMENT, HEART_MODEL, JOB, RETRAIN_SCHEDULE, Kind, children_kinds
 from heart_api.kube.objects import InvalidSpec, parse_model
 from heart_api.kube.schedules import parse_schedule
-from heart_api.kube.values import Manifest, ModelKey
+from heart_api.kube.values import Manifest, ModelKey, ObjectKey
 from heart_api.names import evaluated_version
 from heart_api.profile import RuntimeProfile
 from heart_api.retrainschedule import RetrainSchedule
@@ -19,17 +20,18 @@ from heart_operator.kube.errors import NotFound
 from heart_operator.mlflow.backend import server_address
 from heart_operator.mlflow.snapshots import RegistryReader
 from heart_operator.observe.children import (
+    by_key,
     find_objects,
     find_schedules,
     of_kind,
     optional_kinds,
-    orphans_of,
     owned_by,
     read_checks,
     read_deployments,
     read_jobs,
 )
 from heart_operator.observe.observation import Observation, Owner, SeenModel, SeenSchedule, Unobserved, Unreadable
+from heart_operator.plan.objects.adoption import is_orphan
 from heart_operator.plan.observed import AnalysisSample, Observed, Registry, TrainingJob
 from heart_operator.plan.rollout.sampling import has_traffic, is_interval_due, last_analysis_time
 from heart_operator.plan.schedule.observed import ScheduleObserved
@@ -55,6 +57,8 @@ class Objects:
     """Optional kinds that the cluster has."""
     schedules: tuple[RetrainSchedule, ...]
     """Those that can be read."""
+    orphans: Mapping[ObjectKey, Manifest] = field(default_factory=dict)
+    """Children of the model among `labelled` that have no living owner."""
 
 
 class Observer:
@@ -81,7 +85,8 @@ class Observer:
         raw, raw_schedules = await asyncio.gather(self._living_model(key), find_schedules(self._cluster, key))
         model = parsed(HEART_MODEL, raw, parse_model) if raw else None
         schedules = [parsed(RETRAIN_SCHEDULE, found, parse_schedule) for found in raw_schedules]
-        objects = await self._objects(key, model, schedules)
+        created = raw["metadata"].get("creationTimestamp", "") if raw else ""
+        objects = await self._objects(key, model, schedules, created)
         seen = await self._model(raw, objects.model, objects) if raw and objects.model else None
         trainings = seen.observed.jobs if seen else ()
         pairs = zip(raw_schedules, schedules, strict=True)
@@ -105,7 +110,11 @@ class Observer:
         return None if "deletionTimestamp" in raw["metadata"] else raw
 
     async def _objects(
-        self, key: ModelKey, model: HeartModel | Unreadable | None, schedules: Sequence[RetrainSchedule | Unreadable]
+        self,
+        key: ModelKey,
+        model: HeartModel | Unreadable | None,
+        schedules: Sequence[RetrainSchedule | Unreadable],
+        created: str,
     ) -> Objects:
         """One list of each kind; without a model only of the Jobs of its schedules."""
         readable = tuple(schedule for schedule in schedules if isinstance(schedule, RetrainSchedule))
@@ -113,14 +122,13 @@ class Observer:
         if not isinstance(model, HeartModel):
             jobs = await find_objects(self._cluster, key, (JOB,), owners) if readable else []
             return Objects(None, jobs, frozenset(), readable)
-        kinds = await self._optional_kinds()
-        labelled = await find_objects(self._cluster, key, children_kinds(kinds), owners | {model.uid}, model)
-        return Objects(model, labelled, kinds, readable)
+        kinds, orphan = await self._optional_kinds(), partial(is_orphan, model=model, created=created)
+        labelled = await find_objects(self._cluster, key, children_kinds(kinds), owners | {model.uid}, orphan)
+        return Objects(model, labelled, kinds, readable, by_key(filter(orphan, labelled)))
 
     async def _model(self, raw: Manifest, model: HeartModel, objects: Objects) -> SeenModel:
         profiles = self._profiles()
-        orphans = orphans_of(objects.labelled, model)
-        children = owned_by(objects.labelled, model.uid) | orphans
+        children = {**owned_by(objects.labelled, model.uid), **objects.orphans}
         jobs = await read_jobs(self._cluster, model, of_kind(children, JOB.kind))
         observed = Observed(
             model=model,
@@ -132,7 +140,7 @@ class Observer:
             children=children,
             registry=Registry(),
             kinds=objects.kinds,
-            orphans=frozenset(orphans),
+            orphans=frozenset(objects.orphans),
             schedules=objects.schedules,
         )
         (registry, selection), sample = await asyncio.gather(

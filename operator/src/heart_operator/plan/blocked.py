@@ -14,7 +14,7 @@ CRASHES = frozenset({"Crash", "OutOfMemory", "InitContainer"})
 """Causes of pods that begin again and again; the rollout counts and judges these itself."""
 RECENT = timedelta(minutes=2)
 QUICK_SECONDS, SLOW_SECONDS = 5.0, 30.0
-"""Until pods that do not run are observed again, while that is recent and later: no watch announces their events."""
+"""Until pods that do not run are observed again, while that is recent and later: events are not watched."""
 
 Job = TypeVar("Job", bound=ObservedJob[Any, Any])
 

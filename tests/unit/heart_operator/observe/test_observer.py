@@ -43,6 +43,7 @@ class Cluster:
 
     async def get(self, kind: Kind, namespace: str, name: str) -> dict[str, Any]:
         meta = {"namespace": namespace, "name": name, "uid": MODEL.uid, "generation": 1, "resourceVersion": "1"}
+        meta["creationTimestamp"] = "2026-02-01T00:00:00Z"
         return {
             "apiVersion": HEART_MODEL.api_version,
             "kind": HEART_MODEL.kind,

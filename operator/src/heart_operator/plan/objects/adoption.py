@@ -3,7 +3,8 @@ gave the model another uid.
 
 Whoever may create an object may also write our ownerReference into it, so adoption gives nobody a new power, as long as
 nothing of a found object is kept that we did not put there. Therefore all that a person may set is replaced by what we
-would build; only a Job, which nobody can change any more, is kept, and a Deployment that we would not build is not.
+would build. A Job cannot be changed, and its result is believed: only one that is older than the model is adopted, so
+that nobody can put a Job into the place of one that this model has lost.
 """
 
 import re
@@ -45,10 +46,11 @@ JOB_NAME = 52
 # --- which objects ------------------------------------------------------------------------------------------
 
 
-def is_orphan(item: Manifest, model: HeartModel) -> bool:
+def is_orphan(item: Manifest, model: HeartModel, created: str) -> bool:
     """Whether the object is a child of this model by its labels and name, and has no living owner.
 
-    An owner of our kind and the model's name but another uid is dead: no two models of a namespace have one name.
+    `created`: the model's creationTimestamp. An owner of our kind and the model's name but another uid is dead: no two
+    models of a namespace have one name.
     """
     meta = item["metadata"]
     labels = meta.get("labels") or {}
@@ -59,6 +61,7 @@ def is_orphan(item: Manifest, model: HeartModel) -> bool:
         and "deletionTimestamp" not in meta
         and all(is_dead(reference, model) for reference in owners)
         and has_our_name(item, model.name)
+        and (item["kind"] != "Job" or meta["creationTimestamp"] < created)
     )
 
 

@@ -11,12 +11,17 @@ from heart_operator.plan.objects.adoption import is_orphan
 from tests.support.plan.world import World, bring_up, heart_model, serving_world
 
 MODEL = heart_model()
+OLD, MADE = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
 LABELS = {"heartops.dev/model": "heart", "app.kubernetes.io/managed-by": "heartops"}
 DEAD = {"apiVersion": "heartops.dev/v1alpha1", "kind": "HeartModel", "name": "heart", "uid": "gone", "controller": True}
 
 
 def found(kind: str = "ServiceAccount", name: str = "heart-model", **metadata: Any) -> dict[str, Any]:
-    return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "labels": LABELS} | metadata}
+    return {
+        "apiVersion": "v1",
+        "kind": kind,
+        "metadata": {"name": name, "labels": LABELS, "creationTimestamp": OLD} | metadata,
+    }
 
 
 @pytest.mark.parametrize(
@@ -32,7 +37,7 @@ def found(kind: str = "ServiceAccount", name: str = "heart-model", **metadata: A
     ],
 )
 def test_what_is_ours_and_has_no_living_owner_is_an_orphan(item: dict[str, Any]) -> None:
-    assert is_orphan(item, MODEL)
+    assert is_orphan(item, MODEL, MADE)
 
 
 @pytest.mark.parametrize(
@@ -53,17 +58,23 @@ def test_what_is_ours_and_has_no_living_owner_is_an_orphan(item: dict[str, Any])
         found("Deployment", "heart-v3"),
         found("Job", training_job_name("heart", "old", "t")),
         found("Job", "cleanup", annotations={"heartops.dev/trigger": "t"}),
+        found(
+            "Job",
+            training_job_name("heart", "old", "t"),
+            annotations={"heartops.dev/trigger": "t"},
+            creationTimestamp=MADE,
+        ),
     ],
 )
 def test_everything_else_is_left_alone(item: dict[str, Any]) -> None:
-    assert not is_orphan(item, MODEL)
+    assert not is_orphan(item, MODEL, MADE)
 
 
 def test_a_long_models_jobs_are_known_by_what_is_left_of_its_name() -> None:
     model = heart_model(name="h" * 60)
     job = found("Job", training_job_name(model.name, "old", "t"), annotations={"heartops.dev/trigger": "t"})
     job["metadata"]["labels"] = LABELS | {"heartops.dev/model": model.name}
-    assert is_orphan(job, model)
+    assert is_orphan(job, model, MADE)
 
 
 def orphaned() -> World:
