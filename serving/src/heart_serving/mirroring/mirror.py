@@ -76,7 +76,7 @@ class Mirror:
                 shadow = await asyncio.to_thread(load_shadow)
                 self._shadow = shadow(target.url, self._metrics.mirrored_to(target.version), relative=self._relative)
         self._target = target
-        logger.info("mirroring %d %% of the requests to version %s", target.percent, target.version or "(none)")
+        logger.info("mirroring %d%% of the requests to version %s", target.percent, target.version or "(none)")
 
     async def _close(self) -> None:
         shadow, self._shadow, self._target = self._shadow, None, OFF
