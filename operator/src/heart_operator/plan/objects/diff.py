@@ -33,7 +33,7 @@ def needs_apply(desired: Manifest, living: Manifest | None) -> str | None:
 
 def difference(desired: Any, living: Any, path: str) -> str | None:
     """Path of the first difference; an empty value is as good as none."""
-    if desired is None or desired in ({}, []):
+    if desired is None or desired in ({}, [], ""):
         return path if living else None
     if isinstance(desired, Mapping):
         return map_difference(desired, living, path)

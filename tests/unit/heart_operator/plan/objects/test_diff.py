@@ -7,7 +7,7 @@ import pytest
 
 from heart_api.kube.values import Manifest
 from heart_api.names import Annotation
-from heart_operator.plan.objects.diff import needs_apply, stamp
+from heart_operator.plan.objects.diff import difference, needs_apply, stamp
 from tests.support.plan.world import serving_world
 
 SERVICE: Manifest = {
@@ -101,3 +101,13 @@ def test_a_newer_operators_manifests_are_applied_once() -> None:
     plan = world.reconcile()
     assert len(plan.apply) == len(world.children)
     assert world.reconcile().apply == ()
+
+
+def test_an_empty_value_that_the_api_server_leaves_out_is_no_difference() -> None:
+    """A variable without a value comes back without the field."""
+    desired = {"env": [{"name": "ORIGINS", "value": ""}]}
+    assert difference(desired, {"env": [{"name": "ORIGINS"}]}, "") is None
+    assert (
+        difference(desired, {"env": [{"name": "ORIGINS", "value": "https://evil.example"}]}, "")
+        == ".env[ORIGINS].value"
+    )
