@@ -5,6 +5,7 @@ MLflow is untrusted storage: nothing read here is believed unless a digest from 
 
 import os
 import re
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -72,6 +73,20 @@ class Snapshot:
     """Triggers of the runs in state RUNNING, by experiment (which has the registered model's name)."""
 
 
+_loading = threading.Lock()
+
+
+def load_mlflow() -> None:
+    """Import MLflow's client, one thread at a time: while one imports it, another sees half of its modules.
+
+    On first use and not at start: it takes seconds.
+    """
+    with _loading:
+        for name, value in CLIENT_SETTINGS.items():
+            os.environ.setdefault(name, value)
+        import mlflow.utils.workspace_context  # noqa: F401, PLC0415
+
+
 class MlflowBackend:
     """One tracking server (and the registry that it holds), or one workspace of it.
 
@@ -84,17 +99,16 @@ class MlflowBackend:
 
     @property
     def client(self) -> "MlflowClient":
-        """Made on first use: importing MLflow takes seconds."""
+        """Made on first use."""
         if self._client is None:
-            for name, value in CLIENT_SETTINGS.items():
-                os.environ.setdefault(name, value)
             from mlflow import MlflowClient  # noqa: PLC0415
 
             self._client = MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
         return self._client
 
     def _in_workspace(self) -> AbstractContextManager[Any]:
-        """Context in which the calling thread's requests name the workspace."""
+        """Context in which the calling thread's requests name the workspace; every use of MLflow begins here."""
+        load_mlflow()
         if not self._workspace:
             return nullcontext()
         from mlflow.utils.workspace_context import WorkspaceContext  # noqa: PLC0415
@@ -106,8 +120,7 @@ class MlflowBackend:
         """Read models, their versions (`NAMES` models per search) and runs with paginated searches only.
 
         Versions registered by hand have no HeartOps tag. So the search is for models that a HeartModel has claimed, or
-        that one
-        may claim by the default name `<namespace>.<name>`, and then for all of their versions.
+        that one may claim by the default name `<namespace>.<name>`, and then for all of their versions.
         """
         with self._in_workspace():
             return self._snapshot()
