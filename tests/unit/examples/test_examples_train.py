@@ -8,8 +8,10 @@ import pytest
 import yaml
 
 from heart_api.evaluation import Evaluation
-from heart_api.handover import TrainingRequest
+from heart_api.handover import Env, TrainingRequest
 from heart_api.heartmodel import HeartModelSpec
+from heart_log.database import open_database
+from heart_log.migrate import migrate
 from heart_operator.plan.gates.verdict import judge
 from heart_trainer.data.load import load
 from heart_trainer.evaluation.evaluate import measure
@@ -52,7 +54,7 @@ NAMES = [pytest.param(name, marks=marks(name, manifest)) for name, manifest in s
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.timeout(900)
-def test_a_published_model_passes_its_own_gates(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_published_model_passes_its_own_gates(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "2")
     spec = HeartModelSpec.model_validate(published()[name]["spec"])
     known = file_of(published()[name])
@@ -66,13 +68,21 @@ def test_a_published_model_passes_its_own_gates(name: str, monkeypatch: pytest.M
         features=spec.features,
         training=spec.training,
     )
-    report = judge(spec.gates, trained(request, real_file(known) if known else None), None)
+    report = judge(spec.gates, trained(request, real_file(known) if known else None, empty_log(tmp_path)), None)
     assert report.passed, report.message
 
 
-def trained(request: TrainingRequest, data: Path | None) -> Evaluation:
+def empty_log(folder: Path) -> str:
+    """The URL of a prediction log without rows, as a new namespace has it."""
+    url = f"sqlite:///{folder}/log.db"
+    with open_database(url).begin() as connection:
+        migrate(connection)
+    return url
+
+
+def trained(request: TrainingRequest, data: Path | None, log: str) -> Evaluation:
     """What a training Job measures, without a registry."""
-    table = load(request, {"HEARTOPS_ROW_KEY": "test"}, data)
+    table = load(request, {Env.ROW_KEY: "test", Env.DATABASE_URL: log}, data)
     fitted = fit(table, request, lambda _: None)
     measured = measure(table, request.features, fitted.oof, request.training.seed)
     findings = training_findings(table, request.features, request.target, measured.metrics, fitted)

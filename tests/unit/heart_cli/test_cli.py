@@ -51,7 +51,7 @@ def test_status_draws_the_tree_without_a_style_in_a_pipe(heart, rollout):
 
 def test_status_says_what_its_schedules_found_to_those_who_may_read_them(heart, rollout):
     rollout.schedules = [retrain_schedule({"nextCheckTime": "2100-01-01T00:00:00Z"})]
-    assert "schedule nightly · checks in" in heart("status", "heart").stdout
+    assert "schedule nightly · next check in" in heart("status", "heart").stdout
     rollout.schedules = [retrain_schedule({}, drift=7)]
     assert "schedule nightly · another version of HeartOps wrote it" in heart("status", "heart").stdout
     for status in (403, 404):

@@ -207,7 +207,7 @@ def watch(behaviour: Behaviour, count: int, rate: float) -> float:
         for _ in range(count):
             sample = AnalysisSample(behaviour.answer(random, int(random.poisson(rate))))
             status = analyse_serving(Alerts(), status, sample, NOW)
-            if status.bad > TOLERATED:
+            if status.consecutive_failures > TOLERATED:
                 ended += 1
                 break
     share = ended / (RUNS // 2)
