@@ -346,9 +346,9 @@ def test_prometheus_accepts_the_rules(tools, rules):
 @pytest.mark.parametrize(
     ("alert", "minute", "series", "words"),
     [
-        ("HeartModelErrorRate", 20, replies((60, 0.08)), "8% of the replies"),
-        ("HeartModelLatency", 20, predictions(0.2, 1.0), "take 2.125s or more"),
-        ("HeartModelDown", 10, [], "no ready pod for 5 minutes"),
+        ("HeartModelErrorRate", 20, replies((60, 0.08)), "8% of the responses"),
+        ("HeartModelLatency", 20, predictions(0.2, 1.0), "latency is 2.125s"),
+        ("HeartModelDown", 10, [], "not reached a ready pod for 5 minutes"),
         ("HeartModelDrift", 10, [schedule_series("heartops_drift_detected", "1x60")], "describe rts nightly"),
     ],
 )

@@ -128,7 +128,7 @@ def test_shows_every_default(kubectl):
             "availabilityObjective": 0.999,
         },
     }
-    assert spec["gates"] == {"onInsufficientEvidence": "Hold"}
+    assert spec["gates"] == {"leakage": "Fail", "onInsufficientEvidence": "Hold"}
     assert spec["dataset"]["format"] == "csv"
     assert (spec["suspend"], spec["runtime"]) == (False, "default")
     assert spec["features"][0] | {"sensitive": False, "required": True} == spec["features"][0]
@@ -278,7 +278,7 @@ def test_columns_tell_what_serves(kubectl, heart):
 def test_explains_its_fields(kubectl):
     said = kubectl("explain", "hm.spec.gates.checks").stdout
     assert "maxRegression\t<number>" in said
-    assert "How much worse than the serving version it may be" in " ".join(said.split())
+    assert "Maximum regression compared with the serving version" in " ".join(said.split())
 
 
 def test_every_field_is_explained(kubectl):

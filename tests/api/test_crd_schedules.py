@@ -40,7 +40,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "a shell in disguise": ({"spec.schedule": "0 3 * * $(id)"}, "five cron fields"),
     "a bad look": ({"spec.drift": {"schedule": "every hour"}}, "five cron fields"),
     "a path as zone": ({"spec.timeZone": "../etc/passwd"}, "spec.timeZone"),
-    "no window": ({"spec.drift": {"window": "0h"}}, "longer than nothing"),
+    "no window": ({"spec.drift": {"window": "0h"}}, "must be greater than zero"),
     "a share over one": ({"spec.drift": {"threshold": 1.5}}, "spec.drift.threshold"),
     "too few samples": ({"spec.drift": {"minSamples": 3}}, "spec.drift.minSamples"),
     "no bound": ({"spec.performance": {"metric": "accuracy"}}, "spec.performance.below"),

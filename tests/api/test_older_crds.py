@@ -20,7 +20,7 @@ def test_nothing_is_begun_that_could_not_be_written_down(world: World) -> None:
     world.create()
     with without(world, HEART_MODEL, "heart", "training"), world.start():
         told = world.wait_condition("Ready", "False", "ApplyFailed")
-        assert "apply those of its release (crds/)" in told["message"]
+        assert "apply the CRDs of this release (crds/)" in told["message"]
         assert "status.training" in told["message"]
         world.settle()
         assert world.event_reasons() == ["ApplyFailed"]

@@ -152,7 +152,7 @@ def test_every_choice_offers_the_model(world: World, variable: Variable) -> None
 
 
 def test_a_version_without_an_error_shows_none_and_not_nothing(world: World) -> None:
-    query = next(query for query in PANELS if query.panel == "Errors")
+    query = next(query for query in PANELS if query.panel == "Error rate")
 
     def shown() -> list[float]:
         use(world)

@@ -1,4 +1,4 @@
-"""HeartModels that are accepted, and ones that are refused with the field that is named: for API server and laptop."""
+"""HeartModels that are accepted, and ones that are rejected with the field that is named: for API server and laptop."""
 
 from typing import Any
 
@@ -79,6 +79,12 @@ GOOD: dict[str, dict[str, Any]] = {
 }
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
+    "codes of a number": ({"spec.features.0.codes": {"old": 1}}, "codes are for the type category"),
+    "a code of no value": ({"spec.features.1.codes": {"female": 7}}, "codes must name values of the feature"),
+    "a code that is a value": (
+        {"spec.features.1.values": ["a", "b"], "spec.features.1.codes": {"a": "b"}},
+        "a name in codes must not itself be one of the values",
+    ),
     # what serves
     "a version of none": ({"spec.version": 0}, "spec.version"),
     "a version by a word": ({"spec.version": "newest"}, "spec.version"),

@@ -51,6 +51,7 @@ FORBIDDEN = (
 )
 """The rejection of a pod: parts of the message by relevance, and its cause."""
 IMAGE = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"})
+SERVING_CONTAINERS = frozenset({"fetch", "server"})
 STARTING = frozenset({"", "ContainerCreating", "PodInitializing"})
 EVENTS = {
     "FailedMount": "Volume",
@@ -214,9 +215,12 @@ def _of_container(container: Mapping[str, Any], since: datetime, *, init: bool) 
 
 
 def crash_text(reason: str, name: str, ended: Mapping[str, Any]) -> str:
-    """`CrashLoopBackOff in fetch: …` with what the container said last, unless that is for the operator alone."""
-    said = (ended.get("message") or "").strip()
-    said = f"exit code {ended.get('exitCode', '?')}" if not said or said.startswith("{") else said
+    """`CrashLoopBackOff in fetch: …` with the last message of a serving pod's container, else its exit code.
+
+    Those containers write their messages for people. A training that breaks may leave anything, also values of rows.
+    """
+    said = (ended.get("message") or "").strip() if name in SERVING_CONTAINERS else ""
+    said = said or f"exit code {ended.get('exitCode', '?')}"
     return f"{reason or ended.get('reason') or 'Error'} in {name}: {said}"
 
 

@@ -142,9 +142,10 @@ def server_container(model: HeartModel, profile: RuntimeProfile, variables: dict
     own = {
         Env.MIRROR_FILE: f"{MIRROR_DIR}/{MIRROR_FILE}",
         Env.EXPLANATIONS: str(model.spec.serving.explanations).lower(),
-        Env.CORS_ORIGINS: " ".join(model.spec.serving.cors.allow_origins),
         Env.PREDICTION_LOG: model.spec.serving.prediction_log.model_dump_json(by_alias=True),
     }
+    if origins := model.spec.serving.cors.allow_origins:
+        own[Env.CORS_ORIGINS] = " ".join(origins)
     resources = bounded(model.spec.serving.resources, DEFAULT_RESOURCES, profile.serving_caps)
     return {
         "name": SERVER,
