@@ -185,7 +185,7 @@ def kinds(*cases: tuple[str, str, str]) -> list[ParameterSet]:
         ("slow", "CanaryAnalysisFailed", "latency"),
         ("shifted", "CanaryAnalysisFailed", "prediction shift"),
         ("OOM under traffic", "Crashing", "its pods crashed"),
-        ("schema", "CanaryAnalysisFailed", "refused with 422"),
+        ("schema", "CanaryAnalysisFailed", "rejected with 422"),
     ),
 )
 def test_what_is_bad_on_traffic_goes_back(

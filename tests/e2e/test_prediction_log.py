@@ -27,7 +27,10 @@ def test_outcomes_become_live_quality(flowers: Flowers) -> None:
     assert flowers.metric("model_accuracy", 'source="estimated"') is not None
 
 
-def test_the_next_version_learns_from_outcomes(flowers: Flowers, mlflow: MlflowClient) -> None:
+def test_the_next_version_learns_from_outcomes(
+    flowers: Flowers, mlflow: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_WORKSPACE", flowers.model.namespace)  # other tests have made namespaces since
     flowers.model.patch(dataset={"includeFeedback": True})
     training = lambda: flowers.model.status.get("training", {})  # noqa: E731
     eventually(lambda: training().get("version") == "2", TRAINING, "version 2 to be registered")
