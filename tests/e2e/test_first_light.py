@@ -63,9 +63,9 @@ def test_kubectl_get_shows_the_story(heart: Model) -> None:
 def test_events_tell_training_and_promotion(heart: Model) -> None:
     events = eventually(heart.events, 20, "events")
     assert {"TrainingStarted", "TrainingSucceeded", "Promoted"} <= {event["reason"] for event in events}
-    # On a busy node MLflow may answer late; nothing waits for it for long.
+    # Another test evicts this model's pods, which is reported while their replacements start.
     warnings = {event["reason"] for event in events if event["type"] == "Warning"}
-    assert warnings <= {"RegistryUnavailable", "TrainingPending", "PodsPending"}
+    assert warnings <= {"PodsPending"}
 
 
 def package_of(heart: Model, proxy: str) -> ServingPackage:
