@@ -31,7 +31,7 @@ class ShiftedModel(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
 
 def offset_of(y: NDArray[np.float64]) -> float:
-    """The mean, as a float32 holds it."""
+    """The mean of the target, rounded to float32."""
     return float(np.float32(np.mean(y)))
 
 
