@@ -32,7 +32,7 @@ class Answers:
         return cls(package.task, class_values(package), class_labels(package), package.threshold)
 
     def chosen(self, outputs: Matrix) -> list[int]:
-        """Position of the predicted class of each row."""
+        """[rows]: index of the predicted class; for binary models by the decision threshold."""
         if self.task == "binary":
             return [int(probability >= self.threshold) for probability in outputs[:, 1].tolist()]
         chosen: list[int] = outputs.argmax(axis=1).tolist()
