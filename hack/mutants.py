@@ -51,6 +51,7 @@ class Target:
 
 PLAN = "heart_operator/plan"
 PLAN_TESTS = f"tests/unit/{PLAN}"
+PLAN_MODULES = ("actions", "blocked", "decision", "heartmodel", "jobs", "observed", "obstacles", "validate", "versions")
 SEARCHES = ("test_state_machine.py", "test_schedule_machine.py", "test_analysis_simulation.py")
 
 
@@ -60,6 +61,7 @@ def of_plan(name: str, *more: str, without: tuple[str, ...] = ()) -> Target:
     return Target((f"{PLAN}/{name}/*",), tests, SEARCHES, tuple(f"{PLAN}/{name}/{module}.py" for module in without))
 
 
+DRIFT_TESTS = "tests/unit/heart_trainer/drift"
 TARGETS = {
     "gates": of_plan("gates"),
     "canary": Target(
@@ -67,16 +69,22 @@ TARGETS = {
         (f"{PLAN_TESTS}/rollout/test_candidate_moves.py",),
     ),
     "rollout": of_plan("rollout", without=("canary", "phases", "steps", "traffic")),
-    "analysis": of_plan("analysis", "rollout/test_canary.py"),
+    "analysis": of_plan("analysis"),
     "selection": of_plan("selection"),
     "schedule": of_plan("schedule"),
     "training": of_plan("training"),
     "objects": of_plan("objects", "rollout", "training"),
     "status": of_plan("status", "rollout", "selection", "training"),
-    "contract": Target(("heart_trainer/data/contract.py",), ("tests/unit/heart_trainer/data/test_contract.py",)),
-    "evaluation": Target(("heart_trainer/evaluation/*",), ("tests/unit/heart_trainer/evaluation",)),
-    "drift": Target(("heart_trainer/drift/*",), ("tests/unit/heart_trainer/drift",)),
+    "plan": Target(tuple(f"{PLAN}/{name}.py" for name in PLAN_MODULES), (PLAN_TESTS,), SEARCHES),
+    "contract": Target(
+        ("heart_trainer/data/contract.py", "heart_trainer/data/cells.py"),
+        ("tests/unit/heart_trainer/data/test_contract.py",),
+    ),
+    "evaluation": Target(("heart_trainer/evaluation/*",), ("tests/unit/heart_trainer/evaluation",), ("test_leaks.py",)),
+    "drift": Target(("heart_trainer/drift/*",), (DRIFT_TESTS,), ("test_simulations.py", "test_loop.py")),
 }
+UNUSED_PLUGINS = ("cacheprovider", "xdist", "anyio", "schemathesis", "platformdirs")
+"""Their hooks would run once for each mutant."""
 
 CONFIGURATION = """
 [tool.mutmut]
@@ -142,7 +150,12 @@ def lay_out(work: Path, target: Target) -> None:
         "without": json.dumps([f"src/{module}" for module in target.without]),
         "beside": json.dumps(BESIDE),
         "tests": json.dumps(target.tests),
-        "arguments": json.dumps(["-p", "no:cacheprovider", *(f"--ignore-glob=*/{name}" for name in target.ignore)]),
+        "arguments": json.dumps(
+            [
+                *(f"--ignore-glob=*/{name}" for name in target.ignore),
+                *(word for name in UNUSED_PLUGINS for word in ("-p", f"no:{name}")),
+            ]
+        ),
     }
     (work / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text() + CONFIGURATION.format(**values))
 

@@ -1,11 +1,15 @@
 """A trained version in an MLflow of its own, and a prediction log of the traffic that a test wants."""
 
+import atexit
 import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 from typing import Any
 
 import pytest
@@ -81,9 +85,16 @@ def train(folder: Path, dataset: Dataset, trigger: str, **more: Any) -> Training
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+def trained() -> Trained:
     """Version 1, on the synthetic cohort."""
-    folder = tmp_path_factory.mktemp("trained")
+    return train_once()
+
+
+@cache
+def train_once() -> Trained:
+    """Once in a process: mutation tests run a session for each mutant in a fork of one that has trained."""
+    folder = Path(mkdtemp(prefix="heartops-trained-"))
+    atexit.register(rmtree, folder)
     return Trained(folder, train(folder, Dataset(uri="builtin://heart-synthetic?rows=400"), "1"))
 
 
