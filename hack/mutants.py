@@ -78,7 +78,7 @@ TARGETS = {
     "plan": Target(tuple(f"{PLAN}/{name}.py" for name in PLAN_MODULES), (PLAN_TESTS,), SEARCHES),
     "contract": Target(
         ("heart_trainer/data/contract.py", "heart_trainer/data/cells.py"),
-        ("tests/unit/heart_trainer/data/test_contract.py",),
+        tuple(f"tests/unit/heart_trainer/data/test_{name}.py" for name in ("contract", "contract_messages")),
     ),
     "evaluation": Target(("heart_trainer/evaluation/*",), ("tests/unit/heart_trainer/evaluation",), ("test_leaks.py",)),
     # Pictures are looked at, not asserted.
