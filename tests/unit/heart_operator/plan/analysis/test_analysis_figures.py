@@ -328,6 +328,8 @@ def test_a_shift_is_the_index_without_its_bias_between_bounds() -> None:
     [
         ({"0.1": 10, "0.2": 90}, {"0.1": 10, "0.2": 90}, [(10, 10), (90, 90)]),
         ({"0.1": 9, "0.2": 91}, {"0.1": 10, "0.2": 90}, [(100, 100)]),
+        ({"0.1": 10, "0.2": 190}, {"0.1": 10, "0.2": 90}, [(200, 100)]),
+        ({"0.1": 10, "0.2": 90}, {"0.1": 10, "0.2": 190}, [(100, 200)]),
         ({"0.2": 95, "0.9": 5}, {"0.2": 95, "0.9": 5}, [(100, 100)]),
         ({"0.2": 100}, {"0.2": 95, "0.9": 5}, [(100, 100)]),
         ({"0.2": 95, "0.9": 5}, {"0.2": 100}, [(100, 100)]),
@@ -345,6 +347,7 @@ def test_neighbouring_bins_are_merged_until_each_holds_a_tenth(
 def test_edges_are_ordered_by_size_and_classes_by_frequency() -> None:
     assert in_order({"10": 1, "9": 5}, {"-1e3": 1}) == ["-1e3", "9", "10"]
     assert in_order({"a": 1, "b": 5, "c": 5}, {"d": 9}) == ["b", "c", "a", "d"]
+    assert in_order({"b": 1}, {"a": 9}) == ["b", "a"]
     assert in_order({"1": 1, "1.0": 1}, {}) == ["1", "1.0"]
     assert in_order({"2": 1, "low": 5}, {}) == ["low", "2"]
     assert [number(text) for text in ("0.5", "-3", "low", "nan", "inf")] == [0.5, -3.0, None, None, None]
@@ -372,12 +375,13 @@ def test_two_made_up_outcomes_keep_the_variance_above_zero() -> None:
     assert variance(Share(48, 98)) == pytest.approx(0.49 * 0.51 / 98)
 
 
-@pytest.mark.parametrize("more", [-1, 0])
-def test_worse_is_beyond_the_factor_of_the_common_size(more: int) -> None:
+@pytest.mark.parametrize("n", [100, 200, 2000, 20_000])
+@pytest.mark.parametrize("stable", [Share(4, 40), Share(100, 1000), Share(9000, 90_000)])
+def test_worse_is_beyond_the_factor_of_the_common_size(stable: Share, n: int) -> None:
     """The least number of wrong ones that is worse beyond doubt, and one less."""
-    stable = Share(100, 1000)
-    bound = next(bad for bad in range(200) if _apart(stable, Share(bad, 200)) > 0)
-    assert is_worse(stable, Share(bound + more, 200)) is (more == 0)
+    bound = next(bad for bad in range(n) if _apart(stable, Share(bad, n)) > 0)
+    assert is_worse(stable, Share(bound, n))
+    assert not is_worse(stable, Share(bound - 1, n))
 
 
 def _apart(stable: Share, candidate: Share) -> float:
@@ -538,6 +542,15 @@ def test_the_status_of_an_interval_after_a_promotion() -> None:
     )
     assert again.evidence == found.evidence | weigh(error_check(0.1), found.evidence, 200, slow.stable) | weigh(
         late, found.evidence, 90, slow.stable
+    )
+
+
+def test_bets_are_continued_after_a_promotion() -> None:
+    first = analyse_serving(Alerts(), None, AnalysisSample(counts(100, errors=2)), NOW)
+    seen = counts(50, errors=1)
+    again = analyse_serving(Alerts(), first, AnalysisSample(seen), LATER)
+    assert again.evidence == weigh(error_check(0.05), first.evidence, 100, seen) | weigh(
+        latency_check("1s"), first.evidence, 98, seen
     )
 
 
