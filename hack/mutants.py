@@ -212,10 +212,14 @@ def changed_lines(name: str, source: Path) -> tuple[str, str]:
     return tuple(" ".join(line[1:].strip() for line in lines if line[0] == sign) for sign in "-+")  # type: ignore[return-value]
 
 
-def loosens_a_guard(mutant: Mutant) -> bool:
-    """Whether it changes `strict` of a zip alone, which says that the lengths are equal by construction."""
-    plain = [re.sub(r", (strict=\w+)?(?=\))", "", line) for line in (mutant.before, mutant.after)]
-    return "strict=True" in mutant.before and plain[0] == plain[1]
+def same_by_definition(mutant: Mutant) -> str:
+    """Why a kind of mutant changes nothing, wherever it occurs; empty for any other."""
+    unguarded = [re.sub(r", (strict=\w+)?(?=\))", "", line) for line in (mutant.before, mutant.after)]
+    if "strict=True" in mutant.before and unguarded[0] == unguarded[1]:
+        return "strict says that the lengths are equal by construction"
+    if mutant.after == mutant.before.replace("astype(np.float64)", "astype(None)"):
+        return "numpy's type None is float64"
+    return ""
 
 
 def equivalents() -> dict[tuple[str, str, str, str], str]:
@@ -229,7 +233,7 @@ def report(name: str, target: Target, found: list[Mutant]) -> bool:
     tried = [mutant for mutant in found if mutant.status != "not checked"]
     survivors = [mutant for mutant in tried if not mutant.killed]
     known = {key for key in equivalents() if target.covers(key[0])} | {
-        mutant.key for mutant in survivors if loosens_a_guard(mutant)
+        mutant.key for mutant in survivors if same_by_definition(mutant)
     }
     unexplained = sorted((mutant for mutant in survivors if mutant.key not in known), key=lambda mutant: mutant.key)
     for mutant in unexplained:

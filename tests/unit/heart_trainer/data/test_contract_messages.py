@@ -84,6 +84,11 @@ def test_a_value_of_the_feature_that_is_text_is_no_missing_number() -> None:
     assert found.tolist() == [True, True]
 
 
+def test_codes_of_a_category_are_no_missing_numbers() -> None:
+    found = read_cells(text_column(["01", "1"]), category("x", "01", "02", required=False), ("1",))
+    np.testing.assert_array_equal(found.values.to_numpy(), [0, NAN])
+
+
 @pytest.mark.parametrize(
     ("feature", "cells", "expected"),
     [
@@ -120,13 +125,20 @@ def test_a_cell_has_one_fault_and_rows_count_from_zero() -> None:
     ]
     np.testing.assert_array_equal(found.values.to_numpy(), [2, NAN, 0, NAN, 9, NAN])
     assert (found.unused, found.hint) == (frozenset(), "")
+    assert {fault.rows.dtype for fault in found.faults} == {np.dtype(np.int64)}
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+@pytest.mark.parametrize(("minimum", "maximum"), [(0.1, 130.1), (0.3, 1.1), (-1.1, 0.7)])
+def test_a_bound_itself_is_allowed_at_any_precision(dtype: str, minimum: float, maximum: float) -> None:
+    """float16 0.3 is 0.30005, and float32 0.7 is 0.69999999."""
+    feature = number("x", minimum=minimum, maximum=maximum)
+    assert read_cells(typed(minimum, maximum, dtype=dtype), feature, ()).faults == ()
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
 def test_bounds_hold_at_the_precision_in_which_the_values_came(dtype: str) -> None:
     feature = number("x", minimum=0.1, maximum=130.1)
-    at_bounds = typed(0.1, 130.1, dtype=dtype)
-    assert read_cells(at_bounds, feature, ()).faults == ()
     beyond = typed(0.09, 131, dtype=dtype)
     assert faults(read_cells(beyond, feature, ())) == [
         ([0], "is below the minimum 0.1"),
@@ -143,6 +155,10 @@ def test_bounds_hold_at_the_precision_in_which_the_values_came(dtype: str) -> No
         (["T", "F"], 'b says F and T: make it a category with values: ["F", "T"]'),
         (["on", "off"], 'b says off and on: make it a category with values: ["off", "on"]'),
         (["ja", "nein"], 'b says ja and nein: make it a category with values: ["nein", "ja"]'),
+        (["YES", "no"], 'b says YES and no: make it a category with values: ["no", "YES"]'),
+        (["Y", "n"], 'b says Y and n: make it a category with values: ["n", "Y"]'),
+        (["T", "f"], 'b says T and f: make it a category with values: ["f", "T"]'),
+        (["ON", "off"], 'b says ON and off: make it a category with values: ["off", "ON"]'),
         (["yes", "no", "perhaps"], ""),
         (["yes", "n"], ""),
         (["yes", "yes"], ""),
@@ -258,3 +274,15 @@ def test_two_hints_are_both_given_and_long_lists_are_cut() -> None:
 def test_a_fault_of_two_kinds_counts_by_its_column() -> None:
     message = rejection(age=["x", "-1"], b=["0", "0"])
     assert "By column: age (2). row 1: age is not a number; row 2: age is missing. " in message
+
+
+@pytest.mark.parametrize(("longer", "cut"), [(0, False), (1, True)])
+def test_seven_hundred_letters_are_not_cut(longer: int, cut: bool) -> None:
+    lengths = [52] * 6 + [53] * 5 + [53 + longer]
+    names = [f"{'n' * (length - 2)}{index:02}" for index, length in enumerate(lengths)]
+    columns = {name: text_column(["x"]) for name in names} | {"ill": text_column(["a"])}
+    with pytest.raises(DataInvalid) as raised:
+        check_rows(columns, contract(features=tuple(number(name) for name in names)))
+    listed = ", ".join(f"{name} (1)" for name in names)
+    assert len(listed) == 700 + longer
+    assert (f"By column: {listed}. " in raised.value.message) is not cut

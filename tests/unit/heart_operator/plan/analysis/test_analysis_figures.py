@@ -435,7 +435,8 @@ def test_what_is_said_of_the_outputs() -> None:
         "prediction shift", "Inconclusive", f"{few} are required"
     )
     moved = replace(counts(200), outputs={"0.1": 10, "0.9": 190})
-    assert shift_of(0.2, stable, moved).verdict == "Failed"
+    failed = shift_of(0.2, stable, moved)
+    assert (failed.name, failed.verdict) == ("prediction shift", "Failed")
     same = replace(counts(5000), outputs={"0.1": 2500, "0.9": 2500})
     assert shift_of(0.2, same, same).message.startswith("prediction shift: 0.00 (between 0.00 and 0.")
 
