@@ -1,15 +1,11 @@
 """A trained version in an MLflow of its own, and a prediction log of the traffic that a test wants."""
 
-import atexit
 import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from pathlib import Path
-from shutil import rmtree
-from tempfile import mkdtemp
 from typing import Any
 
 import pytest
@@ -85,16 +81,9 @@ def train(folder: Path, dataset: Dataset, trigger: str, **more: Any) -> Training
 
 
 @pytest.fixture(scope="session")
-def trained() -> Trained:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """Version 1, on the synthetic cohort."""
-    return train_once()
-
-
-@cache
-def train_once() -> Trained:
-    """Once in a process: mutation tests run a session for each mutant in a fork of one that has trained."""
-    folder = Path(mkdtemp(prefix="heartops-trained-"))
-    atexit.register(rmtree, folder)
+    folder = tmp_path_factory.mktemp("trained")
     return Trained(folder, train(folder, Dataset(uri="builtin://heart-synthetic?rows=400"), "1"))
 
 
