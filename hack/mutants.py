@@ -296,10 +296,10 @@ def try_target(work: Path, target: Target, only: tuple[str, ...], count: int | N
         if not only:
             try_survivors_again(work)
         return run(work, only)
+    if not any(metas(work)):
+        run(work, ("nothing*",))  # generates the mutants, and ends because none has this name
     chosen = sample(work, count)
-    if not chosen:  # nothing was generated yet, or all of it was tried
-        return run(work, ("nothing*",)) and run(work, sample(work, count) or ("nothing*",))
-    return run(work, chosen)
+    return not chosen or run(work, chosen)
 
 
 if __name__ == "__main__":
