@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from heart_api.heartmodel import HeartModel
+from heart_api.profile import Images, RuntimeProfile
 from heart_operator.manifests.prometheus_rule import build_prometheus_rule
 
 MODEL = HeartModel.model_validate(
@@ -28,6 +29,7 @@ MODEL = HeartModel.model_validate(
         },
     }
 )
+PROFILE = RuntimeProfile(images=Images(trainer="t", serving="s"), tracking_uri="http://mlflow")
 HOUR, DAY = 60, 24 * 60
 REQUESTS = 6000
 """Requests per sample: enough for shares of a tenth of a per mille."""
@@ -283,7 +285,7 @@ def title(scenario: Scenario) -> str:
 @pytest.fixture(scope="module")
 def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("alerts") / "rules.yaml"
-    path.write_text(yaml.safe_dump(build_prometheus_rule(MODEL)["spec"]))
+    path.write_text(yaml.safe_dump(build_prometheus_rule(MODEL, PROFILE)["spec"]))
     return path
 
 
@@ -328,7 +330,7 @@ def test_fires_when_it_should(tools, rules, tmp_path, scenario):
 def test_every_alert_has_seven_scenarios():
     built = {
         (rule["alert"], rule["labels"]["severity"], rule["labels"].get("window"))
-        for group in build_prometheus_rule(MODEL)["spec"]["groups"]
+        for group in build_prometheus_rule(MODEL, PROFILE)["spec"]["groups"]
         for rule in group["rules"]
         if "alert" in rule
     }

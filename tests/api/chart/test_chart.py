@@ -308,6 +308,17 @@ def test_service_monitor_appears_where_the_cluster_knows_the_kind() -> None:
     )
 
 
+def test_monitoring_labels_are_on_what_the_chart_and_the_models_show_to_prometheus() -> None:
+    options = ("--set", "monitoring.serviceMonitor=true", "--set", "monitoring.labels.release=stack")
+    documents = render(*options, "--set", "runtimes.b.monitoringLabels.team=hearts")
+    found = [d for d in documents if d["apiVersion"] == "monitoring.coreos.com/v1"]
+    assert {d["kind"] for d in found} == {"ServiceMonitor", "PrometheusRule"}
+    assert {d["metadata"]["labels"]["release"] for d in found} == {"stack"}
+    assert {d["metadata"]["labels"]["app.kubernetes.io/part-of"] for d in found} == {"heartops"}
+    assert profiles(documents)["default"].monitoring_labels == {"release": "stack"}
+    assert profiles(documents)["b"].monitoring_labels == {"release": "stack", "team": "hearts"}
+
+
 def test_dashboards_wear_the_label_that_grafanas_sidecar_looks_for() -> None:
     found = find(render(), "ConfigMap", "heartops-dashboards")
     assert found["metadata"]["labels"]["grafana_dashboard"] == "1"

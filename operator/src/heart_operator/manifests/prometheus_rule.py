@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from heart_api.durations import seconds
 from heart_api.heartmodel import Alerts, HeartModel
 from heart_api.kube.values import Manifest
-from heart_api.names import Component, pods_service_name
-from heart_operator.manifests.alerting import Rule, alert, matchers, quoted
-from heart_operator.manifests.common import metadata
+from heart_api.names import pods_service_name
+from heart_api.profile import RuntimeProfile
+from heart_operator.manifests.alerting import Rule, alert, matchers, monitoring_metadata, quoted
 from heart_operator.manifests.quality_alerts import quality_alerts
 
 ERROR_RATIO = "heartops:http_errors:ratio_rate"
@@ -38,7 +38,7 @@ BURN_RATES = (
 WINDOWS = ("5m", "30m", "1h", "6h", "3d")
 
 
-def build_prometheus_rule(model: HeartModel) -> Manifest:
+def build_prometheus_rule(model: HeartModel, profile: RuntimeProfile) -> Manifest:
     """One group, evaluated in order: an alert sees the ratios of the same moment."""
     group = {
         "name": f"heartops.{model.namespace}.{model.name}",
@@ -47,7 +47,7 @@ def build_prometheus_rule(model: HeartModel) -> Manifest:
     return {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "PrometheusRule",
-        "metadata": metadata(model, model.name, Component.SERVING),
+        "metadata": monitoring_metadata(model, profile),
         "spec": {"groups": [group]},
     }
 
