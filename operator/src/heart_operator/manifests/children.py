@@ -89,7 +89,7 @@ def routes(model: HeartModel, kinds: Set[str], traffic: Traffic) -> tuple[Manife
 
 
 def monitoring_children(model: HeartModel, profile: RuntimeProfile | None, kinds: Set[str]) -> tuple[Manifest, ...]:
-    """Only what the cluster has the kinds for. The labels are the profile's: without one, the objects stay as they are."""
+    """Only what the cluster has the kinds for; without a profile, which has their labels, they stay as they are."""
     if profile is None or not model.spec.monitoring.service_monitor:
         return ()
     built = (build_service_monitor(model, profile), build_prometheus_rule(model, profile))
