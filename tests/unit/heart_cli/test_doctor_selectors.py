@@ -48,4 +48,4 @@ def test_without_a_namespace_selector_only_its_own_namespace_is_read():
 
 def test_dots_in_a_label_are_escaped_for_helm():
     found = prometheus(serviceMonitorSelector={"matchLabels": {"a.b/c": "d"}}, serviceMonitorNamespaceSelector={})
-    assert list(fixes(found, MONITOR))[0].endswith(r"monitoring.labels.a\.b/c=d")
+    assert next(fixes(found, MONITOR)).endswith(r"monitoring.labels.a\.b/c=d")

@@ -49,3 +49,12 @@ def alert(
             "description": description,
         },
     }
+
+
+def with_runbook(rule: Rule, base: str) -> Rule:
+    """An alert with its runbook: a link below `base`, else the path of the page in the repository."""
+    if "alert" not in rule:
+        return rule
+    page = f"{rule['alert']}.md"
+    named = {"runbook_url": f"{base.rstrip('/')}/{page}"} if base else {"runbook": f"docs/runbooks/{page}"}
+    return rule | {"annotations": rule["annotations"] | named}
