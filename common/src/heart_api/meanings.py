@@ -11,6 +11,8 @@ CONDITIONS = {
     Condition.GATE_PASSED: "The latest version passed every check of `spec.gates`.",
     Condition.ROLLOUT_SUCCEEDED: "The latest version that passed its gates was promoted.",
     Condition.MONITORING_CONFIGURED: "ServiceMonitor and PrometheusRule are in place.",
+    Condition.RECONCILING: "Something is in progress (kstatus; absent otherwise).",
+    Condition.STALLED: "A person has to act: Progressing is False for the same reason (kstatus; absent otherwise).",
 }
 
 REASONS = {

@@ -9,6 +9,7 @@ CONDITIONS = {
     ScheduleCondition.INPUTS_STABLE: "The latest drift check found no drift in the inputs (with `drift`).",
     ScheduleCondition.PERFORMANCE_ACCEPTABLE: "The metric is at or above its threshold (with `performance`).",
     ScheduleCondition.RUN_SUCCEEDED: "The latest run produced a serving version.",
+    ScheduleCondition.STALLED: "A person has to act: Ready is False for the same reason (kstatus; absent otherwise).",
 }
 
 REASONS = {

@@ -43,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def prepare(arguments: Sequence[str], environ: Mapping[str, str]) -> Mapping[str, str]:
-    """The environment itself in a pod; with arguments, what they say of a folder. Raises SettingsError, ModelRejected."""
+    """The environment itself in a pod; with arguments, one for the folder. Raises SettingsError or ModelRejected."""
     if not arguments:
         return environ
     from heart_serving.laptop import build_environment  # noqa: PLC0415  a pod has no use for it, and its memory counts

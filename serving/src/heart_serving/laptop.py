@@ -1,6 +1,6 @@
 """`python -m heart_serving DIR`: a trained model's folder, as `python -m heart_trainer … --out DIR` writes it.
 
-It becomes the same environment that the operator gives to a pod. Nobody has approved a digest here: it is the file's own.
+It becomes the environment that the operator gives to a pod. Nobody has approved a digest here: it is the file's own.
 """
 
 import argparse

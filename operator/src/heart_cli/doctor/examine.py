@@ -28,7 +28,7 @@ def examine(client: Client, system_namespace: str, own_version: str) -> list[Fin
         ("database", partial(check_database, system)),
         ("storage", partial(check_storage, system, models)),
         ("images", partial(check_images, system, models)),
-        ("Secret", partial(check_secret, models)),
+        ("Secret", partial(check_secret, system, models)),
         ("permissions", partial(check_operator_rights, system, models)),
         ("permissions", partial(check_registry_rights, models)),
         ("monitoring", partial(check_monitoring, system, models)),

@@ -11,6 +11,8 @@ from heart_cli.doctor.findings import Finding
 from heart_cli.doctor.reader import OURS, Reader, read_profiles
 
 STATEFUL_SET = Kind("apps/v1", "StatefulSet", "statefulsets")
+DATABASES = ("postgresql", "log-postgresql")
+"""Components."""
 CRDS = "kubectl apply --server-side --force-conflicts -f charts/heartops/crds/"
 
 
@@ -70,7 +72,7 @@ def check_mlflow(system: Reader) -> Iterator[Finding]:
 
 def check_database(system: Reader) -> Iterator[Finding]:
     """The chart's PostgreSQL servers, and the Jobs that prepare the prediction log."""
-    for component in ("postgresql", "log-postgresql"):
+    for component in DATABASES:
         if found := system.component(STATEFUL_SET, component):
             yield from check_workload(system, "database", "StatefulSet", found)
     jobs = system.objects(JOB, labelSelector=f"{OURS},{Label.COMPONENT}=log-database")

@@ -10,6 +10,7 @@ from heart_api.kube.kinds import HEART_MODEL, POD, SECRET, Kind
 from heart_api.kube.values import Manifest
 from heart_api.names import RUNTIME_SECRET, Condition, Reason
 from heart_cli.doctor.findings import Finding, Level
+from heart_cli.doctor.installation import DATABASES, STATEFUL_SET
 from heart_cli.doctor.reader import OURS, Reader, read_profiles
 
 CLAIM = Kind("v1", "PersistentVolumeClaim", "persistentvolumeclaims")
@@ -17,7 +18,7 @@ GATEWAY = Kind("gateway.networking.k8s.io/v1", "Gateway", "gateways")
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 
 
-def check_secret(models: Reader) -> Iterator[Finding]:
+def check_secret(system: Reader, models: Reader) -> Iterator[Finding]:
     """The Secret heartops-runtime; its values are neither shown nor kept."""
     fix = f"kubectl heart init-namespace {models.namespace}"
     found = models.object(SECRET, RUNTIME_SECRET)
@@ -29,15 +30,21 @@ def check_secret(models: Reader) -> Iterator[Finding]:
     if Env.ROW_KEY not in keys:
         yield Finding("problem", "Secret", f"{RUNTIME_SECRET} has no {Env.ROW_KEY}", fix)
     if Env.DATABASE_URL not in keys and any(map(logs_predictions, models.objects(HEART_MODEL))):
-        message = f"{RUNTIME_SECRET} has no {Env.DATABASE_URL}, which models with a prediction log need"
-        yield Finding("problem", "Secret", message, fix)
+        level: Level = "problem" if has_database(system) else "note"
+        message = f"{RUNTIME_SECRET} has no {Env.DATABASE_URL}: predictions are not logged, /feedback is off"
+        yield Finding(level, "Secret", message, fix)
     if Env.ROW_KEY in keys:
         yield Finding("ok", "Secret", f"namespace {models.namespace} has {RUNTIME_SECRET}")
 
 
 def logs_predictions(model: Manifest) -> bool:
+    """PostgreSQL is the default."""
     log = (model["spec"].get("serving") or {}).get("predictionLog") or {}
-    return bool(log.get("sink") == "PostgreSQL")
+    return bool(log.get("sink", "PostgreSQL") == "PostgreSQL")
+
+
+def has_database(system: Reader) -> bool:
+    return any(system.component(STATEFUL_SET, component) for component in DATABASES)
 
 
 def check_images(system: Reader, models: Reader) -> Iterator[Finding]:

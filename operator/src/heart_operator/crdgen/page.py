@@ -45,8 +45,8 @@ def build_page(definition: Definition) -> str:
         table(("Where", "Message"), rule_rows("", schema)),
         "## Status\n",
         *object_sections("status", schema["properties"]["status"], status_table),
-        "### Conditions\n\nAll conditions have positive polarity and carry the `observedGeneration` they are"
-        " based on.\n",
+        "### Conditions\n\nConditions have positive polarity, except those of kstatus, and carry the"
+        " `observedGeneration` they are based on.\n",
         table(("Type", "True means"), [(f"`{name}`", text) for name, text in definition.conditions.items()]),
         "### Reasons\n\nShared by conditions and events; `kubectl heart explain REASON` shows one of them.\n",
         table(

@@ -15,8 +15,8 @@ def log_alerts(model: HeartModel) -> list[Rule]:
 
 
 def dropped(model: HeartModel) -> Rule:
-    """A pod that ends drops what it cannot write any more: that is no reason to alert."""
-    series = f"prediction_log_dropped_total{matchers(model, 'reason!=' + quoted('shutdown'))}"
+    """Neither what a pod drops when it ends, nor the lack of a database that was never set up, is a reason to alert."""
+    series = f"prediction_log_dropped_total{matchers(model, 'reason!~' + quoted('shutdown|no_database'))}"
     return alert(
         model,
         "HeartModelPredictionLogDropping",
@@ -25,7 +25,7 @@ def dropped(model: HeartModel) -> Rule:
         hold=HOLD,
         summary="is losing records of its prediction log",
         description="{{ $value | humanize }} records per second are dropped. The metric prediction_log_dropped_total"
-        " has the reason: queue_full and no_database point to the database, rejected to the namespace's limits."
+        " has the reason: queue_full points to the database, rejected to the namespace's limits."
         " Predictions are not affected.",
     )
 

@@ -58,8 +58,9 @@ def regression_error(model: HeartModel, metric: str, severity: str, limit: float
         severity,
         summary=f"has a {metric} above the threshold",
         description=f"According to the outcomes sent to /feedback, the {metric} of version"
-        f" {{{{ $labels.model_version }}}} is at least {{{{ $value | humanize }}}}{unit}; the threshold is {limit:g}{unit}."
-        " Check the drift report (`kubectl describe rts`), and retrain on newer data: `kubectl heart retrain`.",
+        f" {{{{ $labels.model_version }}}} is at least {{{{ $value | humanize }}}}{unit}; the threshold is"
+        f" {limit:g}{unit}. Check the drift report (`kubectl describe rts`), and retrain on newer data:"
+        " `kubectl heart retrain`.",
         metric=metric,
     )
 
