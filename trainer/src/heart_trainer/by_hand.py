@@ -22,7 +22,7 @@ from heart_trainer.errors import NotServable
 from heart_trainer.evaluation.bootstrap import Sample
 from heart_trainer.evaluation.evaluate import estimates
 from heart_trainer.evaluation.findings import better_than_chance
-from heart_trainer.fit.onnx_export import attach_package
+from heart_trainer.fit.onnx_export import attach_package, is_double
 from heart_trainer.manifest import read_manifest
 from heart_trainer.mlflow.client import Store
 from heart_trainer.mlflow.registry import claim, create_version
@@ -107,6 +107,7 @@ def _package(converted: bytes, request: TrainingRequest, table: Table, algorithm
         features=request.features,
         target=request.target,
         classes=table.classes,
+        double=is_double(converted),
         synthetic=table.synthetic,
         reference=reference,
         explanation=by_answers(table),

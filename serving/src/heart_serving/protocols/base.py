@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from heart_serving.admission.request_body import Head, check_json
 from heart_serving.errors import NO_HEADERS, Invalid, Problem, Violation
-from heart_serving.protocols.answers import Answers
+from heart_serving.protocols.answers import Answers, Outputs
 from heart_serving.protocols.contract import Contract
 from heart_serving.protocols.strict_json import parse_json, reject_duplicates
 
@@ -45,7 +45,7 @@ class PredictionProtocol(Protocol):
     def read(self, body: bytes) -> ParsedRequest:
         """The records of a request body, checked. Raises Problem with the status that the client gets."""
 
-    def write(self, parsed: ParsedRequest, outputs: Matrix, request_id: str) -> Any:
+    def write(self, parsed: ParsedRequest, outputs: Outputs, request_id: str) -> Any:
         """A JSON value for the model's `outputs`, or a Reply if the protocol sets headers or sends bytes."""
 
     def error_body(self, problem: Problem) -> Any:
@@ -82,7 +82,7 @@ class Predict:
             raise Invalid([Violation((), "dict_type", "must be one record (an object) or a list of records")])
         return document
 
-    def write(self, parsed: ParsedRequest, outputs: Matrix, request_id: str) -> Any:
+    def write(self, parsed: ParsedRequest, outputs: Outputs, request_id: str) -> Any:
         answers = self.answers.read(outputs)
         common = {"model_version": self.version, "request_id": request_id}
         return answers[0] | common if parsed.single else {"predictions": answers} | common

@@ -147,7 +147,7 @@ def describe_outputs(answers: Answers) -> list[dict[str, Any]]:
     """Metadata of the model's output tensors; -1 is the number of rows."""
     classes = answers.classes
     if not classes:
-        return [{"name": "prediction", "datatype": "FP32", "shape": [-1]}]
+        return [{"name": "prediction", "datatype": "FP64" if answers.double else "FP32", "shape": [-1]}]
     kind = "INT64" if all(isinstance(value, int) for value in classes) else "BYTES"
     return [
         {"name": "prediction", "datatype": kind, "shape": [-1]},

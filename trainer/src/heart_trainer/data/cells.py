@@ -43,7 +43,10 @@ def read_cells(column: Column, feature: Feature, missing_values: Iterable[str]) 
     if feature.required:
         faults.append(_fault(feature, missing, "is missing"))
     kept = tuple(fault for fault in faults if len(fault.rows))
-    return Cells(values, kept, unused, _yes_no(column, feature, missing) if wrong.any() else "")
+    hint = _yes_no(column, feature, missing) or _decimal_comma(column, feature, wrong) if wrong.any() else ""
+    if feature.required and not hint:
+        hint = declared_missing(column, feature.name, missing)
+    return Cells(values, kept, unused, hint)
 
 
 def find_missing(
@@ -133,6 +136,31 @@ def _yes_no(column: Column, feature: Feature, missing: "pd.Series[bool]") -> str
         return ""
     quoted = ", ".join(f'"{word}"' for word in sorted(words, key=_affirms))
     return f"{feature.name} says {words[0]} and {words[1]}: make it a category with values: [{quoted}]"
+
+
+def _decimal_comma(column: Column, feature: Feature, wrong: "pd.Series[bool]") -> str:
+    """The way out for numbers with a comma in a file whose decimal mark is the point."""
+    if feature.type not in ("number", "integer") or not column.is_text or column.decimal == ",":
+        return ""
+    if not column.values[wrong].str.fullmatch(r"[+-]?[\d.]*,\d+").all():
+        return ""
+    return (
+        f"{feature.name} has numbers with a comma: set dataset.csv.decimal to ',' if it is decimal; commas between"
+        " thousands have to be taken out of the file"
+    )
+
+
+def declared_missing(column: Column, name: str, missing: "pd.Series[bool]") -> str:
+    """The way out where a value of every row's column is missing by what the dataset declares."""
+    written = missing & column.values.notna()
+    if column.is_text:
+        written &= column.values != ""
+    if not written.any():
+        return ""
+    return (
+        f"{name} holds a value that is declared missing (dataset.missingValues holds for every column): declare it in"
+        " features[].missingValues where it means missing"
+    )
 
 
 def _affirms(word: str) -> bool:

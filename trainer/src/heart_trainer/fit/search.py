@@ -14,7 +14,7 @@ from heart_api.training import Algorithm
 from heart_trainer.data.rows import EqualRowsTogether
 from heart_trainer.fit import families
 from heart_trainer.fit.families import Setting
-from heart_trainer.fit.offset import ShiftedModel, offset_of
+from heart_trainer.fit.offset import ShiftedModel, needs_double, offset_of
 from heart_trainer.fit.onnx_export import predict
 from heart_trainer.fit.scoring import Score
 from heart_trainer.values import Integers
@@ -129,7 +129,7 @@ def fit_one(algorithm: Algorithm, params: dict[str, Any], setting: Setting, x: N
         if not setting.regression:
             return pipeline.fit(x, y)
         offset = offset_of(y)
-        return ShiftedModel(pipeline.fit(x, y - offset), offset)
+        return ShiftedModel(pipeline.fit(x, y - offset), offset, needs_double(y))
 
 
 def _tune(algorithm: Algorithm, search: Search, rows: SearchRows, deadline: float, tuned: dict[str, Tried]) -> Tried:

@@ -51,7 +51,11 @@ def build_explanation(model: Any, table: Table, features: Sequence[Feature]) -> 
         fills=_fills(pipeline, features),
         columns=columns,
     )
-    return exact.model_copy(update=_unscaled(pipeline, offset)) if isinstance(estimator, LINEAR) else exact
+    if isinstance(estimator, LINEAR):
+        return exact.model_copy(update=_unscaled(pipeline, offset))
+    # In float32 the offset is part of the trees' own base value.
+    apart = isinstance(model, ShiftedModel) and model.double
+    return exact.model_copy(update={"intercepts": (offset,)}) if apart else exact
 
 
 def by_answers(table: Table, unused: tuple[str, ...] = ()) -> Explanation:
