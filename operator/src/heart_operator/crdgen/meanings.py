@@ -52,6 +52,8 @@ REASONS = {
     Reason.ON_HOLD: "The rollout is on hold; the message says what it waits for.",
     Reason.SUSPENDED: "`spec.suspend` is true: reconciliation is suspended, pods continue to serve.",
     Reason.INVALID_SPEC: "The spec is invalid; the message names the field.",
+    Reason.QUOTA_EXCEEDED: "A quota of the namespace is used up; the message says which one, and until when. Serving"
+    " continues.",
     Reason.APPLY_FAILED: "The API server rejected a write of the operator; the message says why.",
     Reason.REGISTRY_UNAVAILABLE: "MLflow is unavailable: pods continue to serve, nothing is promoted.",
     Reason.REGISTRY_LOST: "MLflow does not contain the serving version: it continues to serve, nothing is trained.",

@@ -16,6 +16,8 @@ REASONS = {
     ScheduleReason.RUN_MISSED: "A run missed its scheduled time by more than `startingDeadlineSeconds`.",
     ScheduleReason.SUSPENDED: "`spec.suspend` is true.",
     ScheduleReason.INVALID_SPEC: "The spec is invalid; the message names the field.",
+    ScheduleReason.QUOTA_EXCEEDED: "The namespace has more RetrainSchedules than its quota, and this is not among the"
+    " oldest.",
     ScheduleReason.APPLY_FAILED: "The API server rejected a write of the operator; the message says why.",
     ScheduleReason.MODEL_NOT_FOUND: "The HeartModel named in `spec.modelName` does not exist.",
     ScheduleReason.CHECKED: "The latest check completed.",

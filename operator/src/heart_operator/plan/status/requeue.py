@@ -27,6 +27,8 @@ def requeue_after(decision: Decision, facts: HeartModelStatus) -> float | None:
         moments.append((analysis - decision.now).total_seconds())
     if rollout.previous:
         moments.append((read(rollout.previous.warm_until) - decision.now).total_seconds())
+    if decision.training.wait and decision.training.wait.until:
+        moments.append((decision.training.wait.until - decision.now).total_seconds())
     if needs_registry(decision) or has_just_failed(decision):
         moments.append(POLL_SECONDS)
     moments += observe_again_after(waiting_since(decision), decision.now)
