@@ -3,29 +3,12 @@
 import httpx
 import pytest
 
-from heart_api.kube.kinds import Kind
 from tests.api.conftest import Kubectl
-from tests.support.apiserver.client import KubeApi, poll
-from tests.support.apiserver.running_operator import RunningOperator
-from tests.support.apiserver.users import RBAC, SERVICE_ACCOUNT
+from tests.support.apiserver.client import poll
+from tests.support.apiserver.tenant import scrape, token
 from tests.support.apiserver.world import World
 
 pytestmark = pytest.mark.api
-CLUSTER_BINDING = Kind(f"{RBAC}/v1", "ClusterRoleBinding", "clusterrolebindings")
-
-
-def token(api: KubeApi, namespace: str, name: str, **spec: object) -> str:
-    """Of a ServiceAccount that is made for it."""
-    if api.get(SERVICE_ACCOUNT, namespace, name) is None:
-        api.create(SERVICE_ACCOUNT, {"metadata": {"namespace": namespace, "name": name}})
-    request = {"spec": {"expirationSeconds": 3600, **spec}}
-    found: str = api.call("POST", SERVICE_ACCOUNT.path(namespace, name, "token"), request)["status"]["token"]
-    return found
-
-
-def scrape(operator: RunningOperator, token: str = "") -> httpx.Response:
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    return httpx.get(f"https://127.0.0.1:{operator.metrics_port}/metrics", headers=headers, verify=False, timeout=20)
 
 
 def test_a_tenant_reads_no_metrics_and_prometheus_does(world: World, kubectl: Kubectl) -> None:
