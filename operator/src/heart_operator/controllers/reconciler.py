@@ -106,6 +106,7 @@ class Reconciler:
     def _plan(self, key: ModelKey, seen: SeenModel, stored: Mapping[str, RetrainSchedule]) -> tuple[Observed, Plan]:
         """The model's plan. The trainings in it count at once: another worker may plan for the same namespace next."""
         now = self._now()
+        self._usage.confirm(key.namespace, {job.name for job in seen.observed.jobs})
         usage = self._usage.of(HEART_MODEL, key.namespace, key.name, now)
         observed = replace(with_stored(seen.observed, stored), usage=usage)
         plan = self._decide(observed, seen.selection, now)
@@ -117,8 +118,7 @@ class Reconciler:
         return observed, plan
 
     def _carried_out(self, key: ModelKey, plan: Plan) -> None:
-        for job in training_jobs(plan.create):
-            self._usage.confirm(key.namespace, job)
+        self._usage.confirm(key.namespace, training_jobs(plan.create))
         self._metrics.show(key.namespace, key.name, plan.facts)
 
     async def _schedules(self, key: ModelKey, seen: Observation, failures: "Failures") -> dict[str, RetrainSchedule]:

@@ -3,7 +3,7 @@ watches after that, so that no reconcile has to list a namespace.
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -73,10 +73,10 @@ class NamespaceUsage:
         if not any(entry.pending and entry.job == job for entry in entries):
             entries.append(StartedTraining(job, now, pending=True))
 
-    def confirm(self, namespace: str, job: str) -> None:
-        """The Job exists. A later Job of the same name counts again."""
+    def confirm(self, namespace: str, jobs: Collection[str]) -> None:
+        """These Jobs exist. A later Job of the same name counts again."""
         entries = self._trainings.get(namespace, [])
-        entries[:] = [replace(entry, pending=False) if entry.job == job else entry for entry in entries]
+        entries[:] = [replace(entry, pending=False) if entry.job in jobs else entry for entry in entries]
 
     def _recent(self, namespace: str, now: datetime) -> tuple[StartedTraining, ...]:
         entries = self._trainings.get(namespace)

@@ -115,7 +115,7 @@ def test_a_planned_training_counts_once_and_each_of_its_jobs_counts() -> None:
     for minutes in (3, 2, 1):
         usage.reserve("clinic", "a-train", NOW - timedelta(minutes=minutes))
     assert trainings(usage) == [StartedTraining("a-train", NOW - timedelta(minutes=3), pending=True)]
-    usage.confirm("clinic", "a-train")
+    usage.confirm("clinic", ["a-train"])
     usage.reserve("clinic", "a-train", NOW)
     assert [entry.pending for entry in trainings(usage)] == [False, True], "somebody deleted the first Job"
 
