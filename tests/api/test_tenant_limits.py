@@ -71,16 +71,16 @@ def test_a_tenant_trains_so_often_in_an_hour_whatever_they_delete(world: World, 
         assert "QuotaExceeded" in world.event_reasons("three")
         for name in jobs_of(world, "one"):
             mallory.delete(JOB, world.namespace, name)
+    with world.start("second") as operator:
+        poll("it has reconciled", lambda: waits(operator, world, "three", "trainingsPerHour"), 30)
         delete(world, mallory, "two")
         create(world, mallory, "two")
         annotations = {"metadata": {"annotations": {Annotation.RETRAIN: "again"}}}
         mallory.patch(HEART_MODEL, world.namespace, "one", annotations)
         for name in ("one", "two", "three"):
             world.wait_condition("Trained", "Unknown", "QuotaExceeded", name=name)
+        assert jobs_of(world, "two") == jobs_of(world, "three") == []
         assert world.serving("one") == "1", "what serves goes on"
-    with world.start("second") as operator:
-        poll("it has reconciled", lambda: waits(operator, world, "three", "trainingsPerHour"), 30)
-        assert jobs_of(world, "three") == [], "a restart forgets nothing that can be read back"
 
 
 def test_a_tenants_models_beyond_the_quota_wait_for_room(world: World, mallory: KubeApi) -> None:
@@ -123,14 +123,15 @@ def test_a_tenant_claims_no_host_that_the_profile_does_not_list(world: World, ma
     with world.start():
         create(world, mallory, "heart")
         world.wait_serving("1")
-        for more in ({}, {"runtime": "unknown"}, {"registryName": "victim.heart"}):
+        for more in ({}, {"target": {"name": "age"}}, {"runtime": "unknown"}):
             mallory.patch(HEART_MODEL, world.namespace, "heart", {"spec": {"serving": {"ingress": HOST}} | more})
             world.wait_condition("Ready", "False", "InvalidSpec")
             world.settle()
             assert world.api.list(INGRESS, world.namespace) == []
         assert world.serving() == "1"
         host = f"heart.{world.namespace}.example.org"
-        allowed = {"runtime": "default", "registryName": None, "serving": {"ingress": HOST | {"host": host}}}
+        valid = {"runtime": "default", "target": {"name": "num"}}
+        allowed = valid | {"serving": {"ingress": HOST | {"host": host}}}
         mallory.patch(HEART_MODEL, world.namespace, "heart", {"spec": allowed})
         poll("what is allowed is made", lambda: world.api.list(INGRESS, world.namespace), 30)
 

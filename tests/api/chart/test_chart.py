@@ -253,7 +253,7 @@ def granted(roles: list[Manifest]) -> set[tuple[str, str, str]]:
         (group, resource, verb)
         for role in roles
         for rule in role["rules"]
-        for group in rule["apiGroups"]
+        for group in rule.get("apiGroups", [])
         for resource in rule["resources"]
         for verb in rule["verbs"]
     }
