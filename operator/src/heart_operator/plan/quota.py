@@ -89,6 +89,6 @@ def training_wait(
     return QuotaWait(
         "trainingsPerHour",
         f"Namespace {namespace} has started {len(counted)} trainings within an hour and its quota is {limit}; the"
-        f" training waits until {written(until)} (runtimes.{runtime}.quota.trainingsPerHour)",
+        f" training waits until {written(until)} at least (runtimes.{runtime}.quota.trainingsPerHour)",
         until,
     )

@@ -76,6 +76,12 @@ def test_a_training_waits_until_the_hour_has_room_again() -> None:
     assert plan(world, Usage(trainings=minutes_ago(50, 20))).create
 
 
+def test_models_that_wait_for_the_same_moment_do_not_all_come_at_once() -> None:
+    world = World(profile=limited(trainingsPerHour=2))
+    waits = [plan(world, Usage(5000, older, minutes_ago(50, 20))).requeue_after for older in (0, 1, 100, 4999)]
+    assert waits == [600, 600.1, 610, 660]
+
+
 def test_what_began_an_hour_ago_does_not_count() -> None:
     assert plan(World(profile=limited(trainingsPerHour=1)), Usage(trainings=minutes_ago(60))).create
 
