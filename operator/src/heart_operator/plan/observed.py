@@ -46,6 +46,15 @@ TrainingJob: TypeAlias = ObservedJob[TrainingResult, TrainingFailure]
 
 
 @dataclass(frozen=True, slots=True)
+class BlockedWorkload:
+    """A Job or Deployment whose pods do not run: one sample of the metric heartops_blocked_workloads."""
+
+    kind: str
+    name: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
 class RegisteredVersion:
     version: str
     run_id: str
@@ -127,6 +136,8 @@ class Observed:
     """The model's RetrainSchedules: their requests (plan.training.requests) and findings (plan.status.drift)."""
     usage: Usage = NO_USAGE
     """Of the model's namespace, for its quotas."""
+    installation: tuple[BlockedWorkload, ...] = ()
+    """What cannot start of HeartOps itself, such as MLflow."""
 
     @property
     def stable_version(self) -> str | None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from heart_operator.plan.blocked import BlockedWorkload
+from heart_operator.plan.observed import BlockedWorkload
 from heart_operator.telemetry.owners import ByOwner
 
 LABELS = ("namespace", "model", "name", "kind", "cause")
