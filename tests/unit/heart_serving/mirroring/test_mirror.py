@@ -100,7 +100,7 @@ class Stable(InProcess):
         return value
 
     async def samples(self, name: str, version: str) -> list[tuple[dict[str, str], float]]:
-        text = (await self.client.get("/metrics")).text
+        text = (await self.management.get("/metrics")).text
         return [
             (sample.labels, sample.value)
             for family in text_string_to_metric_families(text)
@@ -366,7 +366,7 @@ def copies(server: Running, version: str) -> Counts:
 
 def metric(server: Running, name: str, version: str) -> dict[str | None, float]:
     """By result (None where there is no such label)."""
-    families = text_string_to_metric_families(CLIENT.get(f"{server.url}/metrics").text)
+    families = text_string_to_metric_families(server.metrics())
     samples = [sample for family in families for sample in family.samples if sample.name == name]
     return {s.labels.get("result"): s.value for s in samples if s.labels["candidate_version"] == version}
 

@@ -13,7 +13,9 @@ from heart_operator.plan.versions import as_deployment
 def wanted_children(observed: Observed, rollout: RolloutPlan) -> tuple[Manifest, ...]:
     """Everything that should live beside the version that serves; without a profile less what it decides."""
     deployment = as_deployment(observed, rollout.stable) if rollout.stable else None
-    children = build_children(observed.model, observed.profile, observed.kinds, deployment, rollout.traffic)
+    traffic = rollout.traffic
+    candidate = next((entry for entry in observed.deployments if entry.version == traffic.candidate), None)
+    children = build_children(observed.model, observed.profile, observed.kinds, deployment, traffic, candidate)
     return tuple(map(stamp, children))
 
 
