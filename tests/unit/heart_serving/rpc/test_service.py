@@ -220,7 +220,7 @@ async def test_a_copy_for_a_candidate_is_a_prediction_over_http(tmp_path: Path) 
         is_on = True
 
         def offer(self, *copy: Any) -> None:
-            copies.append(HttpCopy(*copy))
+            copies.append(HttpCopy(*copy[:4]))
 
     served.application.predictor.mirror = Recording()  # type: ignore[assignment]
     listener = served.application.grpc
