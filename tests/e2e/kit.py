@@ -193,6 +193,19 @@ class Model:
         """The Service by way of the API server."""
         return f"{proxy}/api/v1/namespaces/{self.namespace}/services/{self.name}:http/proxy"
 
+    def management(self, proxy: str) -> str:
+        """The platform's port of a ready pod of the version that serves, which no Service for callers publishes."""
+        version = self.status["serving"]["version"]
+        labels = f"heartops.dev/model={self.name},heartops.dev/model-version={version}"
+        pods = get("pods", "-n", self.namespace, "-l", labels)["items"]
+        name = next(pod["metadata"]["name"] for pod in pods if is_ready(pod))
+        return f"{proxy}/api/v1/namespaces/{self.namespace}/pods/{name}:8081/proxy"
+
+
+def is_ready(pod: Object) -> bool:
+    conditions = {each["type"]: each["status"] for each in pod["status"].get("conditions") or ()}
+    return conditions.get("Ready") == "True" and "deletionTimestamp" not in pod["metadata"]
+
 
 @contextmanager
 def background(*words: object, marker: str) -> Iterator[str]:
