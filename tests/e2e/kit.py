@@ -202,11 +202,6 @@ class Model:
         return f"{proxy}/api/v1/namespaces/{self.namespace}/pods/{name}:8081/proxy"
 
 
-def is_ready(pod: Object) -> bool:
-    conditions = {each["type"]: each["status"] for each in pod["status"].get("conditions") or ()}
-    return conditions.get("Ready") == "True" and "deletionTimestamp" not in pod["metadata"]
-
-
 @contextmanager
 def background(*words: object, marker: str) -> Iterator[str]:
     """kubectl in the background until the block ends; yields the first line with the marker."""
