@@ -195,10 +195,8 @@ class Model:
 
     def management(self, proxy: str) -> str:
         """The platform's port of a ready pod of the version that serves, which no Service for callers publishes."""
-        version = self.status["serving"]["version"]
-        labels = f"heartops.dev/model={self.name},heartops.dev/model-version={version}"
-        pods = get("pods", "-n", self.namespace, "-l", labels)["items"]
-        name = next(pod["metadata"]["name"] for pod in pods if is_ready(pod))
+        pods = self.pods(self.status["serving"]["version"])
+        name = next(name for name, ready in pods.items() if ready)
         return f"{proxy}/api/v1/namespaces/{self.namespace}/pods/{name}:8081/proxy"
 
 

@@ -64,7 +64,7 @@ def explained(name: str, error: ApiFailure) -> str:
     if said is None and error.status == 503:
         return f"No pod of {name} is available ({error}): see kubectl heart status {name}"
     if said is None and error.status == 403:
-        return f"{error} (requests through the API server require the permission to create services/proxy, and to get it)"
+        return f"{error} (this goes through the API server, and requires the permission to create services/proxy)"
     if said is not None and error.status == 401:
         said += f" (set {KEY_VARIABLE}, or name a file with --key-file)"
     return f"{name} responded with {error.status}: {said or error}" if error.status else str(error)
