@@ -15,7 +15,7 @@ from heart_serving.admission.capacity import Capacity
 from heart_serving.admission.request_body import BodyReader, ClientGone, read_head
 from heart_serving.admission.worker import Busy
 from heart_serving.auth.denied import Denied
-from heart_serving.auth.guard import NOBODY, Admitted, Guard
+from heart_serving.auth.guard import NOBODY, OPEN_PATHS, Admitted, Guard
 from heart_serving.errors import Problem
 from heart_serving.exchange import FAILED, Exchange, error_reply
 from heart_serving.explain.worker import ExplainWorker
@@ -30,8 +30,6 @@ CLIENT_GONE = 499
 """nginx' code for a client that did not wait; never sent, only logged and counted."""
 HEALTH = ("/health", "/v2/health/")
 """Asked by load balancers and not by users: neither logged nor counted, they would dilute the error rate."""
-OPEN = ("/", "/health", "/v2/health/live", "/v2/health/ready", "/ping")
-"""Whether the server is well: everybody may know, as load balancers have no key."""
 EXPLAIN = "/explain"
 FEEDBACK = "/feedback"
 
@@ -104,7 +102,7 @@ class PredictionApp:
 
     def _admit_to(self, path: str, headers: Fields) -> Admitted:
         """Raises Denied."""
-        if path in OPEN:
+        if path in OPEN_PATHS:
             return NOBODY
         return self._guard.admit(headers, "feedback" if path == FEEDBACK else None)
 

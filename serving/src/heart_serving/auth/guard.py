@@ -9,6 +9,8 @@ from heart_api.authentication import Scope
 from heart_serving.auth.denied import REASONS, Denied, bad_credential, lacks_scope, no_credential
 from heart_serving.auth.keys import Caller
 
+OPEN_PATHS = ("/", "/health", "/v2/health/live", "/v2/health/ready", "/ping")
+"""Whether the server is well: everybody may know, as load balancers have no key."""
 SUMMARY_SECONDS = 10.0
 """Denied requests are counted one by one and logged together: a line for each would be a way to fill a disk."""
 

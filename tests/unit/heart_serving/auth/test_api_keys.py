@@ -1,11 +1,13 @@
 """A model that asks for a key: who gets in, and what those hear who do not."""
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from fastapi.openapi.models import OpenAPI
 
 from heart_api.authentication import SCOPES, hashed
 from tests.support.serving.app import InProcess, in_process
@@ -184,3 +186,31 @@ async def test_denials_are_logged_together_and_no_key_ever(served: InProcess, ca
     assert KEY not in shown
     assert "heart_another" not in shown
     assert len(served.logged().splitlines()) == 2
+
+
+async def test_openapi_says_how_to_prove_it_and_what_it_takes(served: InProcess, mounted: Mounted) -> None:
+    document = (await served.client.get("/openapi.json", headers=BEARER)).json()
+    OpenAPI.model_validate(document)
+    assert document["components"]["securitySchemes"]["apiKey"]["name"] == "X-API-Key"
+    scopes = {
+        path: operation["security"]
+        for path, operations in document["paths"].items()
+        for operation in operations.values()
+    }
+    for path in PREDICTIONS:
+        assert scopes[path] == [{"bearer": ["predict"]}, {"apiKey": ["predict"]}]
+    assert scopes["/explain"][0] == {"bearer": ["explain"]}
+    assert scopes["/feedback"][0] == {"bearer": ["feedback"]}
+    assert scopes["/model"] == [{"bearer": []}, {"apiKey": []}]
+    for path, needed in scopes.items():
+        if "{" not in path and path not in (*PREDICTIONS, "/explain", "/feedback"):
+            method = next(iter(document["paths"][path]))
+            reply = await served.client.request(method, path)
+            assert (reply.status_code == 401) == bool(needed), path
+
+
+async def test_openapi_of_a_model_for_everybody_asks_for_nothing(tmp_path: Path) -> None:
+    served = in_process(tiny_model(), tmp_path)
+    document = (await served.client.get("/openapi.json")).json()
+    assert "securitySchemes" not in document["components"]
+    assert "security" not in json.dumps(document["paths"])
