@@ -78,6 +78,15 @@ def in_process(model: TinyModel, folder: Path, *, fast_path: bool = False, **set
     return InProcess(application, client, management, stream)
 
 
+def in_process_server(model: TinyModel, folder: Path, **settings: Any) -> Server:
+    """A server that does not listen: what its connections need, for tests that bring their own transport."""
+    chosen = Settings(NAME, "clinic", VERSION, model.sha256, model.write(folder), **settings)
+    log = RequestLog(io.BytesIO(), model=NAME, version=VERSION)
+    server = build_server(create_app(load_model(chosen.file, model.sha256), chosen, log), chosen)
+    server.config.load()
+    return server
+
+
 @dataclass
 class Running:
     """`python -m heart_serving` on loopback."""

@@ -31,12 +31,14 @@ class KeyRing:
     """Finds the caller of a key.
 
     Hashes are looked up by an HMAC with a key of this process, so that the time of a lookup depends on nothing that a
-    client can know or choose; the hash that was found is compared in constant time.
+    client can know or choose; the hash that was found is compared in constant time. A key that was found once is
+    remembered as it came: Python's own hash of bytes is keyed by a secret of the process, too.
     """
 
     def __init__(self, keys: Mapping[str, Iterable[StoredKey]]) -> None:
         self._secret = os.urandom(32)
         self._callers: dict[bytes, tuple[bytes, Caller]] = {}
+        self._known: dict[bytes, Caller] = {}
         for name, stored in keys.items():
             for key in stored:
                 digest = bytes.fromhex(key.sha256)
@@ -47,11 +49,16 @@ class KeyRing:
 
     def find(self, credential: bytes) -> Caller | None:
         """The caller whose key this is."""
+        if (known := self._known.get(credential)) is not None:
+            return known
         if len(credential) > LONGEST_KEY:
             return None
         digest = hashlib.sha256(credential).digest()
         found = self._callers.get(self._tag(digest))
-        return found[1] if found and hmac.compare_digest(found[0], digest) else None
+        if found is None or not hmac.compare_digest(found[0], digest):
+            return None
+        self._known[credential] = found[1]
+        return found[1]
 
     def _tag(self, digest: bytes) -> bytes:
         return hashlib.blake2b(digest, digest_size=16, key=self._secret).digest()
