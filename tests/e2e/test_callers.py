@@ -68,12 +68,12 @@ def guarded(namespace: str, proxy: str) -> Iterator[Guarded]:
     key = heart(namespace, "key", "create", NAME, "clinic")
     model.wait_serving("1", TRAINING)
     address = f"{proxy}/api/v1/namespaces/{namespace}/services/https:{NAME}:https/proxy"
-    yield Guarded(model, address, key)
+    return Guarded(model, address, key)
 
 
 def test_a_key_opens_it_and_nothing_else_does(guarded: Guarded) -> None:
     guarded.follows(guarded.key, 200)
-    assert [each["label"] for each in guarded.predict(guarded.key).json()["predictions"]][0] == "setosa"
+    assert next(each["label"] for each in guarded.predict(guarded.key).json()["predictions"]) == "setosa"
     for key in ("", "heart_another"):
         denied = guarded.predict(key)
         assert (denied.status_code, denied.headers["www-authenticate"][:6]) == (401, "Bearer")
