@@ -12,7 +12,8 @@ from heart_serving.auth.denied import Denied
 from heart_serving.auth.guard import NOBODY, Admitted
 from heart_serving.errors import Problem
 from heart_serving.predictionlog.recorder import Records
-from heart_serving.protocols.base import Matrix, PredictionProtocol, Reply
+from heart_serving.protocols.answers import Outputs
+from heart_serving.protocols.base import PredictionProtocol, Reply
 
 FAILED = Problem(500, "this request could not be answered; its id finds it in the server's log")
 
@@ -42,7 +43,7 @@ class Exchange:
     body: bytes = b""
     rows: int = 0
     records: Records = ()
-    outputs: Matrix | None = None
+    outputs: Outputs | None = None
     answer: Reply | None = None
     """As the protocol wrote it."""
     reply: Reply | None = None

@@ -41,7 +41,10 @@ class Mirror:
     """Off until `run` finds something to do. Used on the event loop alone."""
 
     def __init__(self, version: str, metrics: ServingMetrics, *, relative: bool, tls: Path | None = None) -> None:
-        """`relative`: the model's answers are values rather than probabilities. `tls`: folder of the certificate."""
+        """`version`: of this pod; `relative`: outputs are values (regression), compared by relative difference.
+
+        `tls`: folder of this pod's certificate.
+        """
         self._tls = tls
         self._versioned = f"/versions/{version}/"
         self._metrics = metrics
@@ -61,7 +64,7 @@ class Mirror:
             self._shadow.offer(path.replace(self._versioned, "/"), head, parsed, answer, credential)
 
     async def run(self, file: MirrorFile) -> None:
-        """Follows the file until cancelled."""
+        """Mirror as the file says, and read it anew every POLL_SECONDS, until cancelled."""
         try:
             while True:
                 await self._turn_to(await asyncio.to_thread(file.read))
