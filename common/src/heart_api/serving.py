@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
+from heart_api.authentication import Auth, Jwt
 from heart_api.base import NAME_PATTERN, Frozen
 from heart_api.predictionlog import PredictionLog
 from heart_api.resources import Resources
@@ -102,6 +103,16 @@ class Cors(Frozen):
     )
 
 
+class Tls(Frozen):
+    """TLS of the pods' listeners for predictions."""
+
+    secret_name: str = Field(
+        pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
+        max_length=253,
+        description="Secret of type kubernetes.io/tls, such as cert-manager writes; followed while pods run.",
+    )
+
+
 class Serving(Frozen):
     """Serving of the model."""
 
@@ -112,7 +123,12 @@ class Serving(Frozen):
                 "replicas and autoscaling exclude each other: remove one of them",
                 ".replicas",
                 "FieldValueForbidden",
-            )
+            ),
+            rule(
+                "(has(self.auth) && self.auth == 'JWT') == has(self.jwt)",
+                "auth: JWT and jwt belong together: set both or neither",
+                ".jwt",
+            ),
         )
     )
 
@@ -127,6 +143,15 @@ class Serving(Frozen):
     )
     prediction_log: PredictionLog = Field(
         default=PredictionLog(), description="Logging of predictions: what is stored, where and for how long."
+    )
+    auth: Auth = Field(
+        "None",
+        description="How callers of predictions authenticate. Running pods follow a change. `APIKey`: keys of the"
+        " Secret `<model>-api-keys`, made by `kubectl heart key create`. `JWT`: tokens as `jwt` describes.",
+    )
+    jwt: Jwt | None = Field(None, description="Accepted tokens; required with `auth: JWT`.")
+    tls: Tls | None = Field(
+        None, description="TLS for predictions over HTTP and gRPC. Only pods of new versions see a change."
     )
     cors: Cors = Field(default=Cors(), description="Cross-origin requests from browsers; none are allowed by default.")
     explanations: bool = Field(True, description="Serve `/explain`: the contribution of each feature to a prediction.")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from click import Command
+from click import Command, Group
 
 from hack.demo.choice import Kind
 from hack.demo.place import ROOT, Place
@@ -95,6 +95,8 @@ def unknown_commands(text: str) -> list[str]:
 def exists(line: str) -> bool:
     words = shlex.split(line, comments=True)
     command = COMMANDS.get(words[0])
+    if isinstance(command, Group):
+        command = command.commands.get(words[1])
     options = [word for word in words[1:] if word.startswith("-") and word != "-"]
     if command is None:
         return words[0] in ("--help", "-h", "--version", "…", "ACTION")

@@ -17,7 +17,9 @@ def wanted_children(observed: Observed, rollout: RolloutPlan) -> tuple[Manifest,
     What the profile does not let the model claim is neither applied nor kept, whatever else is wrong with the spec.
     """
     deployment = as_deployment(observed, rollout.stable) if rollout.stable else None
-    children = build_children(observed.model, observed.profile, observed.kinds, deployment, rollout.traffic)
+    traffic = rollout.traffic
+    candidate = next((entry for entry in observed.deployments if entry.version == traffic.candidate), None)
+    children = build_children(observed.model, observed.profile, observed.kinds, deployment, traffic, candidate)
     return tuple(stamp(child) for child in children if may_claim(observed, child))
 
 
