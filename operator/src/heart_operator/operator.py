@@ -37,6 +37,7 @@ from heart_operator.shutdown import ended, first_of, stop_on_signals, unending
 from heart_operator.telemetry.endpoints import HttpServer, build_app
 from heart_operator.telemetry.liveness import Pulse, is_alive
 from heart_operator.telemetry.operator import Metrics
+from heart_operator.telemetry.registry import RegistryCollector
 from heart_operator.traffic.sampler import MetricsReader
 
 log = logging.getLogger(__name__)
@@ -70,6 +71,7 @@ class Operator:
         self._cluster.write_time = lambda: self._lease.write_time
         self._token = RegistryToken(self._elections, settings.lease_namespace, settings.registry_account)
         self._registry = RegistryReader(connect, clock=clock, max_age=settings.registry_seconds)
+        self.metrics.registry.register(RegistryCollector(self._registry.availability))
         self._queue = WorkQueue[ModelKey](clock=clock, on_depth=self.metrics.depth.set)
         self._answers = MetricsReader(self._cluster)
         self._installation = InstallationWatch(self._cluster, settings.lease_namespace, self.metrics.blocked)

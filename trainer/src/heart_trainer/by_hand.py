@@ -37,7 +37,7 @@ from heart_trainer.values import Table
 
 @dataclass(frozen=True)
 class Rows:
-    """A HeartModel's rows as its models see them."""
+    """The rows of a HeartModel's dataset, checked and encoded as a training Job does it."""
 
     request: TrainingRequest
     table: Table
@@ -49,7 +49,7 @@ class Rows:
 
     @property
     def y(self) -> NDArray[Any]:
-        """Class index of each row, or its value (regression)."""
+        """[rows]: index of each row's class in the table's `classes`, or its value for a regression."""
         return self.table.y
 
     @property

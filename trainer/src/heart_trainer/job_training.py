@@ -99,7 +99,7 @@ def _evaluate(
 def _compare(
     job: Job[TrainingRequest], store: Store, table: Table, fitted: Fitted, version: ServingReference
 ) -> Comparison:
-    """Raises NotComparable."""
+    """The candidate compared with the serving version on the same rows. Raises NotComparable."""
     request = job.request
     serving = serving_model(store, request.registry_name, version, job.row_key)
     return compare(table, request.features, fitted.oof, serving, run_onnx, request.training.seed)

@@ -18,6 +18,7 @@ from heart_operator.kube.client import Cluster
 from heart_operator.kube.errors import ApiError, Conflict, RequestRejected
 from heart_operator.observe.observation import Owner
 from heart_operator.plan.actions import Event, ResourcePlan
+from heart_operator.plan.status.kstatus import set_abnormal
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +93,7 @@ def problem(owner: Owner, reason: str, message: str, now: datetime) -> ResourceP
 def not_ready(
     conditions: tuple[ConditionStatus, ...], reason: str, message: str, generation: int | None, now: datetime
 ) -> tuple[ConditionStatus, ...]:
-    """The conditions with Ready=False; the time of the last transition stays when it was False before."""
+    """The conditions with Ready=False and Stalled; the time of the last transition stays when it was False before."""
     old = next((entry for entry in conditions if entry.type == Condition.READY), None)
     since = old.last_transition_time if old and old.status == "False" else written(now)
     new = ConditionStatus(
@@ -103,7 +104,8 @@ def not_ready(
         last_transition_time=since,
         observed_generation=generation,
     )
-    return tuple(new if entry is old else entry for entry in conditions) if old else (*conditions, new)
+    found = tuple(new if entry is old else entry for entry in conditions) if old else (*conditions, new)
+    return set_abnormal(found, conditions, Condition.STALLED, new, now)
 
 
 def event_of(owner: Owner, event: Event, now: datetime) -> Manifest:

@@ -27,7 +27,10 @@ class Explain:
     explanation: Explanation
 
     def answer(self, body: bytes, request_id: str) -> tuple[int, bytes]:
-        """(records, the answer as JSON). Raises Problem."""
+        """Predictions with their explanations for the body of a `/predict` request: (number of records, JSON).
+
+        Raises Problem for a body that `/predict` rejects too.
+        """
         parsed = self.predict.read(body)
         outputs = self.run(parsed.rows)
         explained = self.explainer(parsed.rows)

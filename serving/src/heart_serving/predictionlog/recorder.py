@@ -16,7 +16,7 @@ Records = Sequence[Mapping[str, Any]]
 
 
 class Entry(NamedTuple):
-    """One answered request."""
+    """An answered prediction request, as it waits for the writer."""
 
     time: float
     """Seconds since 1970."""
@@ -35,7 +35,7 @@ class Recorder(Protocol):
 
 
 class NoRecorder:
-    """For `sink: None`."""
+    """The recorder of `sink: None`, which discards everything."""
 
     def offer(
         self, request_id: str, records: Records, outputs: Outputs, shadow: bool, subject: str | None = None
@@ -71,7 +71,7 @@ class Queue:
 
     @property
     def rows(self) -> int:
-        """Rows that wait, those in the writer's hands included."""
+        """Number of rows that were accepted and not yet written, rows of a running write included."""
         return self._offered - self._done
 
     def offer(
@@ -99,5 +99,5 @@ class Queue:
         return taken
 
     def done(self, rows: int) -> None:
-        """So many rows taken before no longer wait."""
+        """Called by the writer: `rows` of those that it took are written or dropped."""
         self._done += rows

@@ -35,7 +35,7 @@ class Answers:
         return cls(package.task, classes, labels, package.threshold, package.double)
 
     def chosen(self, outputs: Outputs) -> list[int]:
-        """Position of the predicted class of each row."""
+        """[rows]: index of the predicted class; for binary models by the decision threshold."""
         if self.task == "binary":
             return [int(probability >= self.threshold) for probability in outputs[:, 1].tolist()]
         chosen: list[int] = outputs.argmax(axis=1).tolist()

@@ -51,7 +51,7 @@ class OpenInference:
         return ParsedRequest(rows, checked, id=self._id(document.get("id")), outputs=names, binary=binary)
 
     def _split(self, body: bytes) -> tuple[bytes, Tail]:
-        """The JSON, and what comes behind it."""
+        """The JSON part of a body, and the binary tensors after it. Raises Problem 400 for an impossible length."""
         if self.json_length is None:
             return body, Tail()
         if not 0 <= self.json_length <= len(body):

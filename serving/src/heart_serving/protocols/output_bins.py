@@ -58,7 +58,7 @@ class OutputCounts:
 
 
 def bins(answers: Answers) -> tuple[list[float], list[str]]:
-    """Inner edges, ascending, and one name more than edges."""
+    """Ascending inner edges of the output's bins, and the bins' names (one more than edges)."""
     if answers.task == "multiclass":
         return [position - 0.5 for position in range(1, len(answers.labels))], list(answers.labels)
     if answers.task == "binary":

@@ -126,7 +126,7 @@ def _from_estimator(model: Any, table: Table, features: tuple[Feature, ...], see
 
 
 def _steps(model: Any) -> int:
-    """Steps of float32 that the answers may differ by."""
+    """By how many float32 steps the converted model's outputs may differ from the library's own."""
     return max((OWN_STEPS.get(library, STEPS) for library in boosters.libraries(model)), default=STEPS)
 
 

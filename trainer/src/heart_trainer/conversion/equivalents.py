@@ -20,7 +20,7 @@ from sklearn.preprocessing import LabelEncoder, MaxAbsScaler, StandardScaler
 
 
 def equivalent(model: Any) -> Any:
-    """The model, or one with the same answers."""
+    """A model with the same predictions that skl2onnx converts; `model` itself where none is needed."""
     if isinstance(model, Pipeline):
         *before, (name, last) = model.steps
         return Pipeline([*((step, _preparation(each)) for step, each in before), (name, equivalent(last))])
@@ -90,7 +90,7 @@ def _logistic(classes: NDArray[Any], coefficients: NDArray[Any], intercepts: NDA
 
 
 def _vote(members: Sequence[Any], classes: NDArray[Any], weights: Sequence[float] | None = None) -> VotingClassifier:
-    """The (weighted) mean of their probabilities."""
+    """A fitted classifier with the (weighted) mean of fitted members' probabilities; `classes` are common to all."""
     named = [(f"member_{index}", member) for index, member in enumerate(members)]
     shares = None if weights is None else np.asarray(weights, np.float64)
     vote = VotingClassifier(named, voting="soft", flatten_transform=False, weights=shares)

@@ -16,7 +16,7 @@ Steps = Sequence[tuple[str, tuple[float, ...]]]
 
 
 def rename(graph: onnx.GraphProto, old: str, new: str) -> None:
-    """A tensor's name, wherever it is read or written."""
+    """Rename a tensor in place, in every node, input, output and initializer of the graph."""
     for node in graph.node:
         node.input[:] = [new if name == old else name for name in node.input]
         node.output[:] = [new if name == old else name for name in node.output]

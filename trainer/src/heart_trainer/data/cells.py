@@ -63,7 +63,7 @@ def find_missing(
     unused = set()
     for spelling in missing_values:
         found = column.equals(spelling)
-        if words and column.is_text:
+        if words:
             found &= ~column.values.isin(set(words) - {spelling})
         if not found.any():
             unused.add(spelling)
@@ -85,8 +85,10 @@ def category_index(column: Column, values: tuple[int | str, ...]) -> "pd.Series[
     """float64 index into `values`; an integer value is matched as a number, so that `1.0` and `01` are 1."""
     codes = {float(value): float(index) for index, value in enumerate(values) if isinstance(value, int)}
     words = {value: float(index) for index, value in enumerate(values) if isinstance(value, str)}
-    found = column.numbers.map(codes).astype(np.float64) if codes else pd.Series(np.nan, index=column.values.index)
-    return column.texts.map(words).astype(np.float64).fillna(found) if words else found
+    if not words:
+        return column.numbers.map(codes).astype(np.float64)
+    found = column.texts.map(words).astype(np.float64)
+    return found.fillna(column.numbers.map(codes)) if codes else found
 
 
 def _booleans(column: Column) -> "pd.Series[float]":

@@ -70,7 +70,7 @@ def to_bytes(model: Any, features: int) -> bytes:
 
 
 def parity(converted: bytes, model: Any, x: NDArray[np.float32], scale: float) -> Parity:
-    """`scale`: see output_scale."""
+    """How far the ONNX model's outputs are from the model's own on `x`, in units of `scale` (see output_scale)."""
     return difference_of(run_onnx(converted, x), predict(model, x), scale)
 
 
@@ -83,7 +83,7 @@ def difference_of(output: Floats, expected: NDArray[np.float64], scale: float, s
 
 
 def predict(model: Any, x: NDArray[np.float32]) -> NDArray[np.float64]:
-    """[rows, classes] probabilities, or [rows, 1] (regression)."""
+    """The model's outputs: probabilities [rows, classes], or values [rows, 1] for a regression."""
     if hasattr(model, "predict_proba"):
         return np.asarray(model.predict_proba(x), dtype=np.float64)
     return np.asarray(model.predict(x), dtype=np.float64).reshape(len(x), -1)

@@ -41,7 +41,7 @@ class SearchRows:
 
 @dataclass(frozen=True)
 class Tried:
-    """One family with settings, judged on every inner fold."""
+    """The scores and out-of-fold predictions of one algorithm with one set of parameters."""
 
     algorithm: Algorithm
     params: dict[str, Any]

@@ -126,7 +126,7 @@ def _columns_read(estimator: Any, columns: int) -> NDArray[np.bool_]:
 
 
 def _split_columns(estimator: Any) -> Iterator[NDArray[np.int64]]:
-    """The column of each split, tree by tree."""
+    """For each tree of a forest or boosting ensemble the feature index of each of its splits."""
     if isinstance(estimator, FORESTS):
         yield from (tree.tree_.feature[tree.tree_.feature >= 0] for tree in estimator.estimators_)
     else:

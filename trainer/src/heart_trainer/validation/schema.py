@@ -54,7 +54,7 @@ def field_schema(schema: Schema, name: str) -> Schema:
 
 
 def kind_of(value: Any) -> str:
-    """JSON's name of a value's type."""
+    """The JSON Schema name of a value's type; `null` for anything else."""
     kinds = {bool: "boolean", str: "string", int: "integer", float: "number", dict: "object", list: "array"}
     return kinds.get(type(value), "null")
 

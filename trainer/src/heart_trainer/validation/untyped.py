@@ -14,7 +14,10 @@ LABELS, POSITIVE = "spec.target.labels", "spec.target.positive"
 
 
 def broken_untyped(resource: dict[str, Any]) -> list[str]:
-    """`resource`: whose schema holds."""
+    """Messages about target labels and the positive class, which the schema leaves untyped.
+
+    `resource` is a HeartModel that its schema accepts.
+    """
     target = resource["spec"].get("target", {})
     return [*_labels(target.get("labels")), *_positive(target.get("positive")), *_values(resource["spec"]["features"])]
 
