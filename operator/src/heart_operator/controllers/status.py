@@ -64,9 +64,9 @@ class StatusWriter:
         """Conditions last, when what they say has been done; events after they are stored."""
         reported = await self.write(owner, plan.status)
         for event in plan.events:
-            await self._emit(reported, event)
+            await self.emit(reported, event)
 
-    async def _emit(self, owner: Owner, event: Event) -> None:
+    async def emit(self, owner: Owner, event: Event) -> None:
         """An event is stored once per state of the object; that it cannot be stored stops nothing."""
         try:
             await self._cluster.create(EVENT, event_of(owner, event, datetime.now(UTC)))
