@@ -21,7 +21,13 @@ FORMS: dict[str, Callable[[Any, Features], Records]] = {
     "instances": read_instances,
     "inputs": read_inputs,
 }
-ERROR_CODES = {422: "INVALID_PARAMETER_VALUE", 500: "INTERNAL_ERROR", 503: "TEMPORARILY_UNAVAILABLE"}
+ERROR_CODES = {
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    422: "INVALID_PARAMETER_VALUE",
+    500: "INTERNAL_ERROR",
+    503: "TEMPORARILY_UNAVAILABLE",
+}
 """MLflow's names, which go with the HTTP status; every other error is a BAD_REQUEST."""
 
 
