@@ -157,12 +157,13 @@ true
       "imagePullSecrets" $root.Values.imagePullSecrets
       "trackingUri" (include "heartops.trackingUri" $root)
       "trackingAuth" (include "heartops.registryAuth" $root)
-      "monitoringNamespaces" $root.Values.monitoring.namespaces -}}
+      "monitoringNamespaces" $root.Values.monitoring.namespaces
+      "callers" (list (dict "namespaceSelector" (dict "matchLabels" (dict "kubernetes.io/metadata.name" "kube-system")))) -}}
 {{- with $root.Values.monitoring.prometheusUrl }}{{ $_ := set $defaults "prometheusUrl" . }}{{ end -}}
 {{- if $root.Values.mlflow.enabled }}{{ $_ := set $defaults "databaseAddress" (include "heartops.databaseAddress" $root) }}{{ end -}}
 {{- $profile := mustMergeOverwrite (deepCopy $defaults) (deepCopy (last . | default dict)) -}}
 {{- /* The operator reads the pods' metrics too. */ -}}
-{{- $_ := set $profile "monitoringNamespaces" (append ($profile.monitoringNamespaces | default list) $root.Release.Namespace | uniq) -}}
+{{- with $profile.monitoringNamespaces }}{{ $_ := set $profile "monitoringNamespaces" (append . $root.Release.Namespace | uniq) }}{{ end -}}
 {{- $profile | toYaml -}}
 {{- end -}}
 

@@ -219,6 +219,11 @@ def mirror_config_name(model: str) -> str:
     return child_name(model, "mirror")
 
 
+def callers_policy_name(model: str) -> str:
+    """The NetworkPolicy that says which pods may ask a model for predictions."""
+    return child_name(model, "callers")
+
+
 def service_account_name(model: str) -> str:
     """Never the model's bare name: a model called `default` must not take over the namespace's own account."""
     return child_name(model, "model")

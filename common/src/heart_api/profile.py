@@ -3,6 +3,7 @@
 from typing import Literal
 
 from heart_api.base import Frozen
+from heart_api.callers import Peer
 from heart_api.handover import DataAccess
 from heart_api.resources import Amounts
 
@@ -39,6 +40,10 @@ class RuntimeProfile(Frozen):
     database_address: str | None = None
     """host:port of the prediction log's database; its URL, with a password, is in the namespaces' Secrets alone."""
     monitoring_namespaces: tuple[str, ...] = ()
+    """Which may read metrics; none: all."""
     ingress_namespaces: tuple[str, ...] = ()
+    """Where Gateways and ingress controllers run; none: unknown, so that a model with a route is open to every pod."""
+    callers: tuple[Peer, ...] = ()
+    """Who may call models besides the pods of their own namespaces, unless a model says it itself."""
     routes: RouteAccess | None = None
     """None: any Gateway, class and host, as far as the cluster's own rules go."""

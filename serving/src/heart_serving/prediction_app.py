@@ -59,7 +59,7 @@ class PredictionApp:
             await self._pass_on(scope, receive, send)
 
     async def _answer(self, protocol: PredictionProtocol, work: Work, scope: Any, receive: Any, send: Any) -> None:
-        head = read_head(scope["headers"])
+        head = read_head(scope["headers"], self._predictor.proofs)
         exchange = Exchange(head, scope["path"], time.perf_counter())
         try:
             self._admit(scope["method"])
@@ -77,7 +77,7 @@ class PredictionApp:
             return
         except Exception as error:
             reply = error_reply(protocol, exchange, error)
-        await respond(send, reply, exchange.id)
+        await respond(send, reply, exchange.id, exchange.proof)
         self._predictor.record(exchange, reply.status)
 
     def _admit(self, method: str) -> None:

@@ -9,7 +9,12 @@ from heart_operator.manifests.hpa import build_hpa
 from heart_operator.manifests.http_route import build_http_route
 from heart_operator.manifests.ingress import build_ingress
 from heart_operator.manifests.mirror import build_mirror_config
-from heart_operator.manifests.network_policy import build_check_policy, build_serving_policy, build_training_policy
+from heart_operator.manifests.network_policy import (
+    build_callers_policy,
+    build_check_policy,
+    build_serving_policy,
+    build_training_policy,
+)
 from heart_operator.manifests.pdb import build_pdb
 from heart_operator.manifests.prometheus_rule import build_prometheus_rule
 from heart_operator.manifests.service import build_candidate_service, build_headless_service, build_service
@@ -45,7 +50,7 @@ def build_children(
     Service with the version as selector, the candidate's Service, the mirror's ConfigMap, PodDisruptionBudget, HPA
     (unless `serving.replicas`), Ingress, and, where `kinds` has them, HTTPRoute, ServiceMonitor and PrometheusRule.
     """
-    before = (build_service_account(model), *policies(model, profile), build_headless_service(model))
+    before = (build_service_account(model), *policies(model, profile, traffic), build_headless_service(model))
     if stable is None:
         return before
     return (
@@ -56,11 +61,15 @@ def build_children(
     )
 
 
-def policies(model: HeartModel, profile: RuntimeProfile | None) -> tuple[Manifest, ...]:
-    """Who talks to whom. A profile says so; a way back must not wait until there is one again."""
+def policies(model: HeartModel, profile: RuntimeProfile | None, traffic: Traffic) -> tuple[Manifest, ...]:
+    """Who talks to whom. A profile says so; a way back must not wait until there is one again.
+
+    Before the Services, so that pods are open when requests come.
+    """
     if profile is None:
         return ()
     return (
+        build_callers_policy(model, profile, traffic.closed),
         build_serving_policy(model, profile),
         build_training_policy(model, profile),
         build_check_policy(model, profile),
@@ -70,7 +79,7 @@ def policies(model: HeartModel, profile: RuntimeProfile | None) -> tuple[Manifes
 def serving_children(model: HeartModel, stable: VersionDeployment, traffic: Traffic) -> tuple[Manifest, ...]:
     """The Service comes first: it decides who serves, the others only help."""
     found = [build_service(model, stable.version, spread=traffic.spread), build_pdb(model, stable.version)]
-    if traffic.candidate:
+    if traffic.candidate and (model.spec.serving.route or traffic.mirror_percent):
         found.append(build_candidate_service(model, traffic.candidate))
     found.append(build_mirror_config(model, traffic.candidate, traffic.mirror_percent))
     if model.spec.serving.replicas is None:

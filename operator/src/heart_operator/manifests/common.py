@@ -23,6 +23,8 @@ USER = 65532
 """The unprivileged user of the HeartOps images."""
 SERVING_PORT = 8080
 GRPC_PORT = 9000
+MANAGEMENT_PORT = 8081
+"""Probes, metrics and model files; no Service for callers, Ingress or route publishes it."""
 SERVER = "server"
 """Name of the container that answers."""
 MODEL_DIR = "/model"

@@ -12,7 +12,13 @@ REQUEST_HEADERS = (
     "X-Request-Id",
     "Inference-Header-Content-Length",
 )
-RESPONSE_HEADERS = ("X-Request-Id", "X-Model-Version", "Retry-After", "Inference-Header-Content-Length")
+RESPONSE_HEADERS = (
+    "X-Request-Id",
+    "X-Feedback-Proof",
+    "X-Model-Version",
+    "Retry-After",
+    "Inference-Header-Content-Length",
+)
 REMEMBERED_SECONDS = 600
 
 

@@ -1,6 +1,7 @@
 """The way to one candidate: copies wait in a bounded queue, few connections carry them, both answers are compared."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import aiohttp
@@ -36,12 +37,12 @@ class Copy:
     def size(self) -> int:
         return len(self.parsed) + len(self.answer.body)
 
-    def headers(self) -> dict[str, str]:
+    def headers(self, mark: str) -> dict[str, str]:
         """What the candidate has to know: the form of the body, the id, and that no user waits for the answer."""
         found = {
             "Content-Type": self.head.content_type.decode("latin-1"),
             "X-Request-Id": self.head.request_id,
-            "X-HeartOps-Shadow": "1",
+            "X-HeartOps-Shadow": mark,
         }
         return found if self.head.json_length is None else found | {JSON_LENGTH: str(self.head.json_length)}
 
@@ -49,7 +50,9 @@ class Copy:
 class Shadow:
     """Made and used on the event loop; `close` ends it, and what waits then is forgotten."""
 
-    def __init__(self, url: str, counts: Mirrored, *, relative: bool) -> None:
+    def __init__(self, url: str, counts: Mirrored, mark: Callable[[str], str], *, relative: bool) -> None:
+        """`mark`: id of a request to the value of X-HeartOps-Shadow."""
+        self._mark = mark
         self._counts = counts
         self._relative = relative
         self._queue: asyncio.Queue[Copy] = asyncio.Queue(MAX_COPIES)
@@ -92,7 +95,8 @@ class Shadow:
                 self._counts.add(comparison.equal, comparison.difference)
 
     async def _ask(self, copy: Copy) -> Reply:
-        request = self._session.post(copy.path, data=copy.parsed, headers=copy.headers(), allow_redirects=False)
+        headers = copy.headers(self._mark(copy.head.request_id))
+        request = self._session.post(copy.path, data=copy.parsed, headers=headers, allow_redirects=False)
         async with request as response:
             response.raise_for_status()
             return Reply(await response.read(), response.headers)

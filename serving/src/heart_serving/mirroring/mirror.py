@@ -13,6 +13,7 @@ from heart_api.handover import MirrorTarget
 from heart_serving.admission.request_body import Head
 from heart_serving.metrics import ServingMetrics
 from heart_serving.mirroring.config import OFF, MirrorFile
+from heart_serving.predictionlog.proofs import Proofs
 from heart_serving.protocols.base import Reply
 
 if TYPE_CHECKING:
@@ -39,8 +40,9 @@ class Sampler:
 class Mirror:
     """Off until `run` finds something to do. Used on the event loop alone."""
 
-    def __init__(self, version: str, metrics: ServingMetrics, *, relative: bool) -> None:
+    def __init__(self, version: str, metrics: ServingMetrics, proofs: Proofs, *, relative: bool) -> None:
         """`relative`: the model's answers are values rather than probabilities."""
+        self._mark = proofs.mark_copy
         self._versioned = f"/versions/{version}/"
         self._metrics = metrics
         self._relative = relative
@@ -74,7 +76,8 @@ class Mirror:
             await self._close()
             if target.percent:
                 shadow = await asyncio.to_thread(load_shadow)
-                self._shadow = shadow(target.url, self._metrics.mirrored_to(target.version), relative=self._relative)
+                counts = self._metrics.mirrored_to(target.version)
+                self._shadow = shadow(target.url, counts, self._mark, relative=self._relative)
         self._target = target
         logger.info("mirroring %d%% of the requests to version %s", target.percent, target.version or "(none)")
 

@@ -45,8 +45,8 @@ class PredictionProtocol(Protocol):
     def read(self, body: bytes) -> ParsedRequest:
         """Raises Problem."""
 
-    def write(self, parsed: ParsedRequest, outputs: Matrix, request_id: str) -> Any:
-        """The JSON answer, or a Reply."""
+    def write(self, parsed: ParsedRequest, outputs: Matrix, request_id: str, proof: str = "") -> Any:
+        """The JSON answer, or a Reply. `proof`: that the answer was given, for /feedback; empty: there is none."""
 
     def error_body(self, problem: Problem) -> Any:
         """The JSON body of an error."""
@@ -82,9 +82,11 @@ class Predict:
             raise Invalid([Violation((), "dict_type", "must be one record (an object) or a list of records")])
         return document
 
-    def write(self, parsed: ParsedRequest, outputs: Matrix, request_id: str) -> Any:
+    def write(self, parsed: ParsedRequest, outputs: Matrix, request_id: str, proof: str = "") -> Any:
         answers = self.answers.read(outputs)
         common = {"model_version": self.version, "request_id": request_id}
+        if proof:
+            common["proof"] = proof
         return answers[0] | common if parsed.single else {"predictions": answers} | common
 
     def error_body(self, problem: Problem) -> Any:
