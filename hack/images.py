@@ -81,14 +81,18 @@ def build_with_cluster_tool(image: Image) -> Built:
     return Built(reference, archive)
 
 
-def build_all() -> dict[str, Built]:
-    """Build every image of the product."""
+def build_all(cluster: str | None = None) -> dict[str, Built]:
+    """Build every image of the product; load each into the cluster tool's `cluster` as soon as it is built.
+
+    Another process may build them at the same time (the demo's does): what it has finished is loaded meanwhile.
+    """
     build = build_with_docker if docker_answers() else build_with_cluster_tool
-    return {image.name: build(image) for image in IMAGES}
-
-
-def load_into_node(images: dict[str, Built], cluster: str) -> None:
-    run([*CLUSTER, "load", "--name", cluster, *(image.archive for image in images.values() if image.archive)])
+    images = {}
+    for image in IMAGES:
+        images[image.name] = built = build(image)
+        if cluster and built.archive:
+            run([*CLUSTER, "load", "--name", cluster, built.archive])
+    return images
 
 
 def load_into_kind(images: dict[str, Built], cluster: str) -> None:
@@ -107,9 +111,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--into", metavar="NAME", help="load into this cluster of the cluster tool")
     parser.add_argument("--kind", metavar="NAME", help="load into this kind cluster")
     options = parser.parse_args(arguments)
-    images = build_all()
-    if options.into:
-        load_into_node(images, options.into)
+    images = build_all(options.into)
     if options.kind:
         load_into_kind(images, options.kind)
     print(json.dumps({name: image.reference for name, image in images.items()}))
