@@ -95,7 +95,7 @@ BEGIN
         EXECUTE format('DROP OWNED BY %I', login);
         EXECUTE format('DROP ROLE %I', login);
     END IF;
-    DELETE FROM heartops_admin.limits WHERE limits.login = dismiss.login;
+    DELETE FROM heartops_admin.limits WHERE limits.login = heartops_admin.role_of(namespace);
 END $$;
 
 -- Ends the sessions of logins whose statement takes longer than the login's limit and a second of grace, or whose
