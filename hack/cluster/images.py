@@ -30,7 +30,7 @@ def build_image(name: str, dockerfile: Path, context: Path, base: str, arguments
             if not _is_built(archive):
                 packages.ensure(versions()["debian"]["image_tools"])
                 _clear_store()
-                _build(reference, dockerfile, context, files, {"BASE_IMAGE": base, **arguments}, archive)
+                _build(reference, dockerfile, context, files, base, arguments, archive)
                 _drop_old(name)
                 return archive, reference
     say(f"image {reference} is up to date")
@@ -87,9 +87,16 @@ def _buildah(*words: object) -> str:
 
 
 def _build(
-    reference: str, dockerfile: Path, context: Path, files: list[Path], arguments: dict[str, str], archive: Path
+    reference: str,
+    dockerfile: Path,
+    context: Path,
+    files: list[Path],
+    base: str,
+    arguments: dict[str, str],
+    archive: Path,
 ) -> None:
-    _provide_base(arguments["BASE_IMAGE"])
+    """Build on `base` in place of the image that the Dockerfile's first FROM names."""
+    _provide_base(base)
     with tempfile.TemporaryDirectory(dir=cache_dir() / "tmp") as scratch:
         staged = _stage(Path(scratch) / "context", context, files)
         say(f"building image {reference} …")
@@ -103,6 +110,8 @@ def _build(
             "--pull-never",
             "--layers",
             "--quiet",
+            "--from",
+            base,
             *machine.lend(Path(scratch)),
             *flags,
             "--tag",

@@ -13,10 +13,20 @@ from heart_api.heartmodel import HeartModel
 from heart_api.kube.values import Manifest
 from heart_api.names import Component, Label, callers_policy_name, child_name
 from heart_api.profile import RuntimeProfile
-from heart_operator.manifests.common import GRPC_PORT, MANAGEMENT_PORT, SERVING_PORT, metadata, serving_pods
+from heart_operator.manifests.common import (
+    GRPC_PORT,
+    MANAGEMENT_PORT,
+    SECURE_SERVING_PORT,
+    SERVING_PORT,
+    metadata,
+    serving_pods,
+)
 
 Rule = dict[str, Any]
 
+PREDICTION_PORTS = (SERVING_PORT, SECURE_SERVING_PORT)
+"""Of pods without and with TLS: two versions of a model may differ."""
+CALLED_PORTS = (*PREDICTION_PORTS, GRPC_PORT)
 WEB_PORTS = (80, 443)
 GATEWAY_LABEL = "gateway.networking.k8s.io/gateway-name"
 SAME_NAMESPACE = Caller(pod_selector=Selector())
@@ -35,9 +45,9 @@ def build_callers_policy(model: HeartModel, profile: RuntimeProfile, closed: str
         selector["matchExpressions"] = [{"key": Label.MODEL_VERSION, "operator": "NotIn", "values": [closed]}]
     spec: dict[str, Any] = {"podSelector": selector, "policyTypes": ["Ingress"]}
     if (peers := callers(model, profile)) is None:
-        spec["ingress"] = [{"ports": tcp(SERVING_PORT, GRPC_PORT)}]
+        spec["ingress"] = [{"ports": tcp(*CALLED_PORTS)}]
     elif peers:
-        spec["ingress"] = [{"from": peers, "ports": tcp(SERVING_PORT, GRPC_PORT)}]
+        spec["ingress"] = [{"from": peers, "ports": tcp(*CALLED_PORTS)}]
     return network_policy(model, callers_policy_name(model.name), Component.SERVING, spec)
 
 
@@ -45,13 +55,13 @@ def build_serving_policy(model: HeartModel, profile: RuntimeProfile) -> Manifest
     """In: what every version gets: requests of the Gateway and copies of the other versions, scrapes, downloads of the
     model file. Out: names, MLflow, the model's other pods and the prediction log."""
     pods = [{"podSelector": {"matchLabels": serving_pods(model)}}]
-    siblings = tcp(SERVING_PORT, MANAGEMENT_PORT)
+    siblings = tcp(*PREDICTION_PORTS, MANAGEMENT_PORT)
     log = database(profile, model.spec.serving.prediction_log.sink == "PostgreSQL")
     return policy(
         model,
         Component.SERVING,
         ingress=[{"from": pods, "ports": siblings}, scrapers(profile), *gateways(model, profile)],
-        egress=[dns(), server(profile.tracking_uri), *log, {"to": pods, "ports": siblings}],
+        egress=[dns(), server(profile.tracking_uri), *log, *issuer(model), {"to": pods, "ports": siblings}],
     )
 
 
@@ -104,7 +114,7 @@ def gateways(model: HeartModel, profile: RuntimeProfile) -> list[Rule]:
     """An HTTPRoute sends a candidate its share of the requests."""
     if not model.spec.serving.route:
         return []
-    ports = {"ports": tcp(SERVING_PORT, GRPC_PORT)}
+    ports = {"ports": tcp(*CALLED_PORTS)}
     return [{"from": entrances(model, profile), **ports}] if profile.ingress_namespaces else [ports]
 
 
@@ -151,6 +161,12 @@ def server(uri: str) -> Rule:
 def database(profile: RuntimeProfile, wanted: bool) -> list[Rule]:
     """The prediction log's server, for pods that use it, where the profile says where it is."""
     return [server(f"postgresql://{profile.database_address}")] if wanted and profile.database_address else []
+
+
+def issuer(model: HeartModel) -> list[Rule]:
+    """Where the keys of accepted tokens are, if they come from an address."""
+    found = model.spec.serving.jwt
+    return [server(found.jwks_url)] if found and found.jwks_url else []
 
 
 def data_source(uri: str) -> list[Rule]:

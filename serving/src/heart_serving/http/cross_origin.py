@@ -7,6 +7,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 REQUEST_HEADERS = (
     "Authorization",
+    "X-API-Key",
     "Content-Type",
     "Content-Encoding",
     "X-Request-Id",
@@ -17,6 +18,7 @@ RESPONSE_HEADERS = (
     "X-Feedback-Proof",
     "X-Model-Version",
     "Retry-After",
+    "WWW-Authenticate",
     "Inference-Header-Content-Length",
 )
 REMEMBERED_SECONDS = 600

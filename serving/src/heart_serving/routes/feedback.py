@@ -27,6 +27,7 @@ from heart_serving.protocols.answers import Answers
 from heart_serving.protocols.base import error_detail
 from heart_serving.protocols.strict_json import parse_json, reject_duplicates
 from heart_serving.protocols.violations import FLOAT32_MAX, MAX_LISTED_VALUES, MAX_VIOLATIONS, plain_name
+from heart_serving.routes.names import AUTHOR
 from heart_serving.settings import Settings
 
 if TYPE_CHECKING:
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
 MAX_WAITING = 64
 """Reports that wait for the database; beyond, clients get 503 with Retry-After."""
 TRY_LATER = {"Retry-After": "5"}
-AUTHOR = "heartops.subject"
-"""Key of the ASGI scope under which authentication leaves the caller's name."""
 NO_DATABASE = "this model keeps no prediction log in a database, so outcomes have nowhere to go"
 NO_KEY = (
     f"outcomes are not taken: the Secret heartops-runtime of this namespace has no usable {Env.PROOF_KEY}; run"

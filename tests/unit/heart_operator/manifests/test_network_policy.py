@@ -30,7 +30,7 @@ def test_nobody_calls_the_trainer(case):
     assert "ingress" not in spec
 
 
-PREDICTIONS, MANAGEMENT = {8080, 9000}, {8081}
+PREDICTIONS, MANAGEMENT = {8080, 8443, 9000}, {8081}
 OWN = {"podSelector": {}}
 GATEWAY = {"name": "public", "namespace": "gateways"}
 
@@ -90,7 +90,7 @@ def test_a_gateway_reaches_every_version(smallest):
 def test_metrics_are_read_where_monitoring_is_and_by_the_other_pods(full, smallest):
     siblings, scrapers, _ = policy(full, "serving")["ingress"]
     assert siblings["from"] == [{"podSelector": policy(full, "serving")["podSelector"]}]
-    assert ports([siblings]) == {8080, 8081}
+    assert ports([siblings]) == {8080, 8443, 8081}
     assert (scrapers["from"], ports([scrapers])) == ([named("monitoring")], MANAGEMENT)
     _, scrapers = policy(smallest, "serving")["ingress"]
     assert ("from" in scrapers, ports([scrapers])) == (False, MANAGEMENT)
@@ -122,7 +122,7 @@ def test_serving_reaches_names_mlflow_and_its_siblings_alone(smallest):
     assert siblings["to"] == [
         {"podSelector": {"matchLabels": policy(smallest, "serving")["podSelector"]["matchLabels"]}}
     ]
-    assert ports([siblings]) == {8080, 8081}
+    assert ports([siblings]) == {8080, 8443, 8081}
 
 
 @pytest.mark.parametrize(

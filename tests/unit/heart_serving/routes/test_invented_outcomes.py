@@ -13,7 +13,7 @@ from heart_log.database import open_database
 from heart_log.tables import corrections
 from heart_serving.predictionlog.proofs import Proofs, read_keys
 from heart_serving.predictionlog.settings import LogSettings, read_log_settings
-from heart_serving.routes.feedback import AUTHOR
+from heart_serving.routes.names import AUTHOR
 from tests.support.serving.app import NAME, PROOF_KEY, VERSION, in_process, outcome_of
 from tests.support.serving.tiny_model import RECORD, tiny_model
 from tests.unit.heart_serving.conftest import LABELS
