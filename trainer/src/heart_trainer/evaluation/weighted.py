@@ -76,11 +76,11 @@ def _ece_weighted(confidence: Array, correct: NDArray[np.bool_], weights: Array)
 
 
 def _slope_weighted(y: NDArray[np.generic], p: Array, weights: Array, steps: int = 5) -> Array:
-    """A few Newton steps from the whole sample's fit: enough for a bootstrap (Andrews 2002)."""
+    """A few Newton steps from the fit under the mean weights: enough for a bootstrap (Andrews 2002)."""
     x, positive = log_odds(p), np.asarray(y == 1, dtype=float)
     if len(np.unique(positive)) < 2:
         return np.full(len(weights), np.nan)
-    start = LogisticRegression(C=np.inf, max_iter=1000, tol=1e-8).fit(x[:, None], y)
+    start = LogisticRegression(C=np.inf, max_iter=1000, tol=1e-8).fit(x[:, None], y, sample_weight=weights.mean(axis=0))
     a, b = (np.full(len(weights), float(value)) for value in (start.intercept_[0], start.coef_[0, 0]))
     for _ in range(steps):
         fitted = expit(a[:, None] + b[:, None] * x)

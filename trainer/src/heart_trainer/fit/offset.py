@@ -37,7 +37,12 @@ def offset_of(y: NDArray[np.float64]) -> float:
 
 def check_steps(y: NDArray[np.float64], name: str) -> None:
     """Raises DataInvalid where answers in float32 could not tell the target's values apart."""
-    step, spread = float(np.spacing(np.float32(np.abs(y).max()))), float(np.std(y))
+    check_steps_of(float(np.abs(y).max()), float(np.std(y)), name)
+
+
+def check_steps_of(greatest: float, spread: float, name: str) -> None:
+    """The same of a target whose greatest magnitude and standard deviation are known."""
+    step = float(np.spacing(np.float32(greatest)))
     if step * LEAST_STEPS > spread:
         raise DataInvalid(
             f"The target {name} is too large for how little it varies: answers are float32, which near its values has "
