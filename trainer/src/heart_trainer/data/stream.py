@@ -6,7 +6,6 @@ length, and no comment lines stand between them. What breaks a rule is named, ne
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import IO, Any
 
 import pandas as pd
@@ -139,11 +138,9 @@ def _csv(file: StoredFile, contract: Contract) -> Iterator[Chunk]:
     layout = _layout(file, contract)
     header = name_columns(layout, contract)
     places = find_columns(header, contract)
-    first = layout.skip + header.lines
+    before = 0
     with file.open() as stream:
-        reader = _open_csv(stream, file.name, layout, first)
-        before = 0
-        for batch in _CsvBatches(reader, file.name, layout):
+        for batch in _CsvBatches(stream, file.name, layout, layout.skip + header.lines):
             for start in range(0, batch.num_rows, ROWS):
                 frame = batch.slice(start, ROWS).select([str(place) for place in set(places.values())]).to_pandas()
                 frame = frame.apply(lambda column: column.astype("str").str.strip())
@@ -152,50 +149,52 @@ def _csv(file: StoredFile, contract: Contract) -> Iterator[Chunk]:
                 before += len(frame)
 
 
-def _open_csv(stream: IO[bytes], name: str, layout: Layout, skip: int) -> Any:
-    names = [str(place) for place in range(layout.width)]
-    try:
+class _CsvBatches:
+    """A text file's cells in batches. Raises DataInvalid; the library's messages may hold values and are not shown."""
+
+    def __init__(self, stream: IO[bytes], name: str, layout: Layout, skip: int) -> None:
+        self._stream, self._name, self._layout, self._skip = stream, name, layout, skip
+        self._broken: list[str] = []
+
+    def __iter__(self) -> Iterator[Any]:
+        try:
+            yield from self._open()
+        except (pa.ArrowException, UnicodeDecodeError) as error:
+            raise DataInvalid(self._message(error)) from None
+
+    def _open(self) -> Any:
+        names, layout = [str(place) for place in range(self._layout.width)], self._layout
         return pacsv.open_csv(
-            stream,
+            self._stream,
             pacsv.ReadOptions(
-                use_threads=False, block_size=BLOCK, skip_rows=skip, column_names=names, encoding=layout.encoding
+                use_threads=False,  # else rows have no numbers
+                block_size=BLOCK,
+                skip_rows=self._skip,
+                column_names=names,
+                encoding=layout.encoding,
             ),
             pacsv.ParseOptions(
                 delimiter=layout.separator,
                 quote_char=layout.quote,
                 newlines_in_values=True,
-                invalid_row_handler=partial(_reject_row, name, layout),
+                invalid_row_handler=self._note,
             ),
             pacsv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False),
         )
-    except (pa.ArrowException, UnicodeDecodeError) as error:
-        raise _not_csv(name, layout, error) from None
 
+    def _note(self, row: Any) -> str:
+        """Called by the library, which does not let an exception through."""
+        self._broken.append(f"line {row.number} has {row.actual_columns} cells instead of {row.expected_columns}")
+        return "error"
 
-class _CsvBatches(_Readable):
-    def __init__(self, batches: Iterator[Any], name: str, layout: Layout) -> None:
-        super().__init__(batches, name)
-        self._layout = layout
-
-    def __next__(self) -> Any:
-        try:
-            return next(self._batches)
-        except (pa.ArrowException, UnicodeDecodeError) as error:
-            raise _not_csv(self._where, self._layout, error) from None
-
-
-def _reject_row(name: str, layout: Layout, row: Any) -> str:
-    place = f"line {row.number}" if row.number is not None else "a line"
-    raise DataInvalid(
-        f"{name} is not proper CSV: {place} has {row.actual_columns} cells instead of {row.expected_columns} (read as"
-        f" {layout}). A cell that holds the separator needs quotes; another separator is set in dataset.csv.separator."
-    )
-
-
-def _not_csv(name: str, layout: Layout, error: Exception) -> DataInvalid:
-    """The library's message may hold values, so that only its kind is passed on."""
-    kind = "an encoding error" if "encod" in str(error).lower() or "utf" in str(error).lower() else "a format error"
-    return DataInvalid(f"{name} is not proper CSV (read as {layout}): {kind}. Is a quote missing, or the file cut off?")
+    def _message(self, error: Exception) -> str:
+        start = f"{self._name} is not proper CSV (read as {self._layout}): "
+        if self._broken:
+            advice = "a cell that holds the separator needs quotes; is the file cut off?"
+            return f"{start}{self._broken[0]}; {advice}"
+        if isinstance(error, UnicodeDecodeError) or "utf" in str(error).lower():
+            return f"{start}it holds other characters; name its encoding in dataset.csv.encoding."
+        return f"{start}is a quote missing?"
 
 
 def in_memory(chunks: Iterator[Chunk]) -> dict[str, Column]:

@@ -121,13 +121,14 @@ class _Writer:
             if values.isna().any():
                 encode_target(texts, self.request.target, self.request.training)  # says what is wrong
             above = self.request.target.positive_above
-            return (values if above is None else values > above).to_numpy(np.float64)
+            return np.asarray(values if above is None else values > above, dtype=np.float64)
         place, found = pd.factorize(texts)
         for text in found:
             self.codes.setdefault(text, len(self.codes))
         if len(self.codes) > MOST_TEXTS:
             encode_target(pd.Series(list(self.codes), dtype="str"), self.request.target, self.request.training)
-        return np.array([self.codes[text] for text in found], dtype=np.float64)[place]
+        code = np.array([self.codes[text] for text in found], dtype=np.float64)
+        return np.asarray(code[place])
 
     def _keep(self, *arrays: NDArray[Any]) -> None:
         self.parts.append(arrays)

@@ -12,12 +12,12 @@ from heart_trainer.evaluation.slices import FEWEST_ROWS
 from heart_trainer.sums.additive import Field, Schema, Sums
 from heart_trainer.sums.bins import Axis
 from heart_trainer.sums.figures import measured
+from heart_trainer.sums.linear import Floats
 from heart_trainer.sums.rows import Rows
 from heart_trainer.sums.scores import (
     Answer,
     Cells,
     ErrorCells,
-    Floats,
     Scale,
     cells_of,
     count_cells,

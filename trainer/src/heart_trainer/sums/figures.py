@@ -14,12 +14,13 @@ from heart_trainer.evaluation.bootstrap import RESAMPLES
 from heart_trainer.evaluation.evaluate import Measured
 from heart_trainer.evaluation.metrics import NAMES, Figures, log_odds
 from heart_trainer.evaluation.weighted import Replicates, weighted
-from heart_trainer.sums.scores import Cells, ErrorCells, Floats
+from heart_trainer.sums.linear import Floats
+from heart_trainer.sums.scores import Cells, ErrorCells
 
 
 def measured(cells: Cells | ErrorCells, seed: int) -> Measured:
     """Figures and resamples; their estimates follow as those of rows do."""
-    return Measured(cells, point(cells), replicate(cells, seed))  # type: ignore[arg-type]
+    return Measured(cells, point(cells), replicate(cells, seed))
 
 
 def point(cells: Cells | ErrorCells) -> Figures:
@@ -32,7 +33,7 @@ def point(cells: Cells | ErrorCells) -> Figures:
             kept = ("accuracy", "brier", "recall") if cells.y.all() else ("accuracy", "brier")
             return {name: found[name] for name in kept}
         found["calibration_slope"] = _slope(cells)
-    return {name: found[name] for name in NAMES[cells.task] if np.isfinite(found[name])}  # type: ignore[index]
+    return {name: found[name] for name in NAMES[cells.task] if np.isfinite(found[name])}
 
 
 def figures_of(cells: Cells | ErrorCells) -> Figures:

@@ -13,8 +13,9 @@ from heart_trainer.evaluation.weighted import weighted
 from heart_trainer.sums.additive import Field, Schema, Sums
 from heart_trainer.sums.bins import EDGES
 from heart_trainer.sums.figures import point, resample
+from heart_trainer.sums.linear import Floats
 from heart_trainer.sums.rows import Rows
-from heart_trainer.sums.scores import Answer, Cells, Floats, Integers
+from heart_trainer.sums.scores import Answer, Cells, Integers
 from heart_trainer.sums.split import HELD, Split
 
 GRID_EDGES = np.unique(np.concatenate([EDGES[::6], [0.5]]))
