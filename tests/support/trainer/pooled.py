@@ -72,6 +72,8 @@ class Pooled:
 
     output: NDArray[np.float64]
     figures: dict[str, Estimate]
+    again: dict[str, Estimate]
+    """The same with another seed of the bootstrap."""
 
 
 def pooled(what: Study, rows: Rows) -> Pooled:
@@ -86,7 +88,7 @@ def pooled(what: Study, rows: Rows) -> Pooled:
     known = np.isfinite(output[:, 0])
     task = "regression" if what.regression else "binary"
     sample = Sample(task, y, output, np.arange(len(y))).take(known)
-    return Pooled(output, estimates(sample, what.seed))
+    return Pooled(output, estimates(sample, what.seed), estimates(sample, what.seed + 1000))
 
 
 def _fitted(what: Study, rows: Rows, part: NDArray[np.int64], owner: Owner) -> object:
