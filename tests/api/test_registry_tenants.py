@@ -216,3 +216,13 @@ def test_a_role_that_is_taken_away_ends_the_access(
         return False
 
     poll("it is denied", denied, 20)
+
+
+def test_prometheus_reads_figures_that_name_nobody_without_a_token(uri: str, tokens: dict[str, str]) -> None:
+    headers = {"Authorization": f"Bearer {tokens[MINE]}", "X-MLFLOW-WORKSPACE": MINE}
+    httpx.get(f"{uri}{API}/registered-models/search", headers=headers).raise_for_status()
+    answer = httpx.get(f"{uri}/metrics")
+    assert answer.status_code == 200
+    assert "mlflow_http_request_total" in answer.text
+    assert MINE not in answer.text
+    assert MODEL not in answer.text

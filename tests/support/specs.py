@@ -84,6 +84,7 @@ GOOD: dict[str, dict[str, Any]] = {
 }
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
+    "codes that YAML changed": ({"spec.features.1.codes": {"false": 0, "true": 1}}, "true and false are no names"),
     "codes of a number": ({"spec.features.0.codes": {"old": 1}}, "codes are for the type category"),
     "a code of no value": ({"spec.features.1.codes": {"female": 7}}, "codes must name values of the feature"),
     "a code that is a value": (

@@ -1,6 +1,7 @@
 """The data contract: the columns of a row. Training, serving, OpenAPI documents and drift checks share it."""
 
 import struct
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, StrictStr, model_validator
@@ -89,6 +90,12 @@ LabelList = Annotated[tuple[ShortText, ...], Field(min_length=2, max_length=MAX_
 LabelMapping = Annotated[dict[ShortText, ShortText], Field(min_length=2, max_length=MAX_CLASSES)]
 
 
+def number_and_text(values: Sequence[int | str]) -> list[int]:
+    """Numbers among the values that are there as text as well."""
+    texts = {value for value in values if isinstance(value, str)}
+    return [value for value in values if isinstance(value, int) and str(value) in texts]
+
+
 class Feature(Frozen):
     """One input column.
 
@@ -119,6 +126,11 @@ class Feature(Frozen):
             rule(
                 "!has(self.codes) || !has(self.values) || self.codes.all(name, !(name in self.values))",
                 "a name in codes must not itself be one of the values",
+                ".codes",
+            ),
+            rule(
+                "!has(self.codes) || !('true' in self.codes || 'false' in self.codes)",
+                'true and false are no names: quote "yes" and "no", which YAML reads as true and false',
                 ".codes",
             ),
         )
@@ -164,6 +176,13 @@ class Feature(Frozen):
             raise ValueError(f"codes must name values of the feature: {unknown[0]!r} does not")
         if taken := [name for name in codes if name in values]:
             raise ValueError(f"a name in codes must not itself be one of the values: {taken[0]!r} is")
+        return self
+
+    @model_validator(mode="after")
+    def _values_are_told_apart(self) -> Self:
+        """A cell of a CSV does not say whether it is the number or the text."""
+        if both := number_and_text(self.values or ()):
+            raise ValueError(f"values: {both[0]} is there as a number and as text; keep one of the two")
         return self
 
     @property

@@ -54,6 +54,19 @@ class FloorLimits(Frozen):
     critical: float = Field(gt=0, le=1, description="Critical threshold.")
 
 
+class CeilingLimits(Frozen):
+    """Upper thresholds for an error, in the unit of the target (mae, rmse)."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule("self.warning <= self.critical", "warning must not be greater than critical", ".warning")
+        )
+    )
+
+    warning: float = Field(gt=0, description="Warning threshold.")
+    critical: float = Field(gt=0, description="Critical threshold.")
+
+
 class Alerts(Frozen):
     """Alert thresholds."""
 
@@ -69,6 +82,14 @@ class Alerts(Frozen):
         default=FloorLimits(warning=0.75, critical=0.70),
         description="Accuracy according to the outcomes sent to `/feedback`; compared by the upper bound of its"
         " 95% confidence interval.",
+    )
+    mae: CeilingLimits | None = Field(
+        None,
+        description="Mean absolute error of a regression according to the outcomes sent to `/feedback`; compared by the"
+        " lower bound of its 95% confidence interval.",
+    )
+    rmse: CeilingLimits | None = Field(
+        None, description="Root mean squared error of a regression; compared as `mae` is."
     )
     availability_objective: float = Field(
         0.999, ge=0.5, lt=1, description="Availability objective (SLO) over 30 days, used by the burn-rate alerts."

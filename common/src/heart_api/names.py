@@ -60,6 +60,9 @@ class Condition:
     GATE_PASSED = "GatePassed"
     ROLLOUT_SUCCEEDED = "RolloutSucceeded"
     MONITORING_CONFIGURED = "MonitoringConfigured"
+    # Of kstatus: present only while they are True.
+    RECONCILING = "Reconciling"
+    STALLED = "Stalled"
 
 
 class Reason:
@@ -123,6 +126,7 @@ class ScheduleCondition:
     INPUTS_STABLE = "InputsStable"
     PERFORMANCE_ACCEPTABLE = "PerformanceAcceptable"
     RUN_SUCCEEDED = "RunSucceeded"
+    STALLED = "Stalled"  # of kstatus: present only while it is True
 
 
 class ScheduleReason:

@@ -39,6 +39,10 @@ class RuntimeProfile(Frozen):
     database_address: str | None = None
     """host:port of the prediction log's database; its URL, with a password, is in the namespaces' Secrets alone."""
     monitoring_namespaces: tuple[str, ...] = ()
+    monitoring_labels: dict[str, str] = {}
+    """On every ServiceMonitor and PrometheusRule, for a Prometheus that selects them by label."""
+    runbook_url: str = ""
+    """Where docs/runbooks is published: the base of the alerts' links. Empty: alerts name the page's path alone."""
     ingress_namespaces: tuple[str, ...] = ()
     routes: RouteAccess | None = None
     """None: any Gateway, class and host, as far as the cluster's own rules go."""

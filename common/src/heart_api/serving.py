@@ -48,7 +48,13 @@ class Ingress(Frozen):
 
     class_name: str | None = Field(None, pattern=NAME_PATTERN, max_length=63, description="IngressClass.")
     host: HostName = Field(description="Host name.")
-    path: str = Field("/", pattern=r"^/[A-Za-z0-9._~/-]*$", max_length=253, description="Path prefix.")
+    path: str = Field(
+        "/",
+        pattern=r"^/[A-Za-z0-9._~/-]*$",
+        max_length=253,
+        description="Path prefix, passed on unchanged: `/`, or one of the model's own paths such as `/v2`. A `route`"
+        " removes its prefix.",
+    )
     tls_secret_name: str | None = Field(
         None,
         pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",

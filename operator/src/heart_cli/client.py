@@ -53,17 +53,18 @@ class Client:
         found: Manifest = self.call("GET", kind.path(self.namespace, quote(name, safe="")))
         return found
 
-    def list(self, kind: Kind, **query: str) -> list[Manifest]:
-        """`labelSelector` and `fieldSelector` as the API has them."""
-        items: list[Manifest] = self.call("GET", kind.path(self.namespace), query)["items"]
+    def list(self, kind: Kind, *, everywhere: bool = False, **query: str) -> list[Manifest]:
+        """Objects of the namespace, or of all; `labelSelector` and `fieldSelector` as the API has them."""
+        path = kind.path_everywhere if everywhere else kind.path(self.namespace)
+        items: list[Manifest] = self.call("GET", path, query)["items"]
         return items
 
-    def annotate(self, name: str, annotations: Mapping[str, str]) -> None:
-        """One merge patch of a HeartModel; other annotations stay."""
+    def annotate(self, name: str, annotations: Mapping[str, str], *, dry_run: bool = False) -> None:
+        """One merge patch of a HeartModel; other annotations stay. A dry run is admitted and not stored."""
         self.call(
             "PATCH",
             HEART_MODEL.path(self.namespace, quote(name, safe="")),
-            {"fieldManager": FIELD_MANAGER},
+            {"fieldManager": FIELD_MANAGER} | ({"dryRun": "All"} if dry_run else {}),
             {"metadata": {"annotations": dict(annotations)}},
             media="application/merge-patch+json",
         )

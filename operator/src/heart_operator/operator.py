@@ -16,6 +16,7 @@ from kubernetes.aio import client
 from heart_api.kube.kinds import HEART_MODEL, Kind, children_kinds
 from heart_api.kube.values import ModelKey
 from heart_operator.controllers.executor import Executor
+from heart_operator.controllers.installation import InstallationWatch
 from heart_operator.controllers.reconciler import Decide, Reconciler
 from heart_operator.controllers.status import StatusWriter
 from heart_operator.controllers.watches import SETTLE, build_registry, build_settings, use_credentials
@@ -36,6 +37,7 @@ from heart_operator.shutdown import ended, first_of, stop_on_signals, unending
 from heart_operator.telemetry.endpoints import HttpServer, build_app
 from heart_operator.telemetry.liveness import Pulse, is_alive
 from heart_operator.telemetry.operator import Metrics
+from heart_operator.telemetry.registry import RegistryCollector
 from heart_operator.traffic.sampler import MetricsReader
 
 log = logging.getLogger(__name__)
@@ -69,9 +71,18 @@ class Operator:
         self._cluster.write_time = lambda: self._lease.write_time
         self._token = RegistryToken(self._elections, settings.lease_namespace, settings.registry_account)
         self._registry = RegistryReader(connect, clock=clock, max_age=settings.registry_seconds)
+        self.metrics.registry.register(RegistryCollector(self._registry.availability))
         self._queue = WorkQueue[ModelKey](clock=clock, on_depth=self.metrics.depth.set)
         self._answers = MetricsReader(self._cluster)
-        self._observer = Observer(self._cluster, self._registry, lambda: self._profiles.current, clock, self._answers)
+        self._installation = InstallationWatch(self._cluster, settings.lease_namespace, self.metrics.blocked)
+        self._observer = Observer(
+            self._cluster,
+            self._registry,
+            lambda: self._profiles.current,
+            clock,
+            self._answers,
+            lambda: self._installation.blocked,
+        )
         self._registry.on_change = self._enqueue_users_of
         writer = StatusWriter(self._cluster, self.metrics.stored)
         executor = Executor(self._cluster, self._registry, writer)
@@ -106,6 +117,7 @@ class Operator:
             self._token.keep(),
             self._registry.poll(),
             self._profiles.watch(self._enqueue_all),
+            self._installation.keep(),
             self._resync(),
         )
         try:

@@ -10,7 +10,8 @@ import orjson
 from heart_serving.admission.request_body import Head
 from heart_serving.errors import Problem
 from heart_serving.predictionlog.recorder import Records
-from heart_serving.protocols.base import Matrix, PredictionProtocol, Reply
+from heart_serving.protocols.answers import Outputs
+from heart_serving.protocols.base import PredictionProtocol, Reply
 
 FAILED = Problem(500, "this request could not be answered; its id finds it in the server's log")
 
@@ -40,7 +41,7 @@ class Exchange:
     body: bytes = b""
     rows: int = 0
     records: Records = ()
-    outputs: Matrix | None = None
+    outputs: Outputs | None = None
     answer: Reply | None = None
     """As the protocol wrote it."""
     reply: Reply | None = None

@@ -35,7 +35,7 @@ class Histogram:
         self.sum += seconds
 
     def buckets(self) -> list[tuple[str, float]]:
-        """(upper bound, cumulative count), as Prometheus wants them."""
+        """Pairs of upper bound and cumulative count for prometheus_client, ending with +Inf."""
         bounds = [*map(str, LATENCY_EDGES), "+Inf"]
         return list(zip(bounds, map(float, accumulate(self.counts)), strict=True))
 

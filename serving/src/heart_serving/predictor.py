@@ -12,6 +12,7 @@ from heart_serving.log import RequestLog
 from heart_serving.metrics import ServingMetrics
 from heart_serving.mirroring.mirror import Mirror
 from heart_serving.predictionlog.recorder import Recorder
+from heart_serving.protocols.answers import Outputs
 from heart_serving.protocols.base import Matrix, PredictionProtocol, Reply
 
 LEAST_PACKED = 4096
@@ -24,7 +25,7 @@ UNCOUNTED = ("/feedback",)
 class Predictor:
     """`predict` may run in any thread; `record` runs on the event loop, when the answer has been sent."""
 
-    run: Callable[[Matrix], Matrix]
+    run: Callable[[Matrix], Outputs]
     metrics: ServingMetrics
     log: RequestLog
     mirror: Mirror
@@ -59,7 +60,7 @@ class Predictor:
         seconds = time.perf_counter() - exchange.started
         self.log.line(exchange.id, exchange.route, status, seconds, exchange.rows, shadow=exchange.head.shadow)
 
-    def _record_prediction(self, exchange: Exchange, outputs: Matrix) -> None:
+    def _record_prediction(self, exchange: Exchange, outputs: Outputs) -> None:
         metrics = self.metrics
         metrics.predictions += exchange.rows
         metrics.last_prediction = time.time()

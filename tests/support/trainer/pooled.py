@@ -42,6 +42,15 @@ def cohort(rows: int, seed: int, secret: bytes = b"key", missing: float = 0.05) 
     return Rows(x, (frame["num"] > 0).to_numpy(np.float64), draws(x, secret))
 
 
+def numbers(rows: int, seed: int) -> Rows:
+    """Made-up patients with a value to predict."""
+    patients = cohort(rows, seed)
+    x = patients.x
+    noise = np.random.default_rng(seed).normal(0, 5, rows)
+    y = 200 + 0.8 * np.nan_to_num(x[:, 0], nan=54) + 4 * np.nan_to_num(x[:, 9], nan=1) + noise
+    return Rows(x, y.astype(np.float64), patients.draw)
+
+
 def study(folds: int = 5, penalties: tuple[float, ...] = (10.0, 100.0, 1.0, 0.1), **more: object) -> Study:
     settings = {"methods": ("none",), "scoring": "roc_auc", "regression": False, "seed": 42, **more}
     return Study(FEATURES, split=cross_validation(folds), penalties=penalties, **settings)  # type: ignore[arg-type]
@@ -102,7 +111,7 @@ def _fitted(what: Study, rows: Rows, part: NDArray[np.int64], owner: Owner) -> o
             y = rows.y[inside].astype(np.int64)
             method = calibrate.choose(what.methods, outputs[position][inside], y, fold[inside])
             calibrator = calibrate.learn(method, outputs[position][inside], y)
-    model = _fit(what, rows.take(np.isin(part, what.split.sets[owner.learns])), penalty)
+    model = fit_all(what, rows.take(np.isin(part, what.split.sets[owner.learns])), penalty)
     return CalibratedModel(model, calibrator) if calibrator else model
 
 
@@ -116,7 +125,7 @@ def _inner_fold(part: NDArray[np.int64], owner: Owner) -> NDArray[np.int64]:
 def _inner(what: Study, rows: Rows, part: NDArray[np.int64], owner: Owner, penalty: float) -> NDArray[np.float64]:
     output = np.full((len(rows), 1 if what.regression else 2), np.nan)
     for inner in owner.inner:
-        model = _fit(what, rows.take(np.isin(part, what.split.sets[inner.learns])), penalty)
+        model = fit_all(what, rows.take(np.isin(part, what.split.sets[inner.learns])), penalty)
         judged = np.isin(part, inner.judged)
         output[judged] = predict(model, rows.x[judged].astype(np.float64))
     return output
@@ -132,7 +141,7 @@ def _choice(what: Study, rows: Rows, outputs: list[NDArray[np.float64]], fold: N
     return best if lead.mean() > CONFIDENT * lead.std(ddof=1) / np.sqrt(len(lead)) else 0
 
 
-def _fit(what: Study, rows: Rows, penalty: float) -> object:
+def fit_all(what: Study, rows: Rows, penalty: float) -> object:
     """scikit-learn's own fit, to the end."""
     name, params = named(what.regression, penalty)
     pipeline = families.build(name, params, Setting(what.features, what.regression, 0))  # type: ignore[arg-type]

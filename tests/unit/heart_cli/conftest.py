@@ -32,6 +32,7 @@ class FakeCluster:
     """What the operator notes of a command; None: it does not look."""
     namespace: str = NAMESPACE
     written: list[dict[str, str]] = field(default_factory=list)
+    dry_runs: list[dict[str, str]] = field(default_factory=list)
     posted: list[tuple[str, Any]] = field(default_factory=list)
     where: tuple[str | None, ...] = ()
 
@@ -40,7 +41,7 @@ class FakeCluster:
             raise ApiFailure("not found", 404)
         return copy.deepcopy(self.model)
 
-    def list(self, kind: Kind, **query: str) -> list[Object]:
+    def list(self, kind: Kind, *, everywhere: bool = False, **query: str) -> list[Object]:
         if kind == RETRAIN_SCHEDULE:
             if isinstance(self.schedules, ApiFailure):
                 raise self.schedules
@@ -48,8 +49,11 @@ class FakeCluster:
         models = [self.model] if self.model else []
         return {HEART_MODEL: models, DEPLOYMENT: self.deployments, POD: self.pods, EVENT: self.events}[kind]
 
-    def annotate(self, name: str, annotations: Mapping[str, str]) -> None:
+    def annotate(self, name: str, annotations: Mapping[str, str], *, dry_run: bool = False) -> None:
         assert self.model
+        if dry_run:
+            self.dry_runs.append(dict(annotations))
+            return
         self.written.append(dict(annotations))
         self.model["metadata"]["annotations"] |= annotations
         command = read_command(self.model["metadata"]["annotations"])

@@ -6,6 +6,7 @@ from heart_api.evaluation import (
     CARD_PATH,
     EVALUATION_PATH,
     Comparison,
+    Estimate,
     Evaluation,
     Finding,
     OutOfFold,
@@ -21,7 +22,7 @@ from heart_trainer.evaluation.findings import training_findings
 from heart_trainer.external.decide import Scale, decide
 from heart_trainer.external.train import train_external
 from heart_trainer.fit.nested_cv import fit
-from heart_trainer.fit.onnx_export import attach_package, run_onnx
+from heart_trainer.fit.onnx_export import attach_package, is_double, run_onnx
 from heart_trainer.job import Job, JobResult, build_evaluation, compare_with_serving, open_run, open_store
 from heart_trainer.mlflow.client import Store
 from heart_trainer.mlflow.registry import Digests, already_registered, register, sha256
@@ -96,7 +97,7 @@ def _make(job: Job[TrainingRequest], store: Store) -> Product:
     table, fitted = learnt.table, learnt.fitted
     rows, profile = as_json(learnt.out_of_fold), as_json(learnt.profile)
     evaluation = _evaluate(job, store, learnt, sha256(rows), sha256(profile))
-    package = _package(request, table, fitted, evaluation, learnt.profile)
+    package = build_package(request, table, fitted, evaluation.metrics, learnt.profile)
     job.progress("measuring what moves the answers")
     influence = measure_influence(fitted.onnx, package, table)
     files = documents(as_json(evaluation), rows, profile)
@@ -144,15 +145,16 @@ def _evaluate(
 def _compare(
     job: Job[TrainingRequest], store: Store, table: Table, fitted: Fitted, version: ServingReference
 ) -> Comparison:
-    """Raises NotComparable."""
+    """The candidate compared with the serving version on the same rows. Raises NotComparable."""
     request = job.request
     serving = serving_model(store, request.registry_name, version, job.row_key)
     return compare(table, request.features, fitted.oof, serving, run_onnx, request.training.seed)
 
 
-def _package(
-    request: TrainingRequest, table: Table, fitted: Fitted, evaluation: Evaluation, profile: ReferenceProfile
+def build_package(
+    request: TrainingRequest, table: Table, fitted: Fitted, metrics: dict[str, Estimate], profile: ReferenceProfile
 ) -> ServingPackage:
+    """All that serving knows of the version."""
     return ServingPackage(
         registry_name=request.registry_name,
         task=table.task,
@@ -160,8 +162,9 @@ def _package(
         features=request.features,
         target=request.target,
         classes=table.classes,
+        double=is_double(fitted.onnx),
         synthetic=table.synthetic,
-        metrics=evaluation.metrics,
+        metrics=metrics,
         reference=reference_rows(fitted.onnx, table, request.features),
         explanation=build_explanation(fitted.pipeline, table, request.features),
         example=typical_record(request.features, profile.features),

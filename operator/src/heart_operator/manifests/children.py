@@ -52,7 +52,7 @@ def build_children(
         *before,
         *serving_children(model, stable, traffic),
         *routes(model, kinds, traffic),
-        *monitoring_children(model, kinds),
+        *monitoring_children(model, profile, kinds),
     )
 
 
@@ -88,11 +88,11 @@ def routes(model: HeartModel, kinds: Set[str], traffic: Traffic) -> tuple[Manife
     return tuple(found)
 
 
-def monitoring_children(model: HeartModel, kinds: Set[str]) -> tuple[Manifest, ...]:
-    """Only what the cluster has the kinds for."""
-    if not model.spec.monitoring.service_monitor:
+def monitoring_children(model: HeartModel, profile: RuntimeProfile | None, kinds: Set[str]) -> tuple[Manifest, ...]:
+    """Only what the cluster has the kinds for; without a profile, which has their labels, they stay as they are."""
+    if profile is None or not model.spec.monitoring.service_monitor:
         return ()
-    built = (build_service_monitor(model), build_prometheus_rule(model))
+    built = (build_service_monitor(model, profile), build_prometheus_rule(model, profile))
     return tuple(manifest for manifest in built if manifest["kind"] in kinds)
 
 

@@ -6,7 +6,7 @@ from typing import Any, Generic, Literal, TypeVar
 from heart_api.heartmodel import ConditionStatus, HeartModelStatus
 from heart_api.kube.values import Manifest, ObjectKey
 from heart_api.schedulestatus import RetrainScheduleStatus
-from heart_operator.plan.blocked import BlockedWorkload
+from heart_operator.plan.observed import BlockedWorkload
 
 Status = TypeVar("Status", HeartModelStatus, RetrainScheduleStatus)
 

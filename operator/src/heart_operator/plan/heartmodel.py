@@ -6,7 +6,7 @@ from datetime import datetime
 from heart_api.evaluation import ServingReference
 from heart_api.names import Reason
 from heart_operator.plan.actions import Plan
-from heart_operator.plan.blocked import blocked_workloads, is_given_up, with_given_up
+from heart_operator.plan.blocked import blocked_workloads, is_given_up, settled
 from heart_operator.plan.decision import Decision
 from heart_operator.plan.gates.verdict import GateReport, judge
 from heart_operator.plan.jobs import keys
@@ -33,7 +33,7 @@ def plan_heart_model(observed: Observed, selection: Selection, now: datetime) ->
 
     `selection`: what `select_version` found, whose evaluation is in `observed.registry`.
     """
-    observed = with_given_up(observed, now)
+    observed = settled(observed, now)
     decision = decide(observed, selection, now)
     conditions = build_conditions(decision)
     facts = build_facts(decision)

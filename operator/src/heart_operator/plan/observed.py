@@ -45,6 +45,15 @@ TrainingJob: TypeAlias = ObservedJob[TrainingResult, TrainingFailure]
 
 
 @dataclass(frozen=True, slots=True)
+class BlockedWorkload:
+    """A Job or Deployment whose pods do not run: one sample of the metric heartops_blocked_workloads."""
+
+    kind: str
+    name: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
 class RegisteredVersion:
     version: str
     run_id: str
@@ -124,6 +133,8 @@ class Observed:
     """Those of `children` that have no living owner yet (plan.objects.adoption)."""
     schedules: tuple[RetrainSchedule, ...] = ()
     """The model's RetrainSchedules: their requests (plan.training.requests) and findings (plan.status.drift)."""
+    installation: tuple[BlockedWorkload, ...] = ()
+    """What cannot start of HeartOps itself, such as MLflow."""
 
     @property
     def stable_version(self) -> str | None:

@@ -42,9 +42,10 @@ def find_silent_registry(observed: Observed) -> Obstacle | None:
     error = observed.registry.error
     if error is None:
         return None
+    blocked = "".join(f"; {entry.kind} {entry.name} cannot start ({entry.cause})" for entry in observed.installation)
     return Obstacle(
         Reason.REGISTRY_UNAVAILABLE,
-        f"MLflow is unavailable ({error}); the stable version continues to serve; everything else waits until"
+        f"MLflow is unavailable ({error}{blocked}); the stable version continues to serve; everything else waits until"
         f" MLflow is available again",
     )
 

@@ -6,7 +6,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from heart_api.kube.values import ModelKey
-from heart_operator.plan.blocked import BlockedWorkload
+from heart_operator.plan.observed import BlockedWorkload
 
 LABELS = ("namespace", "model", "name", "kind", "cause")
 

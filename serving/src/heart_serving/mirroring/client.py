@@ -25,7 +25,7 @@ INLINE_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A request that was answered, and the answer."""
+    """A request that this pod answered, and its response, to be repeated at the shadow version."""
 
     path: str
     head: Head

@@ -40,7 +40,7 @@ class Mirror:
     """Off until `run` finds something to do. Used on the event loop alone."""
 
     def __init__(self, version: str, metrics: ServingMetrics, *, relative: bool) -> None:
-        """`relative`: the model's answers are values rather than probabilities."""
+        """`version`: of this pod; `relative`: outputs are values (regression), compared by relative difference."""
         self._versioned = f"/versions/{version}/"
         self._metrics = metrics
         self._relative = relative
@@ -59,7 +59,7 @@ class Mirror:
             self._shadow.offer(path.replace(self._versioned, "/"), head, parsed, answer)
 
     async def run(self, file: MirrorFile) -> None:
-        """Follows the file until cancelled."""
+        """Mirror as the file says, and read it anew every POLL_SECONDS, until cancelled."""
         try:
             while True:
                 await self._turn_to(await asyncio.to_thread(file.read))

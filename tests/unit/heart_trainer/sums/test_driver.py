@@ -12,7 +12,18 @@ from heart_trainer.sums.driver import Study, start, step
 from heart_trainer.sums.pipeline import fitted_pipeline
 from heart_trainer.sums.rows import Rows, draws
 from heart_trainer.sums.split import cross_validation, hold_out
-from tests.support.trainer.pooled import FEATURES, Pooled, cohort, exchange, holders, pooled, run, study
+from tests.support.trainer.pooled import (
+    FEATURES,
+    Pooled,
+    cohort,
+    exchange,
+    fit_all,
+    holders,
+    numbers,
+    pooled,
+    run,
+    study,
+)
 
 # Greatest differences over 200 splits, with room: make test-soak prints them.
 FIGURE = 0.002
@@ -57,9 +68,7 @@ def test_a_nested_cross_validation_takes_about_eight_exchanges() -> None:
 def test_the_final_model_is_that_of_a_fit_on_all_rows() -> None:
     what, rows = study(), cohort(600, seed=4)
     found = run(what, holders(rows, 2))
-    from tests.support.trainer.pooled import _fit
-
-    expected = _fit(what, rows, found.final.penalty)
+    expected = fit_all(what, rows, found.final.penalty)
     pipeline = fitted_pipeline(found.final.model, Setting(FEATURES, False, 0), found.final.penalty)
     x = rows.x.astype(np.float64)
     np.testing.assert_allclose(predict(pipeline, x), predict(expected, x), atol=1e-6)
@@ -110,14 +119,6 @@ def test_equal_features_share_a_fold_wherever_they_are_held() -> None:
     other = np.array([[-0.0, 2.0], [1.0, -np.float32(np.nan)]], np.float32)
     assert draws(x, b"k").tolist() == draws(other, b"k")[::-1].tolist()
     assert draws(x, b"k").tolist() != draws(x, b"another").tolist()
-
-
-def numbers(rows: int, seed: int) -> Rows:
-    patients = cohort(rows, seed)
-    x = patients.x
-    noise = np.random.default_rng(seed).normal(0, 5, rows)
-    y = 200 + 0.8 * np.nan_to_num(x[:, 0], nan=54) + 4 * np.nan_to_num(x[:, 9], nan=1) + noise
-    return Rows(x, y.astype(np.float64), patients.draw)
 
 
 def test_ridge_from_sums_is_ridge() -> None:

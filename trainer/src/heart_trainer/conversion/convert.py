@@ -23,6 +23,7 @@ from heart_trainer.conversion.equivalents import equivalent
 from heart_trainer.conversion.estimators import check_estimator, outputs, unwrap
 from heart_trainer.errors import NotServable, TrainerError
 from heart_trainer.fit import converters
+from heart_trainer.fit.offset import table_needs_double
 from heart_trainer.fit.onnx_export import OPSETS, STEPS, difference_of, output_scale, random_rows, run_onnx
 from heart_trainer.values import Parity, Table
 
@@ -70,7 +71,7 @@ def _from_file(model: bytes | bytearray | onnx.ModelProto, table: Table, feature
                 else "the value."
             )
         )
-    graph.set_output(found, tensor, order)
+    graph.set_output(found, tensor, order, table_needs_double(table))
     return _serialised(found)
 
 
@@ -103,10 +104,10 @@ def _from_estimator(model: Any, table: Table, features: tuple[Feature, ...], see
     x = np.vstack([table.x, random_rows(table.x, seed, required=required)])
     expected = outputs(model, x, table, features)
     order = [0] if table.task == "regression" else match_classes(list(model.classes_), table.classes)
-    rejection = ""
+    rejection, double = "", table_needs_double(table)
     for attempt in _attempts(model, len(features)):
         try:
-            converted = _finished(attempt(), len(features), order)
+            converted = _finished(attempt(), len(features), order, double)
             found = difference_of(run_onnx(converted, x), expected[:, order], output_scale(table), _steps(model))
         except TrainerError:
             raise
@@ -115,16 +116,22 @@ def _from_estimator(model: Any, table: Table, features: tuple[Feature, ...], see
             continue
         if found.holds:
             return converted
-        rejection = _unfaithful(model, found)
+        rejection = _unfaithful(model, found, double)
     raise NotServable(rejection)
 
 
 def _steps(model: Any) -> int:
-    """Steps of float32 that the answers may differ by."""
+    """By how many float32 steps the converted model's outputs may differ from the library's own."""
     return max((OWN_STEPS.get(library, STEPS) for library in boosters.libraries(model)), default=STEPS)
 
 
-def _unfaithful(model: Any, found: Parity) -> str:
+def _unfaithful(model: Any, found: Parity, double: bool) -> str:
+    if double:
+        return (
+            f"The ONNX form of the {type(model).__name__} differs from it by {found.difference:.2g}, more than "
+            f"{found.allowed:.2g}: float32 is too coarse for a target so large that varies so little. Choose a linear "
+            "model behind a scaler, or a target of which a constant is subtracted."
+        )
     return (
         f"The ONNX form of the {type(model).__name__} differs from it by {found.difference:.2g}, more than "
         f"{found.allowed:.2g}: the converter does not reproduce it, or not in float32. Scale its inputs, calibrate "
@@ -171,11 +178,11 @@ def _opset(model: onnx.ModelProto) -> int:
     return max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=1)
 
 
-def _finished(model: onnx.ModelProto, features: int, order: list[int]) -> bytes:
+def _finished(model: onnx.ModelProto, features: int, order: list[int], double: bool) -> bytes:
     tensor = graph.score_tensor(model.graph)
     graph.centre_trees(model.graph)
     graph.set_input(model, features)
-    graph.set_output(model, tensor, order)
+    graph.set_output(model, tensor, order, double)
     return _serialised(model)
 
 

@@ -19,7 +19,7 @@ from sklearn.preprocessing import LabelEncoder
 
 
 def equivalent(model: Any) -> Any:
-    """The model, or one with the same answers."""
+    """A model with the same predictions that skl2onnx converts; `model` itself where none is needed."""
     if isinstance(model, Pipeline):
         name, last = model.steps[-1]
         return Pipeline([*model.steps[:-1], (name, equivalent(last))])
@@ -63,7 +63,7 @@ def _logistic(classes: NDArray[Any], coefficients: NDArray[Any], intercepts: NDA
 
 
 def _vote(members: Sequence[Any], classes: NDArray[Any]) -> VotingClassifier:
-    """The mean of their probabilities."""
+    """A fitted classifier that averages the probabilities of fitted members; `classes` are common to all."""
     named = [(f"member_{index}", member) for index, member in enumerate(members)]
     vote = VotingClassifier(named, voting="soft", flatten_transform=False)
     vote.estimators_, vote.classes_ = list(members), classes

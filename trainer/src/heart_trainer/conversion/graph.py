@@ -15,7 +15,7 @@ RAW = "raw_output"
 
 
 def rename(graph: onnx.GraphProto, old: str, new: str) -> None:
-    """A tensor's name, wherever it is read or written."""
+    """Rename a tensor in place, in every node, input, output and initializer of the graph."""
     for node in graph.node:
         node.input[:] = [new if name == old else name for name in node.input]
         node.output[:] = [new if name == old else name for name in node.output]
@@ -46,12 +46,12 @@ def score_tensor(graph: onnx.GraphProto) -> str:
     )
 
 
-def set_output(model: onnx.ModelProto, tensor: str, order: Sequence[int]) -> None:
-    """Make `tensor` the only output: float32 [rows, columns], its columns in this order."""
-    graph = model.graph
+def set_output(model: onnx.ModelProto, tensor: str, order: Sequence[int], double: bool = False) -> None:
+    """Make `tensor` the only output: float32 (or float64) [rows, columns], its columns in this order."""
+    graph, kind = model.graph, TensorProto.DOUBLE if double else TensorProto.FLOAT
     rename(graph, ONNX_OUTPUT, RAW)  # whatever has this name so far
     last = RAW if tensor == ONNX_OUTPUT else tensor
-    steps = [("Cast", {"to": TensorProto.FLOAT}), ("Reshape", {})]
+    steps: list[tuple[str, dict[str, int]]] = [("Cast", {"to": kind}), ("Reshape", {})]
     shape = numpy_helper.from_array(np.array([-1, len(order)], np.int64), "heart_shape")
     graph.initializer.append(shape)
     if list(order) != list(range(len(order))):
@@ -63,7 +63,7 @@ def set_output(model: onnx.ModelProto, tensor: str, order: Sequence[int]) -> Non
         graph.node.append(helper.make_node(operator, [last, *constants.get(operator, [])], [output], **attributes))
         last = output
     del graph.output[:]
-    graph.output.append(helper.make_tensor_value_info(ONNX_OUTPUT, TensorProto.FLOAT, [None, len(order)]))
+    graph.output.append(helper.make_tensor_value_info(ONNX_OUTPUT, kind, [None, len(order)]))
     drop_unused(graph)
 
 

@@ -30,7 +30,7 @@ from heart_trainer.fit.onnx_export import export
 from heart_trainer.fit.scoring import scorer
 from heart_trainer.package.profile import PERCENTILES
 from heart_trainer.sums.additive import total
-from heart_trainer.sums.driver import FittedOwner, State, Study, Trained, start, step
+from heart_trainer.sums.driver import FittedOwner, State, Study, Trained, needs_double, start, step
 from heart_trainer.sums.evaluation import judged_cells
 from heart_trainer.sums.pipeline import fitted_pipeline, named
 from heart_trainer.sums.profile import build_profile, score_percentiles
@@ -163,20 +163,20 @@ def _fitted(
 ) -> Fitted:
     setting = Setting(request.features, trained.study.regression, request.training.seed)
     final = trained.final
-    model = estimator_of(final, setting)
+    model = estimator_of(final, setting, needs_double(trained.study, trained.description))
     progress(f"converting {named(setting.regression, final.penalty)[0]} to ONNX and comparing outputs")
     converted, parity = export(model, table, request.training.seed)
     choices = [_choice(one, setting) for one in trained.owners]
-    oof = _out_of_fold(trained, table, prepared, tuple(choices[: len(trained.request.answers)]))
+    oof = _out_of_fold(trained, table, prepared, tuple(choices[: len(trained.request.models)]))
     last = choices[-1]
     return Fitted(last.algorithm, last.params, last.calibration, model, oof, converted, parity)
 
 
-def estimator_of(owner: FittedOwner, setting: Setting) -> Any:
+def estimator_of(owner: FittedOwner, setting: Setting, double: bool) -> Any:
     """A fitted estimator like those of fit.search: a pipeline, calibrated or (regression) shifted."""
     pipeline = fitted_pipeline(owner.model, setting, owner.penalty)
     if setting.regression:
-        return ShiftedModel(pipeline, owner.model.offset or 0.0)
+        return ShiftedModel(pipeline, owner.model.offset or 0.0, double)
     return CalibratedModel(pipeline, owner.calibrator) if owner.calibrator else pipeline
 
 
@@ -197,8 +197,9 @@ def _out_of_fold(
 
 def _profile(request: TrainingRequest, trained: Trained, table: Table) -> ReferenceProfile:
     description, names = trained.description, [str(name) for name in table.classes]
-    cells = judged_cells(trained.request, trained.tables, range(len(trained.request.answers)))
+    cells = judged_cells(trained.request, trained.tables, range(len(trained.request.models)))
     if isinstance(cells, Cells):
         return build_profile(description, request.features, dict(zip(names, score_percentiles(cells), strict=True)))
-    axis, counts = description.request.axes[-1], trained.tables["outputs"]
+    axis, counts = trained.request.outputs, trained.tables["outputs"]
+    assert axis is not None  # of a regression
     return build_profile(description, request.features, {"value": axis.quantiles(counts, PERCENTILES).tolist()})

@@ -24,7 +24,7 @@ from heart_trainer.values import Floats, Integers, Parity, Table
 TOLERANCE = 1e-5
 """Greatest difference allowed: in probability, or (regression) in standard deviations of the target."""
 STEPS = 4
-"""And as many steps of float32 at the size of the answer: nothing can be nearer than its output's own precision."""
+"""And as many steps of the output's own precision at the size of the answer: nothing can be nearer."""
 OPSETS = {"": 18, "ai.onnx.ml": 3}
 RANDOM_ROWS = 2000
 
@@ -59,33 +59,33 @@ def to_bytes(model: Any, features: int) -> bytes:
     if isinstance(model, CalibratedModel):
         append_calibrator(graph, model.calibrator)
     if isinstance(model, ShiftedModel):
-        append_offset(graph, model.offset)
+        append_offset(graph, model.offset, model.double)
     _drop_unused(graph.graph)
     onnx.checker.check_model(graph)
     return bytes(graph.SerializeToString(deterministic=True))
 
 
 def parity(converted: bytes, model: Any, x: NDArray[np.float32], scale: float) -> Parity:
-    """`scale`: see output_scale."""
+    """How far the ONNX model's outputs are from the model's own on `x`, in units of `scale` (see output_scale)."""
     return difference_of(run_onnx(converted, x), predict(model, x), scale)
 
 
 def difference_of(output: Floats, expected: NDArray[np.float64], scale: float, steps: int = STEPS) -> Parity:
     """The place where `output` is farthest from `expected`, measured in what is allowed there."""
     apart = np.abs(output.astype(np.float64) - expected)
-    allowed = TOLERANCE * scale + steps * np.spacing(np.abs(expected).astype(np.float32)).astype(np.float64)
+    allowed = TOLERANCE * scale + steps * np.spacing(np.abs(expected).astype(output.dtype)).astype(np.float64)
     worst = np.unravel_index(np.argmax(np.where(np.isnan(apart), np.inf, apart / allowed)), apart.shape)
     return Parity(float(apart[worst]), float(allowed[worst]))
 
 
 def predict(model: Any, x: NDArray[np.float32]) -> NDArray[np.float64]:
-    """[rows, classes] probabilities, or [rows, 1] (regression)."""
+    """The model's outputs: probabilities [rows, classes], or values [rows, 1] for a regression."""
     if hasattr(model, "predict_proba"):
         return np.asarray(model.predict_proba(x), dtype=np.float64)
     return np.asarray(model.predict(x), dtype=np.float64).reshape(len(x), -1)
 
 
-def run_onnx(converted: bytes, x: Floats, output: str = ONNX_OUTPUT) -> NDArray[np.float32]:
+def run_onnx(converted: bytes, x: Floats, output: str = ONNX_OUTPUT) -> Floats:
     """Output of model.onnx: [rows, classes] or [rows, 1]. One thread, so that a row's result is always the same."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
@@ -93,6 +93,12 @@ def run_onnx(converted: bytes, x: Floats, output: str = ONNX_OUTPUT) -> NDArray[
     session = onnxruntime.InferenceSession(converted, options, providers=["CPUExecutionProvider"])
     rows = np.ascontiguousarray(x, dtype=np.float32)
     return np.asarray(session.run([output], {ONNX_INPUT: rows})[0])
+
+
+def is_double(converted: bytes) -> bool:
+    """Whether model.onnx answers in float64."""
+    (output,) = onnx.load_from_string(converted).graph.output
+    return bool(output.type.tensor_type.elem_type == onnx.TensorProto.DOUBLE)
 
 
 def attach_package(converted: bytes, package: ServingPackage) -> bytes:

@@ -31,7 +31,9 @@ HOW_TO = " Register it with heart_trainer.by_hand.package_and_register, which ma
 
 
 def fetch_model(store: Store, registry_name: str, version: str) -> bytes:
-    """The version's model.onnx. Raises NotServable, or RegistryUnavailable."""
+    """Bytes of the version's model.onnx. Raises NotServable if it has none or a larger one than serving accepts,
+    RegistryUnavailable if MLflow does not answer.
+    """
     root = _artifact_root(store, registry_name, version)
     with store.speaking():
         listed = mlflow.artifacts.list_artifacts(artifact_uri=root)

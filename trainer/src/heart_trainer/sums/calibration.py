@@ -26,10 +26,12 @@ class CalibratedLinearModel:
     """Probabilities of a linear model, calibrated."""
 
     model: LinearModel
-    calibrator: Calibrator | None
+    calibrator: Calibrator
 
     def answers(self, x: NDArray[np.float32]) -> Floats:
         found = self.model.answers(x)
-        if self.calibrator is None:
-            return found
         return np.asarray(self.calibrator(np.column_stack([1 - found, found]))[:, 1])
+
+
+Model = LinearModel | CalibratedLinearModel
+"""`answers`: [rows, features] → [rows]."""

@@ -23,9 +23,10 @@ from heart_api.training import Scoring
 from heart_trainer.errors import DataInvalid
 from heart_trainer.evaluation.evaluate import Measurement
 from heart_trainer.fit.calibrate import Calibrator, Method
-from heart_trainer.fit.offset import check_steps_of, offset_of
+from heart_trainer.fit.offset import check_extent, is_too_coarse
 from heart_trainer.sums.additive import Schema, Sums
-from heart_trainer.sums.calibration import CalibratedLinearModel, choose_calibrator
+from heart_trainer.sums.bins import Axis, span
+from heart_trainer.sums.calibration import CalibratedLinearModel, Model, choose_calibrator
 from heart_trainer.sums.choice import choose_setting
 from heart_trainer.sums.describe import DescribeRequest, Description, RangeRequest, axes_of, prepare
 from heart_trainer.sums.evaluation import EvaluationRequest, measure
@@ -85,7 +86,7 @@ class FittedOwner:
     calibrator: Calibrator | None
 
     @property
-    def answers(self) -> "CalibratedLinearModel | LinearModel":
+    def answers(self) -> Model:
         return self.model if self.calibrator is None else CalibratedLinearModel(self.model, self.calibrator)
 
 
@@ -255,7 +256,7 @@ def _score(
         return _use(study, state.description, state.exchanges, _defaults(study), fitted or {})
     bound = study.split.search_bound(study.search_share)
     judged = [
-        Judged(model.answers, inner.judged, bound)
+        Judged(model, inner.judged, bound)
         for owner in study.split.owners
         for inner in owner.inner
         for model in searched[inner.learns]
@@ -341,17 +342,20 @@ def _use(
     judges = [one for owner, one in zip(study.split.owners, owners, strict=True) if owner.judged]
     request = EvaluationRequest(
         study.split,
-        tuple(one.answers.answers for one in judges),
+        tuple(one.answers for one in judges),
         rules(description, study.features),
         _scale(study, description),
-        description.request.axes[-1] if study.regression else None,
+        _outputs(study, description),
     )
     return Evaluating(study, description, exchanges + 1, owners, request), request
 
 
 def _learner(study: Study, description: Description, number: int, share: float) -> Learner:
     parts = study.split.sets[number]
-    offset = offset_of(np.array([description.target(parts)[0]])) if study.regression else 0.0
+    offset = 0.0
+    if study.regression:
+        mean = description.target(parts)[0]
+        offset = mean if needs_double(study, description) else float(np.float32(mean))
     bound = 1.0 if share == 1 else study.split.search_bound(share)
     return Learner(parts, prepare(description, study.features, parts), bound, offset)
 
@@ -363,14 +367,32 @@ def _scale(study: Study, description: Description) -> Scale | None:
     return Scale(mean, float(np.sqrt(variance)))
 
 
+def _outputs(study: Study, description: Description) -> Axis | None:
+    """Bins of a regression's answers: five standard deviations of the target on either side of its mean."""
+    scale = _scale(study, description)
+    if scale is None:
+        return None
+    return span(scale.mean - 5 * scale.deviation, scale.mean + 5 * scale.deviation, ())
+
+
 def check_enough(study: Study, description: Description) -> None:
     """Raises DataInvalid where a set or a fold has too few rows, or rows of one class alone."""
     for parts in {*study.split.sets, *(owner.judged for owner in study.split.owners if owner.judged)}:
         _check_parts(study, description, parts)
     if study.regression:
-        mean, variance = description.target(tuple(range(study.split.parts)))
-        deviation = float(np.sqrt(variance))
-        check_steps_of(abs(mean) + 3 * deviation, deviation, study.target)
+        check_extent(*_extent(study, description), study.target)
+
+
+def needs_double(study: Study, description: Description) -> bool:
+    """Whether a regression's answers need float64, as fit.offset.needs_double has it."""
+    return study.regression and is_too_coarse(*_extent(study, description), np.float32)
+
+
+def _extent(study: Study, description: Description) -> tuple[float, float]:
+    """(magnitude, standard deviation) of the target."""
+    mean, variance = description.target(tuple(range(study.split.parts)))
+    deviation = float(np.sqrt(variance))
+    return abs(mean) + 3 * deviation, deviation
 
 
 def _check_parts(study: Study, description: Description, parts: Parts) -> None:

@@ -5,9 +5,11 @@ of scikit-learn's LogisticRegression(C=1/penalty) and Ridge(alpha=penalty): the 
 """
 
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import PlainSerializer, PlainValidator
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.special import expit
 
@@ -16,7 +18,22 @@ from heart_trainer.sums.describe import Preparation
 from heart_trainer.sums.rows import Rows, shares
 from heart_trainer.sums.split import Parts, Split
 
-Floats = NDArray[np.float64]
+Floats = Annotated[
+    NDArray[np.float64],
+    PlainValidator(lambda values: as_floats(values)),
+    PlainSerializer(lambda values: values.tolist(), when_used="json"),
+]
+"""In a request on the wire: nested lists."""
+
+
+def as_floats(values: object) -> NDArray[np.float64]:
+    """Raises ValueError for anything but finite numbers of one shape."""
+    found = np.asarray(values)
+    if found.dtype.kind not in "if" or not np.isfinite(found).all():
+        raise ValueError("expected finite numbers")
+    return found.astype(np.float64)
+
+
 NEAR = 1e-4
 """A Newton step shorter than this in every coefficient is the last: the next would be its square."""
 MOST_STEPS = 30

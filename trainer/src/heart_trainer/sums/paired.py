@@ -12,10 +12,11 @@ from heart_api.evaluation import Difference
 from heart_trainer.evaluation.weighted import weighted
 from heart_trainer.sums.additive import Field, Schema, Sums
 from heart_trainer.sums.bins import EDGES
+from heart_trainer.sums.calibration import Model
 from heart_trainer.sums.figures import point, resample
 from heart_trainer.sums.linear import Floats
 from heart_trainer.sums.rows import Rows
-from heart_trainer.sums.scores import Answer, Cells, Integers
+from heart_trainer.sums.scores import Cells, Integers
 from heart_trainer.sums.split import HELD, Split
 
 GRID_EDGES = np.unique(np.concatenate([EDGES[::6], [0.5]]))
@@ -24,11 +25,11 @@ GRID = len(GRID_EDGES)
 
 @dataclass(frozen=True)
 class PairedRequest:
-    """`candidates`: of the folds, as in an EvaluationRequest; `serving`: an honest answer to each of the rows."""
+    """`candidates`: of the folds, as in an EvaluationRequest; `serving`: a model that did not learn from the rows."""
 
     split: Split
-    candidates: tuple[Answer, ...]
-    serving: Answer
+    candidates: tuple[Model, ...]
+    serving: Model
 
     def schema(self) -> Schema:
         shape = (2, GRID, GRID)
@@ -38,9 +39,9 @@ class PairedRequest:
         fold = self.split.fold_of(self.split.part_of(rows.draw))
         rows, fold = rows.take(fold != HELD), fold[fold != HELD]
         candidate = np.zeros(len(rows))
-        for number, answer in enumerate(self.candidates):
-            candidate[fold == number] = answer(rows.x[fold == number])
-        return count_pairs(self.schema(), rows.y.astype(np.int64), candidate, self.serving(rows.x))
+        for number, model in enumerate(self.candidates):
+            candidate[fold == number] = model.answers(rows.x[fold == number])
+        return count_pairs(self.schema(), rows.y.astype(np.int64), candidate, self.serving.answers(rows.x))
 
 
 def count_pairs(schema: Schema, y: Integers, candidate: Floats, serving: Floats) -> Sums:

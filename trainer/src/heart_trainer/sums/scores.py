@@ -5,7 +5,6 @@ as good as that many rows at the cell's mean. A cell of a regression is a bin of
 the sums that rmse, mae and r2 are made of.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,9 +19,6 @@ from heart_trainer.sums.rows import Rows, shares
 from heart_trainer.sums.split import Parts, Split
 
 Integers = NDArray[np.int64]
-Answer = Callable[[NDArray[np.float32]], Floats]
-"""[rows, features] → [rows]: probability of class 1, or a value."""
-
 TARGETS, ERRORS = 40, 200
 """Bins of a regression's target and of its error."""
 ERROR_SUMS = ("absolute", "squared", "target", "target_squared")
@@ -30,9 +26,9 @@ ERROR_SUMS = ("absolute", "squared", "target", "target_squared")
 
 @dataclass(frozen=True)
 class Judged:
-    """An answer, and the rows that it is judged on: those of the parts whose `shares` are below `bound`."""
+    """A model, and the rows that it is judged on: those of the parts whose `shares` are below `bound`."""
 
-    answer: Answer
+    model: LinearModel
     parts: Parts
     bound: float = 1.0
 
@@ -75,7 +71,7 @@ class ScoreRequest:
         tables = []
         for judged in self.judged:
             own = rows.take(judged.rows_of(rows, part))
-            tables.append(count_cells(own.y, judged.answer(own.x), self.scale))
+            tables.append(count_cells(own.y, judged.model.answers(own.x), self.scale))
         return stack(tables, self.scale is not None)
 
 
@@ -198,7 +194,3 @@ def joined(summed: Sums, tables: list[int]) -> Sums:
     regression = "absolute" in summed.values
     values = {name: value[tables].sum(axis=0, keepdims=True) for name, value in summed.values.items()}
     return Sums(table_schema(1, regression), values)
-
-
-def of_model(model: LinearModel) -> Answer:
-    return model.answers

@@ -23,7 +23,8 @@ _UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, Ru
 def to_bytes(sums: Sums) -> bytes:
     """Equal statistics give equal bytes."""
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **{field.name: sums[field.name] for field in sums.schema})
+    arrays = {field.name: np.ascontiguousarray(sums[field.name]) for field in sums.schema}
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
 
 

@@ -4,7 +4,7 @@ A schedule never trains. It records a request in its status; the HeartModel read
 starts one Job for each. Both are level-triggered: a crash between the two repeats a check, but no training.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,7 +15,7 @@ from heart_api.schedulestatus import DataRun, RetrainScheduleStatus, RunStatus
 from heart_api.times import read, written
 from heart_operator.manifests.check_job import build_check_job
 from heart_operator.plan.actions import SchedulePlan
-from heart_operator.plan.blocked import blocked_workloads, observe_again_after
+from heart_operator.plan.blocked import blocked_workloads, observe_again_after, unless_replaced
 from heart_operator.plan.jobs import keys
 from heart_operator.plan.obstacles import Obstacle
 from heart_operator.plan.schedule.conditions import build_conditions, build_events
@@ -51,6 +51,7 @@ class Timing:
 
 def plan_retrain_schedule(observed: ScheduleObserved, now: datetime) -> SchedulePlan:
     """What to do next. At a fixed point the plan holds no action and no event, and its status is the stored one."""
+    observed = replace(observed, checks=tuple(unless_replaced(job, now) for job in observed.checks))
     obstacle, timing = find_timing(observed, now)
     before = observed.schedule.status
     status = with_findings(before, observed.checks)

@@ -17,6 +17,7 @@ from heart_operator.plan.status.findings import (
     previous_condition,
 )
 from heart_operator.plan.status.findings_rollout import find_rollout_succeeded
+from heart_operator.plan.status.kstatus import add_kstatus
 
 FINDERS: dict[str, Callable[[Decision], Finding]] = {
     Condition.READY: find_ready,
@@ -31,7 +32,8 @@ FINDERS: dict[str, Callable[[Decision], Finding]] = {
 
 def build_conditions(decision: Decision) -> tuple[ConditionStatus, ...]:
     """Every condition; the time of the last transition moves only when the status does."""
-    return tuple(dated(decision, type_, find(decision)) for type_, find in FINDERS.items())
+    found = tuple(dated(decision, type_, find(decision)) for type_, find in FINDERS.items())
+    return add_kstatus(found, decision.observed.model.status.conditions, Condition.PROGRESSING, decision.now)
 
 
 def dated(decision: Decision, type_: str, finding: Finding) -> ConditionStatus:

@@ -34,12 +34,11 @@ def find_ready(decision: Decision) -> Finding:
 
 def ready_of_nothing(decision: Decision) -> Finding:
     """Before the first version serves: whatever it waits for."""
-    for waits_for in (find_progressing, find_trained):
-        finding = waits_for(decision)
-        if finding.reason != Reason.UP_TO_DATE:
-            reason = Reason.WAITING_FOR_TRAINING if finding.reason == Reason.TRAINING_STARTED else finding.reason
-            return Finding("False", reason, f"No version is serving yet. {finding.message}")
-    return Finding("False", Reason.NO_SERVING_VERSION, "No version is serving yet")
+    finding = find_progressing(decision)
+    if finding.reason == Reason.UP_TO_DATE:
+        finding = find_trained(decision)
+    reason = Reason.WAITING_FOR_TRAINING if finding.reason == Reason.TRAINING_STARTED else finding.reason
+    return Finding("False", reason, f"No version is serving yet. {finding.message}")
 
 
 def ready_of_stable(decision: Decision) -> Finding:
