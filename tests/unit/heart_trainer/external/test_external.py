@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,15 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from heart_api.evaluation import Evaluation, OutOfFold
+from heart_api.evaluation import Evaluation, OutOfFold, ServingReference
 from heart_trainer.__main__ import main
 from heart_trainer.data import stream
 from heart_trainer.data.sources.cohort import heart_cohort
+from heart_trainer.evaluation.compare import ServingModel, compare
 from heart_trainer.external import memory, prepared
+from heart_trainer.values import OutOfFoldResult
+from tests.support.trainer.evaluation_tables import FEATURES as TABLE_FEATURES
+from tests.support.trainer.evaluation_tables import make_table
 
 ROWS = 3000
 
@@ -113,6 +118,49 @@ def test_auto_goes_external_only_where_memory_does_not_suffice(
     (scale,) = [finding for finding in evaluation(tmp_path / "not").findings if finding.name == "scale"]
     assert "Auto" in scale.message
     assert "the pod has 300 MiB" in scale.message
+
+
+def test_a_packed_file_stays_in_memory_whatever_its_size(
+    manifest: Path, tracking_uri: str, tmp_path: Path, cohort: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cohort.to_csv(tmp_path / "rows.csv.gz", index=False)
+    monkeypatch.setattr("heart_trainer.external.decide.memory_limit", lambda: memory.BASE)
+    assert train(manifest, tracking_uri, tmp_path / "rows.csv.gz", tmp_path / "out") == 0
+
+
+def test_rows_held_out_are_the_ones_that_are_judged(
+    manifest: Path, tracking_uri: str, tmp_path: Path, cohort: pd.DataFrame
+) -> None:
+    cohort.to_csv(tmp_path / "rows.csv", index=False)
+    change(manifest, training={"scale": {"mode": "External"}, "holdout": 0.3, "calibration": "sigmoid"})
+    assert train(manifest, tracking_uri, tmp_path / "rows.csv", tmp_path / "out") == 0
+    found = evaluation(tmp_path / "out")
+    assert 0.25 < found.metrics["roc_auc"].n / found.rows < 0.35
+    oof = OutOfFold.model_validate_json((tmp_path / "out/evaluation/out_of_fold.json").read_bytes())
+    judged = sum(1 for prediction in oof.predictions.values() if prediction)
+    assert 0.25 < judged / len(oof.predictions) < 0.35
+
+
+def test_the_next_version_is_compared_on_rows_that_the_serving_one_did_not_learn() -> None:
+    """A sample of out-of-fold predictions says nothing of rows that it does not hold: they may have been learnt."""
+    table = make_table(np.arange(60) % 2)
+    output = np.column_stack([np.full(60, 0.4), np.full(60, 0.6)])
+    oof = OutOfFoldResult(output, np.zeros(60, np.int64), ())
+    sampled = dict.fromkeys(table.keys[:20], (0.5, 0.5))
+    package = SimpleNamespace(task="binary", classes=table.classes, features=TABLE_FEATURES)
+    serving = ServingModel(
+        ServingReference(version="1", digest="sha256:0"),
+        b"",
+        package,  # type: ignore[arg-type]
+        OutOfFold(task="binary", predictions=sampled, complete=False),
+    )
+    found = compare(table, TABLE_FEATURES, oof, serving, never, seed=0)
+    assert found.rows_unseen_by_serving == 0
+    assert found.metrics["accuracy"].n == 20
+
+
+def never(model: bytes, rows: object) -> None:
+    raise AssertionError("the serving version was asked for rows that it may have learnt")
 
 
 def test_families_that_were_named_are_never_swapped(

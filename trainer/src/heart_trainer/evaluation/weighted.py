@@ -49,6 +49,11 @@ def _ranking(positive: NDArray[np.bool_], score: Array, weights: Array) -> tuple
 
 
 def _binary_weighted(y: NDArray[np.generic], output: Array, weights: Array) -> Replicates:
+    return {**binary_rates(y, output, weights), "calibration_slope": _slope_weighted(y, output[:, 1], weights)}
+
+
+def binary_rates(y: NDArray[np.generic], output: Array, weights: Array) -> Replicates:
+    """All metrics of two classes but the calibration slope, which takes a fit."""
     p, positive = output[:, 1], np.asarray(y == 1)
     flagged, total = p >= THRESHOLD, weights.sum(axis=1)
     tp, fp = weights @ (flagged & positive), weights @ (flagged & ~positive)
@@ -65,7 +70,6 @@ def _binary_weighted(y: NDArray[np.generic], output: Array, weights: Array) -> R
         "brier": weights @ (p - positive) ** 2 / total,
         "log_loss": weights @ surprise / total,
         "ece": _ece_weighted(p, positive, weights),
-        "calibration_slope": _slope_weighted(y, p, weights),
         "net_benefit": (tp - fp * THRESHOLD / (1 - THRESHOLD)) / total,
     }
 

@@ -40,20 +40,29 @@ def decide(request: TrainingRequest, data: Path | None) -> Scale:
     family: Algorithm = "ridge" if training.task == "regression" else "logistic-regression"
     offered = training.algorithms is None or family in training.algorithms
     in_place = data is not None or request.dataset.uri.split("://")[0] in IN_PLACE
-    if mode == "Single" or (mode == "Auto" and not (in_place and offered)):
+    if mode == "Single" or (mode == "Auto" and not (in_place and offered and _has_sums(request))):
         return Scale(False, "in memory")
     if mode == "External":
         _check_possible(request, family, offered)
     files = stored_files(request.dataset, request.access, data)
-    needed, limit = memory_needed(files, contract), memory_limit()
+    try:
+        needed, limit = memory_needed(files, contract), memory_limit()
+    except DataInvalid:
+        if mode == "External":
+            raise
+        return Scale(False, "in memory: the dataset's rows could not be counted without reading it")
     sizes = f"about {needed >> 20} MiB of memory for a training in memory, the pod has {limit >> 20} MiB"
     if mode == "External":
         return Scale(True, f"External by spec.training.scale.mode ({sizes})", files, family, synthetic)
     largest = max(file.size for file in files)
     if needed <= limit and (largest <= MAX_BYTES or is_prefix(request.dataset)):
         return Scale(False, f"in memory by spec.training.scale.mode Auto ({sizes})")
-    _check_possible(request, family, offered)
     return Scale(True, f"External by spec.training.scale.mode Auto ({sizes})", files, family, synthetic)
+
+
+def _has_sums(request: TrainingRequest) -> bool:
+    """Whether the spec says nothing that External rejects."""
+    return not request.dataset.include_feedback and len(request.target.labels or ()) <= 2
 
 
 def _check_possible(request: TrainingRequest, family: Algorithm, offered: bool) -> None:

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from heart_table.unpack import packed
 from heart_trainer.data.contract import Contract
 from heart_trainer.data.sources.stored import StoredFile
 from heart_trainer.data.stream import open_parquet
+from heart_trainer.errors import DataInvalid
 
 BASE = 300 << 20
 """Bytes that a training takes before it reads a row."""
@@ -31,7 +33,10 @@ def memory_limit() -> int:
 
 
 def memory_needed(files: tuple[StoredFile, ...], contract: Contract) -> int:
-    """Bytes for a training in memory, from Parquet's footers or the length of a text file's first lines."""
+    """Bytes for a training in memory, from Parquet's footers or the length of a text file's first lines.
+
+    Raises DataInvalid where the rows cannot be counted so.
+    """
     columns = len(contract.fields)
     if contract.dataset.format == "parquet":
         return BASE + sum(_parquet_rows(file) for file in files) * columns * BYTES_PER_CELL
@@ -46,5 +51,7 @@ def _parquet_rows(file: StoredFile) -> int:
 def _text_rows(file: StoredFile) -> int:
     with file.open() as stream:
         head = stream.read(HEAD)
+    if packed(head[:4]):
+        raise DataInvalid(f"{file.name} is packed: unpack it, or write Parquet.")
     lines = max(head.count(b"\n"), 1)
     return int(file.size / (len(head) / lines)) + 1 if head else 0

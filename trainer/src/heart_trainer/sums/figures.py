@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from heart_trainer.evaluation.bootstrap import RESAMPLES
 from heart_trainer.evaluation.evaluate import Measured
 from heart_trainer.evaluation.metrics import NAMES, Figures, log_odds
-from heart_trainer.evaluation.weighted import Replicates, weighted
+from heart_trainer.evaluation.weighted import Replicates, binary_rates, weighted
 from heart_trainer.sums.linear import Floats
 from heart_trainer.sums.scores import Cells, ErrorCells
 
@@ -37,8 +37,14 @@ def point(cells: Cells | ErrorCells) -> Figures:
 
 
 def figures_of(cells: Cells | ErrorCells) -> Figures:
-    """Every metric, NaN where it is not defined."""
-    return {name: float(values[0]) for name, values in _weighted(cells, cells.weight[None].astype(float)).items()}
+    """Every metric but the calibration slope, NaN where it is not defined."""
+    weights = cells.weight[None].astype(float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if isinstance(cells, ErrorCells):
+            found = _errors(cells, weights)
+        else:
+            found = binary_rates(cells.y, cells.output, weights)
+    return {name: float(values[0]) for name, values in found.items()}
 
 
 def replicate(cells: Cells | ErrorCells, seed: int) -> Replicates:
