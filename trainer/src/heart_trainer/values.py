@@ -17,6 +17,14 @@ Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
+class Whole:
+    """The dataset that a table is a sample of. `class_counts`: rows of each class, empty for regression."""
+
+    rows: int
+    class_counts: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Table:
     """The rows of a dataset that has passed its contract.
 
@@ -45,6 +53,13 @@ class Table:
     """How the file was read, for people."""
     findings: tuple[Finding, ...] = ()
     """What is suspicious about the file."""
+    whole: Whole | None = None
+    """None if these are all rows of the dataset."""
+
+    @property
+    def all_rows(self) -> int:
+        """Rows of the dataset."""
+        return self.whole.rows if self.whole else len(self)
 
     def __len__(self) -> int:
         return len(self.y)

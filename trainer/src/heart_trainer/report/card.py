@@ -81,7 +81,7 @@ def render_card(
         most_inputs=MOST_INPUTS,
         unit=words.UNITS[influence.unit] if influence else "",
         group_metrics=GROUP_METRICS[evaluation.task],
-        method=_method(request, fitted, len(fitted.oof.choices)),
+        method=_method(request, fitted, len(fitted.oof.choices), table.whole is None),
         families=_families(table, fitted),
         family_metrics=[words.title(metric) for metric in FAMILY_METRICS[table.task]],
         contract=[_contract_row(feature) for feature in request.features],
@@ -106,6 +106,8 @@ def _families(table: Table, fitted: Fitted) -> list[tuple[str, bool, list[str]]]
 
 
 def _counts(table: Table, names: tuple[str, ...]) -> list[tuple[str, int]]:
+    if table.whole:
+        return list(zip(names, table.whole.class_counts, strict=True)) if table.whole.class_counts else []
     return [(name, int((table.y == index).sum())) for index, name in enumerate(names)]
 
 
@@ -151,7 +153,7 @@ def _bounds(feature: Feature) -> str:
     return f"{high:g} or less" if high is not None else "any number"
 
 
-def _method(request: TrainingRequest, fitted: Fitted, folds: int) -> str:
+def _method(request: TrainingRequest, fitted: Fitted, folds: int, in_memory: bool) -> str:
     training = request.training
     trials = training.tuning.trials
     search = f"a search of up to {trials} settings for each family" if trials else "default settings"
@@ -166,5 +168,5 @@ def _method(request: TrainingRequest, fitted: Fitted, folds: int) -> str:
         f"A {fitted.algorithm} model.{calibrated} For the figures, {judged}; imputation, scaling, {search}, the "
         f"choice of the family ({chosen}) and calibration all happened without the rows that were judged. Equal rows "
         "were kept together. The model that serves was then fitted on all rows that were not kept out. Intervals are "
-        f"95% bootstrap intervals over distinct rows. Seed {training.seed}."
+        f"95% bootstrap intervals over {'distinct rows' if in_memory else 'rows'}. Seed {training.seed}."
     )
