@@ -10,6 +10,7 @@ CONDITIONS = {
     Condition.GATE_PASSED: "The latest version passed every check of `spec.gates`.",
     Condition.ROLLOUT_SUCCEEDED: "The latest version that passed its gates was promoted.",
     Condition.MONITORING_CONFIGURED: "ServiceMonitor and PrometheusRule are in place.",
+    Condition.REGISTRY_SECURED: "Only where it is False: MLflow is reached over plain HTTP without credentials.",
 }
 
 REASONS = {
@@ -35,6 +36,7 @@ REASONS = {
     Reason.ABORTED: "A user aborted the rollout (`kubectl heart abort`).",
     Reason.AWAITING_APPROVAL: "`approval` is Manual: `kubectl heart promote` approves the candidate.",
     Reason.PAUSED: "The rollout is paused, for a duration or until a user resumes it.",
+    Reason.FOREIGN_JOB: "Event: Jobs with the owner reference that the operator did not create were removed.",
     Reason.COMMAND_EXECUTED: "Event: a user command was executed.",
     Reason.COMMAND_FAILED: "Event: a user command could not be executed; the message says why.",
     Reason.VERSION_NOT_FOUND: "The registry does not contain the version named in `spec.version`.",
@@ -56,6 +58,7 @@ REASONS = {
     Reason.REGISTRY_UNAVAILABLE: "MLflow is unavailable: pods continue to serve, nothing is promoted.",
     Reason.REGISTRY_LOST: "MLflow does not contain the serving version: it continues to serve, nothing is trained.",
     Reason.REGISTRY_NAME_TAKEN: "The registered model belongs to another HeartModel.",
+    Reason.REGISTRY_EXPOSED: "The runtime profile allows plain HTTP without credentials (`insecure`).",
     Reason.MONITORING_APPLIED: "The monitoring objects are in place.",
     Reason.MONITORING_UNAVAILABLE: "The Prometheus Operator's CRDs are not installed.",
     Reason.MONITORING_DISABLED: "`monitoring.serviceMonitor` is false.",
