@@ -35,7 +35,10 @@ from tests.support.registry.fake import FakeRegistry
 OPERATOR_NAMESPACE = "heartops"
 ACCOUNT = f"system:serviceaccount:{OPERATOR_NAMESPACE}:heartops"
 PROFILES: dict[str, Any] = {
-    "default": {"images": {"trainer": "trainer:1", "serving": "serving:1"}, "trackingUri": "http://mlflow.example:5000"}
+    "default": {
+        "images": {"trainer": "trainer:1", "serving": "serving:1"},
+        "trackingUri": "https://mlflow.example:5000",
+    }
 }
 CRASHING = {"containers": [{"name": "server", "image": "elsewhere:1"}]}
 """An edit of a Deployment's pod template that would break it."""

@@ -9,6 +9,7 @@ from heart_operator.plan.decision import Decision
 from heart_operator.plan.status.condition import Finding
 from heart_operator.plan.status.findings import (
     find_available,
+    find_exposed_registry,
     find_gate_passed,
     find_monitoring,
     find_progressing,
@@ -31,7 +32,10 @@ FINDERS: dict[str, Callable[[Decision], Finding]] = {
 
 def build_conditions(decision: Decision) -> tuple[ConditionStatus, ...]:
     """Every condition; the time of the last transition moves only when the status does."""
-    return tuple(dated(decision, type_, find(decision)) for type_, find in FINDERS.items())
+    found = {type_: find(decision) for type_, find in FINDERS.items()}
+    if exposed := find_exposed_registry(decision):
+        found[Condition.REGISTRY_SECURED] = exposed
+    return tuple(dated(decision, type_, finding) for type_, finding in found.items())
 
 
 def dated(decision: Decision, type_: str, finding: Finding) -> ConditionStatus:
