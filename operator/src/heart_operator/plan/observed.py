@@ -52,10 +52,10 @@ class RegisteredVersion:
     """Trigger of the training that registered it; empty for a version that was registered by hand or copied."""
     artifact_sha256: str
     rejected: str | None = None
-    signed: bool = False
-    """It has a signature; whether that is valid is for the pods to say."""
     created: int = 0
     """Milliseconds since 1970: a registered model that is made anew counts its versions from 1 again."""
+    signed: bool = False
+    """It has a signature; whether that is valid is for the pods to say."""
 
 
 @dataclass(frozen=True, slots=True)

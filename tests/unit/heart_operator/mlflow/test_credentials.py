@@ -24,7 +24,7 @@ def server() -> Iterator[tuple[str, list[str]]]:
     class Handler(BaseHTTPRequestHandler):
         def answer(self) -> None:
             seen.append(self.headers.get("Authorization", ""))
-            body = json.dumps({}).encode()
+            body = json.dumps({"workspaces_enabled": True}).encode()
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))

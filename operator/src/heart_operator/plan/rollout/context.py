@@ -25,9 +25,6 @@ class RolloutContext:
     """Pods that carry all of the traffic."""
     stable_ready: int
     manual: bool
-    origin: Origin
-    outside: str
-    """Why it is not known to be a training's version, if that is what it waits for approval for."""
     exact: bool
     """An HTTPRoute splits the traffic."""
     route_rejected: bool
@@ -37,6 +34,9 @@ class RolloutContext:
     hold: str
     """Why it must not move on (an outage of the registry); empty: it may."""
     now: datetime
+    origin: Origin = "Training"
+    outside: str = ""
+    """Why it is not known to be a training's version; empty: it is."""
 
 
 def effective_rollout(observed: Observed, stable: Version | None) -> Rollout:
