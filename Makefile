@@ -63,7 +63,7 @@ verify: $(VENV)/ready ## Fail when a generated file differs from its source
 	@$(BIN)/python -m heart_operator.crdgen --check
 
 # --- cluster and images ---------------------------------------------------------------------------
-.PHONY: cluster-build cluster-up cluster-down images
+.PHONY: cluster-build cluster-up cluster-down images sbom
 cluster-build: ## Build Kubernetes and the base images (cached)
 	@$(CLUSTER) build
 
@@ -75,6 +75,9 @@ cluster-down: ## Remove it without a trace
 
 images: ## Build the product's images (cached)
 	@$(PYTHON) -m hack.images build
+
+sbom: $(VENV)/ready ## Write a bill of materials (CycloneDX) of each image to dist/sbom
+	@$(BIN)/python -m hack.sbom
 
 # --- environment ----------------------------------------------------------------------------------
 .PHONY: lock clean clean-cache

@@ -105,13 +105,13 @@ def prepare(folder: Path, case: Case) -> None:
         np.column_stack([x, y]),
         delimiter=",",
         fmt=formats,
-        header=",".join([*names, "y"]),
+        header=",".join([*names, "outcome"]),
         comments="",
     )
     training = {"algorithms": list(case.algorithms), "tuning": {"trials": case.trials}, "holdout": case.holdout}
     spec = {
         "dataset": {"uri": "pvc://data/data.csv"},
-        "target": {"name": "y"},
+        "target": {"name": "outcome"},
         "features": [{"name": name, "type": "number"} for name in names],
         "training": training,
     }

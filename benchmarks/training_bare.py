@@ -57,7 +57,7 @@ def main() -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     case = json.loads(sys.argv[1])
     frame = pd.read_csv("data.csv")
-    x, y = frame.drop(columns="y").to_numpy(np.float32), frame["y"].to_numpy()
+    x, y = frame.drop(columns="outcome").to_numpy(np.float32), frame["outcome"].to_numpy()
     if case["holdout"]:
         inside, outside, y_in, y_out = train_test_split(x, y, test_size=case["holdout"], random_state=42, stratify=y)
         model = search(inside, y_in, case)

@@ -1,6 +1,7 @@
 """The product's images: built once per content, by Docker where it runs, else by the cluster tool.
 
 `python3 -m hack.images build` prints one JSON object, image name → reference, as its last line;
+`python3 -m hack.images sizes` also prints what a registry stores of each, and fails where that is too much;
 `--into NAME` also loads them into the cluster tool's cluster NAME, `--kind NAME` into a kind cluster.
 Standard library only: it runs before any environment exists.
 """
@@ -11,6 +12,9 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
+import tempfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +29,8 @@ class Image:
     name: str
     dockerfile: str
     base: str = "python-base"
+    most_megabytes: int = 0
+    """Of its compressed layers; 0: no bound."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,7 @@ class Built:
 IMAGES = (
     Image("operator", "operator/Dockerfile"),
     Image("trainer", "trainer/Dockerfile"),
-    Image("serving", "serving/Dockerfile"),
+    Image("serving", "serving/Dockerfile", most_megabytes=250),
     Image("mlflow", "charts/images/mlflow/Dockerfile"),
     Image("postgres", "charts/images/postgres/Dockerfile", base="debian-base"),
 )
@@ -81,14 +87,52 @@ def build_with_cluster_tool(image: Image) -> Built:
     return Built(reference, archive)
 
 
-def build_all() -> dict[str, Built]:
-    """Build every image of the product."""
+def build_all(cluster: str | None = None) -> dict[str, Built]:
+    """Build every image of the product; load each into the cluster tool's `cluster` as soon as it is built.
+
+    Another process may build them at the same time (the demo's does): what it has finished is loaded meanwhile.
+    """
     build = build_with_docker if docker_answers() else build_with_cluster_tool
-    return {image.name: build(image) for image in IMAGES}
+    images = {}
+    for image in IMAGES:
+        images[image.name] = built = build(image)
+        if cluster and built.archive:
+            run([*CLUSTER, "load", "--name", cluster, built.archive])
+    return images
 
 
-def load_into_node(images: dict[str, Built], cluster: str) -> None:
-    run([*CLUSTER, "load", "--name", cluster, *(image.archive for image in images.values() if image.archive)])
+def megabytes(archive: Path) -> tuple[float, float]:
+    """(compressed as registries store layers, unpacked) of an archive as `docker save` writes it."""
+    compressed = unpacked = 0
+    with tarfile.open(archive) as image:
+        manifest = image.extractfile("manifest.json")
+        assert manifest
+        for layer in json.load(manifest)[0]["Layers"]:
+            stream = image.extractfile(layer)
+            assert stream
+            packer = zlib.compressobj(6, wbits=31)
+            while chunk := stream.read(1 << 20):
+                unpacked += len(chunk)
+                compressed += len(packer.compress(chunk))
+            compressed += len(packer.flush())
+    return compressed / 1e6, unpacked / 1e6
+
+
+def print_sizes(images: dict[str, Built]) -> None:
+    """Raises SystemExit where an image is larger than it may be."""
+    too_large = []
+    for image in IMAGES:
+        built = images[image.name]
+        with tempfile.TemporaryDirectory() as folder:
+            archive = Path(built.archive or Path(folder) / "image.tar")
+            if not built.archive:
+                run(["docker", "save", "-o", str(archive), built.reference])
+            compressed, unpacked = megabytes(archive)
+        print(f"{image.name}: {compressed:.0f} MB compressed, {unpacked:.0f} MB unpacked", file=sys.stderr)
+        if image.most_megabytes and compressed > image.most_megabytes:
+            too_large.append(f"{image.name} has more than {image.most_megabytes} MB")
+    if too_large:
+        raise SystemExit("; ".join(too_large))
 
 
 def load_into_kind(images: dict[str, Built], cluster: str) -> None:
@@ -103,13 +147,13 @@ def load_into_kind(images: dict[str, Built], cluster: str) -> None:
 
 def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python3 -m hack.images", description="Build the product's images.")
-    parser.add_argument("command", choices=["build"])
+    parser.add_argument("command", choices=["build", "sizes"])
     parser.add_argument("--into", metavar="NAME", help="load into this cluster of the cluster tool")
     parser.add_argument("--kind", metavar="NAME", help="load into this kind cluster")
     options = parser.parse_args(arguments)
-    images = build_all()
-    if options.into:
-        load_into_node(images, options.into)
+    images = build_all(options.into)
+    if options.command == "sizes":
+        print_sizes(images)
     if options.kind:
         load_into_kind(images, options.kind)
     print(json.dumps({name: image.reference for name, image in images.items()}))

@@ -49,6 +49,7 @@ def lint() -> bool:
         (tool("lint-imports"),),
         (tool("mypy"),),
         (tool("python"), "-m", "heart_operator.crdgen", "--check"),
+        (tool("zizmor"), "--offline", "--no-progress", "--quiet", ".github"),
     )
 
 
@@ -83,7 +84,7 @@ def api() -> bool:
 
 
 def images() -> bool:
-    return succeeds((sys.executable, "-m", "hack.images", "build"))
+    return succeeds((sys.executable, "-m", "hack.images", "build")) and pytest("tests/images", "-q")
 
 
 def e2e() -> bool:
@@ -118,7 +119,7 @@ STAGES = {
     "api-tools": Stage(api_tools, warm=0.2, cold=10),
     "tools": Stage(tools, warm=0.2, cold=14),
     "api": Stage(api, warm=5, cold=5),
-    "images": Stage(images, warm=0.2, cold=8),
+    "images": Stage(images, warm=0.7, cold=8.5),
     "e2e": Stage(e2e, warm=10, cold=10),
 }
 

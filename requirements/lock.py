@@ -1,4 +1,5 @@
-"""Compile the locks from pyproject.toml: one for development, one per image under its constraints, one for uv itself.
+"""Compile the locks from pyproject.toml: one for development, one per image under its constraints, one for uv itself,
+and one for what builds the wheel.
 
 The tests run in the development environment, so an image must not hold another version of anything that they ran with.
 Pins are kept while they satisfy pyproject.toml; delete a package's lines from dev.txt to upgrade it everywhere.
@@ -6,6 +7,7 @@ Pins are kept while they satisfy pyproject.toml; delete a package's lines from d
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -24,11 +26,20 @@ def compile_lock(target: Path, *options: str | Path) -> None:
     subprocess.run([UV, *FLAGS, *options, PROJECT, "-o", target], check=True)
 
 
+def lock_given(target: Path, requirements: str) -> None:
+    print(f"==> requirements/{target.name}", flush=True)
+    subprocess.run([UV, *FLAGS, "-", "-o", target], check=True, input=requirements, text=True)
+
+
 def pin_uv() -> None:
     """uv installs everything else, so its own lock must be readable by plain pip."""
     version = subprocess.run([UV, "--version"], check=True, capture_output=True, text=True).stdout.split()[1]
-    command = [UV, *FLAGS, "-", "-o", HERE / "uv.txt"]
-    subprocess.run(command, check=True, input=f"uv=={version}\n", text=True)
+    lock_given(HERE / "uv.txt", f"uv=={version}\n")
+
+
+def pin_build_backend() -> None:
+    """What the release builds the wheel with."""
+    lock_given(HERE / "build.txt", "\n".join(tomllib.loads(PROJECT.read_text())["build-system"]["requires"]))
 
 
 if __name__ == "__main__":
@@ -36,3 +47,4 @@ if __name__ == "__main__":
     for image in IMAGES:
         compile_lock(HERE / f"{image}.txt", "--extra", image, "-c", DEV)
     pin_uv()
+    pin_build_backend()

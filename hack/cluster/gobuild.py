@@ -20,6 +20,8 @@ OPERATOR = "github.com/prometheus-operator/prometheus-operator"
 PROMETHEUS = "github.com/prometheus/prometheus"
 TRAEFIK = "github.com/traefik/traefik/v3"
 DNS_CLIENTS = "github.com/go-acme/lego/v4/providers/dns"
+DROPPED = "go-build.dropped."
+"""What caches are renamed to before they are deleted, so that a build may start anew meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -134,11 +136,13 @@ def build_gateway(target: Path) -> None:
 
 
 def drop_caches() -> None:
-    """Delete Go's module and build caches: the binaries are what is kept."""
+    """Delete Go's module and build caches, without waiting for it: the binaries are what is kept."""
     if _go_cache().exists():
-        say("deleting Go's caches …")
-        run("chmod", "-R", "u+w", _go_cache())
-        shutil.rmtree(_go_cache())
+        say("deleting Go's caches in the background")
+        _go_cache().rename(_go_cache().with_name(f"{DROPPED}{os.getpid()}"))
+    for dropped in cache_dir().glob(f"{DROPPED}*"):
+        delete = ["sh", "-c", 'chmod -R u+w "$1"; rm -rf "$1"', "sh", str(dropped)]
+        subprocess.Popen(delete, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def _go_cache() -> Path:

@@ -25,16 +25,24 @@ def build_image(name: str, dockerfile: Path, context: Path, base: str, arguments
     key = content_key(dockerfile, context, files, base, arguments)
     reference = f"heartops/{name}:dev-{key}"
     archive = cache_dir() / "images" / f"{name}-{key}.tar"
-    with locked("image"):
-        if archive.exists():
-            archive.touch()
-            say(f"image {reference} is up to date")
-        else:
-            packages.ensure(versions()["debian"]["image_tools"])
-            _clear_store()
-            _build(reference, dockerfile, context, files, {"BASE_IMAGE": base, **arguments}, archive)
-            _drop_old(name)
+    if not _is_built(archive):  # asked before the lock, too: a finished image need not wait for another's build
+        with locked("image"):
+            if not _is_built(archive):
+                packages.ensure(versions()["debian"]["image_tools"])
+                _clear_store()
+                _build(reference, dockerfile, context, files, base, arguments, archive)
+                _drop_old(name)
+                return archive, reference
+    say(f"image {reference} is up to date")
     return archive, reference
+
+
+def _is_built(archive: Path) -> bool:
+    """Whether the archive is there (it gets its name when it is complete); marks it as used."""
+    if not archive.exists():
+        return False
+    archive.touch()
+    return True
 
 
 def context_files(dockerfile: Path, context: Path) -> list[Path]:
@@ -79,9 +87,16 @@ def _buildah(*words: object) -> str:
 
 
 def _build(
-    reference: str, dockerfile: Path, context: Path, files: list[Path], arguments: dict[str, str], archive: Path
+    reference: str,
+    dockerfile: Path,
+    context: Path,
+    files: list[Path],
+    base: str,
+    arguments: dict[str, str],
+    archive: Path,
 ) -> None:
-    _provide_base(arguments["BASE_IMAGE"])
+    """Build on `base` in place of the image that the Dockerfile's first FROM names."""
+    _provide_base(base)
     with tempfile.TemporaryDirectory(dir=cache_dir() / "tmp") as scratch:
         staged = _stage(Path(scratch) / "context", context, files)
         say(f"building image {reference} …")
@@ -95,6 +110,8 @@ def _build(
             "--pull-never",
             "--layers",
             "--quiet",
+            "--from",
+            base,
             *machine.lend(Path(scratch)),
             *flags,
             "--tag",

@@ -22,7 +22,7 @@ def up(given: Path | None) -> None:
     with clusters.building_images(kind):
         place = clusters.start(kind)
         forecast.finished("cluster")
-    references = clusters.load_images(place)
+        references = clusters.load_images(place)
     forecast.finished("images")
     install.install(place, references)
     forecast.finished("chart")

@@ -50,9 +50,9 @@ def start(kind: Kind) -> Place:
 
 @contextmanager
 def building_images(kind: Kind) -> Iterator[None]:
-    """Build the product's images while the block runs: on a cluster of our own, Kubernetes is compiled meanwhile.
+    """Build the product's images while the block compiles Kubernetes, starts the cluster and loads them.
 
-    The end of the block waits for the build; where the block fails, the build is stopped.
+    Only for a cluster of our own. The build has ended when the block has; where the block fails, it is stopped.
     """
     if kind is not Kind.OWN or "HEARTOPS_IMAGES" in os.environ:
         yield
@@ -60,14 +60,17 @@ def building_images(kind: Kind) -> Iterator[None]:
     process = subprocess.Popen(BUILD_IMAGES, cwd=ROOT, stdout=subprocess.DEVNULL)
     try:
         yield
-        process.wait()  # a failure is in its output; `load_images` then builds again and reports it
+        process.wait()
     finally:
         process.terminate()
         process.wait()
 
 
 def load_images(place: Place) -> dict[str, str]:
-    """References of the product's images by name, once they are built and the cluster has them."""
+    """References of the product's images by name, once they are built and the cluster has them.
+
+    What a build in the background has failed to make is built again here, and reported.
+    """
     if given := os.environ.get("HEARTOPS_IMAGES"):
         return _given(given)
     say("building the product's images (cached by content) and loading them into the cluster")

@@ -4,6 +4,7 @@ The rules are those that the operator writes for a model with the default limits
 list of series and the moments at which it is asked whether the alert fires.
 """
 
+import json
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ import pytest
 import yaml
 
 from heart_api.heartmodel import HeartModel
+from heart_api.profile import Images, RuntimeProfile
 from heart_operator.manifests.prometheus_rule import build_prometheus_rule
 
 MODEL = HeartModel.model_validate(
@@ -25,9 +27,23 @@ MODEL = HeartModel.model_validate(
             "dataset": {"uri": "builtin://heart-synthetic"},
             "target": {"name": "num"},
             "features": [{"name": "age", "type": "number"}],
+            "serving": {"predictionLog": {"sink": "PostgreSQL"}},
         },
     }
 )
+REGRESSION = HeartModel.model_validate(
+    MODEL.dump()
+    | {
+        "spec": MODEL.spec.dump()
+        | {
+            "target": {"name": "price", "unit": "kUSD"},
+            "training": {"task": "regression"},
+            "monitoring": {"alerts": {"rmse": {"warning": 4.0, "critical": 6.0}}},
+        }
+    }
+)
+ROOT = Path(__file__).resolve().parents[2]
+PROFILE = RuntimeProfile(images=Images(trainer="t", serving="s"), tracking_uri="http://mlflow")
 HOUR, DAY = 60, 24 * 60
 REQUESTS = 6000
 """Requests per sample: enough for shares of a tenth of a per mille."""
@@ -237,24 +253,115 @@ def flag(alert: str, metric: str) -> list[Scenario]:
     ]
 
 
-def overdue() -> list[Scenario]:
-    """promtool's clock begins at 0: a tick at second 600 is overdue from minute 70 on."""
-    metric = "heartops_retraining_due_timestamp_seconds"
+def overdue(severity: str, hours: int) -> list[Scenario]:
+    """promtool's clock begins at 0: a scheduled time at second 600 is overdue from minute 10 + 60 * hours on."""
+    metric, late = "heartops_retraining_due_timestamp_seconds", 10 + 60 * hours
 
     def scenario(
         name: str, *values: str, fires: Sequence[int] = (), silent: Sequence[int] = (), **labels: str
     ) -> Scenario:
         series = [schedule_series(metric, value, **labels) for value in values]
-        return Scenario(name, "HeartModelRetrainingOverdue", "warning", series, fires, silent)
+        return Scenario(name, "HeartModelRetrainingOverdue", severity, series, fires, silent)
+
+    end = late + 50
+    return [
+        scenario("late", f"600x{end}", fires=(late + 10, end), silent=(10, late - 10, late)),
+        scenario("not before it lasted", f"600x{end}", silent=(late + 2,), fires=(late + 20,)),
+        scenario("a training began", f"600x{late + 10} stale _x40", fires=(late + 10,), silent=(late + 30,)),
+        scenario("the next one is late too", f"600x{late - 10} {late * 60}x60", silent=(late, late + 40)),
+        scenario("nothing is due", silent=(10, late + 40)),
+        scenario("another model", f"600x{end}", silent=(late + 10, end), model="lungs"),
+        scenario("the same name elsewhere", f"600x{end}", silent=(late + 10, end), namespace="ward"),
+    ]
+
+
+def regression_error(severity: str, limit: float) -> list[Scenario]:
+    def scenario(name: str, series: Sequence[Series], **when: Sequence[int]) -> Scenario:
+        return Scenario(name, "HeartModelRegressionError", severity, series, labels={"metric": "rmse"}, **when)
+
+    def lower(value: float, minutes: int = 60, rest: str = "", **labels: str) -> Series:
+        found = {"source": "feedback"} | labels
+        return {"series": selector("model_rmse_low", **found), "values": f"{value}x{minutes} {rest}".strip()}
 
     return [
-        scenario("an hour late", "600x120", fires=(80, 120), silent=(10, 60, 70)),
-        scenario("not before it lasted", "600x120", silent=(72,), fires=(90,)),
-        scenario("a training began", "600x80 stale _x40", fires=(80,), silent=(100,)),
-        scenario("the next tick is late too", "600x60 3660x60", silent=(70, 110, 120)),
-        scenario("nothing is due", silent=(10, 120)),
-        scenario("another model", "600x120", silent=(80, 120), model="lungs"),
-        scenario("the same name elsewhere", "600x120", silent=(80, 120), namespace="ward"),
+        scenario("the whole interval is above", [lower(limit + 0.1)], fires=(20, 60)),
+        scenario("the interval reaches the limit", [lower(limit)], silent=(10, 60)),
+        scenario("not before it lasted", [lower(limit + 1)], silent=(1, 4), fires=(15,)),
+        scenario("over when it is better", [lower(limit + 1, 20, f"{limit - 1}x30")], fires=(20,), silent=(40,)),
+        scenario("nothing is measured", [], silent=(10, 60)),
+        scenario("another model", [lower(limit + 1, model_name="lungs")], silent=(10, 60)),
+        scenario("the same name elsewhere", [lower(limit + 1, namespace="ward")], silent=(10, 60)),
+    ]
+
+
+def log_rate(alert: str, metric: str, **labels: str) -> list[Scenario]:
+    """An alert on a counter of the prediction log that grows."""
+
+    def scenario(
+        name: str, *values: str, fires: Sequence[int] = (), silent: Sequence[int] = (), **other: str
+    ) -> Scenario:
+        series = [{"series": selector(metric, **(labels | other)), "values": value} for value in values]
+        return Scenario(name, alert, "warning", series, fires, silent)
+
+    return [
+        scenario("it grows", "0+5x60", fires=(20, 60)),
+        scenario("it does not grow", "7x60", silent=(20, 60)),
+        scenario("not before it lasted", "0+5x60", silent=(5, 9), fires=(20,)),
+        scenario("over when it is over", "0+5x20 100x40", fires=(19,), silent=(40,)),
+        scenario("nothing is measured", silent=(10, 60)),
+        scenario("another model", "0+5x60", silent=(20, 60), model_name="lungs"),
+        scenario("the same name elsewhere", "0+5x60", silent=(20, 60), namespace="ward"),
+    ]
+
+
+def track(version: str, values: str, **labels: str) -> Series:
+    found = {"namespace": "clinic", "model": "heart", "version": version, "track": "stable"} | labels
+    pairs = ",".join(f'{name}="{value}"' for name, value in found.items())
+    return {"series": f"heartops_model_track{{{pairs}}}", "values": values}
+
+
+def deployed() -> list[Scenario]:
+    leads = {"series": 'heartops_is_leader{pod="a"}', "values": "1x120"}
+
+    def scenario(name: str, series: Sequence[Series], **when: Sequence[int]) -> Scenario:
+        return Scenario(name, "HeartModelVersionDeployed", "info", series, **when)
+
+    return [
+        scenario("the first version", [leads, track("1", "_x30 1x60")], silent=(20, 60), fires=(35, 44)),
+        scenario(
+            "another version", [leads, track("1", "1x30 stale"), track("2", "_x31 1x60")], fires=(35,), silent=(60,)
+        ),
+        scenario("the same version", [leads, track("1", "1x90")], silent=(20, 40, 80)),
+        scenario(
+            "the way back", [leads, track("1", "1x20 stale _x19 1x40"), track("2", "_x21 1x19 stale")], fires=(30, 45)
+        ),
+        scenario(
+            "the operator is new", [{**leads, "values": "_x30 1x60"}, track("1", "_x30 1x60")], silent=(35, 44, 60)
+        ),
+        scenario("a candidate", [leads, track("2", "_x30 1x60", track="candidate")], silent=(35, 60)),
+        scenario("another model", [leads, track("2", "_x30 1x60", model="lungs")], silent=(35, 60)),
+        scenario("the same name elsewhere", [leads, track("2", "_x30 1x60", namespace="ward")], silent=(35, 60)),
+    ]
+
+
+def retrained() -> list[Scenario]:
+    """A run succeeded at second 1800, which is minute 30."""
+    metric = "heartops_retraining_last_success_timestamp_seconds"
+
+    def scenario(
+        name: str, *values: str, fires: Sequence[int] = (), silent: Sequence[int] = (), **labels: str
+    ) -> Scenario:
+        series = [schedule_series(metric, value, **labels) for value in values]
+        return Scenario(name, "HeartModelRetrained", "info", series, fires, silent)
+
+    return [
+        scenario("a run succeeded", "_x30 1800x60", fires=(35, 44), silent=(20, 46, 60)),
+        scenario("again", "_x30 1800x29 3600x60", fires=(35, 65), silent=(50, 80)),
+        scenario("long ago", "0x90", silent=(20, 60)),
+        scenario("never", silent=(10, 60)),
+        scenario("over by itself", "_x30 1800x60", silent=(50,)),
+        scenario("another model", "_x30 1800x60", silent=(35, 60), model="lungs"),
+        scenario("the same name elsewhere", "_x30 1800x60", silent=(35, 60), namespace="ward"),
     ]
 
 
@@ -271,8 +378,14 @@ SCENARIOS = [
     *accuracy("warning", 0.75),
     *flag("HeartModelDrift", "heartops_drift_detected"),
     *flag("HeartModelRetrainingFailed", "heartops_retraining_failed"),
-    *overdue(),
+    *overdue("info", 1),
+    *overdue("warning", 24),
+    *log_rate("HeartModelPredictionLogDropping", "prediction_log_dropped_total", reason="queue_full"),
+    *log_rate("HeartModelPredictionLogUnavailable", "prediction_log_write_errors_total"),
+    *deployed(),
+    *retrained(),
 ]
+OF_A_REGRESSION = [*regression_error("critical", 6.0), *regression_error("warning", 4.0)]
 
 
 def title(scenario: Scenario) -> str:
@@ -280,11 +393,39 @@ def title(scenario: Scenario) -> str:
     return "-".join(parts).replace(" ", "_")
 
 
+def built(model: HeartModel) -> dict[str, Any]:
+    """The rules of a model as a rule file."""
+    found: dict[str, Any] = build_prometheus_rule(model, PROFILE)["spec"]
+    return found
+
+
 @pytest.fixture(scope="module")
 def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("alerts") / "rules.yaml"
-    path.write_text(yaml.safe_dump(build_prometheus_rule(MODEL)["spec"]))
+    path.write_text(yaml.safe_dump(built(MODEL)))
     return path
+
+
+@pytest.fixture(scope="module")
+def regression_rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("alerts") / "regression.yaml"
+    path.write_text(yaml.safe_dump(built(REGRESSION)))
+    return path
+
+
+@pytest.fixture(scope="module")
+def chart_rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The alerts of an installation in the namespace `ops`."""
+    (manifest,) = yaml.safe_load_all(rendered())
+    path = tmp_path_factory.mktemp("alerts") / "chart.yaml"
+    path.write_text(yaml.safe_dump(manifest["spec"]))
+    return path
+
+
+def rendered(*options: str) -> str:
+    shown = ("--set", "monitoring.serviceMonitor=true", "--show-only", "templates/alerts.yaml", *options)
+    command = ("helm", "template", "heartops", str(ROOT / "charts/heartops"), "--namespace", "ops", *shown)
+    return subprocess.run((*command, "--kube-version", "1.34"), capture_output=True, text=True, check=True).stdout
 
 
 def promtool(tools: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -318,6 +459,15 @@ def expectation(scenario: Scenario, minute: int, fires: bool) -> dict[str, Any]:
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=title)
 def test_fires_when_it_should(tools, rules, tmp_path, scenario):
+    check(tools, rules, tmp_path, scenario)
+
+
+@pytest.mark.parametrize("scenario", OF_A_REGRESSION, ids=title)
+def test_fires_when_a_regression_is_too_far_off(tools, regression_rules, tmp_path, scenario):
+    check(tools, regression_rules, tmp_path, scenario)
+
+
+def check(tools: Path, rules: Path, tmp_path: Path, scenario: Scenario) -> None:
     expected = [expectation(scenario, minute, True) for minute in scenario.fires]
     expected += [expectation(scenario, minute, False) for minute in scenario.silent]
     test = {"interval": f"{scenario.step}m", "input_series": list(scenario.series), "promql_expr_test": expected}
@@ -326,21 +476,108 @@ def test_fires_when_it_should(tools, rules, tmp_path, scenario):
 
 
 def test_every_alert_has_seven_scenarios():
-    built = {
+    known = {
         (rule["alert"], rule["labels"]["severity"], rule["labels"].get("window"))
-        for group in build_prometheus_rule(MODEL)["spec"]["groups"]
-        for rule in group["rules"]
-        if "alert" in rule
+        for model in (MODEL, REGRESSION)
+        for rule in alerts_of(built(model))
     }
-    counts = dict.fromkeys(built, 0)
-    for scenario in SCENARIOS:
+    counts = dict.fromkeys(known, 0)
+    for scenario in (*SCENARIOS, *OF_A_REGRESSION):
         counts[scenario.alert, scenario.severity, scenario.labels.get("window")] += 1
     assert min(counts.values()) >= 7, counts
 
 
-def test_prometheus_accepts_the_rules(tools, rules):
-    done = promtool(tools, "check", "rules", str(rules))
+def alerts_of(rules: dict[str, Any]) -> list[dict[str, Any]]:
+    return [rule for group in rules["groups"] for rule in group["rules"] if "alert" in rule]
+
+
+@pytest.mark.parametrize("file", ["rules", "regression_rules", "chart_rules"])
+def test_prometheus_accepts_the_rules(tools, request, file):
+    done = promtool(tools, "check", "rules", str(request.getfixturevalue(file)))
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def volume(metric: str, values: str, claim: str = "data-heartops-postgresql-0") -> Series:
+    labels = f'namespace="ops",persistentvolumeclaim="{claim}"'
+    return {"series": f"kubelet_volume_stats_{metric}_bytes{{{labels}}}", "values": values}
+
+
+@pytest.mark.parametrize(
+    ("alert", "severity", "series", "fires"),
+    [
+        ("HeartOpsOperatorDown", "critical", [], True),
+        (
+            "HeartOpsOperatorDown",
+            "critical",
+            [{"series": 'heartops_is_leader{namespace="ops"}', "values": "0x60"}],
+            True,
+        ),
+        (
+            "HeartOpsOperatorDown",
+            "critical",
+            [{"series": 'heartops_is_leader{namespace="ops"}', "values": "1x60"}],
+            False,
+        ),
+        (
+            "HeartOpsRegistryUnavailable",
+            "warning",
+            [{"series": 'heartops_registry_available{namespace="ops",server="m"}', "values": "0x60"}],
+            True,
+        ),
+        (
+            "HeartOpsRegistryUnavailable",
+            "warning",
+            [{"series": 'heartops_registry_available{namespace="ops",server="m"}', "values": "1x60"}],
+            False,
+        ),
+        ("HeartOpsVolumeFillingUp", "critical", [volume("available", "4x60"), volume("capacity", "100x60")], True),
+        ("HeartOpsVolumeFillingUp", "critical", [volume("available", "10x60"), volume("capacity", "100x60")], False),
+        ("HeartOpsVolumeFillingUp", "warning", [volume("available", "10x60"), volume("capacity", "100x60")], True),
+        (
+            "HeartOpsVolumeFillingUp",
+            "warning",
+            [volume("available", "1x60", "data-other-0"), volume("capacity", "100x60", "data-other-0")],
+            False,
+        ),
+    ],
+)
+def test_the_installations_alerts(tools, chart_rules, tmp_path, alert, severity, series, fires):
+    expression = f'count(ALERTS{{alertname="{alert}",severity="{severity}",alertstate="firing"}})'
+    samples = [{"labels": "{}", "value": 1}] if fires else []
+    expected = [{"expr": expression, "eval_time": "40m", "exp_samples": samples}]
+    test = {"interval": "1m", "input_series": series, "promql_expr_test": expected}
+    done = run(tools, chart_rules, tmp_path, test)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_alert_has_a_runbook_and_every_runbook_an_alert():
+    chart = next(yaml.safe_load_all(rendered()))["spec"]
+    found = [*alerts_of(built(MODEL)), *alerts_of(built(REGRESSION)), *alerts_of(chart)]
+    pages = {path.stem for path in (ROOT / "docs/runbooks").glob("Heart*.md")}
+    assert {rule["alert"] for rule in found} == pages
+    assert all(rule["annotations"]["runbook"] == f"docs/runbooks/{rule['alert']}.md" for rule in found)
+    index = (ROOT / "docs/runbooks/README.md").read_text()
+    for rule in found:
+        severity = rule["labels"]["severity"]
+        (row,) = [line for line in index.splitlines() if line.startswith(f"| [{rule['alert']}]")]
+        assert severity in row
+        assert f"Severity: {row.split('|')[2].strip()}." in (ROOT / f"docs/runbooks/{rule['alert']}.md").read_text()
+
+
+def test_alerts_link_to_where_the_runbooks_are_published():
+    base = "https://wiki.example.org/runbooks"
+    profile = PROFILE.model_copy(update={"runbook_url": f"{base}/"})
+    chart = next(yaml.safe_load_all(rendered("--set", f"monitoring.runbookUrl={base}")))["spec"]
+    for rule in (*alerts_of(build_prometheus_rule(MODEL, profile)["spec"]), *alerts_of(chart)):
+        assert rule["annotations"]["runbook_url"] == f"{base}/{rule['alert']}.md"
+
+
+def test_the_routing_example_names_its_receivers_and_every_severity():
+    example = yaml.safe_load((ROOT / "docs/runbooks/alertmanager.yml").read_text())
+    routes = [example["route"], *example["route"]["routes"]]
+    assert {route["receiver"] for route in routes} == {receiver["name"] for receiver in example["receivers"]}
+    text = json.dumps(routes)
+    assert all(f'severity = \\"{severity}\\"' in text for severity in ("critical", "info"))
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "names and lists": {"spec.schedule": "*/15 0,12 1-7 JAN-MAR mon-fri"},
     "drift alone": {"spec.schedule": GONE, "spec.drift": {}},
     "performance alone": {"spec.schedule": GONE, "spec.performance": {"below": 0.75}},
+    "an error of a regression": {"spec.performance": {"metric": "rmse", "above": 4.5}},
     "another zone": {"spec.timeZone": "America/Argentina/Buenos_Aires"},
     "a history of nothing": {"spec.successfulRunsHistoryLimit": 0, "spec.failedRunsHistoryLimit": 0},
 }
@@ -43,7 +44,14 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "no window": ({"spec.drift": {"window": "0h"}}, "must be greater than zero"),
     "a share over one": ({"spec.drift": {"threshold": 1.5}}, "spec.drift.threshold"),
     "too few samples": ({"spec.drift": {"minSamples": 3}}, "spec.drift.minSamples"),
-    "no bound": ({"spec.performance": {"metric": "accuracy"}}, "spec.performance.below"),
+    "no bound": ({"spec.performance": {"metric": "accuracy"}}, "exactly one of below and above"),
+    "both bounds": ({"spec.performance": {"below": 0.5, "above": 0.5}}, "exactly one of below and above"),
+    "an error below": ({"spec.performance": {"metric": "rmse", "below": 0.5}}, "above is for mae and rmse"),
+    "a share above": ({"spec.performance": {"metric": "recall", "above": 0.5}}, "above is for mae and rmse"),
+    "an estimated error": (
+        {"spec.performance": {"metric": "mae", "above": 2, "source": "Estimated"}},
+        "mae and rmse need outcomes",
+    ),
     "an unknown figure": ({"spec.performance": {"metric": "vibes", "below": 0.5}}, "spec.performance.metric"),
     "an unknown policy": ({"spec.concurrencyPolicy": "Allow"}, "spec.concurrencyPolicy"),
     "no runs at all": ({"spec.maxRunsPerWeek": 0}, "spec.maxRunsPerWeek"),

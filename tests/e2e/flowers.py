@@ -32,6 +32,7 @@ class Flowers:
 
     model: Model
     address: str
+    proxy: str
 
     def predict(self, request_id: str) -> None:
         reply = HTTP.post(f"{self.address}/predict", json=FLOWER, headers={"X-Request-Id": request_id})
@@ -44,7 +45,7 @@ class Flowers:
         return reply.json()
 
     def metric(self, name: str, label: str = "") -> float | None:
-        text = HTTP.get(f"{self.address}/metrics").text
+        text = HTTP.get(f"{self.model.management(self.proxy)}/metrics").text
         found = re.search(rf"^{name}\{{[^}}]*{label}[^}}]*\}} (\S+)$", text, re.M)
         return float(found[1]) if found else None
 
@@ -64,7 +65,7 @@ def logged_flowers(proxy: str) -> Iterator[Flowers]:
     model = declare(manifest)
     try:
         model.wait_serving("1", TRAINING)
-        yield Flowers(model, model.address(proxy))
+        yield Flowers(model, model.address(proxy), proxy)
     finally:
         run_kubectl("delete", "heartmodels", "--all", "-n", name)
         kubectl("delete", "namespace", name, "--wait=false")

@@ -193,6 +193,12 @@ class Model:
         """The Service by way of the API server."""
         return f"{proxy}/api/v1/namespaces/{self.namespace}/services/{self.name}:http/proxy"
 
+    def management(self, proxy: str) -> str:
+        """The platform's port of a ready pod of the version that serves, which no Service for callers publishes."""
+        pods = self.pods(self.status["serving"]["version"])
+        name = next(name for name, ready in pods.items() if ready)
+        return f"{proxy}/api/v1/namespaces/{self.namespace}/pods/{name}:8081/proxy"
+
 
 @contextmanager
 def background(*words: object, marker: str) -> Iterator[str]:

@@ -24,7 +24,8 @@ def install(images: Mapping[str, str]) -> None:
     """The chart in a `restricted` namespace, as the living tree has it."""
     apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM, "labels": RESTRICTED}})
     apply_crds()
-    helm_upgrade(images, "--install", "--set-string", f"runtimes.{RECORDED}.prometheusUrl={PROMETHEUS_URL}")
+    options = (f"runtimes.{RECORDED}.prometheusUrl={PROMETHEUS_URL}", "monitoring.labels.release=prometheus")
+    helm_upgrade(images, "--install", *(word for option in options for word in ("--set-string", option)))
 
 
 def helm_upgrade(images: Mapping[str, str], *options: str) -> None:

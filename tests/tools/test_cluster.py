@@ -94,7 +94,7 @@ def test_prometheus_loads_rules(namespace: str) -> None:
     rule = {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "PrometheusRule",
-        "metadata": {"name": "probe"},
+        "metadata": {"name": "probe", "labels": {"release": "prometheus"}},
         "spec": {"groups": [{"name": namespace, "rules": [{"record": "probe:one", "expr": "vector(1)"}]}]},
     }
     kubectl("-n", namespace, "apply", "-f", "-", text=json.dumps(rule))

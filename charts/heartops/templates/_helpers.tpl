@@ -148,6 +148,21 @@ true
 {{- end -}}
 {{- end -}}
 
+{{- /* Labels of a ServiceMonitor or a PrometheusRule: monitoring.labels, which cannot replace the chart's own. */ -}}
+{{- define "heartops.monitoringLabels" -}}
+{{- merge (include "heartops.labels" . | fromYaml) (first .).Values.monitoring.labels | toYaml -}}
+{{- end -}}
+
+{{- /* The runbook of an alert, as an annotation; called with (list $ "HeartOpsAlert"). */ -}}
+{{- define "heartops.runbook" -}}
+{{- $page := printf "%s.md" (last .) -}}
+{{- with (first .).Values.monitoring.runbookUrl -}}
+runbook_url: {{ printf "%s/%s" (trimSuffix "/" .) $page }}
+{{- else -}}
+runbook: docs/runbooks/{{ $page }}
+{{- end -}}
+{{- end -}}
+
 {{- /* One runtime profile: its own settings over what the rest of the values say; called with (list $ profile). */ -}}
 {{- define "heartops.profile" -}}
 {{- $root := first . -}}
@@ -157,7 +172,9 @@ true
       "imagePullSecrets" $root.Values.imagePullSecrets
       "trackingUri" (include "heartops.trackingUri" $root)
       "trackingAuth" (include "heartops.registryAuth" $root)
-      "monitoringNamespaces" $root.Values.monitoring.namespaces -}}
+      "monitoringNamespaces" $root.Values.monitoring.namespaces
+      "monitoringLabels" $root.Values.monitoring.labels
+      "runbookUrl" $root.Values.monitoring.runbookUrl -}}
 {{- with $root.Values.monitoring.prometheusUrl }}{{ $_ := set $defaults "prometheusUrl" . }}{{ end -}}
 {{- if $root.Values.mlflow.enabled }}{{ $_ := set $defaults "databaseAddress" (include "heartops.databaseAddress" $root) }}{{ end -}}
 {{- if not $root.Values.mlflow.enabled }}

@@ -1,6 +1,7 @@
 """The data contract: the columns of a row. Training, serving, OpenAPI documents and drift checks share it."""
 
 import struct
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, StrictStr, model_validator
@@ -89,6 +90,12 @@ LabelList = Annotated[tuple[ShortText, ...], Field(min_length=2, max_length=MAX_
 LabelMapping = Annotated[dict[ShortText, ShortText], Field(min_length=2, max_length=MAX_CLASSES)]
 
 
+def number_and_text(values: Sequence[int | str]) -> list[int]:
+    """Numbers among the values that are there as text as well."""
+    texts = {value for value in values if isinstance(value, str)}
+    return [value for value in values if isinstance(value, int) and str(value) in texts]
+
+
 class Feature(Frozen):
     """One input column.
 
@@ -121,6 +128,11 @@ class Feature(Frozen):
                 "a name in codes must not itself be one of the values",
                 ".codes",
             ),
+            rule(
+                "!has(self.codes) || !('true' in self.codes || 'false' in self.codes)",
+                'true and false are no names: quote "yes" and "no", which YAML reads as true and false',
+                ".codes",
+            ),
         )
     )
 
@@ -128,9 +140,15 @@ class Feature(Frozen):
         pattern=COLUMN_PATTERN, max_length=63, description="Feature name, as used in requests, responses and reports."
     )
     column: FileColumn | None = Field(None, description="Column of the file, where its name differs from `name`.")
-    type: FeatureType = Field(description="Type of the values.")
-    minimum: float | None = Field(None, description="Minimum value (number, integer).")
-    maximum: float | None = Field(None, description="Maximum value (number, integer).")
+    type: FeatureType = Field(
+        description="Type of the values; it decides which bounds apply and how a value reaches the model."
+    )
+    minimum: float | None = Field(
+        None, description="Smallest valid value (number, integer); a smaller one is rejected in training and serving."
+    )
+    maximum: float | None = Field(
+        None, description="Largest valid value (number, integer); a larger one is rejected in training and serving."
+    )
     values: tuple[CategoryValue, ...] | None = Field(
         None,
         min_length=2,
@@ -144,7 +162,9 @@ class Feature(Frozen):
         max_length=64,
         description="Names that clients may send in place of values (category), such as `asymptomatic: 0`.",
     )
-    unit: str | None = Field(None, max_length=63, description="Unit of measurement.")
+    unit: str | None = Field(
+        None, max_length=63, description="Unit of measurement, shown in error messages, reports and `/docs`."
+    )
     description: str | None = Field(None, max_length=1024, description="Human-readable description.")
     sensitive: bool = Field(False, description="Metrics are also computed per group of this feature.")
     required: bool = Field(
@@ -166,6 +186,13 @@ class Feature(Frozen):
             raise ValueError(f"a name in codes must not itself be one of the values: {taken[0]!r} is")
         return self
 
+    @model_validator(mode="after")
+    def _values_are_told_apart(self) -> Self:
+        """A cell of a CSV does not say whether it is the number or the text."""
+        if both := number_and_text(self.values or ()):
+            raise ValueError(f"values: {both[0]} is there as a number and as text; keep one of the two")
+        return self
+
     @property
     def file_column(self) -> str:
         """The column's name in the file."""
@@ -173,7 +200,7 @@ class Feature(Frozen):
 
 
 class Target(Frozen):
-    """The column to predict."""
+    """The column to predict: its name, how it becomes classes, and what they are called."""
 
     name: str = Field(pattern=COLUMN_PATTERN, max_length=63, description="Name of the target in responses and reports.")
     column: FileColumn | None = Field(None, description="Column of the file, where its name differs from `name`.")
@@ -192,7 +219,11 @@ class Target(Frozen):
         " the last of two is the positive class.",
         json_schema_extra=UNTYPED,
     )
-    unit: str | None = Field(None, max_length=63, description="Unit of measurement (regression).")
+    unit: str | None = Field(
+        None,
+        max_length=63,
+        description="Unit of measurement of the target (regression), shown with errors and predictions.",
+    )
     description: str | None = Field(None, max_length=1024, description="Human-readable description.")
 
     @model_validator(mode="after")
@@ -234,7 +265,9 @@ class Csv(Frozen):
         max_length=1,
         description="Separator between cells; a space means any run of spaces and tabs.",
     )
-    decimal: Literal[".", ","] | None = Field(None, description="Decimal mark.")
+    decimal: Literal[".", ","] | None = Field(
+        None, description="Character that separates the fraction of a number; detected by default."
+    )
     quote: str | None = Field(None, min_length=1, max_length=1, description='Quote character; defaults to `"`.')
     encoding: str | None = Field(
         None,
@@ -277,7 +310,9 @@ class Dataset(Frozen):
         " builtin://name?options. The runtime profile restricts schemes and hosts.",
     )
     sha256: str | None = Field(None, pattern=SHA256_PATTERN, description="Expected SHA-256 digest of the file.")
-    format: Literal["csv", "parquet"] = Field("csv", description="File format.")
+    format: Literal["csv", "parquet"] = Field(
+        "csv", description="Format of the file: delimited text (csv) or Apache Parquet."
+    )
     columns: tuple[ShortText, ...] | None = Field(
         None,
         min_length=1,

@@ -38,5 +38,7 @@ class Explanation(FrozenLenient):
     fills: tuple[float, ...] = Field((), description="What a missing value of each feature becomes (linear, tree).")
     columns: tuple[EncodedColumn, ...] = Field((), description="The estimator's inputs in order (linear, tree).")
     coefficients: tuple[tuple[float, ...], ...] = Field((), description="[outputs][columns], unscaled (linear).")
-    intercepts: tuple[float, ...] = Field((), description="One for each output (linear).")
+    intercepts: tuple[float, ...] = Field(
+        (), description="One for each output (linear); what is added to the trees (tree)."
+    )
     unused: tuple[str, ...] = Field((), description="Features that cannot change the output (kernel).")

@@ -15,8 +15,8 @@ class RateLimits(Frozen):
         )
     )
 
-    warning: float = Field(gt=0, le=1, description="Warning threshold.")
-    critical: float = Field(gt=0, le=1, description="Critical threshold.")
+    warning: float = Field(gt=0, le=1, description="Threshold of the alert with severity warning.")
+    critical: float = Field(gt=0, le=1, description="Threshold of the alert with severity critical.")
 
 
 class LatencyLimits(Frozen):
@@ -37,8 +37,8 @@ class LatencyLimits(Frozen):
         )
     )
 
-    warning: ShortDuration = Field(description="Warning threshold.")
-    critical: ShortDuration = Field(description="Critical threshold.")
+    warning: ShortDuration = Field(description="Threshold of the alert with severity warning.")
+    critical: ShortDuration = Field(description="Threshold of the alert with severity critical.")
 
 
 class FloorLimits(Frozen):
@@ -50,12 +50,25 @@ class FloorLimits(Frozen):
         )
     )
 
-    warning: float = Field(gt=0, le=1, description="Warning threshold.")
-    critical: float = Field(gt=0, le=1, description="Critical threshold.")
+    warning: float = Field(gt=0, le=1, description="Threshold of the alert with severity warning.")
+    critical: float = Field(gt=0, le=1, description="Threshold of the alert with severity critical.")
+
+
+class CeilingLimits(Frozen):
+    """Upper thresholds for an error, in the unit of the target (mae, rmse)."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule("self.warning <= self.critical", "warning must not be greater than critical", ".warning")
+        )
+    )
+
+    warning: float = Field(gt=0, description="Threshold of the alert with severity warning.")
+    critical: float = Field(gt=0, description="Threshold of the alert with severity critical.")
 
 
 class Alerts(Frozen):
-    """Alert thresholds."""
+    """Thresholds of the alerts in the PrometheusRule."""
 
     error_rate: RateLimits = Field(
         default=RateLimits(warning=0.02, critical=0.05), description="Share of 5xx responses over 5 minutes."
@@ -70,15 +83,23 @@ class Alerts(Frozen):
         description="Accuracy according to the outcomes sent to `/feedback`; compared by the upper bound of its"
         " 95% confidence interval.",
     )
+    mae: CeilingLimits | None = Field(
+        None,
+        description="Mean absolute error of a regression according to the outcomes sent to `/feedback`; compared by the"
+        " lower bound of its 95% confidence interval.",
+    )
+    rmse: CeilingLimits | None = Field(
+        None, description="Root mean squared error of a regression; compared as `mae` is."
+    )
     availability_objective: float = Field(
         0.999, ge=0.5, lt=1, description="Availability objective (SLO) over 30 days, used by the burn-rate alerts."
     )
 
 
 class Monitoring(Frozen):
-    """Monitoring of the model."""
+    """How the model is monitored: scraping, alerts and their thresholds."""
 
     service_monitor: bool = Field(
         True, description="Create a ServiceMonitor and a PrometheusRule if the cluster has these kinds."
     )
-    alerts: Alerts = Field(default=Alerts(), description="Alert thresholds.")
+    alerts: Alerts = Field(default=Alerts(), description="Thresholds of the alerts in the model's PrometheusRule.")

@@ -16,7 +16,7 @@ PACKAGE_KEY = "heartops.package"
 ONNX_INPUT = "features"
 """float32 [rows, features], encoded as `Feature` says."""
 ONNX_OUTPUT = "output"
-"""float32: [rows, classes] probabilities for binary and multiclass, [rows, 1] for regression."""
+"""float32: [rows, classes] probabilities for binary and multiclass, [rows, 1] for regression (float64 if `double`)."""
 
 
 ExampleValue = StrictBool | StrictInt | StrictFloat | StrictStr
@@ -28,6 +28,9 @@ class ReferenceRows(Frozen):
     inputs: Annotated[tuple[tuple[float | None, ...], ...], Field(min_length=1)]
     outputs: Annotated[tuple[tuple[float, ...], ...], Field(min_length=1)]
     tolerance: float = 1e-5
+    scale: float | None = None
+    """One standard deviation of a regression's target: `tolerance` is a share of it, besides the output's precision.
+    None: outputs up to 1 are compared absolutely, larger ones relative to their size."""
 
 
 class ServingPackage(FrozenLenient):
@@ -41,6 +44,7 @@ class ServingPackage(FrozenLenient):
     target: Target
     classes: tuple[int | str, ...] = ()
     threshold: float = 0.5
+    double: bool = Field(False, description="The output is float64: float32 is too coarse for the target.")
     synthetic: bool = False
     metrics: dict[str, Estimate] = {}
     reference: ReferenceRows

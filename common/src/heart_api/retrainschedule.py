@@ -60,13 +60,36 @@ class DriftCheck(Frozen):
 
 
 class PerformanceCheck(Frozen):
-    """Performance check of a classification model; runs with the drift check (`drift.schedule`, or every 6 hours)."""
+    """Performance check; runs with the drift check (`drift.schedule`, or every 6 hours)."""
 
-    metric: Literal["accuracy", "precision", "recall"] = Field(
-        "accuracy", description="Metric to check; precision and recall require two classes."
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule("has(self.below) != has(self.above)", "exactly one of below and above is needed"),
+            rule(
+                "has(self.above) == (self.metric in ['mae', 'rmse'])",
+                "above is for mae and rmse (regression), below for accuracy, precision and recall (classification)",
+            ),
+            rule(
+                "!has(self.above) || self.source == 'Feedback'",
+                "mae and rmse need outcomes: use the source Feedback",
+                ".source",
+            ),
+        )
     )
-    below: float = Field(
-        gt=0, lt=1, description="Retrain if the whole 95% confidence interval is below this threshold."
+
+    metric: Literal["accuracy", "precision", "recall", "mae", "rmse"] = Field(
+        "accuracy",
+        description="Metric to check. Classification: accuracy, and for two classes precision and recall. Regression:"
+        " mae and rmse, in the unit of the target.",
+    )
+    below: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="Retrain if the whole 95% confidence interval is below this threshold (classification).",
+    )
+    above: float | None = Field(
+        None, gt=0, description="Retrain if the whole 95% confidence interval is above this threshold (regression)."
     )
     source: Literal["Feedback", "Estimated"] = Field(
         "Feedback",
@@ -84,7 +107,7 @@ class PerformanceCheck(Frozen):
 
 
 class RetrainScheduleSpec(Frozen):
-    """Desired state."""
+    """Specification of the desired behavior."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(

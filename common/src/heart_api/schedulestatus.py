@@ -66,8 +66,8 @@ class PerformanceStatus(FrozenLenient):
     time: Time = Field(description="End of the window.")
     version: Version = Field(description="Version that served the predictions.")
     verdict: Literal["Acceptable", "Below", "Uncertain", "InsufficientSamples"] = Field(
-        description="Verdict of the check. Below: the whole confidence interval is below the threshold."
-        " Uncertain: only the estimate is."
+        description="Verdict of the check. Below: the performance is below what is acceptable, and so is its whole"
+        " confidence interval. Uncertain: only the estimate is."
     )
     metric: str = Field(description="Name of the metric.")
     source: Literal["Feedback", "Estimated"] = Field(description="Reported outcomes or an estimate.")
@@ -86,7 +86,7 @@ class DataRun(FrozenLenient):
 
 
 class RetrainScheduleStatus(FrozenLenient):
-    """Observed state."""
+    """Most recently observed status, written by the operator. Read-only."""
 
     observed_generation: int | None = Field(None, description="Generation of the spec last acted on.")
     conditions: tuple[ConditionStatus, ...] = Field(

@@ -18,6 +18,7 @@ from heart_model.onnxfile import inspect_onnx
 from heart_model.selfcheck import check_behaviour
 
 Matrix = npt.NDArray[np.float32]
+Outputs = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 SCHEMA_VERSION = 1
 FURTHER_ROWS = 32
 
@@ -32,9 +33,9 @@ class Runner:
         self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         self._outputs = [ONNX_OUTPUT]
 
-    def __call__(self, rows: Matrix) -> Matrix:
+    def __call__(self, rows: Matrix) -> Outputs:
         """Rows in, outputs out: [n, features] to [n, outputs]."""
-        outputs: Matrix = self._session.run(self._outputs, {ONNX_INPUT: rows})[0]
+        outputs: Outputs = self._session.run(self._outputs, {ONNX_INPUT: rows})[0]
         return outputs
 
     def signature(self) -> tuple[list[tuple[str, str, Any]], list[tuple[str, str, Any]]]:
@@ -104,8 +105,9 @@ def check_signature(run: Runner, package: ServingPackage) -> None:
     inputs, outputs = run.signature()
     if len(inputs) != 1 or inputs[0][:2] != (ONNX_INPUT, "tensor(float)") or not _wide(inputs[0][2], package.features):
         raise ModelRejected(f"the model's input is not one float tensor {ONNX_INPUT} [rows, {len(package.features)}]")
-    if ONNX_OUTPUT not in [name for name, kind, _ in outputs if kind == "tensor(float)"]:
-        raise ModelRejected(f"the model has no float output named {ONNX_OUTPUT}")
+    precision = "double" if package.double else "float"
+    if ONNX_OUTPUT not in [name for name, kind, _ in outputs if kind == f"tensor({precision})"]:
+        raise ModelRejected(f"the model has no {precision} output named {ONNX_OUTPUT}")
     width = {len(row) for row in package.reference.outputs}
     wanted = {"regression": 1, "binary": 2}.get(package.task, len(package.classes))
     if width != {wanted} or (package.classes and package.task != "regression" and len(package.classes) != wanted):

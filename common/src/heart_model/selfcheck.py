@@ -10,13 +10,12 @@ from heart_api.package import ReferenceRows
 from heart_model.errors import ModelRejected
 
 Floats = npt.NDArray[np.floating[Any]]
+STEPS = 16
+"""Of the output's precision, by which the outputs of a regression may differ from machine to machine."""
 
 
 def check_behaviour(run: Callable[[Any], Any], reference: ReferenceRows, features: int) -> None:
-    """Repeat the reference rows. Raises ModelRejected for NaN, a constant, or outputs other than the stored ones.
-
-    Outputs are compared absolutely up to 1 (probabilities) and relative to their size beyond (regression).
-    """
+    """Repeat the reference rows. Raises ModelRejected for NaN, a constant, or outputs other than the stored ones."""
     inputs = as_matrix(reference.inputs, features)
     expected = np.asarray(reference.outputs, np.float64)
     if len(expected) != len(inputs):
@@ -28,12 +27,22 @@ def check_behaviour(run: Callable[[Any], Any], reference: ReferenceRows, feature
         raise ModelRejected("self-check: the model answers NaN or infinity on its reference rows")
     if is_constant(inputs, outputs):
         raise ModelRejected("self-check: the model gives the same answer to every reference row")
-    difference = float(np.max(np.abs(outputs - expected) / np.maximum(1.0, np.abs(expected))))
-    if difference > reference.tolerance:
+    apart, allowed = np.abs(outputs - expected), allowed_difference(reference, expected, outputs.dtype)
+    if (apart > allowed).any():
+        worst = np.unravel_index(np.argmax(apart / allowed), apart.shape)
         raise ModelRejected(
-            f"self-check: outputs differ from those stored at training by {difference:.3g},"
-            f" more than the tolerance {reference.tolerance:g}"
+            f"self-check: outputs differ from those stored at training by {apart[worst]:.3g},"
+            f" more than the tolerance {allowed[worst]:.3g}"
         )
+
+
+def allowed_difference(reference: ReferenceRows, expected: Floats, precision: Any, slack: float = 1) -> Floats:
+    """How far each output may be from the stored one. `precision`: the type of the model's output."""
+    size = np.abs(expected)
+    if reference.scale is None:
+        return np.asarray(slack * reference.tolerance * np.maximum(1.0, size))
+    steps = STEPS * np.spacing(size.astype(precision)).astype(np.float64)
+    return np.asarray(slack * (reference.tolerance * reference.scale + steps))
 
 
 def as_matrix(rows: tuple[tuple[float | None, ...], ...], features: int) -> npt.NDArray[np.float32]:
@@ -45,7 +54,7 @@ def as_matrix(rows: tuple[tuple[float | None, ...], ...], features: int) -> npt.
 
 def run_reference(run: Callable[[Any], Any], inputs: npt.NDArray[np.float32]) -> Floats:
     try:
-        return np.asarray(run(inputs), np.float64)
+        return np.asarray(run(inputs))
     except Exception as error:  # whatever the runtime raises, this model cannot answer
         raise ModelRejected(f"self-check: the model fails on its reference rows ({type(error).__name__})") from None
 

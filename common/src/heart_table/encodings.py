@@ -11,8 +11,15 @@ MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+WIDE = (
+    ("utf-32-le", ((2, 4), (3, 4), (1, 4))),
+    ("utf-32-be", ((0, 4), (1, 4), (2, 4))),
+    ("utf-16-le", ((1, 2),)),
+    ("utf-16-be", ((0, 2),)),
+)
+"""Encodings without a mark, and where their bytes are zero in most texts: (start, step)."""
 MOST = 0.75
-"""Share of zeros at every other place that shows UTF-16 without a mark."""
+"""Share of zeros in these places that shows the encoding."""
 
 
 def decode_head(head: bytes, whole: bool, given: str | None) -> tuple[str, str]:
@@ -57,8 +64,9 @@ def _found(head: bytes) -> str:
         if head.startswith(mark):
             return encoding
     if b"\0" in head:
-        for encoding, high in (("utf-16-le", head[1:256:2]), ("utf-16-be", head[0:256:2])):
-            if high.count(0) > MOST * len(high):
+        for encoding, high in WIDE:
+            zeros = [head[start:256:step].count(0) for start, step in high]
+            if sum(zeros) > MOST * sum(len(head[start:256:step]) for start, step in high):
                 return encoding
         raise UnreadableFile("The file is not text: it holds zero bytes. Is dataset.format right?")
     return "utf-8-sig"

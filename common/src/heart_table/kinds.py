@@ -34,6 +34,13 @@ MAGIC: tuple[tuple[bytes, str, str], ...] = (
     (b"\x80\x03", "a Python pickle", "pickles are never opened: write it as CSV or Parquet"),
     (b"\x80\x04", "a Python pickle", "pickles are never opened: write it as CSV or Parquet"),
     (b"\x80\x05", "a Python pickle", "pickles are never opened: write it as CSV or Parquet"),
+    (b"\x04\x22\x4d\x18", "an LZ4 archive", "unpack it with unlz4, or pack it with gzip or zstd"),
+    (b"\x1f\x9d", "an archive of compress (.Z)", "unpack it with uncompress"),
+    (b"\x1f\x8b", "packed twice with gzip", "unpack it once with gunzip"),
+    (b"ASCII SPSS PORT FILE", "an SPSS portable file (.por)", "save it as CSV in SPSS"),
+    (b"X\n\0\0\0", "an R data file (.rds)", "write it in R with write.csv(…, row.names = FALSE)"),
+    (b"MATLAB 5.0", "a MATLAB file", "write it with writetable(…, 'table.csv')"),
+    (b"\0\1\0\0Standard ", "an Access database", "export the table as CSV"),
     (b"\x89PNG", "a picture", "name the file with the table"),
     (b"\xff\xd8\xff", "a picture", "name the file with the table"),
 )
@@ -57,7 +64,15 @@ TEXTS: tuple[tuple[str, str, str], ...] = (
     (r"\{\s*\"|\{\s*\}|\[\s*[\{\[]", "JSON", f"{PANDAS}: read_json(…).to_csv(…, index=False)"),
     (r"%PDF|PK\x03\x04", "no text", "name the file with the table"),
     (r"\{\\rtf", "a Rich Text document", "save it as plain text"),
+    (
+        r"[+-]?\d+(\.\d+)?( +\d+:[^ \n]+){2,} *\n",
+        "in LIBSVM's format",
+        "convert it with scikit-learn: load_svmlight_file(…), and write its columns as CSV",
+    ),
+    (r"\|[^\n]*\|[ \t]*\r?\n\|[ :|-]+\|", "a table in Markdown", "save it as CSV"),
 )
+SAS = bytes.fromhex("c2ea8160b31411cfbd92080009c7318c")
+"""From the thirteenth byte of a .sas7bdat file on."""
 STATA = re.compile(rb"[\x69-\x77][\x01\x02]\x01\x00")
 GZIP, ZSTD, PARQUET = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PAR1"
 
@@ -71,6 +86,8 @@ def reject_other_kinds(head: bytes) -> None:
             raise UnreadableFile(f"The file is {name}: {way_out}.")
     if len(head) > 262 and head[257:262] == b"ustar":
         raise UnreadableFile("The file is a tar archive: unpack it first.")
+    if head[12:].startswith(SAS):
+        raise UnreadableFile(f"The file is a SAS file (.sas7bdat): {PANDAS}: read_sas(…).to_parquet(…).")
     if STATA.match(head):
         raise UnreadableFile(f"The file is a Stata file: {PANDAS}: read_stata(…).to_parquet(…).")
 

@@ -2,8 +2,9 @@
 
 import json
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
-from importlib.metadata import version as installed
+from functools import partial
 from typing import IO
 
 import click
@@ -11,78 +12,130 @@ from rich.console import Console
 
 from heart_cli.client import Client
 from heart_cli.commands import COMMANDS
+from heart_cli.completing import complete_models, complete_reasons
+from heart_cli.doctor.command import doctor
 from heart_cli.erasure import erase as erase_rows
-from heart_cli.following import follow, show
-from heart_cli.listing import history_table, models_table, print_table
+from heart_cli.explaining import find_explanations, similar
+from heart_cli.following import follow, follow_list, show
+from heart_cli.keycommands import key
+from heart_cli.listing import Columns, history_table, models_table, print_table
 from heart_cli.load.command import load
 from heart_cli.load.records import read_example
+from heart_cli.mlflowdata import kubectl_exec
 from heart_cli.mlflowproxy import open_mlflow
+from heart_cli.modelservice import open_service, with_key
 from heart_cli.namespaces import init_namespace as init
 from heart_cli.namespaces import offboard_namespace as offboard
+from heart_cli.namespaces import plan_offboarding
 from heart_cli.namespaces import rotate_namespace as rotate
 from heart_cli.new.command import new
-from heart_cli.options import NAME, VERSION, on_cluster, version_text
+from heart_cli.options import NAME, SYSTEM_NAMESPACE, VERSION, on_cluster, version_text
+from heart_cli.output import (
+    ALL_NAMESPACES,
+    OUTPUT,
+    SELECTOR,
+    STRUCTURED,
+    installed_version,
+    print_data,
+    print_objects,
+)
 from heart_cli.podlogs import copy_logs, find_pods
 from heart_cli.predict import predict as ask
-from heart_cli.reading import read_model, read_names
+from heart_cli.reading import read_model, read_models
 from heart_cli.text import clean, harmless
-
-SYSTEM_NAMESPACE = click.option(
-    "--system-namespace",
-    type=NAME,
-    default="heartops-system",
-    show_default=True,
-    help="Namespace of the HeartOps installation.",
-)
+from heart_cli.waitcommand import wait
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(installed("heartops"), prog_name="kubectl heart")
+@click.version_option(installed_version(), prog_name="kubectl heart")
 def cli() -> None:
     """Inspect HeartModels and control their rollouts."""
 
 
-for entry in (*COMMANDS, load, new):
+for entry in (*COMMANDS, doctor, key, load, new, wait):
     cli.add_command(entry)
 
 
 @cli.command()
-@click.argument("name", type=NAME, required=False)
+@click.argument("name", type=NAME, required=False, shell_complete=complete_models)
 @click.option("-w", "--watch", "again", is_flag=True, help="Watch for changes until interrupted.")
+@OUTPUT
+@SELECTOR
+@ALL_NAMESPACES
 @on_cluster
-def status(client: Client, name: str | None, again: bool) -> None:
-    """Show a model as a tree; without NAME, all models.
+def status(client: Client, name: str | None, again: bool, output: str | None, selector: str, everywhere: bool) -> None:
+    """Show a model as a tree; without NAME, a line for each model.
 
     Shows versions and pods, the candidate's analysis, gate, training, what it is waiting for, and possible commands.
+    With -o, prints the HeartModels themselves, as kubectl get does.
     """
-    if name is None and again:
-        raise click.UsageError("--watch needs a NAME")
-    if name is None:
-        print_table(models_table([read_model(client, each) for each in read_names(client)], datetime.now(UTC)))
-    elif again:
-        watched(client, name)
-    else:
+    if name and (selector or everywhere):
+        raise click.UsageError("NAME cannot be combined with --selector or --all-namespaces")
+    if output and output != "wide":
+        print_objects(output, [name] if name else [], kubectl_options(client, again, selector, everywhere))
+    elif name and again:
+        watched(partial(follow, client, name, Console()))
+    elif name:
         show(client, name, Console())
+    else:
+        read = partial(read_models, client, selector, everywhere=everywhere)
+        columns = Columns(namespace=everywhere, wide=output == "wide")
+        if again:
+            watched(partial(follow_list, read, columns, Console()))
+        else:
+            print_table(models_table(read(), datetime.now(UTC), columns))
+
+
+def kubectl_options(client: Client, again: bool, selector: str, everywhere: bool) -> list[str]:
+    """The options of `status` as `kubectl get` takes them."""
+    where = ["--all-namespaces"] if everywhere else ["--namespace", client.namespace]
+    chosen = ["--selector", selector] if selector else []
+    return [*where, *chosen, *(["--watch"] if again else []), *connection_options()]
+
+
+def connection_options() -> list[str]:
+    """--kubeconfig and --context as they were given."""
+    given = click.get_current_context().params
+    return [f"--{name}={given[name]}" for name in ("kubeconfig", "context") if given.get(name)]
 
 
 @cli.command()
-@click.argument("name", type=NAME)
+@click.argument("name", type=NAME, shell_complete=complete_models)
 @on_cluster
 def watch(client: Client, name: str) -> None:
     """Watch the status tree until interrupted."""
-    watched(client, name)
+    watched(partial(follow, client, name, Console()))
 
 
 @cli.command()
-@click.argument("name", type=NAME)
+@click.argument("name", type=NAME, shell_complete=complete_models)
+@STRUCTURED
 @on_cluster
-def history(client: Client, name: str) -> None:
+def history(client: Client, name: str, output: str | None) -> None:
     """List serving and rejected versions, with reasons."""
-    print_table(history_table(read_model(client, name)))
+    model = read_model(client, name)
+    if output:
+        status = model.status.dump()
+        print_data(output, {"history": status.get("history", []), "rejected": status.get("rejected", [])})
+    else:
+        print_table(history_table(model))
 
 
 @cli.command()
-@click.argument("name", type=NAME)
+@click.argument("reason", shell_complete=complete_reasons)
+def explain(reason: str) -> None:
+    """Explain a reason or condition of a status or an event, and what to do."""
+    found = find_explanations(reason)
+    if not found:
+        hint = f"; similar: {', '.join(names)}" if (names := similar(reason)) else ""
+        raise click.ClickException(f"There is no condition or reason {clean(reason)}{hint}")
+    for name, (where, explained) in found:
+        click.echo(f"{name} ({where})\n  {explained.meaning}")
+        click.echo(f"  What to do: {explained.advice or 'nothing.'}")
+
+
+@cli.command()
+@click.argument("name", type=NAME, shell_complete=complete_models)
 @click.option("--version", type=VERSION, help="Show the pods of this version; defaults to the serving version.")
 @click.option("--training", is_flag=True, help="Show the logs of the latest training instead.")
 @click.option("-f", "--follow", "goes_on", is_flag=True, help="Stream the logs until the pods terminate.")
@@ -100,23 +153,25 @@ def logs(client: Client, name: str, version: int | None, training: bool, goes_on
 
 
 @cli.command()
-@click.argument("name", type=NAME)
+@click.argument("name", type=NAME, shell_complete=complete_models)
 @click.argument("record", required=False)
 @click.option("-f", "--file", type=click.File(), help="Read the record from a file; - for standard input.")
 @click.option("--example", is_flag=True, help="Send the model's own example record, and print it to standard error.")
 @on_cluster
-def predict(client: Client, name: str, record: str | None, file: IO[str] | None, example: bool) -> None:
+@with_key
+def predict(client: Client, name: str, record: str | None, file: IO[str] | None, example: bool, key: str) -> None:
     """Send a prediction request to the serving version.
 
     RECORD is JSON by feature name (one record, or a list of them), or - for standard input.
     """
     if [record is not None, file is not None, example].count(True) != 1:
         raise click.UsageError("give either a RECORD, --file or --example")
+    service = open_service(client, name, key)
     if example:
-        record = json.dumps(read_example(client, name), ensure_ascii=False)
+        record = json.dumps(read_example(service), ensure_ascii=False)
         click.echo(record, err=True)
     text = file.read() if file else sys.stdin.read() if record == "-" else str(record)
-    click.echo(json.dumps(ask(client, name, text), indent=2, ensure_ascii=False))
+    click.echo(json.dumps(ask(service, text), indent=2, ensure_ascii=False))
 
 
 @cli.command("init-namespace")
@@ -145,17 +200,28 @@ def rotate_namespace(client: Client, target: str, system_namespace: str) -> None
 @click.argument("target", metavar="NAMESPACE", type=NAME)
 @SYSTEM_NAMESPACE
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@click.option("--dry-run", is_flag=True, help="Say what would be deleted, and delete nothing.")
 @on_cluster
-def offboard_namespace(client: Client, target: str, system_namespace: str, yes: bool) -> None:
-    """Delete a namespace's key, its login and its prediction log, so that a later namespace inherits nothing."""
+def offboard_namespace(client: Client, target: str, system_namespace: str, yes: bool, dry_run: bool) -> None:
+    """Delete a namespace's key, its models in MLflow, its login and its prediction log, for good.
+
+    A later namespace of the same name inherits nothing.
+    """
+    about = client.elsewhere(target), client.elsewhere(system_namespace), kubectl_exec(connection_options())
+    if dry_run or not yes:
+        click.echo(f"To be deleted, for good, of namespace {target}:")
+        for line in plan_offboarding(*about):
+            click.echo(f"  {line}")
+    if dry_run:
+        return
     if not yes:
-        click.confirm(f"Delete every prediction and outcome that was logged for namespace {target}?", abort=True)
-    for line in offboard(client.elsewhere(target), client.elsewhere(system_namespace)):
+        click.confirm("Delete all of it?", abort=True)
+    for line in offboard(*about):
         click.echo(line)
 
 
 @cli.command()
-@click.argument("name", type=NAME)
+@click.argument("name", type=NAME, shell_complete=complete_models)
 @click.option("--request-id", "requests", multiple=True, help="Erase this request; may be given several times.")
 @click.option("--subject", help="Erase every request that was sent with this subject key.")
 @on_cluster
@@ -172,18 +238,16 @@ def erase(client: Client, name: str, requests: tuple[str, ...], subject: str | N
 @on_cluster
 def mlflow(client: Client, system_namespace: str, port: int) -> None:
     """Open MLflow (runs, plots, model cards) as the namespace's workspace, on a loopback port."""
-    given = click.get_current_context().params
-    options = [f"--{name}={given[name]}" for name in ("kubeconfig", "context") if given.get(name)]
     try:
-        open_mlflow(client, client.elsewhere(system_namespace), options, port, click.echo)
+        open_mlflow(client, client.elsewhere(system_namespace), connection_options(), port, click.echo)
     except KeyboardInterrupt:
         return
 
 
-def watched(client: Client, name: str) -> None:
+def watched(show_for_ever: Callable[[], None]) -> None:
     """Ctrl-C is the way to end it, not a failure."""
     try:
-        follow(client, name, Console())
+        show_for_ever()
     except KeyboardInterrupt:
         return
 

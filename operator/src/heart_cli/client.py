@@ -53,17 +53,18 @@ class Client:
         found: Manifest = self.call("GET", kind.path(self.namespace, quote(name, safe="")))
         return found
 
-    def list(self, kind: Kind, **query: str) -> list[Manifest]:
-        """`labelSelector` and `fieldSelector` as the API has them."""
-        items: list[Manifest] = self.call("GET", kind.path(self.namespace), query)["items"]
+    def list(self, kind: Kind, *, everywhere: bool = False, **query: str) -> list[Manifest]:
+        """Objects of the namespace, or of all; `labelSelector` and `fieldSelector` as the API has them."""
+        path = kind.path_everywhere if everywhere else kind.path(self.namespace)
+        items: list[Manifest] = self.call("GET", path, query)["items"]
         return items
 
-    def annotate(self, name: str, annotations: Mapping[str, str]) -> None:
-        """One merge patch of a HeartModel; other annotations stay."""
+    def annotate(self, name: str, annotations: Mapping[str, str], *, dry_run: bool = False) -> None:
+        """One merge patch of a HeartModel; other annotations stay. A dry run is admitted and not stored."""
         self.call(
             "PATCH",
             HEART_MODEL.path(self.namespace, quote(name, safe="")),
-            {"fieldManager": FIELD_MANAGER},
+            {"fieldManager": FIELD_MANAGER} | ({"dryRun": "All"} if dry_run else {}),
             {"metadata": {"annotations": dict(annotations)}},
             media="application/merge-patch+json",
         )
@@ -83,14 +84,15 @@ class Client:
         body: Any = None,
         *,
         media: str = "application/json",
+        headers: Mapping[str, str] | None = None,
     ) -> Any:
         """The decoded answer; raises ApiFailure for every other outcome."""
-        with self._send(method, path, query, body, media) as response:
+        with self._send(method, path, query, body, media, headers=headers) as response:
             return json.loads(response.read())
 
-    def post(self, path: str, body: Any, timeout: float) -> Response:
+    def post(self, path: str, body: Any, timeout: float, headers: Mapping[str, str] | None = None) -> Response:
         """The response, whatever its status; raises ApiFailure (status 0) where none came within `timeout` seconds."""
-        with self._exchange("POST", path, None, body, "application/json", timeout) as response:
+        with self._exchange("POST", path, None, body, "application/json", timeout, headers) as response:
             try:
                 return Response(response.status, response.headers, response.read())
             except (HTTPError, OSError) as error:
@@ -114,8 +116,9 @@ class Client:
         body: Any = None,
         media: str = "application/json",
         timeout: Any = TIMEOUT,
+        headers: Mapping[str, str] | None = None,
     ) -> Any:
-        response = self._exchange(method, path, query, body, media, timeout)
+        response = self._exchange(method, path, query, body, media, timeout, headers)
         try:
             if response.status < 300:
                 return response
@@ -125,14 +128,21 @@ class Client:
         raise ApiFailure(message_of(content), response.status, content)
 
     def _exchange(
-        self, method: str, path: str, query: Mapping[str, str] | None, body: Any, media: str, timeout: Any
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        body: Any,
+        media: str,
+        timeout: Any,
+        headers: Mapping[str, str] | None = None,
     ) -> Any:
         """The response of any status, its body not read yet."""
         serialized = self._api.param_serialize(
             method,
             path,
             query_params=list((query or {}).items()),
-            header_params={"Accept": "application/json, */*", "Content-Type": media},
+            header_params={"Accept": "application/json, */*", "Content-Type": media, **(headers or {})},
             body=body,
             auth_settings=["BearerToken"],
         )

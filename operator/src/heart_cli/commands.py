@@ -7,18 +7,27 @@ import click
 
 from heart_api.commands import Action
 from heart_cli.client import Client
+from heart_cli.completing import complete_models
 from heart_cli.options import NAME, VERSION, Function, ReasonText, on_cluster, version_text
-from heart_cli.submit import await_result, submit
+from heart_cli.submit import DryRun, await_result, submit
 from heart_cli.text import clean
 
 NAMED_VERSION = click.option("--version", type=VERSION, help="Fail unless this version is the candidate.")
-MODEL = click.argument("name", type=NAME)
+MODEL = click.argument("name", type=NAME, shell_complete=complete_models)
 COMMON_OPTIONS = (
     click.option("--reason", type=ReasonText(), default="", help="Reason; recorded in the history and in an Event."),
     click.option(
         "--wait/--no-wait", default=True, help="Wait until the operator has executed the command (the default)."
     ),
     click.option("--timeout", type=click.FloatRange(min=0), default=30, show_default=True, help="Seconds to wait."),
+    click.option(
+        "--dry-run",
+        "dry",
+        type=click.Choice(["none", "client", "server"]),
+        default="none",
+        show_default=True,
+        help="client: check that the command applies; server: the API server checks it, too. Nothing is stored.",
+    ),
 )
 
 
@@ -26,19 +35,24 @@ def command(function: Function) -> Function:
     """`function` turns a command's own options into (action, version); the rest is the same for all."""
 
     @functools.wraps(function)
-    def run(client: Client, name: str, reason: str, wait: bool, timeout: float, **options: Any) -> None:
+    def run(client: Client, name: str, reason: str, wait: bool, timeout: float, dry: DryRun, **options: Any) -> None:
         action, version = function(**options)
-        give(client, name, action, version_text(version), reason, timeout if wait else None)
+        give(client, name, action, version_text(version), reason, timeout if wait else None, dry)
 
     return functools.reduce(lambda wrapped, option: option(wrapped), reversed(COMMON_OPTIONS), on_cluster(run))
 
 
-def give(client: Client, name: str, action: Action, version: str, reason: str, timeout: float | None) -> None:
-    """Writes the command; with a timeout (seconds) also waits for what comes of it."""
-    command, notes = submit(client, name, action, version, reason)
+def give(
+    client: Client, name: str, action: Action, version: str, reason: str, timeout: float | None, dry: DryRun
+) -> None:
+    """Writes the command; with a timeout (seconds) also waits for what comes of it. A dry run changes nothing."""
+    command, notes = submit(client, name, action, version, reason, dry)
     for note in notes:
         click.echo(clean(note), err=True)
     subject = f"{name}: {command.action} {command.version}".rstrip()
+    if dry != "none":
+        click.echo(f"{subject} would be requested by {clean(command.by)} ({dry} dry run)")
+        return
     if timeout is None:
         click.echo(f"{subject} requested by {clean(command.by)}")
         return

@@ -1,6 +1,7 @@
 """Draws a model's tree again and again, until Ctrl-C."""
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from rich.console import Console
@@ -8,9 +9,12 @@ from rich.live import Live
 from rich.text import Text
 from rich.tree import Tree
 
+from heart_api.heartmodel import HeartModel
 from heart_cli.client import Client
 from heart_cli.errors import ApiFailure
+from heart_cli.listing import Columns, model_row, models_table
 from heart_cli.reading import read_view
+from heart_cli.text import clean
 from heart_cli.tree import build_tree, render
 from heart_cli.view import View
 
@@ -61,4 +65,28 @@ def follow_plain(client: Client, name: str, console: Console) -> None:
             console.file.write(render(build_tree(view, datetime.now(UTC))) + "\n")
             console.file.flush()
             shown = view
+        time.sleep(SECONDS)
+
+
+def follow_list(read: Callable[[], list[HeartModel]], columns: Columns, console: Console) -> None:
+    """On a terminal the table in place; elsewhere a line for each model that changed, as kubectl does."""
+    if not console.is_terminal:
+        follow_rows(read, columns, console)
+        return
+    with Live(console=console, auto_refresh=False) as live:
+        while True:
+            live.update(models_table(read(), datetime.now(UTC), columns), refresh=True)
+            time.sleep(SECONDS)
+
+
+def follow_rows(read: Callable[[], list[HeartModel]], columns: Columns, console: Console) -> None:
+    """The passing of time is no change."""
+    shown: dict[tuple[str, str], HeartModel] = {}
+    console.file.write("   ".join(columns.names) + "\n")
+    while True:
+        for model in read():
+            if shown.get((model.namespace, model.name)) != model:
+                shown[model.namespace, model.name] = model
+                console.file.write("   ".join(map(clean, model_row(model, datetime.now(UTC), columns))) + "\n")
+        console.file.flush()
         time.sleep(SECONDS)

@@ -1,6 +1,7 @@
 """All models of a namespace, and the versions that one had."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 from rich.console import Console
@@ -16,15 +17,39 @@ PIPE_WIDTH = 1000
 """Columns where the output is no terminal: nothing is folded."""
 
 
-def models_table(models: Iterable[HeartModel], now: datetime) -> Table:
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Which columns the list of models has besides the usual ones."""
+
+    namespace: bool = False
+    wide: bool = False
+
+    @property
+    def names(self) -> list[str]:
+        usual = ["MODEL", "READY", "VERSION", "CANDIDATE", "WEIGHT", "SINCE", "REASON"]
+        return ["NAMESPACE"] * self.namespace + usual + ["GATE", "DRIFT", "PODS", "URL"] * self.wide
+
+
+def models_table(models: Iterable[HeartModel], now: datetime, columns: Columns = Columns()) -> Table:
     """A line for each model."""
-    table = plain_table("MODEL", "READY", "VERSION", "CANDIDATE", "WEIGHT", "SINCE", "REASON")
+    table = plain_table(*columns.names)
     for model in models:
-        add(table, *model_row(model, now))
+        add(table, *model_row(model, now, columns))
     return table
 
 
-def model_row(model: HeartModel, now: datetime) -> list[str]:
+def model_row(model: HeartModel, now: datetime, columns: Columns = Columns()) -> list[str]:
+    serving, drift, pods = model.status.serving, model.status.drift, model.status.replicas
+    row = usual_cells(model, now)
+    if columns.namespace:
+        row = [model.namespace, *row]
+    if columns.wide:
+        url = serving.url or "" if serving else ""
+        row += [model.status.gate or "", drift.verdict if drift else "", "" if pods is None else str(pods), url]
+    return row
+
+
+def usual_cells(model: HeartModel, now: datetime) -> list[str]:
     serving, candidate = model.status.serving, model.status.candidate
     ready = next((entry for entry in model.status.conditions if entry.type == Condition.READY), None)
     return [

@@ -40,6 +40,13 @@ class ReasonText(click.ParamType[str]):
 
 
 NAME = Name()
+SYSTEM_NAMESPACE = click.option(
+    "--system-namespace",
+    type=NAME,
+    default="heartops-system",
+    show_default=True,
+    help="Namespace of the HeartOps installation.",
+)
 VERSION = click.IntRange(min=1)
 
 WHERE = (

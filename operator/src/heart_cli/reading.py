@@ -41,10 +41,21 @@ def read_schedules(client: Client) -> list[Manifest]:
         raise
 
 
+def read_models(client: Client, selector: str = "", *, everywhere: bool = False) -> list[HeartModel]:
+    """The models of the namespace, or of all, that a label selector chooses; by namespace and name."""
+    items = read_items(client, everywhere=everywhere, **({"labelSelector": selector} if selector else {}))
+    models = [parsed(item["metadata"]["name"], item) for item in items]
+    return sorted(models, key=lambda model: (model.namespace, model.name))
+
+
 def read_names(client: Client) -> list[str]:
     """Every model of the namespace."""
+    return sorted(item["metadata"]["name"] for item in read_items(client))
+
+
+def read_items(client: Client, *, everywhere: bool = False, **query: str) -> list[Manifest]:
     try:
-        return sorted(item["metadata"]["name"] for item in client.list(HEART_MODEL))
+        return client.list(HEART_MODEL, everywhere=everywhere, **query)
     except ApiFailure as error:
         if error.status == 404:
             raise Failure("The server has no resource type HeartModel: is HeartOps installed?") from None

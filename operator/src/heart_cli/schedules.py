@@ -18,10 +18,12 @@ DRIFT: dict[DriftVerdict, str] = {
 }
 PERFORMANCE = {
     "Acceptable": "acceptable",
-    "Below": "below the threshold",
-    "Uncertain": "possibly below the threshold",
+    "Below": "{beyond} the threshold",
+    "Uncertain": "possibly {beyond} the threshold",
     "InsufficientSamples": "inconclusive, too few predictions",
 }
+ERRORS = ("mae", "rmse")
+"""Metrics that are better the smaller they are."""
 PHASES: dict[Phase, str] = {
     "Requested": "requested",
     "Training": "in training",
@@ -71,7 +73,8 @@ def performance_text(found: PerformanceStatus, now: datetime) -> str:
     value = f" {found.value:.3f}{interval}" if found.value is not None else ""
     source = "by outcomes" if found.source == "Feedback" else "estimated"
     seen = f"({source}, {count(found.samples, 'prediction')} of version {found.version}, {age(found.time, now)} ago)"
-    return f"{found.metric}{value} {PERFORMANCE[found.verdict]} {seen}"
+    verdict = PERFORMANCE[found.verdict].format(beyond="above" if found.metric in ERRORS else "below")
+    return f"{found.metric}{value} {verdict} {seen}"
 
 
 def run_text(run: RunStatus, now: datetime) -> str:

@@ -3,6 +3,7 @@
 import secrets
 import time
 from datetime import UTC, datetime
+from typing import Literal
 
 from heart_api.commands import Action, Command
 from heart_api.heartmodel import CommandStatus
@@ -13,10 +14,15 @@ from heart_cli.errors import Failure
 from heart_cli.reading import read_model
 
 POLL_SECONDS = 0.5
+DryRun = Literal["none", "client", "server"]
 
 
-def submit(client: Client, name: str, action: Action, version: str, reason: str) -> tuple[Command, list[str]]:
+def submit(
+    client: Client, name: str, action: Action, version: str, reason: str, dry: DryRun = "none"
+) -> tuple[Command, list[str]]:
     """Writes the command for the model as it is now; what a person should know besides comes with it.
+
+    A `client` dry run writes nothing; in a `server` one the API server admits the write and does not store it.
 
     Raises:
         NotApplicable: it makes no sense now.
@@ -26,7 +32,8 @@ def submit(client: Client, name: str, action: Action, version: str, reason: str)
     annotations = command.annotations()
     if action == "retrain":
         annotations[Annotation.RETRAIN] = command.id
-    client.annotate(name, annotations)
+    if dry != "client":
+        client.annotate(name, annotations, dry_run=dry == "server")
     return command, notes(model, command)
 
 

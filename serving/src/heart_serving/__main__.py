@@ -1,9 +1,10 @@
-"""`python -m heart_serving`: proves the model, then serves it."""
+"""`python -m heart_serving [DIR]`: proves the model, then serves it. In a pod the environment names it."""
 
 import logging
 import os
 import sys
 import time
+from collections.abc import Mapping, Sequence
 
 from heart_api.startup import importing
 
@@ -21,10 +22,11 @@ EXIT_REJECTED = 2
 logger = logging.getLogger("heart_serving")
 
 
-def main() -> int:
+def main(arguments: Sequence[str]) -> int:
+    """Exit codes: 0 stopped, 2 wrong settings or a model that is rejected."""
     configure_logging()
     try:
-        settings = read_settings(os.environ)
+        settings = read_settings(prepare(arguments, os.environ))
         configure_logging(model=settings.name, version=settings.version)
         started = time.perf_counter()
         application = create_app(load_model(settings.file, settings.sha256), settings)
@@ -33,9 +35,21 @@ def main() -> int:
         leave_message(f"not serving: {error}")
         return EXIT_REJECTED
     logger.info("model opened and self-check passed in %.0f ms", (time.perf_counter() - started) * 1000)
+    if arguments:
+        where = f"http://{settings.host}:{settings.port}"
+        print(f"Serving {settings.name} at {where} (try {where}/docs; Ctrl-C ends it)", file=sys.stderr)
     serve(application, settings)
     return 0
 
 
+def prepare(arguments: Sequence[str], environ: Mapping[str, str]) -> Mapping[str, str]:
+    """The environment itself in a pod; with arguments, one for the folder. Raises SettingsError or ModelRejected."""
+    if not arguments:
+        return environ
+    from heart_serving.laptop import build_environment  # noqa: PLC0415  a pod has no use for it, and its memory counts
+
+    return build_environment(arguments, environ)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

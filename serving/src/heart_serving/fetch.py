@@ -32,7 +32,7 @@ logger = logging.getLogger("heart_serving")
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """Time, to be replaced in tests."""
+    """Monotonic time in seconds and a sleep; tests replace both."""
 
     now: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep

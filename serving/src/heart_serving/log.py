@@ -89,7 +89,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def where(error: BaseException) -> str:
-    """`TypeError at contract.py:91 in encode`."""
+    """An error's type and innermost frame, never its text: `TypeError at contract.py:91 in encode`."""
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno} in {frames[-1].name}" if frames else ""
     return f"{type(error).__name__}{place}"

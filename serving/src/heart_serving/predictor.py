@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import orjson
 
 from heart_serving.admission.compression import accepted_encoding, pack
-from heart_serving.exchange import Exchange
+from heart_serving.exchange import Exchange, HttpCopy
 from heart_serving.log import RequestLog
 from heart_serving.metrics import ServingMetrics
 from heart_serving.mirroring.mirror import Mirror
 from heart_serving.predictionlog.recorder import Recorder
+from heart_serving.protocols.answers import Outputs
 from heart_serving.protocols.base import Matrix, PredictionProtocol, Reply
 
 LEAST_PACKED = 4096
@@ -24,7 +25,7 @@ UNCOUNTED = ("/feedback",)
 class Predictor:
     """`predict` may run in any thread; `record` runs on the event loop, when the answer has been sent."""
 
-    run: Callable[[Matrix], Matrix]
+    run: Callable[[Matrix], Outputs]
     metrics: ServingMetrics
     log: RequestLog
     mirror: Mirror
@@ -49,17 +50,23 @@ class Predictor:
             self._record_prediction(exchange, exchange.outputs)
             if self.mirror.is_on and not exchange.head.shadow:
                 copy = exchange.copy(exchange) if exchange.copy else None
-                self.mirror.offer(*(copy or (exchange.route, exchange.head, exchange.body, exchange.answer)))
+                copy = copy or HttpCopy(exchange.route, exchange.head, exchange.body, exchange.answer)
+                self.mirror.offer(*copy, exchange.admitted.credential)
         self.finish(exchange, status)
 
     def finish(self, exchange: Exchange, status: int) -> None:
-        """Counts and logs a request by its status code."""
+        """Counts and logs a request by its status code. A denied one is the guard's to count: it says nothing of the
+        model, and would dilute its error rate."""
+        if exchange.denied:
+            return
+        if exchange.admitted.name:
+            self.metrics.count_caller(exchange.admitted.name)
         if exchange.route not in UNCOUNTED:
             self.metrics.count(status)
         seconds = time.perf_counter() - exchange.started
         self.log.line(exchange.id, exchange.route, status, seconds, exchange.rows, shadow=exchange.head.shadow)
 
-    def _record_prediction(self, exchange: Exchange, outputs: Matrix) -> None:
+    def _record_prediction(self, exchange: Exchange, outputs: Outputs) -> None:
         metrics = self.metrics
         metrics.predictions += exchange.rows
         metrics.last_prediction = time.time()

@@ -1,6 +1,7 @@
 """What `helm template` renders is what the operator reads, is granted and admitted with."""
 
 import json
+import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -273,7 +274,7 @@ def granted(roles: list[Manifest]) -> set[tuple[str, str, str]]:
         (group, resource, verb)
         for role in roles
         for rule in role["rules"]
-        for group in rule["apiGroups"]
+        for group in rule.get("apiGroups", [])
         for resource in rule["resources"]
         for verb in rule["verbs"]
     }
@@ -293,20 +294,65 @@ def documented() -> set[tuple[str, str, str]]:
 
 def test_rights_are_those_that_the_operator_uses() -> None:
     documents = render()
-    found = granted([find(documents, "ClusterRole", "heartops"), find(documents, "Role", "heartops-leader")])
+    found = granted([find(documents, "ClusterRole", "heartops"), *everywhere(documents)])
     assert found == documented()
     assert not [right for right in found if "*" in right or right[1] == "secrets"]
+
+
+def everywhere(documents: list[Manifest]) -> list[Manifest]:
+    """Roles that do not depend on the namespaces that are watched."""
+    return [find(documents, "Role", "heartops-leader"), find(documents, "ClusterRole", "heartops-metrics-auth")]
+
+
+def test_metrics_are_scraped_over_tls_with_the_scrapers_own_token() -> None:
+    documents = render("--set", "monitoring.serviceMonitor=true", "--set", "monitoring.namespaces={monitoring}")
+    (endpoint,) = find(documents, "ServiceMonitor", "heartops-operator")["spec"]["endpoints"]
+    assert (endpoint["scheme"], endpoint["port"]) == ("https", "metrics")
+    assert endpoint["bearerTokenFile"] == "/var/run/secrets/kubernetes.io/serviceaccount/token"
+    (port,) = find(documents, "Service", "heartops-operator")["spec"]["ports"]
+    container = operator_container(documents)
+    assert {"name": port["targetPort"], "containerPort": Settings().metrics_port} in container["ports"]
+    rules = find(documents, "NetworkPolicy", "heartops-operator")["spec"]["ingress"]
+    scraped = next(rule for rule in rules if rule["ports"] == [{"port": Settings().metrics_port}])
+    assert scraped["from"][0]["namespaceSelector"]["matchExpressions"][0]["values"] == ["monitoring"]
+    assert granted(everywhere(documents)) >= {
+        ("authentication.k8s.io", "tokenreviews", "create"),
+        ("authorization.k8s.io", "subjectaccessreviews", "create"),
+    }
+
+
+def test_no_pod_of_the_chart_can_fill_a_nodes_disk_by_its_temporary_files() -> None:
+    for pod in pods(render("--set", "predictionLog.separateServer=true")):
+        for volume in pod.get("volumes", []):
+            if "emptyDir" in volume:
+                assert volume["emptyDir"].get("sizeLimit"), (pod["containers"][0]["name"], volume)
+
+
+def test_routes_and_quotas_of_a_profile_reach_the_operator() -> None:
+    options = (
+        "runtimes.default.routes.ingressClasses={nginx}",
+        "runtimes.default.routes.hosts={*.example.org}",
+        "runtimes.default.quota.trainingsPerHour=10",
+        "runtimes.default.quota.minScheduleInterval=1h",
+    )
+    found = profiles(render(*[word for option in options for word in ("--set", option)]))["default"]
+    assert (found.routes.ingress_classes, found.routes.hosts) == (("nginx",), ("*.example.org",))
+    assert (found.quota.trainings_per_hour, found.quota.min_schedule_interval) == (10, "1h")
+    plain = profiles(render())["default"]
+    assert plain.routes.gateways == plain.routes.hosts == plain.routes.ingress_classes == ()
+    assert plain.quota.models is None
 
 
 def test_an_operator_of_some_namespaces_has_no_right_in_others() -> None:
     documents = render("--set", "operator.namespaces={clinic,lab}")
     bound = {d["metadata"]["name"] for d in documents if d["kind"] == "ClusterRoleBinding"}
-    assert bound == {"heartops-mlflow"}, "a namespace is a workspace: MLflow lists them"
+    # A namespace is a workspace: MLflow lists them. And reviews of tokens belong to no namespace.
+    assert bound == {"heartops-mlflow", "heartops-metrics-auth"}
     shown = [d for d in documents if (d["kind"], d["metadata"]["name"]) == ("RoleBinding", "heartops-registry")]
     assert {binding["metadata"]["namespace"] for binding in shown} == {"clinic", "lab", "ops"}
     roles = [d for d in documents if (d["kind"], d["metadata"]["name"]) == ("Role", "heartops")]
     assert {role["metadata"]["namespace"] for role in roles} == {"clinic", "lab", "ops"}
-    assert granted(roles) | granted([find(documents, "Role", "heartops-leader")]) == documented()
+    assert granted(roles) | granted(everywhere(documents)) == documented()
     assert environment(operator_container(documents))["HEARTOPS_NAMESPACES"] == "clinic,lab"
 
 
@@ -326,6 +372,30 @@ def test_service_monitor_appears_where_the_cluster_knows_the_kind() -> None:
     assert find(
         render("--api-versions", "monitoring.coreos.com/v1/ServiceMonitor"), "ServiceMonitor", "heartops-operator"
     )
+
+
+def test_mlflow_is_scraped_at_the_address_of_its_pod() -> None:
+    documents = render("--set", "monitoring.serviceMonitor=true", "--set", "monitoring.namespaces={watchers}")
+    assert find(documents, "ServiceMonitor", "heartops-mlflow")["spec"]["endpoints"][0]["path"] == "/metrics"
+    container = find(documents, "Deployment", "heartops-mlflow")["spec"]["template"]["spec"]["containers"][0]
+    assert "--expose-prometheus=/tmp/metrics" in container["args"]
+    (hosts,) = [word for word in container["args"] if word.startswith("--allowed-hosts=")]
+    assert hosts.endswith(",$(POD_IP):5000")
+    assert "POD_IP" in environment(container)
+    sources = json.dumps(find(documents, "NetworkPolicy", "heartops-mlflow")["spec"]["ingress"])
+    assert "watchers" in sources
+    assert "watchers" not in json.dumps(find(render(), "NetworkPolicy", "heartops-mlflow"))
+
+
+def test_monitoring_labels_are_on_what_the_chart_and_the_models_show_to_prometheus() -> None:
+    options = ("--set", "monitoring.serviceMonitor=true", "--set", "monitoring.labels.release=stack")
+    documents = render(*options, "--set", "runtimes.b.monitoringLabels.team=hearts")
+    found = [d for d in documents if d["apiVersion"] == "monitoring.coreos.com/v1"]
+    assert {d["kind"] for d in found} == {"ServiceMonitor", "PrometheusRule"}
+    assert {d["metadata"]["labels"]["release"] for d in found} == {"stack"}
+    assert {d["metadata"]["labels"]["app.kubernetes.io/part-of"] for d in found} == {"heartops"}
+    assert profiles(documents)["default"].monitoring_labels == {"release": "stack"}
+    assert profiles(documents)["b"].monitoring_labels == {"release": "stack", "team": "hearts"}
 
 
 def test_dashboards_wear_the_label_that_grafanas_sidecar_looks_for() -> None:
@@ -370,11 +440,52 @@ def test_chart_and_images_have_one_version() -> None:
     assert {image.rpartition(":")[2] for image in images.values()} == {version}
 
 
-def test_kustomize_base_is_rendered_from_the_chart(tmp_path: Path) -> None:
+def test_kustomize_is_rendered_from_the_chart(tmp_path: Path) -> None:
     run("sh", "kustomize/render.sh", str(tmp_path))
-    assert (tmp_path / "operator.yaml").read_text() == (ROOT / "kustomize" / "base" / "operator.yaml").read_text()
-    kinds = re.findall(r"^kind: (\w+)", run("kubectl", "kustomize", "kustomize/base"), re.M)
-    assert {"CustomResourceDefinition", "Deployment", "ClusterRole", "ConfigMap"} <= set(kinds)
+    rendered = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*.yaml"))
+    assert len(rendered) == 3
+    for path in rendered:
+        assert (tmp_path / path).read_text() == (ROOT / "kustomize" / path).read_text(), path
+
+
+def kustomized(folder: str) -> list[Manifest]:
+    return [document for document in yaml.safe_load_all(run("kubectl", "kustomize", folder)) if document]
+
+
+def plain_name(document: Manifest) -> tuple[str, str]:
+    """Kind and name; a Job's without the digest of its content."""
+    return document["kind"], re.sub(r"-[0-9a-f]{8}$", "", document["metadata"]["name"])
+
+
+def test_kustomize_installs_the_operator_alone_or_all_that_the_chart_does() -> None:
+    base = {document["kind"] for document in kustomized("kustomize/base")}
+    assert {"CustomResourceDefinition", "Deployment", "ClusterRole", "ConfigMap"} <= base
+    assert "StatefulSet" not in base
+    found = kustomized("kustomize/with-mlflow")
+    names = set(map(plain_name, found))
+    charted = set(map(plain_name, render("--set", "monitoring.dashboards.enabled=false")))
+    assert charted <= names
+    assert {kind for kind, _ in names - charted} == {"CustomResourceDefinition", "Namespace"}
+    assert profiles(found)["default"].tracking_uri == "http://heartops-mlflow.heartops-system.svc:5000"
+
+
+def test_kustomize_adds_monitoring_with_the_labels_of_the_readme(tmp_path: Path) -> None:
+    """The example of kustomize/README.md itself, with paths in place of addresses."""
+    (example,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "kustomize/README.md").read_text(), re.DOTALL)
+    where = os.path.relpath(ROOT / "kustomize", tmp_path)
+    (tmp_path / "kustomization.yaml").write_text(example.replace("https://your.git.example/heartops/kustomize", where))
+    found = kustomized(str(tmp_path))
+    monitored = [d for d in found if d["apiVersion"] == "monitoring.coreos.com/v1"]
+    assert {(d["kind"], d["metadata"]["name"]) for d in monitored} == {
+        ("ServiceMonitor", "heartops-operator"),
+        ("ServiceMonitor", "heartops-mlflow"),
+        ("PrometheusRule", "heartops-operator"),
+    }
+    assert {d["metadata"]["labels"]["release"] for d in monitored} == {"kube-prometheus-stack"}
+    assert profiles(found)["default"].monitoring_labels == {"release": "kube-prometheus-stack"}
+    images = {container["image"] for pod in pods(found) for container in pod["containers"]}
+    assert all(image.startswith("registry.example.org/") for image in images), images
+    assert find(found, "ConfigMap", "heartops-dashboards")
 
 
 @pytest.mark.parametrize("options", [(), ("--set", "operator.namespaces={default}"), ("--set", "operator.replicas=2")])

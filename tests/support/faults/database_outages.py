@@ -23,7 +23,7 @@ def report(server: Running, request_id: str) -> httpx.Response:
 
 
 def metric(server: Running, name: str, labels: str = "") -> float:
-    text = CLIENT.get(f"{server.url}/metrics").text
+    text = server.metrics()
     (found,) = re.findall(rf"^{name}\{{[^}}]*{labels}[^}}]*\}} (\S+)$", text, re.M)
     return float(found)
 

@@ -21,14 +21,26 @@ from heart_api.names import Annotation, Label, evaluated_version
 from heart_api.profile import RuntimeProfile
 from heart_operator.plan.actions import Adopt, CloseRuns, Plan, SetAlias, TagVersion
 from heart_operator.plan.heartmodel import plan_heart_model
-from heart_operator.plan.observed import AnalysisSample, Observed, ObservedJob, RegisteredVersion, Registry, TrainingJob
+from heart_operator.plan.observed import (
+    AnalysisSample,
+    BlockedWorkload,
+    Observed,
+    ObservedJob,
+    RegisteredVersion,
+    Registry,
+    TrainingJob,
+)
 from heart_operator.plan.rollout.sampling import is_interval_due
 from heart_operator.plan.selection.selection import select_version
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 MONITORING = frozenset({"ServiceMonitor", "PrometheusRule"})
 PROFILE = RuntimeProfile.model_validate(
-    {"images": {"trainer": "trainer:1", "serving": "serving:1"}, "trackingUri": "https://mlflow:5000"}
+    {
+        "images": {"trainer": "trainer:1", "serving": "serving:1"},
+        "trackingUri": "https://mlflow:5000",
+        "routes": {"gateways": ["clinic/public"], "ingressClasses": ["nginx"], "hosts": ["*.example.org"]},
+    }
 )
 SPEC: dict[str, Any] = {
     "dataset": {"uri": "https://example.org/heart.csv"},
@@ -125,6 +137,8 @@ class World:
     jobs_created: Counter[str] = field(default_factory=Counter)
     sample: AnalysisSample = field(default_factory=lambda: AnalysisSample(error="nobody measures"))
     """What every look at the traffic finds."""
+    installation: tuple[BlockedWorkload, ...] = ()
+    """What cannot start of HeartOps itself."""
     events: list[str] = field(default_factory=list)
     writes: int = 0
     commands: int = 0
@@ -148,6 +162,7 @@ class World:
             kinds=self.kinds,
             orphans=frozenset(self.orphans),
             sample=self.sample if is_interval_due(self.model, self.now) else None,
+            installation=self.installation,
         )
         return replace(without, registry=self._registry(without))
 

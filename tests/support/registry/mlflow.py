@@ -64,8 +64,9 @@ def answers(url: str) -> bool:
 def running_workspaces(folder: Path, kubeconfig: Path, default: str) -> Iterator[str]:
     """As `running_mlflow`, and as the chart starts it: a namespace is a workspace, and the API server says who may."""
     kubernetes = ("--enable-workspaces", "--workspace-store-uri", "kubernetes://", "--app-name", "kubernetes-auth")
+    measured = ("--expose-prometheus", str(folder / "metrics"))
     variables = {"KUBECONFIG": str(kubeconfig), "MLFLOW_K8S_DEFAULT_WORKSPACE": default}
-    with _running(image_python(), folder, kubernetes, variables) as uri:
+    with _running(image_python(), folder, (*kubernetes, *measured), variables) as uri:
         yield uri
 
 

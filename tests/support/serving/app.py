@@ -36,6 +36,8 @@ class InProcess:
 
     application: Application
     client: httpx.AsyncClient
+    management: httpx.AsyncClient
+    """Of the second listener."""
     stream: io.BytesIO
 
     def logged(self) -> str:
@@ -71,7 +73,18 @@ def in_process(model: TinyModel, folder: Path, *, fast_path: bool = False, **set
     transport: httpx.AsyncBaseTransport = httpx.ASGITransport(application.asgi, raise_app_exceptions=False)
     if fast_path:
         transport = FastPathTransport(application, transport)
-    return InProcess(application, httpx.AsyncClient(transport=transport, base_url="http://heart"), stream)
+    client = httpx.AsyncClient(transport=transport, base_url="http://heart")
+    management = httpx.AsyncClient(transport=httpx.ASGITransport(application.management), base_url="http://heart")
+    return InProcess(application, client, management, stream)
+
+
+def in_process_server(model: TinyModel, folder: Path, **settings: Any) -> Server:
+    """A server that does not listen: what its connections need, for tests that bring their own transport."""
+    chosen = Settings(NAME, "clinic", VERSION, model.sha256, model.write(folder), **settings)
+    log = RequestLog(io.BytesIO(), model=NAME, version=VERSION)
+    server = build_server(create_app(load_model(chosen.file, model.sha256), chosen, log), chosen)
+    server.config.load()
+    return server
 
 
 @dataclass
@@ -80,11 +93,20 @@ class Running:
 
     process: "subprocess.Popen[bytes]"
     port: int
+    management_port: int
     log: Path
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def management(self) -> str:
+        """Address of the second listener."""
+        return f"http://127.0.0.1:{self.management_port}"
+
+    def metrics(self) -> str:
+        return CLIENT.get(f"{self.management}/metrics").text
 
     def terminate(self) -> None:
         self.process.send_signal(signal.SIGTERM)
@@ -106,6 +128,7 @@ def environment(file: Path, sha256: str, port: int, **more: str) -> dict[str, st
         "HEARTOPS_HOST": "127.0.0.1",
         "HEARTOPS_PORT": str(port),
         "HEARTOPS_GRPC_PORT": "0",
+        "HEARTOPS_MANAGEMENT_PORT": "0",
         **more,
     }
 
@@ -120,10 +143,11 @@ def start(variables: dict[str, str], log: Path, *prefix: str) -> "subprocess.Pop
 @contextmanager
 def running(model: TinyModel, folder: Path, **variables: str) -> Iterator[Running]:
     """Ready when the block begins, gone when it ends."""
-    port = free_port()
+    port, management_port = free_port(), free_port()
     log = folder / "server.log"
+    variables = {"HEARTOPS_MANAGEMENT_PORT": str(management_port)} | variables
     process = start(environment(model.write(folder), model.sha256, port, **variables), log)
-    server = Running(process, port, log)
+    server = Running(process, port, management_port, log)
     try:
         wait_ready(server)
         yield server
@@ -156,7 +180,7 @@ def wait_ready(server: Running, seconds: float = 30) -> None:
         if server.process.poll() is not None:
             raise AssertionError(f"the server ended: {server.stopped()}")
         try:
-            if CLIENT.get(f"{server.url}/v2/health/ready", timeout=1).status_code == 200:
+            if CLIENT.get(f"{server.management}/v2/health/ready", timeout=1).status_code == 200:
                 return
         except httpx.TransportError:
             time.sleep(0.02)

@@ -45,6 +45,18 @@ def test_a_pipe_gets_a_tree_for_every_change_and_none_for_time(heart, cluster, p
     assert done.stdout.count("version 7 · candidate") == 1
 
 
+def test_a_list_in_a_pipe_gets_a_line_for_each_model_that_changed(heart, cluster, passing):
+    cluster.model = heart_model({"serving": serving("6")})
+
+    def promote() -> None:
+        cluster.model = heart_model({"serving": serving("7")})
+
+    passing(nothing, promote, nothing)
+    head, *rows = heart("status", "-w", "-A").stdout.splitlines()
+    assert head.split()[:2] == ["NAMESPACE", "MODEL"]
+    assert [row.split()[:3] for row in rows] == [["clinic", "heart", "6"], ["clinic", "heart", "7"]]
+
+
 def test_a_terminal_keeps_the_last_tree_through_an_outage(cluster, passing, monkeypatch):
     cluster.model = heart_model({"serving": serving("6")})
 

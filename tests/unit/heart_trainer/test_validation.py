@@ -79,6 +79,52 @@ def test_labels_that_yaml_changed_are_one_line_that_says_quote_it(tmp_path: Path
     assert "quote it" in line
 
 
+def test_names_of_codes_that_yaml_changed(tmp_path: Path) -> None:
+    (line,) = said(write(tmp_path, "{name: a, type: category, values: [0, 1], codes: {no: 0, yes: 1}}"))
+    assert 'quote "yes" and "no"' in line
+
+
+@pytest.mark.parametrize(
+    ("feature", "words"),
+    [
+        ("{name: a, type: number, missingValues: [NA, ?, x]}", "quote it"),
+        ("{name: a, type: category, values: [1, '1']}", "1 is there as a number and as text"),
+        ("{name: a, type: number, minimum: -.inf}", "must be a finite number"),
+        ("{name: a, type: number, maximum: 1e400}", "must be a finite number"),
+    ],
+)
+def test_what_has_no_meaning_in_json_is_one_line(tmp_path: Path, feature: str, words: str) -> None:
+    (line,) = said(write(tmp_path, feature))
+    assert words in line
+
+
+@pytest.mark.parametrize("separator", ["tab", "'\\t'", "'||'"])
+def test_a_separator_of_several_letters_says_how_a_tab_is_written(tmp_path: Path, separator: str) -> None:
+    dataset = f"{{uri: 'builtin://iris', csv: {{separator: {separator}}}}}"
+    (line,) = said(write(tmp_path, "{name: a, type: number}", dataset=dataset))
+    assert r'a tab is "\t" in double quotes' in line
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("positive: ''", "at least 1 chars"),
+        (f"positive: {'x' * 64}", "Too long"),
+        (f"labels: [a, {'x' * 64}]", "Too long"),
+        (f"labels: [{', '.join(f'c{n}' for n in range(65))}]", "Too many: 65"),
+    ],
+)
+def test_untyped_fields_have_the_bounds_of_their_types(tmp_path: Path, target: str, words: str) -> None:
+    (line,) = said(write(tmp_path, "{name: a, type: number}", target=f"{{name: ill, {target}}}"))
+    assert words in line
+
+
+def test_merge_keys_are_read_as_by_kubectl(tmp_path: Path) -> None:
+    path = write(tmp_path, "&one {name: a, type: number, minimum: 0}\n    - {<<: *one, name: b}")
+    first, second = read_manifest(path, "t").features
+    assert (first.name, second.name, second.minimum) == ("a", "b", 0)
+
+
 def test_labels_of_another_form(tmp_path: Path) -> None:
     for labels, complaint in (("ill", "write a list of names"), ("{0: well}", "at least 2 items")):
         (line,) = said(write(tmp_path, "{name: a, type: number}", target=f"{{name: ill, labels: {labels}}}"))

@@ -1,21 +1,14 @@
 """An image holds the versions that the tests ran with: its lock is a part of the development lock."""
 
-import re
-from pathlib import Path
-
 import pytest
 
-REQUIREMENTS = Path(__file__).resolve().parents[3] / "requirements"
+from tests.support.locks import REQUIREMENTS, pins
+
 IMAGES = ("operator", "serving", "trainer", "mlflow")
 
 
-def pins(lock: str) -> set[tuple[str, str]]:
-    """Names and versions that a lock pins, whatever the platform they are pinned for."""
-    return set(re.findall(r"^([\w.-]+)==([^ ;\\]+)", (REQUIREMENTS / f"{lock}.txt").read_text(), re.MULTILINE))
-
-
 def test_every_lock_is_known_here() -> None:
-    assert {path.stem for path in REQUIREMENTS.glob("*.txt")} == {*IMAGES, "dev", "uv"}
+    assert {path.stem for path in REQUIREMENTS.glob("*.txt")} == {*IMAGES, "dev", "uv", "build"}
 
 
 @pytest.mark.parametrize("image", IMAGES)

@@ -129,7 +129,7 @@ def _from_environment(kind: type[R], environ: Mapping[str, str], variable: str) 
 
 
 class Progress:
-    """Lines with the seconds since the start."""
+    """Prints each message with the seconds since this object was made."""
 
     def __init__(self) -> None:
         self._start = time.monotonic()

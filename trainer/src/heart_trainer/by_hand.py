@@ -22,7 +22,7 @@ from heart_trainer.errors import NotServable
 from heart_trainer.evaluation.bootstrap import Sample
 from heart_trainer.evaluation.evaluate import estimates
 from heart_trainer.evaluation.findings import better_than_chance
-from heart_trainer.fit.onnx_export import attach_package
+from heart_trainer.fit.onnx_export import attach_package, is_double
 from heart_trainer.manifest import read_manifest
 from heart_trainer.mlflow.client import Store
 from heart_trainer.mlflow.registry import claim, create_version
@@ -37,7 +37,7 @@ from heart_trainer.values import Table
 
 @dataclass(frozen=True)
 class Rows:
-    """A HeartModel's rows as its models see them."""
+    """The rows of a HeartModel's dataset, checked and encoded as a training Job does it."""
 
     request: TrainingRequest
     table: Table
@@ -49,7 +49,7 @@ class Rows:
 
     @property
     def y(self) -> NDArray[Any]:
-        """Class index of each row, or its value (regression)."""
+        """[rows]: index of each row's class in the table's `classes`, or its value for a regression."""
         return self.table.y
 
     @property
@@ -107,6 +107,7 @@ def _package(converted: bytes, request: TrainingRequest, table: Table, algorithm
         features=request.features,
         target=request.target,
         classes=table.classes,
+        double=is_double(converted),
         synthetic=table.synthetic,
         reference=reference,
         explanation=by_answers(table),

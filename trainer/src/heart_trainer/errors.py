@@ -25,7 +25,7 @@ class TrainerError(Exception):
 
 
 class SourceError(TrainerError):
-    """DatasetUnreachable (may pass), DatasetNotAllowed or DatasetDigestMismatch (permanent)."""
+    """The dataset could not be read: DatasetUnreachable (worth a retry), DatasetNotAllowed or DatasetDigestMismatch."""
 
 
 class DataInvalid(TrainerError):

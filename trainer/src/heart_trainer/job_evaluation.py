@@ -37,7 +37,7 @@ LEARNT = (
 
 @dataclass(frozen=True)
 class Assessment:
-    """What was measured, before any of it is stored."""
+    """The outcome of an evaluation in memory: the evaluation and the documents that will be stored with it."""
 
     table: Table
     artifact_sha256: str

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from heart_api.evaluation import CARD_PATH, EVALUATION_PATH, Comparison, Evaluation, ServingReference
+from heart_api.evaluation import CARD_PATH, EVALUATION_PATH, Comparison, Estimate, Evaluation, ServingReference
 from heart_api.handover import TrainingRequest, TrainingResult
 from heart_api.package import MODEL_FILE, ServingPackage
 from heart_api.referenceprofile import ReferenceProfile
@@ -11,7 +11,7 @@ from heart_trainer.evaluation.compare import compare, out_of_fold
 from heart_trainer.evaluation.evaluate import judged_sample, measure
 from heart_trainer.evaluation.findings import training_findings
 from heart_trainer.fit.nested_cv import fit
-from heart_trainer.fit.onnx_export import attach_package, run_onnx
+from heart_trainer.fit.onnx_export import attach_package, is_double, run_onnx
 from heart_trainer.job import Job, JobResult, build_evaluation, compare_with_serving, open_run, open_store
 from heart_trainer.mlflow.client import Store
 from heart_trainer.mlflow.registry import Digests, already_registered, register
@@ -77,7 +77,7 @@ def _make(job: Job[TrainingRequest], store: Store) -> Product:
     reference = build_profile(table, request.features, fitted.oof)
     profile = as_json(reference)
     evaluation = _evaluate(job, store, table, fitted, sha256(rows), sha256(profile))
-    package = _package(request, table, fitted, evaluation, reference)
+    package = build_package(request, table, fitted, evaluation.metrics, reference)
     job.progress("measuring what moves the answers")
     influence = measure_influence(fitted.onnx, package, table)
     files = documents(as_json(evaluation), rows, profile)
@@ -100,15 +100,16 @@ def _evaluate(
 def _compare(
     job: Job[TrainingRequest], store: Store, table: Table, fitted: Fitted, version: ServingReference
 ) -> Comparison:
-    """Raises NotComparable."""
+    """The candidate compared with the serving version on the same rows. Raises NotComparable."""
     request = job.request
     serving = serving_model(store, request.registry_name, version, job.row_key)
     return compare(table, request.features, fitted.oof, serving, run_onnx, request.training.seed)
 
 
-def _package(
-    request: TrainingRequest, table: Table, fitted: Fitted, evaluation: Evaluation, profile: ReferenceProfile
+def build_package(
+    request: TrainingRequest, table: Table, fitted: Fitted, metrics: dict[str, Estimate], profile: ReferenceProfile
 ) -> ServingPackage:
+    """All that serving knows of the version."""
     return ServingPackage(
         registry_name=request.registry_name,
         task=table.task,
@@ -116,8 +117,9 @@ def _package(
         features=request.features,
         target=request.target,
         classes=table.classes,
+        double=is_double(fitted.onnx),
         synthetic=table.synthetic,
-        metrics=evaluation.metrics,
+        metrics=metrics,
         reference=reference_rows(fitted.onnx, table, request.features),
         explanation=build_explanation(fitted.pipeline, table, request.features),
         example=typical_record(request.features, profile.features),

@@ -76,5 +76,5 @@ def _spec(path: Path, resource: dict[str, Any]) -> HeartModelSpec:
 
 
 def _field(place: tuple[int | str, ...]) -> str:
-    """`spec.features[3].minimum`"""
+    """A path below `spec` as people write it, such as `spec.features[3].minimum`."""
     return "spec" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)

@@ -88,7 +88,7 @@ class OutOfFoldResult:
 
     @property
     def judged(self) -> NDArray[np.bool_]:
-        """[rows]: the rows that have an honest prediction."""
+        """[rows]: True where the prediction is of a model that was not trained on the row."""
         return np.asarray(self.fold >= 0)
 
 

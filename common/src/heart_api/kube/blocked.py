@@ -30,7 +30,9 @@ ADVICE = {
     "InitContainer": "See `kubectl logs -c` with the init container's name; it fetches the model from the registry",
     "OutOfMemory": "Raise {resources} (limits.memory); the runtime profile may cap it",
     "Crash": "See `kubectl heart logs`",
-    "Evicted": "The node was short of a resource or was drained; set {resources} to what the pod needs",
+    "Evicted": "It was moved off its node (drain, shutdown, eviction API); see `kubectl get nodes` for room elsewhere",
+    "NodePressure": "The node was short of memory or disk; set {resources} (requests) to what the pod needs",
+    "Preempted": "A pod of higher priority took its place; add a node that has room",
     "NodeLost": "The node does not answer; the pod is replaced once Kubernetes gives the node up",
     "Network": "Ask the administrator to check the cluster's network plugin on the node",
 }
@@ -66,6 +68,24 @@ MISSING_CLAIM = re.compile(r'persistentvolumeclaim "[^"]+" not found')
 MISSING_SOURCE = re.compile(
     r'(configmap|secret) "[^"]+" not found|references non-existent config key|couldn\'t find key'
 )
+DISRUPTIONS = {
+    "EvictionByEvictionAPI": "Evicted",
+    "TerminationByKubelet": "NodePressure",
+    "PreemptionByScheduler": "Preempted",
+    "DeletionByTaintManager": "NodeLost",
+    "DeletionByPodGC": "NodeLost",
+}
+"""Reasons of a pod's condition DisruptionTarget."""
+ENDED_BY_NODE = {
+    "Evicted": "NodePressure",
+    "Preempting": "Preempted",
+    "NodeShutdown": "Evicted",
+    "Terminated": "Evicted",
+    "NodeLost": "NodeLost",
+    "NodeAffinity": "Scheduling",
+    "UnexpectedAdmissionError": "Scheduling",
+}
+"""Reasons in the status of a pod that its node ended or did not take; besides these OutOfcpu and the like."""
 POD_NAME = re.compile(r'pods "([a-z0-9.-]+)-[a-z0-9]{5}"')
 PREEMPTION = re.compile(r",? *(no new claims to deallocate, *)?preemption: .*", re.DOTALL)
 
@@ -92,7 +112,7 @@ def find_blocked(item: Manifest, pods: Iterable[Manifest], events: Iterable[Mani
         or _of_replica_failure(item)
         or _of_events(events, waiting, has_pods=bool(newest))
     )
-    return _with_advice(found, item) if found else None
+    return _with_advice(found, item, max(filter(None, map(disrupted_at, newest)), default=None)) if found else None
 
 
 def unexplained(pods: Iterable[Manifest]) -> list[str]:
@@ -105,10 +125,17 @@ def has_ended_well(pod: Manifest) -> bool:
     return (pod.get("status") or {}).get("phase") == "Succeeded"
 
 
-def _with_advice(found: _Found, item: Manifest) -> Blocked:
+def disrupted_at(pod: Manifest) -> datetime | None:
+    """When the pod was evicted, preempted or lost; None if it was not, or the time is not given."""
+    disruption = condition(pod, "DisruptionTarget") or {}
+    moment = disruption.get("lastTransitionTime")
+    return read(moment) if moment else None
+
+
+def _with_advice(found: _Found, item: Manifest, disrupted: datetime | None) -> Blocked:
     resources = "spec.serving.resources" if item.get("kind") == "Deployment" else "spec.training.resources"
     advice = ADVICE[found.cause].format(resources=resources)
-    return Blocked(found.cause, plain(found.message), advice, found.hopeless, found.since)
+    return Blocked(found.cause, plain(found.message), advice, found.hopeless, found.since, disrupted)
 
 
 def plain(message: str) -> str:
@@ -156,19 +183,17 @@ def _of_pod(pod: Manifest) -> _Found | None:
 
 
 def _of_disruption(pod: Manifest) -> _Found | None:
-    """An eviction, or a node that went away."""
+    """An eviction, or a node that went away or did not take the pod."""
     status = pod.get("status") or {}
-    reason, message = status.get("reason", ""), status.get("message") or ""
-    if reason in ("Evicted", "Preempting", "NodeShutdown", "Terminated"):
-        return _Found("Evicted", f"{reason}: {message}".rstrip(": "))
-    if reason == "NodeLost":
-        return _Found("NodeLost", f"{reason}: {message}".rstrip(": "))
+    reason = status.get("reason") or ""
+    cause = ENDED_BY_NODE.get(reason) or ("Scheduling" if reason.startswith("OutOf") else "")
+    if cause:
+        return _Found(cause, f"{reason}: {status.get('message') or ''}".rstrip(": "))
     disruption = condition(pod, "DisruptionTarget")
     if disruption is None:
         return None
-    lost = disruption.get("reason") in ("DeletionByTaintManager", "DeletionByPodGC")
-    text = f"{disruption.get('reason', '')}: {disruption.get('message', '')}"
-    return _Found("NodeLost" if lost else "Evicted", text.strip(": "))
+    reason = disruption.get("reason", "")
+    return _Found(DISRUPTIONS.get(reason, "Evicted"), f"{reason}: {disruption.get('message', '')}".strip(": "))
 
 
 def _of_scheduling(pod: Manifest) -> _Found | None:

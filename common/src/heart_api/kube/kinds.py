@@ -21,6 +21,11 @@ class Kind:
     def version(self) -> str:
         return self.api_version.rpartition("/")[2]
 
+    @property
+    def path_everywhere(self) -> str:
+        """Path of the objects of all namespaces."""
+        return "/".join(["/apis" if self.group else "/api", self.api_version, self.plural])
+
     def path(self, namespace: str, name: str | None = None, subresource: str | None = None) -> str:
         """Path below the API server's address."""
         root = "/apis" if self.group else "/api"

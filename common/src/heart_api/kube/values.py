@@ -41,6 +41,8 @@ class Blocked:
     """Waiting does not help: a user has to create what is missing, or to change the spec."""
     since: datetime | None = None
     """Creation of the pod that waits; None where there is no pod."""
+    disrupted: datetime | None = None
+    """When one of the pods was last evicted, preempted or lost: its replacement may only be starting."""
 
     def __str__(self) -> str:
         return f"{self.message}. {self.advice}"
@@ -69,3 +71,5 @@ class VersionDeployment:
     """How often the server ended in the living pods."""
     blocked: Blocked | None = None
     """Why pods that it should have do not run; None: all of them are ready, or only starting."""
+    is_secure: bool = False
+    """Its pods take predictions over TLS alone."""

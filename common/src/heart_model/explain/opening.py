@@ -1,6 +1,7 @@
 """Which way a version is explained; opened once, and proven on the rows of the self-check before it may answer."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from heart_model.explain.kernel import KernelExplainer
 from heart_model.explain.linear import LinearExplainer
 from heart_model.explain.treefile import read_trees
 from heart_model.explain.trees import TreeExplainer
+from heart_model.selfcheck import allowed_difference
 
 Run = Callable[[Matrix], Any]
 SLACK = 10
@@ -40,7 +42,9 @@ def _explainer(run: Run, package: ServingPackage, explanation: Explanation, data
     if explanation.method == "linear":
         return LinearExplainer(explanation, len(names))
     if explanation.method == "tree":
-        return TreeExplainer(read_trees(data()), explanation, len(names))
+        trees = read_trees(data())
+        added = np.array(explanation.intercepts) if explanation.intercepts else 0.0
+        return TreeExplainer(replace(trees, base=trees.base + added), explanation, len(names))
     players = [index for index, name in enumerate(names) if name not in explanation.unused]
     return KernelExplainer(lambda rows: explained_outputs(run(rows), package.task), explanation, players)
 
@@ -66,9 +70,10 @@ def _check(answers: Floats, package: ServingPackage) -> None:
     expected = explained_outputs(np.asarray(package.reference.outputs), package.task)
     if answers.shape != expected.shape:
         raise ModelRejected("explanations: the data for them do not have the model's outputs")
-    difference = float(np.max(np.abs(answers - expected) / np.maximum(1.0, np.abs(expected))))
-    if not difference <= SLACK * package.reference.tolerance:
+    precision = np.float64 if package.double else np.float32
+    apart = np.abs(answers - expected)
+    if not (apart <= allowed_difference(package.reference, expected, precision, SLACK)).all():
         raise ModelRejected(
-            f"explanations: their sum differs from the model's output by {difference:.3g}."
+            f"explanations: their sum differs from the model's output by {apart.max():.3g}."
             " Train the version anew, or serve it with spec.serving.explanations: false"
         )

@@ -18,6 +18,7 @@ from heart_operator.kube.client import Cluster
 from heart_operator.kube.errors import ApiError, Conflict, RequestRejected
 from heart_operator.observe.observation import Owner
 from heart_operator.plan.actions import Event, ResourcePlan
+from heart_operator.plan.status.kstatus import set_abnormal
 
 log = logging.getLogger(__name__)
 
@@ -63,9 +64,9 @@ class StatusWriter:
         """Conditions last, when what they say has been done; events after they are stored."""
         reported = await self.write(owner, plan.status)
         for event in plan.events:
-            await self._emit(reported, event)
+            await self.emit(reported, event)
 
-    async def _emit(self, owner: Owner, event: Event) -> None:
+    async def emit(self, owner: Owner, event: Event) -> None:
         """An event is stored once per state of the object; that it cannot be stored stops nothing."""
         try:
             await self._cluster.create(EVENT, event_of(owner, event, datetime.now(UTC)))
@@ -92,7 +93,7 @@ def problem(owner: Owner, reason: str, message: str, now: datetime) -> ResourceP
 def not_ready(
     conditions: tuple[ConditionStatus, ...], reason: str, message: str, generation: int | None, now: datetime
 ) -> tuple[ConditionStatus, ...]:
-    """The conditions with Ready=False; the time of the last transition stays when it was False before."""
+    """The conditions with Ready=False and Stalled; the time of the last transition stays when it was False before."""
     old = next((entry for entry in conditions if entry.type == Condition.READY), None)
     since = old.last_transition_time if old and old.status == "False" else written(now)
     new = ConditionStatus(
@@ -103,7 +104,8 @@ def not_ready(
         last_transition_time=since,
         observed_generation=generation,
     )
-    return tuple(new if entry is old else entry for entry in conditions) if old else (*conditions, new)
+    found = tuple(new if entry is old else entry for entry in conditions) if old else (*conditions, new)
+    return set_abnormal(found, conditions, Condition.STALLED, new, now)
 
 
 def event_of(owner: Owner, event: Event, now: datetime) -> Manifest:

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from heart_api.explained import Explained
 from heart_api.names import GROUP
 
 
@@ -24,7 +25,7 @@ class Definition:
     example: str
     """The smallest useful resource, for its page."""
     conditions: Mapping[str, str]
-    reasons: Mapping[str, str]
+    reasons: Mapping[str, Explained]
     subresources: Mapping[str, Any] = field(default_factory=lambda: {"status": {}})
 
     @property

@@ -1,9 +1,9 @@
 """The kind HeartModel."""
 
 from heart_api.heartmodel import NAME_RULE, HeartModelSpec, HeartModelStatus
+from heart_api.meanings import CONDITIONS, REASONS
 from heart_api.names import API_VERSION, GROUP, Condition
 from heart_operator.crdgen.definition import Definition, column, condition
-from heart_operator.crdgen.meanings import CONDITIONS, REASONS
 
 DESCRIPTION = (
     "HeartModel is a tabular model that the cluster trains, gates and serves: the latest version that passed its"

@@ -45,11 +45,13 @@ def build_page(definition: Definition) -> str:
         table(("Where", "Message"), rule_rows("", schema)),
         "## Status\n",
         *object_sections("status", schema["properties"]["status"], status_table),
-        "### Conditions\n\nAll conditions have positive polarity and carry the `observedGeneration` they are"
-        " based on.\n",
+        "### Conditions\n\nConditions have positive polarity, except those of kstatus, and carry the"
+        " `observedGeneration` they are based on.\n",
         table(("Type", "True means"), [(f"`{name}`", text) for name, text in definition.conditions.items()]),
-        "### Reasons\n\nShared by conditions and events.\n",
-        table(("Reason", "Meaning"), [(f"`{name}`", text) for name, text in definition.reasons.items()]),
+        "### Reasons\n\nShared by conditions and events; `kubectl heart explain REASON` shows one of them.\n",
+        table(
+            ("Reason", "Meaning", "What to do"), [(f"`{name}`", *found) for name, found in definition.reasons.items()]
+        ),
         f"## Columns of `kubectl get {definition.plural}`\n",
         table(("Column", "From", "Shown"), [column_row(found) for found in definition.columns]),
     ]

@@ -3,9 +3,9 @@
 from heart_api.names import API_VERSION, GROUP
 from heart_api.retrainschedule import RetrainScheduleSpec
 from heart_api.rules import rule
+from heart_api.schedulemeanings import CONDITIONS, REASONS
 from heart_api.schedulestatus import RetrainScheduleStatus
 from heart_operator.crdgen.definition import Definition, column
-from heart_operator.crdgen.schedulemeanings import CONDITIONS, REASONS
 
 NAME_RULE = rule(
     "self.metadata.name.size() <= 63 && self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",

@@ -1,10 +1,19 @@
-"""What every alert of a model shares."""
+"""What the monitoring objects and the alerts of a model share."""
 
 from typing import Any
 
 from heart_api.heartmodel import HeartModel
+from heart_api.names import Component
+from heart_api.profile import RuntimeProfile
+from heart_operator.manifests.common import metadata
 
 Rule = dict[str, Any]
+
+
+def monitoring_metadata(model: HeartModel, profile: RuntimeProfile) -> dict[str, Any]:
+    """Metadata with the profile's `monitoringLabels`; they cannot replace the operator's own labels."""
+    found = metadata(model, model.name, Component.SERVING)
+    return found | {"labels": profile.monitoring_labels | found["labels"]}
 
 
 def quoted(text: str) -> str:
@@ -40,3 +49,12 @@ def alert(
             "description": description,
         },
     }
+
+
+def with_runbook(rule: Rule, base: str) -> Rule:
+    """An alert with its runbook: a link below `base`, else the path of the page in the repository."""
+    if "alert" not in rule:
+        return rule
+    page = f"{rule['alert']}.md"
+    named = {"runbook_url": f"{base.rstrip('/')}/{page}"} if base else {"runbook": f"docs/runbooks/{page}"}
+    return rule | {"annotations": rule["annotations"] | named}

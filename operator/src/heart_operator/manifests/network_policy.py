@@ -10,10 +10,19 @@ from heart_api.heartmodel import HeartModel
 from heart_api.kube.values import Manifest
 from heart_api.names import Component, Label, child_name
 from heart_api.profile import RuntimeProfile
-from heart_operator.manifests.common import GRPC_PORT, SERVING_PORT, metadata, serving_pods
+from heart_operator.manifests.common import (
+    GRPC_PORT,
+    MANAGEMENT_PORT,
+    SECURE_SERVING_PORT,
+    SERVING_PORT,
+    metadata,
+    serving_pods,
+)
 
 Rule = dict[str, Any]
 
+PREDICTION_PORTS = (SERVING_PORT, SECURE_SERVING_PORT)
+"""Of pods without and with TLS: two versions of a model may differ."""
 WEB_PORTS = (80, 443)
 DEFAULT_PORTS = {"http": 80, "https": 443, "postgresql": 5432}
 S3_PORT = 9000
@@ -24,13 +33,14 @@ METADATA_SERVICES = {"0.0.0.0/0": ["169.254.0.0/16"], "::/0": ["fe80::/10", "fd0
 
 def build_serving_policy(model: HeartModel, profile: RuntimeProfile) -> Manifest:
     """In: predictions and scrapes. Out: names, MLflow, the model's other pods and the prediction log."""
-    siblings = {"to": [{"podSelector": {"matchLabels": serving_pods(model)}}], "ports": tcp(SERVING_PORT)}
+    pods = [{"podSelector": {"matchLabels": serving_pods(model)}}]
+    siblings = {"to": pods, "ports": tcp(*PREDICTION_PORTS, MANAGEMENT_PORT)}
     log = database(profile, model.spec.serving.prediction_log.sink == "PostgreSQL")
     return policy(
         model,
         Component.SERVING,
         ingress=[callers(profile)],
-        egress=[dns(), server(profile.tracking_uri), *log, siblings],
+        egress=[dns(), server(profile.tracking_uri), *log, *issuer(model), siblings],
     )
 
 
@@ -65,11 +75,12 @@ def policy(model: HeartModel, component: str, *, ingress: list[Rule], egress: li
 def callers(profile: RuntimeProfile) -> Rule:
     """All peers, unless the profile names the ingress controllers' namespaces: then those, monitoring and HeartOps'
     own."""
+    ports = tcp(*PREDICTION_PORTS, MANAGEMENT_PORT, GRPC_PORT)
     if not profile.ingress_namespaces:
-        return {"ports": tcp(SERVING_PORT, GRPC_PORT)}
+        return {"ports": ports}
     names = sorted({*profile.ingress_namespaces, *profile.monitoring_namespaces})
     named = {"matchExpressions": [{"key": "kubernetes.io/metadata.name", "operator": "In", "values": names}]}
-    return {"from": [{"podSelector": {}}, {"namespaceSelector": named}], "ports": tcp(SERVING_PORT, GRPC_PORT)}
+    return {"from": [{"podSelector": {}}, {"namespaceSelector": named}], "ports": ports}
 
 
 def dns() -> Rule:
@@ -91,6 +102,12 @@ def server(uri: str) -> Rule:
 def database(profile: RuntimeProfile, wanted: bool) -> list[Rule]:
     """The prediction log's server, for pods that use it, where the profile says where it is."""
     return [server(f"postgresql://{profile.database_address}")] if wanted and profile.database_address else []
+
+
+def issuer(model: HeartModel) -> list[Rule]:
+    """Where the keys of accepted tokens are, if they come from an address."""
+    found = model.spec.serving.jwt
+    return [server(found.jwks_url)] if found and found.jwks_url else []
 
 
 def data_source(uri: str) -> list[Rule]:

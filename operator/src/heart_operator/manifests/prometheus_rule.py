@@ -1,4 +1,5 @@
-"""The PrometheusRule of a model: error rate, latency, availability, no ready pod, and (quality_alerts.py) quality.
+"""The PrometheusRule of a model: error rate, latency, availability, no ready pod; quality (quality_alerts.py), the
+prediction log (log_alerts.py), and what is good to know (news_alerts.py).
 
 Burn rates are those of the SRE workbook (chapter 5, multiwindow, multi-burn-rate alerts): the long window shows that
 the
@@ -10,9 +11,11 @@ from dataclasses import dataclass
 from heart_api.durations import seconds
 from heart_api.heartmodel import Alerts, HeartModel
 from heart_api.kube.values import Manifest
-from heart_api.names import Component, pods_service_name
-from heart_operator.manifests.alerting import Rule, alert, matchers, quoted
-from heart_operator.manifests.common import metadata
+from heart_api.names import pods_service_name
+from heart_api.profile import RuntimeProfile
+from heart_operator.manifests.alerting import Rule, alert, matchers, monitoring_metadata, quoted, with_runbook
+from heart_operator.manifests.log_alerts import log_alerts
+from heart_operator.manifests.news_alerts import news
 from heart_operator.manifests.quality_alerts import quality_alerts
 
 ERROR_RATIO = "heartops:http_errors:ratio_rate"
@@ -38,16 +41,17 @@ BURN_RATES = (
 WINDOWS = ("5m", "30m", "1h", "6h", "3d")
 
 
-def build_prometheus_rule(model: HeartModel) -> Manifest:
+def build_prometheus_rule(model: HeartModel, profile: RuntimeProfile) -> Manifest:
     """One group, evaluated in order: an alert sees the ratios of the same moment."""
+    rules = [*(error_ratio(model, window) for window in WINDOWS), *alerts(model)]
     group = {
         "name": f"heartops.{model.namespace}.{model.name}",
-        "rules": [*(error_ratio(model, window) for window in WINDOWS), *alerts(model)],
+        "rules": [with_runbook(rule, profile.runbook_url) for rule in rules],
     }
     return {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "PrometheusRule",
-        "metadata": metadata(model, model.name, Component.SERVING),
+        "metadata": monitoring_metadata(model, profile),
         "spec": {"groups": [group]},
     }
 
@@ -59,7 +63,8 @@ def alerts(model: HeartModel) -> list[Rule]:
     # A low objective leaves so much budget that not even errors alone would burn it at the highest rates.
     rates = [rate for rate in BURN_RATES if burning(limits, rate) < 1]
     budgets = [error_budget(model, limits, rate) for rate in rates]
-    return [*down, *error_rates(model, limits), *latencies(model, limits), *budgets, *quality_alerts(model)]
+    served = [*down, *error_rates(model, limits), *latencies(model, limits), *budgets]
+    return [*served, *quality_alerts(model), *log_alerts(model), *news(model)]
 
 
 def error_ratio(model: HeartModel, window: str) -> Rule:

@@ -4,13 +4,13 @@ from heart_api.heartmodel import HeartModel
 from heart_api.metrics import ACCURACY
 from heart_operator.manifests.alerting import Rule, alert, matchers, quoted
 
-OVERDUE_SECONDS = 3600
-"""Past its time; a training that waits for another one is often later than its scheduled time."""
+OVERDUE = (("info", 3600), ("warning", 24 * 3600))
+"""Seconds past its time; a training that waits for another one is often later than its scheduled time."""
 
 
 def quality_alerts(model: HeartModel) -> list[Rule]:
     """Where nothing of the kind is measured (no feedback, no RetrainSchedule), none of them fires."""
-    return [*accuracies(model), drift(model), failed(model), overdue(model)]
+    return [*accuracies(model), *errors(model), drift(model), failed(model), *overdue(model)]
 
 
 def accuracies(model: HeartModel) -> list[Rule]:
@@ -33,6 +33,36 @@ def accuracies(model: HeartModel) -> list[Rule]:
         )
         for severity, limit in (("critical", limits.critical), ("warning", limits.warning))
     ]
+
+
+def errors(model: HeartModel) -> list[Rule]:
+    """Of a regression, where `alerts.mae` or `alerts.rmse` is set: the lower bound of the interval is compared."""
+    if model.spec.training.task != "regression":
+        return []
+    limits = model.spec.monitoring.alerts
+    return [
+        regression_error(model, metric, severity, limit)
+        for metric, found in (("mae", limits.mae), ("rmse", limits.rmse))
+        if found
+        for severity, limit in (("critical", found.critical), ("warning", found.warning))
+    ]
+
+
+def regression_error(model: HeartModel, metric: str, severity: str, limit: float) -> Rule:
+    series = f"model_{metric}_low{matchers(model, 'source=' + quoted('feedback'))}"
+    unit = f" {model.spec.target.unit}" if model.spec.target.unit else ""
+    return alert(
+        model,
+        "HeartModelRegressionError",
+        f"max by (namespace, model_name, model_version) ({series}) > {limit!r}",
+        severity,
+        summary=f"has a {metric} above the threshold",
+        description=f"According to the outcomes sent to /feedback, the {metric} of version"
+        f" {{{{ $labels.model_version }}}} is at least {{{{ $value | humanize }}}}{unit}; the threshold is"
+        f" {limit:g}{unit}. Check the drift report (`kubectl describe rts`), and retrain on newer data:"
+        " `kubectl heart retrain`.",
+        metric=metric,
+    )
 
 
 def of_schedules(model: HeartModel, metric: str) -> str:
@@ -65,14 +95,17 @@ def failed(model: HeartModel) -> Rule:
     )
 
 
-def overdue(model: HeartModel) -> Rule:
-    return alert(
-        model,
-        "HeartModelRetrainingOverdue",
-        f"time() - {of_schedules(model, 'heartops_retraining_due_timestamp_seconds')} > {OVERDUE_SECONDS}",
-        "warning",
-        summary="has an overdue retraining",
-        description="A run of the RetrainSchedule {{ $labels.schedule }} was due {{ $value | humanizeDuration"
-        " }} ago and no"
-        " training has started since. `kubectl describe rts {{ $labels.schedule }}` shows what it is waiting for.",
-    )
+def overdue(model: HeartModel) -> list[Rule]:
+    return [
+        alert(
+            model,
+            "HeartModelRetrainingOverdue",
+            f"time() - {of_schedules(model, 'heartops_retraining_due_timestamp_seconds')} > {seconds}",
+            severity,
+            summary="has an overdue retraining",
+            description="A run of the RetrainSchedule {{ $labels.schedule }} was due {{ $value | humanizeDuration"
+            " }} ago and no training has started since. `kubectl describe rts {{ $labels.schedule }}` shows what it is"
+            " waiting for.",
+        )
+        for severity, seconds in OVERDUE
+    ]

@@ -59,6 +59,11 @@ class RegistryReader:
     def close(self) -> None:
         self._calls.close()
 
+    def availability(self) -> dict[str, bool]:
+        """By server in use, without user name and password: whether its latest read succeeded."""
+        recent = {uri for uri, when in self._used.items() if self._clock() - when < FORGET_AFTER}
+        return {public(uri): entry.error is None for uri, entry in self._latest.items() if uri in recent}
+
     async def view(self, uri: str, registry_name: str, select: Select, named: str = "") -> tuple[Registry, Selection]:
         """The state of one registered model in MLflow, with the evaluation of the version that `select` finds in it.
 

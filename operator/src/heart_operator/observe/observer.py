@@ -34,7 +34,7 @@ from heart_operator.observe.children import (
 from heart_operator.observe.observation import Observation, Owner, SeenModel, SeenSchedule, Unobserved, Unreadable
 from heart_operator.observe.own_jobs import MOST_FOREIGN, rebuild_for_model, rebuild_for_schedule, sort_jobs
 from heart_operator.plan.objects.adoption import is_orphan
-from heart_operator.plan.observed import AnalysisSample, Observed, Registry, TrainingJob
+from heart_operator.plan.observed import AnalysisSample, BlockedWorkload, Observed, Registry, TrainingJob
 from heart_operator.plan.rollout.sampling import has_traffic, is_interval_due, last_analysis_time
 from heart_operator.plan.schedule.observed import ScheduleObserved
 from heart_operator.plan.selection.selection import Selection, select_version
@@ -73,12 +73,15 @@ class Observer:
         profiles: Callable[[], Mapping[str, RuntimeProfile]],
         clock: Callable[[], float],
         metrics: MetricsReader | None = None,
+        installation: Callable[[], tuple[BlockedWorkload, ...]] = tuple,
     ) -> None:
+        """`installation`: what cannot start of HeartOps itself."""
         self._cluster = cluster
         self._metrics = metrics or MetricsReader(cluster)
         self._registry = registry
         self._profiles = profiles
         self._clock = clock
+        self._installation = installation
         self._kinds: tuple[float, frozenset[str]] | None = None
         self._registered: dict[ModelKey, tuple[str, str]] = {}
 
@@ -154,6 +157,7 @@ class Observer:
             orphans=frozenset(objects.orphans) - strangers,
             foreign_jobs=tuple(sorted(strangers - objects.orphans.keys(), key=str)[:MOST_FOREIGN]),
             schedules=objects.schedules,
+            installation=self._installation(),
         )
         (registry, selection), sample = await asyncio.gather(
             self._registry_view(observed), self._sample(observed, datetime.now(UTC))

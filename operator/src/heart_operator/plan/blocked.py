@@ -1,15 +1,17 @@
 """Jobs and Deployments whose pods do not run: what is said of them, how long is waited, and when a Job is given up."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from heart_api.kube.values import Blocked, VersionDeployment
-from heart_operator.plan.observed import Observed, ObservedJob
+from heart_operator.plan.observed import BlockedWorkload, Observed, ObservedJob
 
 GIVE_UP = timedelta(minutes=10)
 """How long a Job waits for a volume, ConfigMap or Secret that does not exist."""
+REPLACEMENT = timedelta(minutes=1)
+"""How long the replacement of an evicted pod may take to start before anything is said of it."""
 CRASHES = frozenset({"Crash", "OutOfMemory", "InitContainer"})
 """Causes of pods that begin again and again; the rollout counts and judges these itself."""
 RECENT = timedelta(minutes=2)
@@ -19,25 +21,18 @@ QUICK_SECONDS, SLOW_SECONDS = 5.0, 30.0
 Job = TypeVar("Job", bound=ObservedJob[Any, Any])
 
 
-@dataclass(frozen=True, slots=True)
-class BlockedWorkload:
-    """One sample of the metric heartops_blocked_workloads."""
-
-    kind: str
-    name: str
-    cause: str
-
-
-def with_given_up(observed: Observed, now: datetime) -> Observed:
-    """Jobs that have waited in vain for long enough count as failed."""
+def settled(observed: Observed, now: datetime) -> Observed:
+    """What counts as blocked by now: not a pod that is being replaced; a Job that has waited in vain has failed."""
     return replace(
         observed,
-        jobs=tuple(given_up(job, now) for job in observed.jobs),
-        evaluations=tuple(given_up(job, now) for job in observed.evaluations),
+        jobs=tuple(settled_job(job, now) for job in observed.jobs),
+        evaluations=tuple(settled_job(job, now) for job in observed.evaluations),
+        deployments=tuple(settled_deployment(entry, now) for entry in observed.deployments),
     )
 
 
-def given_up(job: Job, now: datetime) -> Job:
+def settled_job(job: Job, now: datetime) -> Job:
+    job = unless_replaced(job, now)
     blocked = job.blocked
     if job.phase != "Running" or blocked is None or not blocked.hopeless or blocked.since is None:
         return job
@@ -45,6 +40,22 @@ def given_up(job: Job, now: datetime) -> Job:
         return job
     why = f"its pod could not start within {GIVE_UP // timedelta(minutes=1)} minutes ({blocked.message})"
     return replace(job, phase="Failed", finished=now, why=why)
+
+
+def unless_replaced(job: Job, now: datetime) -> Job:
+    """The Job, not blocked while an evicted pod of it is being replaced."""
+    return replace(job, blocked=None) if job.blocked and is_being_replaced(job.blocked, now) else job
+
+
+def settled_deployment(entry: VersionDeployment, now: datetime) -> VersionDeployment:
+    if entry.blocked is None or not is_being_replaced(entry.blocked, now):
+        return entry
+    return replace(entry, blocked=None, problem="" if entry.problem == entry.blocked.message else entry.problem)
+
+
+def is_being_replaced(blocked: Blocked, now: datetime) -> bool:
+    """Whether a pod was evicted so recently that its replacement may only be starting."""
+    return blocked.disrupted is not None and now - blocked.disrupted < REPLACEMENT
 
 
 def is_given_up(job: ObservedJob[Any, Any]) -> bool:

@@ -6,7 +6,7 @@ from datetime import datetime
 from heart_api.evaluation import ServingReference
 from heart_api.names import Reason
 from heart_operator.plan.actions import Plan
-from heart_operator.plan.blocked import blocked_workloads, is_given_up, with_given_up
+from heart_operator.plan.blocked import blocked_workloads, is_given_up, settled
 from heart_operator.plan.decision import Decision
 from heart_operator.plan.gates.verdict import GateReport, judge
 from heart_operator.plan.jobs import foreign_event, keys
@@ -17,6 +17,7 @@ from heart_operator.plan.objects.drift_correction import to_mend
 from heart_operator.plan.objects.registry import plan_registry
 from heart_operator.plan.observed import Observed
 from heart_operator.plan.obstacles import find_obstacle
+from heart_operator.plan.quota import QuotaWait, models_wait
 from heart_operator.plan.rollout.rollout import plan_rollout
 from heart_operator.plan.selection.evaluation_job import plan_evaluation
 from heart_operator.plan.selection.selection import Selection
@@ -33,7 +34,7 @@ def plan_heart_model(observed: Observed, selection: Selection, now: datetime) ->
 
     `selection`: what `select_version` found, whose evaluation is in `observed.registry`.
     """
-    observed = with_given_up(observed, now)
+    observed = settled(observed, now)
     decision = decide(observed, selection, now)
     conditions = build_conditions(decision)
     facts = build_facts(decision)
@@ -44,8 +45,18 @@ def plan_heart_model(observed: Observed, selection: Selection, now: datetime) ->
         events=events,
         requeue_after=requeue_after(decision, facts),
         blocked=blocked_workloads((*observed.jobs, *observed.evaluations), decision.running_deployments),
+        waits=quota_waits(decision),
     )
     return plan if observed.model.spec.suspend else with_actions(plan, decision)
+
+
+def quota_waits(decision: Decision) -> tuple[QuotaWait, ...]:
+    """What of the model waits for a quota of its namespace."""
+    observed = decision.observed
+    if decision.has_obstacle(Reason.QUOTA_EXCEEDED):
+        wait = models_wait(observed.model.namespace, observed.model.spec.runtime, observed.profile, observed.usage)
+        return (wait,) if wait else ()
+    return (decision.training.wait,) if decision.training.wait else ()
 
 
 def decide(observed: Observed, selection: Selection, now: datetime) -> Decision:

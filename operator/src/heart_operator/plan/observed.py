@@ -13,6 +13,7 @@ from heart_api.names import Annotation, Label
 from heart_api.profile import RuntimeProfile
 from heart_api.retrainschedule import RetrainSchedule
 from heart_operator.plan.analysis.counts import NO_ANSWERS, NO_OUTCOMES, Counts, Share
+from heart_operator.plan.quota import NO_USAGE, Usage
 
 Result = TypeVar("Result")
 Failure = TypeVar("Failure")
@@ -42,6 +43,15 @@ class ObservedJob(Generic[Result, Failure]):
 
 TrainingJob: TypeAlias = ObservedJob[TrainingResult, TrainingFailure]
 """True for a training, False for the evaluation of a version registered by hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockedWorkload:
+    """A Job or Deployment whose pods do not run: one sample of the metric heartops_blocked_workloads."""
+
+    kind: str
+    name: str
+    cause: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +138,10 @@ class Observed:
     """Jobs with our owner reference that the operator did not create: to be removed, and never believed."""
     schedules: tuple[RetrainSchedule, ...] = ()
     """The model's RetrainSchedules: their requests (plan.training.requests) and findings (plan.status.drift)."""
+    usage: Usage = NO_USAGE
+    """Of the model's namespace, for its quotas."""
+    installation: tuple[BlockedWorkload, ...] = ()
+    """What cannot start of HeartOps itself, such as MLflow."""
 
     @property
     def stable_version(self) -> str | None:

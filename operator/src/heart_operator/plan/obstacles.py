@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from heart_api.names import Reason
 from heart_operator.plan.observed import Observed
+from heart_operator.plan.quota import models_wait
 from heart_operator.plan.validate import problems
 from heart_operator.plan.versions import Version, with_prefix
 
@@ -17,10 +18,12 @@ class Obstacle:
 
 
 def find_obstacle(observed: Observed, stable: Version | None) -> Obstacle | None:
-    """The first of: suspended by a person, a spec that cannot be carried out, a registry that cannot be used."""
+    """The first of: suspended by a person, a spec that cannot be carried out, a namespace with too many models, a
+    registry that cannot be used."""
     return (
         find_suspension(observed)
         or find_invalid_spec(observed)
+        or find_quota(observed)
         or find_silent_registry(observed)
         or find_lost_registry(observed, stable)
         or find_taken_name(observed)
@@ -38,13 +41,19 @@ def find_invalid_spec(observed: Observed) -> Obstacle | None:
     return Obstacle(Reason.INVALID_SPEC, "; ".join(found)) if found else None
 
 
+def find_quota(observed: Observed) -> Obstacle | None:
+    wait = models_wait(observed.model.namespace, observed.model.spec.runtime, observed.profile, observed.usage)
+    return Obstacle(Reason.QUOTA_EXCEEDED, wait.message) if wait else None
+
+
 def find_silent_registry(observed: Observed) -> Obstacle | None:
     error = observed.registry.error
     if error is None:
         return None
+    blocked = "".join(f"; {entry.kind} {entry.name} cannot start ({entry.cause})" for entry in observed.installation)
     return Obstacle(
         Reason.REGISTRY_UNAVAILABLE,
-        f"MLflow is unavailable ({error}); the stable version continues to serve; everything else waits until"
+        f"MLflow is unavailable ({error}{blocked}); the stable version continues to serve; everything else waits until"
         f" MLflow is available again",
     )
 

@@ -8,6 +8,7 @@ import orjson
 
 from heart_api.explanation import Explanation, Method
 from heart_model.explain.explained import Explained, Explainer, Matrix
+from heart_serving.protocols.answers import Outputs
 from heart_serving.protocols.base import Predict
 
 MAX_RECORDS: dict[Method, int] = {"linear": 100, "tree": 100, "kernel": 20}
@@ -21,12 +22,15 @@ class Explain:
     """`predict`: how requests are read and predictions answered, within the bound of records."""
 
     predict: Predict
-    run: Callable[[Matrix], Matrix]
+    run: Callable[[Matrix], Outputs]
     explainer: Explainer
     explanation: Explanation
 
     def answer(self, body: bytes, request_id: str) -> tuple[int, bytes]:
-        """(records, the answer as JSON). Raises Problem."""
+        """Predictions with their explanations for the body of a `/predict` request: (number of records, JSON).
+
+        Raises Problem for a body that `/predict` rejects too.
+        """
         parsed = self.predict.read(body)
         outputs = self.run(parsed.rows)
         explained = self.explainer(parsed.rows)

@@ -33,7 +33,7 @@ class ExplainWorker:
         self._waiting = 0
 
     async def answer(self, body: bytes, request_id: str) -> tuple[int, bytes]:
-        """(records, the answer as JSON). Raises Problem."""
+        """As Explain.answer, in the worker thread. Raises Problem 503 if MAX_WAITING requests are waiting already."""
         if self._waiting >= MAX_WAITING:
             raise Problem(503, "the server is busy explaining: try again", OVERLOADED)
         self._waiting += 1
@@ -59,12 +59,12 @@ def open_explain_worker(model: Model, settings: Settings, contract: Contract, an
 
 
 def shipped(package: ServingPackage, settings: Settings) -> Explanation | None:
-    """What this pod explains with, if it does."""
+    """The package's explanation, or None if it has none or explanations are switched off for this model."""
     return package.explanation if settings.explanations else None
 
 
 def add_explain_error(app: FastAPI, package: ServingPackage, settings: Settings) -> None:
-    """Where nothing is explained, `/explain` says why."""
+    """Add a `/explain` that answers 404 with the reason, if this pod explains nothing."""
     if shipped(package, settings):
         return
     why = "this version carries no data for explanations: train it again"

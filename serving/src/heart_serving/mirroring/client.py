@@ -1,13 +1,16 @@
 """The way to one candidate: copies wait in a bounded queue, few connections carry them, both answers are compared."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import aiohttp
 
+from heart_api.authentication import KEY_HEADER
 from heart_serving.admission.request_body import Head
 from heart_serving.metrics import Mirrored
 from heart_serving.mirroring.comparison import Comparison, compare
+from heart_serving.mirroring.peer import UNKNOWN, know_peer
 from heart_serving.protocols.base import Reply
 from heart_serving.protocols.oip_binary import HEADER as JSON_LENGTH
 
@@ -25,12 +28,14 @@ INLINE_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A request that was answered, and the answer."""
+    """A request that this pod answered, and its response, to be repeated at the shadow version."""
 
     path: str
     head: Head
     parsed: bytes
     answer: Reply
+    credential: bytes = field(default=b"", repr=False)
+    """The caller's own key or token: the candidate admits the same callers."""
 
     @property
     def size(self) -> int:
@@ -43,13 +48,17 @@ class Copy:
             "X-Request-Id": self.head.request_id,
             "X-HeartOps-Shadow": "1",
         }
+        if self.credential:
+            found[KEY_HEADER] = self.credential.decode("latin-1")
         return found if self.head.json_length is None else found | {JSON_LENGTH: str(self.head.json_length)}
 
 
 class Shadow:
     """Made and used on the event loop; `close` ends it, and what waits then is forgotten."""
 
-    def __init__(self, url: str, counts: Mirrored, *, relative: bool) -> None:
+    def __init__(self, url: str, counts: Mirrored, *, relative: bool, tls: Path | None = None) -> None:
+        """`tls`: the folder with this pod's own certificate, if it has one."""
+        self._peer = know_peer(tls) if url.startswith("https:") else UNKNOWN
         self._counts = counts
         self._relative = relative
         self._queue: asyncio.Queue[Copy] = asyncio.Queue(MAX_COPIES)
@@ -62,9 +71,9 @@ class Shadow:
         )
         self._senders = [asyncio.create_task(self._send_on()) for _ in range(CONNECTIONS)]
 
-    def offer(self, path: str, head: Head, parsed: bytes, answer: Reply) -> None:
+    def offer(self, path: str, head: Head, parsed: bytes, answer: Reply, credential: bytes = b"") -> None:
         """Never waits: what does not fit is dropped and counted."""
-        copy = Copy(path, head, parsed, answer)
+        copy = Copy(path, head, parsed, answer, credential)
         if self._queue.full() or self._bytes + copy.size > MAX_BYTES:
             self._counts.results["dropped"] += 1
             return
@@ -92,7 +101,14 @@ class Shadow:
                 self._counts.add(comparison.equal, comparison.difference)
 
     async def _ask(self, copy: Copy) -> Reply:
-        request = self._session.post(copy.path, data=copy.parsed, headers=copy.headers(), allow_redirects=False)
+        request = self._session.post(
+            copy.path,
+            data=copy.parsed,
+            headers=copy.headers(),
+            allow_redirects=False,
+            ssl=self._peer.context,
+            server_hostname=self._peer.name,
+        )
         async with request as response:
             response.raise_for_status()
             return Reply(await response.read(), response.headers)

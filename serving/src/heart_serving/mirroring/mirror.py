@@ -7,6 +7,7 @@ PredictionApp ──offer──► Mirror (which share, whereto) ──► Shado
 
 import asyncio
 import logging
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from heart_api.handover import MirrorTarget
@@ -39,8 +40,12 @@ class Sampler:
 class Mirror:
     """Off until `run` finds something to do. Used on the event loop alone."""
 
-    def __init__(self, version: str, metrics: ServingMetrics, *, relative: bool) -> None:
-        """`relative`: the model's answers are values rather than probabilities."""
+    def __init__(self, version: str, metrics: ServingMetrics, *, relative: bool, tls: Path | None = None) -> None:
+        """`version`: of this pod; `relative`: outputs are values (regression), compared by relative difference.
+
+        `tls`: folder of this pod's certificate.
+        """
+        self._tls = tls
         self._versioned = f"/versions/{version}/"
         self._metrics = metrics
         self._relative = relative
@@ -52,14 +57,14 @@ class Mirror:
     def is_on(self) -> bool:
         return self._shadow is not None
 
-    def offer(self, path: str, head: Head, parsed: bytes, answer: Reply) -> None:
+    def offer(self, path: str, head: Head, parsed: bytes, answer: Reply, credential: bytes = b"") -> None:
         """To be called when the answer has been sent; never waits and never fails."""
         if self._shadow is not None and self._sampler.take(self._target.percent):
             # The candidate does not answer under our version's path.
-            self._shadow.offer(path.replace(self._versioned, "/"), head, parsed, answer)
+            self._shadow.offer(path.replace(self._versioned, "/"), head, parsed, answer, credential)
 
     async def run(self, file: MirrorFile) -> None:
-        """Follows the file until cancelled."""
+        """Mirror as the file says, and read it anew every POLL_SECONDS, until cancelled."""
         try:
             while True:
                 await self._turn_to(await asyncio.to_thread(file.read))
@@ -74,7 +79,11 @@ class Mirror:
             await self._close()
             if target.percent:
                 shadow = await asyncio.to_thread(load_shadow)
-                self._shadow = shadow(target.url, self._metrics.mirrored_to(target.version), relative=self._relative)
+                counts = self._metrics.mirrored_to(target.version)
+                try:
+                    self._shadow = shadow(target.url, counts, relative=self._relative, tls=self._tls)
+                except (OSError, ValueError) as error:
+                    logger.error("nothing is mirrored: this pod's certificate cannot tell the candidate's: %s", error)
         self._target = target
         logger.info("mirroring %d%% of the requests to version %s", target.percent, target.version or "(none)")
 

@@ -22,7 +22,7 @@ CHUNK = 1024 * 1024
 
 
 class Unreachable(Exception):
-    """No usable answer for now: trying again may help."""
+    """The server did not answer, or not as expected. Worth a retry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +111,6 @@ def copy(response: http.client.HTTPResponse, target: IO[bytes], address: Address
 
 
 def file_digest(file: Path) -> str:
-    """SHA-256 (hex) of a file."""
+    """SHA-256 of a file's bytes as 64 hex digits."""
     with file.open("rb") as source:
         return hashlib.file_digest(source, "sha256").hexdigest()

@@ -25,7 +25,7 @@ WORKSPACE_HEADER = "X-MLFLOW-WORKSPACE"
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """One registered version at one MLflow server."""
+    """Address and credentials of an MLflow server, and the registered version to fetch from it."""
 
     address: Address
     prefix: str
@@ -35,7 +35,7 @@ class Registry:
 
     @classmethod
     def of(cls, environ: Mapping[str, str], version: str) -> "Registry":
-        """Raises SettingsError."""
+        """The registry that the environment names. Raises SettingsError for a missing or unusable variable."""
         uri, name = environ.get(Env.TRACKING_URI, ""), environ.get(Env.REGISTRY_NAME, "")
         if not uri or not name:
             raise SettingsError(f"set {Env.TRACKING_URI} and {Env.REGISTRY_NAME}: the operator gives them to every pod")
@@ -64,7 +64,7 @@ class Registry:
                 raise Unreachable(f"{self.address} does not answer as MLflow does") from None
 
     def artifact_path(self) -> str:
-        """The ONNX file's path below the artifact proxy."""
+        """Path of the version's ONNX file below MLflow's artifact proxy. Raises Unreachable."""
         query = urlencode({"name": self.name, "version": self.version})
         path = f"{self.prefix}{API}/mlflow/model-versions/get-download-uri?{query}"
         with get(self.address, path, self.headers) as response:

@@ -60,7 +60,7 @@ class LogMaintenance:
             self._closing.wait(REFRESH_SECONDS)
 
     def refresh(self, now: datetime) -> None:
-        """Computes the figures anew."""
+        """Compute `figures` from the rows that the log has at `now`. Raises Unavailable."""
         outcomes, outputs = self._store().known(now)
         self.figures = {"feedback": measure(outcomes, self._labels), "estimated": estimate(outputs, self._labels)}
 

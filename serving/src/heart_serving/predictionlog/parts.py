@@ -35,7 +35,7 @@ class LazyStore:
         self._store: Store | None = None
 
     def __call__(self) -> "Store":
-        """Raises Unavailable."""
+        """The store, which the first call opens. Raises Unavailable if the database cannot be reached."""
         with self._lock:
             if self._store is None:
                 self._store = self._open()
@@ -75,7 +75,7 @@ class PredictionLogging:
 
 
 def build_log(settings: LogSettings, source: Source, answers: Answers) -> PredictionLogging:
-    """Starts nothing yet."""
+    """The prediction log that the settings ask for; its threads are started by the caller."""
     metrics = LogMetrics({"model_name": source.model, "model_version": source.version})
     if settings.spec.sink == "None":
         return PredictionLogging(NoRecorder(), metrics)

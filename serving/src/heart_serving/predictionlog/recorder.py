@@ -6,42 +6,39 @@ from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
 from heart_api.predictionlog import PredictionLog
+from heart_serving.protocols.answers import Outputs
 
 MAX_ROWS = 20_000
 """Rows that wait at most: about 20 MB of a pod's memory, and more than three minutes of 100 predictions per second."""
 SHARES = 10_000
-Matrix = npt.NDArray[np.float32]
 Records = Sequence[Mapping[str, Any]]
 
 
 class Entry(NamedTuple):
-    """One answered request."""
+    """An answered prediction request, as it waits for the writer."""
 
     time: float
     """Seconds since 1970."""
     request_id: str
     records: Records
-    outputs: Matrix
+    outputs: Outputs
     shadow: bool
     subject: str | None = None
 
 
 class Recorder(Protocol):
     def offer(
-        self, request_id: str, records: Records, outputs: Matrix, shadow: bool, subject: str | None = None
+        self, request_id: str, records: Records, outputs: Outputs, shadow: bool, subject: str | None = None
     ) -> None:
         """Takes note of an answered request. Never waits and never fails. On the event loop alone."""
 
 
 class NoRecorder:
-    """For `sink: None`."""
+    """The recorder of `sink: None`, which discards everything."""
 
     def offer(
-        self, request_id: str, records: Records, outputs: Matrix, shadow: bool, subject: str | None = None
+        self, request_id: str, records: Records, outputs: Outputs, shadow: bool, subject: str | None = None
     ) -> None:
         pass
 
@@ -53,7 +50,7 @@ class DroppingRecorder:
         self._dropped, self._reason = dropped, reason
 
     def offer(
-        self, request_id: str, records: Records, outputs: Matrix, shadow: bool, subject: str | None = None
+        self, request_id: str, records: Records, outputs: Outputs, shadow: bool, subject: str | None = None
     ) -> None:
         self._dropped[self._reason] += len(records)
 
@@ -69,16 +66,16 @@ class Queue:
         self._redacted = frozenset(spec.redact)
         self._dropped = dropped
         self._max_rows = max_rows
-        self._entries: deque[tuple[float, str, Records, Matrix, bool, str | None]] = deque()
+        self._entries: deque[tuple[float, str, Records, Outputs, bool, str | None]] = deque()
         self._offered = self._done = 0
 
     @property
     def rows(self) -> int:
-        """Rows that wait, those in the writer's hands included."""
+        """Number of rows that were accepted and not yet written, rows of a running write included."""
         return self._offered - self._done
 
     def offer(
-        self, request_id: str, records: Records, outputs: Matrix, shadow: bool, subject: str | None = None
+        self, request_id: str, records: Records, outputs: Outputs, shadow: bool, subject: str | None = None
     ) -> None:
         # By the id, so that all pods and every attempt decide alike.
         if self._share < SHARES and crc32(request_id.encode()) % SHARES >= self._share:
@@ -102,5 +99,5 @@ class Queue:
         return taken
 
     def done(self, rows: int) -> None:
-        """So many rows taken before no longer wait."""
+        """Called by the writer: `rows` of those that it took are written or dropped."""
         self._done += rows

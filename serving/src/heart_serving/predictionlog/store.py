@@ -66,7 +66,7 @@ class Store:
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
-        """Raises Unavailable or RowsRejected."""
+        """A transaction whose database errors become RowsRejected (constraint, value) or Unavailable (all others)."""
         try:
             with self.engine.begin() as connection:
                 yield connection

@@ -84,7 +84,7 @@ class Writer:
         return True
 
     def _attempt(self, rows: list[Row]) -> bool:
-        """Whether these rows are done with."""
+        """Write rows. True if they were written or rejected for good, False if they have to be tried again."""
         try:
             self._sink().write(rows)
         except Unavailable as why:

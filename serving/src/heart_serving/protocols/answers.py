@@ -11,7 +11,7 @@ from heart_api.package import ServingPackage
 from heart_model.labels import class_labels, class_values
 from heart_serving.errors import Problem
 
-Matrix = npt.NDArray[np.float32]
+Outputs = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,19 +26,22 @@ class Answers:
     classes: tuple[int | str, ...]
     labels: tuple[str, ...]
     threshold: float
+    double: bool = False
+    """A regression's value is float64."""
 
     @classmethod
     def of(cls, package: ServingPackage) -> "Answers":
-        return cls(package.task, class_values(package), class_labels(package), package.threshold)
+        classes, labels = class_values(package), class_labels(package)
+        return cls(package.task, classes, labels, package.threshold, package.double)
 
-    def chosen(self, outputs: Matrix) -> list[int]:
-        """Position of the predicted class of each row."""
+    def chosen(self, outputs: Outputs) -> list[int]:
+        """[rows]: index of the predicted class; for binary models by the decision threshold."""
         if self.task == "binary":
             return [int(probability >= self.threshold) for probability in outputs[:, 1].tolist()]
         chosen: list[int] = outputs.argmax(axis=1).tolist()
         return chosen
 
-    def read(self, outputs: Matrix) -> list[dict[str, Any]]:
+    def read(self, outputs: Outputs) -> list[dict[str, Any]]:
         """One answer per row. Raises Problem 500 when the model answers NaN: no input that is valid may do that."""
         rows = outputs.tolist()
         if not all(isfinite(sum(row)) for row in rows):
@@ -54,7 +57,7 @@ class Answers:
             for choice, row in answers
         ]
 
-    def plain(self, outputs: Matrix) -> list[Any]:
+    def plain(self, outputs: Outputs) -> list[Any]:
         """The same for protocols in which an answer with a single field is that field's value (a regression's)."""
         answers = self.read(outputs)
         return answers if self.classes else [answer["prediction"] for answer in answers]

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from heart_serving.admission.request_body import Head, check_json
 from heart_serving.errors import NO_HEADERS, Invalid, Problem, Violation
-from heart_serving.protocols.answers import Answers
+from heart_serving.protocols.answers import Answers, Outputs
 from heart_serving.protocols.contract import Contract
 from heart_serving.protocols.strict_json import parse_json, reject_duplicates
 
@@ -31,7 +31,7 @@ class ParsedRequest:
 
 
 class Reply(NamedTuple):
-    """A finished answer: JSON, if no header says otherwise."""
+    """A response; its body is JSON unless the headers state another content type."""
 
     body: bytes
     headers: Mapping[str, str] = NO_HEADERS
@@ -43,13 +43,13 @@ class PredictionProtocol(Protocol):
         """The protocol for a request of this head. Raises Problem 415 for a body that it does not read."""
 
     def read(self, body: bytes) -> ParsedRequest:
-        """Raises Problem."""
+        """The records of a request body, checked. Raises Problem with the status that the client gets."""
 
-    def write(self, parsed: ParsedRequest, outputs: Matrix, request_id: str) -> Any:
-        """The JSON answer, or a Reply."""
+    def write(self, parsed: ParsedRequest, outputs: Outputs, request_id: str) -> Any:
+        """A JSON value for the model's `outputs`, or a Reply if the protocol sets headers or sends bytes."""
 
     def error_body(self, problem: Problem) -> Any:
-        """The JSON body of an error."""
+        """The JSON value that the protocol's clients expect with an error status."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Predict:
             raise Invalid([Violation((), "dict_type", "must be one record (an object) or a list of records")])
         return document
 
-    def write(self, parsed: ParsedRequest, outputs: Matrix, request_id: str) -> Any:
+    def write(self, parsed: ParsedRequest, outputs: Outputs, request_id: str) -> Any:
         answers = self.answers.read(outputs)
         common = {"model_version": self.version, "request_id": request_id}
         return answers[0] | common if parsed.single else {"predictions": answers} | common

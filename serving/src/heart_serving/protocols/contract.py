@@ -69,7 +69,7 @@ class Coding:
         )
 
     def encode(self, record: Struct) -> Values | None:
-        """None when a value is not allowed after all."""
+        """A record as the model's inputs, or None for a value of no category or an integer with a fraction."""
         values: Values = list(msgspec.structs.astuple(record))
         for position, codes in self.codes:
             code = codes.get(values[position])
@@ -157,7 +157,7 @@ class Contract:
         return cls(tuple(features), max_rows, lenient, Coding.of(features), many, decoder, values)
 
     def rows(self, records: Sequence[Any], *, single: bool = False) -> Matrix:
-        """What `check` returns of the records for the model."""
+        """[records, features] for the model. Raises Problem 422 as `check` does."""
         return self.check(records, single=single)[0]
 
     def check(self, records: Sequence[Any], *, single: bool = False) -> tuple[Matrix, Records]:
@@ -202,7 +202,7 @@ class Contract:
         return np.frombuffer(flat, np.float32).reshape(len(records), len(self.features))
 
     def _names(self, records: Sequence[Struct]) -> int:
-        """Entries of all the records' objects."""
+        """Number of keys in the records' JSON objects, by which duplicate keys are noticed."""
         count = len(records) * len(self.features)
         for record in records if self.lenient else ():
             count -= msgspec.structs.astuple(record).count(UNSET)

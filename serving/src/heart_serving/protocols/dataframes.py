@@ -29,7 +29,7 @@ def read_split(value: Any, features: Features) -> Records:
 
 
 def read_records(value: Any, features: Features) -> Records:
-    """A list of objects by feature name."""
+    """Records of MLflow's `dataframe_records`: a list of objects by feature name. Raises Problem."""
     return _objects(value, "dataframe_records")
 
 

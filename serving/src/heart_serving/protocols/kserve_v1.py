@@ -7,8 +7,8 @@ from typing import Any
 
 from heart_serving.admission.request_body import Head, check_json
 from heart_serving.errors import Problem
-from heart_serving.protocols.answers import Answers
-from heart_serving.protocols.base import Matrix, ParsedRequest
+from heart_serving.protocols.answers import Answers, Outputs
+from heart_serving.protocols.base import ParsedRequest
 from heart_serving.protocols.contract import Contract
 from heart_serving.protocols.dataframes import read_inputs, read_instances
 from heart_serving.protocols.strict_json import parse_json, reject_duplicates_of
@@ -34,7 +34,7 @@ class KServeV1:
         records = read(document[form], self._contract.features)
         return ParsedRequest(*self._contract.check(records))
 
-    def write(self, parsed: ParsedRequest, outputs: Matrix, request_id: str) -> Any:
+    def write(self, parsed: ParsedRequest, outputs: Outputs, request_id: str) -> Any:
         return {"predictions": self._answers.plain(outputs)}
 
     def error_body(self, problem: Problem) -> Any:

@@ -42,7 +42,7 @@ class Tail:
             raise Problem(400, f"{where}.data: its bytes are not of its datatype {datatype}") from None
 
     def check_used(self) -> None:
-        """Raises Problem 400 when bytes are left over."""
+        """Raise Problem 400 if the tensors did not use all bytes."""
         if self._start != len(self._data):
             raise Problem(400, "there are more bytes behind the JSON than its tensors have")
 
@@ -71,7 +71,7 @@ def read_strings(data: bytes) -> list[str]:
 
 
 def write_values(values: Iterable[Any], datatype: str) -> bytes:
-    """The reverse of Tail.take."""
+    """Values as the binary tensor data extension encodes them; Tail.take reads them back."""
     if datatype != "BYTES":
         return np.array(values, FORMATS[datatype]).tobytes()
     encoded = [str(value).encode() for value in values]

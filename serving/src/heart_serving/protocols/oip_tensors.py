@@ -47,7 +47,7 @@ def read_tensor(item: Any, tail: Tail) -> Tensor:
 
 
 def check_form(shape: Any, datatype: Any, where: str) -> tuple[list[int], str]:
-    """Both, checked. Raises Problem 400."""
+    """Shape and datatype of the tensor at `where`. Raises Problem 400 unless both are supported."""
     if type(shape) is not list or not 1 <= len(shape) <= 2 or any(type(n) is not int or n < 0 for n in shape):
         raise Problem(400, f"{where}.shape: must be [rows] or [rows, columns]")
     if type(datatype) is not str or datatype not in DATATYPES:
@@ -137,17 +137,17 @@ def _columns(tensors: Sequence[Tensor], features: Mapping[str, Feature]) -> dict
 
 
 def datatype_of(feature: Feature) -> str:
-    """The datatype that the metadata recommends."""
+    """The Open Inference datatype in which the metadata offers a feature."""
     if feature.type == "category":
         return "INT64" if all(isinstance(value, int) for value in feature.values or ()) else "BYTES"
     return {"number": "FP32", "integer": "INT64", "boolean": "BOOL"}[feature.type]
 
 
 def describe_outputs(answers: Answers) -> list[dict[str, Any]]:
-    """Name, datatype and shape of every output."""
+    """Metadata of the model's output tensors; -1 is the number of rows."""
     classes = answers.classes
     if not classes:
-        return [{"name": "prediction", "datatype": "FP32", "shape": [-1]}]
+        return [{"name": "prediction", "datatype": "FP64" if answers.double else "FP32", "shape": [-1]}]
     kind = "INT64" if all(isinstance(value, int) for value in classes) else "BYTES"
     return [
         {"name": "prediction", "datatype": kind, "shape": [-1]},

@@ -8,8 +8,8 @@ import orjson
 
 from heart_serving.admission.request_body import Head, check_media_type
 from heart_serving.errors import Problem
-from heart_serving.protocols.answers import Answers
-from heart_serving.protocols.base import Matrix, ParsedRequest, Reply
+from heart_serving.protocols.answers import Answers, Outputs
+from heart_serving.protocols.base import ParsedRequest, Reply
 from heart_serving.protocols.contract import Contract
 from heart_serving.protocols.oip_binary import HEADER, Tail, write_values
 from heart_serving.protocols.oip_tensors import check_parameters, datatype_of, describe_outputs, read_tensor, to_records
@@ -51,7 +51,7 @@ class OpenInference:
         return ParsedRequest(rows, checked, id=self._id(document.get("id")), outputs=names, binary=binary)
 
     def _split(self, body: bytes) -> tuple[bytes, Tail]:
-        """The JSON, and what comes behind it."""
+        """The JSON part of a body, and the binary tensors after it. Raises Problem 400 for an impossible length."""
         if self.json_length is None:
             return body, Tail()
         if not 0 <= self.json_length <= len(body):
@@ -75,7 +75,7 @@ class OpenInference:
         wanted = {o["name"]: (o.get("parameters") or {}).get("binary_data", every) for o in outputs}
         return tuple(wanted), frozenset(name for name, binary in wanted.items() if binary)
 
-    def write(self, parsed: ParsedRequest, outputs: Matrix, request_id: str) -> Any:
+    def write(self, parsed: ParsedRequest, outputs: Outputs, request_id: str) -> Any:
         chunks: list[bytes] = []
         tensors = []
         for tensor, values in self.tensors(parsed, outputs):
@@ -92,7 +92,7 @@ class OpenInference:
         }
         return binary_reply(answer, chunks) if parsed.binary else answer
 
-    def tensors(self, parsed: ParsedRequest, outputs: Matrix) -> Iterator[tuple[Json, list[Any]]]:
+    def tensors(self, parsed: ParsedRequest, outputs: Outputs) -> Iterator[tuple[Json, list[Any]]]:
         """(name, datatype and shape, values) of each output that was asked for, in that order."""
         answers = self.answers.read(outputs)
         data: dict[str, list[Any]] = {"prediction": [answer["prediction"] for answer in answers]}

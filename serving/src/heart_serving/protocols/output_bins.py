@@ -12,9 +12,7 @@ from math import nextafter
 import numpy as np
 import numpy.typing as npt
 
-from heart_serving.protocols.answers import Answers
-
-Matrix = npt.NDArray[np.float32]
+from heart_serving.protocols.answers import Answers, Outputs
 
 PROBABILITY_BINS = 20
 BINS_PER_DECADE = 8
@@ -32,7 +30,7 @@ class OutputCounts:
         self._counts = [0] * len(self._names)
         self._edges_array = np.array(self._edges)
 
-    def add(self, outputs: Matrix) -> None:
+    def add(self, outputs: Outputs) -> None:
         """One record per row of finite outputs: [n, classes] probabilities, or [n, 1] values."""
         if len(outputs) > FEW_ROWS:
             self._add_many(outputs)
@@ -41,14 +39,14 @@ class OutputCounts:
         for value in self._values(outputs).tolist():
             counts[bisect_right(edges, value)] += 1
 
-    def _add_many(self, outputs: Matrix) -> None:
+    def _add_many(self, outputs: Outputs) -> None:
         # A bisection compares doubles with doubles: the two ways must agree on an edge.
         values = self._values(outputs).astype(np.float64)
         positions = np.searchsorted(self._edges_array, values, side="right")
         for position, count in enumerate(np.bincount(positions, minlength=len(self._counts)).tolist()):
             self._counts[position] += count
 
-    def _values(self, outputs: Matrix) -> npt.NDArray[np.number]:
+    def _values(self, outputs: Outputs) -> npt.NDArray[np.number]:
         values: npt.NDArray[np.number] = outputs.argmax(axis=1) if self._task == "multiclass" else outputs[:, -1]
         return values
 
@@ -60,7 +58,7 @@ class OutputCounts:
 
 
 def bins(answers: Answers) -> tuple[list[float], list[str]]:
-    """Inner edges, ascending, and one name more than edges."""
+    """Ascending inner edges of the output's bins, and the bins' names (one more than edges)."""
     if answers.task == "multiclass":
         return [position - 0.5 for position in range(1, len(answers.labels))], list(answers.labels)
     if answers.task == "binary":

@@ -38,7 +38,7 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def reject_duplicates_of(document: Any, body: bytes) -> None:
-    """The same for a document of any form."""
+    """Raise Problem 400 if an object in `body`, of which `document` was parsed, repeats a key."""
     reject_duplicates(body, count_keys(document))
 
 

@@ -19,7 +19,7 @@ def from_rows(rows: Any, names: Sequence[str], where: str) -> Records:
 
 
 def from_columns(columns: Mapping[str, Sequence[Any]]) -> Records:
-    """One record per row, from columns of equal length."""
+    """One record for each row of columns, which must have equal lengths."""
     return [_record(columns, row) for row in zip(*columns.values(), strict=True)]
 
 

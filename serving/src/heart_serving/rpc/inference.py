@@ -9,7 +9,8 @@ from google.protobuf.message import DecodeError
 
 from heart_serving.admission.request_body import Head
 from heart_serving.errors import Problem
-from heart_serving.protocols.base import Matrix, ParsedRequest, Reply
+from heart_serving.protocols.answers import Outputs
+from heart_serving.protocols.base import ParsedRequest, Reply
 from heart_serving.protocols.oip_binary import read_values, write_values
 from heart_serving.protocols.oip_tensors import Tensor, check_form, checked, describe_outputs, to_records
 from heart_serving.protocols.open_inference import MAX_ID, OpenInference
@@ -50,7 +51,7 @@ class GrpcInference:
             raise Problem(400, f"outputs: this model has {', '.join(known)}")
         return tuple(dict.fromkeys(names or known))
 
-    def write(self, parsed: ParsedRequest, outputs: Matrix, request_id: str) -> Reply:
+    def write(self, parsed: ParsedRequest, outputs: Outputs, request_id: str) -> Reply:
         own = self.inference
         answer = CLASSES["ModelInferResponse"](
             model_name=own.name, model_version=own.version, id=parsed.id or request_id

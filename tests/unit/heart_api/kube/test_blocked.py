@@ -6,6 +6,7 @@ import pytest
 
 from heart_api.kube.blocked import find_blocked, unexplained
 from heart_api.kube.deployments import parse_deployment
+from heart_api.times import read
 
 CREATED, LATER = "2026-01-02T03:04:05Z", "2026-01-02T03:05:05Z"
 JOB = {"kind": "Job", "metadata": {"name": "heart-train-1a2b3c4d", "uid": "job"}}
@@ -162,7 +163,10 @@ def test_pods_that_wait_on_their_node(reason: str, message: str, cause: str, hop
             "OutOfMemory",
             False,
         ),
-        (pod(phase="Failed", reason="Evicted", message="The node was low on resource: memory."), "Evicted", False),
+        (pod(phase="Failed", reason="Evicted", message="The node was low on resource: memory."), "NodePressure", False),
+        (pod(phase="Failed", reason="OutOfcpu", message="Node didn't have enough resource: cpu"), "Scheduling", False),
+        (pod(phase="Failed", reason="NodeAffinity", message="Predicate NodeAffinity failed"), "Scheduling", False),
+        (pod(phase="Failed", reason="Terminated", message="in response to imminent node shutdown"), "Evicted", False),
         (pod(phase="Failed", reason="NodeLost"), "NodeLost", False),
         (
             pod(conditions=[{"type": "DisruptionTarget", "status": "True", "reason": "DeletionByTaintManager"}]),
@@ -171,7 +175,7 @@ def test_pods_that_wait_on_their_node(reason: str, message: str, cause: str, hop
         ),
         (
             pod(conditions=[{"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler"}]),
-            "Evicted",
+            "Preempted",
             False,
         ),
     ],
@@ -203,6 +207,22 @@ def test_the_newest_pod_speaks() -> None:
     found = find_blocked(JOB, [old, new])
     assert found
     assert found.cause == "ImagePull"
+
+
+def test_an_eviction_is_named_with_its_time_and_without_blaming_the_node() -> None:
+    target = {
+        "type": "DisruptionTarget",
+        "status": "True",
+        "reason": "EvictionByEvictionAPI",
+        "message": "Eviction API: evicting",
+        "lastTransitionTime": LATER,
+    }
+    evicted, replacement = pod("old", conditions=[target]), pod("new", LATER, phase="Pending")
+    found = find_blocked({"kind": "Deployment"}, [evicted, replacement])
+    assert found
+    assert (found.cause, found.message) == ("Evicted", "EvictionByEvictionAPI: Eviction API: evicting")
+    assert "short" not in found.advice
+    assert found.disrupted == read(LATER)
 
 
 def test_a_deployment_whose_pods_were_never_made_says_so() -> None:

@@ -1,11 +1,13 @@
 """The generated CRD and its page: complete, structural, and refused by --check when outdated."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 import pytest
 from pydantic import Field
 
 from heart_api.base import Frozen
+from heart_api.drift import CheckFailureReason
+from heart_api.handover import FailureReason
 from heart_api.names import Condition, Reason, ScheduleCondition, ScheduleReason
 from heart_api.structural import structural_schema
 from heart_operator.crdgen.__main__ import KINDS, generated, main
@@ -113,15 +115,23 @@ def test_columns_point_at_fields_that_exist(kind: Definition):
     assert {column for column in columns if not column.startswith(".metadata")} < paths
 
 
+@each_kind
+def test_every_field_of_the_spec_is_described_as_in_a_reference(kind: Definition):
+    """`kubectl explain` shows nothing else: a sentence that says more than the field's name."""
+    spec = root_schema(kind)["properties"]["spec"]
+    described = {path: node.get("description", "") for path, node in nodes("spec", spec) if not path.endswith("[]")}
+    assert [path for path, text in described.items() if len(text) < 25 or not text.rstrip().endswith(".")] == []
+
+
 def constants(names):
     return {value for name, value in vars(names).items() if not name.startswith("_")}
 
 
 def test_every_condition_and_reason_is_explained():
     assert HEART_MODEL.conditions.keys() == constants(Condition)
-    assert HEART_MODEL.reasons.keys() == constants(Reason)
+    assert HEART_MODEL.reasons.keys() == constants(Reason) | set(get_args(FailureReason))
     assert RETRAIN_SCHEDULE.conditions.keys() == constants(ScheduleCondition)
-    assert RETRAIN_SCHEDULE.reasons.keys() == constants(ScheduleReason)
+    assert RETRAIN_SCHEDULE.reasons.keys() == constants(ScheduleReason) | set(get_args(CheckFailureReason))
 
 
 def test_writes_and_then_finds_nothing_to_change(tmp_path, capsys):

@@ -31,7 +31,7 @@ def test_nobody_calls_the_trainer(case):
 
 def test_everybody_may_ask_for_predictions_unless_the_profile_says_who(smallest):
     assert policy(smallest, "serving")["ingress"] == [
-        {"ports": [{"protocol": "TCP", "port": 8080}, {"protocol": "TCP", "port": 9000}]}
+        {"ports": [{"protocol": "TCP", "port": port} for port in (8080, 8443, 8081, 9000)]}
     ]
 
 
@@ -45,7 +45,7 @@ def test_named_namespaces_shut_out_the_others(full):
         "operator": "In",
         "values": ["ingress-nginx", "monitoring"],
     }
-    assert ports([rule]) == {8080, 9000}
+    assert ports([rule]) == {8080, 8443, 8081, 9000}
 
 
 def test_serving_reaches_names_mlflow_and_its_siblings_alone(smallest):
@@ -58,7 +58,7 @@ def test_serving_reaches_names_mlflow_and_its_siblings_alone(smallest):
     assert siblings["to"] == [
         {"podSelector": {"matchLabels": policy(smallest, "serving")["podSelector"]["matchLabels"]}}
     ]
-    assert ports([siblings]) == {8080}
+    assert ports([siblings]) == {8080, 8443, 8081}
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from heart_api.evaluation import EVALUATION_PATH
 from heart_api.handover import TrainingRequest
@@ -15,6 +16,7 @@ from heart_operator.plan.actions import SetAlias
 from heart_operator.plan.observed import Registry
 from heart_operator.plan.selection.selection import Selection
 from heart_operator.plan.versions import Version
+from heart_operator.telemetry.registry import RegistryCollector
 from tests.support.registry.fake import FakeRegistry
 
 URI = "http://user:secret@mlflow:5000"
@@ -137,6 +139,21 @@ async def test_an_evaluation_is_read_once_whatever_the_status_forgets(
     backend.artifacts.clear()
     clock.now += 1000
     assert (await reader.view(URI, NAME, chosen(newest)))[0].evaluation
+
+
+async def test_the_metric_says_which_server_answers(
+    reader: RegistryReader, backend: FakeRegistry, clock: Clock
+) -> None:
+    metrics = CollectorRegistry()
+    metrics.register(RegistryCollector(reader.availability))
+    series = ("heartops_registry_available", {"server": "http://mlflow:5000"})
+    assert metrics.get_sample_value(*series) is None
+    await reader.view(URI, NAME, nothing)
+    assert metrics.get_sample_value(*series) == 1
+    backend.down = True
+    clock.now += 20
+    await reader.view(URI, NAME, nothing)
+    assert metrics.get_sample_value(*series) == 0
 
 
 async def test_an_outage_says_so_and_hides_the_password(reader: RegistryReader, backend: FakeRegistry) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from heart_api.kube.values import Blocked
-from heart_operator.plan.blocked import BlockedWorkload
+from heart_operator.plan.observed import BlockedWorkload
 from tests.support.plan.world import START, World, bring_up, serving_world
 
 QUOTA = Blocked("Quota", 'pods "heart-train-1-…" is forbidden: exceeded quota: small, used: pods=0', "Raise the quota")
@@ -150,3 +150,29 @@ def test_a_candidate_whose_pods_cannot_start_says_why() -> None:
     assert world.condition("Ready") == ("False", "PodsPending")
     assert world.condition("Progressing") == ("True", "PodsPending")
     assert "exceeded quota" in world.message("Ready")
+
+
+def test_an_evicted_pod_is_worth_no_word_while_its_replacement_starts() -> None:
+    world = serving_world()
+    entry = world.deployment("1")
+    evicted = Blocked("Evicted", "EvictionByEvictionAPI: Eviction API: evicting", "See the nodes", disrupted=world.now)
+    world.deployments[entry.name] = replace(entry, ready=1, blocked=evicted, problem=evicted.message)
+    plan = world.reconcile()
+    assert world.condition("Ready") == ("False", "ReplicasUnavailable")
+    assert world.message("Ready") == "1 of 2 pods of version 1 are ready"
+    assert (plan.events, plan.blocked) == ((), ())
+    assert plan.requeue_after == 5
+    world.pass_time(61)
+    plan = world.reconcile()
+    assert "1 of 2 pods of version 1 are ready (Evicted): EvictionByEvictionAPI" in world.message("Ready")
+    assert [event.reason for event in plan.events] == ["PodsPending"]
+
+
+def test_a_training_whose_pod_was_evicted_is_worth_a_word_when_its_replacement_does_not_start() -> None:
+    world = started()
+    block(world, Blocked("Scheduling", "Unschedulable: 0/1 nodes are available", "Add a node", disrupted=world.now))
+    assert world.reconcile().blocked == ()
+    assert world.condition("Trained") == ("Unknown", "TrainingStarted")
+    world.pass_time(61)
+    world.settle()
+    assert world.condition("Trained") == ("Unknown", "TrainingPending")

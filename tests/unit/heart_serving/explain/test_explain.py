@@ -233,7 +233,7 @@ async def test_openapi_documents_it_with_examples_that_work(served: InProcess) -
 async def test_it_has_a_metric_of_its_own_and_is_no_prediction(served: InProcess) -> None:
     await explain(served, RECORDS)
     await explain(served, RECORDS[0])
-    text = (await served.client.get("/metrics")).text
+    text = (await served.management.get("/metrics")).text
     samples = {
         sample.name: sample.value
         for family in text_string_to_metric_families(text)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from aiohttp import ClientTimeout, web
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -17,7 +18,8 @@ from heart_serving.mirroring import client as shadow_module
 from heart_serving.mirroring import mirror as mirror_module
 from heart_serving.mirroring.client import CONNECTIONS, MAX_BYTES, MAX_COPIES
 from heart_serving.mirroring.mirror import Sampler
-from tests.support.serving.app import CLIENT, InProcess, Running, free_port, in_process, running
+from tests.support.serving.app import CLIENT, InProcess, Running, free_port, in_process, running, serving
+from tests.support.serving.callers import KEY, certificate, with_key
 from tests.support.serving.tiny_model import RECORD, TinyModel, tiny_model
 
 Counts = dict[str, float]
@@ -100,7 +102,7 @@ class Stable(InProcess):
         return value
 
     async def samples(self, name: str, version: str) -> list[tuple[dict[str, str], float]]:
-        text = (await self.client.get("/metrics")).text
+        text = (await self.management.get("/metrics")).text
         return [
             (sample.labels, sample.value)
             for family in text_string_to_metric_families(text)
@@ -117,10 +119,10 @@ class Stable(InProcess):
 
 
 @asynccontextmanager
-async def stable_version(folder: Path, model: TinyModel) -> AsyncIterator[Stable]:
+async def stable_version(folder: Path, model: TinyModel, **settings: Any) -> AsyncIterator[Stable]:
     mounted = Mounted(folder / "mounted")
-    served = in_process(model, folder, mirror_file=mounted.path)
-    stable = Stable(served.application, served.client, served.stream)
+    served = in_process(model, folder, mirror_file=mounted.path, **settings)
+    stable = Stable(served.application, served.client, served.management, served.stream)
     stable.mounted = mounted
     background = [asyncio.create_task(run()) for run in stable.application.background]
     async with stable.client:
@@ -158,6 +160,50 @@ async def test_the_candidate_is_asked_the_same_question_under_the_same_id(stable
     assert (path, parsed) == ("/predict", body)
     assert (found["x-request-id"], found["x-heartops-shadow"]) == ("visit-17", "1")
     assert found["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize("names", [("heart.example",), ("*.models.example",)])
+async def test_a_candidate_that_asks_for_a_key_over_tls_is_asked_with_the_callers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Both versions have the same certificate and admit the same callers; nothing else gives the key away."""
+    monkeypatch.setattr(mirror_module, "POLL_SECONDS", 0.01)
+    auth = with_key(tmp_path)
+    tls = certificate(tmp_path / "tls", trustme.CA(), *names)
+    (tmp_path / "candidate").mkdir()
+    async with (
+        serving(tiny_model(), tmp_path / "candidate", tls=tls, auth=auth) as (candidate, port),
+        stable_version(tmp_path, tiny_model(), tls=tls, auth=auth) as stable,
+    ):
+        stable.mounted.point_to(f"https://127.0.0.1:{port}")
+        await stable.until(bool)
+        await stable.ask(3, **{"X-API-Key": KEY})
+        assert (await stable.until(lambda counts: sum(counts.values()) == 3))["equal"] == 3
+        assert (await stable.client.post("/predict", json=RECORD)).status_code == 401
+        candidate.application.log.flush()
+        assert KEY not in stable.logged() + caplog.text
+        assert candidate.application.predictor.metrics.callers == {"clinic": 3}
+
+
+async def test_a_candidate_with_somebody_elses_certificate_gets_no_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mirror_module, "POLL_SECONDS", 0.01)
+    authority = trustme.CA()
+    own = certificate(tmp_path / "tls", authority, "heart.example")
+    for number, name in enumerate(("heart.example", "kidney.example")):
+        folder = tmp_path / str(number)
+        folder.mkdir(parents=True)
+        tls = certificate(folder / "tls", trustme.CA() if number == 0 else authority, name)
+        async with (
+            serving(tiny_model(), folder, tls=tls) as (candidate, port),
+            stable_version(folder, tiny_model(), tls=own) as stable,
+        ):
+            stable.mounted.point_to(f"https://127.0.0.1:{port}")
+            await stable.until(bool)
+            await stable.ask(1)
+            assert (await stable.until(lambda counts: sum(counts.values()) == 1))["failed"] == 1
+            assert candidate.application.predictor.metrics.predictions == 0
 
 
 async def test_the_candidate_has_no_path_of_our_version(stable: Stable, candidate: Candidate) -> None:
@@ -366,7 +412,7 @@ def copies(server: Running, version: str) -> Counts:
 
 def metric(server: Running, name: str, version: str) -> dict[str | None, float]:
     """By result (None where there is no such label)."""
-    families = text_string_to_metric_families(CLIENT.get(f"{server.url}/metrics").text)
+    families = text_string_to_metric_families(server.metrics())
     samples = [sample for family in families for sample in family.samples if sample.name == name]
     return {s.labels.get("result"): s.value for s in samples if s.labels["candidate_version"] == version}
 

@@ -111,7 +111,7 @@ async def test_values_never_come_back_nor_reach_the_log(served: InProcess) -> No
     await served.client.get(f"/{MARKER}?{MARKER}={MARKER}")
     assert "/predict" in served.logged()
     assert MARKER not in served.logged()
-    assert MARKER not in (await served.client.get("/metrics")).text
+    assert MARKER not in (await served.management.get("/metrics")).text
 
 
 async def test_beyond_the_bound_of_requests_in_flight_clients_are_told_to_come_back(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ class Logged:
         return await self.served.client.post(path, json=body, headers=named)
 
     async def metrics(self) -> dict[str, float]:
-        text = (await self.served.client.get("/metrics")).text
+        text = (await self.served.management.get("/metrics")).text
         return {name: float(value) for name, value in re.findall(r"^([^# ]+) (\S+)$", text, re.M)}
 
     async def metric(self, name: str, **labels: str) -> float | None:
@@ -314,7 +314,7 @@ async def test_no_value_reaches_logs_or_metrics(logged: Logged) -> None:
     await logged.post("/feedback", {"request_id": "visit-1", "outcome": 1})
     logged.written(1)
     logged.refresh()
-    shown = logged.served.logged() + (await logged.served.client.get("/metrics")).text
+    shown = logged.served.logged() + (await logged.served.management.get("/metrics")).text
     assert "54.4711" not in shown
     assert "atypical" not in shown
 
@@ -335,7 +335,7 @@ async def test_a_namespace_without_a_database_serves_and_counts(
     served = in_process(tiny_model(labels=LABELS), tmp_path, log=LogSettings(PredictionLog(), ""))
     served.application.predictions.start()
     assert (await served.client.post("/predict", json=[RECORD] * 3)).status_code == 200
-    assert 'reason="no_database"} 3.0' in (await served.client.get("/metrics")).text
+    assert 'reason="no_database"} 3.0' in (await served.management.get("/metrics")).text
     assert [record.getMessage() for record in caplog.records if "HEARTOPS_DATABASE_URL" in record.getMessage()]
 
 

@@ -73,6 +73,10 @@ LAYOUTS: dict[str, tuple[bytes | str, str]] = {
     "a byte order mark": (text().encode("utf-8-sig"), "commas, utf-8"),
     "UTF-16": (text("\t").encode("utf-16"), "tabs, utf-16"),
     "UTF-16 without mark": (text("\t").encode("utf-16-le"), "tabs, utf-16-le"),
+    "UTF-16 of Unix without mark": (text().encode("utf-16-be"), "commas, utf-16-be"),
+    "UTF-32 without mark": (text().encode("utf-32-le"), "commas, utf-32-le"),
+    "an end as DOS wrote it": (text() + "\x1a", "commas, utf-8"),
+    "old Macintosh": (text(end="\r"), "commas, utf-8"),
     "gzip": (gzip.compress(text().encode()), "unpacked from gzip"),
     "zstd": (zstd(text().encode()), "unpacked from zstd"),
     "a comment head": ("# made on Monday\n# by hand\n" + text(), "comment lines begin with #"),
@@ -187,8 +191,40 @@ OTHERS: dict[str, tuple[bytes | str, str]] = {
     "bzip2": (b"BZh91AY&SY", "a bzip2 archive"),
     "a broken gzip": (gzip.compress(text().encode())[:-9], "packed with gzip and is damaged or incomplete"),
     "a broken zstd": (zstd(text().encode())[:-9], "packed with zstd and is damaged or incomplete"),
+    "LZ4": (b"\x04\x22\x4d\x18" + bytes(20), "an LZ4 archive"),
+    "compress": (b"\x1f\x9d\x90", "an archive of compress (.Z)"),
+    "gzip in gzip": (gzip.compress(gzip.compress(text().encode())), "packed twice with gzip"),
+    "SAS": (bytes(12) + bytes.fromhex("c2ea8160b31411cfbd92080009c7318c") + bytes(300), "a SAS file (.sas7bdat)"),
+    "SPSS portable": ("ASCII SPSS PORT FILE" + "0" * 200, "an SPSS portable file"),
+    "R": (gzip.compress(b"X\n\0\0\0\3" + bytes(99)), "an R data file (.rds)"),
+    "MATLAB": (b"MATLAB 5.0 MAT-file, Platform: x" + bytes(99), "a MATLAB file"),
+    "Access": (b"\0\1\0\0Standard ACE DB" + bytes(99), "an Access database"),
+    "LIBSVM": ("+1 1:0.7 2:1 3:1\n-1 1:0.5 2:-1\n", "LIBSVM's format"),
+    "Markdown": ("| age | ill |\n|---|---|\n| 1 | 0 |\n", "a table in Markdown"),
     "Excel in gzip": (gzip.compress(xlsx()), "an Excel workbook (.xlsx)"),
 }
+
+
+@pytest.mark.parametrize("separator", ["~", ":", "^", "&", "\x01", "\u00a0"])
+def test_a_separator_that_is_not_detected_is_named(separator: str) -> None:
+    message = rejection(text(separator))
+    assert "set dataset.csv.separator: " in message
+    assert len(message) < 200
+    raw, rows = read(text(separator), contract(csv=Csv(separator=separator)))
+    same(rows)
+    assert raw.notes
+
+
+def test_decimal_commas_in_quotes_name_the_way_out() -> None:
+    data = 'age,weight,sex,ill\n"40,5","60,25",f,0\n"41,5","61,25",m,1\n"42,5","62,25",f,1\n"43,5","63,25",m,0\n'
+    assert "set dataset.csv.decimal to ','" in rejection(data)
+    same(read(data, contract(csv=Csv(decimal=",")))[1])
+
+
+def test_a_missing_value_of_the_dataset_that_is_a_class_of_the_target_names_the_way_out() -> None:
+    message = rejection(text(), contract(missing_values=("0.0",)))
+    assert "ill is missing" in message
+    assert "declare it in features[].missingValues" in message
 
 
 @pytest.mark.parametrize("name", OTHERS)

@@ -68,7 +68,7 @@ def is_catboost(model: Any) -> bool:
 
 
 def convert_catboost(model: Any) -> onnx.ModelProto:
-    """CatBoost writes its own ONNX file."""
+    """The ONNX model of a fitted CatBoost estimator, which CatBoost itself exports."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         model.save_model(str(path), format="onnx")

@@ -43,7 +43,7 @@ def _places(own: Sequence[Any], wanted: Sequence[Any]) -> list[int]:
 
 
 def _key(value: Any) -> str:
-    """False and true are 0 and 1 as well."""
+    """The text by which two class values are the same: booleans count as 0 and 1."""
     text = spelling(value)
     return {"false": "0", "true": "1"}.get(text, text)
 

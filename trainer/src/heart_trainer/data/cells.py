@@ -43,7 +43,10 @@ def read_cells(column: Column, feature: Feature, missing_values: Iterable[str]) 
     if feature.required:
         faults.append(_fault(feature, missing, "is missing"))
     kept = tuple(fault for fault in faults if len(fault.rows))
-    return Cells(values, kept, unused, _yes_no(column, feature, missing) if wrong.any() else "")
+    hint = _yes_no(column, feature, missing) or _decimal_comma(column, feature, wrong) if wrong.any() else ""
+    if feature.required and not hint:
+        hint = declared_missing(column, feature.name, missing)
+    return Cells(values, kept, unused, hint)
 
 
 def find_missing(
@@ -60,7 +63,7 @@ def find_missing(
     unused = set()
     for spelling in missing_values:
         found = column.equals(spelling)
-        if words and column.is_text:
+        if words:
             found &= ~column.values.isin(set(words) - {spelling})
         if not found.any():
             unused.add(spelling)
@@ -82,8 +85,10 @@ def category_index(column: Column, values: tuple[int | str, ...]) -> "pd.Series[
     """float64 index into `values`; an integer value is matched as a number, so that `1.0` and `01` are 1."""
     codes = {float(value): float(index) for index, value in enumerate(values) if isinstance(value, int)}
     words = {value: float(index) for index, value in enumerate(values) if isinstance(value, str)}
-    found = column.numbers.map(codes).astype(np.float64) if codes else pd.Series(np.nan, index=column.values.index)
-    return column.texts.map(words).astype(np.float64).fillna(found) if words else found
+    if not words:
+        return column.numbers.map(codes).astype(np.float64)
+    found = column.texts.map(words).astype(np.float64)
+    return found.fillna(column.numbers.map(codes)) if codes else found
 
 
 def _booleans(column: Column) -> "pd.Series[float]":
@@ -131,6 +136,31 @@ def _yes_no(column: Column, feature: Feature, missing: "pd.Series[bool]") -> str
         return ""
     quoted = ", ".join(f'"{word}"' for word in sorted(words, key=_affirms))
     return f"{feature.name} says {words[0]} and {words[1]}: make it a category with values: [{quoted}]"
+
+
+def _decimal_comma(column: Column, feature: Feature, wrong: "pd.Series[bool]") -> str:
+    """The way out for numbers with a comma in a file whose decimal mark is the point."""
+    if feature.type not in ("number", "integer") or not column.is_text or column.decimal == ",":
+        return ""
+    if not column.values[wrong].str.fullmatch(r"[+-]?[\d.]*,\d+").all():
+        return ""
+    return (
+        f"{feature.name} has numbers with a comma: set dataset.csv.decimal to ',' if it is decimal; commas between"
+        " thousands have to be taken out of the file"
+    )
+
+
+def declared_missing(column: Column, name: str, missing: "pd.Series[bool]") -> str:
+    """The way out where a value of every row's column is missing by what the dataset declares."""
+    written = missing & column.values.notna()
+    if column.is_text:
+        written &= column.values != ""
+    if not written.any():
+        return ""
+    return (
+        f"{name} holds a value that is declared missing (dataset.missingValues holds for every column): declare it in"
+        " features[].missingValues where it means missing"
+    )
 
 
 def _affirms(word: str) -> bool:

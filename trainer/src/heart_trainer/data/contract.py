@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from heart_api.contract import Dataset, Feature, Target
-from heart_trainer.data.cells import Cells, Fault, find_missing, read_cells
+from heart_trainer.data.cells import Cells, Fault, declared_missing, find_missing, read_cells
 from heart_trainer.data.columns import Column
 from heart_trainer.errors import DataInvalid
 
@@ -49,7 +49,8 @@ def check_rows(columns: Mapping[str, Column], contract: Contract) -> CheckedRows
     faults = [fault for found in cells.values() for fault in found.faults]
     faults += _target_faults(target, contract.target, absent)
     if faults:
-        raise DataInvalid(_message(faults, [found.hint for found in cells.values() if found.hint]))
+        hints = [found.hint for found in cells.values()] + [declared_missing(target, contract.target.name, absent)]
+        raise DataInvalid(_message(faults, list(filter(None, hints))))
     return CheckedRows(
         pd.DataFrame({name: found.values for name, found in cells.items()}),
         target.texts.astype(object),

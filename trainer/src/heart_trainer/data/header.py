@@ -1,6 +1,7 @@
 """Which column of a file is which: by its header, or by the names that `dataset.columns` gives."""
 
 import difflib
+import json
 import unicodedata
 from dataclasses import dataclass
 
@@ -113,10 +114,21 @@ def _absent(absent: list[str], header: Header) -> str:
     begin = f"The file has no column called {', '.join(absent)}."
     if header.lines and sum(NUMBER.fullmatch(name) is not None for name in header.names) * 2 >= len(header.names):
         return f"{begin} Its first line looks like a row, not like a header: name its columns in dataset.columns."
+    if separator := _other_separator(absent, header.names):
+        return f"{begin} Its names are separated by {separator}: set dataset.csv.separator: {separator}."
     near = {name: _near(name, header.names) for name in absent}
     meant = "".join(f' Is {name} the column {close}? Set column: "{close}".' for name, close in near.items() if close)
     shown = ", ".join(name for name in header.names[:SHOWN_NAMES] if name)
     return f"{begin}{meant} It has: {shown}{' …' if len(header.names) > SHOWN_NAMES else ''}."
+
+
+def _other_separator(absent: list[str], names: tuple[str, ...]) -> str:
+    """In quotes, the character that stands between the missing names in a single name; empty where there is none."""
+    for name in names:
+        for character in sorted({*name} - {*"".join(absent)}):
+            if {part.strip(" \"'") for part in name.split(character)}.issuperset(absent) and len(absent) > 1:
+                return json.dumps(character)
+    return ""
 
 
 def _near(name: str, names: tuple[str, ...]) -> str:

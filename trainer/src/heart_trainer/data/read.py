@@ -54,6 +54,7 @@ def _csv(data: bytes, contract: Contract) -> RawRows:
     dataset = contract.dataset
     names = () if dataset.columns else tuple(sorted({field.file_column for field in contract.fields}))
     expected = Expected(names, len(dataset.columns or ()))
+    data = data.removesuffix(b"\x1a")  # the end of a file, as DOS wrote it
     layout = detect(data[:HEAD_BYTES], len(data) <= HEAD_BYTES, dataset.csv or Csv(), expected)
     header = name_columns(layout, contract)
     places = find_columns(header, contract)
@@ -80,6 +81,8 @@ def _read_text(data: bytes, layout: Layout) -> pd.DataFrame:
             skiprows=layout.skip,
             encoding=layout.encoding,
             on_bad_lines="error",
+            # pandas' own parser splits at single bytes.
+            engine="c" if layout.separator.isascii() else "python",
         )
     except pd.errors.EmptyDataError:
         raise DataInvalid("The file is empty.") from None

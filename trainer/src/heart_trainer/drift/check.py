@@ -20,7 +20,7 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class CheckJob:
-    """A request and where it runs."""
+    """A check request with the environment, the MLflow server and the progress log of its Job."""
 
     request: CheckRequest
     environ: Mapping[str, str]
@@ -29,7 +29,10 @@ class CheckJob:
 
 
 def check(job: CheckJob) -> CheckResult:
-    """Raises CheckError, or RegistryUnavailable."""
+    """Compare the prediction log with the serving version's training, and store a report in MLflow.
+
+    Raises CheckError if the reference or the log cannot be read, RegistryUnavailable if MLflow does not answer.
+    """
     request = job.request
     store = Store(job.tracking_uri)
     job.progress(f"reading what version {request.serving.version} was trained on")

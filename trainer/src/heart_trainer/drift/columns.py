@@ -14,7 +14,7 @@ BOOLEANS = {"0": "false", "1": "true"}
 
 
 class Logged(Protocol):
-    """A row of the prediction log."""
+    """What a check reads of a logged prediction: feature values, and names of features that were redacted."""
 
     @property
     def features(self) -> Mapping[str, Any]: ...

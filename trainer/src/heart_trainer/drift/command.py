@@ -29,7 +29,7 @@ def run_check(environ: Mapping[str, str], progress: Callable[[str], None]) -> in
 
 
 def _outcome(environ: Mapping[str, str], progress: Callable[[str], None]) -> tuple[CheckOutcome, int]:
-    """Only an unforeseen error prints a traceback."""
+    """Run the check of the environment's request: what the Job reports, and its exit code. Raises nothing."""
     try:
         request = CheckRequest.model_validate_json(environ.get(CHECK_REQUEST, ""))
     except ValidationError:

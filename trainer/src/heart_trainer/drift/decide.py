@@ -26,7 +26,7 @@ FLOOR = 0.1
 
 @dataclass(frozen=True)
 class Shift:
-    """One feature of one window against the training."""
+    """One feature of one window, compared with the reference profile of the training."""
 
     profile: FeatureProfile
     column: Column
@@ -47,7 +47,7 @@ class Shift:
 
 @dataclass(frozen=True)
 class Drift:
-    """What two windows that do not overlap show together."""
+    """Every feature of the latest window, and the features that the window before confirms."""
 
     latest: tuple[Shift, ...]
     confirmed: frozenset[str]
@@ -64,7 +64,7 @@ class Drift:
 
 
 def compare(reference: ReferenceProfile, rows: Sequence[Logged]) -> tuple[Shift, ...]:
-    """Every feature of a window, the drifted ones marked."""
+    """A shift for each feature of the profile, in its order. `drifted` is set after the correction for their number."""
     shifts = [compare_feature(profile, reference.rows, rows) for profile in reference.features]
     tested = [shift.test.p_value for shift in shifts if shift.test]
     adjusted = iter(stats.false_discovery_control(tested) if tested else ())
@@ -148,7 +148,7 @@ def finding(shift: Shift, drift: Drift) -> FeatureFinding:
 
 
 def describe(drift: Drift, check: DriftCheck, version: str) -> str:
-    """In a sentence: what moved, and what follows."""
+    """The finding's message: which features drifted, and why that is or is not drift of the model."""
     of = f"{len(drift.drifted)} of {len(drift.latest)} features"
     if not drift.drifted:
         return f"No feature has moved away from the training of version {version} ({drift.samples} predictions)"

@@ -31,7 +31,7 @@ class Distances:
 
 
 def distances(reference: FeatureProfile, column: Column) -> Distances | None:
-    """None where one of the two has no value."""
+    """Distances between a live column and its profile; None if either of them has no values."""
     shares = number_shares(reference, column.numbers) if len(column.numbers) else category_shares(reference, column)
     if shares is None:
         return None

@@ -30,7 +30,10 @@ class Windows:
 
 
 def read_windows(request: CheckRequest, environ: Mapping[str, str]) -> Windows:
-    """Raises CheckError (LogUnavailable)."""
+    """The rows of both drift windows and of the performance window that the request asks for.
+
+    Raises CheckError (LogUnavailable) if the database is not configured, unreachable or cannot be read.
+    """
     until, version = datetime.fromisoformat(request.until), request.serving.version
     found = Windows()
     with _connected(environ) as connection:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Literal
 
 from heart_api.retrainschedule import PerformanceCheck
 from heart_api.schedulestatus import PerformanceStatus
@@ -14,7 +15,7 @@ BASIS = {"Feedback": "outcomes", "Estimated": "predictions"}
 def judge_performance(
     rows: Sequence[Scored], labels: Sequence[str], check: PerformanceCheck, version: str, until: datetime
 ) -> PerformanceStatus:
-    """The finding for the status. `Below` needs the whole interval below the bound; chance alone does not train.
+    """The finding for the status. `Below` needs the whole interval beyond the threshold; chance alone does not train.
 
     `rows`: of the window; `labels`: names of the classes, none for regression.
     """
@@ -30,7 +31,7 @@ def judge_performance(
         )
     return PerformanceStatus(
         **known,
-        verdict="Below" if figure.high < check.below else "Acceptable" if figure.value >= check.below else "Uncertain",
+        verdict=verdict_on(figure, check),
         value=round(figure.value, 4),
         low=round(figure.low, 4),
         high=round(figure.high, 4),
@@ -39,9 +40,21 @@ def judge_performance(
     )
 
 
+def verdict_on(figure: Figure, check: PerformanceCheck) -> Literal["Acceptable", "Below", "Uncertain"]:
+    """Beyond the threshold: an error above it, a share below it."""
+    if check.above is not None:
+        surely, maybe = figure.low > check.above, figure.value > check.above
+    else:
+        assert check.below is not None, "the API server admits no check without a threshold"
+        surely, maybe = figure.high < check.below, figure.value < check.below
+    return "Below" if surely else "Uncertain" if maybe else "Acceptable"
+
+
 def too_few(figure: Figure | None, classes: int, check: PerformanceCheck, version: str) -> str:
-    if not classes or (classes != 2 and check.metric != "accuracy"):
-        return f"{check.metric} is for {'classifications' if not classes else 'two classes'}: choose another metric"
+    if (check.above is None) == (not classes):
+        return f"{check.metric} is for {'classification' if not classes else 'regression'}: choose another metric"
+    if classes > 2 and check.metric != "accuracy":
+        return f"{check.metric} is for two classes: choose another metric"
     count = figure.rows if figure else 0
     return (
         f"{count} {BASIS[check.source]} for version {version} in {check.window} are too few to say anything of its"
@@ -54,6 +67,8 @@ def describe(figure: Figure, check: PerformanceCheck, version: str) -> str:
     how = "is" if check.source == "Feedback" else "is estimated to be"
     basis = f"{figure.low:.3f} to {figure.high:.3f}, {figure.rows} {BASIS[check.source]}"
     told = f"{check.metric} of version {version} {how} {figure.value:.3f} ({basis})"
-    if figure.value >= check.below:
-        return f"{told}, not below {check.below:g}"
-    return f"{told}, below {check.below:g}" + ("" if figure.high < check.below else " but not for certain")
+    threshold = f"above {check.above:g}" if check.above is not None else f"below {check.below:g}"
+    verdict = verdict_on(figure, check)
+    if verdict == "Acceptable":
+        return f"{told}, not {threshold}"
+    return f"{told}, {threshold}" + ("" if verdict == "Below" else " but not for certain")

@@ -25,7 +25,10 @@ class Reference:
 
 
 def read_reference(store: Store, registry_name: str, serving: ServingReference, row_key: str) -> Reference:
-    """Raises CheckError (ReferenceUnreadable), or RegistryUnavailable."""
+    """The serving version's reference profile and class labels, after its seal and all digests were verified.
+
+    Raises CheckError (ReferenceUnreadable) if they do not match, RegistryUnavailable if MLflow does not answer.
+    """
     try:
         package = read_package(serving_file(store, registry_name, serving))
     except NotComparable as why:

@@ -24,7 +24,7 @@ def render_report(request: CheckRequest, result: CheckResult, drift: Drift) -> s
 
 
 def in_order(drift: Drift) -> list[Shift]:
-    """The drifted ones first, then by distance."""
+    """Shifts in the report's order: drifted features first, each group by falling distance."""
     return sorted(
         drift.latest,
         key=lambda shift: (shift.name not in drift.drifted, -(shift.test.value if shift.test else 0)),

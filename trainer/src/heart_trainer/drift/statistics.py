@@ -20,7 +20,7 @@ LEAST_EXPECTED = 5
 
 @dataclass(frozen=True)
 class Evidence:
-    """A distance (0 to 1) with its two-sided p-value."""
+    """The result of one test: a distance between 0 and 1, and its two-sided p-value."""
 
     statistic: Statistic
     value: float
@@ -100,7 +100,7 @@ def category_tests(reference: FeatureProfile, counts: dict[str, int]) -> list[Ev
 
 
 def merge_rare(table: Array) -> Array:
-    """Columns with a small expected count added into one."""
+    """[2, values] counts, with the values whose expected count is below LEAST_EXPECTED added into a last column."""
     expected = table.sum(axis=0) * table.sum(axis=1).min() / table.sum()
     rare = expected < LEAST_EXPECTED
     if rare.sum() < 2:

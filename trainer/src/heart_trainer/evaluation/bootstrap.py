@@ -34,7 +34,7 @@ class Sample:
 
     @property
     def n(self) -> int:
-        """Distinct rows."""
+        """Number of distinct rows."""
         return len(np.unique(self.groups))
 
     @property
@@ -76,7 +76,7 @@ def _multinomial(rng: np.random.Generator, units: int, size: int) -> Array:
 
 
 def replicate(sample: Sample, seed: int) -> Replicates:
-    """Every metric of the sample's task under every resample."""
+    """[resamples] values of each metric of the sample's task; NaN where a resample does not define it."""
     parts = [weighted(sample.task, sample.y, sample.output, weights) for weights in draw(sample, seed)]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 

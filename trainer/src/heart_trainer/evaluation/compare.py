@@ -12,9 +12,9 @@ from heart_api.package import ServingPackage
 from heart_trainer.evaluation.bootstrap import Sample, draw
 from heart_trainer.evaluation.metrics import Array, point
 from heart_trainer.evaluation.weighted import weighted
-from heart_trainer.values import OutOfFoldResult, Table
+from heart_trainer.values import Floats, OutOfFoldResult, Table
 
-Run = Callable[[bytes, NDArray[np.float32]], NDArray[np.float32]]
+Run = Callable[[bytes, NDArray[np.float32]], Floats]
 """`run_onnx`: model bytes and [rows, features] → [rows, classes] or [rows, 1]."""
 
 

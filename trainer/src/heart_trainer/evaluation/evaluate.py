@@ -45,7 +45,7 @@ class Measurement:
 
 
 def judged_sample(table: Table, oof: OutOfFoldResult) -> Sample:
-    """The rows with an honest prediction."""
+    """The rows that have a prediction of a model that was not trained on them."""
     return Sample(table.task, table.y, oof.output, table.groups).take(oof.judged)
 
 
@@ -61,7 +61,7 @@ def measure(table: Table, features: tuple[Feature, ...], oof: OutOfFoldResult, s
 
 
 def estimates(sample: Sample, seed: int) -> dict[str, Estimate]:
-    """The figures of one sample, with their intervals."""
+    """Each defined metric of one sample with its 95% bootstrap interval."""
     return _measured(sample, seed).estimates
 
 

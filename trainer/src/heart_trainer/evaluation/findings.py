@@ -16,7 +16,7 @@ CHANCE = {"roc_auc": 0.5, "r2": 0.0}
 def training_findings(
     table: Table, features: tuple[Feature, ...], target: Target, metrics: dict[str, Estimate], fitted: Fitted
 ) -> tuple[Finding, ...]:
-    """Every check of a training."""
+    """The findings of a training: leakage, chance, duplicates, positive class, ONNX parity, families left out."""
     return (
         leakage(table, features, metrics),
         *better_than_chance(metrics),
@@ -74,7 +74,7 @@ def positive_class(table: Table, target: Target) -> tuple[Finding, ...]:
 
 
 def not_compared(version: str, why: str) -> Finding:
-    """With the serving version."""
+    """The finding that the candidate could not be compared with the serving version, and why."""
     message = f"not compared with version {version}, the serving version: {why}"
     return _finding("comparison", "InsufficientEvidence", message)
 

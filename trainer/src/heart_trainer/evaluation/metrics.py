@@ -122,7 +122,7 @@ def calibration_slope(y: NDArray[np.generic], p: Array) -> float:
 
 
 def log_odds(p: Array) -> Array:
-    """Kept finite at 0 and 1."""
+    """Log odds of probabilities, which are kept EDGE away from 0 and 1."""
     return np.asarray(logit(np.clip(p, EDGE, 1 - EDGE)))
 
 

@@ -62,7 +62,7 @@ class Calibrator:
     maps: tuple[Map, ...]
 
     def __call__(self, probabilities: Floats) -> Matrix:
-        """[rows, classes] → [rows, classes]."""
+        """Calibrated probabilities [rows, classes] of uncalibrated ones; rows add up to 1."""
         scores = log_odds(probabilities)
         if len(self.maps) == 1:
             positive = self.maps[0](scores[:, 1])
@@ -72,7 +72,7 @@ class Calibrator:
 
 
 class CalibratedModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """A fitted pipeline followed by its calibrator."""
+    """A scikit-learn classifier: a fitted pipeline whose probabilities go through a calibrator."""
 
     def __init__(self, pipeline: Pipeline, calibrator: Calibrator) -> None:
         self.pipeline, self.calibrator = pipeline, calibrator

@@ -30,7 +30,7 @@ def append_calibrator(model: onnx.ModelProto, calibrator: Calibrator) -> None:
 
 
 class _Writer:
-    """Adds nodes and constants under names of their own."""
+    """Appends nodes and constants to an ONNX graph under generated names, and returns those names."""
 
     def __init__(self, graph: onnx.GraphProto) -> None:
         self._graph, self._count = graph, 0

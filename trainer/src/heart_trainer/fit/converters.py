@@ -30,7 +30,7 @@ CLASSIFIER_OPTIONS = {
 
 
 def register() -> None:
-    """Tell skl2onnx; may be called again."""
+    """Register this module's converters with skl2onnx, in place of its own. Idempotent."""
     update_registered_converter(
         HistGradientBoostingClassifier,
         "HeartHistGradientBoostingClassifier",
@@ -49,7 +49,7 @@ def register() -> None:
 
 
 def floor32(values: NDArray[np.float64]) -> NDArray[np.float32]:
-    """The greatest float32 that is not above each value."""
+    """Each float64 rounded down to a float32."""
     near = values.astype(np.float32)
     return np.where(near > values, np.nextafter(near, np.float32(-np.inf)), near)
 
@@ -71,7 +71,7 @@ def _with_float32_thresholds(model: Any) -> Any:
 
 
 class _PlainNumbers:
-    """skl2onnx's container, with attributes turned into what onnx accepts."""
+    """Wraps skl2onnx's container: numpy attributes of added nodes become plain numbers, which onnx requires."""
 
     def __init__(self, container: Any) -> None:
         self._container = container

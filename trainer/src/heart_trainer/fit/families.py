@@ -71,7 +71,7 @@ def space(algorithm: Algorithm) -> Space | None:
 
 
 def members(regression: bool) -> tuple[Algorithm, ...]:
-    """The families in a stack."""
+    """The algorithms that a stacking ensemble combines."""
     return REGRESSORS[:-1] if regression else CLASSIFIERS[:-1]
 
 

@@ -34,7 +34,7 @@ FEW_ROWS_TO_FIT = 200_000
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that the procedure depends on besides the rows."""
+    """What nested cross-validation does with rows: the search of a model, and the calibration methods to try."""
 
     search: Search
     methods: tuple[calibrate.Method, ...]
@@ -120,7 +120,7 @@ def cross_fit(
 def _fit_each(
     x: NDArray[np.float32], y: NDArray[Any], training_rows: list[NDArray[np.bool_]], recipe: Recipe
 ) -> Iterator[FittedModel]:
-    """In order."""
+    """A model fitted on each set of rows (boolean masks), in their order, in several processes."""
     jobs = processes(len(y), len(training_rows), recipe.search, joblib.cpu_count())
     tasks = (joblib.delayed(search_and_fit)(x[rows], y[rows], recipe) for rows in training_rows)
     yield from joblib.Parallel(n_jobs=jobs, return_as="generator")(tasks)

@@ -2,60 +2,85 @@
 
 float32 has 24 bits. Of a year or a temperature in kelvin most of them say the same in every row; sums over trees or
 columns then lose what differs. Less the mean, a sum has all bits for the differences, and only the last step rounds.
+Where even that is too coarse (a Unix timestamp within a day), the last step is made in float64, and so is the answer.
 """
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.pipeline import Pipeline
 
 from heart_api.package import ONNX_OUTPUT
 from heart_trainer.errors import DataInvalid
-from heart_trainer.values import Floats
+from heart_trainer.values import Floats, Table
 
 LEAST_STEPS = 1000
-"""So many steps of float32 must make up one standard deviation of the target."""
-BEFORE = "less_offset"
+"""So many steps of the answers' precision must make up one standard deviation of the target."""
+BEFORE, WIDENED = "less_offset", "less_offset_widened"
 
 
 class ShiftedModel(RegressorMixin, BaseEstimator):  # type: ignore[misc]
-    """A pipeline that was fitted on the target less `offset`."""
+    """A pipeline that was fitted on the target less `offset`. `double`: its answers need float64."""
 
-    def __init__(self, pipeline: Pipeline, offset: float) -> None:
-        self.pipeline, self.offset = pipeline, offset
+    def __init__(self, pipeline: Pipeline, offset: float, double: bool) -> None:
+        self.pipeline, self.offset, self.double = pipeline, offset, double
 
     def predict(self, x: Floats) -> NDArray[np.float64]:
         return np.asarray(self.pipeline.predict(x), dtype=np.float64) + self.offset
 
 
 def offset_of(y: NDArray[np.float64]) -> float:
-    """The mean, as a float32 holds it."""
-    return float(np.float32(np.mean(y)))
+    """The mean; as a float32 holds it where the answers are float32."""
+    mean = float(np.mean(y))
+    return mean if needs_double(y) else float(np.float32(mean))
+
+
+def needs_double(y: NDArray[np.float64]) -> bool:
+    """Whether answers in float32 could not tell the target's values apart."""
+    return _is_too_coarse(y, np.float32)
+
+
+def table_needs_double(table: Table) -> bool:
+    return table.task == "regression" and needs_double(table.y.astype(np.float64))
 
 
 def check_steps(y: NDArray[np.float64], name: str) -> None:
-    """Raises DataInvalid where answers in float32 could not tell the target's values apart."""
-    step, spread = float(np.spacing(np.float32(np.abs(y).max()))), float(np.std(y))
-    if step * LEAST_STEPS > spread:
+    """Raises DataInvalid where not even answers in float64 could tell the target's values apart."""
+    if _is_too_coarse(y, np.float64):
         raise DataInvalid(
-            f"The target {name} is too large for how little it varies: answers are float32, which near its values has "
-            f"steps of {step:.2g}, and its standard deviation is {spread:.2g}. Subtract a constant from the column."
+            f"The target {name} is too large for how little it varies: float64 has steps of"
+            f" {np.spacing(np.abs(y).max()):.2g} near its values, and its standard deviation is {np.std(y):.2g}."
+            " Subtract a constant from the column."
         )
 
 
-def append_offset(model: onnx.ModelProto, offset: float) -> None:
-    """Adds the offset in place: to the base value of a tree ensemble, so that it stays one node, else as an Add."""
+def _is_too_coarse(y: NDArray[np.float64], precision: type[np.floating]) -> bool:
+    step = float(np.spacing(precision(np.abs(y).max())))
+    return step * LEAST_STEPS > float(np.std(y))
+
+
+def append_offset(model: onnx.ModelProto, offset: float, double: bool) -> None:
+    """Adds the offset in place: to the base value of a tree ensemble, so that it stays one node, else as an Add.
+
+    `double`: after a cast to float64, and the output is float64.
+    """
     last = next(node for node in model.graph.node if ONNX_OUTPUT in node.output)
-    if last.op_type == "TreeEnsembleRegressor":
+    if last.op_type == "TreeEnsembleRegressor" and not double:
         _raise_base(last, offset)
         return
     for node in model.graph.node:
         node.input[:] = [BEFORE if name == ONNX_OUTPUT else name for name in node.input]
         node.output[:] = [BEFORE if name == ONNX_OUTPUT else name for name in node.output]
-    model.graph.initializer.append(numpy_helper.from_array(np.array([offset], np.float32), "offset"))
-    model.graph.node.append(helper.make_node("Add", [BEFORE, "offset"], [ONNX_OUTPUT]))
+    kind: type[np.floating] = np.float32
+    before = BEFORE
+    if double:
+        kind, before = np.float64, WIDENED
+        model.graph.node.append(helper.make_node("Cast", [BEFORE], [WIDENED], to=TensorProto.DOUBLE))
+        model.graph.output[0].type.tensor_type.elem_type = TensorProto.DOUBLE
+    model.graph.initializer.append(numpy_helper.from_array(np.array([offset], kind), "offset"))
+    model.graph.node.append(helper.make_node("Add", [before, "offset"], [ONNX_OUTPUT]))
 
 
 def _raise_base(trees: onnx.NodeProto, offset: float) -> None:

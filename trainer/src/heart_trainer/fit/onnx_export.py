@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType
 from skl2onnx.helpers.onnx_helper import select_model_inputs_outputs
+from sklearn.ensemble import RandomForestClassifier
 
 from heart_api.package import ONNX_INPUT, ONNX_OUTPUT, PACKAGE_KEY, ServingPackage
 from heart_trainer.errors import ExportFailed
@@ -24,9 +25,10 @@ from heart_trainer.values import Floats, Integers, Parity, Table
 TOLERANCE = 1e-5
 """Greatest difference allowed: in probability, or (regression) in standard deviations of the target."""
 STEPS = 4
-"""And as many steps of float32 at the size of the answer: nothing can be nearer than its output's own precision."""
+"""And as many steps of the output's own precision at the size of the answer: nothing can be nearer."""
 OPSETS = {"": 18, "ai.onnx.ml": 3}
 RANDOM_ROWS = 2000
+SUMS = "sums_of_shares"
 
 
 def export(model: Any, table: Table, seed: int) -> tuple[bytes, Parity]:
@@ -58,34 +60,36 @@ def to_bytes(model: Any, features: int) -> bytes:
     graph = _single_output(pipeline, features)
     if isinstance(model, CalibratedModel):
         append_calibrator(graph, model.calibrator)
+    elif isinstance(pipeline[-1], RandomForestClassifier):
+        _clip(graph)
     if isinstance(model, ShiftedModel):
-        append_offset(graph, model.offset)
+        append_offset(graph, model.offset, model.double)
     _drop_unused(graph.graph)
     onnx.checker.check_model(graph)
     return bytes(graph.SerializeToString(deterministic=True))
 
 
 def parity(converted: bytes, model: Any, x: NDArray[np.float32], scale: float) -> Parity:
-    """`scale`: see output_scale."""
+    """How far the ONNX model's outputs are from the model's own on `x`, in units of `scale` (see output_scale)."""
     return difference_of(run_onnx(converted, x), predict(model, x), scale)
 
 
 def difference_of(output: Floats, expected: NDArray[np.float64], scale: float, steps: int = STEPS) -> Parity:
     """The place where `output` is farthest from `expected`, measured in what is allowed there."""
     apart = np.abs(output.astype(np.float64) - expected)
-    allowed = TOLERANCE * scale + steps * np.spacing(np.abs(expected).astype(np.float32)).astype(np.float64)
+    allowed = TOLERANCE * scale + steps * np.spacing(np.abs(expected).astype(output.dtype)).astype(np.float64)
     worst = np.unravel_index(np.argmax(np.where(np.isnan(apart), np.inf, apart / allowed)), apart.shape)
     return Parity(float(apart[worst]), float(allowed[worst]))
 
 
 def predict(model: Any, x: NDArray[np.float32]) -> NDArray[np.float64]:
-    """[rows, classes] probabilities, or [rows, 1] (regression)."""
+    """The model's outputs: probabilities [rows, classes], or values [rows, 1] for a regression."""
     if hasattr(model, "predict_proba"):
         return np.asarray(model.predict_proba(x), dtype=np.float64)
     return np.asarray(model.predict(x), dtype=np.float64).reshape(len(x), -1)
 
 
-def run_onnx(converted: bytes, x: Floats, output: str = ONNX_OUTPUT) -> NDArray[np.float32]:
+def run_onnx(converted: bytes, x: Floats, output: str = ONNX_OUTPUT) -> Floats:
     """Output of model.onnx: [rows, classes] or [rows, 1]. One thread, so that a row's result is always the same."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
@@ -93,6 +97,12 @@ def run_onnx(converted: bytes, x: Floats, output: str = ONNX_OUTPUT) -> NDArray[
     session = onnxruntime.InferenceSession(converted, options, providers=["CPUExecutionProvider"])
     rows = np.ascontiguousarray(x, dtype=np.float32)
     return np.asarray(session.run([output], {ONNX_INPUT: rows})[0])
+
+
+def is_double(converted: bytes) -> bool:
+    """Whether model.onnx answers in float64."""
+    (output,) = onnx.load_from_string(converted).graph.output
+    return bool(output.type.tensor_type.elem_type == onnx.TensorProto.DOUBLE)
 
 
 def attach_package(converted: bytes, package: ServingPackage) -> bytes:
@@ -148,6 +158,15 @@ def _rename_output(model: onnx.ModelProto, old: str, width: int) -> None:
         node.output[:] = [ONNX_OUTPUT if name == old else name for name in node.output]
     output = onnx.helper.make_tensor_value_info(ONNX_OUTPUT, onnx.TensorProto.FLOAT, [None, width])
     model.graph.output[0].CopyFrom(output)
+
+
+def _clip(model: onnx.ModelProto) -> None:
+    """Probabilities within 0 and 1: in float32, the shares of a hundred trees add up to 1.0000001."""
+    for node in model.graph.node:
+        node.output[:] = [SUMS if name == ONNX_OUTPUT else name for name in node.output]
+    for name, bound in (("least", 0.0), ("greatest", 1.0)):
+        model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(bound, np.float32), name))
+    model.graph.node.append(onnx.helper.make_node("Clip", [SUMS, "least", "greatest"], [ONNX_OUTPUT]))
 
 
 def _drop_unused(graph: onnx.GraphProto) -> None:

@@ -14,7 +14,7 @@ from heart_api.training import Algorithm
 from heart_trainer.data.rows import EqualRowsTogether
 from heart_trainer.fit import families
 from heart_trainer.fit.families import Setting
-from heart_trainer.fit.offset import ShiftedModel, offset_of
+from heart_trainer.fit.offset import ShiftedModel, needs_double, offset_of
 from heart_trainer.fit.onnx_export import predict
 from heart_trainer.fit.scoring import Score
 from heart_trainer.values import Integers
@@ -41,7 +41,7 @@ class SearchRows:
 
 @dataclass(frozen=True)
 class Tried:
-    """One family with settings, judged on every inner fold."""
+    """The scores and out-of-fold predictions of one algorithm with one set of parameters."""
 
     algorithm: Algorithm
     params: dict[str, Any]
@@ -129,7 +129,7 @@ def fit_one(algorithm: Algorithm, params: dict[str, Any], setting: Setting, x: N
         if not setting.regression:
             return pipeline.fit(x, y)
         offset = offset_of(y)
-        return ShiftedModel(pipeline.fit(x, y - offset), offset)
+        return ShiftedModel(pipeline.fit(x, y - offset), offset, needs_double(y))
 
 
 def _tune(algorithm: Algorithm, search: Search, rows: SearchRows, deadline: float, tuned: dict[str, Tried]) -> Tried:

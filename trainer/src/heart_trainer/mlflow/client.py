@@ -26,7 +26,7 @@ LONGEST_PARAM, MOST_PARAMS, MOST_METRICS = 6000, 100, 500
 
 
 class RegistryUnavailable(TrainerError):
-    """MLflow cannot be reached or refuses; may pass."""
+    """MLflow did not answer, or answered with an error. Not permanent: the Job is tried again."""
 
     def __init__(self, uri: str, error: Exception) -> None:
         first = (str(error).splitlines() or [type(error).__name__])[0][:500]
@@ -111,13 +111,13 @@ class Store:
             return Path(found).read_bytes()
 
     def read_model(self, model_id: str, path: str) -> bytes:
-        """One file of a logged model."""
+        """Bytes of a file of a logged model; `path` is relative to its folder. Raises RegistryUnavailable."""
         with self.speaking():
             root = self.client.get_logged_model(model_id).artifact_location
         return self.read(f"{root}/{path}")
 
     def read_version(self, name: str, version: str, path: str) -> bytes:
-        """One file of a registered version."""
+        """Bytes of a file of a registered version; `path` is relative to its folder. Raises RegistryUnavailable."""
         with self.speaking():
             root = self.client.get_model_version_download_uri(name, version)
         return self.read(f"{root.rstrip('/')}/{path}")

@@ -12,7 +12,7 @@ from heart_trainer.mlflow.seals import read_seal, sha256
 
 
 def serving_file(store: Store, registry_name: str, reference: ServingReference) -> bytes:
-    """The very bytes that serve. Raises NotComparable."""
+    """The serving version's model.onnx. Raises NotComparable if it cannot be read or its digest differs."""
     try:
         data = store.read_version(registry_name, reference.version, MODEL_FILE)
     except RegistryUnavailable as error:

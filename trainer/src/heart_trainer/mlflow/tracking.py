@@ -18,6 +18,7 @@ from heart_api.handover import JobRequest, TrainingRequest
 from heart_api.package import MODEL_FILE, ONNX_INPUT, ONNX_OUTPUT
 from heart_api.referenceprofile import PROFILE_PATH
 from heart_trainer.errors import TrainerError
+from heart_trainer.fit.onnx_export import is_double
 from heart_trainer.mlflow.client import Store
 from heart_trainer.redaction import redact
 from heart_trainer.values import Fitted, Table
@@ -103,7 +104,7 @@ def log_model(store: Store, run_id: str, data: bytes, table: Table) -> str:
             model_id=model_id,
             run_id=run_id,
             onnx_model=onnx.load_model_from_string(data),
-            signature=_signature(table),
+            signature=_signature(table, is_double(data)),
             pip_requirements=["onnxruntime", "numpy"],
             save_as_external_data=False,
         )
@@ -115,10 +116,10 @@ def log_model(store: Store, run_id: str, data: bytes, table: Table) -> str:
     return str(model_id)
 
 
-def _signature(table: Table) -> ModelSignature:
-    single = np.dtype(np.float32)
+def _signature(table: Table, double: bool) -> ModelSignature:
+    single, answer = np.dtype(np.float32), np.dtype(np.float64 if double else np.float32)
     inputs = TensorSpec(single, (-1, table.x.shape[1]), ONNX_INPUT)
-    outputs = TensorSpec(single, (-1, max(len(table.classes), 1)), ONNX_OUTPUT)
+    outputs = TensorSpec(answer, (-1, max(len(table.classes), 1)), ONNX_OUTPUT)
     return ModelSignature(inputs=Schema([inputs]), outputs=Schema([outputs]))
 
 

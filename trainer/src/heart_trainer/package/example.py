@@ -35,7 +35,7 @@ def most_frequent(values: tuple[CategoryValue, ...], profile: FeatureProfile) ->
 
 
 def within(feature: Feature, value: float) -> float | int:
-    """Rounding must not break a bound."""
+    """The value moved into the feature's bounds after rounding; an int for an integer feature."""
     if feature.minimum is not None:
         value = max(value, feature.minimum)
     if feature.maximum is not None:

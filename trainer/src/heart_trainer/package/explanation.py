@@ -51,7 +51,11 @@ def build_explanation(model: Any, table: Table, features: Sequence[Feature]) -> 
         fills=_fills(pipeline, features),
         columns=columns,
     )
-    return exact.model_copy(update=_unscaled(pipeline, offset)) if isinstance(estimator, LINEAR) else exact
+    if isinstance(estimator, LINEAR):
+        return exact.model_copy(update=_unscaled(pipeline, offset))
+    # In float32 the offset is part of the trees' own base value.
+    apart = isinstance(model, ShiftedModel) and model.double
+    return exact.model_copy(update={"intercepts": (offset,)}) if apart else exact
 
 
 def by_answers(table: Table, unused: tuple[str, ...] = ()) -> Explanation:
@@ -122,7 +126,7 @@ def _columns_read(estimator: Any, columns: int) -> NDArray[np.bool_]:
 
 
 def _split_columns(estimator: Any) -> Iterator[NDArray[np.int64]]:
-    """The column of each split, tree by tree."""
+    """For each tree of a forest or boosting ensemble the feature index of each of its splits."""
     if isinstance(estimator, FORESTS):
         yield from (tree.tree_.feature[tree.tree_.feature >= 0] for tree in estimator.estimators_)
     else:

@@ -22,12 +22,12 @@ def build_profile(table: Table, features: tuple[Feature, ...], oof: OutOfFoldRes
 
 
 def feature_profiles(table: Table, features: tuple[Feature, ...]) -> tuple[FeatureProfile, ...]:
-    """In the order of the contract."""
+    """The profile of each feature over the table's rows, in the contract's order."""
     return tuple(feature_profile(feature, table.x[:, index]) for index, feature in enumerate(features))
 
 
 def feature_profile(feature: Feature, column: NDArray[np.float32]) -> FeatureProfile:
-    """`column`: as `Feature` says the model gets it."""
+    """Share of missing values with counts (category, boolean) or percentiles of `column`, encoded as `Feature` says."""
     known = column[~np.isnan(column)]
     profile = FeatureProfile(name=feature.name, type=feature.type, missing=1 - len(known) / max(len(column), 1))
     if feature.type in ("category", "boolean"):

@@ -39,7 +39,7 @@ MOST_INPUTS = 20
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where the model came from; digests are `sha256:<hex>`."""
+    """The run, files and date of the training that the card describes; digests are `sha256:<hex>`."""
 
     run_id: str
     artifact_sha256: str
@@ -100,7 +100,7 @@ def _gaps(evaluation: Evaluation) -> list[tuple[bool, str]]:
 
 
 def is_coded(feature: Feature) -> bool:
-    """Whether its values are numbers that stand for something."""
+    """Whether the feature is a category whose values are all integer codes."""
     return feature.type == "category" and all(isinstance(value, int) for value in feature.values or ())
 
 

@@ -23,5 +23,5 @@ def render_page(template: str, **values: Any) -> str:
 
 
 def inline_image(png: bytes) -> str:
-    """As the `src` of an image."""
+    """A PNG as a data URI for the `src` of an image."""
     return f"data:image/png;base64,{base64.b64encode(png).decode()}"

@@ -15,7 +15,7 @@ from heart_trainer.report.plots_data import correlation, distributions
 
 
 def draw_plots(subject: Subject) -> dict[str, bytes]:
-    """File name (without .png) → PNG bytes."""
+    """The plots of the subject's task: PNG bytes by file name without `.png`."""
     painters = {"binary": BINARY, "multiclass": MULTICLASS, "regression": REGRESSION}[subject.table.task] | COMMON
     with rc_context(STYLE):
         return {name: _png(painter(subject)) for name, painter in painters.items()}
@@ -135,7 +135,7 @@ def residuals(subject: Subject) -> Figure:
 
 
 def _cloud(axes: Axes, x: Array, y: Array) -> None:
-    """Points while they can be told apart, hexagons beyond."""
+    """Draw a scatter plot of up to 2,000 points, a hexagonal density plot of more."""
     if len(x) <= 2000:
         axes.scatter(x, y, s=10, alpha=0.4, color=COLOURS[0], linewidths=0)
     else:

@@ -16,7 +16,7 @@ MOST_FILLED = 3
 
 
 def correlation(subject: Subject) -> Figure:
-    """Spearman: ranks do not care about skewed laboratory values."""
+    """A heat map of Spearman correlations of features and target; ranks are robust to skewed laboratory values."""
     shown = subject.features[:MOST_FEATURES]
     frame = subject.table.rows[[feature.name for feature in shown]].copy()
     for index, feature in enumerate(shown):

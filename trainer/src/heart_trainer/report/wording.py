@@ -47,7 +47,7 @@ def figure(estimate: Estimate) -> str:
 
 
 def number(value: float) -> str:
-    """Three decimals for shares, three digits for anything larger."""
+    """A number for the text: three decimals below 10, four significant digits below 1,000, whole numbers above."""
     return f"{value:z.3f}" if abs(value) < 10 else f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
@@ -111,7 +111,7 @@ def _of_hundred(estimate: Estimate) -> str:
 
 
 def calibration(metrics: dict[str, Estimate]) -> str:
-    """What may be said of the probabilities."""
+    """A sentence about calibration, or why the data do not support one."""
     if "calibration_slope" not in metrics or "ece" not in metrics:
         return "The calibration of the probabilities could not be measured."
     slope, error = metrics["calibration_slope"], metrics["ece"]

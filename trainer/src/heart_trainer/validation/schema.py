@@ -1,6 +1,7 @@
 """A value against a structural schema, with the API server's messages."""
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -53,7 +54,7 @@ def field_schema(schema: Schema, name: str) -> Schema:
 
 
 def kind_of(value: Any) -> str:
-    """JSON's name of a value's type."""
+    """The JSON Schema name of a value's type; `null` for anything else."""
     kinds = {bool: "boolean", str: "string", int: "integer", float: "number", dict: "object", list: "array"}
     return kinds.get(type(value), "null")
 
@@ -86,6 +87,9 @@ def _enum(value: Any, schema: Schema, path: str) -> Iterator[str]:
 
 def _numbers(value: Any, schema: Schema, path: str) -> Iterator[str]:
     if not isinstance(value, int | float) or isinstance(value, bool):
+        return
+    if not math.isfinite(value):
+        yield f"{path}: Invalid value: {path} in body must be a finite number: JSON has neither infinity nor NaN"
         return
     least, most = schema.get("minimum"), schema.get("maximum")
     for bound, broken, strict, word in (

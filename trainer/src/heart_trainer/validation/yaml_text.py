@@ -9,14 +9,19 @@ import yaml
 ENTRY = re.compile(r"\[\d+\]$|(?<=^spec\.target\.labels)\..*$")
 """Of a list, or of the labels by value: one line says it of all of them."""
 WRONG_KIND = re.compile(
-    r'^(?P<path>\S+): Invalid value: "(?P<kind>boolean|integer|number|null)": .* of type (?P<wanted>\S+):'
+    r'^(?P<path>\S+): Invalid value: "(?P<kind>boolean|integer|number|null|object)": .* of type (?P<wanted>\S+):'
 )
 HINTS = {
     "boolean": 'quote it ("yes", "no"): YAML 1.1 reads yes, no, y, n, on and off as true or false',
     "integer": 'quote it ("1"): without quotes YAML reads a number',
     "number": 'quote it ("1.5"): without quotes YAML reads a number',
+    "object": 'quote it ("?"): a question mark or a colon makes a mapping in YAML',
     "null": 'quote it ("null"): without quotes YAML reads ~, null and nothing as no value',
 }
+SEPARATOR = "csv.separator: Too long"
+TAB = '(one character; a tab is "\\t" in double quotes)'
+YAML = "tag:yaml.org,2002:"
+MERGE = f"{YAML}merge"
 
 
 class Loader(yaml.SafeLoader):
@@ -30,6 +35,8 @@ class Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Hashable] = set()
         for key_node, _ in node.value:
+            if key_node.tag == MERGE:
+                continue
             key = self.construct_object(key_node, deep=True)
             if isinstance(key, Hashable) and key in seen:
                 place = f"line {key_node.start_mark.line + 1}"
@@ -43,7 +50,6 @@ class Loader(yaml.SafeLoader):
         return int(f"{octal[1]}0o{octal[2]}" if octal else text, 0)
 
 
-YAML = "tag:yaml.org,2002:"
 PLAIN = (
     ("bool", r"[yYnN]|yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF", "yYnNtTfFoO"),
     ("int", r"[-+]?(0b[01_]+|0o[0-7_]+|0x[0-9a-fA-F_]+|0[0-7_]*|[1-9][0-9_]*)", "-+0123456789"),
@@ -54,7 +60,7 @@ PLAIN = (
     ),
 )
 Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in found if tag in (f"{YAML}null", f"{YAML}merge")]
+    first: [(tag, pattern) for tag, pattern in found if tag in (f"{YAML}null", MERGE)]
     for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 for kind, pattern, first in PLAIN:
@@ -80,6 +86,8 @@ def _as_json(value: Any) -> Any:
 
 def _key(name: Any) -> str:
     """JSON has no keys but text: `{0: no disease}` is `{"0": "no disease"}`."""
+    if name is None:
+        return "null"
     return name if isinstance(name, str) else str(_as_json(name)).lower()
 
 
@@ -89,7 +97,7 @@ def with_hints(lines: Iterable[str]) -> list[str]:
     for line in lines:
         wrong = WRONG_KIND.match(line)
         if not wrong or "string" not in wrong["wanted"]:
-            found[line, ""] = line
+            found[line, ""] = f"{line} {TAB}" if SEPARATOR in line else line
             continue
         place = ENTRY.sub("", wrong["path"])
         found.setdefault((place, wrong["kind"]), f"{line} ({HINTS[wrong['kind']]})")

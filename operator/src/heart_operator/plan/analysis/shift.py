@@ -56,8 +56,9 @@ def stability_index(pairs: Sequence[Pair], stable_size: int, candidate_size: int
     stable, candidate = shares([pair[0] for pair in pairs]), shares([pair[1] for pair in pairs])
     both = list(zip(stable, candidate, strict=True))
     index = sum((q - p) * log(q / p) for p, q in both)
-    by_candidate = spread(candidate, [log(q / p) + 1 - p / q for p, q in both])
-    by_stable = spread(stable, [log(p / q) + 1 - q / p for p, q in both])
+    # The derivatives but for a constant, which has no variance.
+    by_candidate = spread(candidate, [log(q / p) - p / q for p, q in both])
+    by_stable = spread(stable, [log(p / q) - q / p for p, q in both])
     return index, by_candidate / candidate_size + by_stable / stable_size
 
 

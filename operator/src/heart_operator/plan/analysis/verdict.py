@@ -33,7 +33,6 @@ class AnalysisVerdict:
 
     verdict: Verdict
     message: str
-    checks: tuple[CheckResult, ...]
 
 
 def analyse_candidate(
@@ -88,7 +87,7 @@ def judge_analysis(
     )
     verdict = overall(checks)
     messages = dict.fromkeys(check.message for check in checks if check.verdict == verdict)
-    return AnalysisVerdict(verdict, "; ".join(messages), checks)
+    return AnalysisVerdict(verdict, "; ".join(messages))
 
 
 def overall(checks: Iterable[CheckResult]) -> Verdict:

@@ -14,6 +14,7 @@ from heart_operator.plan.blocked import job_text
 from heart_operator.plan.obstacles import Obstacle
 from heart_operator.plan.schedule.due import Due, check_schedule, checks_unavailable
 from heart_operator.plan.schedule.observed import ScheduleObserved, scheduled_time_of
+from heart_operator.plan.status.kstatus import TYPES, set_abnormal
 
 Answer = Literal["True", "False", "Unknown"]
 
@@ -33,6 +34,7 @@ ANNOUNCED = {
     ScheduleReason.RUN_MISSED,
     ScheduleReason.SUSPENDED,
     ScheduleReason.INVALID_SPEC,
+    ScheduleReason.QUOTA_EXCEEDED,
     ScheduleReason.MODEL_NOT_FOUND,
     ScheduleReason.CHECK_FAILED,
     ScheduleReason.CHECK_PENDING,
@@ -72,9 +74,12 @@ def build_conditions(
         found[ScheduleCondition.PERFORMANCE_ACCEPTABLE] = find_performance(status)
     found[ScheduleCondition.RUN_SUCCEEDED] = find_run(status.runs)
     old = {entry.type: entry for entry in observed.schedule.status.conditions}
-    return tuple(
+    conditions = tuple(
         dated(type_, finding, old.get(type_), observed.schedule.generation, now) for type_, finding in found.items()
     )
+    if conditions[0].status != "False":
+        return conditions
+    return set_abnormal(conditions, old.values(), ScheduleCondition.STALLED, conditions[0], now)
 
 
 def dated(type_: str, finding: Finding, old: ConditionStatus | None, generation: int, now: datetime) -> ConditionStatus:
@@ -166,7 +171,11 @@ def build_events(old: Iterable[ConditionStatus], new: Iterable[ConditionStatus])
     """One event per condition whose reason or subject changed; a restart repeats none."""
     known = {entry.type: (entry.reason, entry.message) for entry in old}
     announced = (
-        entry for entry in new if entry.reason in ANNOUNCED and known.get(entry.type) != (entry.reason, entry.message)
+        entry
+        for entry in new
+        if entry.reason in ANNOUNCED
+        and entry.type not in TYPES
+        and known.get(entry.type) != (entry.reason, entry.message)
     )
     return tuple(
         Event(

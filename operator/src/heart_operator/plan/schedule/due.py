@@ -88,9 +88,10 @@ def checks_unavailable(observed: ScheduleObserved) -> str:
     if model.spec.serving.prediction_log.sink != "PostgreSQL":
         return f"HeartModel {model.name} has no prediction log: set spec.serving.predictionLog.sink to PostgreSQL"
     performance = schedule.spec.performance
-    if performance and model.spec.training.task != "classification":
-        needs = f"spec.performance: {performance.metric} requires a classification model"
-        return f"{needs}; HeartModel {model.name} is a regression model"
+    needed = "regression" if performance and performance.above is not None else "classification"
+    if performance and model.spec.training.task != needed:
+        needs = f"spec.performance: {performance.metric} requires a {needed} model"
+        return f"{needs}; HeartModel {model.name} is a {model.spec.training.task} model"
     return ""
 
 

@@ -4,7 +4,7 @@ A schedule never trains. It records a request in its status; the HeartModel read
 starts one Job for each. Both are level-triggered: a crash between the two repeats a check, but no training.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,11 +15,12 @@ from heart_api.schedulestatus import DataRun, RetrainScheduleStatus, RunStatus
 from heart_api.times import read, written
 from heart_operator.manifests.check_job import build_check_job
 from heart_operator.plan.actions import SchedulePlan
-from heart_operator.plan.blocked import blocked_workloads, observe_again_after
+from heart_operator.plan.blocked import blocked_workloads, observe_again_after, unless_replaced
 from heart_operator.plan.jobs import foreign_event, keys, records
 from heart_operator.plan.obstacles import Obstacle
+from heart_operator.plan.quota import QuotaWait, schedules_wait
 from heart_operator.plan.schedule.conditions import build_conditions, build_events
-from heart_operator.plan.schedule.cron import BadCron, BadZone
+from heart_operator.plan.schedule.cron import BadCron, BadZone, shortest_interval
 from heart_operator.plan.schedule.due import (
     Due,
     check_schedule,
@@ -27,6 +28,7 @@ from heart_operator.plan.schedule.due import (
     due_check,
     due_finding,
     due_schedule,
+    length,
     next_moment,
     overdue_since,
 )
@@ -51,6 +53,7 @@ class Timing:
 
 def plan_retrain_schedule(observed: ScheduleObserved, now: datetime) -> SchedulePlan:
     """What to do next. At a fixed point the plan holds no action and no event, and its status is the stored one."""
+    observed = replace(observed, checks=tuple(unless_replaced(job, now) for job in observed.checks))
     obstacle, timing = find_timing(observed, now)
     before = observed.schedule.status
     status = with_findings(before, observed.checks)
@@ -67,6 +70,7 @@ def plan_retrain_schedule(observed: ScheduleObserved, now: datetime) -> Schedule
         events=(*build_events(before.conditions, conditions), *foreign_event(observed.foreign_jobs)),
         requeue_after=requeue_after(observed, facts, due, now),
         blocked=blocked_workloads(observed.checks),
+        waits=(wait,) if (wait := find_quota(observed)) else (),
     )
 
 
@@ -84,7 +88,35 @@ def find_timing(observed: ScheduleObserved, now: datetime) -> tuple[Obstacle | N
     if spec.suspend:
         message = "The schedule is suspended; set spec.suspend to false to resume"
         return Obstacle(ScheduleReason.SUSPENDED, message), Timing()
+    if wait := find_quota(observed):
+        return Obstacle(ScheduleReason.QUOTA_EXCEEDED, wait.message), Timing()
+    if problems := interval_problems(observed):
+        return Obstacle(ScheduleReason.INVALID_SPEC, "; ".join(problems)), Timing()
     return None, Timing(*upcoming, overdue, check)
+
+
+def find_quota(observed: ScheduleObserved) -> QuotaWait | None:
+    schedule, model = observed.schedule, observed.model
+    if model is None or schedule.spec.suspend:
+        return None
+    return schedules_wait(schedule.namespace, model.spec.runtime, observed.profile, observed.usage)
+
+
+def interval_problems(observed: ScheduleObserved) -> list[str]:
+    """Cron expressions that come more often than the runtime profile allows, with the field's path. Raises BadCron."""
+    spec, model, profile = observed.schedule.spec, observed.model, observed.profile
+    least = profile.quota.min_schedule_interval if profile else None
+    if model is None or least is None:
+        return []
+    found = []
+    for path, cron in (("spec.schedule", spec.schedule), ("spec.drift.schedule", check_schedule(spec))):
+        if cron and (interval := shortest_interval(cron, length(least))):
+            found.append(
+                f"{path}: {cron!r} comes again after {interval}, and at least {least} have to lie between two times;"
+                " choose fewer, or ask an administrator to change"
+                f" runtimes.{model.spec.runtime}.quota.minScheduleInterval"
+            )
+    return found
 
 
 def cron_problems(spec: RetrainScheduleSpec, now: datetime) -> list[str]:

@@ -18,6 +18,7 @@ from heart_operator.plan.status.findings import (
     previous_condition,
 )
 from heart_operator.plan.status.findings_rollout import find_rollout_succeeded
+from heart_operator.plan.status.kstatus import add_kstatus
 
 FINDERS: dict[str, Callable[[Decision], Finding]] = {
     Condition.READY: find_ready,
@@ -32,10 +33,11 @@ FINDERS: dict[str, Callable[[Decision], Finding]] = {
 
 def build_conditions(decision: Decision) -> tuple[ConditionStatus, ...]:
     """Every condition; the time of the last transition moves only when the status does."""
-    found = {type_: find(decision) for type_, find in FINDERS.items()}
+    findings = {type_: find(decision) for type_, find in FINDERS.items()}
     if exposed := find_exposed_registry(decision):
-        found[Condition.REGISTRY_SECURED] = exposed
-    return tuple(dated(decision, type_, finding) for type_, finding in found.items())
+        findings[Condition.REGISTRY_SECURED] = exposed
+    found = tuple(dated(decision, type_, finding) for type_, finding in findings.items())
+    return add_kstatus(found, decision.observed.model.status.conditions, Condition.PROGRESSING, decision.now)
 
 
 def dated(decision: Decision, type_: str, finding: Finding) -> ConditionStatus:

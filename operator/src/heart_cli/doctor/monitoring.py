@@ -1,0 +1,69 @@
+"""Checks of what measures: the Prometheus Operator, its selectors, and the metrics API of autoscaling."""
+
+from collections.abc import Iterator, Mapping
+
+from heart_api.kube.kinds import HEART_MODEL, MONITORING, OPTIONAL_CHILDREN
+from heart_api.kube.values import Manifest
+from heart_api.names import PART_OF, Label
+from heart_cli.doctor.findings import Finding
+from heart_cli.doctor.reader import Reader, read_profiles
+from heart_cli.doctor.selectors import FIELDS, Monitored, fixes, selects
+
+AREA = "monitoring"
+KINDS = {kind.kind: kind for kind in OPTIONAL_CHILDREN if kind.kind in FIELDS}
+STACK = "Install the Prometheus Operator, for example with the chart kube-prometheus-stack"
+
+
+def check_monitoring(system: Reader, models: Reader) -> Iterator[Finding]:
+    """Every kind of monitoring object has to be selected by at least one Prometheus."""
+    if missing := {kind.plural for kind in KINDS.values()} - system.resources(MONITORING):
+        yield Finding("note", AREA, f"no {', '.join(sorted(missing))}: metrics and alerts are not collected", STACK)
+        return
+    found = system.path(f"/apis/{MONITORING}/prometheuses")
+    prometheuses = found["items"] if found else []
+    if not prometheuses:
+        yield Finding("note", AREA, "no Prometheus in the cluster: metrics and alerts are not collected", STACK)
+        return
+    for kind in KINDS:
+        for monitored in (example(system, system, kind), example(models, system, kind)):
+            yield judge(prometheuses, monitored)
+
+
+def example(reader: Reader, system: Reader, kind: str) -> Monitored:
+    """An object of HeartOps in the namespace; where there is none yet, what the operator would create."""
+    meta = (reader.path(f"/api/v1/namespaces/{reader.namespace}") or {}).get("metadata", {})
+    labelled: dict[str, str] = meta.get("labels") or {}
+    for item in reader.objects(KINDS[kind], labelSelector=f"{Label.PART_OF}={PART_OF}"):
+        return Monitored(kind, item["metadata"]["name"], item["metadata"]["labels"], reader.namespace, labelled)
+    return Monitored(kind, "", planned_labels(system), reader.namespace, labelled)
+
+
+def planned_labels(system: Reader) -> dict[str, str]:
+    profiles: Mapping[str, Mapping[str, dict[str, str]]] = read_profiles(system)
+    return {**(profiles.get("default") or {}).get("monitoringLabels", {}), Label.PART_OF: PART_OF}
+
+
+def judge(prometheuses: list[Manifest], found: Monitored) -> Finding:
+    what = f"{found.kind}s in namespace {found.namespace}"
+    for prometheus in prometheuses:
+        if selects(prometheus, found):
+            return Finding("ok", AREA, f"Prometheus {full_name(prometheus)} selects the {what}")
+    nearest = min(prometheuses, key=lambda prometheus: len(list(fixes(prometheus, found))))
+    message = f"no Prometheus selects the {what} ({full_name(nearest)} does not)"
+    return Finding("problem", AREA, message, "; ".join(fixes(nearest, found)))
+
+
+def full_name(item: Manifest) -> str:
+    return f"{item['metadata']['namespace']}/{item['metadata']['name']}"
+
+
+def check_metrics_api(models: Reader) -> Iterator[Finding]:
+    """The HorizontalPodAutoscaler of a model without `serving.replicas` reads CPU usage from it."""
+    area, items = "autoscaling", models.objects(HEART_MODEL)
+    scaled = [item for item in items if (item["spec"].get("serving") or {}).get("replicas") is None]
+    if models.resources("metrics.k8s.io/v1beta1"):
+        yield Finding("ok", area, "the metrics API answers")
+    elif scaled:
+        names = ", ".join(sorted(item["metadata"]["name"] for item in scaled))
+        fix = "Install metrics-server (or an adapter for metrics.k8s.io), or set spec.serving.replicas"
+        yield Finding("problem", area, f"no metrics API (metrics.k8s.io): {names} cannot scale", fix)

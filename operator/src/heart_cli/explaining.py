@@ -1,0 +1,42 @@
+"""`kubectl heart explain REASON`: what a reason or condition means, and what to do. No I/O."""
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+
+from heart_api import meanings, schedulemeanings
+from heart_api.explained import Explained
+from heart_api.kube.blocked import ADVICE
+
+Entry = tuple[str, Explained]
+TABLES = (
+    ("HeartModel", meanings.CONDITIONS, meanings.REASONS),
+    ("RetrainSchedule", schedulemeanings.CONDITIONS, schedulemeanings.REASONS),
+)
+RESOURCES = "spec.training.resources or spec.serving.resources"
+
+
+def entries() -> Iterator[tuple[str, Entry]]:
+    """(name, (where it appears, explanation)) of every condition, reason and cause; a name may appear twice."""
+    for kind, conditions, reasons in TABLES:
+        for name, meaning in conditions.items():
+            yield name, (f"condition of a {kind}", Explained(f"If True: {meaning}"))
+        for name, explained in reasons.items():
+            yield name, (f"reason of a {kind}", explained)
+    for cause, advice in ADVICE.items():
+        meaning = "Why a Job or Deployment has no running pods: the cause in brackets of a message."
+        yield cause, ("cause", Explained(meaning, f"{advice.format(resources=RESOURCES)}."))
+
+
+def find_explanations(name: str) -> list[tuple[str, Entry]]:
+    """All entries of that name, whatever its case."""
+    return [(known, entry) for known, entry in entries() if known.lower() == name.lower()]
+
+
+def similar(name: str) -> list[str]:
+    """Names that a person may have meant."""
+    known = {known.lower(): known for known, _ in entries()}
+    return [known[match] for match in get_close_matches(name.lower(), known, n=3)]
+
+
+def all_names() -> list[str]:
+    return sorted({name for name, _ in entries()})

@@ -1,0 +1,104 @@
+"""The health checks for Argo CD, run by a Lua interpreter on the status that the operator plans."""
+
+from pathlib import Path
+from typing import Any
+
+import lupa
+import pytest
+import yaml
+
+from heart_api.kube.kinds import HEART_MODEL
+from heart_api.names import API_VERSION, GROUP
+from tests.support.plan.world import World, bring_up, serving_world
+
+ROOT = Path(__file__).resolve().parents[3]
+CHECKS = yaml.safe_load((ROOT / "examples/gitops/argocd/argocd-cm.yaml").read_text())["data"]
+
+
+def health(kind: str, resource: dict[str, Any]) -> tuple[str, str]:
+    """(status, message) as Argo CD gets them: it runs the script with `obj` in its globals and no libraries of the
+    system."""
+    lua = lupa.LuaRuntime(register_eval=False, register_builtins=False)
+    lua.globals()["obj"] = lua.table_from(resource, recursive=True)
+    found = lua.execute(CHECKS[f"resource.customizations.health.{GROUP}_{kind}"])
+    return found["status"], found["message"]
+
+
+def resource(world: World, generation: int | None = None) -> dict[str, Any]:
+    """The stored HeartModel after a reconcile."""
+    status = world.model.status
+    return {
+        "apiVersion": f"{GROUP}/{API_VERSION}",
+        "kind": HEART_MODEL.kind,
+        "metadata": {"name": world.model.name, "generation": generation or world.model.generation},
+        "spec": world.model.spec.dump(),
+        "status": status.dump(),
+    }
+
+
+def trained(auc: float = 0.9) -> World:
+    """Version 1 serves; a second training has just ended."""
+    world = serving_world()
+    world.retrain("again")
+    world.settle()
+    world.finish_job(auc=auc)
+    bring_up(world)
+    return world
+
+
+def test_a_model_that_serves_is_healthy() -> None:
+    assert health("HeartModel", resource(trained())) == ("Healthy", "Version 2 serves")
+
+
+def test_a_model_that_the_operator_has_not_seen_or_is_training_progresses() -> None:
+    world = World()
+    assert health("HeartModel", {**resource(world), "status": {}})[0] == "Progressing"
+    world.settle()
+    status, message = health("HeartModel", resource(world))
+    assert status == "Progressing"
+    assert message.startswith("TrainingStarted: ")
+
+
+def test_a_new_generation_is_not_judged_by_the_old_status() -> None:
+    world = trained()
+    assert health("HeartModel", resource(world, world.model.generation + 1))[0] == "Progressing"
+
+
+def test_a_rejected_version_is_degraded_and_stays_so() -> None:
+    """Its predecessor serves; Progressing for ever would hide that the sync did not do what it was meant to."""
+    world = trained(auc=0.5)
+    for _ in range(3):
+        status, message = health("HeartModel", resource(world))
+        assert status == "Degraded"
+        assert message.startswith("GateFailed: ")
+        world.pass_time(3600)
+        world.settle()
+
+
+def test_a_candidate_that_awaits_approval_is_suspended() -> None:
+    world = serving_world()
+    world.merge_spec({"approval": "Manual"})
+    world.retrain("again")
+    world.settle()
+    world.finish_job()
+    bring_up(world)
+    status, message = health("HeartModel", resource(world))
+    assert (status, message.startswith("Version 2: ")) == ("Suspended", True)
+
+
+def test_a_suspended_model_is_suspended() -> None:
+    world = serving_world()
+    world.merge_spec({"suspend": True})
+    world.settle()
+    assert health("HeartModel", resource(world))[0] == "Suspended"
+
+
+@pytest.mark.parametrize(
+    ("spec", "ready", "expected"),
+    [({}, "True", "Healthy"), ({}, "False", "Degraded"), ({"suspend": True}, "True", "Suspended")],
+)
+def test_a_schedule(spec: dict[str, Any], ready: str, expected: str) -> None:
+    condition = {"type": "Ready", "status": ready, "reason": "X", "message": "as it is"}
+    status = {"observedGeneration": 1, "conditions": [condition]}
+    found = health("RetrainSchedule", {"metadata": {"generation": 1}, "spec": spec, "status": status})
+    assert found[0] == expected

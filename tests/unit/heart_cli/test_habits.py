@@ -1,0 +1,176 @@
+"""What people expect of a kubectl command: formats, selectors, dry runs, waiting, completion, explanations."""
+
+import json
+from typing import get_args
+
+import pytest
+import yaml
+
+from heart_api.drift import CheckFailureReason
+from heart_api.handover import FailureReason
+from heart_api.names import Condition, Reason, ScheduleCondition, ScheduleReason
+from heart_cli import completing, waitcommand
+from heart_cli.completion import suggest
+from heart_cli.errors import Failure
+from tests.support.apiserver.heart_objects import candidate, condition, heart_model, rejected, served, serving
+
+
+def names(constants: type) -> set[str]:
+    return {value for name, value in vars(constants).items() if not name.startswith("_")}
+
+
+EXPLAINED = {
+    *names(Reason),
+    *names(Condition),
+    *names(ScheduleReason),
+    *names(ScheduleCondition),
+    *get_args(FailureReason),
+    *get_args(CheckFailureReason),
+}
+
+
+@pytest.mark.parametrize("reason", sorted(EXPLAINED))
+def test_every_reason_that_a_status_can_hold_is_explained(heart, reason):
+    done = heart("explain", reason)
+    assert done.exit_code == 0, done.stderr
+    assert "What to do:" in done.stdout
+
+
+def test_a_reason_is_found_whatever_its_case_and_a_wrong_one_names_similar_ones(heart):
+    assert "spec.gates" in heart("explain", "gatefailed").stdout
+    done = heart("explain", "GateFailled")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "similar: GateFailed" in done.stderr
+
+
+def test_a_cause_of_a_blocked_pod_is_explained(heart):
+    assert "imagePullSecrets" in heart("explain", "ImagePull").stdout
+
+
+def test_history_as_data(heart, cluster):
+    past = [served("6", "2026-11-18T04:00:00Z", reason="Approved", by="alice", message="checked")]
+    cluster.model = heart_model({"history": past, "rejected": [rejected("7", "Crashing", "OOM")]})
+    as_json, as_yaml = heart("history", "heart", "-o", "json"), heart("history", "heart", "-o", "yaml")
+    found = json.loads(as_json.stdout)
+    assert found == yaml.safe_load(as_yaml.stdout)
+    assert [entry["by"] for entry in found["history"]] == ["alice"]
+    assert [entry["reason"] for entry in found["rejected"]] == ["Crashing"]
+
+
+def test_the_list_has_more_columns_if_it_is_wide_or_of_all_namespaces(heart, cluster):
+    cluster.model = heart_model({"serving": serving(), "gate": "Passed", "replicas": 2})
+    head, row = heart("status", "-A", "-o", "wide").stdout.splitlines()
+    assert head.split()[0] == "NAMESPACE"
+    assert head.split()[-4:] == ["GATE", "DRIFT", "PODS", "URL"]
+    assert row.split()[:2] == ["clinic", "heart"]
+    assert row.split()[-3:] == ["Passed", "2", "http://heart.clinic.svc"]
+
+
+def test_a_name_excludes_selectors(heart, cluster):
+    done = heart("status", "heart", "-A")
+    assert done.exit_code == 2
+    assert "cannot be combined" in done.stderr
+
+
+@pytest.mark.parametrize("dry", ["client", "server"])
+def test_a_dry_run_stores_nothing(heart, cluster, dry):
+    cluster.model = heart_model({"serving": serving("6"), "candidate": candidate("7", phase="Paused")})
+    done = heart("promote", "heart", "--dry-run", dry)
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout == f"heart: promote 7 would be requested by alice ({dry} dry run)\n"
+    assert cluster.written == []
+    assert len(cluster.dry_runs) == (dry == "server")
+
+
+def test_a_dry_run_of_what_does_not_apply_fails(heart, cluster):
+    cluster.model = heart_model({"serving": serving("6")})
+    assert heart("promote", "heart", "--dry-run=client").exit_code == 1
+
+
+# --- waiting --------------------------------------------------------------------------------------
+
+UP_TO_DATE = condition("Progressing", "True", "UpToDate", "Up to date")
+ROLLING = condition("Progressing", "True", "RollingOut", "Version 7 is rolling out")
+GATED = condition("Progressing", "False", "GateFailed", "Version 7 was rejected: roc_auc 0.8 is below 0.99")
+READY = condition("Ready", "True", "Serving", "Version 6 serves")
+SERVES = {"serving": serving("6"), "observedGeneration": 4}
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "code", "text"),
+    [
+        ((), SERVES | {"conditions": [READY, UP_TO_DATE]}, 0, "version 6 serves"),
+        ((), SERVES | {"conditions": [READY, GATED]}, 1, "GateFailed: Version 7 was rejected"),
+        ((), SERVES | {"conditions": [READY, ROLLING]}, 3, "timed out"),
+        ((), SERVES | {"conditions": [READY, UP_TO_DATE], "observedGeneration": 3}, 3, "not observed"),
+        (("--version", "6"), SERVES | {"conditions": [READY, ROLLING]}, 0, "version 6 serves"),
+        (
+            ("--version", "7"),
+            SERVES | {"conditions": [READY, UP_TO_DATE], "rejected": [rejected("7", "Crashing", "OOM")]},
+            1,
+            "version 7 was rejected: Crashing: OOM",
+        ),
+        (
+            ("--for", "approval"),
+            {"candidate": candidate("7", phase="AwaitingApproval"), "observedGeneration": 4},
+            0,
+            "version 7 awaits approval",
+        ),
+        (
+            ("--for", "trained"),
+            {
+                "observedGeneration": 4,
+                "conditions": [condition("Trained", "True", "TrainingSucceeded", "")],
+                "training": {"job": "j", "trigger": "t", "phase": "Succeeded", "version": "8"},
+            },
+            0,
+            "version 8 was trained",
+        ),
+        (
+            (),
+            {"observedGeneration": 4, "conditions": [condition("Progressing", "Unknown", "Suspended", "spec.suspend")]},
+            1,
+            "Suspended: spec.suspend",
+        ),
+    ],
+)
+def test_waiting_ends_with_an_exit_code_for_pipelines(heart, cluster, words, status, code, text):
+    cluster.model = heart_model(status)
+    done = heart("wait", "heart", "--timeout", "0s", *words)
+    assert done.exit_code == code, done.output
+    assert text in done.output
+
+
+def test_waiting_says_what_changes_until_the_goal_is_reached(heart, cluster, monkeypatch):
+    cluster.model = heart_model(SERVES | {"conditions": [READY, ROLLING]})
+
+    def promoted(_: float) -> None:
+        cluster.model = heart_model(SERVES | {"serving": serving("7"), "conditions": [READY, UP_TO_DATE]})
+
+    monkeypatch.setattr(waitcommand.time, "sleep", promoted)
+    lines = heart("wait", "heart").stdout.splitlines()
+    assert [line.split(" ", 1)[1] for line in lines] == [
+        "heart: RollingOut: Version 7 is rolling out",
+        "heart: version 7 serves",
+    ]
+
+
+# --- completion -----------------------------------------------------------------------------------
+
+
+def test_commands_options_models_and_reasons_are_suggested(cluster, monkeypatch):
+    monkeypatch.setattr(completing, "connect", lambda *_: cluster)
+    cluster.model = heart_model({})
+    commands = [line.split("\t")[0] for line in suggest(["sta"])]
+    assert commands == ["status", ":4"]
+    assert "--dry-run" in {line.split("\t")[0] for line in suggest(["promote", "heart", "--d"])}
+    assert list(suggest(["promote", ""])) == ["heart", ":4"]
+    assert list(suggest(["explain", "gatef"])) == ["GateFailed", ":4"]
+
+
+def test_without_a_cluster_nothing_is_suggested(monkeypatch):
+    def unreachable(*_: object) -> None:
+        raise Failure("no kubeconfig")
+
+    monkeypatch.setattr(completing, "connect", unreachable)
+    assert list(suggest(["promote", ""])) == [":4"]
