@@ -398,7 +398,7 @@ async def test_a_schedule_that_nobody_can_read_is_reported_with_its_field() -> N
     assert [schedule.name for schedule in around.seen[0].schedules] == ["nightly"]
 
 
-async def test_a_check_job_of_somebody_else_is_removed_and_stops_no_schedule() -> None:
+async def test_a_check_job_that_lost_its_annotation_stops_no_schedule() -> None:
     around = Surroundings(Plan(FACTS, conditions=(READY,)))
     around.cluster.add_schedule("nightly")
     around.cluster.add_schedule("weekly")
