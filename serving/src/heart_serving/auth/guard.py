@@ -72,7 +72,7 @@ class Guard:
         self.denied[denied.reason] += 1
         self._unsaid += 1
         if (now := time.monotonic()) - self._said >= SUMMARY_SECONDS:
-            logger.warning("denied %d requests; the last one: %s", self._unsaid, denied.message)
+            logger.warning("denied requests: %d; the last one: %s", self._unsaid, denied.message)
             self._said, self._unsaid = now, 0
 
 
