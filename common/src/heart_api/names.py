@@ -111,6 +111,7 @@ class Reason:
     VERSION_NOT_FOUND = "VersionNotFound"
     SUSPENDED = "Suspended"
     INVALID_SPEC = "InvalidSpec"
+    QUOTA_EXCEEDED = "QuotaExceeded"  # of the namespace, and the message says until when
     APPLY_FAILED = "ApplyFailed"  # rejected by the API server, or a conflicting object exists
     REGISTRY_UNAVAILABLE = "RegistryUnavailable"
     REGISTRY_LOST = "RegistryLost"
@@ -140,6 +141,7 @@ class ScheduleReason:
     RUN_MISSED = "RunMissed"
     SUSPENDED = "Suspended"
     INVALID_SPEC = "InvalidSpec"
+    QUOTA_EXCEEDED = "QuotaExceeded"
     APPLY_FAILED = "ApplyFailed"
     MODEL_NOT_FOUND = "ModelNotFound"
     # Checked

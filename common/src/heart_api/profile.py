@@ -2,7 +2,9 @@
 
 from typing import Literal
 
-from heart_api.base import Frozen
+from pydantic import Field
+
+from heart_api.base import Duration, Frozen
 from heart_api.handover import DataAccess
 from heart_api.resources import Amounts
 
@@ -19,7 +21,17 @@ class RouteAccess(Frozen):
     """`namespace/name`."""
     ingress_classes: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
-    """Host names, `*.` wildcards; `{namespace}` stands for the model's."""
+    """Host names, `*.` wildcards, `*` for any; `{namespace}` stands for the model's, in `gateways` too."""
+
+
+class Quota(Frozen):
+    """Limits of each namespace; None: no limit."""
+
+    models: int | None = Field(None, ge=0)
+    schedules: int | None = Field(None, ge=0)
+    trainings_per_hour: int | None = Field(None, ge=1)
+    min_schedule_interval: Duration | None = None
+    """Least time between two scheduled trainings, or two drift checks, of one RetrainSchedule."""
 
 
 class RuntimeProfile(Frozen):
@@ -44,5 +56,5 @@ class RuntimeProfile(Frozen):
     runbook_url: str = ""
     """Where docs/runbooks is published: the base of the alerts' links. Empty: alerts name the page's path alone."""
     ingress_namespaces: tuple[str, ...] = ()
-    routes: RouteAccess | None = None
-    """None: any Gateway, class and host, as far as the cluster's own rules go."""
+    routes: RouteAccess = RouteAccess()
+    quota: Quota = Quota()

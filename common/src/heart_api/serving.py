@@ -29,8 +29,12 @@ class Autoscaling(Frozen):
         )
     )
 
-    min_replicas: int = Field(3, ge=1, le=1000, description="Minimum number of pods.")
-    max_replicas: int = Field(20, ge=1, le=1000, description="Maximum number of pods.")
+    min_replicas: int = Field(
+        3, ge=1, le=1000, description="Lower limit for the number of pods to which the autoscaler can scale down."
+    )
+    max_replicas: int = Field(
+        20, ge=1, le=1000, description="Upper limit for the number of pods to which the autoscaler can scale up."
+    )
     target_cpu_utilization_percentage: int | None = Field(
         None,
         alias="targetCPUUtilizationPercentage",
@@ -47,8 +51,13 @@ class Autoscaling(Frozen):
 class Ingress(Frozen):
     """Ingress for the model's Service."""
 
-    class_name: str | None = Field(None, pattern=NAME_PATTERN, max_length=63, description="IngressClass.")
-    host: HostName = Field(description="Host name.")
+    class_name: str | None = Field(
+        None,
+        pattern=NAME_PATTERN,
+        max_length=63,
+        description="Name of the IngressClass; defaults to that of the cluster.",
+    )
+    host: HostName = Field(description="Fully qualified host name under which the model is reached.")
     path: str = Field(
         "/",
         pattern=r"^/[A-Za-z0-9._~/-]*$",
@@ -67,7 +76,11 @@ class Ingress(Frozen):
 class Gateway(Frozen):
     """A Gateway of the Gateway API."""
 
-    name: str = Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253, description="Name of the Gateway.")
+    name: str = Field(
+        pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
+        max_length=253,
+        description="Name of the Gateway that the route attaches to.",
+    )
     namespace: str | None = Field(
         None,
         pattern=NAME_PATTERN,
@@ -114,7 +127,7 @@ class Tls(Frozen):
 
 
 class Serving(Frozen):
-    """Serving of the model."""
+    """How the model is served: pods, resources, routes, and the prediction log."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -155,5 +168,7 @@ class Serving(Frozen):
     )
     cors: Cors = Field(default=Cors(), description="Cross-origin requests from browsers; none are allowed by default.")
     explanations: bool = Field(True, description="Serve `/explain`: the contribution of each feature to a prediction.")
-    route: Route | None = Field(None, description="HTTPRoute for the model.")
+    route: Route | None = Field(
+        None, description="HTTPRoute of the Gateway API for the model; during a canary it splits the traffic exactly."
+    )
     ingress: Ingress | None = Field(None, description="Ingress for the model's Service.")

@@ -21,10 +21,12 @@ from heart_cli.keycommands import key
 from heart_cli.listing import Columns, history_table, models_table, print_table
 from heart_cli.load.command import load
 from heart_cli.load.records import read_example
+from heart_cli.mlflowdata import kubectl_exec
 from heart_cli.mlflowproxy import open_mlflow
 from heart_cli.modelservice import open_service, with_key
 from heart_cli.namespaces import init_namespace as init
 from heart_cli.namespaces import offboard_namespace as offboard
+from heart_cli.namespaces import plan_offboarding
 from heart_cli.namespaces import rotate_namespace as rotate
 from heart_cli.new.command import new
 from heart_cli.options import NAME, SYSTEM_NAMESPACE, VERSION, on_cluster, version_text
@@ -198,12 +200,23 @@ def rotate_namespace(client: Client, target: str, system_namespace: str) -> None
 @click.argument("target", metavar="NAMESPACE", type=NAME)
 @SYSTEM_NAMESPACE
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@click.option("--dry-run", is_flag=True, help="Say what would be deleted, and delete nothing.")
 @on_cluster
-def offboard_namespace(client: Client, target: str, system_namespace: str, yes: bool) -> None:
-    """Delete a namespace's key, its login and its prediction log, so that a later namespace inherits nothing."""
+def offboard_namespace(client: Client, target: str, system_namespace: str, yes: bool, dry_run: bool) -> None:
+    """Delete a namespace's key, its models in MLflow, its login and its prediction log, for good.
+
+    A later namespace of the same name inherits nothing.
+    """
+    about = client.elsewhere(target), client.elsewhere(system_namespace), kubectl_exec(connection_options())
+    if dry_run or not yes:
+        click.echo(f"To be deleted, for good, of namespace {target}:")
+        for line in plan_offboarding(*about):
+            click.echo(f"  {line}")
+    if dry_run:
+        return
     if not yes:
-        click.confirm(f"Delete every prediction and outcome that was logged for namespace {target}?", abort=True)
-    for line in offboard(client.elsewhere(target), client.elsewhere(system_namespace)):
+        click.confirm("Delete all of it?", abort=True)
+    for line in offboard(*about):
         click.echo(line)
 
 

@@ -165,6 +165,19 @@ def test_tests_that_stand_for_a_guarantee_are_there() -> None:
     assert [file for file, _ in named if not (ROOT / "tests" / file).exists()] == []
 
 
+def test_what_the_readme_works_with_names_tests_that_are_there() -> None:
+    text = (ROOT / "README.md").read_text()
+    rows = [line for line in text.partition("## Works with")[2].partition("\n## ")[0].splitlines() if "`tests/" in line]
+    assert len(rows) >= 12
+    named = {name for row in rows for name in re.findall(r"`(tests/[\w/]+\.py)`", row)}
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+
+
+def test_the_readme_lists_every_example() -> None:
+    text = (ROOT / "README.md").read_text()
+    assert [path.name for path in sorted((ROOT / "examples").iterdir()) if f"(examples/{path.name}/)" not in text] == []
+
+
 def test_every_page_is_in_the_index() -> None:
     index = ROOT / "docs/README.md"
     linked = {(index.parent / link).resolve() for link in LINK.findall(index.read_text())}
