@@ -48,7 +48,7 @@ class Tokens:
             raise bad_credential("expired") from None
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
             return None
-        caller = Caller(TOKEN_CALLER, scopes_of(claims, self._rules.scope_prefix))
+        caller = Caller(TOKEN_CALLER, scopes_of(claims, self._rules.scope_prefix), credential)
         self._remember(tag, float(claims["exp"]), caller)
         return caller
 
