@@ -27,6 +27,13 @@ class Caller(NamedTuple):
     scopes: frozenset[str] = frozenset()
     credential: bytes = b""
     """What proved it: for the copy to a candidate alone, and never logged."""
+    subject: str = ""
+    """Of a token: whose outcomes these are, which no metric shows."""
+
+    @property
+    def author(self) -> str:
+        """Name of whoever reports an outcome; empty: callers need not say who they are."""
+        return self.subject or self.name
 
 
 class KeyRing:
