@@ -14,6 +14,7 @@ import yaml
 
 from heart_api.profile import RuntimeProfile
 from heart_log.prepare import Limits
+from heart_operator.manifests.common import MANAGEMENT_PORT
 from heart_operator.mlflow.credentials import FOLDER
 from heart_operator.profiles import parse_profiles
 from heart_operator.settings import Settings
@@ -422,7 +423,7 @@ def test_the_operator_may_reach_what_an_analysis_reads() -> None:
     )
     named = render(*[word for option in options for word in ("--set", option)])
     assert egress_ports(named) - egress_ports(render()) == {9090}  # 443 is open for the API server
-    assert 8080 in egress_ports(render())
+    assert MANAGEMENT_PORT in egress_ports(render()), "the analysis reads the pods' metrics"
     plain = render("--set", "monitoring.prometheusUrl=http://prometheus.monitoring")
     assert egress_ports(plain) - egress_ports(render()) == {80}
 
