@@ -219,7 +219,7 @@ def new_namespace() -> Iterator[str]:
     """Restricted, with the runtime Secret that models of a namespace need."""
     name = f"e2e-{uuid.uuid4().hex[:6]}"
     secret = {"name": "heartops-runtime", "namespace": name}
-    key = {"HEARTOPS_ROW_KEY": secrets.token_hex(24)}
+    key = {name: secrets.token_hex(24) for name in ("HEARTOPS_ROW_KEY", "HEARTOPS_PROOF_KEY")}
     apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": RESTRICTED}})
     apply({"apiVersion": "v1", "kind": "Secret", "metadata": secret, "stringData": key})
     apply(binding(name, f"{RELEASE}-registry"))

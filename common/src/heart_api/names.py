@@ -227,6 +227,11 @@ def mirror_config_name(model: str) -> str:
     return child_name(model, "mirror")
 
 
+def callers_policy_name(model: str) -> str:
+    """The NetworkPolicy that says which pods may ask a model for predictions."""
+    return child_name(model, "callers")
+
+
 def auth_config_name(model: str) -> str:
     """The ConfigMap that tells the serving pods of a model how callers authenticate."""
     return child_name(model, "auth")

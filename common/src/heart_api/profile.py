@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from heart_api.base import Duration, Frozen
+from heart_api.callers import Peer
 from heart_api.handover import DataAccess
 from heart_api.resources import Amounts
 
@@ -51,10 +52,14 @@ class RuntimeProfile(Frozen):
     database_address: str | None = None
     """host:port of the prediction log's database; its URL, with a password, is in the namespaces' Secrets alone."""
     monitoring_namespaces: tuple[str, ...] = ()
+    """Which may read metrics; none: all."""
     monitoring_labels: dict[str, str] = {}
     """On every ServiceMonitor and PrometheusRule, for a Prometheus that selects them by label."""
     runbook_url: str = ""
     """Where docs/runbooks is published: the base of the alerts' links. Empty: alerts name the page's path alone."""
     ingress_namespaces: tuple[str, ...] = ()
+    """Where Gateways and ingress controllers run; none: unknown, so that a model with a route is open to every pod."""
+    callers: tuple[Peer, ...] = ()
+    """Who may call models besides the pods of their own namespaces, unless a model says it itself."""
     routes: RouteAccess = RouteAccess()
     quota: Quota = Quota()

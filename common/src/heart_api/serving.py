@@ -6,6 +6,7 @@ from pydantic import ConfigDict, Field
 
 from heart_api.authentication import Auth, Jwt
 from heart_api.base import NAME_PATTERN, Frozen
+from heart_api.callers import Caller
 from heart_api.predictionlog import PredictionLog
 from heart_api.resources import Resources
 from heart_api.rules import LIST_SET, rule, rules
@@ -167,6 +168,13 @@ class Serving(Frozen):
         None, description="TLS for predictions over HTTP and gRPC. Only pods of new versions see a change."
     )
     cors: Cors = Field(default=Cors(), description="Cross-origin requests from browsers; none are allowed by default.")
+    callers: tuple[Caller, ...] | None = Field(
+        None,
+        max_length=32,
+        description="Pods that may call the model, enforced by a NetworkPolicy. If absent: those of its namespace, and"
+        " those that the runtime profile lists. Gateways and ingress controllers that the profile lists are always"
+        " admitted.",
+    )
     explanations: bool = Field(True, description="Serve `/explain`: the contribution of each feature to a prediction.")
     route: Route | None = Field(
         None, description="HTTPRoute of the Gateway API for the model; during a canary it splits the traffic exactly."

@@ -24,10 +24,10 @@ SERVING_PODS = f"{Label.PART_OF}={PART_OF},{Label.COMPONENT}={Component.SERVING}
 def init_namespace(client: Client, system: Client | None) -> list[str]:
     """Set up a namespace and report each step. `system`: the namespace of HeartOps itself; None: no prediction log.
 
-    An existing row key is kept: with another one all stored row hashes would be useless.
+    Existing keys are kept: with other ones all stored row hashes, and all proofs given to callers, would be useless.
     """
     database = find_database(system) if system else None
-    kept, wanted = read_secret(client, RUNTIME_SECRET), {Env.ROW_KEY: new_key()}
+    kept, wanted = read_secret(client, RUNTIME_SECRET), {Env.ROW_KEY: new_key(), Env.PROOF_KEY: new_key()}
     done: list[str] = []
     if system and database:
         wanted[Env.DATABASE_URL], done = join_log(system, database, client, kept.get(Env.DATABASE_URL, ""))

@@ -25,6 +25,7 @@ from heart_serving.mirroring.mirror import Mirror
 from heart_serving.model.examples import example_record
 from heart_serving.prediction_app import PredictionApp
 from heart_serving.predictionlog.parts import PredictionLogging, build_log
+from heart_serving.predictionlog.proofs import Proofs
 from heart_serving.predictor import Predictor
 from heart_serving.protocols.answers import Answers
 from heart_serving.protocols.base import Predict, PredictionProtocol
@@ -79,9 +80,10 @@ def create_app(model: Model, settings: Settings, log: RequestLog | None = None) 
     protocols = build_protocols(settings, contract, answers, inference)
     source = Source(settings.name, settings.version, f"sha256:{settings.sha256}", settings.log.spec.redact)
     predictions = build_log(settings.log, source, answers)
-    framework = build_framework(model, settings, inference, metrics, readiness, predictions, guard)
-    mirror = Mirror(settings.version, metrics, relative=answers.task == "regression", tls=settings.tls)
-    predictor = Predictor(model.run, metrics, log, mirror, predictions.recorder)
+    proofs = Proofs(settings.log.proof_keys, settings.namespace, settings.name, settings.version)
+    framework = build_framework(model, settings, inference, metrics, readiness, predictions, proofs, guard)
+    mirror = Mirror(settings.version, metrics, proofs, relative=answers.task == "regression", tls=settings.tls)
+    predictor = Predictor(model.run, metrics, log, mirror, predictions.recorder, proofs)
     capacity = build_capacity(model, settings)
     explainer = open_explain_worker(model, settings, contract, answers)
     app = PredictionApp(predictor, protocols, explainer, framework, capacity, BodyReader(settings.max_body), guard)

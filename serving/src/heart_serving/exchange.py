@@ -44,6 +44,8 @@ class Exchange:
     rows: int = 0
     records: Records = ()
     outputs: Outputs | None = None
+    proof: str = ""
+    """That this answer was given, for `/feedback`; empty without a key, and for a copy."""
     answer: Reply | None = None
     """As the protocol wrote it."""
     reply: Reply | None = None

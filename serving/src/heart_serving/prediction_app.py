@@ -22,10 +22,8 @@ from heart_serving.explain.worker import ExplainWorker
 from heart_serving.http.responses import Fields, respond
 from heart_serving.predictor import Predictor
 from heart_serving.protocols.base import PredictionProtocol, Reply
-from heart_serving.routes.names import error_key
+from heart_serving.routes.names import AUTHOR, error_key
 
-CALLER = "heartops.caller"
-"""Key of the ASGI scope: who asks, as the guard knows them; empty where nobody has to say."""
 CLIENT_GONE = 499
 """nginx' code for a client that did not wait; never sent, only logged and counted."""
 HEALTH = ("/health", "/v2/health/")
@@ -70,7 +68,7 @@ class PredictionApp:
             await self._pass_on(scope, receive, send)
 
     async def _answer(self, protocol: PredictionProtocol, work: Work, scope: Any, receive: Any, send: Any) -> None:
-        head = read_head(scope["headers"])
+        head = read_head(scope["headers"], self._predictor.proofs)
         exchange = Exchange(head, scope["path"], time.perf_counter())
         try:
             self._admit(scope["method"])
@@ -90,7 +88,7 @@ class PredictionApp:
             return
         except Exception as error:
             reply = error_reply(protocol, exchange, error)
-        await respond(send, reply, exchange.id)
+        await respond(send, reply, exchange.id, exchange.proof)
         self._predictor.record(exchange, reply.status)
 
     def _admit(self, method: str) -> None:
@@ -126,7 +124,7 @@ class PredictionApp:
             body = orjson.dumps({error_key(scope["path"]): denied.message})
             await respond(send, Reply(body, denied.headers, denied.status), exchange.id)
             return
-        scope = {**scope, CALLER: exchange.admitted.name}
+        scope = {**scope, AUTHOR: exchange.admitted.author}
 
         is_head = scope["method"] == "HEAD"
         if is_head:

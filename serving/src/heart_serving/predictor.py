@@ -11,6 +11,7 @@ from heart_serving.exchange import Exchange, HttpCopy
 from heart_serving.log import RequestLog
 from heart_serving.metrics import ServingMetrics
 from heart_serving.mirroring.mirror import Mirror
+from heart_serving.predictionlog.proofs import Proofs
 from heart_serving.predictionlog.recorder import Recorder
 from heart_serving.protocols.answers import Outputs
 from heart_serving.protocols.base import Matrix, PredictionProtocol, Reply
@@ -30,6 +31,7 @@ class Predictor:
     log: RequestLog
     mirror: Mirror
     recorder: Recorder
+    proofs: Proofs
 
     def predict(self, protocol: PredictionProtocol, exchange: Exchange) -> Reply:
         """Body to answer: contract check, one ONNX run, answer in the form of the protocol. Raises Problem."""
@@ -38,8 +40,10 @@ class Predictor:
         exchange.parsed = time.perf_counter()
         outputs = self.run(parsed.rows)
         exchange.predicted = time.perf_counter()
-        answer = protocol.write(parsed, outputs, exchange.id)
+        proof = "" if exchange.head.shadow else self.proofs.prove(exchange.id, exchange.rows)
+        answer = protocol.write(parsed, outputs, exchange.id, proof)
         reply = answer if type(answer) is Reply else Reply(orjson.dumps(answer))
+        exchange.proof = proof
         exchange.written = time.perf_counter()
         exchange.records, exchange.outputs, exchange.answer = parsed.records, outputs, reply
         return packed(reply, exchange.head.accept_encoding)
@@ -64,7 +68,8 @@ class Predictor:
         if exchange.route not in UNCOUNTED:
             self.metrics.count(status)
         seconds = time.perf_counter() - exchange.started
-        self.log.line(exchange.id, exchange.route, status, seconds, exchange.rows, shadow=exchange.head.shadow)
+        head = exchange.head
+        self.log.line(exchange.id, exchange.route, status, seconds, exchange.rows, head.shadow, head.correlation_id)
 
     def _record_prediction(self, exchange: Exchange, outputs: Outputs) -> None:
         metrics = self.metrics

@@ -21,11 +21,15 @@ from heart_model.model import load_model
 from heart_serving.app import Application, create_app
 from heart_serving.http.responses import fields
 from heart_serving.log import RequestLog
+from heart_serving.predictionlog.proofs import Proofs, read_keys
 from heart_serving.server import Server, build_server
 from heart_serving.settings import Settings
 from tests.support.serving.tiny_model import TinyModel
 
 NAME, VERSION = "heart", "7"
+PROOF_KEY = "k" * 48
+PROOFS = Proofs(read_keys(PROOF_KEY), "clinic", NAME, VERSION)
+"""What a server with this key has answered, and what it has not."""
 CLIENT = httpx.Client(limits=httpx.Limits(max_keepalive_connections=0))
 """One for all requests, each by a connection of its own: making one costs more than most of them."""
 
@@ -61,7 +65,7 @@ class FastPathTransport(httpx.AsyncBaseTransport):
             return await self._asgi.handle_async_request(request)
         assert exchange.reply is not None
         self._fast_path.record(exchange)
-        found = fields(exchange.reply, exchange.id)
+        found = fields(exchange.reply, exchange.id, exchange.proof)
         return httpx.Response(exchange.reply.status, headers=found, content=exchange.reply.body)
 
 
@@ -125,6 +129,7 @@ def environment(file: Path, sha256: str, port: int, **more: str) -> dict[str, st
         Env.MODEL_VERSION: VERSION,
         Env.MODEL_SHA256: f"sha256:{sha256}",
         Env.MODEL_FILE: str(file),
+        Env.PROOF_KEY: PROOF_KEY,
         "HEARTOPS_HOST": "127.0.0.1",
         "HEARTOPS_PORT": str(port),
         "HEARTOPS_GRPC_PORT": "0",
@@ -185,6 +190,12 @@ def wait_ready(server: Running, seconds: float = 30) -> None:
         except httpx.TransportError:
             time.sleep(0.02)
     raise AssertionError("the server did not become ready in time")
+
+
+def outcome_of(request_id: str, outcome: Any, row: int = 0, records: int = 1) -> dict[str, Any]:
+    """An outcome of a request for so many records, with its proof."""
+    proof = PROOFS.prove(request_id, records)
+    return {"request_id": request_id, "proof": proof, "row": row, "outcome": outcome}
 
 
 def free_port() -> int:

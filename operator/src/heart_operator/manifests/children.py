@@ -10,7 +10,12 @@ from heart_operator.manifests.hpa import build_hpa
 from heart_operator.manifests.http_route import build_http_route
 from heart_operator.manifests.ingress import build_ingress
 from heart_operator.manifests.mirror import build_mirror_config
-from heart_operator.manifests.network_policy import build_check_policy, build_serving_policy, build_training_policy
+from heart_operator.manifests.network_policy import (
+    build_callers_policy,
+    build_check_policy,
+    build_serving_policy,
+    build_training_policy,
+)
 from heart_operator.manifests.pdb import build_pdb
 from heart_operator.manifests.prometheus_rule import build_prometheus_rule
 from heart_operator.manifests.service import build_candidate_service, build_headless_service, build_service
@@ -50,7 +55,7 @@ def build_children(
     """
     before = (
         build_service_account(model),
-        *policies(model, profile),
+        *policies(model, profile, traffic),
         build_headless_service(model),
         build_auth_config(model),
     )
@@ -65,11 +70,15 @@ def build_children(
     )
 
 
-def policies(model: HeartModel, profile: RuntimeProfile | None) -> tuple[Manifest, ...]:
-    """Who talks to whom. A profile says so; a way back must not wait until there is one again."""
+def policies(model: HeartModel, profile: RuntimeProfile | None, traffic: Traffic) -> tuple[Manifest, ...]:
+    """Who talks to whom. A profile says so; a way back must not wait until there is one again.
+
+    Before the Services, so that pods are open when requests come.
+    """
     if profile is None:
         return ()
     return (
+        build_callers_policy(model, profile, traffic.closed),
         build_serving_policy(model, profile),
         build_training_policy(model, profile),
         build_check_policy(model, profile),
@@ -82,7 +91,7 @@ def serving_children(
     """The Service comes first: it decides who serves, the others only help."""
     secure = {stable.is_secure, is_candidate_secure} if traffic.spread else {stable.is_secure}
     found = [build_service(model, stable.version, secure, spread=traffic.spread), build_pdb(model, stable.version)]
-    if traffic.candidate:
+    if traffic.candidate and (model.spec.serving.route or traffic.mirror_percent):
         found.append(build_candidate_service(model, traffic.candidate, is_candidate_secure))
     found.append(build_mirror_config(model, traffic.candidate, traffic.mirror_percent, secure=is_candidate_secure))
     if model.spec.serving.replicas is None:

@@ -175,7 +175,7 @@ def server_container(model: HeartModel, profile: RuntimeProfile, variables: dict
     resources = bounded(model.spec.serving.resources, DEFAULT_RESOURCES, profile.serving_caps)
     return {
         "name": SERVER,
-        "env": [*env(variables | own), *log_address(model)],
+        "env": [*env(variables | own), *log_secrets(model)],
         "ports": [
             {"name": SECURE_PORT if tls else PLAIN_PORT, "containerPort": port, "protocol": "TCP"},
             {"name": "management", "containerPort": MANAGEMENT_PORT, "protocol": "TCP"},
@@ -197,12 +197,15 @@ def server_container(model: HeartModel, profile: RuntimeProfile, variables: dict
     }
 
 
-def log_address(model: HeartModel) -> list[dict[str, Any]]:
-    """One key of the runtime Secret, where it is there: without a database pods serve all the same."""
+def log_secrets(model: HeartModel) -> list[dict[str, Any]]:
+    """Keys of the runtime Secret, where they are there: without a database pods serve all the same, without the key of
+    proofs they take no outcomes."""
     if model.spec.serving.prediction_log.sink != "PostgreSQL":
         return []
-    key = {"name": RUNTIME_SECRET, "key": Env.DATABASE_URL, "optional": True}
-    return [{"name": Env.DATABASE_URL, "valueFrom": {"secretKeyRef": key}}]
+    return [
+        {"name": name, "valueFrom": {"secretKeyRef": {"name": RUNTIME_SECRET, "key": name, "optional": True}}}
+        for name in (Env.DATABASE_URL, Env.PROOF_KEY)
+    ]
 
 
 def mirror_volume(model: HeartModel) -> dict[str, Any]:

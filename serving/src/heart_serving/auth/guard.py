@@ -27,6 +27,13 @@ class Admitted(NamedTuple):
 
     name: str = ""
     credential: bytes = b""
+    subject: str = ""
+    """Of a token, after `jwt:`."""
+
+    @property
+    def author(self) -> str:
+        """Name of whoever reports an outcome; empty: callers need not say who they are."""
+        return self.subject or self.name
 
 
 NOBODY = Admitted()
@@ -58,7 +65,7 @@ class Guard:
         except Denied as denied:
             self._count(denied)
             raise
-        return Admitted(caller.name, credential)
+        return Admitted(caller.name, credential, caller.subject)
 
     def _find(self, authenticator: Authenticator, credential: bytes) -> Caller:
         if not credential:

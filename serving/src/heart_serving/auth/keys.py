@@ -25,6 +25,8 @@ class Caller(NamedTuple):
 
     name: str
     scopes: frozenset[str]
+    subject: str = ""
+    """Of a token: whose outcomes these are, which no metric shows."""
 
 
 class KeyRing:

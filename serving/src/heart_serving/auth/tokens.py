@@ -18,6 +18,7 @@ ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES
 KEY_TYPES = ("RSA", "EC", "OKP")
 MAX_KEYS = 100
 LONGEST_TOKEN = 8192
+LONGEST_SUBJECT = 256
 REMEMBERED = 1024
 """Tokens whose signature was found valid and need not be checked again."""
 TOKEN_CALLER = "jwt"  # noqa: S105  a label
@@ -48,7 +49,8 @@ class Tokens:
             raise bad_credential("expired") from None
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
             return None
-        caller = Caller(TOKEN_CALLER, scopes_of(claims, self._rules.scope_prefix))
+        subject = f"{TOKEN_CALLER}:{claims.get('sub', '')}"[:LONGEST_SUBJECT]
+        caller = Caller(TOKEN_CALLER, scopes_of(claims, self._rules.scope_prefix), subject)
         self._remember(tag, float(claims["exp"]), caller)
         return caller
 

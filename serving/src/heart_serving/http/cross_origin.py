@@ -15,6 +15,7 @@ REQUEST_HEADERS = (
 )
 RESPONSE_HEADERS = (
     "X-Request-Id",
+    "X-Feedback-Proof",
     "X-Model-Version",
     "Retry-After",
     "WWW-Authenticate",

@@ -42,7 +42,7 @@ class FastPath:
 
         `url`: one that `takes` is true of. `body` is whole.
         """
-        head = read_head(headers)
+        head = read_head(headers, self._predictor.proofs)
         if self._budget.is_exhausted(loop):
             return self._reject(url, head, Busy())
         if head.encoding or head.origin:

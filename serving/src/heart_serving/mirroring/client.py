@@ -1,6 +1,7 @@
 """The way to one candidate: copies wait in a bounded queue, few connections carry them, both answers are compared."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,12 +42,12 @@ class Copy:
     def size(self) -> int:
         return len(self.parsed) + len(self.answer.body)
 
-    def headers(self) -> dict[str, str]:
+    def headers(self, mark: str) -> dict[str, str]:
         """What the candidate has to know: the form of the body, the id, and that no user waits for the answer."""
         found = {
             "Content-Type": self.head.content_type.decode("latin-1"),
             "X-Request-Id": self.head.request_id,
-            "X-HeartOps-Shadow": "1",
+            "X-HeartOps-Shadow": mark,
         }
         if self.credential:
             found[KEY_HEADER] = self.credential.decode("latin-1")
@@ -56,8 +57,12 @@ class Copy:
 class Shadow:
     """Made and used on the event loop; `close` ends it, and what waits then is forgotten."""
 
-    def __init__(self, url: str, counts: Mirrored, *, relative: bool, tls: Path | None = None) -> None:
-        """`tls`: the folder with this pod's own certificate, if it has one."""
+    def __init__(
+        self, url: str, counts: Mirrored, mark: Callable[[str], str], *, relative: bool, tls: Path | None = None
+    ) -> None:
+        """`mark`: id of a request to the value of X-HeartOps-Shadow. `tls`: the folder with this pod's own certificate,
+        if it has one."""
+        self._mark = mark
         self._peer = know_peer(tls) if url.startswith("https:") else UNKNOWN
         self._counts = counts
         self._relative = relative
@@ -104,7 +109,7 @@ class Shadow:
         request = self._session.post(
             copy.path,
             data=copy.parsed,
-            headers=copy.headers(),
+            headers=copy.headers(self._mark(copy.head.request_id)),
             allow_redirects=False,
             ssl=self._peer.context,
             server_hostname=self._peer.name,

@@ -14,6 +14,7 @@ from heart_api.handover import MirrorTarget
 from heart_serving.admission.request_body import Head
 from heart_serving.metrics import ServingMetrics
 from heart_serving.mirroring.config import OFF, MirrorFile
+from heart_serving.predictionlog.proofs import Proofs
 from heart_serving.protocols.base import Reply
 
 if TYPE_CHECKING:
@@ -40,11 +41,14 @@ class Sampler:
 class Mirror:
     """Off until `run` finds something to do. Used on the event loop alone."""
 
-    def __init__(self, version: str, metrics: ServingMetrics, *, relative: bool, tls: Path | None = None) -> None:
+    def __init__(
+        self, version: str, metrics: ServingMetrics, proofs: Proofs, *, relative: bool, tls: Path | None = None
+    ) -> None:
         """`version`: of this pod; `relative`: outputs are values (regression), compared by relative difference.
 
-        `tls`: folder of this pod's certificate.
+        `proofs`: mark copies as such. `tls`: folder of this pod's certificate.
         """
+        self._mark = proofs.mark_copy
         self._tls = tls
         self._versioned = f"/versions/{version}/"
         self._metrics = metrics
@@ -81,7 +85,7 @@ class Mirror:
                 shadow = await asyncio.to_thread(load_shadow)
                 counts = self._metrics.mirrored_to(target.version)
                 try:
-                    self._shadow = shadow(target.url, counts, relative=self._relative, tls=self._tls)
+                    self._shadow = shadow(target.url, counts, self._mark, relative=self._relative, tls=self._tls)
                 except (OSError, ValueError) as error:
                     logger.error("nothing is mirrored: this pod's certificate cannot tell the candidate's: %s", error)
         self._target = target

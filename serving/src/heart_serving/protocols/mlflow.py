@@ -62,7 +62,7 @@ class Invocations:
     def _known(self, record: dict[str, Any]) -> dict[str, Any]:
         return {name: record[name] for name in self.contract.names if name in record}
 
-    def write(self, parsed: ParsedRequest, outputs: Outputs, request_id: str) -> Any:
+    def write(self, parsed: ParsedRequest, outputs: Outputs, request_id: str, proof: str = "") -> Any:
         return {"predictions": self.answers.plain(outputs)}
 
     def error_body(self, problem: Problem) -> Any:

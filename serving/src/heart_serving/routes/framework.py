@@ -14,6 +14,7 @@ from heart_serving.openapi.docs_page import docs_page
 from heart_serving.openapi.document import build_openapi, prediction_paths
 from heart_serving.openapi.security import with_security
 from heart_serving.predictionlog.parts import PredictionLogging
+from heart_serving.predictionlog.proofs import Proofs
 from heart_serving.protocols.open_inference import OpenInference
 from heart_serving.routes.feedback import add_feedback
 from heart_serving.routes.names import error_key
@@ -34,6 +35,7 @@ def build_framework(
     metrics: ServingMetrics,
     readiness: Readiness,
     predictions: PredictionLogging,
+    proofs: Proofs,
     guard: Guard,
 ) -> FastAPI:
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
@@ -45,7 +47,7 @@ def build_framework(
     add_triton(app, settings, inference, metrics)
     add_protocols(app, settings, inference, readiness)
     add_model(app, model, settings)
-    add_feedback(app, settings, inference.answers, predictions)
+    add_feedback(app, settings, inference.answers, predictions, proofs)
     add_explain_error(app, model.package, settings)
     add_documents(app, model, settings, guard)
     return app

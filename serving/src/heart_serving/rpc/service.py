@@ -107,14 +107,15 @@ class InferenceService:
             exchange.denied = isinstance(problem, Denied)
             self._predictor.record(exchange, problem.status)
             await abort(context, problem, exchange.id)
-        context.set_trailing_metadata((("x-request-id", exchange.id),))
+        proof = (("x-feedback-proof", exchange.proof),) if exchange.proof else ()
+        context.set_trailing_metadata((("x-request-id", exchange.id), *proof))
         self._predictor.record(exchange, reply.status)
         return reply.body
 
     def _begin(self, body: bytes, context: Any) -> Exchange:
         found = [(key, value) for key, value in metadata(context) if key in HEADERS]
         now = time.perf_counter()
-        return Exchange(read_head(found), INFER, now, now, body=body, copy=self._copy)
+        return Exchange(read_head(found, self._predictor.proofs), INFER, now, now, body=body, copy=self._copy)
 
     def _copy(self, exchange: Exchange) -> HttpCopy:
         """As records and predictions of `/predict`: a candidate is compared over HTTP."""

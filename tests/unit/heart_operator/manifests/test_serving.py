@@ -122,6 +122,7 @@ def test_before_anything_serves_there_is_nothing_to_call(case):
     kinds = [(child["kind"], child["metadata"]["name"]) for child in case.children(version=None)]
     assert kinds == [
         ("ServiceAccount", "heart-disease-model"),
+        ("NetworkPolicy", "heart-disease-callers"),
         ("NetworkPolicy", "heart-disease-serving"),
         ("NetworkPolicy", "heart-disease-training"),
         ("NetworkPolicy", "heart-disease-check"),

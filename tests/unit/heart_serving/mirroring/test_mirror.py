@@ -14,6 +14,7 @@ import trustme
 from aiohttp import ClientTimeout, web
 from prometheus_client.parser import text_string_to_metric_families
 
+from heart_api.handover import Env
 from heart_serving.mirroring import client as shadow_module
 from heart_serving.mirroring import mirror as mirror_module
 from heart_serving.mirroring.client import CONNECTIONS, MAX_BYTES, MAX_COPIES
@@ -88,10 +89,14 @@ class Stable(InProcess):
 
     mounted: Mounted
 
-    async def ask(self, count: int = 1, **headers: str) -> None:
+    async def ask(self, count: int = 1, **headers: str) -> list[str]:
+        """The requests' ids."""
+        ids = []
         for _ in range(count):
-            assert (await self.client.post("/predict", json=RECORD, headers=headers)).status_code == 200
+            reply = await self.client.post("/predict", json=RECORD, headers=headers)
+            ids.append(reply.raise_for_status().json()["request_id"])
             await asyncio.sleep(0)  # a real client's next request comes by the event loop
+        return ids
 
     async def mirrored(self, version: str = "8") -> Counts:
         """By result; empty before mirroring to that version began."""
@@ -154,11 +159,11 @@ async def test_the_candidate_is_asked_the_same_question_under_the_same_id(stable
     await stable.until(bool)
     body = json.dumps(RECORD, indent=3).encode()
     headers = {"Content-Type": "application/json", "X-Request-Id": "visit-17"}
-    assert (await stable.client.post("/predict", content=body, headers=headers)).status_code == 200
+    reply = await stable.client.post("/predict", content=body, headers=headers)
     await until(lambda: bool(candidate.asked))
     ((path, parsed, found),) = candidate.asked
     assert (path, parsed) == ("/predict", body)
-    assert (found["x-request-id"], found["x-heartops-shadow"]) == ("visit-17", "1")
+    assert (found["x-request-id"], found["x-heartops-shadow"]) == (reply.json()["request_id"], "1")
     assert found["content-type"] == "application/json"
 
 
@@ -231,12 +236,12 @@ def test_a_share_is_kept_over_any_stretch(percent: int) -> None:
 async def test_the_share_of_requests_that_is_asked_for_is_copied(stable: Stable, candidate: Candidate) -> None:
     stable.mounted.point_to(candidate.url, percent=25)
     await stable.until(bool)
-    await stable.ask(200)
+    first = set(await stable.ask(200))
     stable.mounted.point_to(candidate.url, percent=100)
-    while "last" not in candidate.ids():  # copies go out in the order of the requests
-        await stable.ask(**{"X-Request-Id": "last"})
-    await until(lambda: len(set(candidate.ids())) > 48)
-    assert len(set(candidate.ids()) - {"last"}) <= 52
+    while set(candidate.ids()) <= first:  # copies go out in the order of the requests
+        await stable.ask()
+    await until(lambda: len(first & set(candidate.ids())) >= 48)
+    assert len(first & set(candidate.ids())) <= 52
     assert (await stable.mirrored())["dropped"] == 0
 
 
@@ -245,18 +250,18 @@ async def test_rejected_requests_and_other_routes_are_not_copied(stable: Stable,
     await stable.until(bool)
     assert (await stable.client.post("/predict", json={})).status_code == 422
     assert (await stable.client.get("/model")).status_code == 200
-    await stable.ask(**{"X-Request-Id": "last"})
-    await until(lambda: "last" in candidate.ids())
-    assert candidate.ids() == ["last"]
+    last = await stable.ask()
+    await until(lambda: bool(candidate.asked))
+    assert candidate.ids() == last
 
 
 async def test_a_copy_is_marked_and_not_copied_again(stable: Stable, candidate: Candidate) -> None:
     stable.mounted.point_to(candidate.url)
     await stable.until(bool)
     await stable.ask(3, **{"X-HeartOps-Shadow": "1"})
-    await stable.ask(**{"X-Request-Id": "last"})
-    await until(lambda: "last" in candidate.ids())
-    assert candidate.ids() == ["last"]
+    last = await stable.ask()
+    await until(lambda: bool(candidate.asked))
+    assert candidate.ids() == last
     lines = [json.loads(line) for line in stable.logged().splitlines()]
     marks = [line.get("shadow") for line in lines if line["route"] == "/predict"]
     assert marks == [True, True, True, None]
@@ -377,17 +382,17 @@ def test_real_servers_are_compared_switched_and_stopped(tmp_path: Path) -> None:
     folders = [tmp_path / name for name in ("stable", "same", "other")]
     for folder in folders:
         folder.mkdir()
+    shared = {"HEARTOPS_DRAIN_SECONDS": "0", Env.PROOF_KEY: "k" * 48}
     with (
-        running(tiny_model(), folders[0], HEARTOPS_MIRROR_FILE=str(mounted.path), HEARTOPS_DRAIN_SECONDS="0") as stable,
-        running(tiny_model(), folders[1], HEARTOPS_MODEL_VERSION="8") as same,
-        running(tiny_model(seed=1), folders[2], HEARTOPS_MODEL_VERSION="9", HEARTOPS_DRAIN_SECONDS="0") as other,
+        running(tiny_model(), folders[0], HEARTOPS_MIRROR_FILE=str(mounted.path), **shared) as stable,
+        running(tiny_model(), folders[1], HEARTOPS_MODEL_VERSION="8", **shared) as same,
+        running(tiny_model(seed=1), folders[2], HEARTOPS_MODEL_VERSION="9", **shared) as other,
     ):
         direct = [predict(server, {})["probability"] for server in (stable, other)]
         for server, version in ((same, "8"), (other, "9")):
             mounted.point_to(server.url, version=version)
             poll(lambda version=version: copies(stable, version))
-            for index in range(20):
-                predict(stable, {"X-Request-Id": f"{version}-{index}"})
+            asked = {predict(stable, {})["request_id"] for _ in range(20)}
             poll(lambda version=version: sum(copies(stable, version).values()) == 20)
         assert copies(stable, "8") == {"equal": 20, "different": 0, "failed": 0, "dropped": 0}
         assert copies(stable, "9")["failed"] == copies(stable, "9")["dropped"] == 0
@@ -396,7 +401,7 @@ def test_real_servers_are_compared_switched_and_stopped(tmp_path: Path) -> None:
         other.terminate()
         lines = [json.loads(line) for line in other.stopped().splitlines()]
         shadows = {line["request_id"] for line in lines if line.get("shadow")}
-        assert shadows == {f"9-{index}" for index in range(20)}
+        assert shadows == asked
         stable.terminate()
         assert "Traceback" not in stable.stopped()
         assert stable.process.returncode == 0

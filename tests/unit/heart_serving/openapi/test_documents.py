@@ -163,13 +163,14 @@ async def test_each_request_leaves_one_log_line(served: InProcess) -> None:
     await served.client.get("/model", headers={"X-Request-Id": "a-3"})
     await served.client.get("/health")
     lines = [json.loads(line) for line in served.logged().splitlines()]
-    assert [(line["request_id"], line["route"], line["code"]) for line in lines] == [
+    assert [(line["correlation_id"], line["route"], line["code"]) for line in lines] == [
         ("a-1", "/predict", 200),
         ("a-2", "/predict", 422),
         ("a-3", "/model", 200),
     ]
     assert all(line["version"] == "7" and line["latency_ms"] > 0 for line in lines)
     assert lines[0]["records"] == 2
+    assert len({line["request_id"] for line in lines} - {"a-1", "a-2", "a-3"}) == 3
 
 
 def test_one_version_number() -> None:

@@ -20,6 +20,7 @@ from heart_api.names import (
     Component,
     Label,
     auth_config_name,
+    callers_policy_name,
     candidate_service_name,
     child_name,
     deployment_name,
@@ -92,7 +93,8 @@ def names_of(kind: str, model: str) -> set[str]:
         case "ConfigMap":
             return {mirror_config_name(model), auth_config_name(model)}
         case "NetworkPolicy":
-            return {child_name(model, part) for part in (Component.SERVING, Component.TRAINING, Component.CHECK)}
+            parts = (Component.SERVING, Component.TRAINING, Component.CHECK)
+            return {callers_policy_name(model), *(child_name(model, part) for part in parts)}
         case _:
             return {model}
 
