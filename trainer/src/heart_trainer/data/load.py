@@ -15,7 +15,7 @@ from heart_api.handover import Env, JobRequest
 from heart_trainer.data.columns import numbers
 from heart_trainer.data.contract import CheckedRows, Contract, check_rows
 from heart_trainer.data.feedback import add_feedback
-from heart_trainer.data.findings import missing_value_findings
+from heart_trainer.data.findings import file_findings
 from heart_trainer.data.read import read_columns
 from heart_trainer.data.rows import equal_rows, row_keys
 from heart_trainer.data.sources import fetch
@@ -36,7 +36,7 @@ def load(request: JobRequest, environ: Mapping[str, str], data: Path | None = No
     builtin = data is None and request.dataset.uri.startswith("builtin://")
     raw = read_columns(content, _contract(request, builtin))
     rows = check_rows(raw.columns, _contract(request, builtin))
-    findings = missing_value_findings(rows, request.features)
+    findings = file_findings(rows, request.features)
     synthetic = builtin and request.dataset.uri.startswith(f"builtin://{SYNTHETIC}")
     sha256 = digest(content)
     if request.dataset.include_feedback:
