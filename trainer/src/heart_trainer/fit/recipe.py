@@ -1,0 +1,45 @@
+"""What nested cross-validation repeats on each set of rows: search, calibration and fit.
+
+Runs in processes of its own, each of which imports this module: nothing of ONNX is needed here, and takes a second.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import sklearn
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from heart_trainer.fit import calibrate
+from heart_trainer.fit import search as tune
+from heart_trainer.fit.search import Search
+from heart_trainer.values import FoldChoice
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What nested cross-validation does with rows: the search of a model, and the calibration methods to try."""
+
+    search: Search
+    methods: tuple[calibrate.Method, ...]
+
+
+@dataclass(frozen=True)
+class FittedModel:
+    choice: FoldChoice
+    model: Any
+
+
+def search_and_fit(x: NDArray[np.float32], y: NDArray[Any], recipe: Recipe) -> FittedModel:
+    """Settings, family, calibration and fit from these rows alone; equal input gives an equal model."""
+    # The order of sums depends on the number of threads, and so would the last bits. Parameters come from our own
+    # search: checking them for each of a forest's trees costs an eighth of the time.
+    with threadpool_limits(1), sklearn.config_context(skip_parameter_validation=True):
+        rows = tune.search_rows(x, y, recipe.search.setting)
+        best = tune.run(recipe.search, rows)
+        model = tune.fit_one(best.algorithm, best.params, recipe.search.setting, x, y)
+    method = calibrate.choose(recipe.methods, best.output, rows.y, rows.fold) if recipe.methods != ("none",) else "none"
+    calibrator = calibrate.learn(method, best.output, rows.y)
+    choice = FoldChoice(best.algorithm, best.params, method)
+    return FittedModel(choice, calibrate.CalibratedModel(model, calibrator) if calibrator else model)
