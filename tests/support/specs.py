@@ -39,6 +39,11 @@ GOOD: dict[str, dict[str, Any]] = {
     "a header that is replaced": {"spec.dataset.columns": ["age", "sex", "num"], "spec.dataset.header": True},
     "numbers as missing values": {"spec.dataset.missingValues": [-9, "?"], "spec.features.0.missingValues": [0]},
     "s3": {"spec.dataset.uri": "s3://bucket/a/b.parquet", "spec.dataset.format": "parquet"},
+    "all Parquet files below an address": {
+        "spec.dataset.uri": "s3://bucket/cohort/",
+        "spec.dataset.format": "parquet",
+        "spec.training.scale": {"mode": "External"},
+    },
     "a volume": {"spec.dataset.uri": "pvc://data/2024/heart.csv"},
     "a ConfigMap": {"spec.dataset.uri": "configmap://heart-data/heart.csv"},
     "built in with options": {"spec.dataset.uri": "builtin://heart-synthetic?rows=300&shift=0.5"},
@@ -67,6 +72,16 @@ GOOD: dict[str, dict[str, Any]] = {
     },
     "no prediction log": {"spec.serving.predictionLog.sink": "None"},
     "learning from feedback": {"spec.dataset.includeFeedback": True, "spec.serving.predictionLog.samplePercent": 50},
+    "API keys": {"spec.serving.auth": "APIKey"},
+    "tokens": {
+        "spec.serving.auth": "JWT",
+        "spec.serving.jwt": {"issuer": "https://sso.example.org", "audience": "heart", "clockSkewSeconds": 0},
+    },
+    "tokens by an address": {
+        "spec.serving.auth": "JWT",
+        "spec.serving.jwt": {"issuer": "a", "audience": "b", "jwksUrl": "https://sso/keys", "scopePrefix": "heart:"},
+    },
+    "TLS": {"spec.serving.tls": {"secretName": "heart-tls"}},
     "ingress": {"spec.serving.ingress": {"host": "*.heart.example.org", "className": "nginx", "tlsSecretName": "tls"}},
     "a version by number": {"spec.version": 7},
     "a version by number as text": {"spec.version": "7"},
@@ -171,6 +186,12 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "unknown task": ({"spec.training.task": "clustering"}, "spec.training.task"),
     "unknown algorithm": ({"spec.training.algorithms": ["svm"]}, "spec.training.algorithms"),
     "an algorithm twice": ({"spec.training.algorithms": ["stacking", "stacking"]}, "spec.training.algorithms"),
+    "an address of CSV files": ({"spec.dataset.uri": "pvc://data/cohort/"}, "spec.dataset.format"),
+    "unknown scale": ({"spec.training.scale": {"mode": "Distributed"}}, "spec.training.scale.mode"),
+    "trees from sums": (
+        {"spec.training.scale": {"mode": "External"}, "spec.training.algorithms": ["random-forest"]},
+        "spec.training.algorithms",
+    ),
     "ridge for classes": ({"spec.training.algorithms": ["ridge"]}, "spec.training.algorithms"),
     "logistic regression for numbers": (
         {"spec.training": {"task": "regression", "algorithms": ["logistic-regression"]}},
@@ -230,6 +251,24 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         {"spec.dataset.includeFeedback": True, "spec.serving.predictionLog.redact": ["age"]},
         "spec.dataset.includeFeedback",
     ),
+    "tokens of nobody": ({"spec.serving.auth": "JWT"}, "spec.serving.jwt"),
+    "tokens that are not asked for": (
+        {"spec.serving.jwt": {"issuer": "https://sso.example.org", "audience": "heart"}},
+        "spec.serving.jwt",
+    ),
+    "passwords": ({"spec.serving.auth": "Basic"}, "spec.serving.auth"),
+    "keys without TLS": (
+        {
+            "spec.serving.auth": "JWT",
+            "spec.serving.jwt": {"issuer": "a", "audience": "b", "jwksUrl": "http://sso.example.org/keys"},
+        },
+        "spec.serving.jwt.jwksUrl",
+    ),
+    "a skew of an hour": (
+        {"spec.serving.auth": "JWT", "spec.serving.jwt": {"issuer": "a", "audience": "b", "clockSkewSeconds": 3600}},
+        "spec.serving.jwt.clockSkewSeconds",
+    ),
+    "TLS by no name": ({"spec.serving.tls": {"secretName": "Heart"}}, "spec.serving.tls.secretName"),
     "negative replicas": ({"spec.serving.replicas": -1}, "spec.serving.replicas"),
     "more at least than at most": (
         {"spec.serving.autoscaling.minReplicas": 21},

@@ -140,9 +140,15 @@ class Feature(Frozen):
         pattern=COLUMN_PATTERN, max_length=63, description="Feature name, as used in requests, responses and reports."
     )
     column: FileColumn | None = Field(None, description="Column of the file, where its name differs from `name`.")
-    type: FeatureType = Field(description="Type of the values.")
-    minimum: float | None = Field(None, description="Minimum value (number, integer).")
-    maximum: float | None = Field(None, description="Maximum value (number, integer).")
+    type: FeatureType = Field(
+        description="Type of the values; it decides which bounds apply and how a value reaches the model."
+    )
+    minimum: float | None = Field(
+        None, description="Smallest valid value (number, integer); a smaller one is rejected in training and serving."
+    )
+    maximum: float | None = Field(
+        None, description="Largest valid value (number, integer); a larger one is rejected in training and serving."
+    )
     values: tuple[CategoryValue, ...] | None = Field(
         None,
         min_length=2,
@@ -156,7 +162,9 @@ class Feature(Frozen):
         max_length=64,
         description="Names that clients may send in place of values (category), such as `asymptomatic: 0`.",
     )
-    unit: str | None = Field(None, max_length=63, description="Unit of measurement.")
+    unit: str | None = Field(
+        None, max_length=63, description="Unit of measurement, shown in error messages, reports and `/docs`."
+    )
     description: str | None = Field(None, max_length=1024, description="Human-readable description.")
     sensitive: bool = Field(False, description="Metrics are also computed per group of this feature.")
     required: bool = Field(
@@ -192,7 +200,7 @@ class Feature(Frozen):
 
 
 class Target(Frozen):
-    """The column to predict."""
+    """The column to predict: its name, how it becomes classes, and what they are called."""
 
     name: str = Field(pattern=COLUMN_PATTERN, max_length=63, description="Name of the target in responses and reports.")
     column: FileColumn | None = Field(None, description="Column of the file, where its name differs from `name`.")
@@ -211,7 +219,11 @@ class Target(Frozen):
         " the last of two is the positive class.",
         json_schema_extra=UNTYPED,
     )
-    unit: str | None = Field(None, max_length=63, description="Unit of measurement (regression).")
+    unit: str | None = Field(
+        None,
+        max_length=63,
+        description="Unit of measurement of the target (regression), shown with errors and predictions.",
+    )
     description: str | None = Field(None, max_length=1024, description="Human-readable description.")
 
     @model_validator(mode="after")
@@ -253,7 +265,9 @@ class Csv(Frozen):
         max_length=1,
         description="Separator between cells; a space means any run of spaces and tabs.",
     )
-    decimal: Literal[".", ","] | None = Field(None, description="Decimal mark.")
+    decimal: Literal[".", ","] | None = Field(
+        None, description="Character that separates the fraction of a number; detected by default."
+    )
     quote: str | None = Field(None, min_length=1, max_length=1, description='Quote character; defaults to `"`.')
     encoding: str | None = Field(
         None,
@@ -286,6 +300,11 @@ class Dataset(Frozen):
                 "a path on a volume claim may not hold `..`",
                 ".uri",
             ),
+            rule(
+                "self.format == 'parquet' || !self.uri.matches('^(pvc|s3|gs)://.*/$')",
+                "an address that ends in / names Parquet files: set format to parquet",
+                ".format",
+            ),
         )
     )
 
@@ -293,10 +312,13 @@ class Dataset(Frozen):
         pattern=URI_PATTERN,
         max_length=2048,
         description="https://host/path, s3://bucket/key, gs://bucket/key, pvc://claim/path, configmap://name/key or"
-        " builtin://name?options. The runtime profile restricts schemes and hosts.",
+        " builtin://name?options. A pvc, s3 or gs address that ends in / means all Parquet files below it."
+        " The runtime profile restricts schemes and hosts.",
     )
     sha256: str | None = Field(None, pattern=SHA256_PATTERN, description="Expected SHA-256 digest of the file.")
-    format: Literal["csv", "parquet"] = Field("csv", description="File format.")
+    format: Literal["csv", "parquet"] = Field(
+        "csv", description="Format of the file: delimited text (csv) or Apache Parquet."
+    )
     columns: tuple[ShortText, ...] | None = Field(
         None,
         min_length=1,

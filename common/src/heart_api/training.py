@@ -20,13 +20,23 @@ class Tuning(Frozen):
 
 
 class CrossValidation(Frozen):
-    """Nested cross-validation."""
+    """Nested cross-validation: how the out-of-fold estimates are made that the gates judge."""
 
     folds: int = Field(
         5,
         ge=2,
         le=20,
         description="Number of outer folds; each row is evaluated by a model that was not trained on it.",
+    )
+
+
+class Scale(Frozen):
+    """How data larger than the pod's memory are trained on."""
+
+    mode: Literal["Auto", "Single", "External"] = Field(
+        "Auto",
+        description="Single: in memory. External: linear models from sums over chunks of the data, in bounded memory."
+        " Auto: External if the dataset does not fit into the pod's memory and `algorithms` allow a linear model.",
     )
 
 
@@ -55,10 +65,19 @@ class Training(Frozen):
                 "only probabilities (task classification) can be calibrated",
                 ".calibration",
             ),
+            rule(
+                "!has(self.scale) || !has(self.scale.mode) || self.scale.mode != 'External' || !has(self.algorithms)"
+                " || self.algorithms.exists(name, name in ['logistic-regression', 'ridge'])",
+                "External trains linear models: name logistic-regression or ridge",
+                ".algorithms",
+            ),
         )
     )
 
-    task: Literal["classification", "regression"] = Field("classification", description="Type of task.")
+    task: Literal["classification", "regression"] = Field(
+        "classification",
+        description="What the model predicts: one of several classes, or a number. Decides metrics and algorithms.",
+    )
     algorithms: tuple[Algorithm, ...] | None = Field(
         None,
         min_length=1,
@@ -67,20 +86,28 @@ class Training(Frozen):
         json_schema_extra=LIST_SET,
     )
     tuning: Tuning = Field(default=Tuning(), description="Hyperparameter search, run inside the folds.")
-    cross_validation: CrossValidation = Field(default=CrossValidation(), description="Nested cross-validation.")
+    cross_validation: CrossValidation = Field(
+        default=CrossValidation(), description="Nested cross-validation, by which the gates' estimates are made."
+    )
     holdout: float = Field(
         0,
         ge=0,
         le=0.5,
         description="Share of rows held out for evaluation, selected by a stable hash; for large datasets.",
     )
+    scale: Scale = Field(default=Scale(), description="Data larger than the pod's memory.")
     scoring: Scoring | None = Field(
         None, description="Metric to optimize; defaults to roc_auc, log_loss (multiclass) or rmse."
     )
     calibration: Literal["auto", "none", "sigmoid", "isotonic"] = Field(
         "auto", description="Calibration of the probabilities, fitted inside the folds."
     )
-    seed: int = Field(42, ge=0, le=2147483647, description="Random seed.")
+    seed: int = Field(
+        42,
+        ge=0,
+        le=2147483647,
+        description="Seed of folds, searches and models: equal data and an equal spec give an equal version.",
+    )
     resources: Resources | None = Field(
         None, description="Requests and limits of the training pod, capped by the runtime profile."
     )

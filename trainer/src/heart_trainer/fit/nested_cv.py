@@ -47,7 +47,17 @@ def fit(table: Table, request: TrainingRequest, progress: Callable[[str], None])
     progress(f"converting {final.choice.algorithm} to ONNX and comparing outputs")
     converted, parity = export(final.model, table, request.training.seed)
     choice = final.choice
-    return Fitted(choice.algorithm, choice.params, choice.calibration, final.model, oof, converted, parity, left_out)
+    return Fitted(
+        choice.algorithm,
+        choice.params,
+        choice.calibration,
+        final.model,
+        oof,
+        converted,
+        parity,
+        left_out,
+        final.families,
+    )
 
 
 def outer_folds(table: Table, rows: Integers, training: Training) -> Integers:

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from heart_trainer.fit import calibrate
 from heart_trainer.fit import search as tune
 from heart_trainer.fit.search import Search
-from heart_trainer.values import FoldChoice
+from heart_trainer.values import FamilyResult, FoldChoice
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,8 @@ class Recipe:
 class FittedModel:
     choice: FoldChoice
     model: Any
+    families: tuple[FamilyResult, ...]
+    """What the search knew of each family."""
 
 
 def search_and_fit(x: NDArray[np.float32], y: NDArray[Any], recipe: Recipe) -> FittedModel:
@@ -37,9 +39,11 @@ def search_and_fit(x: NDArray[np.float32], y: NDArray[Any], recipe: Recipe) -> F
     # search: checking them for each of a forest's trees costs an eighth of the time.
     with threadpool_limits(1), sklearn.config_context(skip_parameter_validation=True):
         rows = tune.search_rows(x, y, recipe.search.setting)
-        best = tune.run(recipe.search, rows)
+        tried = tune.run_each(recipe.search, rows)
+        best = tune.simplest_of_the_best(tried, rows.y, recipe.search.score)
         model = tune.fit_one(best.algorithm, best.params, recipe.search.setting, x, y)
     method = calibrate.choose(recipe.methods, best.output, rows.y, rows.fold) if recipe.methods != ("none",) else "none"
     calibrator = calibrate.learn(method, best.output, rows.y)
     choice = FoldChoice(best.algorithm, best.params, method)
-    return FittedModel(choice, calibrate.CalibratedModel(model, calibrator) if calibrator else model)
+    families = tuple(FamilyResult(one.algorithm, one.params, rows.y, rows.fold, one.output) for one in tried)
+    return FittedModel(choice, calibrate.CalibratedModel(model, calibrator) if calibrator else model, families)

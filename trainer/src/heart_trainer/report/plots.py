@@ -21,10 +21,10 @@ def draw_plots(subject: Subject) -> dict[str, bytes]:
     """The plots of the subject's task: PNG bytes by file name without `.png`."""
     painters = {"binary": BINARY, "multiclass": MULTICLASS, "regression": REGRESSION}[subject.table.task] | COMMON
     with rc_context(STYLE):
-        return {name: _png(painter(subject)) for name, painter in painters.items()}
+        return {name: as_png(painter(subject)) for name, painter in painters.items()}
 
 
-def _png(figure: Figure) -> bytes:
+def as_png(figure: Figure) -> bytes:
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=100)
     return buffer.getvalue()
