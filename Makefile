@@ -49,6 +49,7 @@ mutants: $(VENV)/ready ## Mutation tests of the operator's decisions, contract, 
 bench: $(VENV)/ready ## Compare serving with its peers (writes docs/benchmarks.md) and itself without its log; wants a quiet machine
 	@$(BIN)/python -m benchmarks
 	@$(BIN)/python -m benchmarks.predictionlog
+	@$(BIN)/python -m benchmarks.apikeys
 
 bench-training: $(VENV)/ready ## Compare trainings with a bare scikit-learn script (writes docs/benchmarks-training.md); wants a quiet machine
 	@$(BIN)/python -m benchmarks.training

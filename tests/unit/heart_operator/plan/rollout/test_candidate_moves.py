@@ -240,7 +240,7 @@ def test_by_replica_ratio_the_service_selects_all_pods() -> None:
 
 def test_by_route_the_weight_is_exact_and_the_service_stays() -> None:
     moved, traffic = with_traffic(context(exact=True), at_pause(actual_weight=0), pods=1)
-    assert traffic == Traffic(candidate="2", spread=False, weight=10, mirror_percent=0)
+    assert traffic == Traffic(candidate="2", spread=False, weight=10, mirror_percent=0, closed="2")
     assert (moved.weight, moved.actual_weight) == (10, 10)
 
 
