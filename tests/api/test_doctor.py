@@ -41,8 +41,7 @@ def installed(kubectl: Kubectl, kube_api: KubeApi, tools: Path) -> Iterator[str]
 def prometheus_crd(kubectl: Kubectl, tools: Path) -> Iterator[None]:
     file = tools.parent / "crds" / "prometheus-operator" / "monitoring.coreos.com_prometheuses.yaml"
     assert kubectl("apply", "--server-side", "-f", str(file)).returncode == 0
-    done = kubectl("wait", "--for=condition=Established", "crd/prometheuses.monitoring.coreos.com", "--timeout=30s")
-    assert done.returncode == 0, done.stderr
+    poll("the kind Prometheus", lambda: kubectl("get", "prometheuses", "-A").returncode == 0, 30)
     yield
     kubectl("delete", "-f", str(file))
 
