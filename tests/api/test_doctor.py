@@ -164,8 +164,15 @@ def test_prometheus_selectors(
     open_one = prometheus(world, "open", serviceMonitorSelector={}, ruleSelector={}, **everywhere)
     assert kubectl("apply", "-f", "-", stdin=open_one).returncode == 0
     _, found = examine(admin, world, installed)
+    (denied,) = problems(found, "monitoring")
+    assert f"--serviceaccount={world.namespace}:default" in denied["fix"]
+    name = f"reader-{world.namespace}"
+    role = ("--clusterrole=heartops-metrics-reader", f"--serviceaccount={world.namespace}:default")
+    assert kubectl("create", "clusterrolebinding", name, *role).returncode == 0
+    _, found = examine(admin, world, installed)
     assert levels(found, "monitoring") == {"ok"}
     assert kubectl("-n", world.namespace, "delete", "prometheus", "--all").returncode == 0
+    assert kubectl("delete", "clusterrolebinding", name).returncode == 0
 
 
 def test_autoscaling_without_a_metrics_api_and_a_gateway_that_is_not_there(
