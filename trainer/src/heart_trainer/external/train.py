@@ -30,7 +30,22 @@ from heart_trainer.fit.onnx_export import export
 from heart_trainer.fit.scoring import scorer
 from heart_trainer.package.profile import PERCENTILES
 from heart_trainer.sums.additive import total
-from heart_trainer.sums.driver import FittedOwner, State, Study, Trained, needs_double, start, step
+from heart_trainer.sums.driver import (
+    Choosing,
+    Describing,
+    Evaluating,
+    FittedOwner,
+    Fitting,
+    Ranging,
+    Searching,
+    Solving,
+    State,
+    Study,
+    Trained,
+    needs_double,
+    start,
+    step,
+)
 from heart_trainer.sums.evaluation import judged_cells
 from heart_trainer.sums.pipeline import fitted_pipeline, named
 from heart_trainer.sums.profile import build_profile, score_percentiles
@@ -43,6 +58,15 @@ SEARCH_ROWS = 50_000
 LOGISTIC = (10.0, 1000.0, 100.0, 1.0, 0.1, 0.01)
 RIDGE = (1.0, 1e-3, 0.1, 10.0, 100.0, 1000.0)
 """Penalties to choose from, the family's default first; no more than tuning.trials."""
+PASSES: dict[type[State], str] = {
+    Ranging: "ranges",
+    Describing: "moments and histograms",
+    Searching: "a Newton step of the search",
+    Solving: "normal equations",
+    Choosing: "scores of the search",
+    Fitting: "a Newton step of the fit",
+    Evaluating: "evaluation",
+}
 
 
 @dataclass(frozen=True)
@@ -114,12 +138,8 @@ def run_study(study: Study, prepared: Prepared, progress: Callable[[str], None])
         while not isinstance(following, Trained):
             state, request = following
             following = step(state, total(request.schema(), (request.collect(rows) for rows in prepared.chunks())))
-            progress(f"exchange {state.exchanges} done: {_doing(state)}")
+            progress(f"pass {state.exchanges} over the rows done: {PASSES[type(state)]}")
     return following
-
-
-def _doing(state: State) -> str:
-    return type(state).__name__.lower()
 
 
 def _table(
