@@ -8,11 +8,12 @@ from heart_trainer.errors import DataInvalid
 from heart_trainer.fit.families import Setting
 from heart_trainer.fit.onnx_export import predict, run_onnx, to_bytes
 from heart_trainer.sums.additive import StatisticRejected, Sums
-from heart_trainer.sums.driver import Study, start, step
+from heart_trainer.sums.driver import start, step
 from heart_trainer.sums.evaluation import measure
 from heart_trainer.sums.pipeline import fitted_pipeline
 from heart_trainer.sums.rows import Rows, draws
 from heart_trainer.sums.split import cross_validation, hold_out
+from heart_trainer.sums.study import Study
 from tests.support.trainer.pooled import (
     FEATURES,
     Pooled,

@@ -40,9 +40,7 @@ from heart_trainer.sums.driver import (
     Searching,
     Solving,
     State,
-    Study,
     Trained,
-    needs_double,
     start,
     step,
 )
@@ -51,10 +49,12 @@ from heart_trainer.sums.pipeline import fitted_pipeline, named
 from heart_trainer.sums.profile import build_profile, score_percentiles
 from heart_trainer.sums.scores import Cells
 from heart_trainer.sums.split import cross_validation, hold_out
+from heart_trainer.sums.study import Study, needs_double
 from heart_trainer.values import Fitted, FoldChoice, OutOfFoldResult, Table, Whole
 
 SEARCH_ROWS = 50_000
-"""Penalty and calibration are chosen on about so many rows; the models then learn from all."""
+SEARCH_EVENTS = 1000
+"""Penalty and calibration are chosen on about so many rows, and so many of the rarer class; models learn from all."""
 LOGISTIC = (10.0, 1000.0, 100.0, 1.0, 0.1, 0.01)
 RIDGE = (1.0, 1e-3, 0.1, 10.0, 100.0, 1000.0)
 """Penalties to choose from, the family's default first; no more than tuning.trials."""
@@ -127,8 +127,17 @@ def study_of(request: TrainingRequest, prepared: Prepared) -> Study:
         scoring=cast(Scoring, scorer(training.scoring, prepared.task)[0]),
         seed=training.seed,
         target=request.target.name,
-        search_share=min(1.0, SEARCH_ROWS / prepared.rows),
+        search_share=_search_share(prepared),
     )
+
+
+def _search_share(prepared: Prepared) -> float:
+    """Of all rows; of a rare class the search needs more than its share of SEARCH_ROWS."""
+    share = SEARCH_ROWS / prepared.rows
+    if prepared.task == "binary":
+        positive = sum(float(rows.y.sum()) for rows in prepared.chunks())
+        share = max(share, SEARCH_EVENTS / max(min(positive, prepared.rows - positive), 1.0))
+    return min(1.0, share)
 
 
 def run_study(study: Study, prepared: Prepared, progress: Callable[[str], None]) -> Trained:
