@@ -40,9 +40,9 @@ def main() -> None:
         found = patients(options.rows, options.shift, seed)
         outcomes = [record.pop("num") for record in found]
         answer = post(f"{options.url}/predict", found)
+        given = {"request_id": answer["request_id"], "proof": answer["proof"]}
         told = [
-            {"request_id": answer["request_id"], "row": row, "outcome": "disease" if num > 0 else "no disease"}
-            for row, num in enumerate(outcomes)
+            given | {"row": row, "outcome": "disease" if num > 0 else "no disease"} for row, num in enumerate(outcomes)
         ]
         post(f"{options.url}/feedback", told)
         print(f"{len(found)} patients, answered by version {answer['model_version']}")

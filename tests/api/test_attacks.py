@@ -6,7 +6,6 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from heart_api.kube.kinds import BY_NAME, HEART_MODEL, JOB, LEASE, RETRAIN_SCHEDULE, Kind
@@ -25,6 +24,7 @@ from tests.support.apiserver.attacks import (
 from tests.support.apiserver.client import KubeApi, poll
 from tests.support.apiserver.fake_kubelet import FakeKubelet
 from tests.support.apiserver.injected_values import dangers
+from tests.support.apiserver.tenant import BINDING, answer, give_edit
 from tests.support.apiserver.world import OPERATOR_NAMESPACE, World
 from tests.support.plan.changes import Resource, changed
 
@@ -33,7 +33,22 @@ pytestmark = pytest.mark.api
 HOME = "attackers"
 CONFIG_MAP = Kind("v1", "ConfigMap", "configmaps")
 SECRET = Kind("v1", "Secret", "secrets")
-BINDING = Kind("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings")
+SERVICE_ACCOUNT = Kind("v1", "ServiceAccount", "serviceaccounts")
+PROXY = f"/api/v1/namespaces/{VICTIM}/services/heart:http/proxy"
+RBAC = "rbac.authorization.k8s.io"
+
+
+def binding(namespace: str, kind: str, role: str) -> Resource:
+    """To oneself."""
+    reference = {"apiGroup": RBAC, "kind": kind, "name": role}
+    subjects = [{"apiGroup": RBAC, "kind": "User", "name": "mallory"}]
+    return {"metadata": {"namespace": namespace, "name": "evil"}, "roleRef": reference, "subjects": subjects}
+
+
+def token_request() -> Resource:
+    return {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}
+
+
 FORBIDDEN: dict[str, tuple[str, str, Any]] = {
     "a status of one's own": ("PATCH", HEART_MODEL.path(HOME, "heart", "status"), {"status": {"gate": "evil"}}),
     "a model elsewhere": ("POST", HEART_MODEL.path(VICTIM), attacked_model(VICTIM, "evil")),
@@ -51,22 +66,52 @@ FORBIDDEN: dict[str, tuple[str, str, Any]] = {
         "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/heartmodels.heartops.dev",
         None,
     ),
+    "the operator's own token": (
+        "POST",
+        SERVICE_ACCOUNT.path(OPERATOR_NAMESPACE, "heartops", "token"),
+        token_request(),
+    ),
+    "the token that opens every workspace": (
+        "POST",
+        SERVICE_ACCOUNT.path(OPERATOR_NAMESPACE, "heartops-registry", "token"),
+        token_request(),
+    ),
+    "a token of another's model": ("POST", SERVICE_ACCOUNT.path(VICTIM, "heart-model", "token"), token_request()),
+    "another's key of row hashes": ("GET", SECRET.path(VICTIM, "heartops-runtime"), None),
+    "another's predictions through the API server": ("POST", f"{PROXY}/predict", [{"age": 63}]),
+    "another's metrics through the API server": ("GET", f"{PROXY}/metrics", None),
+    "a shell in another's pod": ("POST", f"/api/v1/namespaces/{VICTIM}/pods/heart-v1/exec?command=id", None),
+    "another's log": ("GET", f"/api/v1/namespaces/{VICTIM}/pods/heart-v1/log", None),
+    "a shell in the operator": ("POST", f"/api/v1/namespaces/{OPERATOR_NAMESPACE}/pods/o/exec?command=id", None),
+    "MLflow through the API server": (
+        "GET",
+        f"/api/v1/namespaces/{OPERATOR_NAMESPACE}/services/heartops-mlflow:http/proxy/health",
+        None,
+    ),
+    "rights in another's workspace": (
+        "POST",
+        BINDING.path(VICTIM),
+        binding(VICTIM, "ClusterRole", "heartops-registry"),
+    ),
+    "rights of the operator": ("POST", BINDING.path(HOME), binding(HOME, "ClusterRole", "heartops")),
+    "rights of an approver": ("POST", BINDING.path(HOME), binding(HOME, "ClusterRole", "heartops-approver")),
+    "the right to read all metrics": (
+        "POST",
+        f"/apis/{RBAC}/v1/clusterrolebindings",
+        {
+            "metadata": {"name": "evil"},
+            "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": "heartops-metrics-reader"},
+            "subjects": [{"apiGroup": RBAC, "kind": "User", "name": "mallory"}],
+        },
+    ),
+    "a status of another's model": ("PATCH", HEART_MODEL.path(VICTIM, "heart", "status"), {"status": {"gate": "evil"}}),
+    "another's pods": ("PATCH", HEART_MODEL.path(VICTIM, "heart", "scale"), {"spec": {"replicas": 0}}),
     "the admission policy": (
         "DELETE",
         "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies/heartops-commands",
         None,
     ),
 }
-
-
-def give_edit(kube_api: KubeApi, mallory: KubeApi, namespace: str) -> None:
-    """Kubernetes' own role for those who work in a namespace."""
-    kube_api.create_namespace(namespace)
-    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "edit"}
-    subjects = [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "mallory"}]
-    metadata = {"namespace": namespace, "name": "mallory"}
-    kube_api.create(BINDING, {"metadata": metadata, "roleRef": role, "subjects": subjects})
-    poll("mallory may edit", lambda: answer(mallory, "GET", HEART_MODEL.path(namespace))[0] == 200)
 
 
 @pytest.fixture(scope="module")
@@ -78,15 +123,6 @@ def mallory(api_server: Path, kube_api: KubeApi) -> Iterator[KubeApi]:
     poll("the admission policy is in force", lambda: offer(mallory, HEART_MODEL, forged)[0] != 200)
     yield mallory
     mallory.close()
-
-
-def answer(mallory: KubeApi, method: str, path: str, body: Any = None, **query: str) -> tuple[int, Resource]:
-    """Status and answer, whatever it is."""
-    media = "application/merge-patch+json" if method == "PATCH" else "application/json"
-    try:
-        return 200, mallory.call(method, path, body, media, **query)
-    except httpx.HTTPStatusError as error:
-        return error.response.status_code, error.response.json()
 
 
 def offer(mallory: KubeApi, kind: Kind, resource: Resource) -> tuple[int, Resource]:

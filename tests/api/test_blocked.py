@@ -53,7 +53,7 @@ def test_a_quota_that_is_too_small_and_is_raised(world: World) -> None:
         assert world.event_reasons().count("TrainingPending") == 1
         world.api.call("DELETE", f"/api/v1/namespaces/{world.namespace}/resourcequotas/small")
         world.wait_serving("1", seconds=90)
-        assert series not in operator.fetch("/metrics")
+        assert series not in operator.metrics()
 
 
 def test_a_limit_range_with_a_lower_maximum(world: World) -> None:

@@ -60,6 +60,7 @@ def test_what_is_missing_is_made_and_what_is_there_stays(world: World, account: 
     assert (url.username, url.hostname) == (f"ns-{world.namespace}", "db")
     assert url.password == made["heartops-log-namespaces"][world.namespace]
     assert len(made["heartops-runtime"]["HEARTOPS_ROW_KEY"]) == 48
+    assert len(made["heartops-runtime"]["HEARTOPS_PROOF_KEY"]) == 48
     run(account, world.namespace)
     assert {name: values(world, name) for name in names} == made
 

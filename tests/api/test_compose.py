@@ -26,13 +26,14 @@ OF_ONE_VERSION = {"Roles", "Requests", "Error rate", "Invalid requests", "Latenc
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Running]:
     tiny_model().write(tmp_path)
-    port, log = free_port(), tmp_path / "server.log"
-    command = [sys.executable, "-m", "heart_serving", str(tmp_path), "--port", str(port)]
+    port, management_port, log = free_port(), free_port(), tmp_path / "server.log"
+    ports = ("--port", str(port), "--management-port", str(management_port))
+    command = [sys.executable, "-m", "heart_serving", str(tmp_path), *ports]
     plain = {name: value for name, value in os.environ.items() if not name.startswith("HEARTOPS_")}
     with log.open("wb") as output:
         process = subprocess.Popen(command, env=plain, stdout=output, stderr=subprocess.STDOUT)
     try:
-        server = Running(process, port, log)
+        server = Running(process, port, management_port, log)
         wait_ready(server)
         yield server
     finally:
@@ -44,7 +45,7 @@ def served(tmp_path: Path) -> Iterator[Running]:
 def prometheus(tools: Path, tmp_path: Path, served: Running) -> Iterator[Prometheus]:
     """With the target's name in the compose network replaced, as nothing resolves it here."""
     settings = yaml.safe_load((ROOT / "compose/prometheus.yml").read_text())
-    settings["scrape_configs"][0]["static_configs"][0]["targets"] = [f"127.0.0.1:{served.port}"]
+    settings["scrape_configs"][0]["static_configs"][0]["targets"] = [f"127.0.0.1:{served.management_port}"]
     settings["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s", "scrape_timeout": "1s"}
     (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(settings))
     (tmp_path / "rules.yml").write_text((ROOT / "compose/rules.yml").read_text())

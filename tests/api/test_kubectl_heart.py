@@ -129,7 +129,8 @@ def test_a_namespace_gets_its_key_and_its_part_of_the_log(world: World, admin: P
         keys(world, world.namespace, "heartops-runtime"),
         keys(world, log_database, "heartops-log-namespaces"),
     )
-    assert len(made["HEARTOPS_ROW_KEY"]) == 48
+    assert len(made["HEARTOPS_ROW_KEY"]) == len(made["HEARTOPS_PROOF_KEY"]) == 48
+    assert made["HEARTOPS_ROW_KEY"] != made["HEARTOPS_PROOF_KEY"]
     url = urlsplit(made["HEARTOPS_DATABASE_URL"])
     assert (url.username, url.password) == (f"ns-{world.namespace}", passwords[world.namespace])
     assert (url.netloc.rpartition("@")[2], url.path) == (f"heartops-postgresql.{log_database}.svc:5432", "/heartops")
@@ -152,7 +153,7 @@ def test_what_was_cut_short_is_completed(world: World, admin: Person, log_databa
     done = worked(admin("init-namespace", world.namespace, "--system-namespace", log_database))
     assert "creates the login and the tables" in done
     made = keys(world, world.namespace, "heartops-runtime")
-    assert made["HEARTOPS_ROW_KEY"] == "old"
+    assert (made["HEARTOPS_ROW_KEY"], len(made["HEARTOPS_PROOF_KEY"])) == ("old", 48)
     assert urlsplit(made["HEARTOPS_DATABASE_URL"]).password == "known"
 
 
@@ -161,13 +162,13 @@ def test_an_editor_prepares_a_namespace_without_the_log(world: World, alice: Per
     failed(alice(*words), "--no-log skips it")
     assert not keys(world, world.namespace, "heartops-runtime")
     assert worked(alice(*words, "--no-log")).startswith("Added HEARTOPS_ROW_KEY")
-    assert keys(world, world.namespace, "heartops-runtime").keys() == {"HEARTOPS_ROW_KEY"}
+    assert keys(world, world.namespace, "heartops-runtime").keys() == {"HEARTOPS_ROW_KEY", "HEARTOPS_PROOF_KEY"}
 
 
 def test_without_a_database_the_key_is_all(world: World, admin: Person) -> None:
     done = worked(admin("init-namespace", world.namespace, "--system-namespace", "kube-system"))
     assert "has no HeartOps database" in done
-    assert keys(world, world.namespace, "heartops-runtime").keys() == {"HEARTOPS_ROW_KEY"}
+    assert keys(world, world.namespace, "heartops-runtime").keys() == {"HEARTOPS_ROW_KEY", "HEARTOPS_PROOF_KEY"}
 
 
 @pytest.fixture

@@ -140,6 +140,7 @@ def test_the_process_serves_a_model_and_ends_on_sigterm(
         "HEARTOPS_POD_NAME": "process",
         "HEARTOPS_HTTP_HOST": "127.0.0.1",
         "HEARTOPS_HTTP_PORT": "0",
+        "HEARTOPS_METRICS_PORT": "0",
     }
     log = tmp_path / "log"
     with log.open("w") as file:

@@ -1,12 +1,16 @@
 """Two namespaces and one MLflow: each may do everything in its own workspace and nothing in the other's."""
 
+import json
 import os
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 import yaml
+from mlflow.entities import ViewType
+from mlflow.exceptions import MlflowException
 from mlflow.utils.workspace_context import WorkspaceContext
 
 from heart_api.handover import Env
@@ -18,10 +22,10 @@ from heart_trainer.mlflow.client import RegistryUnavailable, Store
 from tests.api.conftest import Kubectl, install_part
 from tests.support.apiserver.client import KubeApi, poll
 from tests.support.apiserver.world import OPERATOR_NAMESPACE
-from tests.support.registry.mlflow import running_workspaces
+from tests.support.registry.mlflow import QUIET, ROOT, image_python, running_workspaces
 
 pytestmark = pytest.mark.api
-MINE, THEIRS = "ward-a", "ward-b"
+MINE, THEIRS, HEIR = "ward-a", "ward-b", "ward-c"
 API = "/api/2.0/mlflow"
 MODEL, RUN_TAGS = f"{THEIRS}.heart", {"heartops.trigger": "spec-1a2b3c4d"}
 
@@ -50,11 +54,14 @@ def tokens(kube_api: KubeApi, kubectl: Kubectl, tools: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def uri(
-    tokens: dict[str, str], kube_api: KubeApi, api_server: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Database and files of MLflow."""
+    return tmp_path_factory.mktemp("mlflow")
+
+
+@pytest.fixture(scope="module")
+def uri(tokens: dict[str, str], kube_api: KubeApi, api_server: Path, folder: Path) -> Iterator[str]:
     """MLflow as the chart starts it."""
-    folder = tmp_path_factory.mktemp("mlflow")
     account = kubeconfig(api_server, token(kube_api, OPERATOR_NAMESPACE, "heartops-mlflow"), folder)
     with running_workspaces(folder, account, OPERATOR_NAMESPACE) as uri:
         yield uri
@@ -162,6 +169,84 @@ def test_a_workspace_shows_nothing_of_another(pod: Pod, uri: str, their_run: str
         reply = httpx.get(f"{proxy}/{path}/evaluation.json", headers=headers)
         assert reply.status_code in (400, 401, 403, 404, 500), path
         assert "theirs" not in reply.text
+
+
+def delete_workspace(folder: Path, namespace: str, *options: str) -> dict[str, int]:
+    """As `kubectl heart offboard-namespace` does in MLflow's pod; rows by table."""
+    script = ROOT / "charts" / "images" / "mlflow" / "delete_workspace.py"
+    about = (f"--artifacts-destination={folder}/artifacts", "--workspaces", namespace, *options)
+    environment = os.environ | QUIET | {"MLFLOW_BACKEND_STORE_URI": f"sqlite:///{folder}/mlflow.db"}
+    command = (str(image_python()), str(script), *about)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    rows: dict[str, int] = json.loads(done.stdout.splitlines()[-1])
+    return rows
+
+
+def make_namespace(kube_api: KubeApi, kubectl: Kubectl, name: str) -> str:
+    """Set up as `kubectl heart init-namespace` does; the token of an account there."""
+    kube_api.create_namespace(name)
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "m", "namespace": name}}
+    for manifest in (account, binding(name, "heartops-registry")):
+        done = kubectl("apply", "-f", "-", stdin=manifest)
+        assert done.returncode == 0, done.stderr
+    return token(kube_api, name, "m")
+
+
+def finds(store: Store, run_id: str) -> dict[str, bool]:
+    """What a namespace finds in its workspace of the one that had the name before."""
+    client = store.client
+    found = {
+        "a model": lambda: client.get_registered_model(f"{HEIR}.heart"),
+        "an experiment": lambda: next(e for e in client.search_experiments(ViewType.ALL) if e.name == f"{HEIR}.heart"),
+        "a run": lambda: client.get_run(run_id),
+        "a file": lambda: store.read_run(run_id, "evaluation.json"),
+    }
+    return {name: succeeds(attempt) for name, attempt in found.items()}
+
+
+def succeeds(attempt: Callable[[], object]) -> bool:
+    try:
+        attempt()
+    except (MlflowException, RegistryUnavailable, StopIteration):
+        return False
+    return True
+
+
+def test_a_recreated_namespace_inherits_nothing(
+    pod: Pod, uri: str, their_run: str, folder: Path, kube_api: KubeApi, kubectl: Kubectl, tokens: dict[str, str]
+) -> None:
+    """Whoever gets the name next; the one before is offboarded after it is gone."""
+    tokens[HEIR] = make_namespace(kube_api, kubectl, HEIR)
+    pod.become(HEIR, HEIR)
+    store, name = Store(uri), f"{HEIR}.heart"
+    (folder / "mine").mkdir()
+    (folder / "mine" / "evaluation.json").write_text("mine")
+    with store.run(store.experiment(name), "run", RUN_TAGS) as run_id:
+        store.log_folder(run_id, folder / "mine")
+        store.client.log_metric(run_id, "roc_auc", 0.9)
+    store.client.create_registered_model(name, tags={"heartops.model": f"{HEIR}/heart"})
+    store.client.create_model_version(name, store.client.get_run(run_id).info.artifact_uri, run_id=run_id)
+    store.client.set_registered_model_alias(name, "serving", "1")
+    store.client.delete_experiment(store.client.get_run(run_id).info.experiment_id)
+
+    kubectl("delete", "namespace", HEIR, "--wait", "--timeout=50s")
+    tokens[HEIR] = make_namespace(kube_api, kubectl, HEIR)
+    pod.become(HEIR, HEIR)
+    poll("its workspace", lambda: finds(Store(uri), run_id)["a model"], 30)
+    assert finds(Store(uri), run_id) == dict.fromkeys(("a model", "an experiment", "a run", "a file"), True)
+
+    planned = delete_workspace(folder, HEIR, "--dry-run")
+    assert (planned["registered_models"], planned["model_versions"], planned["runs"]) == (1, 1, 1)
+    assert finds(Store(uri), run_id)["a file"], "a dry run deletes nothing"
+    assert delete_workspace(folder, HEIR) == planned
+    assert finds(Store(uri), run_id) == dict.fromkeys(("a model", "an experiment", "a run", "a file"), False)
+    assert not (folder / "artifacts" / "workspaces" / HEIR).exists()
+    assert delete_workspace(folder, HEIR, "--dry-run").get("registered_models", 0) == 0
+    with store.run(store.experiment(name), "run", RUN_TAGS) as again:
+        assert again != run_id, "the heir can begin"
+    pod.become(THEIRS, THEIRS)
+    assert Store(uri).read_run(their_run, "evaluation.json") == b"theirs", "no other namespace lost anything"
 
 
 def test_both_may_use_the_same_names(pod: Pod, uri: str, their_run: str) -> None:

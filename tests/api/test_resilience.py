@@ -67,7 +67,7 @@ def test_deleting_the_model_deletes_everything(world: World) -> None:
         assert not world.model()["metadata"].get("finalizers")
         world.api.delete(HEART_MODEL, world.namespace, "heart")
         poll("all children are gone", lambda: not world.children(), 30)
-        poll("its metrics are gone", lambda: f'namespace="{world.namespace}"' not in operator.fetch("/metrics"))
+        poll("its metrics are gone", lambda: f'namespace="{world.namespace}"' not in operator.metrics())
 
 
 def test_a_model_made_anew_under_its_old_name_starts_anew(world: World) -> None:

@@ -5,6 +5,7 @@ import pytest
 from heart_api.kube.kinds import LEASE
 from heart_api.names import Label
 from tests.support.apiserver.client import poll
+from tests.support.apiserver.tenant import scrape, token
 from tests.support.apiserver.world import CRASHING, OPERATOR_NAMESPACE, World, kind_named
 
 pytestmark = pytest.mark.api
@@ -19,7 +20,8 @@ def test_the_chart_grants_what_is_used_and_nothing_else(world: World) -> None:
     world.kubelet.train = lambda request: train(request) if request.training.seed != 42 else None
     if world.api.get(LEASE, OPERATOR_NAMESPACE, "heartops-operator"):
         world.api.delete(LEASE, OPERATOR_NAMESPACE, "heartops-operator")
-    with world.start():
+    with world.start() as operator:
+        assert scrape(operator, token(world.api, world.namespace, "somebody")).status_code == 403
         ways_in = {"ingress": ingress, "route": {"gateway": {"name": "public"}}}
         world.create(serving=ways_in, rollout={"rollbackWindow": "1s", "steps": []})
         poll("a training Job", world.jobs)
@@ -69,5 +71,6 @@ def granted(world: World) -> set[tuple[str, str]]:
     rbac = "/apis/rbac.authorization.k8s.io/v1"
     everywhere = world.api.call("GET", f"{rbac}/clusterroles/heartops")
     leader = world.api.call("GET", f"{rbac}/namespaces/{OPERATOR_NAMESPACE}/roles/heartops-leader")
-    rules = (*everywhere["rules"], *leader["rules"])
+    metrics = world.api.call("GET", f"{rbac}/clusterroles/heartops-metrics-auth")
+    rules = (*everywhere["rules"], *leader["rules"], *metrics["rules"])
     return {(verb, name) for rule in rules for verb in rule["verbs"] for name in rule["resources"]}

@@ -163,7 +163,7 @@ def retrained(watched: Watched, version: str, seconds: float, **training: Any) -
 def artifact(model: Model, proxy: str) -> bytes:
     """The ONNX file that serves."""
     digest = model.status["serving"]["digest"].removeprefix("sha256:")
-    return HTTP.get(f"{model.address(proxy)}/artifacts/{digest}").raise_for_status().content
+    return HTTP.get(f"{model.management(proxy)}/artifacts/{digest}").raise_for_status().content
 
 
 def rows_of(manifest: Object, folder: Path) -> Rows:

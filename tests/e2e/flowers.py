@@ -32,19 +32,23 @@ class Flowers:
 
     model: Model
     address: str
+    proxy: str
 
-    def predict(self, request_id: str) -> None:
-        reply = HTTP.post(f"{self.address}/predict", json=FLOWER, headers={"X-Request-Id": request_id})
+    def predict(self) -> dict[str, str]:
+        """What names the prediction when its outcome is reported."""
+        reply = HTTP.post(f"{self.address}/predict", json=FLOWER)
         assert reply.status_code == 200, reply.text
+        answer = reply.json()
+        return {"request_id": answer["request_id"], "proof": answer["proof"]}
 
-    def report(self, *request_ids: str, outcome: str) -> dict[str, int]:
-        body = [{"request_id": request_id, "outcome": outcome} for request_id in request_ids]
+    def report(self, *predictions: dict[str, str], outcome: str) -> dict[str, int]:
+        body = [prediction | {"outcome": outcome} for prediction in predictions]
         reply = HTTP.post(f"{self.address}/feedback", json=body)
         assert reply.status_code == 202, reply.text
         return reply.json()
 
     def metric(self, name: str, label: str = "") -> float | None:
-        text = HTTP.get(f"{self.address}/metrics").text
+        text = HTTP.get(f"{self.model.management(self.proxy)}/metrics").text
         found = re.search(rf"^{name}\{{[^}}]*{label}[^}}]*\}} (\S+)$", text, re.M)
         return float(found[1]) if found else None
 
@@ -64,7 +68,7 @@ def logged_flowers(proxy: str) -> Iterator[Flowers]:
     model = declare(manifest)
     try:
         model.wait_serving("1", TRAINING)
-        yield Flowers(model, model.address(proxy))
+        yield Flowers(model, model.address(proxy), proxy)
     finally:
         run_kubectl("delete", "heartmodels", "--all", "-n", name)
         kubectl("delete", "namespace", name, "--wait=false")

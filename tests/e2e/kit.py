@@ -193,6 +193,12 @@ class Model:
         """The Service by way of the API server."""
         return f"{proxy}/api/v1/namespaces/{self.namespace}/services/{self.name}:http/proxy"
 
+    def management(self, proxy: str) -> str:
+        """The platform's port of a ready pod of the version that serves, which no Service for callers publishes."""
+        pods = self.pods(self.status["serving"]["version"])
+        name = next(name for name, ready in pods.items() if ready)
+        return f"{proxy}/api/v1/namespaces/{self.namespace}/pods/{name}:8081/proxy"
+
 
 @contextmanager
 def background(*words: object, marker: str) -> Iterator[str]:
@@ -213,7 +219,7 @@ def new_namespace() -> Iterator[str]:
     """Restricted, with the runtime Secret that models of a namespace need."""
     name = f"e2e-{uuid.uuid4().hex[:6]}"
     secret = {"name": "heartops-runtime", "namespace": name}
-    key = {"HEARTOPS_ROW_KEY": secrets.token_hex(24)}
+    key = {name: secrets.token_hex(24) for name in ("HEARTOPS_ROW_KEY", "HEARTOPS_PROOF_KEY")}
     apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": RESTRICTED}})
     apply({"apiVersion": "v1", "kind": "Secret", "metadata": secret, "stringData": key})
     apply(binding(name, f"{RELEASE}-registry"))

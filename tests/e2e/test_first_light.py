@@ -71,7 +71,7 @@ def test_events_tell_training_and_promotion(heart: Model) -> None:
 def package_of(heart: Model, proxy: str) -> ServingPackage:
     """What is inside the very bytes that the status names."""
     digest = heart.status["serving"]["digest"].removeprefix("sha256:")
-    content = httpx.get(f"{heart.address(proxy)}/artifacts/{digest}", timeout=30).raise_for_status().content
+    content = httpx.get(f"{heart.management(proxy)}/artifacts/{digest}", timeout=30).raise_for_status().content
     metadata = {each.key: each.value for each in onnx.load_from_string(content).metadata_props}
     return ServingPackage.model_validate_json(metadata[PACKAGE_KEY])
 

@@ -24,17 +24,18 @@ DATABASE = f"statefulset/{RELEASE}-postgresql"
 
 def test_a_while_without_the_database_costs_neither_predictions_nor_rows(flowers: Flowers) -> None:
     before = flowers.metric("prediction_log_written_total") or 0
+    known = flowers.predict()
     kubectl("scale", DATABASE, "-n", SYSTEM, "--replicas=0")
     try:
         kubectl("wait", "--for=delete", f"pod/{RELEASE}-postgresql-0", "-n", SYSTEM, "--timeout=90s")
         sent = predict_for(flowers, OUTAGE)
         eventually(lambda: flowers.metric("prediction_log_write_errors_total"), 60, "the outage to be noticed")
-        rejected = httpx.post(f"{flowers.address}/feedback", json={"request_id": "a", "outcome": "setosa"}, timeout=60)
+        rejected = httpx.post(f"{flowers.address}/feedback", json=known | {"outcome": "setosa"}, timeout=60)
         assert rejected.status_code == 503
     finally:
         kubectl("scale", DATABASE, "-n", SYSTEM, "--replicas=1")
         kubectl("rollout", "status", DATABASE, "-n", SYSTEM, "--timeout=180s")
-    flowers.written(int(before) + sent, 120)
+    flowers.written(int(before) + 1 + sent, 120)
     assert flowers.metric("prediction_log_dropped_total", 'reason="queue_full"') == 0
 
 
@@ -42,7 +43,7 @@ def predict_for(flowers: Flowers, seconds: float) -> int:
     """About twice a second; how many. Raises when one fails."""
     began, sent = time.monotonic(), 0
     while time.monotonic() < began + seconds:
-        flowers.predict(f"outage-{sent}")
+        flowers.predict()
         sent += 1
         time.sleep(0.5)
     return sent

@@ -11,13 +11,11 @@ REPORTED = 40
 
 
 def test_outcomes_become_live_quality(flowers: Flowers) -> None:
-    ids = [f"visit-{number}" for number in range(REPORTED)]
-    for request_id in ids:
-        flowers.predict(request_id)
+    given = [flowers.predict() for _ in range(REPORTED)]
     flowers.written(REPORTED)
-    assert flowers.report(*ids[:30], outcome="setosa")["new"] == 30
-    assert flowers.report(*ids, outcome="setosa") == {"new": 10, "corrected": 0, "unchanged": 30}
-    assert flowers.report(*ids[:10], outcome="virginica")["corrected"] == 10
+    assert flowers.report(*given[:30], outcome="setosa")["new"] == 30
+    assert flowers.report(*given, outcome="setosa") == {"new": 10, "corrected": 0, "unchanged": 30, "conflicts": 0}
+    assert flowers.report(*given[:10], outcome="virginica")["corrected"] == 10
     source = 'source="feedback"'
     eventually(lambda: flowers.metric("model_accuracy", source) == 0.75, 90, "the accuracy by outcomes")
     low, high = (flowers.metric(f"model_accuracy_{end}", source) for end in ("low", "high"))

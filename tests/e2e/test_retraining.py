@@ -54,10 +54,8 @@ class Patients:
         found = [plain(record) for record in records]
         answer = httpx.post(f"{self.address}/predict", json=found, timeout=30).raise_for_status().json()
         if self.known:
-            told = [
-                {"request_id": answer["request_id"], "row": row, "outcome": outcome}
-                for row, outcome in enumerate(outcomes)
-            ]
+            given = {"request_id": answer["request_id"], "proof": answer["proof"]}
+            told = [given | {"row": row, "outcome": outcome} for row, outcome in enumerate(outcomes)]
             httpx.post(f"{self.address}/feedback", json=told, timeout=30).raise_for_status()
 
 

@@ -72,6 +72,16 @@ GOOD: dict[str, dict[str, Any]] = {
     },
     "no prediction log": {"spec.serving.predictionLog.sink": "None"},
     "learning from feedback": {"spec.dataset.includeFeedback": True, "spec.serving.predictionLog.samplePercent": 50},
+    "API keys": {"spec.serving.auth": "APIKey"},
+    "tokens": {
+        "spec.serving.auth": "JWT",
+        "spec.serving.jwt": {"issuer": "https://sso.example.org", "audience": "heart", "clockSkewSeconds": 0},
+    },
+    "tokens by an address": {
+        "spec.serving.auth": "JWT",
+        "spec.serving.jwt": {"issuer": "a", "audience": "b", "jwksUrl": "https://sso/keys", "scopePrefix": "heart:"},
+    },
+    "TLS": {"spec.serving.tls": {"secretName": "heart-tls"}},
     "ingress": {"spec.serving.ingress": {"host": "*.heart.example.org", "className": "nginx", "tlsSecretName": "tls"}},
     "a version by number": {"spec.version": 7},
     "a version by number as text": {"spec.version": "7"},
@@ -241,6 +251,24 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         {"spec.dataset.includeFeedback": True, "spec.serving.predictionLog.redact": ["age"]},
         "spec.dataset.includeFeedback",
     ),
+    "tokens of nobody": ({"spec.serving.auth": "JWT"}, "spec.serving.jwt"),
+    "tokens that are not asked for": (
+        {"spec.serving.jwt": {"issuer": "https://sso.example.org", "audience": "heart"}},
+        "spec.serving.jwt",
+    ),
+    "passwords": ({"spec.serving.auth": "Basic"}, "spec.serving.auth"),
+    "keys without TLS": (
+        {
+            "spec.serving.auth": "JWT",
+            "spec.serving.jwt": {"issuer": "a", "audience": "b", "jwksUrl": "http://sso.example.org/keys"},
+        },
+        "spec.serving.jwt.jwksUrl",
+    ),
+    "a skew of an hour": (
+        {"spec.serving.auth": "JWT", "spec.serving.jwt": {"issuer": "a", "audience": "b", "clockSkewSeconds": 3600}},
+        "spec.serving.jwt.clockSkewSeconds",
+    ),
+    "TLS by no name": ({"spec.serving.tls": {"secretName": "Heart"}}, "spec.serving.tls.secretName"),
     "negative replicas": ({"spec.serving.replicas": -1}, "spec.serving.replicas"),
     "more at least than at most": (
         {"spec.serving.autoscaling.minReplicas": 21},

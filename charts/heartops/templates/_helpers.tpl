@@ -173,13 +173,14 @@ runbook: docs/runbooks/{{ $page }}
       "trackingUri" (include "heartops.trackingUri" $root)
       "trackingAuth" (include "heartops.registryAuth" $root)
       "monitoringNamespaces" $root.Values.monitoring.namespaces
+      "callers" (list (dict "namespaceSelector" (dict "matchLabels" (dict "kubernetes.io/metadata.name" "kube-system"))))
       "monitoringLabels" $root.Values.monitoring.labels
       "runbookUrl" $root.Values.monitoring.runbookUrl -}}
 {{- with $root.Values.monitoring.prometheusUrl }}{{ $_ := set $defaults "prometheusUrl" . }}{{ end -}}
 {{- if $root.Values.mlflow.enabled }}{{ $_ := set $defaults "databaseAddress" (include "heartops.databaseAddress" $root) }}{{ end -}}
 {{- $profile := mustMergeOverwrite (deepCopy $defaults) (deepCopy (last . | default dict)) -}}
 {{- /* The operator reads the pods' metrics too. */ -}}
-{{- $_ := set $profile "monitoringNamespaces" (append ($profile.monitoringNamespaces | default list) $root.Release.Namespace | uniq) -}}
+{{- with $profile.monitoringNamespaces }}{{ $_ := set $profile "monitoringNamespaces" (append . $root.Release.Namespace | uniq) }}{{ end -}}
 {{- $profile | toYaml -}}
 {{- end -}}
 

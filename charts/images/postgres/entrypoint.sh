@@ -60,6 +60,16 @@ REVOKE ALL ON DATABASE "$1" FROM PUBLIC
 SQL
 }
 
+# watch_statements PID: enforces the logins' statement limits while the server of this process id lives. One connection is
+# kept, so that logins which use up all others cannot shut it out.
+watch_statements() {
+    while kill -0 "$1" 2>/dev/null; do
+        printf 'SELECT heartops_admin.end_long_statements() \\watch 5\n' | PGPASSWORD="$HEARTOPS_PASSWORD" psql \
+            --no-psqlrc --quiet --host=/run/postgresql --username=heartops_owner --dbname=heartops >/dev/null 2>&1 || true
+        sleep 2
+    done
+}
+
 [ -s "$PGDATA/PG_VERSION" ] || initialise
 
 # Each start: whoever mounts the Secret and the volume has a matching pair, whatever happened between.
@@ -75,6 +85,7 @@ run_sql postgres <<SQL
 REVOKE ALL ON DATABASE postgres FROM PUBLIC
 REVOKE ALL ON DATABASE template1 FROM PUBLIC
 SQL
+if [ -n "$HEARTOPS_PASSWORD" ]; then watch_statements $$ & fi
 unset POSTGRES_PASSWORD HEARTOPS_PASSWORD
 
 # Every serving pod that logs keeps a connection.

@@ -42,8 +42,11 @@ BEGIN
     RETURN 'ns-' || namespace;
 END $$;
 
--- The login of a namespace: no right but to connect, no membership, and limits that it cannot lift where PostgreSQL
--- allows that (connections, temporary files). Its own settings are thrown away.
+-- Longest statement of each login, out of the logins' reach: every session may change its own statement_timeout.
+CREATE TABLE IF NOT EXISTS heartops_admin.limits (login name PRIMARY KEY, statement_seconds integer NOT NULL);
+
+-- The login of a namespace: no right but to connect, no membership, and limits that it cannot lift: connections and
+-- temporary files by PostgreSQL, statements by end_long_statements. Its own settings are thrown away.
 CREATE OR REPLACE FUNCTION heartops_admin.admit(
     namespace text, secret text, schema name, connections integer, statement_seconds integer, temp_megabytes integer
 ) RETURNS void
@@ -74,6 +77,8 @@ BEGIN
     EXECUTE format('ALTER ROLE %I SET search_path = %I, pg_temp', login, schema);
     EXECUTE format('ALTER ROLE %I SET statement_timeout = %L', login, statement_seconds || 's');
     EXECUTE format('ALTER ROLE %I SET idle_in_transaction_session_timeout = %L', login, statement_seconds || 's');
+    INSERT INTO heartops_admin.limits VALUES (login, admit.statement_seconds)
+        ON CONFLICT ON CONSTRAINT limits_pkey DO UPDATE SET statement_seconds = excluded.statement_seconds;
     EXECUTE format('ALTER ROLE %I SET temp_file_limit = %L', login, temp_megabytes || 'MB');
     EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), login);
 END $$;
@@ -90,11 +95,27 @@ BEGIN
         EXECUTE format('DROP OWNED BY %I', login);
         EXECUTE format('DROP ROLE %I', login);
     END IF;
+    DELETE FROM heartops_admin.limits WHERE limits.login = heartops_admin.role_of(namespace);
 END $$;
+
+-- Ends the sessions of logins whose statement takes longer than the login's limit and a second of grace, or whose
+-- transaction takes ten times as long; how many. The image runs it every five seconds.
+CREATE OR REPLACE FUNCTION heartops_admin.end_long_statements() RETURNS bigint
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT count(pg_terminate_backend(activity.pid))
+    FROM pg_stat_activity AS activity JOIN heartops_admin.limits ON limits.login = activity.usename
+    WHERE activity.backend_type = 'client backend' AND (
+        (activity.state = 'active'
+            AND clock_timestamp() - activity.query_start > make_interval(secs => limits.statement_seconds + 1))
+        OR clock_timestamp() - activity.xact_start > make_interval(secs => 10 * limits.statement_seconds)
+    )
+$$;
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA heartops_admin FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION heartops_admin.admit(text, text, name, integer, integer, integer) TO heartops_owner;
 
 GRANT EXECUTE ON FUNCTION heartops_admin.dismiss(text) TO heartops_owner;
+
+GRANT EXECUTE ON FUNCTION heartops_admin.end_long_statements() TO heartops_owner;
 

@@ -140,9 +140,15 @@ class Feature(Frozen):
         pattern=COLUMN_PATTERN, max_length=63, description="Feature name, as used in requests, responses and reports."
     )
     column: FileColumn | None = Field(None, description="Column of the file, where its name differs from `name`.")
-    type: FeatureType = Field(description="Type of the values.")
-    minimum: float | None = Field(None, description="Minimum value (number, integer).")
-    maximum: float | None = Field(None, description="Maximum value (number, integer).")
+    type: FeatureType = Field(
+        description="Type of the values; it decides which bounds apply and how a value reaches the model."
+    )
+    minimum: float | None = Field(
+        None, description="Smallest valid value (number, integer); a smaller one is rejected in training and serving."
+    )
+    maximum: float | None = Field(
+        None, description="Largest valid value (number, integer); a larger one is rejected in training and serving."
+    )
     values: tuple[CategoryValue, ...] | None = Field(
         None,
         min_length=2,
@@ -156,7 +162,9 @@ class Feature(Frozen):
         max_length=64,
         description="Names that clients may send in place of values (category), such as `asymptomatic: 0`.",
     )
-    unit: str | None = Field(None, max_length=63, description="Unit of measurement.")
+    unit: str | None = Field(
+        None, max_length=63, description="Unit of measurement, shown in error messages, reports and `/docs`."
+    )
     description: str | None = Field(None, max_length=1024, description="Human-readable description.")
     sensitive: bool = Field(False, description="Metrics are also computed per group of this feature.")
     required: bool = Field(
@@ -192,7 +200,7 @@ class Feature(Frozen):
 
 
 class Target(Frozen):
-    """The column to predict."""
+    """The column to predict: its name, how it becomes classes, and what they are called."""
 
     name: str = Field(pattern=COLUMN_PATTERN, max_length=63, description="Name of the target in responses and reports.")
     column: FileColumn | None = Field(None, description="Column of the file, where its name differs from `name`.")
@@ -211,7 +219,11 @@ class Target(Frozen):
         " the last of two is the positive class.",
         json_schema_extra=UNTYPED,
     )
-    unit: str | None = Field(None, max_length=63, description="Unit of measurement (regression).")
+    unit: str | None = Field(
+        None,
+        max_length=63,
+        description="Unit of measurement of the target (regression), shown with errors and predictions.",
+    )
     description: str | None = Field(None, max_length=1024, description="Human-readable description.")
 
     @model_validator(mode="after")
@@ -253,7 +265,9 @@ class Csv(Frozen):
         max_length=1,
         description="Separator between cells; a space means any run of spaces and tabs.",
     )
-    decimal: Literal[".", ","] | None = Field(None, description="Decimal mark.")
+    decimal: Literal[".", ","] | None = Field(
+        None, description="Character that separates the fraction of a number; detected by default."
+    )
     quote: str | None = Field(None, min_length=1, max_length=1, description='Quote character; defaults to `"`.')
     encoding: str | None = Field(
         None,
@@ -302,7 +316,9 @@ class Dataset(Frozen):
         " The runtime profile restricts schemes and hosts.",
     )
     sha256: str | None = Field(None, pattern=SHA256_PATTERN, description="Expected SHA-256 digest of the file.")
-    format: Literal["csv", "parquet"] = Field("csv", description="File format.")
+    format: Literal["csv", "parquet"] = Field(
+        "csv", description="Format of the file: delimited text (csv) or Apache Parquet."
+    )
     columns: tuple[ShortText, ...] | None = Field(
         None,
         min_length=1,

@@ -11,7 +11,7 @@ LONGEST_NAMESPACE = 59
 
 
 def new_key() -> str:
-    """For row hashes and seals."""
+    """For row hashes and seals, and for the proofs that /feedback demands."""
     return _random_text(KEY_LENGTH)
 
 

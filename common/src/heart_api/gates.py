@@ -44,9 +44,11 @@ class GateCheck(Frozen):
         )
     )
 
-    metric: Metric = Field(description="Name of the metric.")
-    min: float | None = Field(None, description="Minimum value.")
-    max: float | None = Field(None, description="Maximum value.")
+    metric: Metric = Field(
+        description="Metric to check, as estimated out of fold; the confidence interval counts as well."
+    )
+    min: float | None = Field(None, description="Smallest acceptable value of the metric.")
+    max: float | None = Field(None, description="Largest acceptable value of the metric.")
     max_regression: float | None = Field(
         None,
         ge=0,

@@ -37,10 +37,16 @@ class Env:
     MODEL_FILE = "HEARTOPS_MODEL_FILE"  # /model/model.onnx
     REGISTRY_NAME = "HEARTOPS_REGISTRY_NAME"
     MIRROR_FILE = "HEARTOPS_MIRROR_FILE"  # MirrorTarget as JSON, changed while pods run
+    AUTH_FILE = "HEARTOPS_AUTH_FILE"  # AuthConfig as JSON, changed while pods run
+    API_KEYS = "HEARTOPS_API_KEYS"  # folder with a file of hashes for each caller, changed while pods run
+    JWKS_FILE = "HEARTOPS_JWKS_FILE"  # a JSON Web Key Set, changed while pods run
+    PORT = "HEARTOPS_PORT"  # of predictions
+    TLS_DIR = "HEARTOPS_TLS_DIR"  # folder with tls.crt and tls.key, changed while pods run
     EXPLANATIONS = "HEARTOPS_EXPLANATIONS"  # true | false: whether /explain answers
     CORS_ORIGINS = "HEARTOPS_CORS_ORIGINS"  # separated by spaces: web pages that may read answers in a browser
     PREDICTION_LOG = "HEARTOPS_PREDICTION_LOG"  # api.predictionlog.PredictionLog as JSON
     DATABASE_URL = "HEARTOPS_DATABASE_URL"  # from the Secret heartops-runtime: the prediction log's database
+    PROOF_KEY = "HEARTOPS_PROOF_KEY"  # from the Secret heartops-runtime: key of the proofs that /feedback demands
     SIBLINGS = "HEARTOPS_SIBLINGS"  # host:port of the headless Service of this model's ready pods
 
 
@@ -138,7 +144,7 @@ class MirrorTarget(FrozenLenient):
     """MIRROR_FILE of a ConfigMap that every serving pod mounts: the percentage of requests to copy, and the target."""
 
     percent: int = Field(0, ge=0, le=100)
-    url: str = Field("", pattern=r"^(http://[A-Za-z0-9.:\[\]-]+)?$", description="Without a path.")
+    url: str = Field("", pattern=r"^(https?://[A-Za-z0-9.:\[\]-]+)?$", description="Without a path.")
     version: str = Field("", description="The version that answers there.")
 
     @model_validator(mode="after")

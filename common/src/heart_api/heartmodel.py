@@ -81,7 +81,7 @@ VERSION_RULES = rules(
 
 
 class HeartModelSpec(Frozen):
-    """Desired state."""
+    """Specification of the desired behavior."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(

@@ -133,6 +133,11 @@ REASONS = {
     Reason.INVALID_SPEC: Explained(
         "The spec is invalid; the message names the field.", "Correct the named field and apply the resource again."
     ),
+    Reason.QUOTA_EXCEEDED: Explained(
+        "A quota of the namespace is used up; the message says which one, and until when. Serving continues.",
+        "Wait until the time in the message, delete a model that is not needed, or ask an administrator to raise the"
+        " quota of the runtime profile.",
+    ),
     Reason.APPLY_FAILED: Explained(
         "The API server rejected a write of the operator; the message says why.",
         "Remove what the message names: a conflicting object, a missing permission (operator/RBAC.md) or an"

@@ -8,6 +8,10 @@ LATENCY_EDGES = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.0
 
 REQUESTS = "http_requests_total"
 """Number of requests, by `code`."""
+DENIED = "requests_denied_total"
+"""Requests without a valid key or token, by `reason`; REQUESTS does not count them."""
+CALLERS = "caller_requests_total"
+"""Requests admitted, by `caller`."""
 LATENCY_BUCKET = "prediction_latency_seconds_bucket"
 """Number of predictions within `le` seconds."""
 OUTPUT = "prediction_output_total"

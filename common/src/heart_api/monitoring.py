@@ -15,8 +15,8 @@ class RateLimits(Frozen):
         )
     )
 
-    warning: float = Field(gt=0, le=1, description="Warning threshold.")
-    critical: float = Field(gt=0, le=1, description="Critical threshold.")
+    warning: float = Field(gt=0, le=1, description="Threshold of the alert with severity warning.")
+    critical: float = Field(gt=0, le=1, description="Threshold of the alert with severity critical.")
 
 
 class LatencyLimits(Frozen):
@@ -37,8 +37,8 @@ class LatencyLimits(Frozen):
         )
     )
 
-    warning: ShortDuration = Field(description="Warning threshold.")
-    critical: ShortDuration = Field(description="Critical threshold.")
+    warning: ShortDuration = Field(description="Threshold of the alert with severity warning.")
+    critical: ShortDuration = Field(description="Threshold of the alert with severity critical.")
 
 
 class FloorLimits(Frozen):
@@ -50,8 +50,8 @@ class FloorLimits(Frozen):
         )
     )
 
-    warning: float = Field(gt=0, le=1, description="Warning threshold.")
-    critical: float = Field(gt=0, le=1, description="Critical threshold.")
+    warning: float = Field(gt=0, le=1, description="Threshold of the alert with severity warning.")
+    critical: float = Field(gt=0, le=1, description="Threshold of the alert with severity critical.")
 
 
 class CeilingLimits(Frozen):
@@ -63,12 +63,12 @@ class CeilingLimits(Frozen):
         )
     )
 
-    warning: float = Field(gt=0, description="Warning threshold.")
-    critical: float = Field(gt=0, description="Critical threshold.")
+    warning: float = Field(gt=0, description="Threshold of the alert with severity warning.")
+    critical: float = Field(gt=0, description="Threshold of the alert with severity critical.")
 
 
 class Alerts(Frozen):
-    """Alert thresholds."""
+    """Thresholds of the alerts in the PrometheusRule."""
 
     error_rate: RateLimits = Field(
         default=RateLimits(warning=0.02, critical=0.05), description="Share of 5xx responses over 5 minutes."
@@ -97,9 +97,9 @@ class Alerts(Frozen):
 
 
 class Monitoring(Frozen):
-    """Monitoring of the model."""
+    """How the model is monitored: scraping, alerts and their thresholds."""
 
     service_monitor: bool = Field(
         True, description="Create a ServiceMonitor and a PrometheusRule if the cluster has these kinds."
     )
-    alerts: Alerts = Field(default=Alerts(), description="Alert thresholds.")
+    alerts: Alerts = Field(default=Alerts(), description="Thresholds of the alerts in the model's PrometheusRule.")

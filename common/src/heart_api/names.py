@@ -11,6 +11,8 @@ APPLICATION = "heartmodel"
 RUNTIME_SECRET = "heartops-runtime"  # noqa: S105  the Secret's fixed name, not a secret
 VERSION_HEADER = "x-model-version"
 """Of every response of a serving pod: the version that answered, also where the answer is an error."""
+PLAIN_PORT, SECURE_PORT = "http", "https"
+"""Names of the port for predictions, of pods and Services: the one of the two that the pods speak."""
 EVALUATE = re.compile(r"evaluate-([1-9][0-9]*)-[0-9a-f]+(-v[0-9]+)?(-[0-9a-f]+)?")
 """The trigger of an evaluation Job; every other trigger is a training's."""
 
@@ -109,6 +111,7 @@ class Reason:
     VERSION_NOT_FOUND = "VersionNotFound"
     SUSPENDED = "Suspended"
     INVALID_SPEC = "InvalidSpec"
+    QUOTA_EXCEEDED = "QuotaExceeded"  # of the namespace, and the message says until when
     APPLY_FAILED = "ApplyFailed"  # rejected by the API server, or a conflicting object exists
     REGISTRY_UNAVAILABLE = "RegistryUnavailable"
     REGISTRY_LOST = "RegistryLost"
@@ -138,6 +141,7 @@ class ScheduleReason:
     RUN_MISSED = "RunMissed"
     SUSPENDED = "Suspended"
     INVALID_SPEC = "InvalidSpec"
+    QUOTA_EXCEEDED = "QuotaExceeded"
     APPLY_FAILED = "ApplyFailed"
     MODEL_NOT_FOUND = "ModelNotFound"
     # Checked
@@ -221,6 +225,26 @@ def candidate_service_name(model: str) -> str:
 def mirror_config_name(model: str) -> str:
     """The ConfigMap that tells the serving pods of a model what to mirror."""
     return child_name(model, "mirror")
+
+
+def callers_policy_name(model: str) -> str:
+    """The NetworkPolicy that says which pods may ask a model for predictions."""
+    return child_name(model, "callers")
+
+
+def auth_config_name(model: str) -> str:
+    """The ConfigMap that tells the serving pods of a model how callers authenticate."""
+    return child_name(model, "auth")
+
+
+def api_keys_name(model: str) -> str:
+    """The Secret with the hashes of the API keys; written by people, mounted by the serving pods."""
+    return child_name(model, "api-keys")
+
+
+def jwks_name(model: str) -> str:
+    """The ConfigMap with the issuer's JSON Web Key Set; written by people, mounted by the serving pods."""
+    return child_name(model, "jwks")
 
 
 def service_account_name(model: str) -> str:

@@ -2,7 +2,10 @@
 
 from typing import Literal
 
-from heart_api.base import Frozen
+from pydantic import Field
+
+from heart_api.base import Duration, Frozen
+from heart_api.callers import Peer
 from heart_api.handover import DataAccess
 from heart_api.resources import Amounts
 
@@ -19,7 +22,17 @@ class RouteAccess(Frozen):
     """`namespace/name`."""
     ingress_classes: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
-    """Host names, `*.` wildcards; `{namespace}` stands for the model's."""
+    """Host names, `*.` wildcards, `*` for any; `{namespace}` stands for the model's, in `gateways` too."""
+
+
+class Quota(Frozen):
+    """Limits of each namespace; None: no limit."""
+
+    models: int | None = Field(None, ge=0)
+    schedules: int | None = Field(None, ge=0)
+    trainings_per_hour: int | None = Field(None, ge=1)
+    min_schedule_interval: Duration | None = None
+    """Least time between two scheduled trainings, or two drift checks, of one RetrainSchedule."""
 
 
 class RuntimeProfile(Frozen):
@@ -39,10 +52,14 @@ class RuntimeProfile(Frozen):
     database_address: str | None = None
     """host:port of the prediction log's database; its URL, with a password, is in the namespaces' Secrets alone."""
     monitoring_namespaces: tuple[str, ...] = ()
+    """Which may read metrics; none: all."""
     monitoring_labels: dict[str, str] = {}
     """On every ServiceMonitor and PrometheusRule, for a Prometheus that selects them by label."""
     runbook_url: str = ""
     """Where docs/runbooks is published: the base of the alerts' links. Empty: alerts name the page's path alone."""
     ingress_namespaces: tuple[str, ...] = ()
-    routes: RouteAccess | None = None
-    """None: any Gateway, class and host, as far as the cluster's own rules go."""
+    """Where Gateways and ingress controllers run; none: unknown, so that a model with a route is open to every pod."""
+    callers: tuple[Peer, ...] = ()
+    """Who may call models besides the pods of their own namespaces, unless a model says it itself."""
+    routes: RouteAccess = RouteAccess()
+    quota: Quota = Quota()

@@ -44,5 +44,9 @@ class Resources(Frozen):
 
     model_config = ConfigDict(json_schema_extra=rules(request_within_limit("cpu"), request_within_limit("memory")))
 
-    requests: Amounts | None = Field(None, description="Resource requests.")
-    limits: Amounts | None = Field(None, description="Resource limits.")
+    requests: Amounts | None = Field(
+        None, description="Minimum amount of each resource, by which the pod is scheduled."
+    )
+    limits: Amounts | None = Field(
+        None, description="Maximum amount of each resource; the runtime profile may cap it further."
+    )

@@ -107,7 +107,7 @@ class PerformanceCheck(Frozen):
 
 
 class RetrainScheduleSpec(Frozen):
-    """Desired state."""
+    """Specification of the desired behavior."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(

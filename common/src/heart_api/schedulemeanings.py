@@ -27,6 +27,10 @@ REASONS = {
     ScheduleReason.INVALID_SPEC: Explained(
         "The spec is invalid; the message names the field.", "Correct the named field and apply the resource again."
     ),
+    ScheduleReason.QUOTA_EXCEEDED: Explained(
+        "The namespace has more RetrainSchedules than its quota, and this is not among the oldest.",
+        "Delete a schedule that is not needed, or ask an administrator to raise the quota of the runtime profile.",
+    ),
     ScheduleReason.APPLY_FAILED: Explained(
         "The API server rejected a write of the operator; the message says why.",
         "Remove what the message names: a conflicting object, a missing permission (operator/RBAC.md) or an"

@@ -86,7 +86,7 @@ class DataRun(FrozenLenient):
 
 
 class RetrainScheduleStatus(FrozenLenient):
-    """Observed state."""
+    """Most recently observed status, written by the operator. Read-only."""
 
     observed_generation: int | None = Field(None, description="Generation of the spec last acted on.")
     conditions: tuple[ConditionStatus, ...] = Field(

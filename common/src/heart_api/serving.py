@@ -4,7 +4,9 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
+from heart_api.authentication import Auth, Jwt
 from heart_api.base import NAME_PATTERN, Frozen
+from heart_api.callers import Caller
 from heart_api.predictionlog import PredictionLog
 from heart_api.resources import Resources
 from heart_api.rules import LIST_SET, rule, rules
@@ -28,8 +30,12 @@ class Autoscaling(Frozen):
         )
     )
 
-    min_replicas: int = Field(3, ge=1, le=1000, description="Minimum number of pods.")
-    max_replicas: int = Field(20, ge=1, le=1000, description="Maximum number of pods.")
+    min_replicas: int = Field(
+        3, ge=1, le=1000, description="Lower limit for the number of pods to which the autoscaler can scale down."
+    )
+    max_replicas: int = Field(
+        20, ge=1, le=1000, description="Upper limit for the number of pods to which the autoscaler can scale up."
+    )
     target_cpu_utilization_percentage: int | None = Field(
         None,
         alias="targetCPUUtilizationPercentage",
@@ -46,8 +52,13 @@ class Autoscaling(Frozen):
 class Ingress(Frozen):
     """Ingress for the model's Service."""
 
-    class_name: str | None = Field(None, pattern=NAME_PATTERN, max_length=63, description="IngressClass.")
-    host: HostName = Field(description="Host name.")
+    class_name: str | None = Field(
+        None,
+        pattern=NAME_PATTERN,
+        max_length=63,
+        description="Name of the IngressClass; defaults to that of the cluster.",
+    )
+    host: HostName = Field(description="Fully qualified host name under which the model is reached.")
     path: str = Field(
         "/",
         pattern=r"^/[A-Za-z0-9._~/-]*$",
@@ -66,7 +77,11 @@ class Ingress(Frozen):
 class Gateway(Frozen):
     """A Gateway of the Gateway API."""
 
-    name: str = Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253, description="Name of the Gateway.")
+    name: str = Field(
+        pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
+        max_length=253,
+        description="Name of the Gateway that the route attaches to.",
+    )
     namespace: str | None = Field(
         None,
         pattern=NAME_PATTERN,
@@ -102,8 +117,18 @@ class Cors(Frozen):
     )
 
 
+class Tls(Frozen):
+    """TLS of the pods' listeners for predictions."""
+
+    secret_name: str = Field(
+        pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
+        max_length=253,
+        description="Secret of type kubernetes.io/tls, such as cert-manager writes; followed while pods run.",
+    )
+
+
 class Serving(Frozen):
-    """Serving of the model."""
+    """How the model is served: pods, resources, routes, and the prediction log."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -112,7 +137,12 @@ class Serving(Frozen):
                 "replicas and autoscaling exclude each other: remove one of them",
                 ".replicas",
                 "FieldValueForbidden",
-            )
+            ),
+            rule(
+                "(has(self.auth) && self.auth == 'JWT') == has(self.jwt)",
+                "auth: JWT and jwt belong together: set both or neither",
+                ".jwt",
+            ),
         )
     )
 
@@ -128,7 +158,25 @@ class Serving(Frozen):
     prediction_log: PredictionLog = Field(
         default=PredictionLog(), description="Logging of predictions: what is stored, where and for how long."
     )
+    auth: Auth = Field(
+        "None",
+        description="How callers of predictions authenticate. Running pods follow a change. `APIKey`: keys of the"
+        " Secret `<model>-api-keys`, made by `kubectl heart key create`. `JWT`: tokens as `jwt` describes.",
+    )
+    jwt: Jwt | None = Field(None, description="Accepted tokens; required with `auth: JWT`.")
+    tls: Tls | None = Field(
+        None, description="TLS for predictions over HTTP and gRPC. Only pods of new versions see a change."
+    )
     cors: Cors = Field(default=Cors(), description="Cross-origin requests from browsers; none are allowed by default.")
+    callers: tuple[Caller, ...] | None = Field(
+        None,
+        max_length=32,
+        description="Pods that may call the model, enforced by a NetworkPolicy. If absent: those of its namespace, and"
+        " those that the runtime profile lists. Gateways and ingress controllers that the profile lists are always"
+        " admitted.",
+    )
     explanations: bool = Field(True, description="Serve `/explain`: the contribution of each feature to a prediction.")
-    route: Route | None = Field(None, description="HTTPRoute for the model.")
+    route: Route | None = Field(
+        None, description="HTTPRoute of the Gateway API for the model; during a canary it splits the traffic exactly."
+    )
     ingress: Ingress | None = Field(None, description="Ingress for the model's Service.")

@@ -204,7 +204,7 @@ class ConditionStatus(FrozenLenient):
 
 
 class HeartModelStatus(FrozenLenient):
-    """Observed state."""
+    """Most recently observed status, written by the operator. Read-only."""
 
     observed_generation: int | None = Field(None, description="Generation of the spec last acted on.")
     conditions: tuple[ConditionStatus, ...] = Field(

@@ -20,7 +20,7 @@ class Tuning(Frozen):
 
 
 class CrossValidation(Frozen):
-    """Nested cross-validation."""
+    """Nested cross-validation: how the out-of-fold estimates are made that the gates judge."""
 
     folds: int = Field(
         5,
@@ -74,7 +74,10 @@ class Training(Frozen):
         )
     )
 
-    task: Literal["classification", "regression"] = Field("classification", description="Type of task.")
+    task: Literal["classification", "regression"] = Field(
+        "classification",
+        description="What the model predicts: one of several classes, or a number. Decides metrics and algorithms.",
+    )
     algorithms: tuple[Algorithm, ...] | None = Field(
         None,
         min_length=1,
@@ -83,7 +86,9 @@ class Training(Frozen):
         json_schema_extra=LIST_SET,
     )
     tuning: Tuning = Field(default=Tuning(), description="Hyperparameter search, run inside the folds.")
-    cross_validation: CrossValidation = Field(default=CrossValidation(), description="Nested cross-validation.")
+    cross_validation: CrossValidation = Field(
+        default=CrossValidation(), description="Nested cross-validation, by which the gates' estimates are made."
+    )
     holdout: float = Field(
         0,
         ge=0,
@@ -97,7 +102,12 @@ class Training(Frozen):
     calibration: Literal["auto", "none", "sigmoid", "isotonic"] = Field(
         "auto", description="Calibration of the probabilities, fitted inside the folds."
     )
-    seed: int = Field(42, ge=0, le=2147483647, description="Random seed.")
+    seed: int = Field(
+        42,
+        ge=0,
+        le=2147483647,
+        description="Seed of folds, searches and models: equal data and an equal spec give an equal version.",
+    )
     resources: Resources | None = Field(
         None, description="Requests and limits of the training pod, capped by the runtime profile."
     )

@@ -59,3 +59,4 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     """Readers and one writer at a time, without waiting for each other."""
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA foreign_keys=ON")

@@ -28,7 +28,8 @@ class BadNamespace(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one namespace may use of the server. A login can lift the seconds for itself, the rest it cannot."""
+    """What one namespace may use of the server; a login can lift none of it. With a PostgreSQL that is not the chart's,
+    nothing ends the statements of a login that lifts its own timeout."""
 
     connections: int = 20
     statement_seconds: int = 30
@@ -80,7 +81,7 @@ GRANTS = (
     "GRANT USAGE ON SCHEMA %1$I TO %2$I",
     "GRANT SELECT, INSERT ON %1$I.predictions, %1$I.feedback TO %2$I",
     "GRANT UPDATE (outcome, time, corrections) ON %1$I.feedback TO %2$I",
-    "GRANT SELECT ON %1$I.erasures TO %2$I",
+    "GRANT SELECT ON %1$I.erasures, %1$I.feedback_corrections TO %2$I",
     "GRANT EXECUTE ON FUNCTION %1$I.forget_predictions, %1$I.forget_feedback, %1$I.erase TO %2$I",
 )
 

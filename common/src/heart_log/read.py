@@ -1,4 +1,8 @@
-"""Reading the log: what was answered in a window, and what turned out to be true. Shadow copies are never among it."""
+"""Reading the log: what was answered in a window, and what turned out to be true.
+
+Shadow copies are never among it, nor outcomes without an author: they were reported to a release that asked for no
+proof.
+"""
 
 from datetime import datetime
 from typing import Any
@@ -28,14 +32,20 @@ def read_labelled(connection: Connection, model: str, *, limit: int) -> list[Pre
     """
     key = [feedback.c.request_id, feedback.c.row_index]
     query = select(*key, *COLUMNS, feedback.c.outcome).join_from(feedback, predictions, same_answer(feedback))
-    ordered = live(query, model).order_by(feedback.c.time.desc(), *key, predictions.c.time).limit(limit)
+    ordered = (
+        live(query, model)
+        .where(feedback.c.author.is_not(None))
+        .order_by(feedback.c.time.desc(), *key, predictions.c.time)
+        .limit(limit)
+    )
     found = {(request, row): _prediction(*rest) for request, row, *rest in connection.execute(ordered)}
     return list(found.values())
 
 
 def read_outcomes(connection: Connection, model: str, version: str, since: datetime, *, limit: int) -> list[Scored]:
     """Of the model's newest `limit` outcomes reported since then: those of this version's predictions."""
-    recent = select(feedback).where(feedback.c.model == model, feedback.c.time >= since)
+    proven = feedback.c.author.is_not(None)
+    recent = select(feedback).where(feedback.c.model == model, feedback.c.time >= since, proven)
     newest = recent.order_by(feedback.c.time.desc()).limit(limit).subquery()
     query = select(*SCORES, newest.c.outcome).join_from(newest, predictions, same_answer(newest))
     return [_scored(*row) for row in connection.execute(live(query, model, version))]

@@ -7,7 +7,18 @@ search path does.
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, Boolean, Column, DateTime, Index, Integer, MetaData, Table, Text
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    DateTime,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
@@ -62,8 +73,27 @@ feedback = Table(
     Column("outcome", Document, nullable=False, comment="name of the true class, or the true value (regression)"),
     Column("time", UtcDateTime, nullable=False, comment="when this outcome was reported first"),
     Column("corrections", Integer, nullable=False, comment="how often another outcome replaced an earlier one"),
+    Column("author", Text, comment="name of the caller who reported it; null: a release that asked for no proof"),
     Index("feedback_model_time", "model", "time"),
 )
+
+corrections = Table(
+    "feedback_corrections",
+    metadata,
+    Column("model", Text, primary_key=True),
+    Column("request_id", Text, primary_key=True),
+    Column("row_index", Integer, primary_key=True),
+    Column("correction", Integer, primary_key=True, comment="0: the first outcome that was reported"),
+    Column("outcome", Document, nullable=False),
+    Column("author", Text),
+    Column("time", UtcDateTime, nullable=False, comment="when it was reported"),
+    ForeignKeyConstraint(
+        ["model", "request_id", "row_index"],
+        ["feedback.model", "feedback.request_id", "feedback.row_index"],
+        ondelete="CASCADE",
+    ),
+)
+"""Outcomes that a correction replaced. A trigger of the database writes them; they go with their outcome."""
 
 erasures = Table(
     "erasures",

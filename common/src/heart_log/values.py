@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 Outcome = str | float
 """Name of the true class, or the true value (regression)."""
+ANONYMOUS = "anonymous"
+"""Author of outcomes where callers need not authenticate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,8 @@ class Stored:
     """They replaced another outcome of the same answer."""
     unchanged: int
     """They repeat what was known."""
+    conflicts: int = 0
+    """Another author has reported an outcome of the same answer, which stays."""
 
 
 class Erased(NamedTuple):

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Select,
     Table,
     Text,
+    and_,
     bindparam,
     cast,
     column,
@@ -25,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from heart_log.tables import erasures, feedback, predictions
-from heart_log.values import Erased, Key, Outcome, Source, Stored
+from heart_log.values import ANONYMOUS, Erased, Key, Outcome, Source, Stored
 
 ROW_FIELDS = ("request_id", "row_index", "time", "features", "outputs", "label", "shadow", "subject")
 """Keys of each object in a batch of predictions; `time` is ISO 8601, UTC without saying so; `subject` may be absent."""
@@ -46,28 +47,44 @@ def store_predictions(connection: Connection, source: Source, batch: str) -> int
     return connection.execute(new.on_conflict_do_nothing(), {"batch": batch}).rowcount
 
 
-def store_outcomes(connection: Connection, model: str, outcomes: Mapping[Key, Outcome], now: datetime) -> Stored:
-    """The last outcome of an answer counts. Its prediction need not be stored (yet): they are joined when read."""
+def store_outcomes(
+    connection: Connection, model: str, outcomes: Mapping[Key, Outcome], now: datetime, author: str = ANONYMOUS
+) -> Stored:
+    """An answer's outcome belongs to the author who reported it first; of theirs the last counts, and the database
+    keeps the earlier ones (`feedback_corrections`). Its prediction need not be stored (yet): they are joined when read.
+    """
     # In one order, so that two transactions cannot wait for each other.
     batch = json.dumps([key._asdict() | {"outcome": outcome} for key, outcome in sorted(outcomes.items())])
     time = literal(now, feedback.c.time.type)
-    rows = _rows(connection, feedback, OUTCOME_FIELDS).add_columns(literal(model), time, literal(0))
-    new = _insert(connection, feedback).from_select([*OUTCOME_FIELDS, "model", "time", "corrections"], rows)
+    rows = _rows(connection, feedback, OUTCOME_FIELDS)
+    common = (literal(model), time, literal(0), literal(author))
+    names = [*OUTCOME_FIELDS, "model", "time", "corrections", "author"]
+    new = _insert(connection, feedback).from_select(names, rows.add_columns(*common))
     changed = new.on_conflict_do_update(
         index_elements=["model", "request_id", "row_index"],
         set_={"outcome": new.excluded.outcome, "time": now, "corrections": feedback.c.corrections + 1},
-        where=feedback.c.outcome != new.excluded.outcome,
+        where=and_(feedback.c.author == author, feedback.c.outcome != new.excluded.outcome),
     )
     counts = connection.execute(changed.returning(feedback.c.corrections), {"batch": batch}).scalars().all()
-    first = sum(count == 0 for count in counts)
-    return Stored(first, len(counts) - first, len(outcomes) - len(counts))
+    first, left = sum(count == 0 for count in counts), len(outcomes) - len(counts)
+    conflicts = _count_others(connection, model, rows, batch, author) if left else 0
+    return Stored(first, len(counts) - first, left - conflicts, conflicts)
+
+
+def _count_others(connection: Connection, model: str, rows: Select[Any], batch: str, author: str) -> int:
+    """Answers of the batch whose outcome another author has reported."""
+    sent = rows.subquery()
+    same = and_(*(feedback.c[name] == sent.c[name] for name in ("request_id", "row_index")))
+    query = select(func.count()).select_from(sent.join(feedback, same))
+    query = query.where(feedback.c.model == model, feedback.c.author.is_distinct_from(author))
+    return int(connection.scalar(query, {"batch": batch}) or 0)
 
 
 def _rows(connection: Connection, table: Table, names: Sequence[str]) -> Select[Any]:
     """The objects of the parameter `batch` as rows of the table's columns of these names."""
     if connection.dialect.name == "sqlite":
         value = func.json_each(bindparam("batch")).table_valued("value").c.value
-        fields = [_sqlite_field(value, name) for name in names]
+        fields = [_sqlite_field(value, name).label(name) for name in names]
         return select(*fields).where(true())  # without a WHERE SQLite takes ON CONFLICT for a join's ON
     typed = [column(name, table.c[name].type) for name in names]
     batch = func.jsonb_to_recordset(cast(bindparam("batch"), postgresql.JSONB))

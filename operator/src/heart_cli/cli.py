@@ -17,12 +17,16 @@ from heart_cli.doctor.command import doctor
 from heart_cli.erasure import erase as erase_rows
 from heart_cli.explaining import find_explanations, similar
 from heart_cli.following import follow, follow_list, show
+from heart_cli.keycommands import key
 from heart_cli.listing import Columns, history_table, models_table, print_table
 from heart_cli.load.command import load
 from heart_cli.load.records import read_example
+from heart_cli.mlflowdata import kubectl_exec
 from heart_cli.mlflowproxy import open_mlflow
+from heart_cli.modelservice import open_service, with_key
 from heart_cli.namespaces import init_namespace as init
 from heart_cli.namespaces import offboard_namespace as offboard
+from heart_cli.namespaces import plan_offboarding
 from heart_cli.namespaces import rotate_namespace as rotate
 from heart_cli.new.command import new
 from heart_cli.options import NAME, SYSTEM_NAMESPACE, VERSION, on_cluster, version_text
@@ -48,7 +52,7 @@ def cli() -> None:
     """Inspect HeartModels and control their rollouts."""
 
 
-for entry in (*COMMANDS, doctor, load, new, wait):
+for entry in (*COMMANDS, doctor, key, load, new, wait):
     cli.add_command(entry)
 
 
@@ -154,18 +158,20 @@ def logs(client: Client, name: str, version: int | None, training: bool, goes_on
 @click.option("-f", "--file", type=click.File(), help="Read the record from a file; - for standard input.")
 @click.option("--example", is_flag=True, help="Send the model's own example record, and print it to standard error.")
 @on_cluster
-def predict(client: Client, name: str, record: str | None, file: IO[str] | None, example: bool) -> None:
+@with_key
+def predict(client: Client, name: str, record: str | None, file: IO[str] | None, example: bool, key: str) -> None:
     """Send a prediction request to the serving version.
 
     RECORD is JSON by feature name (one record, or a list of them), or - for standard input.
     """
     if [record is not None, file is not None, example].count(True) != 1:
         raise click.UsageError("give either a RECORD, --file or --example")
+    service = open_service(client, name, key)
     if example:
-        record = json.dumps(read_example(client, name), ensure_ascii=False)
+        record = json.dumps(read_example(service), ensure_ascii=False)
         click.echo(record, err=True)
     text = file.read() if file else sys.stdin.read() if record == "-" else str(record)
-    click.echo(json.dumps(ask(client, name, text), indent=2, ensure_ascii=False))
+    click.echo(json.dumps(ask(service, text), indent=2, ensure_ascii=False))
 
 
 @cli.command("init-namespace")
@@ -194,12 +200,23 @@ def rotate_namespace(client: Client, target: str, system_namespace: str) -> None
 @click.argument("target", metavar="NAMESPACE", type=NAME)
 @SYSTEM_NAMESPACE
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@click.option("--dry-run", is_flag=True, help="Say what would be deleted, and delete nothing.")
 @on_cluster
-def offboard_namespace(client: Client, target: str, system_namespace: str, yes: bool) -> None:
-    """Delete a namespace's key, its login and its prediction log, so that a later namespace inherits nothing."""
+def offboard_namespace(client: Client, target: str, system_namespace: str, yes: bool, dry_run: bool) -> None:
+    """Delete a namespace's key, its models in MLflow, its login and its prediction log, for good.
+
+    A later namespace of the same name inherits nothing.
+    """
+    about = client.elsewhere(target), client.elsewhere(system_namespace), kubectl_exec(connection_options())
+    if dry_run or not yes:
+        click.echo(f"To be deleted, for good, of namespace {target}:")
+        for line in plan_offboarding(*about):
+            click.echo(f"  {line}")
+    if dry_run:
+        return
     if not yes:
-        click.confirm(f"Delete every prediction and outcome that was logged for namespace {target}?", abort=True)
-    for line in offboard(client.elsewhere(target), client.elsewhere(system_namespace)):
+        click.confirm("Delete all of it?", abort=True)
+    for line in offboard(*about):
         click.echo(line)
 
 

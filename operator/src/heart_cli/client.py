@@ -84,14 +84,15 @@ class Client:
         body: Any = None,
         *,
         media: str = "application/json",
+        headers: Mapping[str, str] | None = None,
     ) -> Any:
         """The decoded answer; raises ApiFailure for every other outcome."""
-        with self._send(method, path, query, body, media) as response:
+        with self._send(method, path, query, body, media, headers=headers) as response:
             return json.loads(response.read())
 
-    def post(self, path: str, body: Any, timeout: float) -> Response:
+    def post(self, path: str, body: Any, timeout: float, headers: Mapping[str, str] | None = None) -> Response:
         """The response, whatever its status; raises ApiFailure (status 0) where none came within `timeout` seconds."""
-        with self._exchange("POST", path, None, body, "application/json", timeout) as response:
+        with self._exchange("POST", path, None, body, "application/json", timeout, headers) as response:
             try:
                 return Response(response.status, response.headers, response.read())
             except (HTTPError, OSError) as error:
@@ -115,8 +116,9 @@ class Client:
         body: Any = None,
         media: str = "application/json",
         timeout: Any = TIMEOUT,
+        headers: Mapping[str, str] | None = None,
     ) -> Any:
-        response = self._exchange(method, path, query, body, media, timeout)
+        response = self._exchange(method, path, query, body, media, timeout, headers)
         try:
             if response.status < 300:
                 return response
@@ -126,14 +128,21 @@ class Client:
         raise ApiFailure(message_of(content), response.status, content)
 
     def _exchange(
-        self, method: str, path: str, query: Mapping[str, str] | None, body: Any, media: str, timeout: Any
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        body: Any,
+        media: str,
+        timeout: Any,
+        headers: Mapping[str, str] | None = None,
     ) -> Any:
         """The response of any status, its body not read yet."""
         serialized = self._api.param_serialize(
             method,
             path,
             query_params=list((query or {}).items()),
-            header_params={"Accept": "application/json, */*", "Content-Type": media},
+            header_params={"Accept": "application/json, */*", "Content-Type": media, **(headers or {})},
             body=body,
             auth_settings=["BearerToken"],
         )

@@ -14,6 +14,7 @@ from heart_api.names import PART_OF, RUNTIME_SECRET, Component, Label
 from heart_cli.client import Client
 from heart_cli.errors import ApiFailure, Failure
 from heart_cli.logdatabase import LogDatabase, find_database, record_uids, recorded_uids, start_job
+from heart_cli.mlflowdata import Exec, find_mlflow
 from heart_cli.registryrights import grant_registry, revoke_registry
 from heart_cli.secretkeys import add_keys, patch_secret, read_secret
 
@@ -23,10 +24,10 @@ SERVING_PODS = f"{Label.PART_OF}={PART_OF},{Label.COMPONENT}={Component.SERVING}
 def init_namespace(client: Client, system: Client | None) -> list[str]:
     """Set up a namespace and report each step. `system`: the namespace of HeartOps itself; None: no prediction log.
 
-    An existing row key is kept: with another one all stored row hashes would be useless.
+    Existing keys are kept: with other ones all stored row hashes, and all proofs given to callers, would be useless.
     """
     database = find_database(system) if system else None
-    kept, wanted = read_secret(client, RUNTIME_SECRET), {Env.ROW_KEY: new_key()}
+    kept, wanted = read_secret(client, RUNTIME_SECRET), {Env.ROW_KEY: new_key(), Env.PROOF_KEY: new_key()}
     done: list[str] = []
     if system and database:
         wanted[Env.DATABASE_URL], done = join_log(system, database, client, kept.get(Env.DATABASE_URL, ""))
@@ -76,24 +77,57 @@ def rotate_namespace(client: Client, system: Client) -> list[str]:
     ]
 
 
-def offboard_namespace(client: Client, system: Client) -> list[str]:
+def offboard_namespace(client: Client, system: Client, execute: Exec) -> list[str]:
     """Delete what HeartOps keeps of a namespace outside of it, and its Secret; what was done, line by line.
 
-    The namespace may be gone already. Raises Failure while it has HeartModels.
+    The namespace may be gone already. To be repeated after a failure. Raises Failure while it has HeartModels.
     """
     namespace = client.namespace
-    if models := client.list(HEART_MODEL):
-        names = ", ".join(model["metadata"]["name"] for model in models)
-        raise Failure(f"Namespace {namespace} still has HeartModels ({names}): delete them first")
+    require_no_models(client)
     done = [f"{delete_secret(client)} of namespace {namespace}", *revoke_registry(client)]
+    done.append(delete_from_mlflow(system, namespace, execute))
     if database := find_database(system):
-        uids = recorded_uids(system, database)
         if namespace in read_secret(system, database.passwords):
             patch_secret(system, database.passwords, {"data": {namespace: None}})
-            record_uids(system, database, {name: uid for name, uid in uids.items() if name != namespace})
         job = start_job(system, database, ("remove", namespace))
         done.append(f"Job {job} in namespace {system.namespace} deletes the login, the schema and every logged row")
+        uids = recorded_uids(system, database)
+        if namespace in uids:
+            record_uids(system, database, {name: uid for name, uid in uids.items() if name != namespace})
     return done
+
+
+def plan_offboarding(client: Client, system: Client, execute: Exec) -> list[str]:
+    """What `offboard_namespace` would delete, line by line; nothing is changed. Raises Failure as it does."""
+    namespace = client.namespace
+    require_no_models(client)
+    planned = [f"Secret {RUNTIME_SECRET} of namespace {namespace}, with the key of its row hashes and seals"]
+    mlflow = find_mlflow(system, execute)
+    planned.append(f"MLflow: {mlflow.count(namespace)}, and their files" if mlflow else unknown_mlflow(namespace))
+    database = find_database(system)
+    if database and namespace in read_secret(system, database.passwords):
+        planned.append(f"Prediction log: the login ns-{namespace} and every prediction and outcome in its schema")
+    return planned
+
+
+def require_no_models(client: Client) -> None:
+    if models := client.list(HEART_MODEL):
+        names = ", ".join(model["metadata"]["name"] for model in models)
+        raise Failure(f"Namespace {client.namespace} still has HeartModels ({names}): delete them first")
+
+
+def delete_from_mlflow(system: Client, namespace: str, execute: Exec) -> str:
+    mlflow = find_mlflow(system, execute)
+    if mlflow is None:
+        return unknown_mlflow(namespace)
+    return f"Deleted from MLflow for good, with their files: {mlflow.delete(namespace)}"
+
+
+def unknown_mlflow(namespace: str) -> str:
+    return (
+        f"MLflow is not the chart's: delete the workspace {namespace} there, or the registered models and experiments"
+        f" whose names begin with {namespace}."
+    )
 
 
 def delete_secret(client: Client) -> str:

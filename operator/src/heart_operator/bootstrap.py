@@ -58,7 +58,7 @@ async def make_secrets(cluster: Cluster, options: argparse.Namespace) -> None:
     if options.database_secret:
         makers = {"password": new_password, "heartops-password": new_password}
         await complete(cluster, namespace, options.database_secret, makers)
-    runtime: dict[str, Callable[[], str]] = {Env.ROW_KEY: new_key}
+    runtime: dict[str, Callable[[], str]] = {Env.ROW_KEY: new_key, Env.PROOF_KEY: new_key}
     if options.logins_secret:
         logins = await complete(cluster, namespace, options.logins_secret, {namespace: new_password})
         runtime[Env.DATABASE_URL] = lambda: log_url(options.log_host, namespace, logins[namespace])

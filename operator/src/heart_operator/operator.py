@@ -9,6 +9,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import kopf
 from kubernetes.aio import client
@@ -30,11 +31,14 @@ from heart_operator.mlflow.snapshots import RegistryReader
 from heart_operator.mlflow.token import RegistryToken
 from heart_operator.observe.children import optional_kinds
 from heart_operator.observe.observer import Observer
+from heart_operator.observe.usage import NamespaceUsage
 from heart_operator.plan.heartmodel import plan_heart_model
 from heart_operator.profiles import ProfilesFile
 from heart_operator.settings import Settings
 from heart_operator.shutdown import ended, first_of, stop_on_signals, unending
-from heart_operator.telemetry.endpoints import HttpServer, build_app
+from heart_operator.telemetry.authorization import MetricsAuthorizer
+from heart_operator.telemetry.certificate import self_signed
+from heart_operator.telemetry.endpoints import HttpServer, build_metrics, build_probes
 from heart_operator.telemetry.liveness import Pulse, is_alive
 from heart_operator.telemetry.operator import Metrics
 from heart_operator.telemetry.registry import RegistryCollector
@@ -44,6 +48,8 @@ log = logging.getLogger(__name__)
 
 GRACE = 20.0
 """Seconds that running reconciles get to end; the pod's own grace period is longer."""
+FREED_BY_DELETION = frozenset({"models", "schedules"})
+"""Quotas that count objects which exist."""
 SPREAD = 3.0
 """Seconds over which the reconciles of all models are spread."""
 
@@ -72,7 +78,8 @@ class Operator:
         self._token = RegistryToken(self._elections, settings.lease_namespace, settings.registry_account)
         self._registry = RegistryReader(connect, clock=clock, max_age=settings.registry_seconds)
         self.metrics.registry.register(RegistryCollector(self._registry.availability))
-        self._queue = WorkQueue[ModelKey](clock=clock, on_depth=self.metrics.depth.set)
+        self._queue = WorkQueue[ModelKey](clock=clock, group=lambda key: key.namespace, on_depth=self.metrics.depth.set)
+        self._usage = NamespaceUsage()
         self._answers = MetricsReader(self._cluster)
         self._installation = InstallationWatch(self._cluster, settings.lease_namespace, self.metrics.blocked)
         self._observer = Observer(
@@ -86,20 +93,24 @@ class Operator:
         self._registry.on_change = self._enqueue_users_of
         writer = StatusWriter(self._cluster, self.metrics.stored)
         executor = Executor(self._cluster, self._registry, writer)
-        self._reconcile = Reconciler(self._observer, decide, executor, self._queue, self.metrics)
-        app = build_app(self.metrics.registry, lambda: is_alive(self._pulse, self._lease.read))
-        self.http = HttpServer(app, settings.http_host, settings.http_port)
+        self._reconcile = Reconciler(self._observer, decide, executor, self._queue, self.metrics, self._usage)
+        probes = build_probes(lambda: is_alive(self._pulse, self._lease.read))
+        self.http = HttpServer(probes, settings.http_host, settings.http_port)
+        readable = build_metrics(self.metrics.registry, MetricsAuthorizer(self._elections, clock).decide)
+        certificate = self_signed(settings.lease_name)
+        self.scraped = HttpServer(readable, settings.http_host, settings.metrics_port, certificate)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set. Raises LeaseLost, or what a part failed with."""
         try:
             await self.http.start()
+            await self.scraped.start()
             await first_of(stop.wait(), self._lease.acquire())
             if not stop.is_set():
                 await self._lead(stop)
         finally:
             await self._lease.release()
-            await self.http.stop()
+            await self._close_endpoints()
             self._registry.close()
             await self._answers.close()
             await self._elections.close()
@@ -110,7 +121,7 @@ class Operator:
         self.metrics.leader.set(1)
         await self._token.renew()
         closing = asyncio.Event()
-        work = asyncio.create_task(self._queue.run(self._reconcile, self._settings.workers), name="workers")
+        work = asyncio.create_task(self._work(), name="workers")
         watches = asyncio.create_task(self._watch(stop, closing), name="watches")
         upkeep = (
             self._lease.keep(),
@@ -127,14 +138,29 @@ class Operator:
             self._queue.stop()
             await ended(work, GRACE)
             await self._lease.release()
-            await self.http.stop()
+            await self._close_endpoints()
             closing.set()
             await ended(watches, GRACE)
+
+    async def _close_endpoints(self) -> None:
+        await self.http.stop()
+        await self.scraped.stop()
+
+    async def _work(self) -> None:
+        """Reconcile, once it is known what each namespace uses: its quota holds from the first training on."""
+        while not self._queue.stopping:
+            try:
+                await self._usage.load(self._cluster, self._settings.namespaces, datetime.now(UTC))
+                break
+            except ApiError as error:
+                log.warning("What namespaces use cannot be counted: %s", error)
+                await asyncio.sleep(SPREAD)
+        await self._queue.run(self._reconcile, self._settings.workers)
 
     async def _watch(self, stop: asyncio.Event, closing: asyncio.Event) -> None:
         """kopf's watches. kopf ends every task of the loop that is younger than its own when it stops: it goes last."""
         kinds = await self._children_kinds()
-        registry = build_registry(kinds, self._enqueue, self._pulse.beat)
+        registry = build_registry(kinds, self._enqueue, self._pulse.beat, self._count)
         use_credentials(registry, self._configuration)
         before = asyncio.all_tasks()
         self._pulse.beat()
@@ -172,10 +198,11 @@ class Operator:
     async def _enqueue_all(self) -> None:
         """Every model, and what was one at its last reconcile."""
         try:
-            named = await self._cluster.find_keys(HEART_MODEL, self._settings.namespaces)
+            models = await self._usage.refresh(self._cluster, self._settings.namespaces)
         except ApiError as error:
             log.warning("The models cannot be listed: %s", error)
             return
+        named = {ModelKey(model.namespace, model.name) for model in models}
         seen = {ModelKey(*name) for name in self.metrics.tracks.models}
         for key in named | seen | self.metrics.schedules.models():
             self._queue.add_after(key, random.uniform(0, SPREAD))
@@ -183,6 +210,17 @@ class Operator:
     def _enqueue_users_of(self, uri: str, names: frozenset[str] | None) -> None:
         for key in self._observer.interested(uri, names):
             self._queue.add_after(key, random.uniform(0, SETTLE if names else SPREAD))
+
+    def _count(self, kind: Kind, namespace: str, name: str, created: str | None) -> None:
+        """A HeartModel or RetrainSchedule was seen. Those that waited for the place of a deleted one are reconciled."""
+        if not self._settings.watches(namespace):
+            return
+        if created is not None:
+            self._usage.add(kind, namespace, name, created)
+            return
+        self._usage.remove(kind, namespace, name)
+        for key in self.metrics.quota.waiting_for(namespace, FREED_BY_DELETION):
+            self._queue.add_after(key, SETTLE)
 
     def _enqueue(self, key: ModelKey) -> None:
         if self._settings.watches(key.namespace):

@@ -7,8 +7,9 @@
 | HEARTOPS_LEASE_NAMESPACE | heartops | namespace of the Lease: the operator's own |
 | HEARTOPS_LEASE_NAME | heartops-operator | name of the Lease |
 | HEARTOPS_PROFILES | /etc/heartops/profiles.yaml | runtime profiles: name → profile |
-| HEARTOPS_HTTP_HOST | 0.0.0.0 | address of /metrics, /livez and /readyz |
-| HEARTOPS_HTTP_PORT | 8080 | their port |
+| HEARTOPS_HTTP_HOST | 0.0.0.0 | address of /livez, /readyz and /metrics |
+| HEARTOPS_HTTP_PORT | 8080 | port of /livez and /readyz |
+| HEARTOPS_METRICS_PORT | 8443 | port of /metrics: TLS, for tokens that may `get` this non-resource URL |
 | HEARTOPS_WORKERS | 8 | models reconciled at the same time |
 | HEARTOPS_RESYNC_SECONDS | 300 | every model is reconciled again after about this time |
 | HEARTOPS_REGISTRY_SECONDS | 15 | age at which the view of the registry is read again |
@@ -52,6 +53,7 @@ class Settings(BaseModel):
     profiles: Path = Path("/etc/heartops/profiles.yaml")
     http_host: str = "0.0.0.0"  # noqa: S104  kubelet and Prometheus reach the pod's own address
     http_port: int = Field(8080, ge=0, le=65535)
+    metrics_port: int = Field(8443, ge=0, le=65535)
     workers: int = Field(8, ge=1, le=64)
     resync_seconds: float = Field(300, ge=1)
     registry_seconds: float = Field(15, ge=0)

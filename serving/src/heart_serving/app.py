@@ -12,9 +12,12 @@ from heart_model.model import Model
 from heart_serving.admission.capacity import Capacity
 from heart_serving.admission.request_body import BodyReader
 from heart_serving.admission.worker import Worker, inline_bytes
+from heart_serving.auth.files import AuthFiles
+from heart_serving.auth.guard import Guard
 from heart_serving.explain.worker import open_explain_worker
 from heart_serving.http.cross_origin import cross_origin
 from heart_serving.http.fast_path import FastPath
+from heart_serving.http.tls import Certificate
 from heart_serving.log import RequestLog
 from heart_serving.metrics import ServingMetrics
 from heart_serving.mirroring.config import MirrorFile
@@ -22,6 +25,7 @@ from heart_serving.mirroring.mirror import Mirror
 from heart_serving.model.examples import example_record
 from heart_serving.prediction_app import PredictionApp
 from heart_serving.predictionlog.parts import PredictionLogging, build_log
+from heart_serving.predictionlog.proofs import Proofs
 from heart_serving.predictor import Predictor
 from heart_serving.protocols.answers import Answers
 from heart_serving.protocols.base import Predict, PredictionProtocol
@@ -31,6 +35,7 @@ from heart_serving.protocols.mlflow import Invocations
 from heart_serving.protocols.open_inference import OpenInference
 from heart_serving.protocols.output_bins import OutputCounts
 from heart_serving.routes.framework import build_framework
+from heart_serving.routes.management import build_management
 from heart_serving.routes.readiness import Readiness
 from heart_serving.settings import Settings
 
@@ -40,9 +45,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """`asgi` is the whole ASGI application around `app`; `fast_path` answers what needs none. Both use `predictor`."""
+    """`asgi` is the whole ASGI application around `app`; `fast_path` answers what needs none. Both use `predictor`.
+
+    `management` is an ASGI application of its own, for the second listener.
+    """
 
     asgi: Any
+    management: Any
     app: PredictionApp
     fast_path: FastPath
     predictor: Predictor
@@ -50,35 +59,46 @@ class Application:
     readiness: Readiness
     log: RequestLog
     predictions: PredictionLogging
+    certificate: Certificate | None = None
+    """Of the listeners for predictions; None: they speak without TLS."""
     grpc: "GrpcListener | None" = None
     background: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = ()
     """What runs beside the requests, from the server's start to its end."""
 
 
 def create_app(model: Model, settings: Settings, log: RequestLog | None = None) -> Application:
-    """The application, and what the server needs to stop it well. Raises ModelRejected."""
+    """The application, and what the server needs to stop it well. Raises ModelRejected or SettingsError."""
     contract = Contract.of(model.package.features, settings.max_rows)
     answers = Answers.of(model.package)
     inference = OpenInference(contract, answers, settings.name, settings.version)
     info = {"version": settings.version, "digest": f"sha256:{settings.sha256}", "algorithm": model.package.algorithm}
-    metrics = ServingMetrics(settings.name, settings.version, info, OutputCounts(answers))
+    files = AuthFiles(settings.auth) if settings.auth else None
+    guard = files.open() if files else Guard()
+    metrics = ServingMetrics(settings.name, settings.version, info, OutputCounts(answers), guard.denied)
     readiness = Readiness()
     log = log or RequestLog(model=settings.name, version=settings.version)
     protocols = build_protocols(settings, contract, answers, inference)
     source = Source(settings.name, settings.version, f"sha256:{settings.sha256}", settings.log.spec.redact)
     predictions = build_log(settings.log, source, answers)
-    framework = build_framework(model, settings, inference, metrics, readiness, predictions)
-    mirror = Mirror(settings.version, metrics, relative=answers.task == "regression")
-    predictor = Predictor(model.run, metrics, log, mirror, predictions.recorder)
+    proofs = Proofs(settings.log.proof_keys, settings.namespace, settings.name, settings.version)
+    framework = build_framework(model, settings, inference, metrics, readiness, predictions, proofs, guard)
+    mirror = Mirror(settings.version, metrics, proofs, relative=answers.task == "regression", tls=settings.tls)
+    predictor = Predictor(model.run, metrics, log, mirror, predictions.recorder, proofs)
     capacity = build_capacity(model, settings)
     explainer = open_explain_worker(model, settings, contract, answers)
-    app = PredictionApp(predictor, protocols, explainer, framework, capacity, BodyReader(settings.max_body))
-    fast_path = FastPath(predictor, protocols, capacity)
+    app = PredictionApp(predictor, protocols, explainer, framework, capacity, BodyReader(settings.max_body), guard)
+    fast_path = FastPath(predictor, protocols, capacity, guard)
     background: list[Callable[[], Coroutine[Any, Any, None]]] = []
     if settings.mirror_file is not None:
         background.append(partial(mirror.run, MirrorFile(settings.mirror_file, settings.version)))
+    certificate = Certificate(settings.tls) if settings.tls else None
+    if certificate is not None:
+        background.append(certificate.follow)
+    if files is not None:
+        background.append(partial(files.follow, guard))
     return Application(
         cross_origin(app, settings.cors_origins),
+        build_management(settings, readiness, metrics, predictions.metrics),
         app,
         fast_path,
         predictor,
@@ -86,13 +106,20 @@ def create_app(model: Model, settings: Settings, log: RequestLog | None = None) 
         readiness,
         log,
         predictions,
-        open_grpc(settings, predictor, capacity, inference, readiness),
+        certificate,
+        open_grpc(settings, predictor, capacity, inference, readiness, guard, certificate),
         tuple(background),
     )
 
 
 def open_grpc(
-    settings: Settings, predictor: Predictor, capacity: Capacity, inference: OpenInference, readiness: Readiness
+    settings: Settings,
+    predictor: Predictor,
+    capacity: Capacity,
+    inference: OpenInference,
+    readiness: Readiness,
+    guard: Guard,
+    certificate: Certificate | None,
 ) -> "GrpcListener | None":
     """A pod that does not speak gRPC does not load it: its memory counts."""
     if settings.grpc_port is None:
@@ -101,8 +128,8 @@ def open_grpc(
     from heart_serving.rpc.server import GrpcListener  # noqa: PLC0415
     from heart_serving.rpc.service import InferenceService  # noqa: PLC0415
 
-    service = InferenceService(predictor, capacity, GrpcInference(inference), readiness)
-    return GrpcListener(service.handler(), settings)
+    service = InferenceService(predictor, capacity, GrpcInference(inference), readiness, guard)
+    return GrpcListener(service.handler(), settings, certificate)
 
 
 def build_capacity(model: Model, settings: Settings) -> Capacity:

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import orjson
 
 from heart_serving.admission.request_body import Head
+from heart_serving.auth.denied import Denied
+from heart_serving.auth.guard import NOBODY, Admitted
 from heart_serving.errors import Problem
 from heart_serving.predictionlog.recorder import Records
 from heart_serving.protocols.answers import Outputs
@@ -42,12 +44,17 @@ class Exchange:
     rows: int = 0
     records: Records = ()
     outputs: Outputs | None = None
+    proof: str = ""
+    """That this answer was given, for `/feedback`; empty without a key, and for a copy."""
     answer: Reply | None = None
     """As the protocol wrote it."""
     reply: Reply | None = None
+    """As it is sent: the answer, perhaps compressed, or an error."""
     copy: Callable[["Exchange"], "HttpCopy"] | None = None
     """How a request that did not come over HTTP is copied to a candidate."""
-    """As it is sent: the answer, perhaps compressed, or an error."""
+    admitted: Admitted = NOBODY
+    denied: bool = False
+    """For want of a valid key or token."""
 
     @property
     def id(self) -> str:
@@ -65,4 +72,5 @@ def problem_of(error: Exception, request_id: str) -> Problem:
 def error_reply(protocol: PredictionProtocol, exchange: Exchange, error: Exception) -> Reply:
     """The error in the protocol's own form."""
     problem = problem_of(error, exchange.id)
+    exchange.denied = isinstance(problem, Denied)
     return Reply(orjson.dumps(protocol.error_body(problem)), problem.headers, problem.status)

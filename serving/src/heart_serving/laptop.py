@@ -15,11 +15,11 @@ from heart_model.limits import MAX_MODEL_BYTES
 from heart_model.model import read_package
 from heart_model.onnxfile import inspect_onnx
 from heart_serving.errors import SettingsError
-from heart_serving.settings import DRAIN_SECONDS, GRPC_PORT, HOST, PORT
+from heart_serving.settings import DRAIN_SECONDS, GRPC_PORT, HOST, MANAGEMENT_PORT
 
 VERSION = "0"
 """Of a version that no registry has numbered."""
-DEFAULTS = {HOST: "127.0.0.1", PORT: "8080", GRPC_PORT: "0", DRAIN_SECONDS: "0"}
+DEFAULTS = {HOST: "127.0.0.1", Env.PORT: "8080", MANAGEMENT_PORT: "8081", GRPC_PORT: "0", DRAIN_SECONDS: "0"}
 
 
 def build_environment(arguments: Sequence[str], environ: Mapping[str, str]) -> dict[str, str]:
@@ -30,7 +30,12 @@ def build_environment(arguments: Sequence[str], environ: Mapping[str, str]) -> d
     options = parser().parse_args(arguments)
     file = model_file(options.folder)
     namespace, name = names_in(file)
-    given = {HOST: options.host, PORT: options.port, Env.DATABASE_URL: options.log and f"sqlite:///{options.log}"}
+    given = {
+        HOST: options.host,
+        Env.PORT: options.port,
+        MANAGEMENT_PORT: options.management_port,
+        Env.DATABASE_URL: options.log and f"sqlite:///{options.log}",
+    }
     return {
         **DEFAULTS,
         **environ,
@@ -51,6 +56,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("folder", metavar="DIR", type=Path, help=f"folder with {MODEL_FILE}, as the trainer's --out")
     found.add_argument("--host", help="address to listen on (default: 127.0.0.1, this machine alone)")
     found.add_argument("--port", help="port (default: 8080)")
+    found.add_argument("--management-port", metavar="PORT", help="port of /metrics (default: 8081; 0: none)")
     found.add_argument("--log", type=Path, metavar="FILE", help="keep predictions and outcomes in an SQLite file")
     return found
 

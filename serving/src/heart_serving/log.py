@@ -32,12 +32,20 @@ class RequestLog:
         self._lines: list[msgspec.Struct] = []
         self._flusher: asyncio.TimerHandle | None = None
 
-    def line(self, request_id: str, route: str, code: int, seconds: float, rows: int, *, shadow: bool = False) -> None:
-        """Must be called on the event loop. `shadow`: a copy, whose answer no user saw."""
-        latency_ms = round(seconds * 1000, 3)
-        self._lines.append(
-            self._type(datetime.now(UTC), "info", "request", request_id, route, code, latency_ms, rows, shadow or UNSET)
-        )
+    def line(
+        self,
+        request_id: str,
+        route: str,
+        code: int,
+        seconds: float,
+        rows: int,
+        shadow: bool = False,
+        correlation_id: str = "",
+    ) -> None:
+        """Must be called on the event loop. `shadow`: a copy, whose answer no user saw. `correlation_id`: the caller's
+        own id of the request."""
+        about = (request_id, route, code, round(seconds * 1000, 3), rows, shadow or UNSET, correlation_id or UNSET)
+        self._lines.append(self._type(datetime.now(UTC), "info", "request", *about))
         if len(self._lines) >= FLUSH_LINES:
             self.flush()
         elif self._flusher is None:
@@ -66,7 +74,8 @@ def line_type(common: dict[str, str]) -> type[msgspec.Struct]:
         "records": int,
     }
     fixed = [(name, str, value) for name, value in common.items()]
-    return msgspec.defstruct("Line", [*fields.items(), ("shadow", bool | UnsetType, UNSET), *fixed], gc=False)
+    optional = [("shadow", bool | UnsetType, UNSET), ("correlation_id", str | UnsetType, UNSET)]
+    return msgspec.defstruct("Line", [*fields.items(), *optional, *fixed], gc=False)
 
 
 class JsonFormatter(logging.Formatter):

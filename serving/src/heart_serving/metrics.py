@@ -5,9 +5,10 @@ Everything here is written on the event loop's thread alone.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate
+from types import MappingProxyType
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import (
@@ -19,8 +20,10 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from heart_api.metrics import LATENCY_EDGES, MIRROR_DIFFERENCE, MIRRORED, OUTPUT, REQUESTS
+from heart_api.metrics import CALLERS, DENIED, LATENCY_EDGES, MIRROR_DIFFERENCE, MIRRORED, OUTPUT, REQUESTS
 from heart_serving.protocols.output_bins import OutputCounts
+
+NONE: Mapping[str, int] = MappingProxyType({})
 
 
 class Histogram:
@@ -55,7 +58,10 @@ class Mirrored:
 class ServingMetrics(Collector):
     """What one pod has done since its start, for one model version."""
 
-    def __init__(self, name: str, version: str, info: dict[str, str], outputs: OutputCounts) -> None:
+    def __init__(
+        self, name: str, version: str, info: dict[str, str], outputs: OutputCounts, denied: Mapping[str, int] = NONE
+    ) -> None:
+        """`denied`: requests without a valid key or token, by reason."""
         self._labels = {"model_name": name, "model_version": version}
         self._info = info
         self.codes: dict[int, int] = {200: 0}
@@ -63,11 +69,16 @@ class ServingMetrics(Collector):
         self.last_prediction = 0.0
         """Seconds since 1970; 0: there was none."""
         self.outputs = outputs
+        self.denied = denied
+        self.callers: dict[str, int] = {}
         self._mirrored: dict[str, Mirrored] = {}
         self.latency, self.preprocess, self.predict, self.postprocess, self.explain = (Histogram() for _ in range(5))
 
     def count(self, code: int) -> None:
         self.codes[code] = self.codes.get(code, 0) + 1
+
+    def count_caller(self, name: str) -> None:
+        self.callers[name] = self.callers.get(name, 0) + 1
 
     def mirrored_to(self, version: str) -> Mirrored:
         """The counts of a candidate, from when mirroring to it first began."""
@@ -86,11 +97,24 @@ class ServingMetrics(Collector):
         for bin_, count in self.outputs.items():
             outputs.add_metric([*values, bin_], count)
         yield outputs
+        yield from self._callers(names, values)
         yield from self._mirror(names, values)
         info = InfoMetricFamily("model", "Model version served by this pod.", labels=names)
         info.add_metric(values, self._info)
         yield info
         yield from self._histograms(names, values)
+
+    def _callers(self, names: list[str], values: list[str]) -> Iterator[Metric]:
+        denied = CounterMetricFamily(
+            DENIED, "Requests denied for want of a valid key or token, by reason.", labels=[*names, "reason"]
+        )
+        for reason, count in self.denied.items():
+            denied.add_metric([*values, reason], count)
+        yield denied
+        callers = CounterMetricFamily(CALLERS, "Requests admitted, by caller.", labels=[*names, "caller"])
+        for caller, count in sorted(self.callers.items()):
+            callers.add_metric([*values, caller], count)
+        yield callers
 
     def _mirror(self, names: list[str], values: list[str]) -> Iterator[Metric]:
         names = [*names, "candidate_version"]

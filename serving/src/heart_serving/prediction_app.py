@@ -8,21 +8,28 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sized
 from typing import Any
 
+import orjson
+
+from heart_api.authentication import Scope
 from heart_serving.admission.capacity import Capacity
 from heart_serving.admission.request_body import BodyReader, ClientGone, read_head
 from heart_serving.admission.worker import Busy
+from heart_serving.auth.denied import Denied
+from heart_serving.auth.guard import NOBODY, OPEN_PATHS, Admitted, Guard
 from heart_serving.errors import Problem
 from heart_serving.exchange import FAILED, Exchange, error_reply
 from heart_serving.explain.worker import ExplainWorker
-from heart_serving.http.responses import respond
+from heart_serving.http.responses import Fields, respond
 from heart_serving.predictor import Predictor
 from heart_serving.protocols.base import PredictionProtocol, Reply
+from heart_serving.routes.names import AUTHOR, error_key
 
 CLIENT_GONE = 499
 """nginx' code for a client that did not wait; never sent, only logged and counted."""
-INTERNAL = ("/health", "/v2/health/", "/metrics", "/artifacts/")
-"""Requested by the platform and not by users: neither logged nor counted, they would dilute the error rate."""
+HEALTH = ("/health", "/v2/health/")
+"""Asked by load balancers and not by users: neither logged nor counted, they would dilute the error rate."""
 EXPLAIN = "/explain"
+FEEDBACK = "/feedback"
 
 Work = Callable[[PredictionProtocol, Exchange], Awaitable[Reply]]
 logger = logging.getLogger("heart_serving")
@@ -39,6 +46,7 @@ class PredictionApp:
         framework: Any,
         capacity: Capacity,
         bodies: BodyReader,
+        guard: Guard,
     ) -> None:
         self._predictor = predictor
         self._protocols = protocols
@@ -46,6 +54,7 @@ class PredictionApp:
         self._framework = framework
         self._capacity = capacity
         self._bodies = bodies
+        self._guard = guard
         self.tasks: Sized = ()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -59,10 +68,12 @@ class PredictionApp:
             await self._pass_on(scope, receive, send)
 
     async def _answer(self, protocol: PredictionProtocol, work: Work, scope: Any, receive: Any, send: Any) -> None:
-        head = read_head(scope["headers"])
+        head = read_head(scope["headers"], self._predictor.proofs)
         exchange = Exchange(head, scope["path"], time.perf_counter())
         try:
             self._admit(scope["method"])
+            wanted: Scope = "predict" if work == self._predict else "explain"
+            exchange.admitted = self._guard.admit(scope["headers"], wanted)
             accepted = protocol.accept(head)
             if work == self._predict:
                 self._capacity.check(head.length or 0)
@@ -77,7 +88,7 @@ class PredictionApp:
             return
         except Exception as error:
             reply = error_reply(protocol, exchange, error)
-        await respond(send, reply, exchange.id)
+        await respond(send, reply, exchange.id, exchange.proof)
         self._predictor.record(exchange, reply.status)
 
     def _admit(self, method: str) -> None:
@@ -86,6 +97,12 @@ class PredictionApp:
         # A request whose body is still on its way costs nothing yet, and has a bound of its own.
         if len(self.tasks) - self._bodies.waiting > self._capacity.max_in_flight:
             raise Busy
+
+    def _admit_to(self, path: str, headers: Fields) -> Admitted:
+        """Raises Denied."""
+        if path in OPEN_PATHS:
+            return NOBODY
+        return self._guard.admit(headers, "feedback" if path == FEEDBACK else None)
 
     async def _predict(self, protocol: PredictionProtocol, exchange: Exchange) -> Reply:
         return await self._capacity.run(len(exchange.body), self._predictor.predict, protocol, exchange)
@@ -101,6 +118,13 @@ class PredictionApp:
         """HEAD is what GET says, without its body."""
         exchange = Exchange(read_head(scope["headers"]), "", time.perf_counter())
         status = FAILED.status
+        try:
+            exchange.admitted = self._admit_to(scope["path"], scope["headers"])
+        except Denied as denied:
+            body = orjson.dumps({error_key(scope["path"]): denied.message})
+            await respond(send, Reply(body, denied.headers, denied.status), exchange.id)
+            return
+        scope = {**scope, AUTHOR: exchange.admitted.author}
 
         is_head = scope["method"] == "HEAD"
         if is_head:
@@ -119,7 +143,7 @@ class PredictionApp:
             await self._framework(scope, receive, send_tagged)
         except Exception:  # the framework has answered with 500
             logger.exception("request %s failed", exchange.id)
-        if not scope["path"].startswith(INTERNAL):
+        if not scope["path"].startswith(HEALTH):
             # The path itself may hold anything; the route's template does not.
             exchange.route = getattr(scope.get("route"), "path", "(none)")
             self._predictor.finish(exchange, status)

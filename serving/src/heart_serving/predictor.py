@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import orjson
 
 from heart_serving.admission.compression import accepted_encoding, pack
-from heart_serving.exchange import Exchange
+from heart_serving.exchange import Exchange, HttpCopy
 from heart_serving.log import RequestLog
 from heart_serving.metrics import ServingMetrics
 from heart_serving.mirroring.mirror import Mirror
+from heart_serving.predictionlog.proofs import Proofs
 from heart_serving.predictionlog.recorder import Recorder
 from heart_serving.protocols.answers import Outputs
 from heart_serving.protocols.base import Matrix, PredictionProtocol, Reply
@@ -30,6 +31,7 @@ class Predictor:
     log: RequestLog
     mirror: Mirror
     recorder: Recorder
+    proofs: Proofs
 
     def predict(self, protocol: PredictionProtocol, exchange: Exchange) -> Reply:
         """Body to answer: contract check, one ONNX run, answer in the form of the protocol. Raises Problem."""
@@ -38,8 +40,10 @@ class Predictor:
         exchange.parsed = time.perf_counter()
         outputs = self.run(parsed.rows)
         exchange.predicted = time.perf_counter()
-        answer = protocol.write(parsed, outputs, exchange.id)
+        proof = "" if exchange.head.shadow else self.proofs.prove(exchange.id, exchange.rows)
+        answer = protocol.write(parsed, outputs, exchange.id, proof)
         reply = answer if type(answer) is Reply else Reply(orjson.dumps(answer))
+        exchange.proof = proof
         exchange.written = time.perf_counter()
         exchange.records, exchange.outputs, exchange.answer = parsed.records, outputs, reply
         return packed(reply, exchange.head.accept_encoding)
@@ -50,15 +54,22 @@ class Predictor:
             self._record_prediction(exchange, exchange.outputs)
             if self.mirror.is_on and not exchange.head.shadow:
                 copy = exchange.copy(exchange) if exchange.copy else None
-                self.mirror.offer(*(copy or (exchange.route, exchange.head, exchange.body, exchange.answer)))
+                copy = copy or HttpCopy(exchange.route, exchange.head, exchange.body, exchange.answer)
+                self.mirror.offer(*copy, exchange.admitted.credential)
         self.finish(exchange, status)
 
     def finish(self, exchange: Exchange, status: int) -> None:
-        """Counts and logs a request by its status code."""
+        """Counts and logs a request by its status code. A denied one is the guard's to count: it says nothing of the
+        model, and would dilute its error rate."""
+        if exchange.denied:
+            return
+        if exchange.admitted.name:
+            self.metrics.count_caller(exchange.admitted.name)
         if exchange.route not in UNCOUNTED:
             self.metrics.count(status)
         seconds = time.perf_counter() - exchange.started
-        self.log.line(exchange.id, exchange.route, status, seconds, exchange.rows, shadow=exchange.head.shadow)
+        head = exchange.head
+        self.log.line(exchange.id, exchange.route, status, seconds, exchange.rows, head.shadow, head.correlation_id)
 
     def _record_prediction(self, exchange: Exchange, outputs: Outputs) -> None:
         metrics = self.metrics

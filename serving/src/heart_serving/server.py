@@ -11,54 +11,67 @@ import logging
 import socket
 import sys
 import time
-from collections.abc import Callable, Coroutine, Sequence
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import uvicorn
 
-from heart_api.names import VERSION_HEADER
 from heart_serving.app import Application
-from heart_serving.http.connection import Connection
+from heart_serving.http.listener import Listener, server_config
 from heart_serving.http.server_state import State
 from heart_serving.settings import Settings
 
 if TYPE_CHECKING:
     from heart_serving.rpc.server import GrpcListener
 
-GRACE_SECONDS = 15
-"""How long requests in flight may still take when the listening socket is closed."""
+MANAGEMENT_CONNECTIONS = 100
 
 logger = logging.getLogger("heart_serving")
 
 
 class Server(uvicorn.Server):
-    """Stops in two steps: `drain` begins at the first signal, and a second one ends it."""
+    """Stops in two steps: it drains from the first signal on, and a second one ends that.
+
+    The second port has bounds of its own: predictions cannot keep a probe or a scrape away.
+    """
 
     server_state: State
 
-    def __init__(self, config: uvicorn.Config, settings: Settings, state: State, drain: Callable[[], None]) -> None:
-        super().__init__(config)
-        self.background: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
-        self.grpc: GrpcListener | None = None
+    def __init__(self, predictions: Listener, settings: Settings, application: Application) -> None:
+        super().__init__(predictions.config)
+        self.management: Listener | None = None
+        self._predictions = predictions
+        self.application = application
         self._running: list[asyncio.Task[None]] = []
-        self.server_state = state
-        self._drain = drain
+        self.server_state = predictions.state
         self._drain_seconds = settings.drain_seconds
         self._closes: float | None = None
 
+    @property
+    def _listeners(self) -> list[Listener]:
+        return [self._predictions, *([self.management] if self.management else [])]
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        if self.grpc is not None:
-            await self._start_grpc(self.grpc)
-        await super().startup(sockets)
-        self._running = [asyncio.create_task(run()) for run in self.background]
+        if self.application.grpc is not None:
+            await self._start_grpc(self.application.grpc)
+        try:
+            self.servers = [await listener.listen() for listener in self._listeners]
+        except OSError as error:
+            logger.error("cannot listen: %s", error)
+            sys.exit(1)
+        self.started = True
+        self._running = [asyncio.create_task(run()) for run in self.application.background]
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
-        if self.grpc is not None:
-            await self.grpc.stop()
+        if self.application.grpc is not None:
+            await self.application.grpc.stop()
+        for server in self.servers:
+            server.close()
+        if self.management is not None:
+            self.management.close_connections()
         await super().shutdown(sockets)
 
     async def _start_grpc(self, listener: "GrpcListener") -> None:
@@ -73,45 +86,30 @@ class Server(uvicorn.Server):
             self.should_exit = True
             return
         self._closes = time.monotonic() + self._drain_seconds
-        self.server_state.draining = True
-        self._drain()
+        self.server_state.draining = self.application.readiness.draining = True
+        logger.info("stopping: not ready from now on, answering for %g more seconds", self._drain_seconds)
 
     async def on_tick(self, counter: int) -> bool:
         if self._closes is not None and time.monotonic() >= self._closes:
             self.should_exit = True
-        return await super().on_tick(counter)
+        ends = await super().on_tick(counter)
+        if self.management is not None:
+            self.management.state.default_headers = self.server_state.default_headers
+        return ends
 
 
 def build_server(application: Application, settings: Settings) -> Server:
-    config = uvicorn.Config(
-        application.asgi,
-        host=settings.host,
-        port=settings.port,
-        loop="uvloop",
-        http=Connection,
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        # Also on errors, so that a client can count them by version.
-        headers=[(VERSION_HEADER, settings.version)],
-        # Idle connections end by their age (above), not by a second clock.
-        timeout_keep_alive=int(2 * settings.connection_seconds) + 1,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-    )
-
-    def drain() -> None:
-        application.readiness.draining = True
-        logger.info("stopping: not ready from now on, answering for %g more seconds", settings.drain_seconds)
-
+    predictions = server_config(application.asgi, settings, settings.port)
     fast_path = application.fast_path if settings.fast_path else None
     count = application.predictor.metrics.count
     state = State(settings.connection_seconds, settings.max_connections, fast_path, count)
-    server = Server(config, settings, state, drain)
+    server = Server(Listener(predictions, state, application.certificate), settings, application)
     application.app.tasks = state.tasks
-    server.background, server.grpc = application.background, application.grpc
+    if settings.management_port is not None:
+        server.management = Listener(
+            server_config(application.management, settings, settings.management_port),
+            State(settings.connection_seconds, MANAGEMENT_CONNECTIONS, None, lambda status: None),
+        )
     return server
 
 

@@ -7,15 +7,18 @@ from pathlib import Path
 
 from heart_api.base import SHA256_PATTERN
 from heart_api.handover import Env
+from heart_serving.auth.settings import AuthSettings, read_auth_settings
 from heart_serving.errors import SettingsError
 from heart_serving.predictionlog.settings import NO_LOG, LogSettings, read_log_settings
 
 ANY_HOST = "0.0.0.0"  # noqa: S104  a pod's server is reached from outside; NetworkPolicies say by whom
 HOST = "HEARTOPS_HOST"
-PORT = "HEARTOPS_PORT"
 GRPC_PORT = "HEARTOPS_GRPC_PORT"
 DEFAULT_GRPC_PORT = 9000
 """0 in the environment: no gRPC."""
+MANAGEMENT_PORT = "HEARTOPS_MANAGEMENT_PORT"
+DEFAULT_MANAGEMENT_PORT = 8081
+"""0 in the environment: none."""
 DRAIN_SECONDS = "HEARTOPS_DRAIN_SECONDS"
 CONNECTION_SECONDS = "HEARTOPS_CONNECTION_SECONDS"
 FAST_PATH = "HEARTOPS_FAST_PATH"
@@ -53,6 +56,12 @@ class Settings:
     """Web pages that may read answers in a browser."""
     grpc_port: int | None = None
     """None: no gRPC."""
+    management_port: int | None = None
+    """Probes, metrics and the model's bytes; None: no such listener."""
+    tls: Path | None = None
+    """Folder with tls.crt and tls.key; None: predictions come without TLS."""
+    auth: AuthSettings | None = None
+    """None: callers need not say who they are."""
     mirror_file: Path | None = None
     """Says, while the server runs, what to copy to a candidate."""
     log: LogSettings = NO_LOG
@@ -70,13 +79,16 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         sha256=hex_digest(environ[Env.MODEL_SHA256]),
         file=Path(environ[Env.MODEL_FILE]),
         host=environ.get(HOST) or ANY_HOST,
-        port=int(number(environ, PORT, 8080, 1, 65535)),
+        port=int(number(environ, Env.PORT, 8080, 1, 65535)),
         drain_seconds=number(environ, DRAIN_SECONDS, 5.0, 0, 3600),
         connection_seconds=number(environ, CONNECTION_SECONDS, 10.0, 0.1, 86400),
         fast_path=switch(environ, FAST_PATH, default=True),
         explanations=switch(environ, Env.EXPLANATIONS, default=True),
         cors_origins=tuple((environ.get(Env.CORS_ORIGINS) or "").split()),
         grpc_port=int(number(environ, GRPC_PORT, DEFAULT_GRPC_PORT, 0, 65535)) or None,
+        management_port=int(number(environ, MANAGEMENT_PORT, DEFAULT_MANAGEMENT_PORT, 0, 65535)) or None,
+        tls=Path(path) if (path := environ.get(Env.TLS_DIR)) else None,
+        auth=read_auth_settings(environ),
         mirror_file=Path(path) if (path := environ.get(Env.MIRROR_FILE)) else None,
         log=read_log_settings(environ),
     )

@@ -254,7 +254,7 @@ def granted(roles: list[Manifest]) -> set[tuple[str, str, str]]:
         (group, resource, verb)
         for role in roles
         for rule in role["rules"]
-        for group in rule["apiGroups"]
+        for group in rule.get("apiGroups", [])
         for resource in rule["resources"]
         for verb in rule["verbs"]
     }
@@ -274,20 +274,65 @@ def documented() -> set[tuple[str, str, str]]:
 
 def test_rights_are_those_that_the_operator_uses() -> None:
     documents = render()
-    found = granted([find(documents, "ClusterRole", "heartops"), find(documents, "Role", "heartops-leader")])
+    found = granted([find(documents, "ClusterRole", "heartops"), *everywhere(documents)])
     assert found == documented()
     assert not [right for right in found if "*" in right or right[1] == "secrets"]
+
+
+def everywhere(documents: list[Manifest]) -> list[Manifest]:
+    """Roles that do not depend on the namespaces that are watched."""
+    return [find(documents, "Role", "heartops-leader"), find(documents, "ClusterRole", "heartops-metrics-auth")]
+
+
+def test_metrics_are_scraped_over_tls_with_the_scrapers_own_token() -> None:
+    documents = render("--set", "monitoring.serviceMonitor=true", "--set", "monitoring.namespaces={monitoring}")
+    (endpoint,) = find(documents, "ServiceMonitor", "heartops-operator")["spec"]["endpoints"]
+    assert (endpoint["scheme"], endpoint["port"]) == ("https", "metrics")
+    assert endpoint["bearerTokenFile"] == "/var/run/secrets/kubernetes.io/serviceaccount/token"
+    (port,) = find(documents, "Service", "heartops-operator")["spec"]["ports"]
+    container = operator_container(documents)
+    assert {"name": port["targetPort"], "containerPort": Settings().metrics_port} in container["ports"]
+    rules = find(documents, "NetworkPolicy", "heartops-operator")["spec"]["ingress"]
+    scraped = next(rule for rule in rules if rule["ports"] == [{"port": Settings().metrics_port}])
+    assert scraped["from"][0]["namespaceSelector"]["matchExpressions"][0]["values"] == ["monitoring"]
+    assert granted(everywhere(documents)) >= {
+        ("authentication.k8s.io", "tokenreviews", "create"),
+        ("authorization.k8s.io", "subjectaccessreviews", "create"),
+    }
+
+
+def test_no_pod_of_the_chart_can_fill_a_nodes_disk_by_its_temporary_files() -> None:
+    for pod in pods(render("--set", "predictionLog.separateServer=true")):
+        for volume in pod.get("volumes", []):
+            if "emptyDir" in volume:
+                assert volume["emptyDir"].get("sizeLimit"), (pod["containers"][0]["name"], volume)
+
+
+def test_routes_and_quotas_of_a_profile_reach_the_operator() -> None:
+    options = (
+        "runtimes.default.routes.ingressClasses={nginx}",
+        "runtimes.default.routes.hosts={*.example.org}",
+        "runtimes.default.quota.trainingsPerHour=10",
+        "runtimes.default.quota.minScheduleInterval=1h",
+    )
+    found = profiles(render(*[word for option in options for word in ("--set", option)]))["default"]
+    assert (found.routes.ingress_classes, found.routes.hosts) == (("nginx",), ("*.example.org",))
+    assert (found.quota.trainings_per_hour, found.quota.min_schedule_interval) == (10, "1h")
+    plain = profiles(render())["default"]
+    assert plain.routes.gateways == plain.routes.hosts == plain.routes.ingress_classes == ()
+    assert plain.quota.models is None
 
 
 def test_an_operator_of_some_namespaces_has_no_right_in_others() -> None:
     documents = render("--set", "operator.namespaces={clinic,lab}")
     bound = {d["metadata"]["name"] for d in documents if d["kind"] == "ClusterRoleBinding"}
-    assert bound == {"heartops-mlflow"}, "a namespace is a workspace: MLflow lists them"
+    # A namespace is a workspace: MLflow lists them. And reviews of tokens belong to no namespace.
+    assert bound == {"heartops-mlflow", "heartops-metrics-auth"}
     shown = [d for d in documents if (d["kind"], d["metadata"]["name"]) == ("RoleBinding", "heartops-registry")]
     assert {binding["metadata"]["namespace"] for binding in shown} == {"clinic", "lab", "ops"}
     roles = [d for d in documents if (d["kind"], d["metadata"]["name"]) == ("Role", "heartops")]
     assert {role["metadata"]["namespace"] for role in roles} == {"clinic", "lab", "ops"}
-    assert granted(roles) | granted([find(documents, "Role", "heartops-leader")]) == documented()
+    assert granted(roles) | granted(everywhere(documents)) == documented()
     assert environment(operator_container(documents))["HEARTOPS_NAMESPACES"] == "clinic,lab"
 
 
@@ -365,7 +410,7 @@ def test_the_operator_may_reach_what_an_analysis_reads() -> None:
 def test_models_that_admit_few_namespaces_admit_the_operators() -> None:
     """It asks their pods for metrics."""
     found = profiles(render("--set", "runtimes.b.monitoringNamespaces={watchers}"))
-    assert found["default"].monitoring_namespaces == ("ops",)
+    assert found["default"].monitoring_namespaces == (), "everybody may scrape"
     assert found["b"].monitoring_namespaces == ("watchers", "ops")
 
 

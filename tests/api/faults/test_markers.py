@@ -35,7 +35,7 @@ def leaks(world: World, operator: RunningOperator, logs: str) -> list[str]:
         "log": logs,
         "events": json.dumps(world.api.list(EVENT, world.namespace)),
         "status": json.dumps(world.status()),
-        "metrics": operator.fetch("/metrics"),
+        "metrics": operator.metrics(),
     }
     return [where for where, text in told.items() if MARKER in text]
 

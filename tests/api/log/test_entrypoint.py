@@ -21,6 +21,7 @@ from tests.support.registry.postgres import NOBODY, find_binaries, free_port, un
 pytestmark = pytest.mark.api
 SCRIPT = Path(__file__).resolve().parents[3] / "charts" / "images" / "postgres" / "entrypoint.sh"
 FIRST, SECOND = {"mlflow": "it's one", "heartops": "o'ne"}, {"mlflow": "two", "heartops": "$HOME \\ two"}
+ENDED = "terminating connection|server closed the connection"
 NOT_TO_CONNECT = "permission denied for database|password authentication failed"
 
 
@@ -117,3 +118,12 @@ def test_a_volume_of_a_release_without_the_log_gets_its_database(image: Image) -
     with image.running(FIRST):
         assert image.query("mlflow", FIRST["mlflow"], "mlflow", "SELECT count(*) FROM kept") == "0"
         assert image.query("heartops_owner", FIRST["heartops"], "heartops", "SELECT 1") == "1"
+
+
+def test_the_image_ends_a_statement_whose_login_lifted_its_timeout(image: Image) -> None:
+    with image.running(FIRST):
+        admit = "SELECT heartops_admin.admit('slow', 'x', 'pg_catalog', 2, 1, 1)"
+        image.query("heartops_owner", FIRST["heartops"], "heartops", admit)
+        endless = "SET statement_timeout = 0; SELECT pg_sleep(600)"
+        with pytest.raises(OperationalError, match=ENDED):
+            image.query("ns-slow", "x", "heartops", endless)

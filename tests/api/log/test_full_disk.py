@@ -57,7 +57,7 @@ def crowded(engine: Engine, postgres: Postgres) -> Iterator[Engine]:
         command(engine, "CREATE TABLE filler (text TEXT) TABLESPACE small")
         yield engine
         postgres.ensure_started()
-        command(engine, "DROP TABLE IF EXISTS filler", *(f"DROP TABLE {table}" for table in tables))
+        command(engine, "DROP TABLE IF EXISTS filler", *(f"DROP TABLE {table} CASCADE" for table in tables))
         command(engine, "CHECKPOINT", "DROP TABLESPACE small")
 
 
@@ -70,11 +70,11 @@ def fill(engine: Engine) -> None:
 def test_a_full_disk_costs_no_prediction_and_no_row(crowded: Engine, postgres: Postgres, tmp_path: Path) -> None:
     variables = {Env.DATABASE_URL: postgres.url, Env.PREDICTION_LOG: "{}", "HEARTOPS_DRAIN_SECONDS": "0"}
     with running(tiny_model(), tmp_path, **variables) as server:
-        predict(server, "before")
+        predict(server)
         poll("the log writes", lambda: metric(server, "prediction_log_written_total") == 1, SECONDS)
         fill(crowded)
-        for number in range(50):
-            predict(server, f"r{number}", records=10)
+        for _ in range(50):
+            predict(server, records=10)
         poll("it is noticed", lambda: metric(server, "prediction_log_write_errors_total"), SECONDS)
         assert report(server, "before").status_code == 503, "what cannot be kept is not taken"
         waiting = metric(server, "prediction_log_queue_rows")

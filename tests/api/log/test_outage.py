@@ -26,7 +26,7 @@ pytestmark = pytest.mark.api
 def server(engine: Engine, postgres: Postgres, tmp_path: Path) -> Iterator[Running]:
     variables = {Env.DATABASE_URL: postgres.url, Env.PREDICTION_LOG: "{}", "HEARTOPS_DRAIN_SECONDS": "0"}
     with running(tiny_model(), tmp_path, **variables) as server:
-        predict(server, "warm-up")
+        predict(server)
         poll("the log writes", lambda: metric(server, "prediction_log_written_total") == 1, SECONDS)
         yield server
 
@@ -42,8 +42,8 @@ def stopped(postgres: Postgres, server: Running) -> Iterator[Postgres]:
 def test_an_outage_costs_no_prediction_and_nothing_that_fits(
     engine: Engine, server: Running, stopped: Postgres
 ) -> None:
-    for number in range(300):
-        predict(server, f"r{number}")
+    for _ in range(300):
+        predict(server)
     poll("the outage is noticed", lambda: metric(server, "prediction_log_write_errors_total"), SECONDS)
     assert metric(server, "prediction_log_queue_rows") == 300
     stopped.start()
@@ -54,8 +54,8 @@ def test_an_outage_costs_no_prediction_and_nothing_that_fits(
 
 
 def test_what_does_not_fit_is_counted_to_the_row(engine: Engine, server: Running, stopped: Postgres) -> None:
-    for number in range(25):
-        predict(server, f"r{number}", records=1000)
+    for _ in range(25):
+        predict(server, records=1000)
     assert metric(server, "prediction_log_dropped_total", 'reason="queue_full"') == 25_000 - MAX_ROWS
     stopped.start()
     poll("all is written", lambda: metric(server, "prediction_log_queue_rows") == 0, 2 * SECONDS)
@@ -78,15 +78,15 @@ def test_feedback_is_rejected_while_it_cannot_be_kept_and_kept_once_it_is_answer
 
 
 def test_what_waits_is_written_before_the_process_ends(engine: Engine, server: Running) -> None:
-    for number in range(50):
-        predict(server, f"r{number}", records=10)
+    for _ in range(50):
+        predict(server, records=10)
     server.terminate()
     server.stopped()
     assert stored(engine) == 501
 
 
 def test_a_process_that_ends_during_an_outage_says_how_much_is_lost(server: Running, stopped: Postgres) -> None:
-    predict(server, "lost", records=7)
+    predict(server, records=7)
     began = time.monotonic()
     server.terminate()
     assert "7 rows could not be written" in server.stopped()
@@ -96,7 +96,7 @@ def test_a_process_that_ends_during_an_outage_says_how_much_is_lost(server: Runn
 def test_tables_that_come_later_are_waited_for(postgres: Postgres, url: str, tmp_path: Path) -> None:
     """The migration Job may be slower than the first model."""
     with running(tiny_model(), tmp_path, **{Env.DATABASE_URL: url, Env.PREDICTION_LOG: "{}"}) as server:
-        predict(server, "early", records=3)
+        predict(server, records=3)
         poll("the first attempt", lambda: metric(server, "prediction_log_write_errors_total"), SECONDS)
         later = open_database(url)
         with later.begin() as connection:
@@ -114,7 +114,7 @@ def test_no_value_is_logged_whatever_the_database_says(engine: Engine, server: R
     reply = CLIENT.post(f"{server.url}/predict", json=RECORD | {"age": 54.4711})
     assert reply.status_code == 200
     poll("it is rejected", lambda: metric(server, "prediction_log_dropped_total", 'reason="rejected"'), SECONDS)
-    predict(server, "next")
+    predict(server)
     poll("the next is written", lambda: metric(server, "prediction_log_written_total") == 2, SECONDS)
     server.terminate()
     log = server.stopped()

@@ -1,6 +1,8 @@
 """What a namespace's login can do to the others, to MLflow, and to the server: nothing."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,12 +13,14 @@ from heart_log.database import open_database, parse_url
 from heart_log.prepare import Limits, prepare, remove
 from heart_log.read import read_window
 from heart_log.tables import feedback, predictions
-from heart_log.values import Key
+from heart_log.values import Key, Stored
 from heart_log.write import delete_older, erase, store_outcomes
+from tests.support.apiserver.client import poll
 from tests.support.registry.postgres import Postgres, install_log
 from tests.unit.heart_log.rows import NOW, SEVENTH, hours_ago, row, store
 
 pytestmark = pytest.mark.api
+ENDED = "terminating connection|server closed the connection"
 LIMITS = Limits(connections=3, rows_per_day=50, megabytes_per_day=1, temp_megabytes=1)
 VIEW = """
 CREATE VIEW alembic_version AS SELECT become_owner() AS version_num
@@ -46,6 +50,11 @@ FORBIDDEN = {
     "MLflow's password": "ALTER ROLE mlflow PASSWORD 'x'",
     "a role": "CREATE ROLE mine",
     "more connections": 'ALTER ROLE "ns-mallory" CONNECTION LIMIT 200',
+    "its limits": "UPDATE heartops_admin.limits SET statement_seconds = 1000000",
+    "the end of others' statements": "SELECT heartops_admin.end_long_statements()",
+    "an outcome's author": "UPDATE feedback SET author = 'mine'",
+    "the history of outcomes": "DELETE FROM feedback_corrections",
+    "another history of outcomes": "INSERT INTO feedback_corrections VALUES ('heart', 'a', 0, 0, '1', 'x', now())",
     "the maker of logins": "SELECT heartops_admin.admit('mallory', 'x', 'log-mallory', 200, 1, 1)",
     "the end of another": "SELECT heartops_admin.dismiss('victim')",
     "more temporary files": "SET temp_file_limit = -1",
@@ -81,7 +90,7 @@ def mallory(owner: Engine, postgres: Postgres) -> Iterator[Engine]:
     with owner.begin() as connection:
         for statement in (
             "DELETE FROM heartops_log.usage",
-            'TRUNCATE "log-mallory".predictions, "log-mallory".feedback',
+            'TRUNCATE "log-mallory".predictions, "log-mallory".feedback CASCADE',
         ):
             connection.exec_driver_sql(statement)
 
@@ -248,3 +257,53 @@ def test_a_login_lets_old_rows_be_deleted_and_subjects_be_erased(mallory: Engine
         assert erase(connection, "heart", None, ["new"], datetime.now(UTC) + timedelta(seconds=1)) == (1, 1)
         assert connection.exec_driver_sql("SELECT sum(predictions), sum(outcomes) FROM erasures").one() == (2, 2)
     assert rows(mallory) == 0
+
+
+def test_a_correction_leaves_the_earlier_outcome_and_nobody_replaces_anothers(mallory: Engine) -> None:
+    """Whatever the login does: the trigger has the rights of the tables' owner."""
+    answer = Key("a", 0)
+    with mallory.begin() as connection:
+        assert store_outcomes(connection, "heart", {answer: "disease"}, NOW, "clinic") == Stored(1, 0, 0)
+        assert store_outcomes(connection, "heart", {answer: "healthy"}, NOW, "mallory") == Stored(0, 0, 0, 1)
+        assert store_outcomes(connection, "heart", {answer: "healthy"}, NOW, "clinic") == Stored(0, 1, 0)
+        connection.exec_driver_sql("UPDATE feedback SET outcome = '\"other\"', corrections = 7")
+        query = "SELECT correction, outcome, author FROM feedback_corrections ORDER BY correction"
+        found = [tuple(row) for row in connection.exec_driver_sql(query)]
+        assert found == [(0, "disease", "clinic"), (1, "healthy", "clinic")]
+        assert erase(connection, "heart", None, ["a"], datetime.now(UTC)).outcomes == 1
+        assert connection.scalar(text("SELECT count(*) FROM feedback_corrections")) == 0
+
+
+def test_a_statement_ends_although_the_login_lifted_its_timeout(owner: Engine, postgres: Postgres) -> None:
+    with owner.begin() as connection:
+        prepare(connection, "slow", "x", replace(LIMITS, statement_seconds=1))
+    slow, victim = login(postgres, "slow"), login(postgres, "victim")
+    with slow.connect() as session, victim.connect() as other, ThreadPoolExecutor() as threads:
+        session.exec_driver_sql("SET statement_timeout = 0")
+        endless = threads.submit(session.exec_driver_sql, "SELECT pg_sleep(600)")
+        within = threads.submit(other.exec_driver_sql, "SELECT pg_sleep(3)")
+        poll("it ends", lambda: ended(owner), 30)
+        with pytest.raises(OperationalError, match=ENDED):
+            endless.result(30)
+        within.result(30)
+    for engine in (slow, victim):
+        engine.dispose()
+
+
+def test_a_transaction_ends_however_short_its_statements(owner: Engine, postgres: Postgres) -> None:
+    with owner.begin() as connection:
+        prepare(connection, "slow", "x", replace(LIMITS, statement_seconds=1))
+    slow = login(postgres, "slow")
+    session = slow.connect()
+    session.exec_driver_sql("SET idle_in_transaction_session_timeout = 0")
+    poll("it ends", lambda: ended(owner), 30)
+    with pytest.raises(OperationalError, match=ENDED):
+        session.exec_driver_sql("SELECT 1")
+    session.close()
+    slow.dispose()
+
+
+def ended(owner: Engine) -> bool:
+    """What the image's watch asks for every five seconds."""
+    with owner.begin() as connection:
+        return bool(connection.scalar(text("SELECT heartops_admin.end_long_statements()")))

@@ -19,6 +19,7 @@ PROFILE: dict[str, Any] = {
     "data": {"hosts": ["example.org"]},
     "trainingCaps": CAPS,
     "servingCaps": CAPS,
+    "routes": {"ingressClasses": ["public"], "hosts": ["heart.example.org"]},
 }
 Changes = dict[str, Any]
 """New values by dotted path."""
@@ -162,7 +163,7 @@ def attacked_model(namespace: str, name: str) -> Resource:
                 {"name": "sex", "type": "category", "values": [0, 1], "sensitive": True},
             ],
             "gates": {"checks": [{"metric": "roc_auc", "min": 0.8}]},
-            "serving": {"ingress": {"host": "heart.example.org"}},
+            "serving": {"ingress": {"className": "public", "host": "heart.example.org"}},
             "rollout": {"steps": []},
         },
     }

@@ -6,6 +6,7 @@ import urllib.request
 from collections.abc import Callable
 
 from kubernetes.aio.client import Configuration
+from prometheus_client import generate_latest
 
 from heart_operator.mlflow.calls import Backend
 from heart_operator.operator import Operator
@@ -20,7 +21,7 @@ class RunningOperator:
         self._started = threading.Event()
         self._thread = threading.Thread(target=self._main, daemon=True)
         self.error: BaseException | None = None
-        self.port = 0
+        self.port = self.metrics_port = 0
 
     def __enter__(self) -> "RunningOperator":
         self._thread.start()
@@ -54,13 +55,22 @@ class RunningOperator:
         """Whether it leads and has looked at a model: before that, its silence says nothing."""
         return self.metric("heartops_reconcile_duration_seconds_count") > 0
 
+    def metrics(self) -> str:
+        """What an authorized scrape would read."""
+
+        async def exposed() -> str:
+            return generate_latest(self._operator.metrics.registry).decode()
+
+        return asyncio.run_coroutine_threadsafe(exposed(), self._loop).result(10)
+
     def fetch(self, path: str) -> str:
+        """/livez or /readyz."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
             return answer.read().decode()
 
     def metric(self, series: str) -> float:
         """Value of `name{labels}` as Prometheus would read it; 0 when it is absent."""
-        lines = (line.rpartition(" ") for line in self.fetch("/metrics").splitlines())
+        lines = (line.rpartition(" ") for line in self.metrics().splitlines())
         return next((float(value) for name, _, value in lines if name == series), 0.0)
 
     def _main(self) -> None:
@@ -76,12 +86,12 @@ class RunningOperator:
     async def _run(self) -> None:
         settings, configuration, connect = self._arguments
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        operator = Operator(settings, configuration, connect=connect)
+        operator = self._operator = Operator(settings, configuration, connect=connect)
         self._task = asyncio.current_task()
         running = asyncio.create_task(operator.run(self._stop))
         self._task = running
-        while not operator.http.port and not running.done():  # noqa: ASYNC110  for a moment
+        while not operator.scraped.port and not running.done():  # noqa: ASYNC110  for a moment
             await asyncio.sleep(0.02)
-        self.port = operator.http.port
+        self.port, self.metrics_port = operator.http.port, operator.scraped.port
         self._started.set()
         await running

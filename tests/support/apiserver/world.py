@@ -35,7 +35,15 @@ from tests.support.registry.fake import FakeRegistry
 OPERATOR_NAMESPACE = "heartops"
 ACCOUNT = f"system:serviceaccount:{OPERATOR_NAMESPACE}:heartops"
 PROFILES: dict[str, Any] = {
-    "default": {"images": {"trainer": "trainer:1", "serving": "serving:1"}, "trackingUri": "http://mlflow.example:5000"}
+    "default": {
+        "images": {"trainer": "trainer:1", "serving": "serving:1"},
+        "trackingUri": "http://mlflow.example:5000",
+        "routes": {
+            "gateways": ["gateways/public", "gateways/closed", "ingress/public", "{namespace}/public"],
+            "ingressClasses": ["none"],
+            "hosts": ["*"],
+        },
+    }
 }
 CRASHING = {"containers": [{"name": "server", "image": "elsewhere:1"}]}
 """An edit of a Deployment's pod template that would break it."""
@@ -90,6 +98,7 @@ class World:
             "profiles": self.profiles,
             "http_host": "127.0.0.1",
             "http_port": 0,
+            "metrics_port": 0,
             "registry_seconds": 1,
         }
         operator = RunningOperator(

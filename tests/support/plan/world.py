@@ -36,7 +36,11 @@ from heart_operator.plan.selection.selection import select_version
 START = datetime(2026, 1, 1, tzinfo=UTC)
 MONITORING = frozenset({"ServiceMonitor", "PrometheusRule"})
 PROFILE = RuntimeProfile.model_validate(
-    {"images": {"trainer": "trainer:1", "serving": "serving:1"}, "trackingUri": "http://mlflow:5000"}
+    {
+        "images": {"trainer": "trainer:1", "serving": "serving:1"},
+        "trackingUri": "http://mlflow:5000",
+        "routes": {"gateways": ["clinic/public"], "ingressClasses": ["nginx"], "hosts": ["*.example.org"]},
+    }
 )
 SPEC: dict[str, Any] = {
     "dataset": {"uri": "https://example.org/heart.csv"},

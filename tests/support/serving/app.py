@@ -21,11 +21,15 @@ from heart_model.model import load_model
 from heart_serving.app import Application, create_app
 from heart_serving.http.responses import fields
 from heart_serving.log import RequestLog
+from heart_serving.predictionlog.proofs import Proofs, read_keys
 from heart_serving.server import Server, build_server
 from heart_serving.settings import Settings
 from tests.support.serving.tiny_model import TinyModel
 
 NAME, VERSION = "heart", "7"
+PROOF_KEY = "k" * 48
+PROOFS = Proofs(read_keys(PROOF_KEY), "clinic", NAME, VERSION)
+"""What a server with this key has answered, and what it has not."""
 CLIENT = httpx.Client(limits=httpx.Limits(max_keepalive_connections=0))
 """One for all requests, each by a connection of its own: making one costs more than most of them."""
 
@@ -36,6 +40,8 @@ class InProcess:
 
     application: Application
     client: httpx.AsyncClient
+    management: httpx.AsyncClient
+    """Of the second listener."""
     stream: io.BytesIO
 
     def logged(self) -> str:
@@ -59,7 +65,7 @@ class FastPathTransport(httpx.AsyncBaseTransport):
             return await self._asgi.handle_async_request(request)
         assert exchange.reply is not None
         self._fast_path.record(exchange)
-        found = fields(exchange.reply, exchange.id)
+        found = fields(exchange.reply, exchange.id, exchange.proof)
         return httpx.Response(exchange.reply.status, headers=found, content=exchange.reply.body)
 
 
@@ -71,7 +77,18 @@ def in_process(model: TinyModel, folder: Path, *, fast_path: bool = False, **set
     transport: httpx.AsyncBaseTransport = httpx.ASGITransport(application.asgi, raise_app_exceptions=False)
     if fast_path:
         transport = FastPathTransport(application, transport)
-    return InProcess(application, httpx.AsyncClient(transport=transport, base_url="http://heart"), stream)
+    client = httpx.AsyncClient(transport=transport, base_url="http://heart")
+    management = httpx.AsyncClient(transport=httpx.ASGITransport(application.management), base_url="http://heart")
+    return InProcess(application, client, management, stream)
+
+
+def in_process_server(model: TinyModel, folder: Path, **settings: Any) -> Server:
+    """A server that does not listen: what its connections need, for tests that bring their own transport."""
+    chosen = Settings(NAME, "clinic", VERSION, model.sha256, model.write(folder), **settings)
+    log = RequestLog(io.BytesIO(), model=NAME, version=VERSION)
+    server = build_server(create_app(load_model(chosen.file, model.sha256), chosen, log), chosen)
+    server.config.load()
+    return server
 
 
 @dataclass
@@ -80,11 +97,20 @@ class Running:
 
     process: "subprocess.Popen[bytes]"
     port: int
+    management_port: int
     log: Path
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def management(self) -> str:
+        """Address of the second listener."""
+        return f"http://127.0.0.1:{self.management_port}"
+
+    def metrics(self) -> str:
+        return CLIENT.get(f"{self.management}/metrics").text
 
     def terminate(self) -> None:
         self.process.send_signal(signal.SIGTERM)
@@ -103,9 +129,11 @@ def environment(file: Path, sha256: str, port: int, **more: str) -> dict[str, st
         Env.MODEL_VERSION: VERSION,
         Env.MODEL_SHA256: f"sha256:{sha256}",
         Env.MODEL_FILE: str(file),
+        Env.PROOF_KEY: PROOF_KEY,
         "HEARTOPS_HOST": "127.0.0.1",
         "HEARTOPS_PORT": str(port),
         "HEARTOPS_GRPC_PORT": "0",
+        "HEARTOPS_MANAGEMENT_PORT": "0",
         **more,
     }
 
@@ -120,10 +148,11 @@ def start(variables: dict[str, str], log: Path, *prefix: str) -> "subprocess.Pop
 @contextmanager
 def running(model: TinyModel, folder: Path, **variables: str) -> Iterator[Running]:
     """Ready when the block begins, gone when it ends."""
-    port = free_port()
+    port, management_port = free_port(), free_port()
     log = folder / "server.log"
+    variables = {"HEARTOPS_MANAGEMENT_PORT": str(management_port)} | variables
     process = start(environment(model.write(folder), model.sha256, port, **variables), log)
-    server = Running(process, port, log)
+    server = Running(process, port, management_port, log)
     try:
         wait_ready(server)
         yield server
@@ -156,11 +185,17 @@ def wait_ready(server: Running, seconds: float = 30) -> None:
         if server.process.poll() is not None:
             raise AssertionError(f"the server ended: {server.stopped()}")
         try:
-            if CLIENT.get(f"{server.url}/v2/health/ready", timeout=1).status_code == 200:
+            if CLIENT.get(f"{server.management}/v2/health/ready", timeout=1).status_code == 200:
                 return
         except httpx.TransportError:
             time.sleep(0.02)
     raise AssertionError("the server did not become ready in time")
+
+
+def outcome_of(request_id: str, outcome: Any, row: int = 0, records: int = 1) -> dict[str, Any]:
+    """An outcome of a request for so many records, with its proof."""
+    proof = PROOFS.prove(request_id, records)
+    return {"request_id": request_id, "proof": proof, "row": row, "outcome": outcome}
 
 
 def free_port() -> int:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from click import Command
+from click import Command, Group
 
 from hack.demo.choice import Kind
 from hack.demo.place import ROOT, Place
@@ -95,6 +95,8 @@ def unknown_commands(text: str) -> list[str]:
 def exists(line: str) -> bool:
     words = shlex.split(line, comments=True)
     command = COMMANDS.get(words[0])
+    if isinstance(command, Group) and len(words) > 1:
+        command = command.commands.get(words[1])
     options = [word for word in words[1:] if word.startswith("-") and word != "-"]
     if command is None:
         return words[0] in ("--help", "-h", "--version", "…", "ACTION")
@@ -161,6 +163,19 @@ def test_tests_that_stand_for_a_guarantee_are_there() -> None:
         (file, test) for file, test in named if f"def {test}" not in (ROOT / "tests" / file).read_text() and test
     ] == []
     assert [file for file, _ in named if not (ROOT / "tests" / file).exists()] == []
+
+
+def test_what_the_readme_works_with_names_tests_that_are_there() -> None:
+    text = (ROOT / "README.md").read_text()
+    rows = [line for line in text.partition("## Works with")[2].partition("\n## ")[0].splitlines() if "`tests/" in line]
+    assert len(rows) >= 12
+    named = {name for row in rows for name in re.findall(r"`(tests/[\w/]+\.py)`", row)}
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+
+
+def test_the_readme_lists_every_example() -> None:
+    text = (ROOT / "README.md").read_text()
+    assert [path.name for path in sorted((ROOT / "examples").iterdir()) if f"(examples/{path.name}/)" not in text] == []
 
 
 def test_every_page_is_in_the_index() -> None:

@@ -1,5 +1,6 @@
 """`kubectl heart` against a cluster in memory."""
 
+import base64
 import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from heart_api.commands import read_command
-from heart_api.kube.kinds import DEPLOYMENT, EVENT, HEART_MODEL, POD, RETRAIN_SCHEDULE, Kind
+from heart_api.kube.kinds import DEPLOYMENT, EVENT, HEART_MODEL, POD, RETRAIN_SCHEDULE, SECRET, Kind
 from heart_cli import options
 from heart_cli.cli import cli
 from heart_cli.errors import ApiFailure
@@ -30,13 +31,19 @@ class FakeCluster:
     """What the proxied Service answers; an ApiFailure is raised."""
     handled: Mapping[str, Any] | None = field(default_factory=lambda: {"result": "advanced past step 2"})
     """What the operator notes of a command; None: it does not look."""
+    secrets: dict[str, Object] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Of the last proxied request."""
     namespace: str = NAMESPACE
     written: list[dict[str, str]] = field(default_factory=list)
+    written_secrets: list[Object] = field(default_factory=list)
     dry_runs: list[dict[str, str]] = field(default_factory=list)
     posted: list[tuple[str, Any]] = field(default_factory=list)
     where: tuple[str | None, ...] = ()
 
     def get(self, kind: Kind, name: str) -> Object:
+        if kind == SECRET and name in self.secrets:
+            return copy.deepcopy(self.secrets[name])
         if self.model is None or kind != HEART_MODEL or name != self.model["metadata"]["name"]:
             raise ApiFailure("not found", 404)
         return copy.deepcopy(self.model)
@@ -64,11 +71,39 @@ class FakeCluster:
     def user_name(self) -> str:
         return "alice"
 
-    def call(self, method: str, path: str, query: Any = None, body: Any = None, **_: Any) -> Any:
+    def call(
+        self,
+        method: str,
+        path: str,
+        query: Any = None,
+        body: Any = None,
+        *,
+        media: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
+        if "/secrets" in path:
+            return self._write_secret(method, path, body)
         self.posted.append((path, body))
+        self.headers = headers or {}
         if isinstance(self.answer, ApiFailure):
             raise self.answer
         return self.answer
+
+    def _write_secret(self, method: str, path: str, body: Object) -> Object:
+        """As the API server merges; a resourceVersion that is not the last one conflicts."""
+        if method == "POST":
+            secret = {**body, "data": {}}
+        else:
+            secret = self.secrets[path.rpartition("/")[2]]
+            if body["metadata"]["resourceVersion"] != secret["metadata"]["resourceVersion"]:
+                raise ApiFailure("conflict", 409)
+        fresh = {key: base64.b64encode(text.encode()).decode() for key, text in body.get("stringData", {}).items()}
+        merged = {**secret["data"], **fresh, **body.get("data", {})}
+        secret["data"] = {key: value for key, value in merged.items() if value is not None}
+        secret["metadata"] = {**secret["metadata"], "resourceVersion": str(len(self.written_secrets))}
+        self.written_secrets.append(copy.deepcopy(secret))
+        self.secrets[secret["metadata"]["name"]] = secret
+        return secret
 
     def lines(self, path: str, query: Mapping[str, str]) -> Iterator[bytes]:
         pod = path.split("/")[-2]

@@ -245,7 +245,7 @@ def test_nothing_that_serves_is_said_before_anything_is_sent(heart, api: Api) ->
     api.status = {}
     done = heart("load", "heart")
     assert (done.exit_code, api.received) == (1, [])
-    assert "heart has no serving version yet" in done.stderr
+    assert "No version of heart is serving yet" in done.stderr
 
 
 def test_a_server_without_examples_is_said_to_be_older(heart, api: Api) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ from heart_api.kube.kinds import DEPLOYMENT, HEART_MODEL, SECRET, Kind
 from heart_cli.erasure import build_job
 from heart_cli.errors import ApiFailure, Failure
 from heart_cli.logdatabase import CRON_JOB
-from heart_cli.namespaces import init_namespace, offboard_namespace, rotate_namespace
+from heart_cli.mlflowproxy import MLFLOW as MLFLOW_LABELS
+from heart_cli.namespaces import init_namespace, offboard_namespace, plan_offboarding, rotate_namespace
 from heart_cli.registryrights import ROLE_BINDING
 from heart_cli.text import harmless
 
@@ -39,6 +41,17 @@ CRON: dict[str, Any] = {
     },
 }
 
+MLFLOW: dict[str, Any] = {
+    "metadata": {"name": "heartops-mlflow"},
+    "spec": {
+        "template": {
+            "spec": {
+                "containers": [{"args": ["server", "--artifacts-destination=/mlartifacts", "--enable-workspaces"]}]
+            }
+        }
+    },
+}
+
 
 class Cluster:
     """Objects by path, as far as the commands need them; `started` holds the Jobs."""
@@ -47,6 +60,13 @@ class Cluster:
         self.objects: dict[str, dict[str, Any]] = {}
         self.started: list[dict[str, Any]] = []
         self.uids = {"clinic": "uid-1"}
+        self.executed: list[tuple[str, ...]] = []
+        self.printed = '{"registered_models": 2, "model_versions": 3, "runs": 4, "webhooks": 1}'
+        self.mlflow: list[dict[str, Any]] = [MLFLOW]
+
+    def execute(self, namespace: str, deployment: str, command: Sequence[str]) -> str:
+        self.executed.append((namespace, deployment, *command))
+        return f"a warning of a library\n{self.printed}\n"
 
     def client(self, namespace: str) -> Any:
         return FakeClient(self, namespace)
@@ -62,6 +82,8 @@ class FakeClient:
     def list(self, kind: Kind, **query: str) -> list[dict[str, Any]]:
         if kind == CRON_JOB:
             return [CRON] if self.namespace == "system" else []
+        if query == {"labelSelector": MLFLOW_LABELS}:
+            return self.cluster.mlflow if self.namespace == "system" else []
         prefix = kind.path(self.namespace) + "/"
         return [value for path, value in self.cluster.objects.items() if path.startswith(prefix)]
 
@@ -127,7 +149,7 @@ def test_the_namespaces_own_pods_and_no_others_may_use_its_workspace(cluster: Cl
     found = cluster.objects[ROLE_BINDING.path("clinic", "heartops-registry")]
     assert found["roleRef"]["name"] == "heartops-registry"
     assert [subject["name"] for subject in found["subjects"]] == ["system:serviceaccounts:clinic"]
-    offboard_namespace(cluster.client("clinic"), cluster.client("system"))
+    offboard_namespace(cluster.client("clinic"), cluster.client("system"), cluster.execute)
     assert ROLE_BINDING.path("clinic", "heartops-registry") not in cluster.objects
 
 
@@ -138,7 +160,7 @@ def test_a_later_namespace_of_the_same_name_does_not_inherit_the_log(cluster: Cl
         init_namespace(cluster.client("clinic"), cluster.client("system"))
     assert url(cluster) is None
     before = password(cluster)
-    offboard_namespace(cluster.client("clinic"), cluster.client("system"))
+    offboard_namespace(cluster.client("clinic"), cluster.client("system"), cluster.execute)
     assert cluster.started[-1]["spec"]["template"]["spec"]["containers"][0]["args"] == ["remove", "clinic"]
     init_namespace(cluster.client("clinic"), cluster.client("system"))
     assert password(cluster) not in (None, before)
@@ -157,14 +179,51 @@ def test_a_rotation_changes_both_secrets_alike(cluster: Cluster) -> None:
 def test_a_namespace_with_models_is_not_taken_back(cluster: Cluster) -> None:
     cluster.objects[HEART_MODEL.path("clinic", "heart")] = {"metadata": {"name": "heart"}}
     with pytest.raises(Failure, match="still has HeartModels \\(heart\\)"):
-        offboard_namespace(cluster.client("clinic"), cluster.client("system"))
+        offboard_namespace(cluster.client("clinic"), cluster.client("system"), cluster.execute)
     assert url(cluster)
+
+
+def test_offboarding_deletes_the_namespaces_models_in_mlflow(cluster: Cluster) -> None:
+    done = offboard_namespace(cluster.client("clinic"), cluster.client("system"), cluster.execute)
+    said = "Deleted from MLflow for good, with their files: 2 registered models, 3 versions, 4 runs, 1 other entries"
+    assert said in done
+    script = "/usr/local/share/heartops/delete_workspace.py"
+    options = ("--artifacts-destination=/mlartifacts", "--workspaces")
+    assert cluster.executed == [("system", "heartops-mlflow", "python3", script, "clinic", *options)]
+
+
+def test_a_dry_run_says_what_would_go_and_changes_nothing(cluster: Cluster) -> None:
+    before = copy.deepcopy(cluster.objects)
+    planned = plan_offboarding(cluster.client("clinic"), cluster.client("system"), cluster.execute)
+    assert "MLflow: 2 registered models, 3 versions, 4 runs, 1 other entries, and their files" in planned
+    assert any("every prediction and outcome" in line for line in planned)
+    assert all(command[-1] == "--dry-run" for command in cluster.executed)
+    assert cluster.objects == before
+    assert len(cluster.started) == 1, "the Job that made the login"
+
+
+def test_a_failure_in_mlflow_leaves_the_log_for_the_next_attempt(cluster: Cluster) -> None:
+    cluster.printed = "Traceback"
+    with pytest.raises(Failure, match="gave no count"):
+        offboard_namespace(cluster.client("clinic"), cluster.client("system"), cluster.execute)
+    assert password(cluster)
+    cluster.printed = "{}"
+    done = offboard_namespace(cluster.client("clinic"), cluster.client("system"), cluster.execute)
+    assert any(line.endswith("with their files: nothing") for line in done)
+    assert password(cluster) is None
+
+
+def test_an_mlflow_that_is_not_the_charts_is_named(cluster: Cluster) -> None:
+    cluster.mlflow = []
+    done = offboard_namespace(cluster.client("clinic"), cluster.client("system"), cluster.execute)
+    assert any(line.startswith("MLflow is not the chart's: delete the workspace clinic there") for line in done)
+    assert cluster.executed == []
 
 
 def test_a_namespace_that_is_gone_can_be_taken_back(cluster: Cluster) -> None:
     cluster.objects.pop(SECRET.path("clinic", "heartops-runtime"))
     cluster.uids.clear()
-    done = offboard_namespace(cluster.client("clinic"), cluster.client("system"))
+    done = offboard_namespace(cluster.client("clinic"), cluster.client("system"), cluster.execute)
     assert done[0] == "There is no Secret heartops-runtime of namespace clinic"
     assert password(cluster) is None
 

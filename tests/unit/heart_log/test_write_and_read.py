@@ -6,12 +6,12 @@ from datetime import timedelta
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, select, update
 
 from heart_log.migrate import head, migrate
 from heart_log.read import read_labelled, read_outcomes, read_outputs, read_window
-from heart_log.tables import erasures, feedback, metadata, predictions
-from heart_log.values import Erased, Key, Outcome, Prediction, Scored, Source, Stored
+from heart_log.tables import corrections, erasures, feedback, metadata, predictions
+from heart_log.values import ANONYMOUS, Erased, Key, Outcome, Prediction, Scored, Source, Stored
 from heart_log.write import delete_older, erase, store_outcomes
 from tests.unit.heart_log.rows import EIGHTH, NOW, PATIENT, SEVENTH, hours_ago, row, store
 
@@ -19,10 +19,12 @@ LATER = NOW + timedelta(hours=1)
 YESTERDAY = hours_ago(24)
 
 
-def report(engine: Engine, *outcomes: tuple[str, int, Outcome], model: str = "heart", at=NOW) -> Stored:
+def report(
+    engine: Engine, *outcomes: tuple[str, int, Outcome], model: str = "heart", at=NOW, author: str = ANONYMOUS
+) -> Stored:
     with engine.begin() as connection:
         named = {Key(request_id, index): outcome for request_id, index, outcome in outcomes}
-        return store_outcomes(connection, model, named, at)
+        return store_outcomes(connection, model, named, at, author)
 
 
 def window(engine: Engine, since=YESTERDAY, until=LATER, version: str | None = "7", limit=1000) -> list[Prediction]:
@@ -115,6 +117,29 @@ def test_reporting_twice_is_reporting_once_and_a_correction_counts_and_shows(eng
     with engine.begin() as connection:
         found = connection.execute(select(feedback.c.corrections, feedback.c.time).order_by(feedback.c.request_id))
         assert [tuple(each) for each in found] == [(1, LATER), (0, LATER)]
+
+
+def test_an_outcome_belongs_to_its_first_author_and_corrections_keep_what_was(engine: Engine) -> None:
+    store(engine, SEVENTH, row("a"), row("b"))
+    report(engine, ("a", 0, "disease"), author="clinic")
+    taken = report(engine, ("a", 0, "healthy"), ("b", 0, "healthy"), at=LATER, author="mallory")
+    assert taken == Stored(new=1, corrected=0, unchanged=0, conflicts=1)
+    assert report(engine, ("a", 0, "healthy"), at=LATER, author="clinic") == Stored(0, 1, 0)
+    with engine.begin() as connection:
+        query = select(*(corrections.c[name] for name in ("request_id", "correction", "outcome", "author", "time")))
+        assert connection.execute(query).all() == [("a", 0, "disease", "clinic", NOW)]
+        assert erase(connection, "heart", None, ["a"], NOW) == Erased(1, 1)
+        assert connection.execute(query).all() == []
+
+
+def test_an_outcome_without_an_author_is_not_read(engine: Engine) -> None:
+    """It came before proofs were asked for; nor does anybody take it over."""
+    store(engine, SEVENTH, row("a"))
+    report(engine, ("a", 0, "disease"))
+    with engine.begin() as connection:
+        connection.execute(update(feedback).values(author=None))
+    assert (labelled(engine), outcomes(engine)) == ([], [])
+    assert report(engine, ("a", 0, "disease")) == Stored(0, 0, 0, 1)
 
 
 def test_an_unchanged_outcome_keeps_the_time_at_which_it_came(engine: Engine) -> None:

@@ -58,7 +58,7 @@ def test_a_head_without_end_is_rejected_and_takes_no_memory(server: Running, nam
     assert sent < MOST, "the server went on reading"
     assert resident(server) - before < GROWTH
     assert CLIENT.post(f"{server.url}/predict", json=RECORD).status_code == 200
-    assert f'code="{status}"' in CLIENT.get(f"{server.url}/metrics").text
+    assert f'code="{status}"' in server.metrics()
 
 
 def flood(server: Running, start: bytes, blocks: Iterator[bytes]) -> tuple[bytes, int]:

@@ -25,12 +25,13 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_trained_folder_is_served_with_its_docs_log_and_metrics(folder: Path) -> None:
-    port, log = free_port(), folder / "server.log"
-    command = [sys.executable, "-m", "heart_serving", str(folder), "--port", str(port), "--log", str(folder / "log.db")]
+    port, management_port, log = free_port(), free_port(), folder / "server.log"
+    options = ("--port", str(port), "--management-port", str(management_port), "--log", str(folder / "log.db"))
+    command = [sys.executable, "-m", "heart_serving", str(folder), *options]
     with log.open("wb") as output:
         process = subprocess.Popen(command, env=PLAIN, stdout=output, stderr=subprocess.STDOUT)
     try:
-        server = Running(process, port, log)
+        server = Running(process, port, management_port, log)
         wait_ready(server)
         record = httpx.get(f"{server.url}/model").json()["examples"][0]
         answer = httpx.post(f"{server.url}/predict", json=record)
@@ -39,7 +40,7 @@ def test_a_trained_folder_is_served_with_its_docs_log_and_metrics(folder: Path) 
         outcome = {"request_id": answer.json()["request_id"], "outcome": answer.json()["label"]}
         assert httpx.post(f"{server.url}/feedback", json=outcome).status_code == 202
         assert httpx.get(f"{server.url}/docs").status_code == 200
-        assert 'model_name="heart"' in httpx.get(f"{server.url}/metrics").text
+        assert 'model_name="heart"' in server.metrics()
     finally:
         process.terminate()
         process.wait(30)
@@ -49,7 +50,7 @@ def test_a_trained_folder_is_served_with_its_docs_log_and_metrics(folder: Path) 
 def test_options_win_over_variables_and_those_over_defaults(folder: Path) -> None:
     plain = read_settings(build_environment([str(folder)], {}))
     assert (plain.name, plain.namespace, plain.host, plain.port) == ("heart", "clinic", "127.0.0.1", 8080)
-    assert (plain.grpc_port, plain.log.url) == (None, "")
+    assert (plain.grpc_port, plain.management_port, plain.log.url) == (None, 8081, "")
     variables = {"HEARTOPS_PORT": "9001", "HEARTOPS_GRPC_PORT": "9002"}
     assert read_settings(build_environment([str(folder)], variables)).grpc_port == 9002
     chosen = read_settings(build_environment([str(folder), "--port", "9003", "--log", "x.db"], variables))

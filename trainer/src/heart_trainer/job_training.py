@@ -18,6 +18,7 @@ from heart_api.referenceprofile import ReferenceProfile
 from heart_trainer.data.load import contract_of, load
 from heart_trainer.evaluation.compare import compare, out_of_fold
 from heart_trainer.evaluation.evaluate import Measurement, judged_sample, measure
+from heart_trainer.evaluation.families import as_values, measure_families
 from heart_trainer.evaluation.findings import training_findings
 from heart_trainer.external.decide import Scale, decide
 from heart_trainer.external.train import train_external
@@ -45,7 +46,8 @@ from heart_trainer.package.profile import build_profile
 from heart_trainer.package.reference_rows import reference_rows
 from heart_trainer.report.card import Provenance, render_card
 from heart_trainer.report.plot_style import Subject
-from heart_trainer.report.plots import draw_plots
+from heart_trainer.report.plots import as_png, draw_plots
+from heart_trainer.report.plots_families import draw_families
 from heart_trainer.report.wording import class_names
 from heart_trainer.values import Fitted, Table
 
@@ -177,10 +179,13 @@ def _keep(job: Job[TrainingRequest], store: Store, run_id: str, product: Product
     names = class_names(table.classes, request.target)
     sample = judged_sample(table, fitted.oof)
     plots = draw_plots(Subject(table, request.features, sample, names, request.target.name))
+    if len(fitted.families) > 1:
+        plots["families"] = as_png(draw_families(table.task, fitted.families, fitted.algorithm))
     digests = Digests(sha256(product.model), sha256(product.documents[EVALUATION_PATH]), table.raw_sha256)
     provenance = Provenance(run_id, digests.artifact, digests.evaluation, job.today)
     card = render_card(request, table, fitted, evaluation, plots, provenance, product.influence)
-    store.log_values(run_id, parameters(request, table, fitted), figures(evaluation))
+    values = figures(evaluation) | as_values(measure_families(table.task, fitted.families))
+    store.log_values(run_id, parameters(request, table, fitted), values)
     log_dataset(store, run_id, request, table)
     log_files(store, run_id, lambda folder: write_files(folder, fitted, product.documents, card, plots))
     if job.out:

@@ -6,7 +6,7 @@ from typing import Any
 from heart_api.kube.blocked import find_blocked
 from heart_api.kube.objects import MAX_TEXT, condition_text
 from heart_api.kube.values import Manifest, VersionDeployment
-from heart_api.names import Annotation, Label
+from heart_api.names import SECURE_PORT, Annotation, Label
 from heart_api.times import read
 
 
@@ -34,7 +34,14 @@ def parse_deployment(
         evaluation_sha256=annotations.get(Annotation.EVALUATION, ""),
         crashes=sum(map(restarts, pods)),
         blocked=blocked,
+        is_secure=is_secure(item),
     )
+
+
+def is_secure(item: Manifest) -> bool:
+    """Whether the pods of a Deployment take predictions over TLS: those do not listen without it."""
+    containers = item["spec"].get("template", {}).get("spec", {}).get("containers") or ()
+    return any(port.get("name") == SECURE_PORT for container in containers for port in container.get("ports") or ())
 
 
 def is_ready(item: Manifest) -> bool:

@@ -71,3 +71,5 @@ class VersionDeployment:
     """How often the server ended in the living pods."""
     blocked: Blocked | None = None
     """Why pods that it should have do not run; None: all of them are ready, or only starting."""
+    is_secure: bool = False
+    """Its pods take predictions over TLS alone."""

@@ -42,6 +42,10 @@ def check_operator(system: Reader, own_version: str) -> Iterator[Finding]:
 def check_workload(system: Reader, area: str, kind: str, found: Manifest) -> Iterator[Finding]:
     """Whether all pods of a Deployment or StatefulSet are ready, with the first reason why one is not."""
     name = f"{kind} {found['metadata']['name']}"
+    if found["spec"].get("replicas") == 0:
+        fix = f"kubectl scale -n {system.namespace} {kind.lower()} {found['metadata']['name']} --replicas=1"
+        yield Finding("problem", area, f"{name} is scaled to 0", fix)
+        return
     if is_ready(found):
         yield Finding("ok", area, f"{name} is ready")
         return

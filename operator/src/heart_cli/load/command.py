@@ -1,6 +1,7 @@
 """The command: its options, progress while it runs, and the summary at its end or at Ctrl-C."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -9,9 +10,10 @@ from heart_api.durations import seconds as parse_duration
 from heart_cli.client import Client
 from heart_cli.listing import print_table
 from heart_cli.load.plan import MOST_REQUESTS, Plan
-from heart_cli.load.records import draw, read_examples, service_path
+from heart_cli.load.records import draw, read_examples
 from heart_cli.load.results import Outcome, headline, problem_lines, results_table
 from heart_cli.load.sending import Load, sender
+from heart_cli.modelservice import open_service, with_key
 from heart_cli.options import NAME, on_cluster
 from heart_cli.text import clean, length
 
@@ -49,8 +51,9 @@ class Length(click.ParamType[float]):
     "--concurrency", type=click.IntRange(1, 64), default=4, show_default=True, help="Connections that send at a time."
 )
 @on_cluster
+@with_key
 def load(
-    client: Client, name: str, rate: float | None, duration: float, requests: int | None, concurrency: int
+    client: Client, name: str, rate: float | None, duration: float, requests: int | None, concurrency: int, key: str
 ) -> None:
     """Send synthetic records to the model and measure the responses.
 
@@ -64,8 +67,9 @@ def load(
     if rate is None:
         rate = 0.0 if requests else DEFAULT_RATE
     plan = Plan(duration, requests or MOST_REQUESTS, rate, concurrency)
-    records = draw(read_examples(client, name))
-    run = Load(plan, records, sender(client.with_connections(concurrency), service_path(client, name, "predict")))
+    service = open_service(client, name, key)
+    records = draw(read_examples(service))
+    run = Load(plan, records, sender(replace(service, client=client.with_connections(concurrency))))
     follow(run)
     summarize(run, rate)
     if any(outcome.problem for outcome in run.outcomes):

@@ -3,57 +3,32 @@
 import random
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import quote
 
-from heart_cli.client import Client
-from heart_cli.errors import ApiFailure, Failure
-from heart_cli.reading import read_model
+from heart_cli.errors import Failure
+from heart_cli.modelservice import ModelService
 
-PORT = "http"
-"""The port's name in the model's Service."""
 DIFFERENT = 256
 Record = dict[str, Any]
 
 
-def service_path(client: Client, name: str, route: str) -> str:
-    """A route of the model's Service through the API server's proxy."""
-    return f"/api/v1/namespaces/{client.namespace}/services/{quote(name, safe='')}:{PORT}/proxy/{route}"
-
-
-def read_examples(client: Client, name: str) -> list[Record]:
+def read_examples(service: ModelService) -> list[Record]:
     """The `examples` of `GET /model`: synthetic records derived from the reference rows. Raises Failure."""
-    return list(read_published(client, name, "examples"))
+    return list(read_published(service, "examples"))
 
 
-def read_example(client: Client, name: str) -> Record:
+def read_example(service: ModelService) -> Record:
     """The `example` of `GET /model`: a typical synthetic record. Raises Failure."""
-    return dict(read_published(client, name, "example"))
+    return dict(read_published(service, "example"))
 
 
-def read_published(client: Client, name: str, field: str) -> Any:
-    """One field of `GET /model`.
-
-    Raises:
-        Failure: nothing serves, no pod answers, the user may not use the Service's proxy, or the field is not there.
-    """
-    if read_model(client, name).status.serving is None:
-        raise Failure(f"{name} has no serving version yet: see kubectl heart status {name}")
-    try:
-        card = client.call("GET", service_path(client, name, "model"))
-    except ApiFailure as error:
-        raise Failure(explained(name, error)) from None
+def read_published(service: ModelService, field: str) -> Any:
+    """One field of `GET /model`. Raises Failure when no pod answers, or the field is not there."""
+    card = service.call("GET", "model")
     found = card.get(field) if isinstance(card, dict) else None
     if not found:
+        name = service.name
         raise Failure(f"The serving version of {name} publishes no example records: its image is older than this tool")
     return found
-
-
-def explained(name: str, error: ApiFailure) -> str:
-    if error.status == 503:
-        return f"No pod of {name} is ready ({error}): see kubectl heart status {name}"
-    if error.status == 403:
-        return f"{error} (load through the API server needs the right to get and create services/proxy)"
-    return str(error)
 
 
 def draw(examples: Sequence[Record], number: int = DIFFERENT, seed: int = 0) -> list[Record]:

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from http import HTTPStatus
 
 from heart_api.names import VERSION_HEADER
-from heart_cli.client import Client
 from heart_cli.errors import ApiFailure
 from heart_cli.load.plan import Plan, Schedule
 from heart_cli.load.records import Record
 from heart_cli.load.results import Outcome
+from heart_cli.modelservice import ModelService
 
 TIMEOUT = 10.0
 """Seconds after which a request counts as failed."""
@@ -68,12 +68,13 @@ class Load:
             self.outcomes.append(Outcome(version, time.monotonic() - due, problem))
 
 
-def sender(client: Client, path: str) -> Send:
-    """Posts to a route of the model's Service."""
+def sender(service: ModelService) -> Send:
+    """Posts to the model's /predict."""
+    path, headers = service.path("predict"), service.headers
 
     def send(record: Record) -> tuple[str, str]:
         try:
-            response = client.post(path, record, TIMEOUT)
+            response = service.client.post(path, record, TIMEOUT, headers)
         except ApiFailure as error:
             return "", str(error)
         version = response.headers.get(VERSION_HEADER, "")

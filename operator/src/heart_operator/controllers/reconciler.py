@@ -1,15 +1,18 @@
 """One reconcile: observe once → plan and carry out each schedule → plan and carry out the model → tell the registry."""
 
+import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from prometheus_client import Counter
 
-from heart_api.kube.values import ModelKey
+from heart_api.heartmodel import HeartModelStatus
+from heart_api.kube.kinds import HEART_MODEL, RETRAIN_SCHEDULE
+from heart_api.kube.values import Manifest, ModelKey
 from heart_api.names import Reason
 from heart_api.retrainschedule import RetrainSchedule
 from heart_api.schedulestatus import RetrainScheduleStatus
@@ -20,6 +23,7 @@ from heart_operator.kube.errors import ApiError, Conflict, NotLeading
 from heart_operator.mlflow.calls import RegistryUnavailable
 from heart_operator.observe.observation import Observation, SeenModel, SeenSchedule, Unobserved, Unreadable
 from heart_operator.observe.observer import Observer
+from heart_operator.observe.usage import NamespaceUsage, is_training
 from heart_operator.plan.actions import Plan, ResourcePlan
 from heart_operator.plan.observed import Observed
 from heart_operator.plan.schedule.schedule import plan_retrain_schedule
@@ -27,6 +31,13 @@ from heart_operator.plan.selection.selection import Selection
 from heart_operator.telemetry.operator import Metrics
 
 log = logging.getLogger(__name__)
+
+DEADLINE = 60.0
+"""Seconds for one reconcile: however slow a tenant's objects are to read, a worker is free again after this."""
+
+
+class DeadlineExceeded(Exception):
+    """A reconcile took too long; what it has written stays, and the next one continues from there."""
 
 
 class Decide(Protocol):
@@ -45,8 +56,12 @@ class Reconciler:
         executor: Executor,
         queue: WorkQueue[ModelKey],
         metrics: Metrics,
+        usage: NamespaceUsage,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        deadline: float = DEADLINE,
     ) -> None:
+        self._usage = usage
+        self._deadline = deadline
         self._observer = observer
         self._decide = decide
         self._executor = executor
@@ -61,22 +76,50 @@ class Reconciler:
         """
         failures = Failures(self._metrics.errors)
         with self._metrics.duration.time(), failures.noted(str(key)):
-            seen = await self._observer.observe(key)
-            self._metrics.blocked.keep_only(key, owners_of(seen))
-            stored = await self._schedules(key, seen, failures)
-            if isinstance(seen.model, SeenModel):
-                observed = with_stored(seen.model.observed, stored)
-                plan = self._decide(observed, seen.model.selection, self._now())
-                self._metrics.blocked.show(key, seen.model.owner.uid, plan.blocked)
-                await self._executor.carry_out(seen.model.owner, plan)
-                self._metrics.show(key.namespace, key.name, plan.facts)
-                await self._executor.tell_registry(observed, plan)
-                self._requeue(key, plan)
-            elif seen.model:
-                await self._executor.carry_out(seen.model.owner, self._unreadable(seen.model))
-            else:
-                self._metrics.forget(key.namespace, key.name)
+            async with within(self._deadline):
+                seen = await self._observer.observe(key)
+                self._count(key, seen)
+                stored = await self._schedules(key, seen, failures)
+                if isinstance(seen.model, SeenModel):
+                    observed, plan = self._plan(key, seen.model, stored)
+                    await self._executor.carry_out(seen.model.owner, plan)
+                    self._carried_out(key, plan)
+                    await self._executor.tell_registry(observed, plan)
+                    self._requeue(key, plan)
+                elif seen.model:
+                    await self._executor.carry_out(seen.model.owner, self._unreadable(seen.model))
+                else:
+                    self._metrics.forget(key.namespace, key.name)
         failures.raise_first()
+
+    def _count(self, key: ModelKey, seen: Observation) -> None:
+        """What was found of the model, for the quotas and the queue."""
+        self._metrics.blocked.keep_only(key, owners_of(seen))
+        self._metrics.quota.keep_only(key, owners_of(seen))
+        if seen.model is None:
+            self._usage.remove(HEART_MODEL, key.namespace, key.name)
+            self._queue.prioritize(key, urgent=False)
+        else:
+            created = seen.model.owner.raw["metadata"].get("creationTimestamp", "")
+            self._usage.add(HEART_MODEL, key.namespace, key.name, created)
+
+    def _plan(self, key: ModelKey, seen: SeenModel, stored: Mapping[str, RetrainSchedule]) -> tuple[Observed, Plan]:
+        """The model's plan. The trainings in it count at once: another worker may plan for the same namespace next."""
+        now = self._now()
+        self._usage.confirm(key.namespace, {job.name for job in seen.observed.jobs})
+        usage = self._usage.of(HEART_MODEL, key.namespace, key.name, now)
+        observed = replace(with_stored(seen.observed, stored), usage=usage)
+        plan = self._decide(observed, seen.selection, now)
+        for job in training_jobs(plan.create):
+            self._usage.reserve(key.namespace, job, now)
+        self._metrics.blocked.show(key, seen.owner.uid, plan.blocked)
+        self._metrics.quota.show(key, seen.owner.uid, plan.waits)
+        self._queue.prioritize(key, urgent=is_in_flight(plan.facts))
+        return observed, plan
+
+    def _carried_out(self, key: ModelKey, plan: Plan) -> None:
+        self._usage.confirm(key.namespace, training_jobs(plan.create))
+        self._metrics.show(key.namespace, key.name, plan.facts)
 
     async def _schedules(self, key: ModelKey, seen: Observation, failures: "Failures") -> dict[str, RetrainSchedule]:
         """Carry out each schedule's plan; those for which that succeeded, as they are stored now, by their uid."""
@@ -86,6 +129,7 @@ class Reconciler:
             with failures.noted(str(found.owner)):
                 plan = self._plan_schedule(found)
                 self._metrics.blocked.show(key, found.owner.uid, plan.blocked)
+                self._metrics.quota.show(key, found.owner.uid, plan.waits)
                 await self._executor.carry_out(found.owner, plan)
                 if isinstance(found, SeenSchedule):
                     stored[found.owner.uid] = found.observed.schedule.model_copy(update={"status": plan.status})
@@ -98,7 +142,9 @@ class Reconciler:
             raise found.error
         if isinstance(found, Unreadable):
             return self._unreadable(found)
-        return plan_retrain_schedule(found.observed, self._now())
+        now = self._now()
+        usage = self._usage.of(RETRAIN_SCHEDULE, found.owner.namespace, found.owner.name, now)
+        return plan_retrain_schedule(replace(found.observed, usage=usage), now)
 
     def _unreadable(self, found: Unreadable) -> ResourcePlan[Any]:
         return problem(found.owner, Reason.INVALID_SPEC, found.message, self._now())
@@ -136,10 +182,32 @@ class Failures:
             log.info("%s: retrying: %s", what, error)
             return
         self._errors.inc()
-        if isinstance(error, ApiError | RegistryUnavailable | NameTaken):
+        if isinstance(error, ApiError | RegistryUnavailable | NameTaken | DeadlineExceeded):
             log.warning("%s: retrying: %s", what, error)
         else:
             log.error("%s: retrying", what, exc_info=error)
+
+
+@asynccontextmanager
+async def within(seconds: float) -> AsyncIterator[None]:
+    """Raises DeadlineExceeded when the block has not ended by then; what it waits for is cancelled."""
+    try:
+        async with asyncio.timeout(seconds) as deadline:
+            yield
+    except TimeoutError:
+        if deadline.expired():
+            raise DeadlineExceeded(f"the reconcile did not end within {seconds:g} s") from None
+        raise
+
+
+def training_jobs(created: Iterable[Manifest]) -> list[str]:
+    """Names of the Jobs among these objects that train a version."""
+    return [item["metadata"]["name"] for item in created if is_training(item)]
+
+
+def is_in_flight(status: HeartModelStatus) -> bool:
+    """A training or a rollout is under way: what is due then must not wait behind models that only changed."""
+    return status.candidate is not None or bool(status.training and status.training.phase == "Running")
 
 
 def owners_of(seen: Observation) -> set[str]:

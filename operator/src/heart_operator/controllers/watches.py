@@ -29,18 +29,24 @@ PAGE = 16
 VOLATILE = ("resourceVersion", "managedFields", "generation")
 
 Enqueue = Callable[[ModelKey], None]
+Count = Callable[[Kind, str, str, str | None], None]
+"""Kind, namespace, name and creation time of a HeartModel or RetrainSchedule; None: it was deleted."""
 
 
-def build_registry(kinds: Iterable[Kind], enqueue: Enqueue, pulse: Callable[[], None]) -> kopf.OperatorRegistry:
+def build_registry(
+    kinds: Iterable[Kind], enqueue: Enqueue, pulse: Callable[[], None], count: Count
+) -> kopf.OperatorRegistry:
     """Watches of HeartModels, of their schedules and children, and of the operator's own Lease."""
     registry = kopf.OperatorRegistry()
 
-    def on_model(namespace: str, name: str, **_: Any) -> None:
+    def on_model(type: str | None, namespace: str, name: str, body: Manifest, **_: Any) -> None:
+        count(HEART_MODEL, namespace, name, created_of(type, body))
         enqueue(ModelKey(namespace, name))
 
-    def on_schedule(namespace: str, body: Manifest, **_: Any) -> None:
-        if name := model_of(body):
-            enqueue(ModelKey(namespace, name))
+    def on_schedule(type: str | None, namespace: str, name: str, body: Manifest, **_: Any) -> None:
+        count(RETRAIN_SCHEDULE, namespace, name, created_of(type, body))
+        if model := model_of(body):
+            enqueue(ModelKey(namespace, model))
 
     def on_child(namespace: str, labels: Any, **_: Any) -> None:
         if name := labels.get(Label.MODEL):
@@ -59,6 +65,12 @@ def build_registry(kinds: Iterable[Kind], enqueue: Enqueue, pulse: Callable[[], 
     for kind in kinds:
         watch(registry, kind, on_child if kind in (JOB, DEPLOYMENT) else on_plain_child)
     return registry
+
+
+def created_of(event: str | None, body: Manifest) -> str | None:
+    """None: the event says that the object is gone."""
+    created: str = body["metadata"]["creationTimestamp"]
+    return None if event == "DELETED" else created
 
 
 def is_news(body: Manifest, memo: kopf.Memo) -> bool:

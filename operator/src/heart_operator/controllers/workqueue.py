@@ -1,6 +1,7 @@
 """The work queue: handlers add keys, workers reconcile them; retries belong here and nowhere else.
 
 A key is worked on by one worker at a time, waits at most once, and is worked on again when it was added meanwhile.
+Groups of keys, such as the models of one namespace, take turns.
 """
 
 import asyncio
@@ -9,6 +10,8 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
+
+from heart_operator.controllers.fairness import FairKeys
 
 log = logging.getLogger(__name__)
 
@@ -22,10 +25,11 @@ K = TypeVar("K", bound=Hashable)
 class Schedule(Generic[K]):
     """Which key is worked on when, without a clock, a thread or a loop: times are seconds of any monotonic clock."""
 
-    def __init__(self, jitter: Callable[[], float]) -> None:
+    def __init__(self, jitter: Callable[[], float], group: Callable[[K], Hashable] = lambda key: None) -> None:
         """`jitter` returns numbers of [0, 1): retries of many keys must not fall together."""
         self._jitter = jitter
-        self._ready: dict[K, None] = {}
+        self._ready = FairKeys[K](group)
+        self._urgent: set[K] = set()
         self._due: dict[K, float] = {}
         self._heap: list[tuple[float, int, K]] = []
         self._order = 0
@@ -42,7 +46,14 @@ class Schedule(Generic[K]):
         if key in self._running:
             self._again.add(key)
         else:
-            self._ready[key] = None
+            self._ready.add(key, urgent=key in self._urgent)
+
+    def prioritize(self, key: K, *, urgent: bool) -> None:
+        """From its next turn on, whether the key comes before the others of its group."""
+        if urgent:
+            self._urgent.add(key)
+        else:
+            self._urgent.discard(key)
 
     def add_at(self, key: K, when: float) -> None:
         """Work on the key at this time; the earliest of several times counts."""
@@ -57,9 +68,8 @@ class Schedule(Generic[K]):
         A later time that the key waited for is forgotten: the work plans the next one.
         """
         self._ripen(now)
-        key = next(iter(self._ready), None)
+        key = self._ready.take()
         if key is not None:
-            del self._ready[key]
             self._due.pop(key, None)
             self._running.add(key)
         return key
@@ -87,7 +97,7 @@ class Schedule(Generic[K]):
         self._running.discard(key)
         if key in self._again:
             self._again.discard(key)
-            self._ready[key] = None
+            self.add(key)
 
     def _ripen(self, now: float) -> None:
         self._drop_stale()
@@ -111,10 +121,12 @@ class WorkQueue(Generic[K]):
         *,
         clock: Callable[[], float],
         jitter: Callable[[], float] = random.random,
+        group: Callable[[K], Hashable] = lambda key: None,
         on_depth: Callable[[int], None] = lambda depth: None,
     ) -> None:
+        """`group`: keys of one group take turns with those of every other."""
         self._clock = clock
-        self._schedule = Schedule[K](jitter)
+        self._schedule = Schedule[K](jitter, group)
         self._on_depth = on_depth
         self._wake = asyncio.Event()
         self._stopping = False
@@ -130,6 +142,10 @@ class WorkQueue(Generic[K]):
         self._schedule.add_at(key, self._clock() + seconds)
         self._wake.set()
 
+    def prioritize(self, key: K, *, urgent: bool) -> None:
+        """From now on, whether the key comes before the others of its group."""
+        self._schedule.prioritize(key, urgent=urgent)
+
     async def run(self, work: Callable[[K], Awaitable[None]], workers: int) -> None:
         """Call `work` for every key, at most `workers` at a time, until `stop`; then wait for what still runs."""
         self._idle = workers
@@ -141,6 +157,11 @@ class WorkQueue(Generic[K]):
                     group.create_task(self._work(key, work), name=f"work on {key}")
                 self._on_depth(len(self._schedule))
                 await self._woken()
+
+    @property
+    def stopping(self) -> bool:
+        """No key is taken any more."""
+        return self._stopping
 
     def stop(self) -> None:
         """Take no further key; `run` returns when the running ones are done."""

@@ -7,6 +7,9 @@ from heart_api.rules import rules
 from heart_api.structural import Schema, structural_schema
 from heart_operator.crdgen.definition import Definition
 
+API_VERSION_TEXT = f"Versioned schema of this representation of an object: `{GROUP}/{API_VERSION}`."
+KIND_TEXT = "Name of the REST resource that this object represents. Cannot be updated. In CamelCase."
+
 
 def root_schema(definition: Definition) -> Schema:
     return {
@@ -14,8 +17,8 @@ def root_schema(definition: Definition) -> Schema:
         "type": "object",
         "required": ["spec"],
         "properties": {
-            "apiVersion": {"type": "string", "description": f"{GROUP}/{API_VERSION}"},
-            "kind": {"type": "string", "description": definition.kind},
+            "apiVersion": {"type": "string", "description": API_VERSION_TEXT},
+            "kind": {"type": "string", "description": KIND_TEXT},
             "metadata": {"type": "object"},
             "spec": structural_schema(definition.spec),
             "status": structural_schema(definition.status, defaults=False),

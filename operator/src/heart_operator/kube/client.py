@@ -5,14 +5,14 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 from kubernetes.aio import client, config
 from kubernetes.aio.config.config_exception import ConfigException
 
 from heart_api.kube.kinds import Kind
-from heart_api.kube.values import Manifest, ModelKey
+from heart_api.kube.values import Manifest
 from heart_api.names import FIELD_MANAGER
 from heart_operator.kube.errors import (
     ApiUnavailable,
@@ -35,6 +35,7 @@ LEAST_PAUSE = 0.1
 """Seconds before a request is sent again, doubled each time: `Retry-After: 0` must not become a busy loop."""
 MANAGER = {"fieldManager": FIELD_MANAGER}
 Body = Manifest | list[Mapping[str, Any]] | None
+T = TypeVar("T")
 
 
 class Cluster:
@@ -72,13 +73,16 @@ class Cluster:
             found += [item for item in page if keep(item)]
         return found
 
-    async def find_keys(self, kind: Kind, namespaces: Sequence[str] = ()) -> set[ModelKey]:
-        """Names of the objects of these namespaces, or of all when none is named."""
+    async def collect(
+        self, kind: Kind, namespaces: Sequence[str], pick: Callable[[Manifest], T], selector: str = ""
+    ) -> list[T]:
+        """What `pick` keeps of every object of these namespaces, or of all when none is named; read page by page."""
         everywhere = f"/apis/{kind.api_version}/{kind.plural}"
-        found: set[ModelKey] = set()
+        query = {"labelSelector": selector} if selector else {}
+        found: list[T] = []
         for path in [kind.path(namespace) for namespace in namespaces] or [everywhere]:
-            async for page in self._pages(kind, path, {}):
-                found |= {ModelKey(item["metadata"]["namespace"], item["metadata"]["name"]) for item in page}
+            async for page in self._pages(kind, path, query):
+                found += map(pick, page)
         return found
 
     async def create(self, kind: Kind, manifest: Manifest) -> Manifest:

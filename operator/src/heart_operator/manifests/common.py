@@ -22,7 +22,12 @@ from heart_api.resources import Resources
 USER = 65532
 """The unprivileged user of the HeartOps images."""
 SERVING_PORT = 8080
+SECURE_SERVING_PORT = 8443
 GRPC_PORT = 9000
+HTTP_PORT, HTTPS_PORT = 80, 443
+"""Of Services."""
+MANAGEMENT_PORT = 8081
+"""Probes, metrics and model files; no Service for callers, Ingress or route publishes it."""
 SERVER = "server"
 """Name of the container that answers."""
 MODEL_DIR = "/model"

@@ -5,14 +5,20 @@ Its pods fetch the model by digest in an init container; the server then reads i
 
 from typing import Any
 
+from heart_api.authentication import AUTH_FILE, JWKS_FILE
 from heart_api.handover import MIRROR_FILE, Env
 from heart_api.heartmodel import HeartModel
 from heart_api.kube.values import Manifest
 from heart_api.names import (
+    PLAIN_PORT,
     RUNTIME_SECRET,
+    SECURE_PORT,
     Annotation,
     Component,
+    api_keys_name,
+    auth_config_name,
     deployment_name,
+    jwks_name,
     mirror_config_name,
     pods_service_name,
 )
@@ -22,7 +28,9 @@ from heart_api.quantities import bounded
 from heart_api.resources import Amounts, Resources
 from heart_operator.manifests.common import (
     GRPC_PORT,
+    MANAGEMENT_PORT,
     MODEL_DIR,
+    SECURE_SERVING_PORT,
     SERVER,
     SERVING_PORT,
     container_defaults,
@@ -45,6 +53,10 @@ DEFAULT_RESOURCES = Resources(
 MODEL_VOLUME = {"name": "model", "emptyDir": {"sizeLimit": "2Gi"}}
 SCRATCH = {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}}
 MIRROR_DIR = "/etc/heartops/mirror"
+AUTH_DIR = "/etc/heartops/auth"
+API_KEYS_DIR = "/etc/heartops/api-keys"
+JWKS_DIR = "/etc/heartops/jwks"
+TLS_DIR = "/etc/heartops/tls"
 
 
 def build_deployment(
@@ -105,7 +117,14 @@ def pod_spec(model: HeartModel, profile: RuntimeProfile, version: str, digest: s
         "topologySpreadConstraints": spread(serving_pods(model, version)),
         "initContainers": [fetch_container(model, profile, variables)],
         "containers": [server_container(model, profile, variables)],
-        "volumes": [MODEL_VOLUME, SCRATCH, mirror_volume(model), *registry_volumes(profile)],
+        "volumes": [
+            MODEL_VOLUME,
+            SCRATCH,
+            mirror_volume(model),
+            *auth_volumes(model),
+            *tls_volumes(model),
+            *registry_volumes(profile),
+        ],
     }
 
 
@@ -124,7 +143,7 @@ def environment(model: HeartModel, version: str, digest: str) -> dict[str, str]:
 
 def fetch_container(model: HeartModel, profile: RuntimeProfile, variables: dict[str, str]) -> dict[str, Any]:
     """Only this container gets all credentials: the server, which faces users, gets the prediction log's alone."""
-    siblings = f"{pods_service_name(variables[Env.MODEL_NAME])}.{variables[Env.MODEL_NAMESPACE]}.svc:{SERVING_PORT}"
+    siblings = f"{pods_service_name(variables[Env.MODEL_NAME])}.{variables[Env.MODEL_NAMESPACE]}.svc:{MANAGEMENT_PORT}"
     own = {Env.SIBLINGS: siblings, **registry_environment(model, profile)}
     resources = bounded(None, DEFAULT_RESOURCES, profile.serving_caps)
     return {
@@ -141,17 +160,25 @@ def server_container(model: HeartModel, profile: RuntimeProfile, variables: dict
     """The image's command; after SIGTERM it serves for a moment longer, until no traffic is sent to the pod."""
     own = {
         Env.MIRROR_FILE: f"{MIRROR_DIR}/{MIRROR_FILE}",
+        Env.AUTH_FILE: f"{AUTH_DIR}/{AUTH_FILE}",
+        Env.API_KEYS: API_KEYS_DIR,
+        Env.JWKS_FILE: f"{JWKS_DIR}/{JWKS_FILE}",
         Env.EXPLANATIONS: str(model.spec.serving.explanations).lower(),
         Env.PREDICTION_LOG: model.spec.serving.prediction_log.model_dump_json(by_alias=True),
     }
     if origins := model.spec.serving.cors.allow_origins:
         own[Env.CORS_ORIGINS] = " ".join(origins)
+    tls = model.spec.serving.tls
+    port = SECURE_SERVING_PORT if tls else SERVING_PORT
+    if tls:
+        own |= {Env.TLS_DIR: TLS_DIR, Env.PORT: str(port)}
     resources = bounded(model.spec.serving.resources, DEFAULT_RESOURCES, profile.serving_caps)
     return {
         "name": SERVER,
-        "env": [*env(variables | own), *log_address(model)],
+        "env": [*env(variables | own), *log_secrets(model)],
         "ports": [
-            {"name": "http", "containerPort": SERVING_PORT, "protocol": "TCP"},
+            {"name": SECURE_PORT if tls else PLAIN_PORT, "containerPort": port, "protocol": "TCP"},
+            {"name": "management", "containerPort": MANAGEMENT_PORT, "protocol": "TCP"},
             {"name": "grpc", "containerPort": GRPC_PORT, "protocol": "TCP"},
         ],
         "startupProbe": probe("live", period=1, failures=60),
@@ -160,23 +187,46 @@ def server_container(model: HeartModel, profile: RuntimeProfile, variables: dict
         "volumeMounts": [
             {"name": "model", "mountPath": MODEL_DIR, "readOnly": True},
             {"name": "mirror", "mountPath": MIRROR_DIR, "readOnly": True},
+            {"name": "auth", "mountPath": AUTH_DIR, "readOnly": True},
+            {"name": "api-keys", "mountPath": API_KEYS_DIR, "readOnly": True},
+            {"name": "jwks", "mountPath": JWKS_DIR, "readOnly": True},
+            *([{"name": "tls", "mountPath": TLS_DIR, "readOnly": True}] if tls else []),
             scratch_mount(),
         ],
         **container_defaults(profile.images.serving, profile, resources),
     }
 
 
-def log_address(model: HeartModel) -> list[dict[str, Any]]:
-    """One key of the runtime Secret, where it is there: without a database pods serve all the same."""
+def log_secrets(model: HeartModel) -> list[dict[str, Any]]:
+    """Keys of the runtime Secret, where they are there: without a database pods serve all the same, without the key of
+    proofs they take no outcomes."""
     if model.spec.serving.prediction_log.sink != "PostgreSQL":
         return []
-    key = {"name": RUNTIME_SECRET, "key": Env.DATABASE_URL, "optional": True}
-    return [{"name": Env.DATABASE_URL, "valueFrom": {"secretKeyRef": key}}]
+    return [
+        {"name": name, "valueFrom": {"secretKeyRef": {"name": RUNTIME_SECRET, "key": name, "optional": True}}}
+        for name in (Env.DATABASE_URL, Env.PROOF_KEY)
+    ]
 
 
 def mirror_volume(model: HeartModel) -> dict[str, Any]:
     """Optional: no pod waits for it. As a folder, because a single mounted file never changes."""
     return {"name": "mirror", "configMap": {"name": mirror_config_name(model.name), "optional": True}}
+
+
+def auth_volumes(model: HeartModel) -> list[dict[str, Any]]:
+    """Who may call. Without the first no pod starts: it would not know whom to admit. People write the other two."""
+    return [
+        {"name": "auth", "configMap": {"name": auth_config_name(model.name)}},
+        {"name": "api-keys", "secret": {"secretName": api_keys_name(model.name), "optional": True}},
+        {"name": "jwks", "configMap": {"name": jwks_name(model.name), "optional": True}},
+    ]
+
+
+def tls_volumes(model: HeartModel) -> list[dict[str, Any]]:
+    """Not optional: a pod waits for its certificate, which cert-manager may still be getting."""
+    if model.spec.serving.tls is None:
+        return []
+    return [{"name": "tls", "secret": {"secretName": model.spec.serving.tls.secret_name}}]
 
 
 def scratch_mount() -> dict[str, Any]:
@@ -186,7 +236,7 @@ def scratch_mount() -> dict[str, Any]:
 def probe(path: str, *, period: int, failures: int) -> dict[str, Any]:
     """A model that fails its self-check ends at once and never becomes ready; the termination message says why."""
     return {
-        "httpGet": {"path": f"/v2/health/{path}", "port": "http"},
+        "httpGet": {"path": f"/v2/health/{path}", "port": "management"},
         "periodSeconds": period,
         "timeoutSeconds": 2,
         "failureThreshold": failures,

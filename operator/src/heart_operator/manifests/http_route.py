@@ -6,19 +6,20 @@ from heart_api.heartmodel import HeartModel
 from heart_api.kube.values import Manifest
 from heart_api.names import Component, candidate_service_name
 from heart_api.serving import Route
-from heart_operator.manifests.common import metadata
+from heart_operator.manifests.common import HTTP_PORT, HTTPS_PORT, metadata
 
 GATEWAY_API = "gateway.networking.k8s.io"
 
 
-def build_http_route(model: HeartModel, route: Route, weight: int) -> Manifest:
-    """`weight` percent of the requests go to the candidate's Service, the others to the model's.
+def build_http_route(model: HeartModel, route: Route, weight: int, secure: bool, candidate_secure: bool) -> Manifest:
+    """`weight` percent of the requests go to the candidate's Service, the others to the model's. `secure`,
+    `candidate_secure`: whether the pods behind each of them speak TLS.
 
     The path prefix is cut off: a model answers the same paths wherever it is routed to.
     """
     rule: dict[str, Any] = {
         "matches": [{"path": {"type": "PathPrefix", "value": route.path_prefix}}],
-        "backendRefs": backends(model.name, weight),
+        "backendRefs": backends(model.name, weight, secure, candidate_secure),
     }
     if route.path_prefix != "/":
         rewrite = {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}}
@@ -40,11 +41,12 @@ def parent(route: Route) -> dict[str, Any]:
     return found | {"namespace": route.gateway.namespace} if route.gateway.namespace else found
 
 
-def backends(model: str, weight: int) -> list[dict[str, Any]]:
+def backends(model: str, weight: int, secure: bool, candidate_secure: bool) -> list[dict[str, Any]]:
     """The candidate's Service is named only while it gets requests: at other times there may be none."""
-    found = [backend(model, 100 - weight)]
-    return [*found, backend(candidate_service_name(model), weight)] if weight else found
+    found = [backend(model, 100 - weight, secure)]
+    return [*found, backend(candidate_service_name(model), weight, candidate_secure)] if weight else found
 
 
-def backend(service: str, weight: int) -> dict[str, Any]:
-    return {"group": "", "kind": "Service", "name": service, "port": 80, "weight": weight}
+def backend(service: str, weight: int, secure: bool) -> dict[str, Any]:
+    port = HTTPS_PORT if secure else HTTP_PORT
+    return {"group": "", "kind": "Service", "name": service, "port": port, "weight": weight}

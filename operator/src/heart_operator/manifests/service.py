@@ -1,18 +1,29 @@
 """A model's Services: for users, for what only a candidate gets, and the one behind which all pods are found."""
 
+from collections.abc import Set
+from typing import Any
+
 from heart_api.heartmodel import HeartModel
 from heart_api.kube.values import Manifest
-from heart_api.names import Annotation, Component, candidate_service_name, pods_service_name
-from heart_operator.manifests.common import GRPC_PORT, SERVING_PORT, metadata, serving_pods
+from heart_api.names import PLAIN_PORT, SECURE_PORT, Annotation, Component, candidate_service_name, pods_service_name
+from heart_operator.manifests.common import GRPC_PORT, HTTP_PORT, HTTPS_PORT, MANAGEMENT_PORT, metadata, serving_pods
 
-HTTP = {"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}
+HTTP = {"name": PLAIN_PORT, "port": HTTP_PORT, "targetPort": PLAIN_PORT, "protocol": "TCP"}
+HTTPS = {
+    "name": SECURE_PORT,
+    "port": HTTPS_PORT,
+    "targetPort": SECURE_PORT,
+    "protocol": "TCP",
+    "appProtocol": "https",
+}
 GRPC = {"name": "grpc", "port": GRPC_PORT, "targetPort": "grpc", "protocol": "TCP", "appProtocol": "kubernetes.io/h2c"}
 
 
-def build_service(model: HeartModel, version: str, *, spread: bool = False) -> Manifest:
+def build_service(model: HeartModel, version: str, secure: Set[bool], *, spread: bool = False) -> Manifest:
     """The version in the selector is the stable version: promotion and rollback change only this.
 
-    With `spread` the Service selects the pods of every version, so that their numbers split the traffic; the annotation
+    `secure`: whether its pods speak TLS; both while two versions differ, each behind the port that it has. With
+    `spread` the Service selects the pods of every version, so that their numbers split the traffic; the annotation
     still names the stable one.
     """
     return {
@@ -22,23 +33,28 @@ def build_service(model: HeartModel, version: str, *, spread: bool = False) -> M
         "spec": {
             "type": "ClusterIP",
             "selector": serving_pods(model) if spread else serving_pods(model, version),
-            "ports": [HTTP, GRPC],
+            "ports": ports(secure),
         },
     }
 
 
-def build_candidate_service(model: HeartModel, version: str) -> Manifest:
+def build_candidate_service(model: HeartModel, version: str, secure: bool) -> Manifest:
     """The version that is rolling out, alone: an HTTPRoute's second backend, and where requests are mirrored to."""
     return {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": metadata(model, candidate_service_name(model.name), Component.SERVING),
-        "spec": {"type": "ClusterIP", "selector": serving_pods(model, version), "ports": [HTTP, GRPC]},
+        "spec": {"type": "ClusterIP", "selector": serving_pods(model, version), "ports": ports({secure})},
     }
 
 
+def ports(secure: Set[bool]) -> list[dict[str, Any]]:
+    plain = [HTTP] if False in secure else []
+    return [*plain, *([HTTPS] if True in secure else []), GRPC]
+
+
 def build_headless_service(model: HeartModel) -> Manifest:
-    """Ready pods of every version: Prometheus scrapes them, and new pods download the model file from them."""
+    """Management ports of every version's ready pods: Prometheus scrapes them, new pods fetch the model file there."""
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -47,6 +63,6 @@ def build_headless_service(model: HeartModel) -> Manifest:
             "type": "ClusterIP",
             "clusterIP": "None",
             "selector": serving_pods(model),
-            "ports": [{"name": "http", "port": SERVING_PORT, "targetPort": "http", "protocol": "TCP"}],
+            "ports": [{"name": "management", "port": MANAGEMENT_PORT, "targetPort": "management", "protocol": "TCP"}],
         },
     }

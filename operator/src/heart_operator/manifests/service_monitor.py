@@ -17,7 +17,7 @@ def build_service_monitor(model: HeartModel, profile: RuntimeProfile) -> Manifes
         "spec": {
             "jobLabel": Label.MODEL,
             "selector": {"matchLabels": {Label.MODEL: model.name, Label.COMPONENT: Component.PODS}},
-            "endpoints": [{"port": "http", "path": "/metrics", "interval": "15s", "scrapeTimeout": "10s"}],
+            "endpoints": [{"port": "management", "path": "/metrics", "interval": "15s", "scrapeTimeout": "10s"}],
             # A model that went wild must not fill the cluster's Prometheus.
             "sampleLimit": 10000,
         },

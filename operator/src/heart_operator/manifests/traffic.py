@@ -14,3 +14,5 @@ class Traffic:
     weight: int = 0
     """Percentage that the HTTPRoute sends to the candidate."""
     mirror_percent: int = 0
+    closed: str = ""
+    """Version whose pods take requests from the Gateway and the mirror alone; empty: there is none."""

@@ -7,6 +7,7 @@ from heart_api.heartmodel import ConditionStatus, HeartModelStatus
 from heart_api.kube.values import Manifest, ObjectKey
 from heart_api.schedulestatus import RetrainScheduleStatus
 from heart_operator.plan.observed import BlockedWorkload
+from heart_operator.plan.quota import QuotaWait
 
 Status = TypeVar("Status", HeartModelStatus, RetrainScheduleStatus)
 
@@ -80,6 +81,8 @@ class ResourcePlan(Generic[Status]):
     events: tuple[Event, ...] = ()
     blocked: tuple[BlockedWorkload, ...] = ()
     """What has no running pod, and why: for the metrics."""
+    waits: tuple[QuotaWait, ...] = ()
+    """What waits for a quota of the namespace: for the metrics."""
     requeue_after: float | None = None
     """Seconds until time alone changes the answer, half of one at least; None: only a change of the world does."""
 

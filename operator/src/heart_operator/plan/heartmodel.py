@@ -17,6 +17,7 @@ from heart_operator.plan.objects.drift_correction import to_mend
 from heart_operator.plan.objects.registry import plan_registry
 from heart_operator.plan.observed import Observed
 from heart_operator.plan.obstacles import find_obstacle
+from heart_operator.plan.quota import QuotaWait, models_wait
 from heart_operator.plan.rollout.rollout import plan_rollout
 from heart_operator.plan.selection.evaluation_job import plan_evaluation
 from heart_operator.plan.selection.selection import Selection
@@ -44,8 +45,18 @@ def plan_heart_model(observed: Observed, selection: Selection, now: datetime) ->
         events=events,
         requeue_after=requeue_after(decision, facts),
         blocked=blocked_workloads((*observed.jobs, *observed.evaluations), decision.running_deployments),
+        waits=quota_waits(decision),
     )
     return plan if observed.model.spec.suspend else with_actions(plan, decision)
+
+
+def quota_waits(decision: Decision) -> tuple[QuotaWait, ...]:
+    """What of the model waits for a quota of its namespace."""
+    observed = decision.observed
+    if decision.has_obstacle(Reason.QUOTA_EXCEEDED):
+        wait = models_wait(observed.model.namespace, observed.model.spec.runtime, observed.profile, observed.usage)
+        return (wait,) if wait else ()
+    return (decision.training.wait,) if decision.training.wait else ()
 
 
 def decide(observed: Observed, selection: Selection, now: datetime) -> Decision:

@@ -13,6 +13,7 @@ from heart_api.names import Annotation, Label
 from heart_api.profile import RuntimeProfile
 from heart_api.retrainschedule import RetrainSchedule
 from heart_operator.plan.analysis.counts import NO_ANSWERS, NO_OUTCOMES, Counts, Share
+from heart_operator.plan.quota import NO_USAGE, Usage
 
 Result = TypeVar("Result")
 Failure = TypeVar("Failure")
@@ -133,6 +134,8 @@ class Observed:
     """Those of `children` that have no living owner yet (plan.objects.adoption)."""
     schedules: tuple[RetrainSchedule, ...] = ()
     """The model's RetrainSchedules: their requests (plan.training.requests) and findings (plan.status.drift)."""
+    usage: Usage = NO_USAGE
+    """Of the model's namespace, for its quotas."""
     installation: tuple[BlockedWorkload, ...] = ()
     """What cannot start of HeartOps itself, such as MLflow."""
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from heart_api.names import Reason
 from heart_operator.plan.observed import Observed
+from heart_operator.plan.quota import models_wait
 from heart_operator.plan.validate import problems
 from heart_operator.plan.versions import Version, with_prefix
 
@@ -17,10 +18,12 @@ class Obstacle:
 
 
 def find_obstacle(observed: Observed, stable: Version | None) -> Obstacle | None:
-    """The first of: suspended by a person, a spec that cannot be carried out, a registry that cannot be used."""
+    """The first of: suspended by a person, a spec that cannot be carried out, a namespace with too many models, a
+    registry that cannot be used."""
     return (
         find_suspension(observed)
         or find_invalid_spec(observed)
+        or find_quota(observed)
         or find_silent_registry(observed)
         or find_lost_registry(observed, stable)
         or find_taken_name(observed)
@@ -36,6 +39,11 @@ def find_suspension(observed: Observed) -> Obstacle | None:
 def find_invalid_spec(observed: Observed) -> Obstacle | None:
     found = problems(observed)
     return Obstacle(Reason.INVALID_SPEC, "; ".join(found)) if found else None
+
+
+def find_quota(observed: Observed) -> Obstacle | None:
+    wait = models_wait(observed.model.namespace, observed.model.spec.runtime, observed.profile, observed.usage)
+    return Obstacle(Reason.QUOTA_EXCEEDED, wait.message) if wait else None
 
 
 def find_silent_registry(observed: Observed) -> Obstacle | None:

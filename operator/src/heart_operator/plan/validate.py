@@ -8,10 +8,11 @@ from heart_api.contract import Feature
 from heart_api.durations import seconds
 from heart_api.handover import DataAccess
 from heart_api.heartmodel import Alerts, GateCheck, HeartModel, HeartModelSpec, RolloutStep
-from heart_api.profile import RouteAccess, RuntimeProfile
+from heart_api.profile import RuntimeProfile
 from heart_api.quantities import amount
 from heart_api.resources import Resources
 from heart_operator.manifests.training_job import MAX_SPEC_BYTES
+from heart_operator.plan.claims import claim_problems, matches
 from heart_operator.plan.observed import Observed
 
 DNS_LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
@@ -24,7 +25,7 @@ def problems(observed: Observed) -> tuple[str, ...]:
     """`spec.field: what is wrong; what to do`, for every problem; empty when the spec can be carried out."""
     return (
         *_problems(observed.model, observed.profile, observed.profiles),
-        *route_problems(observed.model, observed.kinds),
+        *kind_problems(observed.model, observed.kinds),
     )
 
 
@@ -36,8 +37,7 @@ def _problems(model: HeartModel, profile: RuntimeProfile | None, profiles: tuple
     else:
         yield from dataset_problems(model.spec.dataset.uri, profile.data)
         yield from registry_name_problems(model, profile)
-        if profile.routes:
-            yield from access_problems(model, profile.routes)
+        yield from claim_problems(model, profile.routes)
     yield from size_problems(model.spec)
     yield from contract_problems(model.spec)
     for index, check in enumerate(model.spec.gates.checks):
@@ -83,10 +83,6 @@ def host_problems(uri: str, access: DataAccess) -> Iterable[str]:
         yield f"spec.dataset.uri: the runtime profile does not allow the host {host}; allowed are: {allowed}"
 
 
-def matches(host: str, pattern: str) -> bool:
-    return host.endswith(pattern[1:]) if pattern.startswith("*.") else host == pattern
-
-
 def registry_name_problems(model: HeartModel, profile: RuntimeProfile) -> Iterable[str]:
     name = model.registry_name
     if not name.startswith(f"{model.namespace}.") and name not in profile.registry_names:
@@ -94,33 +90,6 @@ def registry_name_problems(model: HeartModel, profile: RuntimeProfile) -> Iterab
             f"spec.registryName: {name!r} does not start with {model.namespace + '.'!r}; choose such a name, or ask "
             "the administrator to allow this one in the runtime profile (registryNames)"
         )
-
-
-def access_problems(model: HeartModel, allowed: RouteAccess) -> Iterable[str]:
-    """The operator claims with its own rights: it must claim nothing for a tenant that is not theirs to have."""
-    ingress, route = model.spec.serving.ingress, model.spec.serving.route
-    if ingress:
-        name = ingress.class_name or ""
-        if name not in allowed.ingress_classes:
-            yield not_listed("spec.serving.ingress.className", name or "the default class", "routes.ingressClasses")
-        yield from claimed_hosts("spec.serving.ingress.host", (ingress.host,), model.namespace, allowed)
-    if route:
-        gateway = f"{route.gateway.namespace or model.namespace}/{route.gateway.name}"
-        if gateway not in allowed.gateways:
-            yield not_listed("spec.serving.route.gateway", gateway, "routes.gateways")
-        hosts = route.hostnames or ("every host of the listener",)
-        yield from claimed_hosts("spec.serving.route.hostnames", hosts, model.namespace, allowed)
-
-
-def claimed_hosts(path: str, hosts: Iterable[str], namespace: str, allowed: RouteAccess) -> Iterable[str]:
-    patterns = [pattern.replace("{namespace}", namespace).lower() for pattern in allowed.hosts]
-    for host in hosts:
-        if not any(matches(host.lower(), pattern) for pattern in patterns):
-            yield not_listed(path, host, "routes.hosts")
-
-
-def not_listed(path: str, value: str, field: str) -> str:
-    return f"{path}: the runtime profile does not allow {value}; an administrator can add it to {field}"
 
 
 def size_problems(spec: HeartModelSpec) -> Iterable[str]:
@@ -177,7 +146,7 @@ def slice_problems(path: str, check: GateCheck, features: Iterable[Feature]) -> 
         yield f"{path}.slice: {check.slice} is not a sensitive feature; set sensitive: true on it in spec.features"
 
 
-def route_problems(model: HeartModel, kinds: Set[str]) -> Iterable[str]:
+def kind_problems(model: HeartModel, kinds: Set[str]) -> Iterable[str]:
     if model.spec.serving.route and "HTTPRoute" not in kinds:
         yield "spec.serving.route: this cluster has no kind HTTPRoute; install the Gateway API, or remove the route"
 

@@ -138,6 +138,7 @@ def as_deployment(observed: Observed, version: Version) -> VersionDeployment:
         ready=0,
         up_to_date=False,
         evaluation_sha256=version.evaluation_sha256,
+        is_secure=observed.model.spec.serving.tls is not None,
     )
 
 

@@ -1,17 +1,17 @@
-"""HTTP endpoints of the operator: /metrics, /livez, /readyz."""
+"""HTTP endpoints of the operator: /livez and /readyz for the kubelet, and /metrics, over TLS, for who may read them."""
 
+import ssl
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from heart_operator.telemetry.authorization import OK, PATH, UNAUTHORIZED
 
-def build_app(registry: CollectorRegistry, alive: Callable[[], Awaitable[bool]]) -> web.Application:
+
+def build_probes(alive: Callable[[], Awaitable[bool]]) -> web.Application:
     """A standby replica is ready too: it is there to take over."""
-
-    async def metrics(_: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def livez(_: web.Request) -> web.Response:
         if await alive():
@@ -22,17 +22,43 @@ def build_app(registry: CollectorRegistry, alive: Callable[[], Awaitable[bool]])
         return web.Response(text="ok\n")
 
     app = web.Application()
-    app.add_routes([web.get("/metrics", metrics), web.get("/livez", livez), web.get("/readyz", readyz)])
+    app.add_routes([web.get("/livez", livez), web.get("/readyz", readyz)])
     return app
 
 
-class HttpServer:
-    """The endpoints on an address; port 0 takes a free one."""
+def build_metrics(registry: CollectorRegistry, decide: Callable[[str], Awaitable[int]]) -> web.Application:
+    """`decide`: from the header Authorization to 200 or the status of the rejection.
 
-    def __init__(self, app: web.Application, host: str, port: int) -> None:
+    The metrics name every tenant's models.
+    """
+
+    async def metrics(request: web.Request) -> web.Response:
+        status = await decide(request.headers.get("Authorization", ""))
+        if status == OK:
+            return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        headers = {"WWW-Authenticate": "Bearer"} if status == UNAUTHORIZED else {}
+        return web.Response(status=status, headers=headers, text=REJECTIONS[status])
+
+    app = web.Application()
+    app.add_routes([web.get(PATH, metrics)])
+    return app
+
+
+REJECTIONS = {
+    401: "send a Kubernetes token as `Authorization: Bearer …`\n",
+    403: "the token's user needs the right to `get` the non-resource URL /metrics\n",
+    503: "the API server cannot be asked now; try again\n",
+}
+
+
+class HttpServer:
+    """Endpoints on an address, with TLS if there is a context; port 0 takes a free one."""
+
+    def __init__(self, app: web.Application, host: str, port: int, context: ssl.SSLContext | None = None) -> None:
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
         self._host = host
         self._port = port
+        self._context = context
 
     @property
     def port(self) -> int:
@@ -41,7 +67,7 @@ class HttpServer:
 
     async def start(self) -> None:
         await self._runner.setup()
-        await web.TCPSite(self._runner, self._host, self._port).start()
+        await web.TCPSite(self._runner, self._host, self._port, ssl_context=self._context).start()
 
     async def stop(self) -> None:
         """Close every connection. May be called twice."""

@@ -13,6 +13,7 @@ from heart_api.names import evaluated_version
 from heart_api.schedulestatus import RetrainScheduleStatus
 from heart_operator.plan.training.requests import CAUSES, requests_of
 from heart_operator.telemetry.blocked import BlockedCollector
+from heart_operator.telemetry.quota import QuotaCollector
 from heart_operator.telemetry.rollout import RolloutCollector
 from heart_operator.telemetry.schedules import ScheduleMetrics
 
@@ -49,6 +50,8 @@ class Metrics:
         self.registry.register(self.schedules)
         self.blocked = BlockedCollector()
         self.registry.register(self.blocked)
+        self.quota = QuotaCollector()
+        self.registry.register(self.quota)
         self._candidates = RolloutCollector()
         self.registry.register(self._candidates)
         self.duration = Histogram(

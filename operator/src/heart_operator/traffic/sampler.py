@@ -12,7 +12,7 @@ from heart_api.kube.values import Manifest
 from heart_api.metrics import REQUESTS
 from heart_api.names import Component, Label
 from heart_operator.kube.errors import ApiError
-from heart_operator.manifests.common import SERVING_PORT
+from heart_operator.manifests.common import MANAGEMENT_PORT
 from heart_operator.plan.observed import AnalysisSample
 from heart_operator.traffic.counters import (
     Reading,
@@ -64,7 +64,7 @@ class Interval:
 class MetricsReader:
     """Counts the responses of serving pods. Where pods are scraped directly, their last counters are kept in memory."""
 
-    def __init__(self, cluster: Pods, port: int = SERVING_PORT) -> None:
+    def __init__(self, cluster: Pods, port: int = MANAGEMENT_PORT) -> None:
         self._cluster = cluster
         self._port = port
         self._session: aiohttp.ClientSession | None = None

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from heart_serving.admission.compression import check_encoding, too_large, unpack
 from heart_serving.errors import Problem
+from heart_serving.predictionlog.proofs import Proofs
 
 MAX_BUFFERED = 64 * 1024 * 1024
 """Bytes of all bodies at one time; with it the pod's memory is bounded whatever clients do."""
@@ -15,6 +16,7 @@ MAX_WAITING = 1024
 """Requests whose body is still on its way."""
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 OVERLOADED = {"Retry-After": "1"}
+NO_PROOFS = Proofs()
 
 Receive = Callable[[], Awaitable[Any]]
 
@@ -29,6 +31,7 @@ class Head(NamedTuple):
     content_type: bytes = b""
     length: int | None = None
     request_id: str = ""
+    """Made here, so that no caller can name the id of somebody else's prediction."""
     encoding: bytes = b""
     """How the body is compressed; empty: not at all."""
     accept_encoding: bytes = b""
@@ -40,12 +43,18 @@ class Head(NamedTuple):
     """A browser's request from another site's page."""
     subject: str | None = None
     """Whom the request is about, as the caller calls them: kept with the prediction, so that it can be erased."""
+    correlation_id: str = ""
+    """The caller's own X-Request-Id: for the log of requests, and for nothing else."""
 
 
-def read_head(headers: Iterable[tuple[bytes, bytes]]) -> Head:
-    """Names come in lower case (ASGI)."""
-    content_type, length, request_id, encoding, accept_encoding = b"", None, "", b"", b""
-    json_length, shadow, origin, subject = None, False, False, None
+def read_head(headers: Iterable[tuple[bytes, bytes]], proofs: Proofs = NO_PROOFS) -> Head:
+    """Names come in lower case (ASGI). `proofs`: tell copies that the model's own pods sent from those that claim it.
+
+    A copy has the id of its original. Without a key every request that claims to be a copy is one, with an id of its
+    own.
+    """
+    content_type, length, correlation_id, encoding, accept_encoding = b"", None, "", b"", b""
+    json_length, mark, origin, subject = None, "", False, None
     for name, value in headers:
         if name == b"content-type":
             content_type = value
@@ -54,7 +63,7 @@ def read_head(headers: Iterable[tuple[bytes, bytes]]) -> Head:
         elif name == b"accept-encoding":
             accept_encoding = value
         elif name == b"x-request-id" and REQUEST_ID.fullmatch(value):
-            request_id = value.decode()
+            correlation_id = value.decode()
         elif name == b"x-heartops-subject" and REQUEST_ID.fullmatch(value):
             subject = value.decode()
         elif name == b"content-encoding":
@@ -62,11 +71,13 @@ def read_head(headers: Iterable[tuple[bytes, bytes]]) -> Head:
         elif name == b"inference-header-content-length":
             json_length = int(value) if value.isdigit() and len(value) < 20 else -1
         elif name == b"x-heartops-shadow":
-            shadow = True
+            mark = value.decode("latin-1")
         elif name == b"origin":
             origin = True
-    request_id = request_id or new_request_id()
-    return Head(content_type, length, request_id, encoding, accept_encoding, json_length, shadow, origin, subject)
+    shadow = bool(mark) and (not proofs or proofs.is_copy(correlation_id, mark))
+    request_id = correlation_id if shadow and proofs else new_request_id()
+    known = (content_type, length, request_id, encoding, accept_encoding, json_length, shadow, origin, subject)
+    return Head(*known, correlation_id)
 
 
 def new_request_id() -> str:

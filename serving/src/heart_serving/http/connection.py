@@ -187,7 +187,7 @@ class Connection(HttpToolsProtocol):
             return False
         assert exchange.reply is not None
         self.server_state.total_requests += 1
-        self.transport.write_all(render(exchange.reply, exchange.id, self.server_state.default_headers))
+        self.transport.write_all(render(exchange.reply, exchange.id, self.server_state.default_headers, exchange.proof))
         fast_path.record(exchange)
         return True
 

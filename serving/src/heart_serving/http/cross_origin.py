@@ -7,12 +7,20 @@ from starlette.middleware.cors import CORSMiddleware
 
 REQUEST_HEADERS = (
     "Authorization",
+    "X-API-Key",
     "Content-Type",
     "Content-Encoding",
     "X-Request-Id",
     "Inference-Header-Content-Length",
 )
-RESPONSE_HEADERS = ("X-Request-Id", "X-Model-Version", "Retry-After", "Inference-Header-Content-Length")
+RESPONSE_HEADERS = (
+    "X-Request-Id",
+    "X-Feedback-Proof",
+    "X-Model-Version",
+    "Retry-After",
+    "WWW-Authenticate",
+    "Inference-Header-Content-Length",
+)
 REMEMBERED_SECONDS = 600
 
 

@@ -12,6 +12,9 @@ from heart_serving.admission.capacity import Capacity
 from heart_serving.admission.event_loop_budget import EventLoopBudget
 from heart_serving.admission.request_body import Head, read_head
 from heart_serving.admission.worker import Busy
+from heart_serving.auth.denied import Denied
+from heart_serving.auth.guard import Admitted, Guard
+from heart_serving.errors import Problem
 from heart_serving.exchange import Exchange, error_reply
 from heart_serving.http.responses import Fields
 from heart_serving.predictor import Predictor
@@ -21,8 +24,11 @@ from heart_serving.protocols.base import PredictionProtocol
 class FastPath:
     """All that a connection knows of predictions. Used on the event loop alone."""
 
-    def __init__(self, predictor: Predictor, protocols: Mapping[str, PredictionProtocol], capacity: Capacity) -> None:
+    def __init__(
+        self, predictor: Predictor, protocols: Mapping[str, PredictionProtocol], capacity: Capacity, guard: Guard
+    ) -> None:
         self._predictor = predictor
+        self._guard = guard
         self._protocols = {path.encode(): protocol for path, protocol in protocols.items()}
         self._capacity = capacity
         self._budget = EventLoopBudget()
@@ -36,16 +42,20 @@ class FastPath:
 
         `url`: one that `takes` is true of. `body` is whole.
         """
-        head = read_head(headers)
+        head = read_head(headers, self._predictor.proofs)
         if self._budget.is_exhausted(loop):
-            return self._reject(url, head)
+            return self._reject(url, head, Busy())
         if head.encoding or head.origin:
             return None
+        try:
+            admitted = self._guard.admit(headers, "predict")
+        except Denied as denied:
+            return self._reject(url, head, denied)
         if self._capacity.is_small(len(body)):
-            return self._predict(url, head, body)
+            return self._predict(url, head, body, admitted)
         if self._capacity.worker.is_full(self._budget.handed_over):
             self._budget.count_rejection(loop)
-            return self._reject(url, head)
+            return self._reject(url, head, Busy())
         self._budget.handed_over += 1
         return None
 
@@ -54,16 +64,16 @@ class FastPath:
         assert exchange.reply is not None
         self._predictor.record(exchange, exchange.reply.status)
 
-    def _predict(self, url: bytes, head: Head, body: bytes) -> Exchange:
+    def _predict(self, url: bytes, head: Head, body: bytes, admitted: Admitted) -> Exchange:
         protocol, now = self._protocols[url], time.perf_counter()
-        exchange = Exchange(head, url.decode(), now, now, body=body)
+        exchange = Exchange(head, url.decode(), now, now, body=body, admitted=admitted)
         try:
             exchange.reply = self._predictor.predict(protocol.accept(head), exchange)
         except Exception as error:
             exchange.reply = error_reply(protocol, exchange, error)
         return exchange
 
-    def _reject(self, url: bytes, head: Head) -> Exchange:
+    def _reject(self, url: bytes, head: Head, problem: Problem) -> Exchange:
         exchange = Exchange(head, url.decode(), time.perf_counter())
-        exchange.reply = error_reply(self._protocols[url], exchange, Busy())
+        exchange.reply = error_reply(self._protocols[url], exchange, problem)
         return exchange

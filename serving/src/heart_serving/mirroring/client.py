@@ -1,13 +1,17 @@
 """The way to one candidate: copies wait in a bounded queue, few connections carry them, both answers are compared."""
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import aiohttp
 
+from heart_api.authentication import KEY_HEADER
 from heart_serving.admission.request_body import Head
 from heart_serving.metrics import Mirrored
 from heart_serving.mirroring.comparison import Comparison, compare
+from heart_serving.mirroring.peer import UNKNOWN, know_peer
 from heart_serving.protocols.base import Reply
 from heart_serving.protocols.oip_binary import HEADER as JSON_LENGTH
 
@@ -31,25 +35,35 @@ class Copy:
     head: Head
     parsed: bytes
     answer: Reply
+    credential: bytes = field(default=b"", repr=False)
+    """The caller's own key or token: the candidate admits the same callers."""
 
     @property
     def size(self) -> int:
         return len(self.parsed) + len(self.answer.body)
 
-    def headers(self) -> dict[str, str]:
+    def headers(self, mark: str) -> dict[str, str]:
         """What the candidate has to know: the form of the body, the id, and that no user waits for the answer."""
         found = {
             "Content-Type": self.head.content_type.decode("latin-1"),
             "X-Request-Id": self.head.request_id,
-            "X-HeartOps-Shadow": "1",
+            "X-HeartOps-Shadow": mark,
         }
+        if self.credential:
+            found[KEY_HEADER] = self.credential.decode("latin-1")
         return found if self.head.json_length is None else found | {JSON_LENGTH: str(self.head.json_length)}
 
 
 class Shadow:
     """Made and used on the event loop; `close` ends it, and what waits then is forgotten."""
 
-    def __init__(self, url: str, counts: Mirrored, *, relative: bool) -> None:
+    def __init__(
+        self, url: str, counts: Mirrored, mark: Callable[[str], str], *, relative: bool, tls: Path | None = None
+    ) -> None:
+        """`mark`: id of a request to the value of X-HeartOps-Shadow. `tls`: the folder with this pod's own certificate,
+        if it has one."""
+        self._mark = mark
+        self._peer = know_peer(tls) if url.startswith("https:") else UNKNOWN
         self._counts = counts
         self._relative = relative
         self._queue: asyncio.Queue[Copy] = asyncio.Queue(MAX_COPIES)
@@ -62,9 +76,9 @@ class Shadow:
         )
         self._senders = [asyncio.create_task(self._send_on()) for _ in range(CONNECTIONS)]
 
-    def offer(self, path: str, head: Head, parsed: bytes, answer: Reply) -> None:
+    def offer(self, path: str, head: Head, parsed: bytes, answer: Reply, credential: bytes = b"") -> None:
         """Never waits: what does not fit is dropped and counted."""
-        copy = Copy(path, head, parsed, answer)
+        copy = Copy(path, head, parsed, answer, credential)
         if self._queue.full() or self._bytes + copy.size > MAX_BYTES:
             self._counts.results["dropped"] += 1
             return
@@ -92,7 +106,14 @@ class Shadow:
                 self._counts.add(comparison.equal, comparison.difference)
 
     async def _ask(self, copy: Copy) -> Reply:
-        request = self._session.post(copy.path, data=copy.parsed, headers=copy.headers(), allow_redirects=False)
+        request = self._session.post(
+            copy.path,
+            data=copy.parsed,
+            headers=copy.headers(self._mark(copy.head.request_id)),
+            allow_redirects=False,
+            ssl=self._peer.context,
+            server_hostname=self._peer.name,
+        )
         async with request as response:
             response.raise_for_status()
             return Reply(await response.read(), response.headers)

@@ -15,7 +15,7 @@ from heart_serving.protocols.oip_binary import HEADER, Tail
 
 TOLERANCE = 0.05
 """Answers further apart than this are read differently: five points of a probability, 5% of a value."""
-WHO_ANSWERED = frozenset({"model_version", "model_name", "request_id", "id"})
+WHO_ANSWERED = frozenset({"model_version", "model_name", "request_id", "id", "proof"})
 
 
 @dataclass(frozen=True, slots=True)

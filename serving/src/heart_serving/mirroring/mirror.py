@@ -7,12 +7,14 @@ PredictionApp ──offer──► Mirror (which share, whereto) ──► Shado
 
 import asyncio
 import logging
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from heart_api.handover import MirrorTarget
 from heart_serving.admission.request_body import Head
 from heart_serving.metrics import ServingMetrics
 from heart_serving.mirroring.config import OFF, MirrorFile
+from heart_serving.predictionlog.proofs import Proofs
 from heart_serving.protocols.base import Reply
 
 if TYPE_CHECKING:
@@ -39,8 +41,15 @@ class Sampler:
 class Mirror:
     """Off until `run` finds something to do. Used on the event loop alone."""
 
-    def __init__(self, version: str, metrics: ServingMetrics, *, relative: bool) -> None:
-        """`version`: of this pod; `relative`: outputs are values (regression), compared by relative difference."""
+    def __init__(
+        self, version: str, metrics: ServingMetrics, proofs: Proofs, *, relative: bool, tls: Path | None = None
+    ) -> None:
+        """`version`: of this pod; `relative`: outputs are values (regression), compared by relative difference.
+
+        `proofs`: mark copies as such. `tls`: folder of this pod's certificate.
+        """
+        self._mark = proofs.mark_copy
+        self._tls = tls
         self._versioned = f"/versions/{version}/"
         self._metrics = metrics
         self._relative = relative
@@ -52,11 +61,11 @@ class Mirror:
     def is_on(self) -> bool:
         return self._shadow is not None
 
-    def offer(self, path: str, head: Head, parsed: bytes, answer: Reply) -> None:
+    def offer(self, path: str, head: Head, parsed: bytes, answer: Reply, credential: bytes = b"") -> None:
         """To be called when the answer has been sent; never waits and never fails."""
         if self._shadow is not None and self._sampler.take(self._target.percent):
             # The candidate does not answer under our version's path.
-            self._shadow.offer(path.replace(self._versioned, "/"), head, parsed, answer)
+            self._shadow.offer(path.replace(self._versioned, "/"), head, parsed, answer, credential)
 
     async def run(self, file: MirrorFile) -> None:
         """Mirror as the file says, and read it anew every POLL_SECONDS, until cancelled."""
@@ -74,7 +83,11 @@ class Mirror:
             await self._close()
             if target.percent:
                 shadow = await asyncio.to_thread(load_shadow)
-                self._shadow = shadow(target.url, self._metrics.mirrored_to(target.version), relative=self._relative)
+                counts = self._metrics.mirrored_to(target.version)
+                try:
+                    self._shadow = shadow(target.url, counts, self._mark, relative=self._relative, tls=self._tls)
+                except (OSError, ValueError) as error:
+                    logger.error("nothing is mirrored: this pod's certificate cannot tell the candidate's: %s", error)
         self._target = target
         logger.info("mirroring %d%% of the requests to version %s", target.percent, target.version or "(none)")
 

@@ -16,7 +16,8 @@ ERRORS = {
 REQUEST_ID: Json = {
     "name": "X-Request-Id",
     "in": "header",
-    "description": "Your own id of the request (letters, digits, `.`, `_`, `-`; at most 64); made up when absent.",
+    "description": "Your own id of the request (letters, digits, `.`, `_`, `-`; at most 64), for the server's log. The"
+    " response has the server's.",
     "schema": {"type": "string"},
 }
 SUBJECT: Json = {
@@ -36,7 +37,7 @@ def predict(package: ServingPackage) -> Json:
         "predict",
         "Predict for one record or a list of records",
         "A list's answers come in its order. The outcome of record i (from 0) is reported later, to `/feedback`, with"
-        " the answer's `request_id` and `row` i.",
+        " the answer's `request_id` and `proof`, and `row` i.",
         body(
             {"anyOf": [ref("Record"), RECORDS]},
             {"one": ("One record", example), "many": ("A list", [example])},

@@ -23,7 +23,12 @@ INFERENCE: Json = {
     "properties": {
         "model_name": {"type": "string"},
         "model_version": {"type": "string"},
-        "id": {"type": "string"},
+        "id": {"type": "string", "description": "The request's own, or else the server's."},
+        "parameters": {
+            "type": "object",
+            "properties": {"request_id": {"type": "string"}, "proof": {"type": "string"}},
+            "description": "For `/feedback`.",
+        },
         "outputs": {"type": "array", "items": {"$ref": "#/components/schemas/Tensor"}},
     },
 }

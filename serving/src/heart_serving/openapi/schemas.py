@@ -62,10 +62,12 @@ def prediction_schema(package: ServingPackage) -> Json:
 def with_request(prediction: Json | None) -> Json:
     """What accompanies a prediction; None: a list of them."""
     properties: Json = {"model_version": {"type": "string"}, "request_id": {"type": "string"}}
+    required = list(properties)
+    properties["proof"] = {"type": "string", "description": "For `/feedback`; absent where outcomes are not taken."}
     if prediction:
-        return {"allOf": [prediction, {"type": "object", "properties": properties, "required": list(properties)}]}
+        return {"allOf": [prediction, {"type": "object", "properties": properties, "required": required}]}
     properties = {"predictions": {"type": "array", "items": ref("Prediction")}} | properties
-    return {"type": "object", "properties": properties, "required": list(properties)}
+    return {"type": "object", "properties": properties, "required": ["predictions", *required]}
 
 
 def json_content(schema: Json, examples: Json | None = None) -> Json:

@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 from heart_log.quality import Figures
 
 DROP_REASONS = ("queue_full", "rejected", "shutdown", "no_database")
-FEEDBACK_RESULTS = ("new", "corrected", "unchanged", "rejected", "unavailable")
+FEEDBACK_RESULTS = ("new", "corrected", "unchanged", "conflicts", "rejected", "unavailable")
 QUALITY = {
     "accuracy": "Accuracy of the predictions",
     "precision": "Precision of the positive class",

@@ -47,9 +47,9 @@ class Store:
         with self._transaction() as connection:
             store_predictions(connection, self.source, batch)
 
-    def report(self, outcomes: Mapping[Key, Outcome], now: datetime) -> Stored:
+    def report(self, outcomes: Mapping[Key, Outcome], now: datetime, author: str) -> Stored:
         with self._transaction() as connection:
-            return store_outcomes(connection, self.source.model, outcomes, now)
+            return store_outcomes(connection, self.source.model, outcomes, now, author)
 
     def known(self, now: datetime) -> tuple[list[Scored], list[Scored]]:
         """This version's newest predictions with outcomes, and its newest predictions."""

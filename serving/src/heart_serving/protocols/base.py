@@ -45,8 +45,11 @@ class PredictionProtocol(Protocol):
     def read(self, body: bytes) -> ParsedRequest:
         """The records of a request body, checked. Raises Problem with the status that the client gets."""
 
-    def write(self, parsed: ParsedRequest, outputs: Outputs, request_id: str) -> Any:
-        """A JSON value for the model's `outputs`, or a Reply if the protocol sets headers or sends bytes."""
+    def write(self, parsed: ParsedRequest, outputs: Outputs, request_id: str, proof: str = "") -> Any:
+        """A JSON value for the model's `outputs`, or a Reply if the protocol sets headers or sends bytes.
+
+        `proof`: that the answer was given, for /feedback; empty: there is none.
+        """
 
     def error_body(self, problem: Problem) -> Any:
         """The JSON value that the protocol's clients expect with an error status."""
@@ -82,9 +85,11 @@ class Predict:
             raise Invalid([Violation((), "dict_type", "must be one record (an object) or a list of records")])
         return document
 
-    def write(self, parsed: ParsedRequest, outputs: Outputs, request_id: str) -> Any:
+    def write(self, parsed: ParsedRequest, outputs: Outputs, request_id: str, proof: str = "") -> Any:
         answers = self.answers.read(outputs)
         common = {"model_version": self.version, "request_id": request_id}
+        if proof:
+            common["proof"] = proof
         return answers[0] | common if parsed.single else {"predictions": answers} | common
 
     def error_body(self, problem: Problem) -> Any:

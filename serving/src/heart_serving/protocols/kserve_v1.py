@@ -34,7 +34,7 @@ class KServeV1:
         records = read(document[form], self._contract.features)
         return ParsedRequest(*self._contract.check(records))
 
-    def write(self, parsed: ParsedRequest, outputs: Outputs, request_id: str) -> Any:
+    def write(self, parsed: ParsedRequest, outputs: Outputs, request_id: str, proof: str = "") -> Any:
         return {"predictions": self._answers.plain(outputs)}
 
     def error_body(self, problem: Problem) -> Any:

@@ -21,7 +21,13 @@ FORMS: dict[str, Callable[[Any, Features], Records]] = {
     "instances": read_instances,
     "inputs": read_inputs,
 }
-ERROR_CODES = {422: "INVALID_PARAMETER_VALUE", 500: "INTERNAL_ERROR", 503: "TEMPORARILY_UNAVAILABLE"}
+ERROR_CODES = {
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    422: "INVALID_PARAMETER_VALUE",
+    500: "INTERNAL_ERROR",
+    503: "TEMPORARILY_UNAVAILABLE",
+}
 """MLflow's names, which go with the HTTP status; every other error is a BAD_REQUEST."""
 
 
@@ -56,7 +62,7 @@ class Invocations:
     def _known(self, record: dict[str, Any]) -> dict[str, Any]:
         return {name: record[name] for name in self.contract.names if name in record}
 
-    def write(self, parsed: ParsedRequest, outputs: Outputs, request_id: str) -> Any:
+    def write(self, parsed: ParsedRequest, outputs: Outputs, request_id: str, proof: str = "") -> Any:
         return {"predictions": self.answers.plain(outputs)}
 
     def error_body(self, problem: Problem) -> Any:

@@ -75,7 +75,8 @@ class OpenInference:
         wanted = {o["name"]: (o.get("parameters") or {}).get("binary_data", every) for o in outputs}
         return tuple(wanted), frozenset(name for name, binary in wanted.items() if binary)
 
-    def write(self, parsed: ParsedRequest, outputs: Outputs, request_id: str) -> Any:
+    def write(self, parsed: ParsedRequest, outputs: Outputs, request_id: str, proof: str = "") -> Any:
+        """`id` repeats the client's own, as clients check; the server's is a parameter."""
         chunks: list[bytes] = []
         tensors = []
         for tensor, values in self.tensors(parsed, outputs):
@@ -88,6 +89,7 @@ class OpenInference:
             "model_name": self.name,
             "model_version": self.version,
             "id": parsed.id or request_id,
+            "parameters": answer_parameters(request_id, proof),
             "outputs": tensors,
         }
         return binary_reply(answer, chunks) if parsed.binary else answer
@@ -117,6 +119,11 @@ class OpenInference:
             ],
             "outputs": describe_outputs(self.answers),
         }
+
+
+def answer_parameters(request_id: str, proof: str) -> dict[str, str]:
+    """What /feedback asks for."""
+    return {"request_id": request_id, "proof": proof} if proof else {"request_id": request_id}
 
 
 def binary_reply(answer: Json, chunks: list[bytes]) -> Reply:

@@ -1,20 +1,23 @@
-"""Everything but predictions, on FastAPI: probes, the model's bytes, metrics and documents."""
+"""Everything but predictions that callers may ask for, on FastAPI: health, the model's card and documents."""
 
 from typing import Any
 
 from fastapi import FastAPI, HTTPException, Request, Response
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
-from prometheus_client.registry import Collector
+from fastapi.responses import HTMLResponse, JSONResponse
 
 from heart_model.model import Model
+from heart_serving.auth.guard import Guard
 from heart_serving.explain.worker import add_explain_error
-from heart_serving.metrics import Exposition, ServingMetrics
+from heart_serving.metrics import ServingMetrics
 from heart_serving.model.examples import example_record, example_records
 from heart_serving.openapi.docs_page import docs_page
-from heart_serving.openapi.document import build_openapi
+from heart_serving.openapi.document import build_openapi, prediction_paths
+from heart_serving.openapi.security import with_security
 from heart_serving.predictionlog.parts import PredictionLogging
+from heart_serving.predictionlog.proofs import Proofs
 from heart_serving.protocols.open_inference import OpenInference
 from heart_serving.routes.feedback import add_feedback
+from heart_serving.routes.names import error_key
 from heart_serving.routes.protocols import STOPPING, add_protocols
 from heart_serving.routes.readiness import Readiness
 from heart_serving.routes.root import add_root
@@ -32,6 +35,8 @@ def build_framework(
     metrics: ServingMetrics,
     readiness: Readiness,
     predictions: PredictionLogging,
+    proofs: Proofs,
+    guard: Guard,
 ) -> FastAPI:
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.exception_handler(HTTPException)(as_json)
@@ -42,17 +47,14 @@ def build_framework(
     add_triton(app, settings, inference, metrics)
     add_protocols(app, settings, inference, readiness)
     add_model(app, model, settings)
-    add_feedback(app, settings, inference.answers, predictions)
-    add_metrics(app, metrics, predictions.metrics)
+    add_feedback(app, settings, inference.answers, predictions, proofs)
     add_explain_error(app, model.package, settings)
-    add_documents(app, model, settings)
+    add_documents(app, model, settings, guard)
     return app
 
 
 async def as_json(request: Request, error: Any) -> JSONResponse:
-    """`error` on KServe's routes, `detail` everywhere else."""
-    key = "error" if request.url.path.startswith(("/v1", "/v2")) else "detail"
-    return JSONResponse({key: error.detail}, error.status_code, error.headers)
+    return JSONResponse({error_key(request.url.path): error.detail}, error.status_code, error.headers)
 
 
 def add_health(app: FastAPI, settings: Settings, readiness: Readiness) -> None:
@@ -92,30 +94,15 @@ def add_model(app: FastAPI, model: Model, settings: Settings) -> None:
         """Name, version, digest, quality at training, the data contract, and made-up records that fit it."""
         return card
 
-    @app.get("/artifacts/{sha256}", include_in_schema=False)
-    async def artifact(sha256: str) -> FileResponse:
-        """The model's bytes, for new pods of the same model; they check the digest themselves."""
-        if sha256 != settings.sha256:
-            raise HTTPException(404, "this pod serves another model file")
-        return FileResponse(settings.file, media_type="application/octet-stream")
 
-
-def add_metrics(app: FastAPI, *metrics: Collector) -> None:
-    exposition = Exposition(*metrics)
-
-    @app.get("/metrics", tags=["health"], response_class=Response)
-    async def prometheus_metrics() -> Response:
-        """Prometheus metrics."""
-        return Response(exposition(), media_type=exposition.content_type)
-
-
-def add_documents(app: FastAPI, model: Model, settings: Settings) -> None:
+def add_documents(app: FastAPI, model: Model, settings: Settings, guard: Guard) -> None:
     document = build_openapi(app.routes, model.package, settings)
+    secured = with_security(document, prediction_paths(model.package, settings))
     page = docs_page(document, model.package, settings)
 
     @app.get("/openapi.json", include_in_schema=False)
     async def openapi() -> JSONResponse:
-        return JSONResponse(document)
+        return JSONResponse(document if guard.authenticator is None else secured)
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:

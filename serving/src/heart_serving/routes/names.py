@@ -6,8 +6,16 @@ from heart_serving.openapi.schemas import Json, json_content, ref
 from heart_serving.settings import Settings
 
 UNKNOWN: dict[int | str, Json] = {404: {"description": "Another model."} | json_content(ref("ProtocolError"))}
+AUTHOR = "heartops.author"
+"""Key of the ASGI scope: who asks, as the guard knows them; empty where nobody has to say."""
+KSERVE = ("/v1", "/v2")
 V2 = "/v2/models/{name}"
 V2_VERSION = "/v2/models/{name}/versions/{version}"
+
+
+def error_key(path: str) -> str:
+    """`error` on KServe's routes, `detail` everywhere else."""
+    return "error" if path.startswith(KSERVE) else "detail"
 
 
 def check_model(settings: Settings, name: str, version: str | None = None) -> None:

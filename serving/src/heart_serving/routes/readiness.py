@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from fastapi import Response
+from starlette.responses import Response
 
 
 @dataclass(slots=True)

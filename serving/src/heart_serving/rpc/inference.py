@@ -13,7 +13,7 @@ from heart_serving.protocols.answers import Outputs
 from heart_serving.protocols.base import ParsedRequest, Reply
 from heart_serving.protocols.oip_binary import read_values, write_values
 from heart_serving.protocols.oip_tensors import Tensor, check_form, checked, describe_outputs, to_records
-from heart_serving.protocols.open_inference import MAX_ID, OpenInference
+from heart_serving.protocols.open_inference import MAX_ID, OpenInference, answer_parameters
 from heart_serving.protocols.violations import plain_name
 from heart_serving.rpc.messages import CLASSES, CONTENTS
 
@@ -51,11 +51,13 @@ class GrpcInference:
             raise Problem(400, f"outputs: this model has {', '.join(known)}")
         return tuple(dict.fromkeys(names or known))
 
-    def write(self, parsed: ParsedRequest, outputs: Outputs, request_id: str) -> Reply:
+    def write(self, parsed: ParsedRequest, outputs: Outputs, request_id: str, proof: str = "") -> Reply:
         own = self.inference
         answer = CLASSES["ModelInferResponse"](
             model_name=own.name, model_version=own.version, id=parsed.id or request_id
         )
+        for key, text in answer_parameters(request_id, proof).items():
+            answer.parameters.add(key=key).value.string_param = text
         for described, values in own.tensors(parsed, outputs):
             tensor = answer.outputs.add(**described)
             if parsed.binary:

@@ -1,4 +1,4 @@
-"""The messages of the Open Inference Protocol over gRPC. Parameters are left out: every one of them is ignored here.
+"""The messages of the Open Inference Protocol over gRPC. Parameters of requests are left out: they are all ignored.
 
 https://github.com/open-inference/open-inference-protocol/blob/main/specification/protocol/open_inference_grpc.proto
 """
@@ -62,9 +62,13 @@ CLASSES = message_classes(
             one("model_name", 1, STRING),
             one("model_version", 2, STRING),
             one("id", 3, STRING),
+            many("parameters", 4, MESSAGE, "Parameter"),
             many("outputs", 5, MESSAGE, "Tensor"),
             many("raw_output_contents", 6, BYTES),
         ),
+        # An entry of a map: on the wire a repeated message of key and value.
+        "Parameter": (one("key", 1, STRING), one("value", 2, MESSAGE, "InferParameter")),
+        "InferParameter": (one("string_param", 3, STRING),),
         "Wanted": (one("name", 1, STRING),),
         "Tensor": TENSOR,
         "Contents": (

@@ -11,6 +11,8 @@ import orjson
 from heart_serving import __version__
 from heart_serving.admission.capacity import Capacity
 from heart_serving.admission.request_body import read_head
+from heart_serving.auth.denied import Denied
+from heart_serving.auth.guard import Guard
 from heart_serving.errors import Problem
 from heart_serving.exchange import Exchange, HttpCopy, problem_of
 from heart_serving.predictor import Predictor
@@ -23,6 +25,8 @@ SERVICE = "inference.GRPCInferenceService"
 INFER = f"/{SERVICE}/ModelInfer"
 CLIENT_GONE = 499
 CODES = {
+    401: grpc.StatusCode.UNAUTHENTICATED,
+    403: grpc.StatusCode.PERMISSION_DENIED,
     404: grpc.StatusCode.NOT_FOUND,
     500: grpc.StatusCode.INTERNAL,
     503: grpc.StatusCode.UNAVAILABLE,
@@ -35,7 +39,15 @@ HEADERS = (b"x-request-id", b"x-heartops-shadow", b"x-heartops-subject")
 class InferenceService:
     """Handlers take and return bytes: what they mean is GrpcInference's."""
 
-    def __init__(self, predictor: Predictor, capacity: Capacity, protocol: GrpcInference, readiness: Readiness) -> None:
+    def __init__(
+        self,
+        predictor: Predictor,
+        capacity: Capacity,
+        protocol: GrpcInference,
+        readiness: Readiness,
+        guard: Guard,
+    ) -> None:
+        self._guard = guard
         self._predictor = predictor
         self._capacity = capacity
         self._protocol = protocol
@@ -68,6 +80,10 @@ class InferenceService:
         return packed("ServerMetadataResponse", name="heartops", version=__version__)
 
     async def model_metadata(self, body: bytes, context: Any) -> bytes:
+        try:
+            self._guard.admit(metadata(context), None)
+        except Denied as denied:
+            await abort(context, denied)
         await self._check_model("ModelMetadataRequest", body, context)
         return packed("ModelMetadataResponse", **self._protocol.inference.metadata())
 
@@ -81,23 +97,25 @@ class InferenceService:
     async def model_infer(self, body: bytes, context: Any) -> bytes:
         exchange = self._begin(body, context)
         try:
+            exchange.admitted = self._guard.admit(metadata(context), "predict")
             reply = await self._capacity.run(len(body), self._predictor.predict, self._protocol, exchange)
         except asyncio.CancelledError:
             self._predictor.record(exchange, CLIENT_GONE)
             raise
         except Exception as error:
             problem = problem_of(error, exchange.id)
+            exchange.denied = isinstance(problem, Denied)
             self._predictor.record(exchange, problem.status)
             await abort(context, problem, exchange.id)
-        context.set_trailing_metadata((("x-request-id", exchange.id),))
+        proof = (("x-feedback-proof", exchange.proof),) if exchange.proof else ()
+        context.set_trailing_metadata((("x-request-id", exchange.id), *proof))
         self._predictor.record(exchange, reply.status)
         return reply.body
 
     def _begin(self, body: bytes, context: Any) -> Exchange:
-        metadata = [(key.encode(), as_bytes(value)) for key, value in context.invocation_metadata()]
-        found = [(key, value) for key, value in metadata if key in HEADERS]
+        found = [(key, value) for key, value in metadata(context) if key in HEADERS]
         now = time.perf_counter()
-        return Exchange(read_head(found), INFER, now, now, body=body, copy=self._copy)
+        return Exchange(read_head(found, self._predictor.proofs), INFER, now, now, body=body, copy=self._copy)
 
     def _copy(self, exchange: Exchange) -> HttpCopy:
         """As records and predictions of `/predict`: a candidate is compared over HTTP."""
@@ -114,6 +132,11 @@ class InferenceService:
 def packed(message: str, /, **fields: Any) -> bytes:
     data: bytes = CLASSES[message](**fields).SerializeToString()
     return data
+
+
+def metadata(context: Any) -> list[tuple[bytes, bytes]]:
+    """Of a call, as HTTP's headers."""
+    return [(key.encode(), as_bytes(value)) for key, value in context.invocation_metadata()]
 
 
 def as_bytes(value: str | bytes) -> bytes:

@@ -1,10 +1,11 @@
 """One reconcile with everything around it in memory: what is written, in which order, and what failure does."""
 
+import asyncio
 import copy
 import traceback
 from collections import Counter
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,8 +14,9 @@ from kubernetes.aio.client import Configuration
 from heart_api.heartmodel import ConditionStatus, HeartModelStatus, ServingStatus
 from heart_api.kube.kinds import EVENT, HEART_MODEL, JOB, RETRAIN_SCHEDULE, SERVICE, SERVICE_ACCOUNT, Kind
 from heart_api.kube.values import ModelKey
+from heart_api.names import Annotation, Component, Label
 from heart_operator.controllers.executor import Executor
-from heart_operator.controllers.reconciler import Reconciler
+from heart_operator.controllers.reconciler import DeadlineExceeded, Reconciler
 from heart_operator.controllers.status import StatusWriter
 from heart_operator.controllers.workqueue import WorkQueue
 from heart_operator.kube.client import Cluster
@@ -22,6 +24,7 @@ from heart_operator.kube.errors import ApiUnavailable, Conflict, NotFound, Reque
 from heart_operator.mlflow.calls import RegistryUnavailable
 from heart_operator.mlflow.snapshots import RegistryReader
 from heart_operator.observe.observer import Observer
+from heart_operator.observe.usage import NamespaceUsage
 from heart_operator.plan.actions import Event, Plan, SetAlias
 from heart_operator.plan.observed import Observed
 from heart_operator.plan.selection.selection import Selection
@@ -127,6 +130,7 @@ class Surroundings:
         self.backend = FakeRegistry()
         self.metrics = Metrics()
         self.queue = WorkQueue[ModelKey](clock=lambda: 0.0)
+        self.usage = NamespaceUsage()
         registry = RegistryReader(lambda uri: self.backend, clock=lambda: 0.0, max_age=0)
         cluster: Any = self.cluster
         self.reconcile = Reconciler(
@@ -135,6 +139,8 @@ class Surroundings:
             Executor(cluster, registry, StatusWriter(cluster, self.metrics.stored)),
             self.queue,
             self.metrics,
+            self.usage,
+            deadline=5,
         )
 
     def decide(self, observed: Observed, selection: Selection, now: datetime) -> Plan:
@@ -267,6 +273,50 @@ async def test_time_brings_the_model_back() -> None:
     around = Surroundings(Plan(FACTS, requeue_after=60))
     await around.reconcile(KEY)
     assert around.queue._schedule.next_due() == 60
+
+
+async def test_a_reconcile_that_takes_too_long_frees_its_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    around = Surroundings(Plan(FACTS, apply=(child(SERVICE),), conditions=(READY,)))
+    around.reconcile._deadline = 0.01
+
+    async def never(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(around.cluster, "apply", never)
+    with pytest.raises(DeadlineExceeded, match="did not end within"):
+        await around.reconcile(KEY)
+    assert around.errors() == 1
+    monkeypatch.undo()
+    await around.reconcile(KEY)
+    assert around.cluster.condition("Ready")["status"] == "True", "the next one goes on from there"
+
+
+async def test_two_models_of_a_namespace_cannot_share_the_last_training_of_the_hour() -> None:
+    """Both are planned before either Job exists."""
+    around = Surroundings(Plan(FACTS, create=(training("heart-train-1"),)))
+    gate = asyncio.Event()
+    create = around.cluster.create
+
+    async def slow(kind: Kind, manifest: dict[str, Any]) -> dict[str, Any]:
+        await gate.wait()
+        return await create(kind, manifest)
+
+    around.cluster.create = slow
+    first = asyncio.create_task(around.reconcile(KEY))
+    while not around.seen:  # noqa: ASYNC110  a few turns of the loop
+        await asyncio.sleep(0)
+    (pending,) = around.usage.of(HEART_MODEL, "clinic", "another", datetime.now(UTC)).trainings
+    assert (pending.job, pending.pending) == ("heart-train-1", True)
+    gate.set()
+    await first
+    (started,) = around.usage.of(HEART_MODEL, "clinic", "another", datetime.now(UTC)).trainings
+    assert not started.pending
+
+
+def training(name: str) -> dict[str, Any]:
+    job = child(JOB, name)
+    job["metadata"] |= {"labels": {Label.COMPONENT: Component.TRAINING}, "annotations": {Annotation.TRIGGER: "spec"}}
+    return job
 
 
 async def test_an_ended_rollout_is_counted_once() -> None:

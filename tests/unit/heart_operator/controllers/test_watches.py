@@ -8,11 +8,12 @@ from heart_api.kube.values import ModelKey
 from heart_operator.controllers.watches import build_registry, build_settings
 
 KINDS = (*CHILDREN, *OPTIONAL_CHILDREN)
+NOW = "2026-01-02T03:04:05Z"
 
 
 @pytest.fixture
 def registry() -> kopf.OperatorRegistry:
-    return build_registry(KINDS, lambda key: None, lambda: None)
+    return build_registry(KINDS, lambda key: None, lambda: None, lambda *about: None)
 
 
 def selected(registry: kopf.OperatorRegistry) -> set[str]:
@@ -49,7 +50,7 @@ def test_kopf_posts_nothing_and_every_watch_has_timeouts() -> None:
 
 async def test_an_event_of_a_child_means_its_model() -> None:
     keys: list[ModelKey] = []
-    registry = build_registry(KINDS, keys.append, lambda: None)
+    registry = build_registry(KINDS, keys.append, lambda: None, lambda *about: None)
     handler = next(found for found in registry._watching.get_all_handlers() if found.selector.any_name == "jobs")
     await handler.fn(namespace="clinic", name="heart-train-1", labels={"heartops.dev/model": "heart"})
     await handler.fn(namespace="clinic", name="other", labels={})
@@ -58,18 +59,26 @@ async def test_an_event_of_a_child_means_its_model() -> None:
 
 async def test_an_event_of_a_schedule_means_its_model() -> None:
     keys: list[ModelKey] = []
-    handlers = build_registry(KINDS, keys.append, lambda: None)._watching.get_all_handlers()
+    counted: list[tuple[object, ...]] = []
+    registry = build_registry(KINDS, keys.append, lambda: None, lambda *about: counted.append(about[1:]))
+    handlers = registry._watching.get_all_handlers()
     handler = next(found for found in handlers if found.selector.any_name == RETRAIN_SCHEDULE.plural)
-    await handler.fn(namespace="clinic", name="nightly", body=kopf.Body({"spec": {"modelName": "heart"}}))
-    await handler.fn(namespace="clinic", name="odd", body=kopf.Body({"spec": {"modelName": ["heart"]}}))
-    assert keys == [ModelKey("clinic", "heart")]
+    for event, name, model in (
+        (None, "nightly", "heart"),
+        ("ADDED", "odd", ["heart"]),
+        ("DELETED", "nightly", "heart"),
+    ):
+        body = kopf.Body({"metadata": {"creationTimestamp": NOW}, "spec": {"modelName": model}})
+        await handler.fn(type=event, namespace="clinic", name=name, body=body)
+    assert keys == [ModelKey("clinic", "heart")] * 2
+    assert counted == [("clinic", "nightly", NOW), ("clinic", "odd", NOW), ("clinic", "nightly", None)]
 
 
 async def test_a_childs_status_alone_is_no_news_unless_it_matters() -> None:
     keys: list[ModelKey] = []
     handlers = {
         found.selector.any_name: found.fn
-        for found in build_registry(KINDS, keys.append, lambda: None)._watching.get_all_handlers()
+        for found in build_registry(KINDS, keys.append, lambda: None, lambda *about: None)._watching.get_all_handlers()
     }
 
     async def happen(

@@ -115,6 +115,14 @@ def test_columns_point_at_fields_that_exist(kind: Definition):
     assert {column for column in columns if not column.startswith(".metadata")} < paths
 
 
+@each_kind
+def test_every_field_of_the_spec_is_described_as_in_a_reference(kind: Definition):
+    """`kubectl explain` shows nothing else: a sentence that says more than the field's name."""
+    spec = root_schema(kind)["properties"]["spec"]
+    described = {path: node.get("description", "") for path, node in nodes("spec", spec) if not path.endswith("[]")}
+    assert [path for path, text in described.items() if len(text) < 25 or not text.rstrip().endswith(".")] == []
+
+
 def constants(names):
     return {value for name, value in vars(names).items() if not name.startswith("_")}
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from heart_operator.manifests.traffic import Traffic
 from tests.unit.heart_operator.manifests.conftest import matches
 
 
@@ -29,23 +30,86 @@ def test_nobody_calls_the_trainer(case):
     assert "ingress" not in spec
 
 
-def test_everybody_may_ask_for_predictions_unless_the_profile_says_who(smallest):
-    assert policy(smallest, "serving")["ingress"] == [
-        {"ports": [{"protocol": "TCP", "port": 8080}, {"protocol": "TCP", "port": 9000}]}
-    ]
+PREDICTIONS, MANAGEMENT = {8080, 8443, 9000}, {8081}
+OWN = {"podSelector": {}}
+GATEWAY = {"name": "public", "namespace": "gateways"}
 
 
-def test_named_namespaces_shut_out_the_others(full):
-    (rule,) = policy(full, "serving")["ingress"]
-    own, named = rule["from"]
-    assert own == {"podSelector": {}}
-    (expression,) = named["namespaceSelector"]["matchExpressions"]
-    assert expression == {
-        "key": "kubernetes.io/metadata.name",
-        "operator": "In",
-        "values": ["ingress-nginx", "monitoring"],
+def named(*namespaces):
+    key = "kubernetes.io/metadata.name"
+    return {"namespaceSelector": {"matchExpressions": [{"key": key, "operator": "In", "values": [*namespaces]}]}}
+
+
+PUBLIC = named("gateways") | {"podSelector": {"matchLabels": {"gateway.networking.k8s.io/gateway-name": "public"}}}
+
+
+def admitted(case):
+    """Peers that may ask for predictions; None: all."""
+    (rule,) = policy(case, "callers")["ingress"]
+    assert ports([rule]) == PREDICTIONS
+    return rule.get("from")
+
+
+def test_the_own_namespace_asks_and_no_other(smallest):
+    assert admitted(smallest) == [OWN]
+
+
+def test_a_profile_admits_others(smallest):
+    agents = [{"namespaceSelector": {"matchLabels": {"team": "ward"}}}, {"ipBlock": {"cidr": "192.0.2.0/28"}}]
+    profile = smallest.with_profile(callers=agents)
+    assert admitted(profile) == [OWN, *agents]
+    assert admitted(profile.with_spec(serving={"callers": [OWN]})) == [OWN], "unless the model says who"
+
+
+def test_a_model_says_who_asks(smallest):
+    app = {"namespaceSelector": {"matchLabels": {"team": "ward"}}, "podSelector": {"matchLabels": {"app": "intake"}}}
+    other = {"podSelector": {"matchExpressions": [{"key": "app", "operator": "Exists"}]}}
+    assert admitted(smallest.with_spec(serving={"callers": [app, other]})) == [app, other]
+
+
+def test_a_model_that_nobody_may_ask(smallest):
+    spec = policy(smallest.with_spec(serving={"callers": []}), "callers")
+    assert (spec["policyTypes"], "ingress" in spec) == (["Ingress"], False)
+
+
+@pytest.mark.parametrize("way", [{"route": {"gateway": GATEWAY}}, {"ingress": {"host": "heart.example.org"}}])
+def test_controllers_whose_namespace_nobody_names_still_reach_the_model(smallest, way):
+    assert admitted(smallest.with_spec(serving=way)) is None
+    closer = smallest.with_spec(serving=way).with_profile(ingressNamespaces=["ingress-nginx"])
+    assert admitted(closer) == [OWN, named("ingress-nginx"), *([PUBLIC] if "route" in way else [])]
+
+
+def test_a_gateway_reaches_every_version(smallest):
+    routed = smallest.with_spec(serving={"route": {"gateway": GATEWAY}})
+    *_, gateway = policy(routed.with_profile(ingressNamespaces=["envoy"]), "serving")["ingress"]
+    assert (gateway["from"], ports([gateway])) == ([named("envoy"), PUBLIC], PREDICTIONS)
+    *_, gateway = policy(routed, "serving")["ingress"]
+    assert ("from" in gateway, ports([gateway])) == (False, PREDICTIONS)
+
+
+def test_metrics_are_read_where_monitoring_is_and_by_the_other_pods(full, smallest):
+    siblings, scrapers, _ = policy(full, "serving")["ingress"]
+    assert siblings["from"] == [{"podSelector": policy(full, "serving")["podSelector"]}]
+    assert ports([siblings]) == {8080, 8443, 8081}
+    assert (scrapers["from"], ports([scrapers])) == ([named("monitoring")], MANAGEMENT)
+    _, scrapers = policy(smallest, "serving")["ingress"]
+    assert ("from" in scrapers, ports([scrapers])) == (False, MANAGEMENT)
+
+
+def test_callers_do_not_reach_a_closed_candidate(smallest):
+    """The policy that admits them leaves its pods out, and no other admits them."""
+    version = "heartops.dev/model-version"
+    found = {
+        closed: [
+            child["spec"]["podSelector"].get("matchExpressions")
+            for child in smallest.children(traffic=Traffic(candidate="8", closed=closed))
+            if child["metadata"]["name"] == "heart-disease-callers"
+        ]
+        for closed in ("", "8")
     }
-    assert ports([rule]) == {8080, 9000}
+    assert found == {"": [None], "8": [[{"key": version, "operator": "NotIn", "values": ["8"]}]]}
+    for rule in policy(smallest, "serving")["ingress"]:
+        assert rule.get("from") or ports([rule]) == MANAGEMENT
 
 
 def test_serving_reaches_names_mlflow_and_its_siblings_alone(smallest):
@@ -58,7 +122,7 @@ def test_serving_reaches_names_mlflow_and_its_siblings_alone(smallest):
     assert siblings["to"] == [
         {"podSelector": {"matchLabels": policy(smallest, "serving")["podSelector"]["matchLabels"]}}
     ]
-    assert ports([siblings]) == {8080}
+    assert ports([siblings]) == {8080, 8443, 8081}
 
 
 @pytest.mark.parametrize(

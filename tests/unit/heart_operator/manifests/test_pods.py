@@ -51,7 +51,9 @@ def test_only_the_trainer_and_the_fetcher_get_credentials(case):
 
 def test_volumes_are_only_scratch_and_named_data(case):
     kinds = {key for pod in pods(case) for volume in pod["volumes"] for key in volume.keys() - {"name"}}
-    assert kinds <= {"emptyDir", "persistentVolumeClaim", "configMap"}
+    assert kinds <= {"emptyDir", "persistentVolumeClaim", "configMap", "secret"}
+    secrets = {volume["secret"]["secretName"] for pod in pods(case) for volume in pod["volumes"] if "secret" in volume}
+    assert secrets <= {"heart-disease-api-keys"}, "hashes of keys, and nothing else that is secret"
     assert all(
         volume["emptyDir"].get("sizeLimit") for pod in pods(case) for volume in pod["volumes"] if "emptyDir" in volume
     )

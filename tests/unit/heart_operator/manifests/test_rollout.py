@@ -12,6 +12,8 @@ from heart_serving.mirroring.config import OFF, MirrorFile
 from heart_serving.settings import read_settings
 from tests.unit.heart_operator.manifests.conftest import containers, environment, matches
 
+MIRROR = "heart-disease-mirror"
+
 
 def pod_labels(manifest):
     return manifest["spec"]["template"]["metadata"]["labels"]
@@ -43,10 +45,11 @@ def test_the_policy_lets_pods_reach_the_candidate(case):
     *_, siblings = case.child("NetworkPolicy", "heart-disease-serving")["spec"]["egress"]
     (peer,) = siblings["to"]
     assert matches(peer["podSelector"]["matchLabels"], pod_labels(case.deployment("8")))
-    assert siblings["ports"] == [{"protocol": "TCP", "port": SERVING_PORT}]
+    assert {"protocol": "TCP", "port": SERVING_PORT} in siblings["ports"]
     ports = case.child("Service", "heart-disease-candidate")["spec"]["ports"]
     named = containers(case.deployment("8"))[1]["ports"]
-    assert [port["targetPort"] for port in ports] == [port["name"] for port in named] == ["http", "grpc"]
+    assert [port["targetPort"] for port in ports] == ["http", "grpc"]
+    assert {"http", "grpc"} < {port["name"] for port in named}
     assert named[0]["containerPort"] == SERVING_PORT
 
 
@@ -64,8 +67,8 @@ def read_by(version: str, config, folder: Path) -> MirrorTarget:
 def test_the_server_follows_the_mounted_file(case, tmp_path):
     fetch, server = containers(case.deployment())
     file = read_settings(environment(server)).mirror_file
-    config = case.child("ConfigMap")
-    (volume,) = [v for v in case.deployment()["spec"]["template"]["spec"]["volumes"] if "configMap" in v]
+    config = case.child("ConfigMap", MIRROR)
+    (volume,) = [v for v in case.deployment()["spec"]["template"]["spec"]["volumes"] if v["name"] == "mirror"]
     (mount,) = [mount for mount in server["volumeMounts"] if mount["name"] == volume["name"]]
     assert volume["configMap"] == {"name": config["metadata"]["name"], "optional": True}
     assert [str(Path(mount["mountPath"]) / key) for key in config["data"]] == [str(file)]
@@ -75,18 +78,18 @@ def test_the_server_follows_the_mounted_file(case, tmp_path):
 
 
 def test_the_stable_pods_mirror_to_the_candidates_service(case, tmp_path):
-    target = read_by("7", case.child("ConfigMap"), tmp_path)
+    target = read_by("7", case.child("ConfigMap", MIRROR), tmp_path)
     assert (target.percent, target.version) == (20, "8")
     service = case.child("Service", "heart-disease-candidate")
     url = urlsplit(target.url)
     assert (url.scheme, url.hostname, url.path) == ("http", f"{service['metadata']['name']}.clinic.svc", "")
     assert url.port == service["spec"]["ports"][0]["port"]
-    assert read_by("8", case.child("ConfigMap"), tmp_path) == OFF
+    assert read_by("8", case.child("ConfigMap", MIRROR), tmp_path) == OFF
 
 
 @pytest.mark.parametrize("traffic", [Traffic(), Traffic(candidate="8", spread=True)])
 def test_the_config_is_always_there_and_says_off(case, tmp_path, traffic):
-    (config,) = [child for child in case.children(traffic=traffic) if child["kind"] == "ConfigMap"]
+    (config,) = [child for child in case.children(traffic=traffic) if child["metadata"]["name"] == MIRROR]
     assert read_by("7", config, tmp_path) == OFF
     assert MirrorTarget.model_validate_json(config["data"]["mirror.json"]).percent == 0
 

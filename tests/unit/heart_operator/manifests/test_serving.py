@@ -27,6 +27,7 @@ def test_listed_origins_and_the_port_for_grpc_reach_the_server(smallest, full):
     assert settings.cors_origins == ()
     assert {port["name"]: port["containerPort"] for port in server["ports"]} == {
         "http": settings.port,
+        "management": settings.management_port,
         "grpc": settings.grpc_port,
     }
     assert read_settings(environment(containers(full.deployment())[1])).cors_origins == ("https://clinic.example.org",)
@@ -121,10 +122,12 @@ def test_before_anything_serves_there_is_nothing_to_call(case):
     kinds = [(child["kind"], child["metadata"]["name"]) for child in case.children(version=None)]
     assert kinds == [
         ("ServiceAccount", "heart-disease-model"),
+        ("NetworkPolicy", "heart-disease-callers"),
         ("NetworkPolicy", "heart-disease-serving"),
         ("NetworkPolicy", "heart-disease-training"),
         ("NetworkPolicy", "heart-disease-check"),
         ("Service", "heart-disease-pods"),
+        ("ConfigMap", "heart-disease-auth"),
     ]
 
 

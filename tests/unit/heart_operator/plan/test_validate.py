@@ -118,7 +118,7 @@ INGRESS = {"className": "public", "host": "heart.clinic.example.org"}
 ROUTE = {"gateway": {"namespace": "edge", "name": "shared"}, "hostnames": ["heart.clinic.example.org"]}
 
 
-def claims(serving: dict[str, Any], routes: RouteAccess | None) -> tuple[str, ...]:
+def claims(serving: dict[str, Any], routes: RouteAccess) -> tuple[str, ...]:
     world = World(model=heart_model({"serving": serving}), profile=PROFILE.model_copy(update={"routes": routes}))
     world.kinds = frozenset({"HTTPRoute"})
     return problems(world.observe())
@@ -140,9 +140,17 @@ def test_a_tenant_claims_no_gateway_class_or_host_that_is_not_listed(serving: di
     """The operator would claim it with its own rights."""
     (found,) = claims(serving, ROUTES)
     assert found.startswith(path)
-    assert "an administrator can add it to routes." in found
-    assert claims(serving, RouteAccess()), "an empty list allows nothing"
-    assert claims(serving, None) == ()
+    assert "an administrator adds it to the chart value runtimes.default.routes." in found
+
+
+@pytest.mark.parametrize("serving", [{"ingress": INGRESS}, {"route": ROUTE}])
+def test_a_profile_without_routes_lets_nothing_be_claimed(serving: dict[str, Any]) -> None:
+    found = claims(serving, PROFILE.model_copy(update={"routes": RouteAccess()}).routes)
+    assert [problem.split(":")[0].rpartition(".")[2] for problem in found] in (
+        ["className", "host"],
+        ["gateway", "hostnames"],
+    )
+    assert all("(allowed: none)" in problem for problem in found)
 
 
 def test_what_is_listed_can_be_claimed() -> None:

@@ -36,7 +36,7 @@ def halves(data: bytes) -> bytes:
 
 
 def headers(encoding: str) -> dict[str, str]:
-    return {"Content-Type": "application/json", "Content-Encoding": encoding, "X-Request-Id": "q"}
+    return {"Content-Type": "application/json", "Content-Encoding": encoding}
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -50,7 +50,8 @@ async def test_compressed_requests_are_answered_as_others(
     body = json.dumps(PATHS[path]).encode()
     plain = await served.client.post(path, content=body, headers=headers("identity"))
     packed = await served.client.post(path, content=pack(body), headers=headers(encoding))
-    assert (packed.status_code, packed.json()) == (200, plain.json())
+    assert packed.status_code == 200
+    assert packed.json() | {"request_id": ""} == plain.json() | {"request_id": ""}
 
 
 SPACES = 20_000_000
@@ -95,8 +96,7 @@ MANY = [RECORD] * 200
 async def test_long_answers_are_compressed_where_that_is_accepted(
     served: InProcess, accepts: str, encoding: str | None, records: Any
 ) -> None:
-    request = {"Accept-Encoding": accepts, "X-Request-Id": "q"}
-    reply = await served.client.post("/predict", json=records, headers=request)
+    reply = await served.client.post("/predict", json=records, headers={"Accept-Encoding": accepts})
     assert reply.headers.get("content-encoding") == encoding
     assert len(reply.json()["predictions"]) == len(records)
 

@@ -28,6 +28,7 @@ from heart_serving.admission.worker import (
     rest_seconds,
 )
 from heart_serving.app import create_app
+from heart_serving.metrics import Exposition
 from heart_serving.server import build_server
 from heart_serving.settings import Settings
 from tests.support.serving.app import Running, free_port, in_process, running
@@ -174,6 +175,7 @@ async def answered_at_one_time(
     settings = Settings("heart", "clinic", "7", model.sha256, model.write(tmp_path), "127.0.0.1", port, 0)
     application = create_app(load_model(settings.file, model.sha256), settings)
     server, run = build_server(application, settings), application.predictor.run
+    exposition = Exposition(application.predictor.metrics)
 
     def slow(rows: Any) -> Any:
         hold_up(0.15)
@@ -191,8 +193,7 @@ async def answered_at_one_time(
         reader, writer = await connected(port)
         writer.write(prediction())
         assert await status(reader) == b"200"
-        async with httpx.AsyncClient(timeout=60) as client:
-            return codes, (await client.get(f"http://127.0.0.1:{port}/metrics")).text
+        return codes, exposition().decode()
     finally:
         server.should_exit = True
         await asyncio.to_thread(thread.join)

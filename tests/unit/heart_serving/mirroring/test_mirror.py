@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from aiohttp import ClientTimeout, web
 from prometheus_client.parser import text_string_to_metric_families
 
+from heart_api.handover import Env
 from heart_serving.mirroring import client as shadow_module
 from heart_serving.mirroring import mirror as mirror_module
 from heart_serving.mirroring.client import CONNECTIONS, MAX_BYTES, MAX_COPIES
 from heart_serving.mirroring.mirror import Sampler
-from tests.support.serving.app import CLIENT, InProcess, Running, free_port, in_process, running
+from tests.support.serving.app import CLIENT, InProcess, Running, free_port, in_process, running, serving
+from tests.support.serving.callers import KEY, certificate, with_key
 from tests.support.serving.tiny_model import RECORD, TinyModel, tiny_model
 
 Counts = dict[str, float]
@@ -86,10 +89,14 @@ class Stable(InProcess):
 
     mounted: Mounted
 
-    async def ask(self, count: int = 1, **headers: str) -> None:
+    async def ask(self, count: int = 1, **headers: str) -> list[str]:
+        """The requests' ids."""
+        ids = []
         for _ in range(count):
-            assert (await self.client.post("/predict", json=RECORD, headers=headers)).status_code == 200
+            reply = await self.client.post("/predict", json=RECORD, headers=headers)
+            ids.append(reply.raise_for_status().json()["request_id"])
             await asyncio.sleep(0)  # a real client's next request comes by the event loop
+        return ids
 
     async def mirrored(self, version: str = "8") -> Counts:
         """By result; empty before mirroring to that version began."""
@@ -100,7 +107,7 @@ class Stable(InProcess):
         return value
 
     async def samples(self, name: str, version: str) -> list[tuple[dict[str, str], float]]:
-        text = (await self.client.get("/metrics")).text
+        text = (await self.management.get("/metrics")).text
         return [
             (sample.labels, sample.value)
             for family in text_string_to_metric_families(text)
@@ -117,10 +124,10 @@ class Stable(InProcess):
 
 
 @asynccontextmanager
-async def stable_version(folder: Path, model: TinyModel) -> AsyncIterator[Stable]:
+async def stable_version(folder: Path, model: TinyModel, **settings: Any) -> AsyncIterator[Stable]:
     mounted = Mounted(folder / "mounted")
-    served = in_process(model, folder, mirror_file=mounted.path)
-    stable = Stable(served.application, served.client, served.stream)
+    served = in_process(model, folder, mirror_file=mounted.path, **settings)
+    stable = Stable(served.application, served.client, served.management, served.stream)
     stable.mounted = mounted
     background = [asyncio.create_task(run()) for run in stable.application.background]
     async with stable.client:
@@ -152,12 +159,56 @@ async def test_the_candidate_is_asked_the_same_question_under_the_same_id(stable
     await stable.until(bool)
     body = json.dumps(RECORD, indent=3).encode()
     headers = {"Content-Type": "application/json", "X-Request-Id": "visit-17"}
-    assert (await stable.client.post("/predict", content=body, headers=headers)).status_code == 200
+    reply = await stable.client.post("/predict", content=body, headers=headers)
     await until(lambda: bool(candidate.asked))
     ((path, parsed, found),) = candidate.asked
     assert (path, parsed) == ("/predict", body)
-    assert (found["x-request-id"], found["x-heartops-shadow"]) == ("visit-17", "1")
+    assert (found["x-request-id"], found["x-heartops-shadow"]) == (reply.json()["request_id"], "1")
     assert found["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize("names", [("heart.example",), ("*.models.example",)])
+async def test_a_candidate_that_asks_for_a_key_over_tls_is_asked_with_the_callers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Both versions have the same certificate and admit the same callers; nothing else gives the key away."""
+    monkeypatch.setattr(mirror_module, "POLL_SECONDS", 0.01)
+    auth = with_key(tmp_path)
+    tls = certificate(tmp_path / "tls", trustme.CA(), *names)
+    (tmp_path / "candidate").mkdir()
+    async with (
+        serving(tiny_model(), tmp_path / "candidate", tls=tls, auth=auth) as (candidate, port),
+        stable_version(tmp_path, tiny_model(), tls=tls, auth=auth) as stable,
+    ):
+        stable.mounted.point_to(f"https://127.0.0.1:{port}")
+        await stable.until(bool)
+        await stable.ask(3, **{"X-API-Key": KEY})
+        assert (await stable.until(lambda counts: sum(counts.values()) == 3))["equal"] == 3
+        assert (await stable.client.post("/predict", json=RECORD)).status_code == 401
+        candidate.application.log.flush()
+        assert KEY not in stable.logged() + caplog.text
+        assert candidate.application.predictor.metrics.callers == {"clinic": 3}
+
+
+async def test_a_candidate_with_somebody_elses_certificate_gets_no_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mirror_module, "POLL_SECONDS", 0.01)
+    authority = trustme.CA()
+    own = certificate(tmp_path / "tls", authority, "heart.example")
+    for number, name in enumerate(("heart.example", "kidney.example")):
+        folder = tmp_path / str(number)
+        folder.mkdir(parents=True)
+        tls = certificate(folder / "tls", trustme.CA() if number == 0 else authority, name)
+        async with (
+            serving(tiny_model(), folder, tls=tls) as (candidate, port),
+            stable_version(folder, tiny_model(), tls=own) as stable,
+        ):
+            stable.mounted.point_to(f"https://127.0.0.1:{port}")
+            await stable.until(bool)
+            await stable.ask(1)
+            assert (await stable.until(lambda counts: sum(counts.values()) == 1))["failed"] == 1
+            assert candidate.application.predictor.metrics.predictions == 0
 
 
 async def test_the_candidate_has_no_path_of_our_version(stable: Stable, candidate: Candidate) -> None:
@@ -185,12 +236,12 @@ def test_a_share_is_kept_over_any_stretch(percent: int) -> None:
 async def test_the_share_of_requests_that_is_asked_for_is_copied(stable: Stable, candidate: Candidate) -> None:
     stable.mounted.point_to(candidate.url, percent=25)
     await stable.until(bool)
-    await stable.ask(200)
+    first = set(await stable.ask(200))
     stable.mounted.point_to(candidate.url, percent=100)
-    while "last" not in candidate.ids():  # copies go out in the order of the requests
-        await stable.ask(**{"X-Request-Id": "last"})
-    await until(lambda: len(set(candidate.ids())) > 48)
-    assert len(set(candidate.ids()) - {"last"}) <= 52
+    while set(candidate.ids()) <= first:  # copies go out in the order of the requests
+        await stable.ask()
+    await until(lambda: len(first & set(candidate.ids())) >= 48)
+    assert len(first & set(candidate.ids())) <= 52
     assert (await stable.mirrored())["dropped"] == 0
 
 
@@ -199,18 +250,18 @@ async def test_rejected_requests_and_other_routes_are_not_copied(stable: Stable,
     await stable.until(bool)
     assert (await stable.client.post("/predict", json={})).status_code == 422
     assert (await stable.client.get("/model")).status_code == 200
-    await stable.ask(**{"X-Request-Id": "last"})
-    await until(lambda: "last" in candidate.ids())
-    assert candidate.ids() == ["last"]
+    last = await stable.ask()
+    await until(lambda: bool(candidate.asked))
+    assert candidate.ids() == last
 
 
 async def test_a_copy_is_marked_and_not_copied_again(stable: Stable, candidate: Candidate) -> None:
     stable.mounted.point_to(candidate.url)
     await stable.until(bool)
     await stable.ask(3, **{"X-HeartOps-Shadow": "1"})
-    await stable.ask(**{"X-Request-Id": "last"})
-    await until(lambda: "last" in candidate.ids())
-    assert candidate.ids() == ["last"]
+    last = await stable.ask()
+    await until(lambda: bool(candidate.asked))
+    assert candidate.ids() == last
     lines = [json.loads(line) for line in stable.logged().splitlines()]
     marks = [line.get("shadow") for line in lines if line["route"] == "/predict"]
     assert marks == [True, True, True, None]
@@ -331,17 +382,17 @@ def test_real_servers_are_compared_switched_and_stopped(tmp_path: Path) -> None:
     folders = [tmp_path / name for name in ("stable", "same", "other")]
     for folder in folders:
         folder.mkdir()
+    shared = {"HEARTOPS_DRAIN_SECONDS": "0", Env.PROOF_KEY: "k" * 48}
     with (
-        running(tiny_model(), folders[0], HEARTOPS_MIRROR_FILE=str(mounted.path), HEARTOPS_DRAIN_SECONDS="0") as stable,
-        running(tiny_model(), folders[1], HEARTOPS_MODEL_VERSION="8") as same,
-        running(tiny_model(seed=1), folders[2], HEARTOPS_MODEL_VERSION="9", HEARTOPS_DRAIN_SECONDS="0") as other,
+        running(tiny_model(), folders[0], HEARTOPS_MIRROR_FILE=str(mounted.path), **shared) as stable,
+        running(tiny_model(), folders[1], HEARTOPS_MODEL_VERSION="8", **shared) as same,
+        running(tiny_model(seed=1), folders[2], HEARTOPS_MODEL_VERSION="9", **shared) as other,
     ):
         direct = [predict(server, {})["probability"] for server in (stable, other)]
         for server, version in ((same, "8"), (other, "9")):
             mounted.point_to(server.url, version=version)
             poll(lambda version=version: copies(stable, version))
-            for index in range(20):
-                predict(stable, {"X-Request-Id": f"{version}-{index}"})
+            asked = {predict(stable, {})["request_id"] for _ in range(20)}
             poll(lambda version=version: sum(copies(stable, version).values()) == 20)
         assert copies(stable, "8") == {"equal": 20, "different": 0, "failed": 0, "dropped": 0}
         assert copies(stable, "9")["failed"] == copies(stable, "9")["dropped"] == 0
@@ -350,7 +401,7 @@ def test_real_servers_are_compared_switched_and_stopped(tmp_path: Path) -> None:
         other.terminate()
         lines = [json.loads(line) for line in other.stopped().splitlines()]
         shadows = {line["request_id"] for line in lines if line.get("shadow")}
-        assert shadows == {f"9-{index}" for index in range(20)}
+        assert shadows == asked
         stable.terminate()
         assert "Traceback" not in stable.stopped()
         assert stable.process.returncode == 0
@@ -366,7 +417,7 @@ def copies(server: Running, version: str) -> Counts:
 
 def metric(server: Running, name: str, version: str) -> dict[str | None, float]:
     """By result (None where there is no such label)."""
-    families = text_string_to_metric_families(CLIENT.get(f"{server.url}/metrics").text)
+    families = text_string_to_metric_families(server.metrics())
     samples = [sample for family in families for sample in family.samples if sample.name == name]
     return {s.labels.get("result"): s.value for s in samples if s.labels["candidate_version"] == version}
 

@@ -117,7 +117,7 @@ def test_from_a_real_sibling_with_mlflow_down(tmp_path: Path) -> None:
     (tmp_path / "sibling").mkdir()
     (tmp_path / "new").mkdir()
     with running(MODEL, tmp_path / "sibling") as server:
-        source = attempt(tmp_path / "new", variables(free_port(), server.port))
+        source = attempt(tmp_path / "new", variables(free_port(), server.management_port))
     assert source == "sibling 127.0.0.1"
     only_the_model(tmp_path / "new")
 

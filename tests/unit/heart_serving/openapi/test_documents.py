@@ -109,14 +109,25 @@ async def test_model_card(served: InProcess) -> None:
 
 async def test_artifacts_are_given_by_digest_alone(served: InProcess) -> None:
     model = tiny_model(labels=("no disease", "disease"))
-    assert (await served.client.get(f"/artifacts/{model.sha256}")).content == model.data
+    assert (await served.management.get(f"/artifacts/{model.sha256}")).content == model.data
     for other in ("0" * 64, "..%2f..%2fetc%2fpasswd", "model.onnx", ""):
-        assert (await served.client.get(f"/artifacts/{other}")).status_code == 404
+        assert (await served.management.get(f"/artifacts/{other}")).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/artifacts/{}", "/artifacts/", "/metrics/", "/METRICS", "/%6detrics"])
+async def test_callers_cannot_reach_what_is_the_platforms(served: InProcess, path: str) -> None:
+    """A model's bytes are its owner's, and so are its figures."""
+    model = tiny_model(labels=("no disease", "disease"))
+    for method in ("GET", "HEAD", "POST"):
+        reply = await served.client.request(method, path.format(model.sha256))
+        assert reply.status_code in (404, 405)
+        assert model.data not in reply.content
+        assert "process_" not in reply.text
 
 
 async def samples(served: InProcess) -> dict[tuple[str, str], float]:
     """(sample name, code or bucket) → value; every label that others rely on is checked on the way."""
-    text = (await served.client.get("/metrics")).text
+    text = (await served.management.get("/metrics")).text
     found = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
@@ -131,8 +142,10 @@ async def test_metrics_count_what_users_asked(served: InProcess) -> None:
     await served.client.post("/predict", json=RECORD)
     await served.client.post("/predict", json=[RECORD] * 5)
     await served.client.post("/predict", json={})
-    for probe in ("/health", "/v2/health/ready", "/metrics", "/artifacts/x"):
-        await served.client.get(probe)
+    for probe in ("/health", "/v2/health/ready"):
+        assert (await served.client.get(probe)).status_code == 200
+    for probe in ("/v2/health/live", "/v2/health/ready", "/metrics", "/artifacts/x"):
+        await served.management.get(probe)
     seen = await samples(served)
     assert (seen["http_requests_total", "200"], seen["http_requests_total", "422"]) == (2, 1)
     assert ("http_requests_total", "404") not in seen
@@ -150,13 +163,14 @@ async def test_each_request_leaves_one_log_line(served: InProcess) -> None:
     await served.client.get("/model", headers={"X-Request-Id": "a-3"})
     await served.client.get("/health")
     lines = [json.loads(line) for line in served.logged().splitlines()]
-    assert [(line["request_id"], line["route"], line["code"]) for line in lines] == [
+    assert [(line["correlation_id"], line["route"], line["code"]) for line in lines] == [
         ("a-1", "/predict", 200),
         ("a-2", "/predict", 422),
         ("a-3", "/model", 200),
     ]
     assert all(line["version"] == "7" and line["latency_ms"] > 0 for line in lines)
     assert lines[0]["records"] == 2
+    assert len({line["request_id"] for line in lines} - {"a-1", "a-2", "a-3"}) == 3
 
 
 def test_one_version_number() -> None:

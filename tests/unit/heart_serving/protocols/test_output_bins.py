@@ -23,7 +23,7 @@ SINGLE_FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)
 
 
 async def counted(served: InProcess) -> dict[str, float]:
-    text = (await served.client.get("/metrics")).text
+    text = (await served.management.get("/metrics")).text
     families = {family.name: family for family in text_string_to_metric_families(text)}
     samples = families["prediction_output"].samples
     assert all(sample.labels["model_name"] == "heart" and sample.labels["model_version"] == "7" for sample in samples)

@@ -4,17 +4,24 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import func, select
 
 from heart_api.predictionlog import PredictionLog
 from heart_log.database import open_database
 from heart_log.read import read_labelled, read_window
+from heart_log.tables import predictions
 from heart_log.values import Prediction
+from heart_serving.predictionlog import maintenance as maintenance_module
+from heart_serving.predictionlog.maintenance import LogMaintenance
+from heart_serving.predictionlog.proofs import read_keys
 from heart_serving.predictionlog.settings import LogSettings
-from tests.support.serving.app import NAME, VERSION, InProcess, in_process
+from heart_serving.predictionlog.sinks import Unavailable
+from tests.support.serving.app import NAME, PROOF_KEY, PROOFS, VERSION, InProcess, in_process, outcome_of
 from tests.support.serving.tiny_model import RECORD, tiny_model
 from tests.unit.heart_serving.conftest import LABELS
 
@@ -26,7 +33,7 @@ class Logged:
 
     def __init__(self, folder: Path, model: Any = None, **spec: Any) -> None:
         self.url = f"sqlite:///{folder}/log.db"
-        settings = LogSettings(PredictionLog(**spec), self.url)
+        settings = LogSettings(PredictionLog(**spec), self.url, read_keys(PROOF_KEY))
         self.served: InProcess = in_process(model or tiny_model(labels=LABELS), folder, log=settings)
         self.log = self.served.application.predictions
         if self.log.store:
@@ -37,8 +44,11 @@ class Logged:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return await self.served.client.post(path, json=body, headers=named)
 
+    async def report(self, *outcomes: dict[str, Any]) -> Any:
+        return await self.post("/feedback", list(outcomes))
+
     async def metrics(self) -> dict[str, float]:
-        text = (await self.served.client.get("/metrics")).text
+        text = (await self.served.management.get("/metrics")).text
         return {name: float(value) for name, value in re.findall(r"^([^# ]+) (\S+)$", text, re.M)}
 
     async def metric(self, name: str, **labels: str) -> float | None:
@@ -113,11 +123,12 @@ async def test_a_prediction_is_stored_as_it_was_asked_and_answered(logged: Logge
     ],
 )
 async def test_every_protocol_is_logged_alike(logged: Logged, path: str, body: Any) -> None:
-    reply = await logged.post(path, body, x_request_id="visit-1")
+    reply = await logged.post(path, body)
     assert reply.status_code == 200, reply.text
     found = logged.written(2)
     assert [prediction.features for prediction in found] == [RECORD, RECORD]
-    await logged.post("/feedback", {"request_id": "visit-1", "row": 1, "outcome": "disease"})
+    named = {"request_id": reply.headers["x-request-id"], "proof": reply.headers["x-feedback-proof"]}
+    assert (await logged.report(named | {"row": 1, "outcome": "disease"})).status_code == 202
     assert [prediction.outcome for prediction in logged.labelled()] == ["disease"]
 
 
@@ -142,9 +153,13 @@ def content(folder: Path) -> str:
 
 
 async def test_a_copy_is_stored_as_one(logged: Logged) -> None:
-    await logged.post("/predict", RECORD, x_heartops_shadow="1", x_request_id="visit-1")
+    """Under the id of its original, and nobody can report an outcome of it."""
+    headers = {"x_request_id": "visit-1", "x_heartops_shadow": PROOFS.mark_copy("visit-1")}
+    reply = await logged.post("/predict", RECORD, **headers)
+    assert (reply.json()["request_id"], "proof" in reply.text) == ("visit-1", False)
+    assert "x-feedback-proof" not in reply.headers
     assert logged.written(1) == []
-    await logged.post("/feedback", {"request_id": "visit-1", "outcome": 1})
+    await logged.report(outcome_of("visit-1", 1))
     assert logged.labelled() == []
 
 
@@ -152,35 +167,45 @@ async def test_a_copy_is_stored_as_one(logged: Logged) -> None:
 async def test_an_outcome_is_the_value_or_the_name_of_a_class(logged: Logged, outcome: Any) -> None:
     answer = (await logged.post("/predict", RECORD)).json()
     logged.written(1)
-    reply = await logged.post("/feedback", {"request_id": answer["request_id"], "outcome": outcome})
-    assert (reply.status_code, reply.json()) == (202, {"new": 1, "corrected": 0, "unchanged": 0})
+    one = {"request_id": answer["request_id"], "proof": answer["proof"], "outcome": outcome}
+    reply = await logged.post("/feedback", one)
+    assert (reply.status_code, reply.json()) == (202, counts(new=1))
     assert [prediction.outcome for prediction in logged.labelled()] == ["disease"]
 
 
+def counts(**known: int) -> dict[str, int]:
+    return {"new": 0, "corrected": 0, "unchanged": 0, "conflicts": 0} | known
+
+
 async def test_twice_is_once_and_a_correction_shows(logged: Logged) -> None:
-    one = {"request_id": "visit-1", "outcome": 1}
+    one = outcome_of("visit-1", 1)
     answers = [(await logged.post("/feedback", body)).json() for body in (one, one, one | {"outcome": 0})]
-    assert answers == [
-        {"new": 1, "corrected": 0, "unchanged": 0},
-        {"new": 0, "corrected": 0, "unchanged": 1},
-        {"new": 0, "corrected": 1, "unchanged": 0},
-    ]
+    assert answers == [counts(new=1), counts(unchanged=1), counts(corrected=1)]
     for result in ("new", "corrected", "unchanged"):
         assert await logged.metric("feedback_total", result=result) == 1
 
 
-async def test_an_outcome_may_come_before_its_prediction_is_stored(logged: Logged) -> None:
-    assert (await logged.post("/feedback", {"request_id": "visit-1", "outcome": 0})).status_code == 202
-    await logged.post("/predict", RECORD, x_request_id="visit-1")
+async def test_an_outcome_may_come_before_its_prediction_is_stored(
+    logged: Logged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another pod answers from the same database while the writer of the first still holds the row."""
+    writer = logged.log.writer
+    assert writer is not None
+    monkeypatch.setattr(writer, "_attempt", lambda rows: False)
+    answer = (await logged.post("/predict", RECORD)).json()
+    assert (await logged.report(outcome_of(answer["request_id"], 0))).status_code == 202
+    assert logged.labelled() == []
+    monkeypatch.undo()
     logged.written(1)
     assert [prediction.outcome for prediction in logged.labelled()] == ["no disease"]
 
 
 async def test_in_bulk_by_position(logged: Logged) -> None:
-    await logged.post("/predict", [RECORD] * 3, x_request_id="ward-1")
+    answer = (await logged.post("/predict", [RECORD] * 3)).json()
     logged.written(3)
-    body = [{"request_id": "ward-1", "row": row, "outcome": row % 2} for row in range(3)]
-    assert (await logged.post("/feedback", [*body, body[0]])).json()["new"] == 3
+    named = {name: answer[name] for name in ("request_id", "proof")}
+    body = [named | {"row": row, "outcome": row % 2} for row in range(3)]
+    assert (await logged.report(*body, body[0])).json()["new"] == 3
     assert sorted(str(prediction.outcome) for prediction in logged.labelled()) == ["disease", *["no disease"] * 2]
 
 
@@ -235,8 +260,8 @@ async def test_a_regression_takes_numbers(tmp_path: Path) -> None:
     logged = Logged(tmp_path, tiny_model(task="regression"))
     answer = (await logged.post("/predict", RECORD)).json()
     logged.written(1)
-    assert (await logged.post("/feedback", {"request_id": answer["request_id"], "outcome": "7"})).status_code == 422
-    assert (await logged.post("/feedback", {"request_id": answer["request_id"], "outcome": 7})).status_code == 202
+    assert (await logged.report(outcome_of(answer["request_id"], "7"))).status_code == 422
+    assert (await logged.report(outcome_of(answer["request_id"], 7))).status_code == 202
     logged.refresh()
     assert await logged.metric("model_mae", source="feedback") == pytest.approx(abs(answer["prediction"] - 7), rel=1e-5)
     assert await logged.metric("model_accuracy", source="feedback") is None
@@ -249,7 +274,8 @@ async def test_live_quality_by_outcomes_and_without(logged: Logged) -> None:
     rows = answers["predictions"]
     right = [{"row": row, "outcome": rows[row]["label"]} for row in range(40)]
     wrong = [{"row": row, "outcome": 1 - rows[row]["prediction"]} for row in range(40, 50)]
-    await logged.post("/feedback", [{"request_id": answers["request_id"], **each} for each in right + wrong])
+    named = {name: answers[name] for name in ("request_id", "proof")}
+    await logged.report(*(named | each for each in right + wrong))
     logged.refresh()
     assert await logged.metric("model_accuracy", source="feedback") == 0.8
     assert await logged.metric("model_accuracy_rows", source="feedback") == 50
@@ -289,8 +315,8 @@ class OneRound:
 
 
 async def test_old_rows_go_and_young_ones_stay(logged: Logged) -> None:
-    await logged.post("/predict", [RECORD] * 1500, x_request_id="old")
-    await logged.post("/feedback", {"request_id": "old", "outcome": 1})
+    answer = (await logged.post("/predict", [RECORD] * 1500)).json()
+    await logged.report(outcome_of(answer["request_id"], 1))
     logged.written(1500)
     maintenance = logged.log.maintenance
     assert maintenance is not None
@@ -301,20 +327,81 @@ async def test_old_rows_go_and_young_ones_stay(logged: Logged) -> None:
     assert logged.labelled() == []
 
 
+class Hours:
+    """An Event that is set after so many hours of waiting, and the clock that shows them."""
+
+    def __init__(self, hours: float) -> None:
+        self.now, self.ends = 0.0, hours * 3600
+
+    def is_set(self) -> bool:
+        return self.now >= self.ends
+
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+def stopped_maintenance(logged: Logged) -> LogMaintenance:
+    """Whose loop the test runs itself."""
+    maintenance = logged.log.maintenance
+    assert maintenance is not None
+    maintenance.close()
+    maintenance._thread.join()
+    return maintenance
+
+
+@pytest.mark.parametrize("outages", [0, 100])
+async def test_retention_runs_every_hour(logged: Logged, monkeypatch: pytest.MonkeyPatch, outages: int) -> None:
+    """The thread's own loop, by a clock of the test's; a while without the database puts it off."""
+    maintenance, hours = stopped_maintenance(logged), Hours(10)
+    cleaned: list[float] = []
+
+    def clean(now: datetime) -> bool:
+        if hours.now < outages * maintenance_module.REFRESH_SECONDS:
+            raise Unavailable("not now")
+        cleaned.append(hours.now)
+        return True
+
+    monkeypatch.setattr(maintenance, "clean", clean)
+    monkeypatch.setattr(maintenance, "_closing", hours)
+    monkeypatch.setattr(maintenance_module, "time", hours)
+    maintenance._run()
+    gaps = [after - before for before, after in pairwise(cleaned)]
+    assert cleaned[0] <= 3630
+    assert 7 <= len(gaps) <= 12
+    assert 0.8 * 3600 <= min(gaps) <= max(gaps) <= 1.2 * 3600 + 30
+
+
+async def test_retention_keeps_up_with_any_backlog(logged: Logged, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one pass leaves is deleted with the next refresh, not in an hour."""
+    await logged.post("/predict", [RECORD] * 4500)
+    logged.written(4500)
+    maintenance, hours = stopped_maintenance(logged), Hours(1.1)
+    monkeypatch.setattr(maintenance, "_closing", hours)
+    monkeypatch.setattr(maintenance, "_retention", timedelta(0))
+    monkeypatch.setattr(maintenance_module, "time", hours)
+    monkeypatch.setattr(maintenance_module, "MOST_ROUNDS", 2)
+    maintenance._run()
+    with open_database(logged.url).begin() as connection:
+        assert connection.scalar(select(func.count()).select_from(predictions)) == 0
+
+
 async def test_feedback_does_not_move_the_models_error_rate(logged: Logged) -> None:
-    await logged.post("/feedback", {"request_id": "a", "outcome": MARKER})
-    await logged.post("/feedback", {"request_id": "a", "outcome": 1})
+    await logged.report(outcome_of("a", MARKER))
+    await logged.report(outcome_of("a", 1))
     codes = {name: value for name, value in (await logged.metrics()).items() if name.startswith("http_requests_total")}
     assert sum(codes.values()) == 0
     assert '"route":"/feedback"' in logged.served.logged()
 
 
 async def test_no_value_reaches_logs_or_metrics(logged: Logged) -> None:
-    await logged.post("/predict", RECORD | {"age": 54.4711}, x_request_id="visit-1")
-    await logged.post("/feedback", {"request_id": "visit-1", "outcome": 1})
+    answer = (await logged.post("/predict", RECORD | {"age": 54.4711})).json()
+    await logged.report(outcome_of(answer["request_id"], 1))
     logged.written(1)
     logged.refresh()
-    shown = logged.served.logged() + (await logged.served.client.get("/metrics")).text
+    shown = logged.served.logged() + (await logged.served.management.get("/metrics")).text
     assert "54.4711" not in shown
     assert "atypical" not in shown
 
@@ -335,16 +422,17 @@ async def test_a_namespace_without_a_database_serves_and_counts(
     served = in_process(tiny_model(labels=LABELS), tmp_path, log=LogSettings(PredictionLog(), ""))
     served.application.predictions.start()
     assert (await served.client.post("/predict", json=[RECORD] * 3)).status_code == 200
-    assert 'reason="no_database"} 3.0' in (await served.client.get("/metrics")).text
+    assert 'reason="no_database"} 3.0' in (await served.management.get("/metrics")).text
     assert [record.getMessage() for record in caplog.records if "HEARTOPS_DATABASE_URL" in record.getMessage()]
 
 
 async def test_a_wrong_address_is_said_and_the_model_serves(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    served = in_process(tiny_model(labels=LABELS), tmp_path, log=LogSettings(PredictionLog(), f"mysql://{MARKER}@x/y"))
+    settings = LogSettings(PredictionLog(), f"mysql://{MARKER}@x/y", read_keys(PROOF_KEY))
+    served = in_process(tiny_model(labels=LABELS), tmp_path, log=settings)
     log = served.application.predictions
     log.start()
     assert (await served.client.post("/predict", json=RECORD)).status_code == 200
-    assert (await served.client.post("/feedback", json={"request_id": "a", "outcome": 1})).status_code == 503
+    assert (await served.client.post("/feedback", json=outcome_of("a", 1))).status_code == 503
     until(lambda: log.writer is not None and log.writer.errors)
     assert "HEARTOPS_DATABASE_URL must begin with" in caplog.text
     assert MARKER not in caplog.text

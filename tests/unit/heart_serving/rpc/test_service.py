@@ -4,6 +4,7 @@ import json
 import socket
 import struct
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ import httpx
 import numpy as np
 import pytest
 
+from heart_serving.metrics import Exposition
 from heart_serving.rpc.messages import CLASSES, CONTENTS
 from tests.support.serving.app import environment, free_port, serving, start
+from tests.support.serving.callers import KEY, Mounted
 from tests.support.serving.tiny_model import RECORD, tiny_model
 
 SECOND = {"age": 70.0, "sex": 0, "cp": "none", "vessels": 3, "exang": True}
@@ -23,6 +26,8 @@ KINDS = {"age": "FP32", "sex": "INT64", "cp": "BYTES", "vessels": "UINT8", "exan
 
 class Client:
     """Method names and messages, and nothing of a client library."""
+
+    metrics: Exposition
 
     def __init__(self, channel: Any, http: httpx.AsyncClient) -> None:
         self._channel = channel
@@ -48,11 +53,13 @@ class Client:
 async def client(tmp_path: Path) -> AsyncIterator[Client]:
     port = free_port()
     async with (
-        serving(tiny_model(), tmp_path, grpc_port=port) as (_, http_port),
+        serving(tiny_model(), tmp_path, grpc_port=port) as (server, http_port),
         grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{http_port}") as http,
     ):
-        yield Client(channel, http)
+        client = Client(channel, http)
+        client.metrics = Exposition(server.application.predictor.metrics)
+        yield client
 
 
 def question(records: list[dict[str, Any]], *, raw: bool = False, **fields: Any) -> Any:
@@ -81,7 +88,7 @@ async def predictions(client: Client) -> list[dict[str, Any]]:
 
 
 async def test_typed_contents_are_answered_in_kind(client: Client) -> None:
-    answer = await client.infer(question(RECORDS, id="q-1"), x_request_id="visit-17")
+    answer = await client.infer(question(RECORDS, id="q-1"))
     expected = await predictions(client)
     assert (answer.model_name, answer.model_version, answer.id) == ("heart", "7", "q-1")
     outputs = {output.name: output for output in answer.outputs}
@@ -90,7 +97,8 @@ async def test_typed_contents_are_answered_in_kind(client: Client) -> None:
     assert list(outputs["probabilities"].contents.fp32_contents)[1::2] == [e["probability"] for e in expected]
     assert list(outputs["probabilities"].shape) == [2, 2]
     assert not answer.raw_output_contents
-    assert client.trailing["x-request-id"] == "visit-17"
+    [identity] = answer.parameters
+    assert (identity.key, identity.value.string_param) == ("request_id", client.trailing["x-request-id"])
 
 
 async def test_raw_contents_are_answered_raw(client: Client) -> None:
@@ -190,7 +198,7 @@ async def test_messages_are_bounded_after_they_are_unpacked(client: Client, comp
 async def test_calls_are_counted_with_the_other_requests(client: Client) -> None:
     await client.infer(question(RECORDS))
     await client.fails("ModelInfer", broken(age=540))
-    metrics = (await client.http.get("/metrics")).text
+    metrics = client.metrics().decode()
     assert 'code="200",model_name="heart",model_version="7"} 1.0' in metrics
     assert 'code="422",model_name="heart",model_version="7"} 1.0' in metrics
     assert 'predictions_total{model_name="heart",model_version="7"} 2.0' in metrics
@@ -213,20 +221,18 @@ async def test_a_copy_for_a_candidate_is_a_prediction_over_http(tmp_path: Path) 
         is_on = True
 
         def offer(self, *copy: Any) -> None:
-            copies.append(HttpCopy(*copy))
+            copies.append(HttpCopy(*copy[:4]))
 
     served.application.predictor.mirror = Recording()  # type: ignore[assignment]
     listener = served.application.grpc
     assert listener is not None
     await listener.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{listener._settings.grpc_port}") as channel:
-        await Client(channel, served.client).infer(question(RECORDS), x_request_id="q")
+        await Client(channel, served.client).infer(question(RECORDS))
     await listener.stop()
     [copy] = copies
-    reply = await served.client.post(
-        copy.path, content=copy.body, headers={"Content-Type": "application/json", "X-Request-Id": "q"}
-    )
-    assert json.loads(copy.answer.body) == reply.json()
+    reply = await served.client.post(copy.path, content=copy.body, headers={"Content-Type": "application/json"})
+    assert json.loads(copy.answer.body) | {"request_id": ""} == reply.json() | {"request_id": ""}
 
 
 def test_a_port_that_is_taken_ends_the_process_and_says_so(tmp_path: Path) -> None:
@@ -238,3 +244,53 @@ def test_a_port_that_is_taken_ends_the_process_and_says_so(tmp_path: Path) -> No
         process = start(variables | {"HEARTOPS_GRPC_PORT": str(taken.getsockname()[1])}, log)
         assert process.wait(60) != 0
     assert "gRPC cannot listen" in log.read_text()
+
+
+async def test_connections_are_bounded_in_number(tmp_path: Path) -> None:
+    """As over HTTP; those that are open go on."""
+    port = free_port()
+    async with serving(tiny_model(), tmp_path, grpc_port=port, max_connections=3, connection_seconds=60):
+        own = [("grpc.use_local_subchannel_pool", 1)]
+        channels = [grpc.aio.insecure_channel(f"127.0.0.1:{port}", own) for _ in range(6)]
+        answered = 0
+        for channel in channels:
+            call = channel.unary_unary("/inference.GRPCInferenceService/ServerLive")
+            with suppress(grpc.aio.AioRpcError):
+                await call(b"", timeout=3)
+                answered += 1
+        for channel in channels:
+            await channel.close()
+        assert answered == 3
+
+
+async def test_a_model_that_asks_for_a_key_asks_for_it_here_too(tmp_path: Path) -> None:
+    port, mounted = free_port(), Mounted(tmp_path)
+    mounted.allow("clinic", KEY)
+    mounted.allow("explainer", "heart_explain", scopes=["explain"])
+    mounted.require("APIKey")
+    async with (
+        serving(tiny_model(), tmp_path, grpc_port=port, auth=mounted.settings),
+        grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,
+    ):
+        infer = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
+        described = channel.unary_unary("/inference.GRPCInferenceService/ModelMetadata")
+        live = channel.unary_unary("/inference.GRPCInferenceService/ServerLive")
+        ready = channel.unary_unary("/inference.GRPCInferenceService/ServerReady")
+        model = CLASSES["ModelMetadataRequest"](name="heart").SerializeToString()
+        body = question([RECORD]).SerializeToString()
+
+        async def code(call: Any, message: bytes, *metadata: tuple[str, str]) -> grpc.StatusCode:
+            try:
+                await call(message, metadata=metadata)
+            except grpc.aio.AioRpcError as error:
+                return error.code()
+            return grpc.StatusCode.OK
+
+        assert await code(infer, body, ("authorization", f"Bearer {KEY}")) is grpc.StatusCode.OK
+        assert await code(infer, body, ("x-api-key", KEY)) is grpc.StatusCode.OK
+        assert await code(described, model, ("x-api-key", "heart_explain")) is grpc.StatusCode.OK
+        for metadata in ((), (("authorization", "Bearer another"),), (("x-api-key", f"{KEY}0"),)):
+            assert await code(infer, body, *metadata) is grpc.StatusCode.UNAUTHENTICATED
+            assert await code(described, model, *metadata) is grpc.StatusCode.UNAUTHENTICATED
+        assert await code(infer, body, ("x-api-key", "heart_explain")) is grpc.StatusCode.PERMISSION_DENIED
+        assert await code(live, b"") is await code(ready, b"") is grpc.StatusCode.OK

@@ -15,7 +15,6 @@ FASTER = {"n_estimators": 5, "max_iter": 50, "n_bags": 2}
 UNSERVABLE = {
     # no converter
     *("DummyClassifier", "DummyRegressor", "KernelRidge", "LabelPropagation", "LabelSpreading", "NearestCentroid"),
-    *("TransformedTargetRegressor",),
     # no probabilities, or a threshold of their own
     *("LinearSVC", "NuSVC", "OneVsOneClassifier", "OutputCodeClassifier", "PassiveAggressiveClassifier", "Perceptron"),
     *("RidgeClassifier", "RidgeClassifierCV", "SGDClassifier", "SVC", "VotingClassifier"),

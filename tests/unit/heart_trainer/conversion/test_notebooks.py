@@ -6,23 +6,26 @@ from typing import Any
 
 import numpy as np
 import onnx
+import pandas as pd
 import pytest
 from skl2onnx import to_onnx
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import (
     ExtraTreesClassifier,
     GradientBoostingClassifier,
     HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
     RandomForestClassifier,
     RandomForestRegressor,
     VotingClassifier,
 )
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeClassifier
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
+from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
 from heart_trainer.conversion import boosters
@@ -45,7 +48,7 @@ def agrees(problem: Problem, model: Any, tolerance: float = 1e-5) -> None:
 TREES = [RandomForestClassifier, ExtraTreesClassifier, GradientBoostingClassifier, HistGradientBoostingClassifier]
 
 
-@pytest.mark.parametrize("scaler", [StandardScaler, MinMaxScaler, RobustScaler])
+@pytest.mark.parametrize("scaler", [StandardScaler, MinMaxScaler, RobustScaler, MaxAbsScaler])
 @pytest.mark.parametrize("trees", TREES)
 def test_a_scaler_before_trees(binary: Problem, scaler: Any, trees: Any) -> None:
     few = {"max_iter": 10} if trees is HistGradientBoostingClassifier else {"n_estimators": 10}
@@ -55,6 +58,62 @@ def test_a_scaler_before_trees(binary: Problem, scaler: Any, trees: Any) -> None
 def test_a_forest_of_years_after_a_scaler(regression: Problem) -> None:
     model = make_pipeline(SimpleImputer(), StandardScaler(), RandomForestRegressor(30, random_state=0))
     agrees(regression, model.fit(regression.x, regression.table.y), tolerance=1e-3)
+
+
+@pytest.mark.parametrize("trees", [3, 7, 20, 100])
+@pytest.mark.parametrize("kind", [RandomForestClassifier, ExtraTreesClassifier])
+def test_a_forest_of_any_size_answers_probabilities(binary: Problem, kind: Any, trees: int) -> None:
+    model = kind(trees, random_state=0).fit(binary.x, binary.names)
+    answers = binary.served(model)
+    assert answers.min() >= 0
+    assert answers.max() <= 1, "the sum of a hundred shares of .01 may be 1.0000001 in float32"
+    agrees(binary, model)
+
+
+@pytest.mark.parametrize("weights", [None, [1, 3]])
+def test_a_soft_vote_as_it_is_by_default(binary: Problem, weights: Any) -> None:
+    members = [("linear", LogisticRegression()), ("forest", RandomForestClassifier(5)), ("none", "drop")]
+    shares = [*weights, 1] if weights else None
+    agrees(binary, VotingClassifier(members, voting="soft", weights=shares).fit(binary.x, binary.names))
+
+
+@pytest.mark.parametrize("scaler", [StandardScaler, MinMaxScaler, RobustScaler])
+@pytest.mark.parametrize("inner", [Ridge(), RandomForestRegressor(10), HistGradientBoostingRegressor(max_iter=20)])
+@pytest.mark.parametrize("far", [False, True], ids=["a year", "Unix time"])
+def test_a_target_that_is_scaled_by_the_model(regression: Problem, scaler: Any, inner: Any, far: bool) -> None:
+    y = 1.7e9 + 60 * (regression.table.y - 1990) if far else regression.table.y
+    problem = replace(regression, table=replace(regression.table, y=y))
+    model = make_pipeline(SimpleImputer(), TransformedTargetRegressor(inner, transformer=scaler()))
+    served = problem.served(model.fit(problem.x, y))
+    expected = model.predict(problem.x.astype(np.float64)).reshape(-1, 1)
+    assert served.dtype == (np.float64 if far else np.float32)
+    np.testing.assert_allclose(served, expected, rtol=0, atol=1e-2 if far else 1e-3)
+
+
+def test_a_linear_model_of_a_target_far_from_zero(regression: Problem) -> None:
+    y = 1.7e9 + 60 * (regression.table.y - 1990)
+    problem = replace(regression, table=replace(regression.table, y=y))
+    model = make_pipeline(StandardScaler(), LinearRegression()).fit(problem.x.astype(np.float64), y)
+    np.testing.assert_allclose(problem.served(model).ravel(), model.predict(problem.x.astype(np.float64)), atol=1e-2)
+    with pytest.raises(NotServable, match="TransformedTargetRegressor"):
+        problem.served(RandomForestRegressor(20, random_state=0).fit(problem.x, y))
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_a_frame_with_its_columns_in_another_order_is_rejected(binary: Problem, scaled: bool) -> None:
+    names = [feature.name for feature in binary.features]
+    frame = pd.DataFrame(binary.x, columns=names)
+    model = make_pipeline(StandardScaler(), LogisticRegression()) if scaled else LogisticRegression()
+    agrees(binary, model.fit(frame, binary.names))
+    with pytest.raises(NotServable, match="in the order " + ", ".join(names)):
+        binary.served(model.fit(frame[names[::-1]], binary.names))
+
+
+def test_a_model_that_is_not_fitted_or_not_made(binary: Problem) -> None:
+    with pytest.raises(NotServable, match=r"is not fitted: call fit\(rows\.x, rows\.y\)"):
+        binary.served(LogisticRegression())
+    with pytest.raises(NotServable, match="is a class"):
+        binary.served(LogisticRegression)
 
 
 @pytest.mark.parametrize("model", [LinearRegression(), RandomForestRegressor(5)])

@@ -10,10 +10,12 @@ from heart_trainer.errors import ExportFailed
 from heart_trainer.fit import families
 from heart_trainer.fit.calibrate import Method
 from heart_trainer.fit.converters import floor32
+from heart_trainer.fit.families import Setting
 from heart_trainer.fit.onnx_export import attach_package, export, output_scale, parity, random_rows, run_onnx, to_bytes
+from heart_trainer.fit.search import fit_one
 from heart_trainer.package.reference_rows import made_up_rows, reference_rows
 from tests.support.trainer.fitted_models import TASKS, calibrated, fitted, fitted_anew, problem
-from tests.support.trainer.requests import MIXED, mixed_rows
+from tests.support.trainer.requests import MIXED, mixed_rows, table
 
 CASES = [
     *[(a, "binary", m) for a in families.CLASSIFIERS for m in ("none", "sigmoid", "isotonic")],
@@ -133,3 +135,14 @@ def test_parity_sees_a_small_difference() -> None:
     assert parity(converted, model, rows.x, 1).difference < 1e-6
     model[-1].intercept_ += 1e-3
     assert not parity(converted, model, rows.x, 1).holds
+
+
+def test_the_probabilities_of_a_forest_stay_within_0_and_1() -> None:
+    """Shares of pure leaves, 150 times 1/150 in float32, add up to more than 1."""
+    x, score = mixed_rows(400)
+    rows = table(x, (score > 0).astype(np.int64), 2)
+    params = {"min_samples_leaf": 1, "max_features": 1.0}
+    model = fit_one("random-forest", params, Setting(MIXED, regression=False, seed=0), rows.x, rows.y)
+    answers = run_onnx(to_bytes(model, 5), rows.x)
+    assert answers.min() >= 0
+    assert answers.max() == 1

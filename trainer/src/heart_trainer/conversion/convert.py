@@ -19,7 +19,7 @@ from heart_api.contract import Feature
 from heart_api.package import ONNX_INPUT
 from heart_trainer.conversion import boosters, graph
 from heart_trainer.conversion.classes import match_classes
-from heart_trainer.conversion.equivalents import equivalent
+from heart_trainer.conversion.equivalents import equivalent, without_target_scaling
 from heart_trainer.conversion.estimators import check_estimator, outputs, unwrap
 from heart_trainer.errors import NotServable, TrainerError
 from heart_trainer.fit import converters
@@ -34,6 +34,8 @@ IR_VERSION = 8
 """Older files list their constants among their inputs."""
 OWN_STEPS = {"xgboost": 128}
 """A library that adds up in float32 itself has the errors of many steps in its own answers."""
+CLIPPED: graph.Steps = (("Clip", (0.0, 1.0)),)
+"""A sum of a forest's shares in float32 may be 1.0000001."""
 OWN_FILE = "or convert it yourself and pass the ONNX file"
 
 
@@ -102,12 +104,15 @@ def _from_estimator(model: Any, table: Table, features: tuple[Feature, ...], see
     check_estimator(model, table, features)
     required = np.array([feature.required for feature in features])
     x = np.vstack([table.x, random_rows(table.x, seed, required=required)])
-    expected = outputs(model, x, table, features)
+    double = table_needs_double(table)
+    # Of float32 rows many models make float32 answers, which would be too coarse here.
+    expected = outputs(model, x.astype(np.float64) if double else x, table, features)
     order = [0] if table.task == "regression" else match_classes(list(model.classes_), table.classes)
-    rejection, double = "", table_needs_double(table)
-    for attempt in _attempts(model, len(features)):
+    rejection = ""
+    inner, after = without_target_scaling(model) if table.task == "regression" else (model, CLIPPED)
+    for attempt in _attempts(inner, len(features)):
         try:
-            converted = _finished(attempt(), len(features), order, double)
+            converted = _finished(attempt(), len(features), order, double, after)
             found = difference_of(run_onnx(converted, x), expected[:, order], output_scale(table), _steps(model))
         except TrainerError:
             raise
@@ -130,7 +135,7 @@ def _unfaithful(model: Any, found: Parity, double: bool) -> str:
         return (
             f"The ONNX form of the {type(model).__name__} differs from it by {found.difference:.2g}, more than "
             f"{found.allowed:.2g}: float32 is too coarse for a target so large that varies so little. Choose a linear "
-            "model behind a scaler, or a target of which a constant is subtracted."
+            "model behind a scaler, or TransformedTargetRegressor(model, transformer=StandardScaler())."
         )
     return (
         f"The ONNX form of the {type(model).__name__} differs from it by {found.difference:.2g}, more than "
@@ -178,11 +183,11 @@ def _opset(model: onnx.ModelProto) -> int:
     return max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=1)
 
 
-def _finished(model: onnx.ModelProto, features: int, order: list[int], double: bool) -> bytes:
+def _finished(model: onnx.ModelProto, features: int, order: list[int], double: bool, after: graph.Steps) -> bytes:
     tensor = graph.score_tensor(model.graph)
     graph.centre_trees(model.graph)
     graph.set_input(model, features)
-    graph.set_output(model, tensor, order, double)
+    graph.set_output(model, tensor, order, double, after)
     return _serialised(model)
 
 

@@ -1,6 +1,5 @@
 """A fitted scikit-learn estimator (or one with its interface): what it answers, and what it lacks to be served."""
 
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -24,19 +23,34 @@ def unwrap(model: Any) -> Any:
 def check_estimator(model: Any, table: Table, features: tuple[Feature, ...]) -> None:
     """Raises NotServable with what is missing and the next step."""
     name = type(model).__name__
+    if isinstance(model, type):
+        raise NotServable(f"{model.__name__} is a class: make a model of it, and call fit(rows.x, rows.y).")
     if not hasattr(model, "predict"):
         raise NotServable(
             f"A {name} is no model: pass a fitted scikit-learn estimator, or an ONNX file (ModelProto or bytes)."
         )
     try:
-        with suppress(TypeError, AttributeError):  # not of scikit-learn: predict will tell
-            check_is_fitted(model)
+        check_is_fitted(model)
     except NotFittedError:
         raise NotServable(f"The {name} is not fitted: call fit(rows.x, rows.y) first.") from None
+    except (TypeError, AttributeError):  # not of scikit-learn: predict will tell
+        pass
     _check_task(model, name, table)
     width = getattr(model, "n_features_in_", len(features))
     if width != len(features):
         raise NotServable(f"The {name} was fitted on {width} columns; the contract has {len(features)} features.")
+    _check_order(model, name, features)
+
+
+def _check_order(model: Any, name: str, features: tuple[Feature, ...]) -> None:
+    """A data frame's columns have names, and rows.x has the contract's order."""
+    own = list(map(str, getattr(model, "feature_names_in_", ())))
+    for wanted in ([feature.name for feature in features], [feature.file_column for feature in features]):
+        if own != wanted and sorted(own) == sorted(wanted):
+            raise NotServable(
+                f"The {name} was fitted on the columns {', '.join(own)}, and the contract has them in the order"
+                f" {', '.join(wanted)}. Fit it on rows.x, or on the columns in this order."
+            )
 
 
 def _check_task(model: Any, name: str, table: Table) -> None:

@@ -12,6 +12,7 @@ from heart_trainer.errors import NotServable
 OPSET = 13
 """The least version of the standard operators that are added here."""
 RAW = "raw_output"
+Steps = Sequence[tuple[str, tuple[float, ...]]]
 
 
 def rename(graph: onnx.GraphProto, old: str, new: str) -> None:
@@ -46,11 +47,18 @@ def score_tensor(graph: onnx.GraphProto) -> str:
     )
 
 
-def set_output(model: onnx.ModelProto, tensor: str, order: Sequence[int], double: bool = False) -> None:
-    """Make `tensor` the only output: float32 (or float64) [rows, columns], its columns in this order."""
+def set_output(
+    model: onnx.ModelProto, tensor: str, order: Sequence[int], double: bool = False, after: Steps = ()
+) -> None:
+    """Make `tensor` the only output: float32 (or float64) [rows, columns], its columns in this order.
+
+    `after`: what is done in float64 to the values before: an operator and its constants.
+    """
     graph, kind = model.graph, TensorProto.DOUBLE if double else TensorProto.FLOAT
     rename(graph, ONNX_OUTPUT, RAW)  # whatever has this name so far
     last = RAW if tensor == ONNX_OUTPUT else tensor
+    if after:
+        last = _append_steps(graph, last, after)
     steps: list[tuple[str, dict[str, int]]] = [("Cast", {"to": kind}), ("Reshape", {})]
     shape = numpy_helper.from_array(np.array([-1, len(order)], np.int64), "heart_shape")
     graph.initializer.append(shape)
@@ -65,6 +73,20 @@ def set_output(model: onnx.ModelProto, tensor: str, order: Sequence[int], double
     del graph.output[:]
     graph.output.append(helper.make_tensor_value_info(ONNX_OUTPUT, kind, [None, len(order)]))
     drop_unused(graph)
+
+
+def _append_steps(graph: onnx.GraphProto, tensor: str, steps: Steps) -> str:
+    """Name of the tensor after these operators, which are given float64."""
+    graph.node.append(helper.make_node("Cast", [tensor], ["heart_widened"], to=TensorProto.DOUBLE))
+    last = "heart_widened"
+    for place, (operator, constants) in enumerate(steps):
+        names = [f"heart_{operator.lower()}_{place}_{index}" for index in range(len(constants))]
+        values = zip(names, constants, strict=True)
+        graph.initializer.extend(numpy_helper.from_array(np.array(value, np.float64), name) for name, value in values)
+        following = f"heart_step_{place}"
+        graph.node.append(helper.make_node(operator, [last, *names], [following]))
+        last = following
+    return last
 
 
 def set_input(model: onnx.ModelProto, features: int) -> None:

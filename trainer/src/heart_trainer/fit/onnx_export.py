@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType
 from skl2onnx.helpers.onnx_helper import select_model_inputs_outputs
+from sklearn.ensemble import RandomForestClassifier
 
 from heart_api.package import ONNX_INPUT, ONNX_OUTPUT, PACKAGE_KEY, ServingPackage
 from heart_trainer.errors import ExportFailed
@@ -27,6 +28,7 @@ STEPS = 4
 """And as many steps of the output's own precision at the size of the answer: nothing can be nearer."""
 OPSETS = {"": 18, "ai.onnx.ml": 3}
 RANDOM_ROWS = 2000
+SUMS = "sums_of_shares"
 
 
 def export(model: Any, table: Table, seed: int) -> tuple[bytes, Parity]:
@@ -58,6 +60,8 @@ def to_bytes(model: Any, features: int) -> bytes:
     graph = _single_output(pipeline, features)
     if isinstance(model, CalibratedModel):
         append_calibrator(graph, model.calibrator)
+    elif isinstance(pipeline[-1], RandomForestClassifier):
+        _clip(graph)
     if isinstance(model, ShiftedModel):
         append_offset(graph, model.offset, model.double)
     _drop_unused(graph.graph)
@@ -154,6 +158,15 @@ def _rename_output(model: onnx.ModelProto, old: str, width: int) -> None:
         node.output[:] = [ONNX_OUTPUT if name == old else name for name in node.output]
     output = onnx.helper.make_tensor_value_info(ONNX_OUTPUT, onnx.TensorProto.FLOAT, [None, width])
     model.graph.output[0].CopyFrom(output)
+
+
+def _clip(model: onnx.ModelProto) -> None:
+    """Probabilities within 0 and 1: in float32, the shares of a hundred trees add up to 1.0000001."""
+    for node in model.graph.node:
+        node.output[:] = [SUMS if name == ONNX_OUTPUT else name for name in node.output]
+    for name, bound in (("least", 0.0), ("greatest", 1.0)):
+        model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(bound, np.float32), name))
+    model.graph.node.append(onnx.helper.make_node("Clip", [SUMS, "least", "greatest"], [ONNX_OUTPUT]))
 
 
 def _drop_unused(graph: onnx.GraphProto) -> None:

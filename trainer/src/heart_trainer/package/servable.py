@@ -26,7 +26,7 @@ ENCODING = ("type", "values", "minimum", "maximum", "required")
 """What serving does with a feature's value; unit, description and the like are for people."""
 QUESTION = ("name", "positive_above", "positive", "labels")
 ROUNDING = 1e-3
-"""How far a row of float32 probabilities may be from 1."""
+"""How far float32 probabilities may be from the interval, and their sum from 1."""
 HOW_TO = " Register it with heart_trainer.by_hand.package_and_register, which makes such a file."
 
 
@@ -128,5 +128,5 @@ def answers(model: Model, table: Table) -> Array:
 
 
 def _are_probabilities(output: Array) -> bool:
-    inside = bool(((output >= 0) & (output <= 1)).all())
+    inside = bool(((output >= -ROUNDING) & (output <= 1 + ROUNDING)).all())
     return inside and float(np.abs(output.sum(axis=1) - 1).max()) <= ROUNDING

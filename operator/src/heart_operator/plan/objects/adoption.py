@@ -19,6 +19,8 @@ from heart_api.names import (
     Annotation,
     Component,
     Label,
+    auth_config_name,
+    callers_policy_name,
     candidate_service_name,
     child_name,
     deployment_name,
@@ -89,9 +91,10 @@ def names_of(kind: str, model: str) -> set[str]:
         case "Service":
             return {model, pods_service_name(model), candidate_service_name(model)}
         case "ConfigMap":
-            return {mirror_config_name(model)}
+            return {mirror_config_name(model), auth_config_name(model)}
         case "NetworkPolicy":
-            return {child_name(model, part) for part in (Component.SERVING, Component.TRAINING, Component.CHECK)}
+            parts = (Component.SERVING, Component.TRAINING, Component.CHECK)
+            return {callers_policy_name(model), *(child_name(model, part) for part in parts)}
         case _:
             return {model}
 

@@ -15,7 +15,7 @@ from heart_api.pauses import pause_end
 from heart_operator.manifests.traffic import Traffic
 from heart_operator.plan.rollout.context import RolloutContext
 from heart_operator.plan.rollout.phases import brackets, find_phase, in_phase, since
-from heart_operator.plan.rollout.steps import is_analysed, is_past, pause_is_over, pods_at, walk
+from heart_operator.plan.rollout.steps import is_analysed, is_past, pause_is_over, pods_at, takes_over, walk
 from heart_operator.plan.rollout.traffic import asked_weight, reached_weight
 
 Outcome = Literal["Go", "Promote", "Reject"]
@@ -114,8 +114,15 @@ def with_traffic(context: RolloutContext, status: CandidateStatus, pods: int) ->
         spread=spread and not context.exact,
         weight=weight if spread and context.exact else 0,
         mirror_percent=context.rollout.mirror.percent if context.deployment.ready else 0,
+        closed="" if is_open(context, status, weight) else status.version,
     )
     return status.model_copy(update={"weight": weight, "actual_weight": reached, "base_replicas": base}), traffic
+
+
+def is_open(context: RolloutContext, status: CandidateStatus, weight: int) -> bool:
+    """Whether callers may reach its pods: where their requests come by the Service, and before it takes over."""
+    by_service = weight > 0 and not context.exact
+    return by_service or (is_past(context.rollout, status) and takes_over(context, status))
 
 
 def may_spread(context: RolloutContext, status: CandidateStatus, weight: int, pods: int) -> bool:

@@ -34,6 +34,7 @@ ANNOUNCED = {
     ScheduleReason.RUN_MISSED,
     ScheduleReason.SUSPENDED,
     ScheduleReason.INVALID_SPEC,
+    ScheduleReason.QUOTA_EXCEEDED,
     ScheduleReason.MODEL_NOT_FOUND,
     ScheduleReason.CHECK_FAILED,
     ScheduleReason.CHECK_PENDING,

@@ -7,7 +7,8 @@ follows the real passing of time.
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import takewhile
+from functools import lru_cache
+from itertools import islice, pairwise, takewhile
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
@@ -15,6 +16,12 @@ from cronsim import CronSim, CronSimError
 SEARCH_WINDOWS = tuple(timedelta(hours=hours) for hours in (1, 24, 24 * 32))
 """Stretches searched for the latest scheduled time, shortest first, so that a schedule of every minute yields a
 short list."""
+
+SEARCH_START = datetime(2023, 12, 31, 23, 59, tzinfo=UTC)
+SEARCH_END = SEARCH_START + timedelta(days=368)
+"""A leap year: it holds every day that an expression can name."""
+SEARCH_TIMES = 2000
+"""Scheduled times that are compared at most: days of hourly, years of daily ones."""
 
 
 class BadCron(ValueError):
@@ -49,3 +56,15 @@ def latest_scheduled_time(cron: str, zone: str, after: datetime, until: datetime
         if found:
             return found[-1]
     return None
+
+
+@lru_cache(maxsize=1024)
+def shortest_interval(cron: str, least: timedelta) -> timedelta | None:
+    """An interval between two scheduled times that is shorter than `least`; None if there is none. Raises BadCron.
+
+    Searched in UTC from a fixed date, so that neither the clock nor daylight saving time changes the answer.
+    """
+    times = takewhile(
+        lambda time: time < SEARCH_END, islice(scheduled_times(cron, "Etc/UTC", SEARCH_START), SEARCH_TIMES)
+    )
+    return next((after - before for before, after in pairwise(times) if after - before < least), None)

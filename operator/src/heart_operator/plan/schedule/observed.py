@@ -10,6 +10,7 @@ from heart_api.profile import RuntimeProfile
 from heart_api.retrainschedule import RetrainSchedule
 from heart_api.times import read
 from heart_operator.plan.observed import ObservedJob, TrainingJob
+from heart_operator.plan.quota import NO_USAGE, Usage
 from heart_operator.plan.training.requests import requests_of
 
 SKEW = timedelta(minutes=5)
@@ -36,6 +37,8 @@ class ScheduleObserved:
     trainings: tuple[TrainingJob, ...] = ()
     """The model's training Jobs."""
     checks: tuple[CheckJob, ...] = ()
+    usage: Usage = NO_USAGE
+    """Of the schedule's namespace, for its quotas."""
 
     @property
     def is_training(self) -> bool:

@@ -18,8 +18,9 @@ from heart_operator.plan.actions import SchedulePlan
 from heart_operator.plan.blocked import blocked_workloads, observe_again_after, unless_replaced
 from heart_operator.plan.jobs import keys
 from heart_operator.plan.obstacles import Obstacle
+from heart_operator.plan.quota import QuotaWait, schedules_wait
 from heart_operator.plan.schedule.conditions import build_conditions, build_events
-from heart_operator.plan.schedule.cron import BadCron, BadZone
+from heart_operator.plan.schedule.cron import BadCron, BadZone, shortest_interval
 from heart_operator.plan.schedule.due import (
     Due,
     check_schedule,
@@ -27,6 +28,7 @@ from heart_operator.plan.schedule.due import (
     due_check,
     due_finding,
     due_schedule,
+    length,
     next_moment,
     overdue_since,
 )
@@ -68,6 +70,7 @@ def plan_retrain_schedule(observed: ScheduleObserved, now: datetime) -> Schedule
         events=build_events(before.conditions, conditions),
         requeue_after=requeue_after(observed, facts, due, now),
         blocked=blocked_workloads(observed.checks),
+        waits=(wait,) if (wait := find_quota(observed)) else (),
     )
 
 
@@ -85,7 +88,35 @@ def find_timing(observed: ScheduleObserved, now: datetime) -> tuple[Obstacle | N
     if spec.suspend:
         message = "The schedule is suspended; set spec.suspend to false to resume"
         return Obstacle(ScheduleReason.SUSPENDED, message), Timing()
+    if wait := find_quota(observed):
+        return Obstacle(ScheduleReason.QUOTA_EXCEEDED, wait.message), Timing()
+    if problems := interval_problems(observed):
+        return Obstacle(ScheduleReason.INVALID_SPEC, "; ".join(problems)), Timing()
     return None, Timing(*upcoming, overdue, check)
+
+
+def find_quota(observed: ScheduleObserved) -> QuotaWait | None:
+    schedule, model = observed.schedule, observed.model
+    if model is None or schedule.spec.suspend:
+        return None
+    return schedules_wait(schedule.namespace, model.spec.runtime, observed.profile, observed.usage)
+
+
+def interval_problems(observed: ScheduleObserved) -> list[str]:
+    """Cron expressions that come more often than the runtime profile allows, with the field's path. Raises BadCron."""
+    spec, model, profile = observed.schedule.spec, observed.model, observed.profile
+    least = profile.quota.min_schedule_interval if profile else None
+    if model is None or least is None:
+        return []
+    found = []
+    for path, cron in (("spec.schedule", spec.schedule), ("spec.drift.schedule", check_schedule(spec))):
+        if cron and (interval := shortest_interval(cron, length(least))):
+            found.append(
+                f"{path}: {cron!r} comes again after {interval}, and at least {least} have to lie between two times;"
+                " choose fewer, or ask an administrator to change"
+                f" runtimes.{model.spec.runtime}.quota.minScheduleInterval"
+            )
+    return found
 
 
 def cron_problems(spec: RetrainScheduleSpec, now: datetime) -> list[str]:

@@ -8,7 +8,12 @@ from heart_operator.plan.status.findings_rollout import REJECTED_ON_TRAFFIC
 PENDING = frozenset({Reason.TRAINING_PENDING, Reason.EVALUATION_PENDING, Reason.PODS_PENDING})
 """Reasons why pods do not run; their messages come from Kubernetes and change with each attempt."""
 ANNOUNCED = {
-    Condition.TRAINED: {Reason.TRAINING_STARTED, Reason.TRAINING_PENDING, Reason.TRAINING_SUCCEEDED},
+    Condition.TRAINED: {
+        Reason.TRAINING_STARTED,
+        Reason.TRAINING_PENDING,
+        Reason.TRAINING_SUCCEEDED,
+        Reason.QUOTA_EXCEEDED,
+    },
     Condition.GATE_PASSED: {
         Reason.GATE_PASSED,
         Reason.GATE_FAILED,
@@ -29,6 +34,7 @@ ANNOUNCED = {
     Condition.PROGRESSING: {
         Reason.SUSPENDED,
         Reason.INVALID_SPEC,
+        Reason.QUOTA_EXCEEDED,
         Reason.REGISTRY_UNAVAILABLE,
         Reason.REGISTRY_LOST,
         Reason.REGISTRY_NAME_TAKEN,
@@ -40,6 +46,7 @@ TROUBLE = {
     Reason.INSUFFICIENT_EVIDENCE,
     Reason.EVALUATION_UNREADABLE,
     Reason.REGISTRY_UNAVAILABLE,
+    Reason.QUOTA_EXCEEDED,
     *PENDING,
 }
 """Warnings though their condition is Unknown, not False."""
@@ -75,6 +82,8 @@ def changed(old: ConditionStatus | None, new: ConditionStatus) -> bool:
     """Messages of obstacles hold passing details (an outage's last error), all others name what they are about."""
     if old is None or (old.status, old.reason) != (new.status, new.reason):
         return True
+    if new.reason == Reason.QUOTA_EXCEEDED:
+        return False  # the time until which it waits may change with every training of the namespace
     if new.reason in PENDING:
         return subject(old.message) != subject(new.message)
     return new.type != Condition.PROGRESSING and old.message != new.message

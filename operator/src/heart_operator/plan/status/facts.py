@@ -1,11 +1,12 @@
 """The facts of the status: serving version, candidate, previous version, rejections, training."""
 
 from heart_api.heartmodel import CommandStatus, HeartModel, HeartModelStatus, HistoryEntry, ServingStatus
+from heart_api.kube.values import VersionDeployment
 from heart_api.names import Label, Reason
 from heart_api.times import written
 from heart_operator.plan.decision import Decision
 from heart_operator.plan.status.drift import summarize_drift
-from heart_operator.plan.versions import Version
+from heart_operator.plan.versions import Version, as_deployment
 
 
 def build_facts(decision: Decision) -> HeartModelStatus:
@@ -40,7 +41,7 @@ def serving_status(decision: Decision, stable: Version) -> ServingStatus:
         since=before.since if before and same else written(decision.now),
         replicas=deployment.replicas if deployment else 0,
         ready_replicas=deployment.ready if deployment else 0,
-        url=url(decision.observed.model),
+        url=url(decision.observed.model, as_deployment(decision.observed, stable)),
         post_promotion_analysis=decision.rollout.post_promotion,
     )
 
@@ -81,8 +82,9 @@ def decider(
     return {"by": command.by or "a user"} | ({"message": command.reason} if command.reason else {})
 
 
-def url(model: HeartModel) -> str:
-    return f"http://{model.name}.{model.namespace}.svc"
+def url(model: HeartModel, deployment: VersionDeployment) -> str:
+    scheme = "https" if deployment.is_secure else "http"
+    return f"{scheme}://{model.name}.{model.namespace}.svc"
 
 
 def selector(model: HeartModel, stable: Version) -> str:

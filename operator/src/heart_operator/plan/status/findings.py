@@ -86,7 +86,7 @@ def find_progressing(decision: Decision) -> Finding:
     training, rejection = decision.training.status, decision.rejection
     if decision.training.wanted or (training and training.phase == "Running"):
         trained = find_trained(decision)
-        pending = trained.reason == Reason.TRAINING_PENDING
+        pending = trained.reason in (Reason.TRAINING_PENDING, Reason.QUOTA_EXCEEDED)
         return Finding("True", trained.reason if pending else Reason.TRAINING_STARTED, trained.message)
     if decision.rollout.candidate:
         return progress_of_candidate(decision)
@@ -113,6 +113,8 @@ def waits_for_gate(decision: Decision) -> bool:
 def find_trained(decision: Decision) -> Finding:
     """A version was trained for what the spec says now."""
     training = decision.training.status
+    if decision.training.wait:
+        return Finding("Unknown", Reason.QUOTA_EXCEEDED, decision.training.wait.message)
     if decision.training.wanted or training is None:
         return untrained(decision)
     if training.phase == "Running" and training.reason == Reason.TRAINING_PENDING:

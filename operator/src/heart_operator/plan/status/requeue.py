@@ -12,6 +12,8 @@ from heart_operator.plan.rollout.sampling import next_analysis_after
 
 POLL_SECONDS = 30.0
 """Seconds until the next attempt at a registry that is needed and unavailable."""
+STAGGER_SECONDS, LAST_TURN = 0.1, 600
+"""Models that wait for the same moment are reconciled one after the other, the oldest first."""
 LEAST_SECONDS = 0.5
 """Seconds between two reconciles that only time triggers."""
 
@@ -27,6 +29,9 @@ def requeue_after(decision: Decision, facts: HeartModelStatus) -> float | None:
         moments.append((analysis - decision.now).total_seconds())
     if rollout.previous:
         moments.append((read(rollout.previous.warm_until) - decision.now).total_seconds())
+    if decision.training.wait and decision.training.wait.until:
+        turn = STAGGER_SECONDS * min(decision.observed.usage.older, LAST_TURN)
+        moments.append((decision.training.wait.until - decision.now).total_seconds() + turn)
     if needs_registry(decision) or has_just_failed(decision):
         moments.append(POLL_SECONDS)
     moments += observe_again_after(waiting_since(decision), decision.now)

@@ -12,6 +12,7 @@ from heart_operator.manifests.training_job import build_training_job
 from heart_operator.plan.blocked import pending
 from heart_operator.plan.jobs import keys, superseded, surplus
 from heart_operator.plan.observed import Observed, TrainingJob
+from heart_operator.plan.quota import QuotaWait, training_wait
 from heart_operator.plan.training.failures import failure_of
 from heart_operator.plan.training.triggers import current_trigger
 from heart_operator.plan.versions import Version, of_deployment, serving_version_name
@@ -24,6 +25,8 @@ class TrainingPlan:
     status: TrainingStatus | None
     wanted: bool
     """The spec requires a training that has not started."""
+    wait: QuotaWait | None = None
+    """Why its Job is not created yet."""
     create: tuple[Manifest, ...] = ()
     delete: tuple[ObjectKey, ...] = ()
 
@@ -37,13 +40,18 @@ def plan_training(observed: Observed, stable: Version | None, *, may_start: bool
         return TrainingPlan(record or last_record(observed), record is None)
     if others:
         return TrainingPlan(record or last_record(observed, but=others), record is None, delete=keys(others))
+    delete = keys(surplus(observed.jobs, trigger))
     status = record or started(observed, trigger, now)
-    return TrainingPlan(
-        status,
-        wanted=False,
-        create=missing_job(observed, status, stable),
-        delete=keys(surplus(observed.jobs, trigger)),
-    )
+    create = missing_job(observed, status, stable)
+    if create and (wait := find_wait(observed, status.job, now)):
+        return TrainingPlan(record or last_record(observed), record is None, wait, delete=delete)
+    return TrainingPlan(status, wanted=False, create=create, delete=delete)
+
+
+def find_wait(observed: Observed, job: str, now: datetime) -> QuotaWait | None:
+    """Why this Job may not be created now."""
+    model = observed.model
+    return training_wait(model.namespace, model.spec.runtime, observed.profile, observed.usage, job, now)
 
 
 def training_record(observed: Observed, trigger: str) -> TrainingStatus | None:

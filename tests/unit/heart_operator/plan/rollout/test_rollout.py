@@ -404,7 +404,7 @@ def test_nothing_is_promoted_unproven_at_zero_pods() -> None:
 
 def test_what_is_switched_off_is_removed() -> None:
     world = serving_world()
-    world.merge_spec({"serving": {"ingress": {"host": "heart.example.org"}}})
+    world.merge_spec({"serving": {"ingress": {"className": "nginx", "host": "heart.example.org"}}})
     world.settle()
     assert world.child("Ingress")
     assert world.child("ServiceMonitor")

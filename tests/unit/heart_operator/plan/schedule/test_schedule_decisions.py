@@ -781,7 +781,8 @@ def test_a_plan_without_obstacles() -> None:
     assert (facts.next_schedule_time, facts.next_check_time) == ("2026-01-11T03:00:00Z", "2026-01-10T12:00:00Z")
     assert (facts.last_check_time, facts.observed_generation) == ("2026-01-10T00:00:00Z", 4)
     assert facts.overdue_since == "2026-01-10T03:00:00Z"
-    assert [entry.type for entry in plan.conditions] == ["Ready", "Checked", "InputsStable", "RunSucceeded"]
+    types = ["Ready", "Checked", "InputsStable", "RunSucceeded", "Stalled"]
+    assert [entry.type for entry in plan.conditions] == types
     assert [event.reason for event in plan.events] == ["RunMissed", "CheckFailed"]
     assert plan.requeue_after == 6 * 3600
     assert plan.delete == ()

@@ -1,0 +1,67 @@
+"""What a profile does not let a model claim is not applied, whatever else is wrong, and not kept."""
+
+from typing import Any
+
+import pytest
+
+from heart_api.profile import RouteAccess
+from tests.support.plan.world import PROFILE, World, serving_world
+
+INGRESS = {"className": "nginx", "host": "heart.example.org"}
+ROUTE = {"gateway": {"name": "public"}, "hostnames": ["heart.example.org"]}
+CLAIMS = {"Ingress": {"ingress": INGRESS}, "HTTPRoute": {"route": ROUTE}}
+NONE = PROFILE.model_copy(update={"routes": RouteAccess()})
+ANY = RouteAccess(gateways=("*",), ingress_classes=("*",), hosts=("*",))
+
+
+def claiming(kind: str, **about: Any) -> World:
+    """Version 1 serves, then its spec claims."""
+    world = serving_world()
+    world.kinds = world.kinds | {"HTTPRoute"}
+    for name, value in about.items():
+        setattr(world, name, value)
+    world.merge_spec({"serving": CLAIMS[kind]})
+    world.settle()
+    return world
+
+
+@pytest.mark.parametrize("kind", CLAIMS)
+def test_a_model_that_serves_already_claims_nothing_more(kind: str) -> None:
+    world = claiming(kind, profile=NONE)
+    assert world.child(kind) is None
+    assert world.condition("Ready") == ("False", "InvalidSpec")
+    assert "runtimes.default.routes." in world.message("Ready")
+    assert world.selected == "1", "it goes on serving"
+
+
+@pytest.mark.parametrize("kind", CLAIMS)
+def test_another_mistake_in_the_spec_does_not_let_a_claim_through(kind: str) -> None:
+    world = serving_world()
+    world.kinds, world.profile = world.kinds | {"HTTPRoute"}, NONE
+    world.merge_spec({"serving": CLAIMS[kind], "registryName": "other.heart"})
+    world.settle()
+    assert world.child(kind) is None
+
+
+@pytest.mark.parametrize("kind", CLAIMS)
+def test_without_a_profile_nothing_new_is_claimed(kind: str) -> None:
+    world = claiming(kind, profile=None)
+    assert world.child(kind) is None
+
+
+@pytest.mark.parametrize("kind", CLAIMS)
+def test_a_claim_is_given_up_when_the_profile_no_longer_lists_it(kind: str) -> None:
+    world = claiming(kind)
+    assert world.child(kind)
+    world.profile = NONE
+    world.settle()
+    assert world.child(kind) is None
+
+
+def test_a_star_allows_every_host_of_a_listener() -> None:
+    world = claiming("HTTPRoute", profile=PROFILE.model_copy(update={"routes": ANY}))
+    world.merge_spec({"serving": {"route": {"gateway": {"name": "public"}}}})
+    world.settle()
+    route = world.child("HTTPRoute")
+    assert route
+    assert "hostnames" not in route["spec"]
