@@ -39,6 +39,11 @@ GOOD: dict[str, dict[str, Any]] = {
     "a header that is replaced": {"spec.dataset.columns": ["age", "sex", "num"], "spec.dataset.header": True},
     "numbers as missing values": {"spec.dataset.missingValues": [-9, "?"], "spec.features.0.missingValues": [0]},
     "s3": {"spec.dataset.uri": "s3://bucket/a/b.parquet", "spec.dataset.format": "parquet"},
+    "all Parquet files below an address": {
+        "spec.dataset.uri": "s3://bucket/cohort/",
+        "spec.dataset.format": "parquet",
+        "spec.training.scale": {"mode": "External"},
+    },
     "a volume": {"spec.dataset.uri": "pvc://data/2024/heart.csv"},
     "a ConfigMap": {"spec.dataset.uri": "configmap://heart-data/heart.csv"},
     "built in with options": {"spec.dataset.uri": "builtin://heart-synthetic?rows=300&shift=0.5"},
@@ -181,6 +186,12 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "unknown task": ({"spec.training.task": "clustering"}, "spec.training.task"),
     "unknown algorithm": ({"spec.training.algorithms": ["svm"]}, "spec.training.algorithms"),
     "an algorithm twice": ({"spec.training.algorithms": ["stacking", "stacking"]}, "spec.training.algorithms"),
+    "an address of CSV files": ({"spec.dataset.uri": "pvc://data/cohort/"}, "spec.dataset.format"),
+    "unknown scale": ({"spec.training.scale": {"mode": "Distributed"}}, "spec.training.scale.mode"),
+    "trees from sums": (
+        {"spec.training.scale": {"mode": "External"}, "spec.training.algorithms": ["random-forest"]},
+        "spec.training.algorithms",
+    ),
     "ridge for classes": ({"spec.training.algorithms": ["ridge"]}, "spec.training.algorithms"),
     "logistic regression for numbers": (
         {"spec.training": {"task": "regression", "algorithms": ["logistic-regression"]}},

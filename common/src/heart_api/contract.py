@@ -300,6 +300,11 @@ class Dataset(Frozen):
                 "a path on a volume claim may not hold `..`",
                 ".uri",
             ),
+            rule(
+                "self.format == 'parquet' || !self.uri.matches('^(pvc|s3|gs)://.*/$')",
+                "an address that ends in / names Parquet files: set format to parquet",
+                ".format",
+            ),
         )
     )
 
@@ -307,7 +312,8 @@ class Dataset(Frozen):
         pattern=URI_PATTERN,
         max_length=2048,
         description="https://host/path, s3://bucket/key, gs://bucket/key, pvc://claim/path, configmap://name/key or"
-        " builtin://name?options. The runtime profile restricts schemes and hosts.",
+        " builtin://name?options. A pvc, s3 or gs address that ends in / means all Parquet files below it."
+        " The runtime profile restricts schemes and hosts.",
     )
     sha256: str | None = Field(None, pattern=SHA256_PATTERN, description="Expected SHA-256 digest of the file.")
     format: Literal["csv", "parquet"] = Field(

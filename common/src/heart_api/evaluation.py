@@ -101,3 +101,6 @@ class OutOfFold(FrozenLenient):
     predictions: dict[str, tuple[float, ...]] = Field(
         description="Row key → probabilities or [value]; empty: learnt, never judged."
     )
+    complete: bool = Field(
+        True, description="False: a sample. Rows without a key here may have been learnt, and are never judged."
+    )

@@ -30,6 +30,16 @@ class CrossValidation(Frozen):
     )
 
 
+class Scale(Frozen):
+    """How data larger than the pod's memory are trained on."""
+
+    mode: Literal["Auto", "Single", "External"] = Field(
+        "Auto",
+        description="Single: in memory. External: linear models from sums over chunks of the data, in bounded memory."
+        " Auto: External if the dataset does not fit into the pod's memory and `algorithms` allow a linear model.",
+    )
+
+
 class Training(Frozen):
     """Training of new versions."""
 
@@ -55,6 +65,12 @@ class Training(Frozen):
                 "only probabilities (task classification) can be calibrated",
                 ".calibration",
             ),
+            rule(
+                "!has(self.scale) || !has(self.scale.mode) || self.scale.mode != 'External' || !has(self.algorithms)"
+                " || self.algorithms.exists(name, name in ['logistic-regression', 'ridge'])",
+                "External trains linear models: name logistic-regression or ridge",
+                ".algorithms",
+            ),
         )
     )
 
@@ -79,6 +95,7 @@ class Training(Frozen):
         le=0.5,
         description="Share of rows held out for evaluation, selected by a stable hash; for large datasets.",
     )
+    scale: Scale = Field(default=Scale(), description="Data larger than the pod's memory.")
     scoring: Scoring | None = Field(
         None, description="Metric to optimize; defaults to roc_auc, log_loss (multiclass) or rmse."
     )

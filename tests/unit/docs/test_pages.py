@@ -95,7 +95,7 @@ def unknown_commands(text: str) -> list[str]:
 def exists(line: str) -> bool:
     words = shlex.split(line, comments=True)
     command = COMMANDS.get(words[0])
-    if isinstance(command, Group):
+    if isinstance(command, Group) and len(words) > 1:
         command = command.commands.get(words[1])
     options = [word for word in words[1:] if word.startswith("-") and word != "-"]
     if command is None:

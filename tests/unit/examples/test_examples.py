@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import runpy
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from heart_api.contract import Feature
 from heart_api.heartmodel import HeartModelSpec
 from heart_api.retrainschedule import RetrainScheduleSpec
 from heart_operator.plan.schedule.cron import next_scheduled_time
+from heart_trainer.data.sources.cohort import KAGGLE, heart_cohort, in_kaggle_coding
 from tests.support.real_data import CALIFORNIA, CLEVELAND, real_file
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -72,6 +74,20 @@ def test_requests_fit_the_contract(name: str) -> None:
     for record in records:
         assert set(record) == set(features)
         assert {key: problem for key, value in record.items() if (problem := breaks(features[key], value))} == {}
+
+
+def test_the_recipe_of_kaggles_coding_is_that_of_the_built_in_cohort() -> None:
+    """A reader runs the recipe by itself, so it holds the codes a second time."""
+    recipe = runpy.run_path(str(ROOT / "examples" / "heart-kaggle" / "recode.py"))
+    patients = heart_cohort(rows=500, seed=1)
+    cells = patients.to_csv(index=False, header=False).splitlines()
+    made = list(recipe["recode"](csv.reader(cells)))
+    expected = in_kaggle_coding(patients)
+    assert recipe["COLUMNS"] == list(expected.columns)
+    assert [list(map(float, row)) for row in made] == expected.astype(float).to_numpy().tolist()
+    assert {name: set(found) for name, found in KAGGLE.items()} == {
+        name: {int(code) for code in codes if code != "?"} for name, codes in recipe["CODES"].items() if name in KAGGLE
+    }
 
 
 @pytest.mark.real_data

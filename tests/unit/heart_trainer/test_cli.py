@@ -60,6 +60,23 @@ def test_laptop_training_ends_in_figures_card_and_version(
     assert "Trained on synthetic data" in card
 
 
+def test_every_family_that_was_tried_has_its_figures(tracking_uri: str, manifest: Path, tmp_path: Path) -> None:
+    """In MLflow, in the card and as a plot: a random forest beside logistic regression."""
+    tried = ["logistic-regression", "random-forest"]
+    _edit(manifest, training=yaml.safe_load(manifest.read_text())["spec"]["training"] | {"algorithms": tried})
+    assert main([str(manifest), "--tracking-uri", tracking_uri, "--out", str(tmp_path / "out")]) == 0
+    client = MlflowClient(tracking_uri, tracking_uri)
+    (version,) = client.search_model_versions("name='clinic.small'")
+    metrics = client.get_run(version.run_id).data.metrics
+    values = [metrics[f"family.{name}.roc_auc"] for name in tried]
+    assert all(0.5 < value <= 1 for value in values)
+    assert values[0] != values[1]
+    assert "plots/families.png" in _paths(client, version.run_id)
+    card = (tmp_path / "out" / CARD_PATH).read_text()
+    assert "Which families were tried" in card
+    assert all(name in card for name in tried)
+
+
 def test_what_is_in_mlflow_is_what_was_measured(
     in_job: Path, manifest: Path, monkeypatch: pytest.MonkeyPatch, tracking_uri: str
 ) -> None:

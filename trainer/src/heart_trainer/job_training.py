@@ -2,14 +2,26 @@
 
 from dataclasses import dataclass
 
-from heart_api.evaluation import CARD_PATH, EVALUATION_PATH, Comparison, Estimate, Evaluation, ServingReference
+from heart_api.evaluation import (
+    CARD_PATH,
+    EVALUATION_PATH,
+    Comparison,
+    Estimate,
+    Evaluation,
+    Finding,
+    OutOfFold,
+    ServingReference,
+)
 from heart_api.handover import TrainingRequest, TrainingResult
 from heart_api.package import MODEL_FILE, ServingPackage
 from heart_api.referenceprofile import ReferenceProfile
-from heart_trainer.data.load import load
+from heart_trainer.data.load import contract_of, load
 from heart_trainer.evaluation.compare import compare, out_of_fold
-from heart_trainer.evaluation.evaluate import judged_sample, measure
+from heart_trainer.evaluation.evaluate import Measurement, judged_sample, measure
+from heart_trainer.evaluation.families import as_values, measure_families
 from heart_trainer.evaluation.findings import training_findings
+from heart_trainer.external.decide import Scale, decide
+from heart_trainer.external.train import train_external
 from heart_trainer.fit.nested_cv import fit
 from heart_trainer.fit.onnx_export import attach_package, is_double, run_onnx
 from heart_trainer.job import Job, JobResult, build_evaluation, compare_with_serving, open_run, open_store
@@ -34,9 +46,25 @@ from heart_trainer.package.profile import build_profile
 from heart_trainer.package.reference_rows import reference_rows
 from heart_trainer.report.card import Provenance, render_card
 from heart_trainer.report.plot_style import Subject
-from heart_trainer.report.plots import draw_plots
+from heart_trainer.report.plots import as_png, draw_plots
+from heart_trainer.report.plots_families import draw_families
 from heart_trainer.report.wording import class_names
 from heart_trainer.values import Fitted, Table
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """A fitted model and what was measured, whichever way the rows were read.
+
+    `out_of_fold`: for comparisons with later versions. `remarks`: findings about the way itself.
+    """
+
+    table: Table
+    fitted: Fitted
+    measured: Measurement
+    profile: ReferenceProfile
+    out_of_fold: OutOfFold
+    remarks: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,31 +95,51 @@ def run_training(job: Job[TrainingRequest]) -> JobResult:
 
 def _make(job: Job[TrainingRequest], store: Store) -> Product:
     request = job.request
-    table = load(request, job.environ, data=job.data)
-    job.progress(f"read as {'; '.join(table.reading)}")
-    job.progress(f"{len(table)} rows and {len(request.features)} features pass the data contract")
-    fitted = fit(table, request, job.progress)
-    job.progress("measuring out of fold, with bootstrap intervals")
-    rows = as_json(out_of_fold(table, fitted.oof))
-    reference = build_profile(table, request.features, fitted.oof)
-    profile = as_json(reference)
-    evaluation = _evaluate(job, store, table, fitted, sha256(rows), sha256(profile))
-    package = build_package(request, table, fitted, evaluation.metrics, reference)
+    learnt = _learn(job)
+    table, fitted = learnt.table, learnt.fitted
+    rows, profile = as_json(learnt.out_of_fold), as_json(learnt.profile)
+    evaluation = _evaluate(job, store, learnt, sha256(rows), sha256(profile))
+    package = build_package(request, table, fitted, evaluation.metrics, learnt.profile)
     job.progress("measuring what moves the answers")
     influence = measure_influence(fitted.onnx, package, table)
     files = documents(as_json(evaluation), rows, profile)
     return Product(table, fitted, evaluation, influence, attach_package(fitted.onnx, package), files)
 
 
-def _evaluate(
-    job: Job[TrainingRequest], store: Store, table: Table, fitted: Fitted, rows_sha256: str, profile_sha256: str
-) -> Evaluation:
+def _learn(job: Job[TrainingRequest]) -> Learnt:
+    scale = decide(job.request, job.data)
+    job.progress(scale.why)
+    return _from_sums(job, scale) if scale.external else _in_memory(job)
+
+
+def _in_memory(job: Job[TrainingRequest]) -> Learnt:
     request = job.request
+    table = load(request, job.environ, data=job.data)
+    job.progress(f"read as {'; '.join(table.reading)}")
+    job.progress(f"{len(table)} rows and {len(request.features)} features pass the data contract")
+    fitted = fit(table, request, job.progress)
+    job.progress("measuring out of fold, with bootstrap intervals")
     measured = measure(table, request.features, fitted.oof, request.training.seed)
+    profile = build_profile(table, request.features, fitted.oof)
+    return Learnt(table, fitted, measured, profile, out_of_fold(table, fitted.oof))
+
+
+def _from_sums(job: Job[TrainingRequest], scale: Scale) -> Learnt:
+    request = job.request
+    found = train_external(request, contract_of(request, job.data), scale, job.environ, job.progress)
+    oof = out_of_fold(found.table, found.fitted.oof).model_copy(update={"complete": False})
+    return Learnt(found.table, found.fitted, found.measured, found.profile, oof, (scale.finding,))
+
+
+def _evaluate(
+    job: Job[TrainingRequest], store: Store, learnt: Learnt, rows_sha256: str, profile_sha256: str
+) -> Evaluation:
+    request, table, fitted, measured = job.request, learnt.table, learnt.fitted, learnt.measured
     compared = compare_with_serving(job, lambda version: _compare(job, store, table, fitted, version))
     checks = (
         *training_findings(table, request.features, request.target, measured.metrics, fitted),
         *table.findings,
+        *learnt.remarks,
     )
     return build_evaluation(table, fitted.algorithm, measured, checks, compared, profile_sha256, rows_sha256)
 
@@ -131,10 +179,13 @@ def _keep(job: Job[TrainingRequest], store: Store, run_id: str, product: Product
     names = class_names(table.classes, request.target)
     sample = judged_sample(table, fitted.oof)
     plots = draw_plots(Subject(table, request.features, sample, names, request.target.name))
+    if len(fitted.families) > 1:
+        plots["families"] = as_png(draw_families(table.task, fitted.families, fitted.algorithm))
     digests = Digests(sha256(product.model), sha256(product.documents[EVALUATION_PATH]), table.raw_sha256)
     provenance = Provenance(run_id, digests.artifact, digests.evaluation, job.today)
     card = render_card(request, table, fitted, evaluation, plots, provenance, product.influence)
-    store.log_values(run_id, parameters(request, table, fitted), figures(evaluation))
+    values = figures(evaluation) | as_values(measure_families(table.task, fitted.families))
+    store.log_values(run_id, parameters(request, table, fitted), values)
     log_dataset(store, run_id, request, table)
     log_files(store, run_id, lambda folder: write_files(folder, fitted, product.documents, card, plots))
     if job.out:

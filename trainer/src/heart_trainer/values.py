@@ -17,6 +17,14 @@ Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
+class Whole:
+    """The dataset that a table is a sample of. `class_counts`: rows of each class, empty for regression."""
+
+    rows: int
+    class_counts: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Table:
     """The rows of a dataset that has passed its contract.
 
@@ -45,6 +53,13 @@ class Table:
     """How the file was read, for people."""
     findings: tuple[Finding, ...] = ()
     """What is suspicious about the file."""
+    whole: Whole | None = None
+    """None if these are all rows of the dataset."""
+
+    @property
+    def all_rows(self) -> int:
+        """Rows of the dataset."""
+        return self.whole.rows if self.whole else len(self)
 
     def __len__(self) -> int:
         return len(self.y)
@@ -93,6 +108,22 @@ class OutOfFoldResult:
 
 
 @dataclass(frozen=True)
+class FamilyResult:
+    """A family with its best settings in the final search, cross-validated on the inner folds."""
+
+    algorithm: str
+    params: dict[str, Any]
+    y: NDArray[Any]
+    """[rows of the search]"""
+    fold: Integers
+    output: NDArray[np.float64]
+    """[rows, …]: predictions of models that did not see the row."""
+
+    def rows_of_folds(self) -> list[NDArray[np.bool_]]:
+        return [np.asarray(self.fold == k) for k in range(int(self.fold.max()) + 1)]
+
+
+@dataclass(frozen=True)
 class Fitted:
     """The final model, fitted on all rows (with `holdout`: on all but those kept out), and its honest estimates."""
 
@@ -108,3 +139,5 @@ class Fitted:
     """Between pipeline and ONNX file, on real and on random rows."""
     left_out: tuple[Finding, ...] = ()
     """Families that could not be served, and were not tried."""
+    families: tuple[FamilyResult, ...] = ()
+    """Families that were tried, simplest first."""

@@ -14,20 +14,27 @@ from heart_api.profile import RouteAccess
 from heart_api.status import ServingStatus
 from heart_operator.plan import validate
 from heart_operator.plan.blocked import (
-    BlockedWorkload,
     blocked_workloads,
-    given_up,
     is_given_up,
     is_pending,
     job_text,
     observe_again_after,
     pending,
     pods_text,
-    with_given_up,
+    settled,
+    settled_deployment,
+    settled_job,
 )
 from heart_operator.plan.heartmodel import decide, find_verdict, keeps_children, plan_heart_model
 from heart_operator.plan.jobs import KEPT_JOBS, keys, newest_first, superseded, surplus
-from heart_operator.plan.observed import Observed, ObservedJob, RegisteredVersion, Registry, TrainingJob
+from heart_operator.plan.observed import (
+    BlockedWorkload,
+    Observed,
+    ObservedJob,
+    RegisteredVersion,
+    Registry,
+    TrainingJob,
+)
 from heart_operator.plan.obstacles import Obstacle, expected, find_obstacle
 from heart_operator.plan.selection.selection import Selection, select_version
 from heart_operator.plan.validate import problems
@@ -490,7 +497,7 @@ TEN = timedelta(minutes=10)
 )
 def test_a_job_waits_ten_minutes_for_what_does_not_exist(changes: dict[str, Any], now: datetime, ends: bool) -> None:
     waiting = replace(job(phase="Running", blocked=MISSING), **changes)
-    found = given_up(waiting, now)
+    found = settled_job(waiting, now)
     why = "its pod could not start within 10 minutes (claim not found)"
     assert found == (replace(waiting, phase="Failed", finished=now, why=why) if ends else waiting)
     assert is_given_up(found) == (found.phase == "Failed" and found.blocked is not None)
@@ -498,10 +505,31 @@ def test_a_job_waits_ten_minutes_for_what_does_not_exist(changes: dict[str, Any]
 
 def test_trainings_and_evaluations_are_given_up_alike() -> None:
     waiting = job(phase="Running", blocked=MISSING)
-    seen = with_given_up(observed(jobs=(waiting,), evaluations=(waiting, job("3"))), NOW + TEN)
+    seen = settled(observed(jobs=(waiting,), evaluations=(waiting, job("3"))), NOW + TEN)
     assert [entry.phase for entry in (*seen.jobs, *seen.evaluations)] == ["Failed", "Failed", "Succeeded"]
     assert not is_given_up(job())
     assert not is_given_up(job(phase="Failed", result=None, failure=TrainingFailure(reason="DataInvalid", message="m")))
+
+
+@pytest.mark.parametrize(("age", "replaced"), [(0, True), (59, True), (60, False), (3600, False)])
+def test_an_evicted_pod_is_being_replaced_for_a_minute(age: int, replaced: bool) -> None:
+    evicted = replace(QUOTA, disrupted=NOW - timedelta(seconds=age))
+    waiting, pods = job(phase="Running", blocked=evicted), deployment("1", blocked=evicted, problem=evicted.message)
+    seen = settled(observed(pods, jobs=(waiting,), evaluations=(waiting,)), NOW)
+    assert {entry.blocked for entry in (*seen.jobs, *seen.evaluations)} == {None if replaced else evicted}
+    assert seen.deployments == (replace(pods, blocked=None, problem="") if replaced else pods,)
+    other = replace(pods, problem="CrashLoopBackOff")
+    assert settled_deployment(other, NOW).problem == "CrashLoopBackOff"
+    assert settled_deployment(deployment("1", blocked=QUOTA), NOW).blocked == QUOTA
+
+
+def test_an_installation_that_cannot_start_is_named_beside_the_registrys_error() -> None:
+    installation = (BlockedWorkload("Deployment", "mlflow", "Quota"), BlockedWorkload("StatefulSet", "db", "Volume"))
+    found = find_obstacle(observed(registry=Registry(error="refused"), installation=installation), None)
+    assert found
+    assert found.message.startswith(
+        "MLflow is unavailable (refused; Deployment mlflow cannot start (Quota); StatefulSet db cannot start (Volume));"
+    )
 
 
 def test_what_is_said_of_blocked_workloads() -> None:

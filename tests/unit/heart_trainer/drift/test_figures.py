@@ -503,7 +503,7 @@ def test_a_hundred_outcomes_are_enough() -> None:
 @pytest.mark.parametrize(
     ("labels", "metric", "message"),
     [
-        ((), "accuracy", "accuracy is for classifications: choose another metric"),
+        ((), "accuracy", "accuracy is for classification: choose another metric"),
         (("a", "b", "c"), "recall", "recall is for two classes: choose another metric"),
     ],
 )

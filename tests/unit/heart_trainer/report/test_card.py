@@ -19,6 +19,7 @@ from heart_trainer.report import wording as words
 from heart_trainer.report.card import Provenance, render_card
 from heart_trainer.report.plot_style import Subject
 from heart_trainer.report.plots import draw_plots
+from heart_trainer.values import FamilyResult
 from tests.support.trainer.evaluation_tables import FEATURES, make_fitted, make_oof, make_table, outcomes
 
 PROVENANCE = Provenance("run-17", "sha256:model", "sha256:evaluation", date(2026, 3, 1))
@@ -126,6 +127,20 @@ def test_the_comparison_is_told(render: Callable[..., str], evaluation: Evaluati
     text = _text(render(compared))
     assert "version 6" in text
     assert "0.010 (-0.002 to 0.021)" in text
+
+
+def test_the_families_that_were_tried_are_compared(evaluation: Evaluation) -> None:
+    y, output = outcomes()
+    fold = np.arange(len(y)) % 3
+    tried = tuple(FamilyResult(name, {}, y, fold, output) for name in ("logistic-regression", "random-forest"))
+    alone, both = (replace(make_fitted(output), families=found) for found in (tried[:1], tried))
+    cards = [
+        _text(render_card(_request(FEATURES), make_table(y), fitted, evaluation, {}, PROVENANCE))
+        for fitted in (alone, both)
+    ]
+    assert "Which families were tried" not in cards[0]
+    assert "logistic-regression (chosen)" in cards[1]
+    assert re.search(r"random-forest 0\.\d{3}", cards[1])
 
 
 def test_text_of_the_resource_is_escaped(render: Callable[..., str], evaluation: Evaluation) -> None:

@@ -37,8 +37,11 @@ class CheckedRows:
     unused: tuple[str, ...] = ()
 
 
-def check_rows(columns: Mapping[str, Column], contract: Contract) -> CheckedRows:
-    """`columns` by the contract's names. Raises DataInvalid with the first broken cells and how many there are."""
+def check_rows(columns: Mapping[str, Column], contract: Contract, before: int = 0) -> CheckedRows:
+    """`columns` by the contract's names, `before`: rows of the file above them.
+
+    Raises DataInvalid with the first broken cells and how many there are.
+    """
     everywhere = contract.dataset.missing_values
     cells = {
         feature.name: read_cells(columns[feature.name], feature, {*everywhere, *feature.missing_values})
@@ -50,7 +53,7 @@ def check_rows(columns: Mapping[str, Column], contract: Contract) -> CheckedRows
     faults += _target_faults(target, contract.target, absent)
     if faults:
         hints = [found.hint for found in cells.values()] + [declared_missing(target, contract.target.name, absent)]
-        raise DataInvalid(_message(faults, list(filter(None, hints))))
+        raise DataInvalid(_message(faults, list(filter(None, hints)), before))
     return CheckedRows(
         pd.DataFrame({name: found.values for name, found in cells.items()}),
         target.texts.astype(object),
@@ -82,7 +85,7 @@ def _unused(contract: Contract, cells: Mapping[str, Cells], target: frozenset[st
     return nowhere + own
 
 
-def _message(faults: Sequence[Fault], hints: Sequence[str]) -> str:
+def _message(faults: Sequence[Fault], hints: Sequence[str], before: int) -> str:
     count = sum(len(fault.rows) for fault in faults)
     rows = len(np.unique(np.concatenate([fault.rows for fault in faults])))
     by_column: dict[str, int] = {}
@@ -90,7 +93,7 @@ def _message(faults: Sequence[Fault], hints: Sequence[str]) -> str:
         by_column[fault.column] = by_column.get(fault.column, 0) + len(fault.rows)
     columns = ", ".join(f"{name} ({number})" for name, number in by_column.items())
     first = sorted((int(row), fault.column, fault.what) for fault in faults for row in fault.rows[:FIRST])[:FIRST]
-    named = "; ".join(f"row {row + 1}: {column} {what}" for row, column, what in first)
+    named = "; ".join(f"row {before + row + 1}: {column} {what}" for row, column, what in first)
     more = f"; and {count - FIRST} more" if count > FIRST else ""
     then = "; ".join(hints) or "Correct the file, or the contract in spec.features"
     return (

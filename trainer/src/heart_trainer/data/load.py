@@ -16,11 +16,13 @@ from heart_trainer.data.columns import numbers
 from heart_trainer.data.contract import CheckedRows, Contract, check_rows
 from heart_trainer.data.feedback import add_feedback
 from heart_trainer.data.findings import missing_value_findings
-from heart_trainer.data.read import read_columns
+from heart_trainer.data.read import RawRows, read_columns
 from heart_trainer.data.rows import equal_rows, row_keys
 from heart_trainer.data.sources import fetch
 from heart_trainer.data.sources.builtin import SYNTHETIC
 from heart_trainer.data.sources.fetch import digest
+from heart_trainer.data.sources.stored import digest_of, is_prefix, stored_files
+from heart_trainer.data.stream import how_read, in_memory, read_chunks
 from heart_trainer.data.target import check_enough, encode_target
 from heart_trainer.values import Table
 
@@ -32,23 +34,35 @@ log = logging.getLogger(__name__)
 
 def load(request: JobRequest, environ: Mapping[str, str], data: Path | None = None) -> Table:
     """The dataset of a request, checked; `data`: a local file in place of its URI. Raises TrainerError."""
-    content = fetch(request.dataset, request.access, data)
-    builtin = data is None and request.dataset.uri.startswith("builtin://")
-    raw = read_columns(content, _contract(request, builtin))
-    rows = check_rows(raw.columns, _contract(request, builtin))
+    contract = contract_of(request, data)
+    raw, sha256 = _read(request, contract, data)
+    rows = check_rows(raw.columns, contract)
     findings = missing_value_findings(rows, request.features)
-    synthetic = builtin and request.dataset.uri.startswith(f"builtin://{SYNTHETIC}")
-    sha256 = digest(content)
+    synthetic = is_synthetic(request, data)
     if request.dataset.include_feedback:
         rows, sha256 = add_feedback(rows, sha256, request, environ)
     table = _table(rows, request, row_key(environ), sha256, synthetic)
     return replace(table, reading=raw.notes, findings=findings)
 
 
-def _contract(request: JobRequest, builtin: bool) -> Contract:
+def _read(request: JobRequest, contract: Contract, data: Path | None) -> tuple[RawRows, str]:
+    """The columns, and the digest of what they were read from."""
+    if is_prefix(request.dataset) or (data is not None and data.is_dir()):
+        files = stored_files(request.dataset, request.access, data)
+        sha256 = digest_of(files, request.dataset)
+        return RawRows(in_memory(read_chunks(files, contract)), (how_read(files, contract),)), sha256
+    content = fetch(request.dataset, request.access, data)
+    return read_columns(content, contract), digest(content)
+
+
+def is_synthetic(request: JobRequest, data: Path | None) -> bool:
+    return data is None and request.dataset.uri.startswith(f"builtin://{SYNTHETIC}")
+
+
+def contract_of(request: JobRequest, data: Path | None) -> Contract:
     """Built-in sets are CSV under names of their own, whatever the spec says of the file that they stand in for."""
     dataset = request.dataset
-    if builtin:
+    if data is None and dataset.uri.startswith("builtin://"):
         dataset = dataset.model_copy(update={"format": "csv", "columns": None, "header": None, "csv": None})
     return Contract(request.features, request.target, dataset)
 
@@ -67,7 +81,7 @@ def _table(checked: CheckedRows, request: JobRequest, secret: bytes, sha256: str
     groups = equal_rows(x)
     check_enough(y, groups, classes, request.training.cross_validation.folds)
     rows = readable(checked.encoded, request.features)
-    keys = row_keys(_with_target(rows, request.target, texts), secret)
+    keys = row_keys(with_target(rows, request.target, texts), secret)
     return Table(rows, x, y, classes, keys, groups, sha256, synthetic, task, duplicates=len(keys) - len(set(keys)))
 
 
@@ -82,6 +96,6 @@ def readable(encoded: pd.DataFrame, features: Sequence[Feature]) -> pd.DataFrame
     return frame
 
 
-def _with_target(rows: pd.DataFrame, target: Target, texts: "pd.Series[str]") -> pd.DataFrame:
+def with_target(rows: pd.DataFrame, target: Target, texts: "pd.Series[str]") -> pd.DataFrame:
     values = numbers(texts)
     return rows.assign(**{target.name: values.where(values.notna(), texts.astype(object))})

@@ -156,10 +156,10 @@ def _parquet(data: bytes, contract: Contract) -> RawRows:
     except (pa.ArrowException, ValueError, OSError):
         raise DataInvalid("The file is damaged or incomplete: it begins like Parquet, and cannot be read.") from None
     found = {name: frame[file.schema_arrow.names[place]] for name, place in places.items()}
-    return RawRows({name: Column(_plain(values)) for name, values in found.items()}, ("Parquet",))
+    return RawRows({name: Column(plain(values)) for name, values in found.items()}, ("Parquet",))
 
 
-def _plain(values: "pd.Series[Any]") -> "pd.Series[Any]":
+def plain(values: "pd.Series[Any]") -> "pd.Series[Any]":
     """Numbers and booleans as they are, everything else as stripped text."""
     if pd.api.types.is_bool_dtype(values.dtype) or pd.api.types.is_numeric_dtype(values.dtype):
         return values

@@ -53,7 +53,7 @@ def compare(
     """Candidate minus serving version with paired 95% intervals. Raises NotComparable."""
     _same_question(table, serving)
     known = [serving.oof.predictions.get(key) for key in table.keys]
-    unseen = np.array([prediction is None for prediction in known])
+    unseen = np.array([prediction is None and serving.oof.complete for prediction in known])
     output = np.full(oof.output.shape, np.nan)
     for row, prediction in enumerate(known):
         if prediction:

@@ -1,24 +1,46 @@
 """Out-of-fold predictions → figures with intervals, per slice, and the gaps between groups."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from heart_api.contract import Feature
-from heart_api.evaluation import Estimate, Gap, SliceEstimate
+from heart_api.evaluation import Estimate, Gap, SliceEstimate, Task
 from heart_trainer.evaluation.bootstrap import Sample, interval, replicate
 from heart_trainer.evaluation.metrics import THRESHOLD, Array, Figures, point, wilson
-from heart_trainer.evaluation.slices import Group, groups
+from heart_trainer.evaluation.slices import groups
 from heart_trainer.evaluation.weighted import Replicates
 from heart_trainer.values import OutOfFoldResult, Table
+
+
+class Judged(Protocol):
+    """What an estimate says about the rows behind it: a Sample, or the cells that rows were counted in.
+
+    `y` and `output` are read for binary tasks alone.
+    """
+
+    @property
+    def task(self) -> Task: ...
+    @property
+    def n(self) -> int: ...
+    @property
+    def events(self) -> int | None: ...
+    @property
+    def y(self) -> NDArray[np.generic]: ...
+    @property
+    def output(self) -> Array: ...
+    def take(self, mask: NDArray[np.bool_]) -> Self: ...
 
 
 @dataclass(frozen=True)
 class Measured:
     """One sample's figures, with the resamples that their intervals come from."""
 
-    sample: Sample
+    sample: Judged
     figures: Figures
     replicates: Replicates
 
@@ -37,11 +59,20 @@ class Measured:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What the evaluation says about quality; `groups` are those of `slices`, in order."""
+    """What the evaluation says about quality."""
 
     metrics: dict[str, Estimate]
     slices: tuple[SliceEstimate, ...]
     gaps: tuple[Gap, ...]
+
+
+@dataclass(frozen=True)
+class Member:
+    """The figures of one group of a feature."""
+
+    feature: str
+    group: str
+    measured: Measured
 
 
 def judged_sample(table: Table, oof: OutOfFoldResult) -> Sample:
@@ -52,11 +83,14 @@ def judged_sample(table: Table, oof: OutOfFoldResult) -> Sample:
 def measure(table: Table, features: tuple[Feature, ...], oof: OutOfFoldResult, seed: int) -> Measurement:
     """Everything that out-of-fold predictions say: whole, per group of each sensitive feature, and between groups."""
     sample = judged_sample(table, oof)
-    found = [(group, _measured(sample.take(group.rows), seed)) for group in groups(features, table.x[oof.judged])]
+    found = [
+        Member(group.feature, group.name, _measured(sample.take(group.rows), seed))
+        for group in groups(features, table.x[oof.judged])
+    ]
     return Measurement(
         metrics=_measured(sample, seed).estimates,
-        slices=tuple(SliceEstimate(feature=g.feature, group=g.name, metrics=m.estimates) for g, m in found),
-        gaps=_gaps(found),
+        slices=tuple(SliceEstimate(feature=m.feature, group=m.group, metrics=m.measured.estimates) for m in found),
+        gaps=gaps_between(found),
     )
 
 
@@ -69,7 +103,7 @@ def _measured(sample: Sample, seed: int) -> Measured:
     return Measured(sample, point(sample.task, sample.y, sample.output), replicate(sample, seed))
 
 
-def _unanimous(sample: Sample, name: str, value: float) -> tuple[float, float]:
+def _unanimous(sample: Judged, name: str, value: float) -> tuple[float, float]:
     """Resampling twelve hits in twelve finds no doubt at all; Wilson's interval does."""
     if sample.task != "binary" or value not in (0.0, 1.0):
         return value, value
@@ -79,26 +113,28 @@ def _unanimous(sample: Sample, name: str, value: float) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _gaps(found: list[tuple[Group, Measured]]) -> tuple[Gap, ...]:
+def gaps_between(found: Sequence[Member]) -> tuple[Gap, ...]:
+    """For each feature and metric, between the groups with the greatest and the least figure."""
     gaps = []
-    for feature in dict.fromkeys(group.feature for group, _ in found):
-        members = [(group, measured) for group, measured in found if group.feature == feature]
-        for metric in dict.fromkeys(name for _, measured in members for name in measured.figures):
-            defined = [(g, m) for g, m in members if metric in m.estimates]
+    for feature in dict.fromkeys(member.feature for member in found):
+        members = [member for member in found if member.feature == feature]
+        for metric in dict.fromkeys(name for member in members for name in member.measured.figures):
+            defined = [member for member in members if metric in member.measured.estimates]
             if len(defined) > 1:
-                gaps.append(_gap(feature, metric, defined))
+                gaps.append(_gap(metric, defined))
     return tuple(gaps)
 
 
-def _gap(feature: str, metric: str, members: list[tuple[Group, Measured]]) -> Gap:
-    """Between the groups with the greatest and the least figure; groups share no row, so resamples are independent."""
-    ordered = sorted(members, key=lambda member: member[1].figures[metric])
-    (least, low), (greatest, high) = ordered[0], ordered[-1]
+def _gap(metric: str, members: list[Member]) -> Gap:
+    """Groups share no row, so their resamples are independent."""
+    ordered = sorted(members, key=lambda member: member.measured.figures[metric])
+    least, greatest = ordered[0], ordered[-1]
+    low, high = least.measured, greatest.measured
     difference = high.figures[metric] - low.figures[metric]
     return Gap(
-        feature=feature,
+        feature=least.feature,
         metric=metric,
-        groups=(greatest.name, least.name),
+        groups=(greatest.group, least.group),
         gap=_gap_estimate(low.sample, high.sample, difference, _apart(high, low, metric)),
     )
 
@@ -109,7 +145,7 @@ def _apart(high: Measured, low: Measured, metric: str) -> Array:
     return np.asarray(above[:size] - np.random.default_rng(0).permutation(below)[:size])
 
 
-def _gap_estimate(a: Sample, b: Sample, difference: float, replicates: Array) -> Estimate:
+def _gap_estimate(a: Judged, b: Judged, difference: float, replicates: Array) -> Estimate:
     smaller = min(a, b, key=lambda sample: sample.n)
     defined = replicates[np.isfinite(replicates)]
     low, high = np.quantile(defined, (0.025, 0.975)) if len(defined) else (difference, difference)

@@ -50,10 +50,15 @@ def _split(feature: Feature, column: NDArray[np.float32]) -> Iterator[tuple[str,
 
 def _ranges(column: NDArray[np.float32], known: NDArray[np.float32]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
     """Quarters of the data, cut at numbers of two digits that people can read."""
-    quartiles = np.quantile(known.astype(float), (0.25, 0.5, 0.75))
+    for name, low, high in ranges(np.quantile(known.astype(float), (0.25, 0.5, 0.75))):
+        yield name, (column >= low) & (column < high)
+
+
+def ranges(quartiles: NDArray[np.float64]) -> Iterator[tuple[str, float, float]]:
+    """(name, from, below) of each group of a number, cut at its quartiles to two digits."""
     cuts = sorted({float(f"{cut:.2g}") for cut in quartiles})
     for low, high in pairwise([-np.inf, *cuts, np.inf]):
-        yield _range_name(low, high), (column >= low) & (column < high)
+        yield _range_name(low, high), low, high
 
 
 def _range_name(low: float, high: float) -> str:

@@ -49,6 +49,11 @@ def _ranking(positive: NDArray[np.bool_], score: Array, weights: Array) -> tuple
 
 
 def _binary_weighted(y: NDArray[np.generic], output: Array, weights: Array) -> Replicates:
+    return {**binary_rates(y, output, weights), "calibration_slope": _slope_weighted(y, output[:, 1], weights)}
+
+
+def binary_rates(y: NDArray[np.generic], output: Array, weights: Array) -> Replicates:
+    """All metrics of two classes but the calibration slope, which takes a fit."""
     p, positive = output[:, 1], np.asarray(y == 1)
     flagged, total = p >= THRESHOLD, weights.sum(axis=1)
     tp, fp = weights @ (flagged & positive), weights @ (flagged & ~positive)
@@ -65,7 +70,6 @@ def _binary_weighted(y: NDArray[np.generic], output: Array, weights: Array) -> R
         "brier": weights @ (p - positive) ** 2 / total,
         "log_loss": weights @ surprise / total,
         "ece": _ece_weighted(p, positive, weights),
-        "calibration_slope": _slope_weighted(y, p, weights),
         "net_benefit": (tp - fp * THRESHOLD / (1 - THRESHOLD)) / total,
     }
 
@@ -76,11 +80,11 @@ def _ece_weighted(confidence: Array, correct: NDArray[np.bool_], weights: Array)
 
 
 def _slope_weighted(y: NDArray[np.generic], p: Array, weights: Array, steps: int = 5) -> Array:
-    """A few Newton steps from the whole sample's fit: enough for a bootstrap (Andrews 2002)."""
+    """A few Newton steps from the fit under the mean weights: enough for a bootstrap (Andrews 2002)."""
     x, positive = log_odds(p), np.asarray(y == 1, dtype=float)
     if len(np.unique(positive)) < 2:
         return np.full(len(weights), np.nan)
-    start = LogisticRegression(C=np.inf, max_iter=1000, tol=1e-8).fit(x[:, None], y)
+    start = LogisticRegression(C=np.inf, max_iter=1000, tol=1e-8).fit(x[:, None], y, sample_weight=weights.mean(axis=0))
     a, b = (np.full(len(weights), float(value)) for value in (start.intercept_[0], start.coef_[0, 0]))
     for _ in range(steps):
         fitted = expit(a[:, None] + b[:, None] * x)

@@ -100,46 +100,57 @@ def methods(wanted: Literal["auto", "none", "sigmoid", "isotonic"], rows: int) -
     return (wanted,)
 
 
-def learn(method: Method, probabilities: Floats, y: Integers) -> Calibrator | None:
-    """From out-of-fold probabilities [rows, classes] and classes [rows]; None for no calibration."""
+def learn(method: Method, probabilities: Floats, y: Integers, weight: Matrix | None = None) -> Calibrator | None:
+    """From out-of-fold probabilities [rows, classes] and classes [rows]; None for no calibration.
+
+    `weight` [rows]: how many rows each one stands for.
+    """
     if method == "none":
         return None
     classes = probabilities.shape[1]
     fit = _sigmoid if method == "sigmoid" else _isotonic
     scores = log_odds(probabilities)
-    return Calibrator(method, tuple(fit(scores[:, k], y == k) for k in ([1] if classes == 2 else range(classes))))
+    mapped = [1] if classes == 2 else range(classes)
+    return Calibrator(method, tuple(fit(scores[:, k], y == k, weight) for k in mapped))
 
 
-def choose(candidates: tuple[Method, ...], probabilities: Floats, y: Integers, fold: Integers) -> Method:
-    """The method whose cross-fitted Brier score beats the first one's by more than one standard error."""
+def choose(
+    candidates: tuple[Method, ...], probabilities: Floats, y: Integers, fold: Integers, weight: Matrix | None = None
+) -> Method:
+    """The method whose cross-fitted Brier score beats the first one's by more than CONFIDENT standard errors."""
+    rows = np.ones(len(y)) if weight is None else weight
     truth = np.eye(probabilities.shape[1])[y]
     losses = {
-        method: ((_cross_fitted(method, probabilities, y, fold) - truth) ** 2).sum(axis=1) for method in candidates
+        method: ((_cross_fitted(method, probabilities, y, fold, weight) - truth) ** 2).sum(axis=1)
+        for method in candidates
     }
     best = candidates[0]
     for method in candidates[1:]:
         gain = losses[best] - losses[method]
-        if gain.mean() > CONFIDENT * gain.std() / np.sqrt(len(y)):
+        mean = np.average(gain, weights=rows)
+        if mean > CONFIDENT * np.sqrt(np.average((gain - mean) ** 2, weights=rows) / rows.sum()):
             best = method
     return best
 
 
-def _cross_fitted(method: Method, probabilities: Floats, y: Integers, fold: Integers) -> Matrix:
+def _cross_fitted(method: Method, probabilities: Floats, y: Integers, fold: Integers, weight: Matrix | None) -> Matrix:
     """Calibrated probabilities of each row by a map that did not see it."""
     result = np.array(probabilities, dtype=np.float64)
     for k in np.unique(fold):
-        calibrator = learn(method, probabilities[fold != k], y[fold != k])
+        others = fold != k
+        calibrator = learn(method, probabilities[others], y[others], None if weight is None else weight[others])
         if calibrator:
             result[fold == k] = calibrator(probabilities[fold == k])
     return result
 
 
-def _sigmoid(scores: Matrix, positive: NDArray[np.bool_]) -> SigmoidMap:
-    model = LogisticRegression(C=100.0).fit(scores[:, None], positive)
+def _sigmoid(scores: Matrix, positive: NDArray[np.bool_], weight: Matrix | None) -> SigmoidMap:
+    model = LogisticRegression(C=100.0).fit(scores[:, None], positive, sample_weight=weight)
     return SigmoidMap(slope=float(model.coef_[0, 0]), intercept=float(model.intercept_[0]))
 
 
-def _isotonic(scores: Matrix, positive: NDArray[np.bool_]) -> IsotonicMap:
-    model = IsotonicRegression(y_min=LEAST, y_max=1 - LEAST, out_of_bounds="clip").fit(scores, positive)
+def _isotonic(scores: Matrix, positive: NDArray[np.bool_], weight: Matrix | None) -> IsotonicMap:
+    isotonic = IsotonicRegression(y_min=LEAST, y_max=1 - LEAST, out_of_bounds="clip")
+    model = isotonic.fit(scores, positive, sample_weight=weight)
     ends = model.predict(np.append(KNOTS, KNOTS[-1] + KNOT_STEP))
     return IsotonicMap(start=float(ends[0]), slopes=tuple(float(s) for s in np.diff(ends) / KNOT_STEP))

@@ -26,7 +26,7 @@ from heart_trainer.fit.onnx_export import export, predict
 from heart_trainer.fit.probe import exportable
 from heart_trainer.fit.scoring import scorer
 from heart_trainer.fit.search import Search
-from heart_trainer.values import Fitted, FoldChoice, Integers, OutOfFoldResult, Table
+from heart_trainer.values import FamilyResult, Fitted, FoldChoice, Integers, OutOfFoldResult, Table
 
 FEW_ROWS_TO_FIT = 200_000
 """Rows times linear fits that are done in less time than a process needs to start: about two seconds."""
@@ -44,6 +44,8 @@ class Recipe:
 class FittedModel:
     choice: FoldChoice
     model: Any
+    families: tuple[FamilyResult, ...]
+    """What the search knew of each family."""
 
 
 def fit(table: Table, request: TrainingRequest, progress: Callable[[str], None]) -> Fitted:
@@ -62,7 +64,17 @@ def fit(table: Table, request: TrainingRequest, progress: Callable[[str], None])
     progress(f"converting {final.choice.algorithm} to ONNX and comparing outputs")
     converted, parity = export(final.model, table, request.training.seed)
     choice = final.choice
-    return Fitted(choice.algorithm, choice.params, choice.calibration, final.model, oof, converted, parity, left_out)
+    return Fitted(
+        choice.algorithm,
+        choice.params,
+        choice.calibration,
+        final.model,
+        oof,
+        converted,
+        parity,
+        left_out,
+        final.families,
+    )
 
 
 def outer_folds(table: Table, rows: Integers, training: Training) -> Integers:
@@ -140,12 +152,14 @@ def search_and_fit(x: NDArray[np.float32], y: NDArray[Any], recipe: Recipe) -> F
     # search: checking them for each of a forest's trees costs an eighth of the time.
     with threadpool_limits(1), sklearn.config_context(skip_parameter_validation=True):
         rows = tune.search_rows(x, y, recipe.search.setting)
-        best = tune.run(recipe.search, rows)
+        tried = tune.run_each(recipe.search, rows)
+        best = tune.simplest_of_the_best(tried, rows.y, recipe.search.score)
         model = tune.fit_one(best.algorithm, best.params, recipe.search.setting, x, y)
     method = calibrate.choose(recipe.methods, best.output, rows.y, rows.fold) if recipe.methods != ("none",) else "none"
     calibrator = calibrate.learn(method, best.output, rows.y)
     choice = FoldChoice(best.algorithm, best.params, method)
-    return FittedModel(choice, calibrate.CalibratedModel(model, calibrator) if calibrator else model)
+    families = tuple(FamilyResult(one.algorithm, one.params, rows.y, rows.fold, one.output) for one in tried)
+    return FittedModel(choice, calibrate.CalibratedModel(model, calibrator) if calibrator else model, families)
 
 
 def _algorithms(training: Training, regression: bool) -> tuple[Algorithm, ...]:

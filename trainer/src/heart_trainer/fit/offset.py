@@ -39,7 +39,7 @@ def offset_of(y: NDArray[np.float64]) -> float:
 
 def needs_double(y: NDArray[np.float64]) -> bool:
     """Whether answers in float32 could not tell the target's values apart."""
-    return _is_too_coarse(y, np.float32)
+    return is_too_coarse(*_extent(y), np.float32)
 
 
 def table_needs_double(table: Table) -> bool:
@@ -48,17 +48,26 @@ def table_needs_double(table: Table) -> bool:
 
 def check_steps(y: NDArray[np.float64], name: str) -> None:
     """Raises DataInvalid where not even answers in float64 could tell the target's values apart."""
-    if _is_too_coarse(y, np.float64):
+    check_extent(*_extent(y), name)
+
+
+def check_extent(greatest: float, spread: float, name: str) -> None:
+    """The same of a target whose greatest magnitude and standard deviation are known."""
+    if is_too_coarse(greatest, spread, np.float64):
         raise DataInvalid(
             f"The target {name} is too large for how little it varies: float64 has steps of"
-            f" {np.spacing(np.abs(y).max()):.2g} near its values, and its standard deviation is {np.std(y):.2g}."
+            f" {np.spacing(greatest):.2g} near its values, and its standard deviation is {spread:.2g}."
             " Subtract a constant from the column."
         )
 
 
-def _is_too_coarse(y: NDArray[np.float64], precision: type[np.floating]) -> bool:
-    step = float(np.spacing(precision(np.abs(y).max())))
-    return step * LEAST_STEPS > float(np.std(y))
+def is_too_coarse(greatest: float, spread: float, precision: type[np.floating]) -> bool:
+    """Whether a number of this precision could not tell values of this magnitude and standard deviation apart."""
+    return float(np.spacing(precision(greatest))) * LEAST_STEPS > spread
+
+
+def _extent(y: NDArray[np.float64]) -> tuple[float, float]:
+    return float(np.abs(y).max()), float(np.std(y))
 
 
 def append_offset(model: onnx.ModelProto, offset: float, double: bool) -> None:

@@ -70,13 +70,18 @@ def search_rows(x: NDArray[np.float32], y: NDArray[Any], setting: Setting) -> Se
 
 def run(search: Search, rows: SearchRows) -> Tried:
     """The simplest family that the best does not clearly beat; the same for tuned settings against the defaults."""
+    return simplest_of_the_best(run_each(search, rows), rows.y, search.score)
+
+
+def run_each(search: Search, rows: SearchRows) -> list[Tried]:
+    """The best settings of every family, simplest family first."""
     deadline = time.monotonic() + search.seconds
     tuned: dict[str, Tried] = {}
     wanted = [a for a in families.SIMPLEST_FIRST if a in search.algorithms]
     for position, algorithm in enumerate(wanted):
         share = max(0.0, deadline - time.monotonic()) / (len(wanted) - position)
         tuned[algorithm] = _tune(algorithm, search, rows, time.monotonic() + share, tuned)
-    return simplest_of_the_best(list(tuned.values()), rows.y, search.score)
+    return list(tuned.values())
 
 
 def simplest_of_the_best(tried: Sequence[Tried], y: NDArray[Any], score: Score) -> Tried:

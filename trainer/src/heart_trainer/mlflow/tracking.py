@@ -36,7 +36,7 @@ def parameters(request: TrainingRequest, table: Table, fitted: Fitted) -> dict[s
         "algorithm": fitted.algorithm,
         "calibration": fitted.calibration,
         "task": table.task,
-        "rows": len(table),
+        "rows": table.all_rows,
         "features": len(request.features),
         "folds": training.cross_validation.folds,
         "trials": training.tuning.trials,

@@ -6,8 +6,9 @@ from datetime import date
 from typing import Any
 
 from heart_api.contract import Feature
-from heart_api.evaluation import Evaluation
+from heart_api.evaluation import Evaluation, Task
 from heart_api.handover import TrainingRequest
+from heart_trainer.evaluation.families import measure_families
 from heart_trainer.evaluation.metrics import THRESHOLD, wilson
 from heart_trainer.package.influence import Influence
 from heart_trainer.redaction import redact
@@ -31,7 +32,13 @@ CAPTIONS = {
     "predicted_actual": "Dots on the dashed line are exact predictions.",
     "residuals": "Errors should scatter evenly around the line.",
     "distributions": "What the model was trained on; each class is drawn to the same area.",
+    "families": "Diamonds: all rows of the search; dots: each of its folds; blue: the family that was chosen.",
     "correlation": "Spearman's rank correlation between the columns.",
+}
+FAMILY_METRICS: dict[Task, tuple[str, ...]] = {
+    "binary": ("roc_auc", "pr_auc", "accuracy", "brier"),
+    "multiclass": ("accuracy", "roc_auc", "brier"),
+    "regression": ("rmse", "mae", "r2"),
 }
 MOST_INPUTS = 20
 """Inputs whose influence is told."""
@@ -74,14 +81,33 @@ def render_card(
         most_inputs=MOST_INPUTS,
         unit=words.UNITS[influence.unit] if influence else "",
         group_metrics=GROUP_METRICS[evaluation.task],
-        method=_method(request, fitted, len(fitted.oof.choices)),
+        method=_method(request, fitted, len(fitted.oof.choices), table.whole is None),
+        families=_families(table, fitted),
+        family_metrics=[words.title(metric) for metric in FAMILY_METRICS[table.task]],
         contract=[_contract_row(feature) for feature in request.features],
         coded=[feature.name for feature in request.features if is_coded(feature)],
         figures=[(name, CAPTIONS.get(name, ""), inline_image(png)) for name, png in plots.items()],
     )
 
 
+def _families(table: Table, fitted: Fitted) -> list[tuple[str, bool, list[str]]]:
+    """(family, whether it was chosen, its figures as text); empty if there was no choice."""
+    if len(fitted.families) < 2:
+        return []
+    measured = measure_families(table.task, fitted.families)
+    return [
+        (
+            name,
+            name == fitted.algorithm,
+            [words.number(found[m]) if m in found else "" for m in FAMILY_METRICS[table.task]],
+        )
+        for name, found in measured.items()
+    ]
+
+
 def _counts(table: Table, names: tuple[str, ...]) -> list[tuple[str, int]]:
+    if table.whole:
+        return list(zip(names, table.whole.class_counts, strict=True)) if table.whole.class_counts else []
     return [(name, int((table.y == index).sum())) for index, name in enumerate(names)]
 
 
@@ -127,7 +153,7 @@ def _bounds(feature: Feature) -> str:
     return f"{high:g} or less" if high is not None else "any number"
 
 
-def _method(request: TrainingRequest, fitted: Fitted, folds: int) -> str:
+def _method(request: TrainingRequest, fitted: Fitted, folds: int, in_memory: bool) -> str:
     training = request.training
     trials = training.tuning.trials
     search = f"a search of up to {trials} settings for each family" if trials else "default settings"
@@ -142,5 +168,5 @@ def _method(request: TrainingRequest, fitted: Fitted, folds: int) -> str:
         f"A {fitted.algorithm} model.{calibrated} For the figures, {judged}; imputation, scaling, {search}, the "
         f"choice of the family ({chosen}) and calibration all happened without the rows that were judged. Equal rows "
         "were kept together. The model that serves was then fitted on all rows that were not kept out. Intervals are "
-        f"95% bootstrap intervals over distinct rows. Seed {training.seed}."
+        f"95% bootstrap intervals over {'distinct rows' if in_memory else 'rows'}. Seed {training.seed}."
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from io import BytesIO
+from typing import Literal
 
 import numpy as np
 from matplotlib import rc_context
@@ -10,26 +11,31 @@ from matplotlib.figure import Figure
 from sklearn.metrics import confusion_matrix, precision_recall_curve, roc_curve
 
 from heart_trainer.evaluation.metrics import THRESHOLD, Array, net_benefit, wilson
-from heart_trainer.report.plot_style import COLOURS, MOST_CLASSES, STYLE, Subject
+from heart_trainer.report.plot_style import COLOURS, MOST_CLASSES, STYLE, Subject, set_margins
 from heart_trainer.report.plots_data import correlation, distributions
+
+LayoutEngine = Literal["none", "constrained"]
 
 
 def draw_plots(subject: Subject) -> dict[str, bytes]:
     """The plots of the subject's task: PNG bytes by file name without `.png`."""
     painters = {"binary": BINARY, "multiclass": MULTICLASS, "regression": REGRESSION}[subject.table.task] | COMMON
     with rc_context(STYLE):
-        return {name: _png(painter(subject)) for name, painter in painters.items()}
+        return {name: as_png(painter(subject)) for name, painter in painters.items()}
 
 
-def _png(figure: Figure) -> bytes:
+def as_png(figure: Figure) -> bytes:
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=100)
     return buffer.getvalue()
 
 
-def _square(title: str, x: str, y: str) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(5, 4.4), layout="constrained")
+def _square(title: str, x: str, y: str, layout: LayoutEngine = "none") -> tuple[Figure, Axes]:
+    """`layout`: constrained for axes whose numbers may be long."""
+    figure = Figure(figsize=(5, 4.4), layout=layout)
     axes = figure.subplots()
+    if layout == "none":
+        set_margins(figure, 0.75, 0.2, 0.6, 0.4)
     axes.set(title=title, xlabel=x, ylabel=y)
     return figure, axes
 
@@ -64,8 +70,9 @@ def precision_recall(subject: Subject) -> Figure:
 def calibration(subject: Subject) -> Figure:
     """Observed against predicted share in tenths of the rows, with Wilson intervals and the number of rows."""
     y, p = subject.sample.y == 1, subject.sample.output[:, 1]
-    figure = Figure(figsize=(5, 5), layout="constrained")
+    figure = Figure(figsize=(5, 5))
     axes, below = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
+    set_margins(figure, 0.85, 0.2, 0.6, 0.4, hspace=0.15)
     axes.plot([0, 1], [0, 1], color="#999999", linestyle="--", linewidth=1, label="perfect")
     parts = [rows for rows in np.array_split(np.argsort(p), min(10, max(2, len(p) // 20))) if len(rows)]
     predicted, observed = (np.array([values[rows].mean() for rows in parts]) for values in (p, y.astype(float)))
@@ -118,7 +125,8 @@ def confusion(subject: Subject) -> Figure:
 
 
 def predicted_actual(subject: Subject) -> Figure:
-    figure, axes = _square("Predicted and true values", f"True {subject.target}", f"Predicted {subject.target}")
+    names = f"True {subject.target}", f"Predicted {subject.target}"
+    figure, axes = _square("Predicted and true values", *names, layout="constrained")
     y, predicted = np.asarray(subject.sample.y, dtype=float), subject.sample.output[:, 0]
     ends = (min(y.min(), predicted.min()), max(y.max(), predicted.max()))
     _cloud(axes, y, predicted)
@@ -127,7 +135,7 @@ def predicted_actual(subject: Subject) -> Figure:
 
 
 def residuals(subject: Subject) -> Figure:
-    figure, axes = _square("Residuals", f"Predicted {subject.target}", "True less predicted")
+    figure, axes = _square("Residuals", f"Predicted {subject.target}", "True less predicted", layout="constrained")
     predicted = subject.sample.output[:, 0]
     _cloud(axes, predicted, np.asarray(subject.sample.y, dtype=float) - predicted)
     axes.axhline(0, color="#555555", linestyle="--", linewidth=1)

@@ -664,6 +664,7 @@ def test_monitoring_configured(seen: Decision, expected: Finding) -> None:
 
 def test_a_transition_is_dated_when_the_status_changes() -> None:
     old = [condition("Ready", "Other", "True").dump(), condition("Available", "Other", "False").dump()]
+    assert [entry.type for entry in build_conditions(decision())][-1] == "MonitoringConfigured", "it is at rest"
     found = {entry.type: entry for entry in build_conditions(decision(None, {"conditions": old}))}
     assert list(found) == [
         *("Ready", "Available", "Progressing", "Trained", "GatePassed", "RolloutSucceeded", "MonitoringConfigured"),

@@ -25,17 +25,28 @@ def digest(data: bytes) -> str:
 
 
 def check_digest(data: bytes, dataset: Dataset) -> None:
+    compare_digest(digest(data), dataset)
+
+
+def compare_digest(found: str, dataset: Dataset) -> None:
+    """Raises SourceError where dataset.sha256 names another digest."""
     wanted = dataset.sha256
-    if wanted and digest(data) != f"sha256:{wanted.removeprefix('sha256:')}":
+    if wanted and found != f"sha256:{wanted.removeprefix('sha256:')}":
         raise SourceError(
             "DatasetDigestMismatch",
-            f"The file has digest {digest(data)}, dataset.sha256 names another: check that it is the file you mean, "
+            f"The file has digest {found}, dataset.sha256 names another: check that it is the file you mean, "
             "then put its digest there.",
             permanent=True,
         )
 
 
 def _read(uri: str, access: DataAccess) -> bytes:
+    address = allowed_address(uri, access)
+    return _READERS[address.scheme](address, access)
+
+
+def allowed_address(uri: str, access: DataAccess) -> SplitResult:
+    """Raises SourceError for an address that is none, or whose scheme the runtime profile does not allow."""
     try:
         address = urlsplit(uri)
         address.port  # noqa: B018  raises on a port that is none
@@ -48,7 +59,7 @@ def _read(uri: str, access: DataAccess) -> bytes:
             "An administrator can add it to the runtime profile.",
             permanent=True,
         )
-    return _READERS[address.scheme](address, access)
+    return address
 
 
 _READERS: dict[str, Read] = {

@@ -12,6 +12,11 @@ ROOT = Path("/data")
 
 
 def read(address: SplitResult, _: DataAccess) -> bytes:
+    return read_file(resolve(address), address.geturl())
+
+
+def resolve(address: SplitResult) -> Path:
+    """Where the volume's file or directory is mounted. Raises SourceError for a path that leaves the volume."""
     if "\0" in unquote(address.path):
         raise SourceError(
             "DatasetUnreachable", "dataset.uri holds a null character (%00): take it out.", permanent=True
@@ -19,9 +24,10 @@ def read(address: SplitResult, _: DataAccess) -> bytes:
     volume = (ROOT / address.scheme / address.netloc).resolve()
     path = (volume / unquote(address.path).lstrip("/")).resolve()
     # Links inside a volume are anybody's who can write there; a ConfigMap's own links stay inside.
-    if volume.parent != (ROOT / address.scheme).resolve() or volume not in path.parents:
+    inside = volume in path.parents or (path == volume and address.path.endswith("/"))
+    if volume.parent != (ROOT / address.scheme).resolve() or not inside:
         raise SourceError("DatasetNotAllowed", "dataset.uri leaves its volume.", permanent=True)
-    return read_file(path, address.geturl())
+    return path
 
 
 def read_file(path: Path, name: str) -> bytes:

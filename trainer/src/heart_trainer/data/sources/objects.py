@@ -1,6 +1,7 @@
 """`s3://bucket/key` and `gs://bucket/key` through fsspec; credentials and endpoint come from the pod's environment."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import SplitResult
 
@@ -12,10 +13,21 @@ from heart_trainer.errors import SourceError
 
 
 def read(address: SplitResult, _: DataAccess) -> bytes:
-    uri = f"{address.scheme}://{address.netloc}{address.path}"
-    system = _system(address.scheme)
-    try:
+    uri = uri_of(address)
+    system = file_system(address.scheme)
+    with reported(uri):
         return collect(_chunks(system, uri), uri)
+
+
+def uri_of(address: SplitResult) -> str:
+    return f"{address.scheme}://{address.netloc}{address.path}"
+
+
+@contextmanager
+def reported(uri: str) -> Iterator[None]:
+    """Turns a driver's errors into a SourceError."""
+    try:
+        yield
     except SourceError:
         raise
     except (FileNotFoundError, PermissionError) as error:
@@ -26,7 +38,7 @@ def read(address: SplitResult, _: DataAccess) -> bytes:
         raise SourceError("DatasetUnreachable", message, permanent=False) from error
 
 
-def _system(scheme: str) -> Any:
+def file_system(scheme: str) -> Any:
     try:
         return fsspec.filesystem(scheme)
     except ImportError as error:

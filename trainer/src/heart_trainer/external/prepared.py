@@ -1,0 +1,163 @@
+"""Checked rows on scratch space, as the models get them: each cell is parsed and checked once, then read many times.
+
+A row takes 4 bytes for each feature and 16 more. Beside them a sample of the rows stays in memory, chosen by their
+keyed hash: for what shows, explains or compares rows.
+"""
+
+import errno
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from heart_api.evaluation import Task
+from heart_api.handover import TrainingRequest
+from heart_trainer.data.classes import threshold_names
+from heart_trainer.data.columns import numbers
+from heart_trainer.data.contract import CheckedRows, Contract
+from heart_trainer.data.stream import ROWS, Chunk
+from heart_trainer.data.target import encode_target
+from heart_trainer.errors import DataInvalid, TrainerError
+from heart_trainer.sums.rows import Draws, Rows, draws
+
+Encoding = tuple[Task, NDArray[np.float64], tuple[int | str, ...]]
+"""(task, what each stored code of the target stands for, classes)"""
+
+SAMPLE = 20_000
+MOST_TEXTS = 1000
+"""Different values of a class target from which on it is no class target."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The rows with the least hashes. `target`: as the file has it, `y`: as `Rows` has it."""
+
+    encoded: NDArray[np.float64]
+    target: NDArray[np.object_]
+    y: NDArray[np.float64]
+    draw: Draws
+    unused: frozenset[str]
+    """Declared missing values that no chunk holds."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """`values`: what a stored code of the target stands for; empty where the target is stored as it is."""
+
+    path: Path
+    features: int
+    rows: int
+    values: NDArray[np.float64]
+    task: Task
+    classes: tuple[int | str, ...]
+    sample: Sample
+
+    def chunks(self) -> Iterator[Rows]:
+        with self.path.open("rb") as file:
+            while len(block := np.fromfile(file, _layout(self.features), ROWS)):
+                yield Rows(block["x"], _decoded(block["y"], self.values), block["draw"])
+
+
+def _decoded(y: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return values[y.astype(np.int64)] if len(values) else y
+
+
+def prepare_rows(
+    chunks: Iterator[Chunk], contract: Contract, request: TrainingRequest, key: bytes, path: Path
+) -> Prepared:
+    """Checks every chunk and writes its rows to `path`. Raises TrainerError."""
+    writer = _Writer(request, path)
+    try:
+        with path.open("wb") as file:
+            for chunk in chunks:
+                writer.add(chunk.check(contract), key).tofile(file)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, None):
+            raise
+        raise TrainerError("TrainingFailed", _full(writer.rows, len(request.features)), permanent=True) from error
+    return writer.finish()
+
+
+def _full(rows: int, features: int) -> str:
+    return f"The scratch space is full after {rows} rows of {4 * features + 16} bytes: use fewer rows or columns."
+
+
+def _layout(features: int) -> np.dtype[Any]:
+    return np.dtype([("x", "<f4", (features,)), ("y", "<f8"), ("draw", "<u8")])
+
+
+@dataclass
+class _Writer:
+    request: TrainingRequest
+    path: Path
+    rows: int = 0
+    codes: dict[str, int] = field(default_factory=dict)
+    """Text of a class target → its code, by first appearance."""
+    unused: frozenset[str] | None = None
+    parts: list[tuple[NDArray[Any], ...]] = field(default_factory=list)
+    """Of the sample: encoded rows, the target's texts, stored targets, hashes."""
+
+    @property
+    def is_numeric(self) -> bool:
+        return self.request.training.task == "regression" or self.request.target.positive_above is not None
+
+    def add(self, checked: CheckedRows, key: bytes) -> NDArray[Any]:
+        encoded = checked.encoded.to_numpy(np.float64)
+        block = np.empty(len(encoded), _layout(encoded.shape[1]))
+        block["x"], block["y"] = encoded, self._target(checked.target)
+        block["draw"] = draws(block["x"], key)
+        self.rows += len(block)
+        self.unused = frozenset(checked.unused) if self.unused is None else self.unused & set(checked.unused)
+        self._keep(encoded, checked.target.to_numpy(object), block["y"].copy(), block["draw"].copy())
+        return block
+
+    def _target(self, texts: "pd.Series[str]") -> NDArray[np.float64]:
+        if self.is_numeric:
+            values = numbers(texts)
+            if values.isna().any():
+                encode_target(texts, self.request.target, self.request.training)  # says what is wrong
+            above = self.request.target.positive_above
+            return np.asarray(values if above is None else values > above, dtype=np.float64)
+        place, found = pd.factorize(texts)
+        for text in found:
+            self.codes.setdefault(text, len(self.codes))
+        if len(self.codes) > MOST_TEXTS:
+            encode_target(pd.Series(list(self.codes), dtype="str"), self.request.target, self.request.training)
+        code = np.array([self.codes[text] for text in found], dtype=np.float64)
+        return np.asarray(code[place])
+
+    def _keep(self, *arrays: NDArray[Any]) -> None:
+        self.parts.append(arrays)
+        if sum(len(part[-1]) for part in self.parts) > 4 * SAMPLE:
+            self.parts = [self._least()]
+
+    def _least(self) -> tuple[NDArray[Any], ...]:
+        joined = [np.concatenate(arrays) for arrays in zip(*self.parts, strict=True)]
+        kept = np.sort(np.argsort(joined[-1], kind="stable")[:SAMPLE])
+        return tuple(array[kept] for array in joined)
+
+    def finish(self) -> Prepared:
+        """Raises DataInvalid where the target cannot be learnt."""
+        encoded, target, y, draw = self._least()
+        task, values, classes = self._encoding(target)
+        if task == "multiclass":
+            raise DataInvalid(
+                f"The target {self.request.target.name} has {len(classes)} classes; External trains two classes or a"
+                " number. Give the pod more memory (spec.training.resources), and set spec.training.scale.mode: Single."
+            )
+        sample = Sample(encoded, target, _decoded(y, values), draw, self.unused or frozenset())
+        return Prepared(self.path, encoded.shape[1], self.rows, values, task, classes, sample)
+
+    def _encoding(self, target: NDArray[np.object_]) -> Encoding:
+        spec, training = self.request.target, self.request.training
+        if training.task == "regression":
+            encode_target(pd.Series(target, dtype="str"), spec, training)
+            return "regression", np.empty(0), ()
+        if spec.positive_above is not None:
+            return "binary", np.empty(0), threshold_names(spec)
+        task, y, classes = encode_target(pd.Series(list(self.codes), dtype="str"), spec, training)
+        return task, y.astype(np.float64), classes

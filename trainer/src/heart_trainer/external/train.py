@@ -1,0 +1,205 @@
+"""A training from sums over the chunks of a prepared file."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+from heart_api.handover import TrainingRequest
+from heart_api.referenceprofile import ReferenceProfile
+from heart_api.training import Scoring
+from heart_trainer.data.contract import CheckedRows, Contract
+from heart_trainer.data.findings import missing_value_findings
+from heart_trainer.data.load import readable, row_key, with_target
+from heart_trainer.data.rows import equal_rows, row_keys
+from heart_trainer.data.sources.stored import digest_of
+from heart_trainer.data.stream import how_read, read_chunks
+from heart_trainer.evaluation.evaluate import Measurement
+from heart_trainer.external.decide import Scale
+from heart_trainer.external.prepared import Prepared, prepare_rows
+from heart_trainer.fit import calibrate
+from heart_trainer.fit.calibrate import CalibratedModel
+from heart_trainer.fit.families import Setting
+from heart_trainer.fit.offset import ShiftedModel
+from heart_trainer.fit.onnx_export import export
+from heart_trainer.fit.scoring import scorer
+from heart_trainer.package.profile import PERCENTILES
+from heart_trainer.sums.additive import total
+from heart_trainer.sums.driver import FittedOwner, State, Study, Trained, needs_double, start, step
+from heart_trainer.sums.evaluation import judged_cells
+from heart_trainer.sums.pipeline import fitted_pipeline, named
+from heart_trainer.sums.profile import build_profile, score_percentiles
+from heart_trainer.sums.scores import Cells
+from heart_trainer.sums.split import cross_validation, hold_out
+from heart_trainer.values import Fitted, FoldChoice, OutOfFoldResult, Table, Whole
+
+SEARCH_ROWS = 50_000
+"""Penalty and calibration are chosen on about so many rows; the models then learn from all."""
+LOGISTIC = (10.0, 1000.0, 100.0, 1.0, 0.1, 0.01)
+RIDGE = (1.0, 1e-3, 0.1, 10.0, 100.0, 1000.0)
+"""Penalties to choose from, the family's default first; no more than tuning.trials."""
+
+
+@dataclass(frozen=True)
+class ExternalResult:
+    """`table`: a sample of the rows, whose size and classes in all are in `table.whole`."""
+
+    table: Table
+    fitted: Fitted
+    measured: Measurement
+    profile: ReferenceProfile
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the rows came from."""
+
+    sha256: str
+    read_as: str
+    synthetic: bool
+
+
+def train_external(
+    request: TrainingRequest,
+    contract: Contract,
+    scale: Scale,
+    environ: Mapping[str, str],
+    progress: Callable[[str], None],
+) -> ExternalResult:
+    """Raises TrainerError."""
+    sha256 = digest_of(scale.files, request.dataset)
+    with TemporaryDirectory() as folder:
+        chunks = read_chunks(scale.files, contract)
+        prepared = prepare_rows(chunks, contract, request, row_key(environ), scratch(folder))
+        progress(f"{prepared.rows} rows and {len(request.features)} features pass the data contract")
+        trained = run_study(study_of(request, prepared), prepared, progress)
+    source = Source(sha256, how_read(scale.files, contract), scale.synthetic)
+    table = _table(request, prepared, trained, environ, source)
+    fitted = _fitted(request, trained, table, prepared, progress)
+    progress("measuring out of fold, with bootstrap intervals")
+    return ExternalResult(table, fitted, trained.measurement(), _profile(request, trained, table))
+
+
+def scratch(folder: str) -> Path:
+    """Where prepared rows are written."""
+    return Path(folder) / "rows"
+
+
+def study_of(request: TrainingRequest, prepared: Prepared) -> Study:
+    training, regression = request.training, prepared.task == "regression"
+    penalties = (RIDGE if regression else LOGISTIC)[: max(1, training.tuning.trials)]
+    split = hold_out(training.holdout) if training.holdout else cross_validation(training.cross_validation.folds)
+    return Study(
+        features=request.features,
+        regression=regression,
+        split=split,
+        penalties=penalties,
+        methods=("none",) if regression else calibrate.methods(training.calibration, prepared.rows),
+        scoring=cast(Scoring, scorer(training.scoring, prepared.task)[0]),
+        seed=training.seed,
+        target=request.target.name,
+        search_share=min(1.0, SEARCH_ROWS / prepared.rows),
+    )
+
+
+def run_study(study: Study, prepared: Prepared, progress: Callable[[str], None]) -> Trained:
+    """One pass over the prepared rows for each exchange. The sums of equal rows are equal to the last bit."""
+    following: Any = start(study)
+    with threadpool_limits(1):
+        while not isinstance(following, Trained):
+            state, request = following
+            following = step(state, total(request.schema(), (request.collect(rows) for rows in prepared.chunks())))
+            progress(f"exchange {state.exchanges} done: {_doing(state)}")
+    return following
+
+
+def _doing(state: State) -> str:
+    return type(state).__name__.lower()
+
+
+def _table(
+    request: TrainingRequest,
+    prepared: Prepared,
+    trained: Trained,
+    environ: Mapping[str, str],
+    source: "Source",
+) -> Table:
+    sample = prepared.sample
+    names = [feature.name for feature in request.features]
+    checked = CheckedRows(pd.DataFrame(sample.encoded, columns=names), pd.Series(sample.target), tuple(sample.unused))
+    rows = readable(checked.encoded, request.features)
+    keys = row_keys(with_target(rows, request.target, checked.target), row_key(environ))
+    x, regression = sample.encoded.astype(np.float32), prepared.task == "regression"
+    return Table(
+        rows=rows,
+        x=x,
+        y=sample.y if regression else sample.y.astype(np.int64),
+        classes=prepared.classes,
+        keys=keys,
+        groups=equal_rows(x),
+        raw_sha256=source.sha256,
+        synthetic=source.synthetic,
+        task=prepared.task,
+        duplicates=len(keys) - len(set(keys)),
+        reading=(source.read_as, f"figures of all rows; plots, explanations and checks of a sample of {len(keys)}"),
+        findings=missing_value_findings(checked, request.features),
+        whole=Whole(prepared.rows, () if regression else _class_counts(trained)),
+    )
+
+
+def _class_counts(trained: Trained) -> tuple[int, int]:
+    rows = trained.description.rows()
+    positive = round(trained.description.target(tuple(range(trained.study.split.parts)))[0] * rows)
+    return rows - positive, positive
+
+
+def _fitted(
+    request: TrainingRequest, trained: Trained, table: Table, prepared: Prepared, progress: Callable[[str], None]
+) -> Fitted:
+    setting = Setting(request.features, trained.study.regression, request.training.seed)
+    final = trained.final
+    model = estimator_of(final, setting, needs_double(trained.study, trained.description))
+    progress(f"converting {named(setting.regression, final.penalty)[0]} to ONNX and comparing outputs")
+    converted, parity = export(model, table, request.training.seed)
+    choices = [_choice(one, setting) for one in trained.owners]
+    oof = _out_of_fold(trained, table, prepared, tuple(choices[: len(trained.request.models)]))
+    last = choices[-1]
+    return Fitted(last.algorithm, last.params, last.calibration, model, oof, converted, parity)
+
+
+def estimator_of(owner: FittedOwner, setting: Setting, double: bool) -> Any:
+    """A fitted estimator like those of fit.search: a pipeline, calibrated or (regression) shifted."""
+    pipeline = fitted_pipeline(owner.model, setting, owner.penalty)
+    if setting.regression:
+        return ShiftedModel(pipeline, owner.model.offset or 0.0, double)
+    return CalibratedModel(pipeline, owner.calibrator) if owner.calibrator else pipeline
+
+
+def _choice(owner: FittedOwner, setting: Setting) -> FoldChoice:
+    algorithm, params = named(setting.regression, owner.penalty)
+    return FoldChoice(algorithm, dict(params), owner.method)
+
+
+def _out_of_fold(
+    trained: Trained, table: Table, prepared: Prepared, choices: tuple[FoldChoice, ...]
+) -> OutOfFoldResult:
+    split = trained.study.split
+    fold = split.fold_of(split.part_of(prepared.sample.draw))
+    output = trained.request.out_of_fold(table.x, fold)
+    columns = output[:, None] if trained.study.regression else np.column_stack([1 - output, output])
+    return OutOfFoldResult(columns, fold, choices)
+
+
+def _profile(request: TrainingRequest, trained: Trained, table: Table) -> ReferenceProfile:
+    description, names = trained.description, [str(name) for name in table.classes]
+    cells = judged_cells(trained.request, trained.tables, range(len(trained.request.models)))
+    if isinstance(cells, Cells):
+        return build_profile(description, request.features, dict(zip(names, score_percentiles(cells), strict=True)))
+    axis, counts = trained.request.outputs, trained.tables["outputs"]
+    assert axis is not None  # of a regression
+    return build_profile(description, request.features, {"value": axis.quantiles(counts, PERCENTILES).tolist()})

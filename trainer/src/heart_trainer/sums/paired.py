@@ -1,0 +1,93 @@
+"""Two models on the same rows: a histogram over both of their probabilities, by true class.
+
+Differences are resampled in pairs. With a grid as coarse as this the two figures themselves are read off cells whose
+means are known, so that they stay close to those of the full tables.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from heart_api.evaluation import Difference
+from heart_trainer.evaluation.weighted import weighted
+from heart_trainer.sums.additive import Field, Schema, Sums
+from heart_trainer.sums.bins import EDGES
+from heart_trainer.sums.calibration import Model
+from heart_trainer.sums.figures import point, resample
+from heart_trainer.sums.linear import Floats
+from heart_trainer.sums.rows import Rows
+from heart_trainer.sums.scores import Cells, Integers
+from heart_trainer.sums.split import HELD, Split
+
+GRID_EDGES = np.unique(np.concatenate([EDGES[::6], [0.5]]))
+GRID = len(GRID_EDGES)
+
+
+@dataclass(frozen=True)
+class PairedRequest:
+    """`candidates`: of the folds, as in an EvaluationRequest; `serving`: a model that did not learn from the rows."""
+
+    split: Split
+    candidates: tuple[Model, ...]
+    serving: Model
+
+    def schema(self) -> Schema:
+        shape = (2, GRID, GRID)
+        return Field("rows", "count", shape), Field("candidate", "square", shape), Field("serving", "square", shape)
+
+    def collect(self, rows: Rows) -> Sums:
+        fold = self.split.fold_of(self.split.part_of(rows.draw))
+        rows, fold = rows.take(fold != HELD), fold[fold != HELD]
+        candidate = np.zeros(len(rows))
+        for number, model in enumerate(self.candidates):
+            candidate[fold == number] = model.answers(rows.x[fold == number])
+        return count_pairs(self.schema(), rows.y.astype(np.int64), candidate, self.serving.answers(rows.x))
+
+
+def count_pairs(schema: Schema, y: Integers, candidate: Floats, serving: Floats) -> Sums:
+    """`candidate`, `serving`: [rows] probabilities of class 1."""
+    cell = (y * GRID + _place(candidate)) * GRID + _place(serving)
+    size, shape = 2 * GRID * GRID, (2, GRID, GRID)
+    sums = {name: np.bincount(cell, w, size) for name, w in (("candidate", candidate), ("serving", serving))}
+    values = {name: value.astype(np.float64).reshape(shape) for name, value in sums.items()}  # int if there is no row
+    return Sums(schema, {"rows": np.bincount(cell, minlength=size).reshape(shape), **values})
+
+
+def _place(probability: Floats) -> Integers:
+    return np.asarray(np.searchsorted(GRID_EDGES, probability, side="right") - 1)
+
+
+def compare_tables(summed: Sums, seed: int) -> dict[str, Difference]:
+    """Candidate minus serving version with paired 95% intervals, as evaluation.compare has them."""
+    y, *place = np.nonzero(summed["rows"])
+    weight = summed["rows"][y, place[0], place[1]]
+    ours, theirs = (
+        Cells(y, np.column_stack([1 - mean, mean]), weight)
+        for mean in (summed[name][y, place[0], place[1]] / weight for name in ("candidate", "serving"))
+    )
+    weights = resample(ours, seed)
+    one, other = (weighted("binary", cells.y, cells.output, weights) for cells in (ours, theirs))
+    figures, reference = point(ours), point(theirs)
+    return {
+        name: difference
+        for name in figures
+        if name in reference
+        and (difference := _difference(ours, figures[name], reference[name], one[name] - other[name]))
+    }
+
+
+def _difference(cells: Cells, candidate: float, serving: float, replicates: Floats) -> Difference | None:
+    defined = replicates[np.isfinite(replicates)]
+    if not len(defined):
+        return None
+    low, high = (float(q) for q in np.quantile(defined, (0.025, 0.975)))
+    apart = candidate - serving
+    return Difference(
+        n=cells.n,
+        events=cells.events,
+        candidate=candidate,
+        serving=serving,
+        difference=apart,
+        low=min(low, apart),
+        high=max(high, apart),
+    )
