@@ -82,6 +82,27 @@ async def test_a_caller_cannot_name_the_id_of_a_prediction(logged: Logged) -> No
     assert len(logged.written(5)) == 5, "nor be left out of the statistics"
 
 
+async def test_a_client_of_the_open_inference_protocol_gets_its_own_id_back_and_a_proof(logged: Logged) -> None:
+    body = {
+        "id": "visit-17",
+        "inputs": [
+            {"name": name, "datatype": datatype, "shape": [1], "data": [RECORD[name]]}
+            for name, datatype in {
+                "age": "FP32",
+                "sex": "INT64",
+                "cp": "BYTES",
+                "vessels": "INT64",
+                "exang": "BOOL",
+            }.items()
+        ],
+    }
+    reply = await logged.post(f"/v2/models/{NAME}/infer", body)
+    assert reply.json()["id"] == "visit-17"
+    named = reply.json()["parameters"]
+    assert list(named.values()) == [reply.headers["x-request-id"], reply.headers["x-feedback-proof"]]
+    assert (await logged.report(named | {"outcome": 1})).status_code == 202
+
+
 async def test_a_late_outcome_of_an_earlier_version_is_taken(logged: Logged) -> None:
     earlier = Proofs(KEYS, "clinic", NAME, "6").prove(ID, 1)
     assert (await logged.report(outcome_of(ID, 1) | {"proof": earlier})).status_code == 202
