@@ -332,7 +332,11 @@ def test_nothing_is_kept_but_identity_and_what_others_decide() -> None:
     [
         ("ServiceAccount", {"heart-model"}),
         ("ConfigMap", {"heart-mirror", "heart-auth"}),
+<<<<<<< HEAD
+        ("NetworkPolicy", {"heart-serving", "heart-training", "heart-check", "heart-callers"}),
+=======
         ("NetworkPolicy", {"heart-callers", "heart-serving", "heart-training", "heart-check"}),
+>>>>>>> h-proofs
         ("Ingress", {"heart"}),
     ],
 )
