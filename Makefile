@@ -17,8 +17,8 @@ help: ## This list
 
 # --- the two commands -----------------------------------------------------------------------------
 .PHONY: demo demo-down test
-demo: $(VENV)/ready ## Train, gate, serve and query a heart-disease model on a real cluster (DATA=FILE: a local copy)
-	@$(PYTHON) -m hack.demo up $(if $(DATA),--data '$(DATA)')
+demo: $(VENV)/ready ## Train, gate, serve and query a heart-disease model on a real cluster (DATA=FILE: a local copy; SHOW=drift)
+	@$(PYTHON) -m hack.demo up $(if $(DATA),--data '$(DATA)') $(if $(SHOW),--show '$(SHOW)')
 
 demo-down: ## Remove everything that `make demo` made
 	@$(PYTHON) -m hack.demo down

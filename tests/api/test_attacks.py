@@ -289,7 +289,7 @@ def test_a_job_with_a_copied_owner_reference_is_not_believed(attacked: World, ma
     job = wait_for_training(attacked, mallory)
     replace_job(attacked, mallory, job, corrupt(job))
     with attacked.start("operator-b"):
-        attacked.wait_serving("1", seconds=60)
+        attacked.wait_condition("Ready", "True", seconds=90)
         assert attacked.status()["serving"]["digest"] != EVIL.artifact_sha256
         assert EVIL.artifact_sha256 not in str(attacked.deployments())
         assert "ForeignJob" in attacked.event_reasons()
@@ -303,7 +303,7 @@ def test_a_forged_job_is_not_believed_where_no_uid_was_recorded(attacked: World,
     forget_jobs(attacked)
     replace_job(attacked, mallory, job, corrupt(job))
     with attacked.start("operator-b"):
-        attacked.wait_serving("1", seconds=60)
+        attacked.wait_condition("Ready", "True", seconds=90)
         assert attacked.status()["serving"]["digest"] != EVIL.artifact_sha256
 
 

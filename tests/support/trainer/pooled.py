@@ -17,10 +17,11 @@ from heart_trainer.fit.predict import predict
 from heart_trainer.fit.scoring import scorer
 from heart_trainer.fit.search import CONFIDENT
 from heart_trainer.sums.additive import Schema, Sums, total
-from heart_trainer.sums.driver import Request, Study, Trained, start, step
+from heart_trainer.sums.driver import Request, Trained, start, step
 from heart_trainer.sums.pipeline import named
 from heart_trainer.sums.rows import Rows, draws
 from heart_trainer.sums.split import Owner, cross_validation
+from heart_trainer.sums.study import Study
 
 CATEGORIES = {"sex": (0, 1), "cp": (1, 2, 3, 4), "restecg": (0, 1, 2), "slope": (1, 2, 3), "thal": (3, 6, 7)}
 FEATURES = tuple(

@@ -128,6 +128,20 @@ def test_a_packed_file_stays_in_memory_whatever_its_size(
     assert train(manifest, tracking_uri, tmp_path / "rows.csv.gz", tmp_path / "out") == 0
 
 
+def test_a_rare_event_is_searched_on_more_than_its_share(
+    manifest: Path, tracking_uri: str, tmp_path: Path, cohort: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten times as many rows as the search looks at, of which one in fifty is a case."""
+    frame = heart_cohort(20_000, 6)[["age", "sex", "thalach", "oldpeak", "num"]]
+    rare = pd.concat([frame[frame["num"] == 0][:8000], frame[frame["num"] > 0][:160]])
+    rare.to_csv(tmp_path / "rows.csv", index=False)
+    monkeypatch.setattr("heart_trainer.external.train.SEARCH_ROWS", 300)
+    monkeypatch.setattr("heart_trainer.external.train.SEARCH_EVENTS", 100)
+    change(manifest, training={"scale": {"mode": "External"}, "calibration": "auto", "tuning": {"trials": 2}})
+    assert train(manifest, tracking_uri, tmp_path / "rows.csv", tmp_path / "out") == 0
+    assert evaluation(tmp_path / "out").metrics["roc_auc"].low > 0.6
+
+
 def test_rows_held_out_are_the_ones_that_are_judged(
     manifest: Path, tracking_uri: str, tmp_path: Path, cohort: pd.DataFrame
 ) -> None:

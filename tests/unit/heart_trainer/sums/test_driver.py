@@ -9,10 +9,12 @@ from heart_trainer.fit.families import Setting
 from heart_trainer.fit.onnx_export import run_onnx, to_bytes
 from heart_trainer.fit.predict import predict
 from heart_trainer.sums.additive import StatisticRejected, Sums
-from heart_trainer.sums.driver import Study, start, step
+from heart_trainer.sums.driver import start, step
+from heart_trainer.sums.evaluation import measure
 from heart_trainer.sums.pipeline import fitted_pipeline
 from heart_trainer.sums.rows import Rows, draws
 from heart_trainer.sums.split import cross_validation, hold_out
+from heart_trainer.sums.study import Study
 from tests.support.trainer.pooled import (
     FEATURES,
     Pooled,
@@ -142,6 +144,17 @@ def test_slices_and_gaps_are_those_of_the_rows() -> None:
     assert groups["sex", "0"] == (rows.x[:, 1] == 0).sum()
     assert sum(n for (feature, _), n in groups.items() if feature == "age") == len(rows)
     assert {gap.feature for gap in measured.gaps} == {"age", "sex"}
+
+
+def test_each_site_is_a_group_and_sites_are_compared() -> None:
+    what, rows = study(penalties=(10.0,)), cohort(900, seed=12)
+    sites = holders(rows, 3)
+    trained = run(what, sites)
+    by_name = {f"hospital-{number}": trained.request.collect(site) for number, site in enumerate(sites)}
+    measured = measure(trained.request, trained.tables, 42, by_name)
+    groups = {one.group: one.metrics["roc_auc"].n for one in measured.slices if one.feature == "site"}
+    assert groups == {f"hospital-{number}": len(site) for number, site in enumerate(sites)}
+    assert "site" in {gap.feature for gap in measured.gaps}
 
 
 def test_a_fold_of_too_few_rows_of_a_class_is_named() -> None:

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from heart_trainer.sums.additive import StatisticRejected, total
-from heart_trainer.sums.driver import Study, Trained, start, step
+from heart_trainer.sums.driver import Trained, start, step
 from heart_trainer.sums.requests import decode, encode
 from heart_trainer.sums.rows import Rows
+from heart_trainer.sums.study import Study
 from heart_trainer.sums.wire import from_bytes, to_bytes
 from tests.support.trainer.pooled import cohort, holders, numbers, run, study
 

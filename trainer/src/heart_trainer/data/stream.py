@@ -91,7 +91,7 @@ def _parquet(file: StoredFile, contract: Contract) -> Iterator[Chunk]:
         where = f"{file.name}, row group {group + 1} of {groups}"
         batches = _Readable(opened.iter_batches(ROWS, row_groups=[group], columns=wanted), where)
         for batch in batches:
-            frame = batch.to_pandas()
+            frame = batch.to_pandas(ignore_metadata=True)
             columns = {name: Column(plain(frame[stored[place]])) for name, place in places.items()}
             yield Chunk(columns, where, before)
             before += len(frame)

@@ -30,19 +30,43 @@ from heart_trainer.fit.onnx_export import export
 from heart_trainer.fit.scoring import scorer
 from heart_trainer.package.profile import PERCENTILES
 from heart_trainer.sums.additive import total
-from heart_trainer.sums.driver import FittedOwner, State, Study, Trained, needs_double, start, step
+from heart_trainer.sums.driver import (
+    Choosing,
+    Describing,
+    Evaluating,
+    FittedOwner,
+    Fitting,
+    Ranging,
+    Searching,
+    Solving,
+    State,
+    Trained,
+    start,
+    step,
+)
 from heart_trainer.sums.evaluation import judged_cells
 from heart_trainer.sums.pipeline import fitted_pipeline, named
 from heart_trainer.sums.profile import build_profile, score_percentiles
 from heart_trainer.sums.scores import Cells
 from heart_trainer.sums.split import cross_validation, hold_out
+from heart_trainer.sums.study import Study, needs_double
 from heart_trainer.values import Fitted, FoldChoice, OutOfFoldResult, Table, Whole
 
 SEARCH_ROWS = 50_000
-"""Penalty and calibration are chosen on about so many rows; the models then learn from all."""
+SEARCH_EVENTS = 1000
+"""Penalty and calibration are chosen on about so many rows, and so many of the rarer class; models learn from all."""
 LOGISTIC = (10.0, 1000.0, 100.0, 1.0, 0.1, 0.01)
 RIDGE = (1.0, 1e-3, 0.1, 10.0, 100.0, 1000.0)
 """Penalties to choose from, the family's default first; no more than tuning.trials."""
+PASSES: dict[type[State], str] = {
+    Ranging: "ranges",
+    Describing: "moments and histograms",
+    Searching: "a Newton step of the search",
+    Solving: "normal equations",
+    Choosing: "scores of the search",
+    Fitting: "a Newton step of the fit",
+    Evaluating: "evaluation",
+}
 
 
 @dataclass(frozen=True)
@@ -103,8 +127,17 @@ def study_of(request: TrainingRequest, prepared: Prepared) -> Study:
         scoring=cast(Scoring, scorer(training.scoring, prepared.task)[0]),
         seed=training.seed,
         target=request.target.name,
-        search_share=min(1.0, SEARCH_ROWS / prepared.rows),
+        search_share=_search_share(prepared),
     )
+
+
+def _search_share(prepared: Prepared) -> float:
+    """Of all rows; of a rare class the search needs more than its share of SEARCH_ROWS."""
+    share = SEARCH_ROWS / prepared.rows
+    if prepared.task == "binary":
+        positive = sum(float(rows.y.sum()) for rows in prepared.chunks())
+        share = max(share, SEARCH_EVENTS / max(min(positive, prepared.rows - positive), 1.0))
+    return min(1.0, share)
 
 
 def run_study(study: Study, prepared: Prepared, progress: Callable[[str], None]) -> Trained:
@@ -114,12 +147,8 @@ def run_study(study: Study, prepared: Prepared, progress: Callable[[str], None])
         while not isinstance(following, Trained):
             state, request = following
             following = step(state, total(request.schema(), (request.collect(rows) for rows in prepared.chunks())))
-            progress(f"exchange {state.exchanges} done: {_doing(state)}")
+            progress(f"pass {state.exchanges} over the rows done: {PASSES[type(state)]}")
     return following
-
-
-def _doing(state: State) -> str:
-    return type(state).__name__.lower()
 
 
 def _table(

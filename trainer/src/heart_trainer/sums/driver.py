@@ -18,22 +18,16 @@ from typing import Protocol
 
 import numpy as np
 
-from heart_api.contract import Feature
-from heart_api.training import Scoring
-from heart_trainer.errors import DataInvalid
 from heart_trainer.evaluation.evaluate import Measurement
 from heart_trainer.fit.calibrate import Calibrator, Method
-from heart_trainer.fit.offset import check_extent, is_too_coarse
 from heart_trainer.sums.additive import Schema, Sums
-from heart_trainer.sums.bins import Axis, span
 from heart_trainer.sums.calibration import CalibratedLinearModel, Model, choose_calibrator
 from heart_trainer.sums.choice import choose_setting
-from heart_trainer.sums.describe import DescribeRequest, Description, RangeRequest, axes_of, prepare
+from heart_trainer.sums.describe import DescribeRequest, Description, RangeRequest, axes_of
 from heart_trainer.sums.evaluation import EvaluationRequest, measure
 from heart_trainer.sums.linear import (
     Floats,
     GramRequest,
-    Learner,
     LinearModel,
     NewtonState,
     advance,
@@ -41,12 +35,10 @@ from heart_trainer.sums.linear import (
     start_newton,
 )
 from heart_trainer.sums.rows import Rows
-from heart_trainer.sums.scores import Cells, Judged, Scale, ScoreRequest, cells_of, error_cells_of
+from heart_trainer.sums.scores import Cells, Judged, ScoreRequest, cells_of, error_cells_of
 from heart_trainer.sums.slices import rules
-from heart_trainer.sums.split import Owner, Parts, Split
-
-LEAST_OF_CLASS = 10
-"""Rows of each class that every set and every judged part needs."""
+from heart_trainer.sums.split import Owner
+from heart_trainer.sums.study import Study, check_enough, learner_of, outputs_of, scale_of
 
 
 class Request(Protocol):
@@ -54,26 +46,6 @@ class Request(Protocol):
 
     def schema(self) -> Schema: ...
     def collect(self, rows: Rows) -> Sums: ...
-
-
-@dataclass(frozen=True)
-class Study:
-    """What is trained and how. `penalties`: those to choose from, the default first."""
-
-    features: tuple[Feature, ...]
-    regression: bool
-    split: Split
-    penalties: tuple[float, ...]
-    methods: tuple[Method, ...]
-    scoring: Scoring
-    seed: int
-    target: str = "target"
-    search_share: float = 1.0
-
-    @property
-    def searches(self) -> bool:
-        """Whether anything is chosen at all."""
-        return len(self.penalties) > 1 or self.methods != ("none",)
 
 
 @dataclass(frozen=True)
@@ -214,14 +186,14 @@ def _described(state: Describing, description: Description) -> Following:
     known = study, description, state.exchanges + 1
     if study.regression:
         sets = tuple(dict.fromkeys(inner))
-        learners = [_learner(study, description, number, study.search_share) for number in sets]
-        learners += [_learner(study, description, number, 1) for number in owners]
+        learners = [learner_of(study, description, number, study.search_share) for number in sets]
+        learners += [learner_of(study, description, number, 1) for number in owners]
         gram = GramRequest(study.split, tuple(learners))
         return Solving(*known, sets, gram), gram
     sets = tuple(dict.fromkeys([*inner, *(owners if together else [])]))
     if not sets:
         return _fit(study, description, state.exchanges, _defaults(study), None)
-    searched = tuple(_learner(study, description, number, study.search_share) for number in sets)
+    searched = tuple(learner_of(study, description, number, study.search_share) for number in sets)
     newton = start_newton(study.split, searched, (np.array(study.penalties),) * len(sets))
     return Searching(*known, sets, newton), newton.request
 
@@ -261,7 +233,7 @@ def _score(
         for inner in owner.inner
         for model in searched[inner.learns]
     ]
-    request = ScoreRequest(study.split, tuple(judged), _scale(study, state.description))
+    request = ScoreRequest(study.split, tuple(judged), scale_of(study, state.description))
     return Choosing(study, state.description, state.exchanges + 1, searched, fitted, request), request
 
 
@@ -303,7 +275,7 @@ def _fit(
 ) -> Following:
     """Newton's steps for the owners on all their rows, from the nearest models that were searched."""
     owners = study.split.owners
-    learners = tuple(_learner(study, description, owner.learns, 1) for owner in owners)
+    learners = tuple(learner_of(study, description, owner.learns, 1) for owner in owners)
     penalties = tuple(np.array([choice.penalty]) for choice in choices)
     begin: tuple[Floats, ...] | None = None
     if searched is not None:
@@ -344,64 +316,7 @@ def _use(
         study.split,
         tuple(one.answers for one in judges),
         rules(description, study.features),
-        _scale(study, description),
-        _outputs(study, description),
+        scale_of(study, description),
+        outputs_of(study, description),
     )
     return Evaluating(study, description, exchanges + 1, owners, request), request
-
-
-def _learner(study: Study, description: Description, number: int, share: float) -> Learner:
-    parts = study.split.sets[number]
-    offset = 0.0
-    if study.regression:
-        mean = description.target(parts)[0]
-        offset = mean if needs_double(study, description) else float(np.float32(mean))
-    bound = 1.0 if share == 1 else study.split.search_bound(share)
-    return Learner(parts, prepare(description, study.features, parts), bound, offset)
-
-
-def _scale(study: Study, description: Description) -> Scale | None:
-    if not study.regression:
-        return None
-    mean, variance = description.target(tuple(range(study.split.parts)))
-    return Scale(mean, float(np.sqrt(variance)))
-
-
-def _outputs(study: Study, description: Description) -> Axis | None:
-    """Bins of a regression's answers: five standard deviations of the target on either side of its mean."""
-    scale = _scale(study, description)
-    if scale is None:
-        return None
-    return span(scale.mean - 5 * scale.deviation, scale.mean + 5 * scale.deviation, ())
-
-
-def check_enough(study: Study, description: Description) -> None:
-    """Raises DataInvalid where a set or a fold has too few rows, or rows of one class alone."""
-    for parts in {*study.split.sets, *(owner.judged for owner in study.split.owners if owner.judged)}:
-        _check_parts(study, description, parts)
-    if study.regression:
-        check_extent(*_extent(study, description), study.target)
-
-
-def needs_double(study: Study, description: Description) -> bool:
-    """Whether a regression's answers need float64, as fit.offset.needs_double has it."""
-    return study.regression and is_too_coarse(*_extent(study, description), np.float32)
-
-
-def _extent(study: Study, description: Description) -> tuple[float, float]:
-    """(magnitude, standard deviation) of the target."""
-    mean, variance = description.target(tuple(range(study.split.parts)))
-    deviation = float(np.sqrt(variance))
-    return abs(mean) + 3 * deviation, deviation
-
-
-def _check_parts(study: Study, description: Description, parts: Parts) -> None:
-    rows, least = description.rows(parts), LEAST_OF_CLASS
-    if not study.regression:
-        positive = round(description.target(parts)[0] * rows)
-        least = min(positive, rows - positive)
-    if rows < LEAST_OF_CLASS or least < LEAST_OF_CLASS:
-        raise DataInvalid(
-            f"A fold has {rows} rows, {least} of the rarer class; {LEAST_OF_CLASS} of each class are needed: lower "
-            "spec.training.crossValidation.folds, or add rows."
-        )

@@ -1,6 +1,6 @@
 """The evaluation exchange: every row's answer by the model that did not learn from it, whole and by group."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,14 +64,24 @@ class EvaluationRequest:
         return output
 
 
-def measure(request: EvaluationRequest, summed: Sums, seed: int) -> Measurement:
-    """What evaluation.evaluate.measure says of rows, from their sums."""
+def measure(
+    request: EvaluationRequest, summed: Sums, seed: int, holders: Mapping[str, Sums] | None = None
+) -> Measurement:
+    """What evaluation.evaluate.measure says of rows, from their sums.
+
+    `holders`: answers by the name of a site, to make each of them a group of the feature `site`.
+    """
     folds = list(range(len(request.models)))
     everything = measured(judged_cells(request, summed, folds), seed)
     members = [
         Member(rule.feature, rule.group, one)
         for index, rule in enumerate(request.rules)
         if (one := _group(request, summed, len(folds) + index, seed))
+    ]
+    members += [
+        Member("site", name, measured(cells, seed))
+        for name, answer in (holders or {}).items()
+        if (cells := judged_cells(request, answer, folds)).n >= FEWEST_ROWS
     ]
     slices = (SliceEstimate(feature=m.feature, group=m.group, metrics=m.measured.estimates) for m in members)
     return Measurement(everything.estimates, tuple(slices), gaps_between(members))

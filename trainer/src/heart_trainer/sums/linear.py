@@ -84,6 +84,7 @@ class NewtonRequest:
         )
 
     def collect(self, rows: Rows) -> Sums:
+        rows = rows.below(max(learner.bound for learner in self.learners))  # few of many in a search
         part = self.split.part_of(rows.draw)
         found = [self._of(learner.rows_of(rows, part), learner, c) for learner, c in self._pairs()]
         arrays = {name: np.concatenate([one[name] for one in found]) for name in found[0]}

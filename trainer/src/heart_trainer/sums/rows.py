@@ -24,6 +24,10 @@ class Rows:
     def take(self, mask: NDArray[np.bool_]) -> "Rows":
         return Rows(self.x[mask], self.y[mask], self.draw[mask])
 
+    def below(self, bound: float) -> "Rows":
+        """The rows whose `shares` are below `bound`."""
+        return self if bound >= 1 else self.take(shares(self.draw) < bound)
+
 
 def draws(x: NDArray[np.float32], secret: bytes) -> Draws:
     """64 bits of HMAC-SHA256 over each row's features: rows with equal features share them wherever they are held."""

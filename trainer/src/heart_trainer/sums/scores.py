@@ -67,10 +67,13 @@ class ScoreRequest:
         return table_schema(len(self.judged), self.scale is not None)
 
     def collect(self, rows: Rows) -> Sums:
+        rows = rows.below(max(judged.bound for judged in self.judged))  # few of many in a search
         part = self.split.part_of(rows.draw)
+        places = {(judged.parts, judged.bound): judged for judged in self.judged}
+        owned = {place: rows.take(judged.rows_of(rows, part)) for place, judged in places.items()}
         tables = []
         for judged in self.judged:
-            own = rows.take(judged.rows_of(rows, part))
+            own = owned[judged.parts, judged.bound]
             tables.append(count_cells(own.y, judged.model.answers(own.x), self.scale))
         return stack(tables, self.scale is not None)
 

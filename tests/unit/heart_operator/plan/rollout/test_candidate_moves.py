@@ -259,6 +259,31 @@ def test_before_it_shares_traffic_nothing_is_noted() -> None:
     assert routed.weight == 0
 
 
+@pytest.mark.parametrize(
+    ("exact", "manual", "candidate", "closed"),
+    [
+        (False, False, at_pause(), ""),
+        (False, False, status(step=0), ""),
+        (True, False, at_pause(), "2"),
+        (True, False, at_end(), "2"),
+        (True, False, at_end(analysis=GOOD), ""),
+        (True, True, at_end(analysis=GOOD), "2"),
+        (True, True, at_end(analysis=GOOD, approved=True), ""),
+    ],
+)
+def test_callers_reach_it_where_the_service_leads_and_once_it_may_take_over(
+    exact: bool, manual: bool, candidate: CandidateStatus, closed: str
+) -> None:
+    _, traffic = with_traffic(context(exact=exact, manual=manual), candidate, pods=1)
+    assert traffic.closed == closed
+
+
+def test_before_its_first_weight_callers_do_not_reach_it() -> None:
+    steps = [{"pause": {}}, {"setWeight": 10}]
+    _, traffic = with_traffic(context(rollout=rollout(steps=steps)), status(step=0), pods=1)
+    assert (traffic.weight, traffic.closed) == (0, "2")
+
+
 def test_without_a_weight_there_is_no_traffic() -> None:
     moved, traffic = with_traffic(context(rollout=rollout(steps=[])), status(phase="Scaling"), pods=1)
     assert traffic == Traffic(candidate="2", spread=False)
