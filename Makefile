@@ -17,8 +17,8 @@ help: ## This list
 
 # --- the two commands -----------------------------------------------------------------------------
 .PHONY: demo demo-down test
-demo: $(VENV)/ready ## Train, gate, serve and query a heart-disease model on a real cluster (DATA=FILE: a local copy)
-	@$(PYTHON) -m hack.demo up $(if $(DATA),--data '$(DATA)')
+demo: $(VENV)/ready ## Train, gate, serve and query a heart-disease model on a real cluster (DATA=FILE: a local copy; SHOW=drift)
+	@$(PYTHON) -m hack.demo up $(if $(DATA),--data '$(DATA)') $(if $(SHOW),--show '$(SHOW)')
 
 demo-down: ## Remove everything that `make demo` made
 	@$(PYTHON) -m hack.demo down
@@ -49,6 +49,7 @@ mutants: $(VENV)/ready ## Mutation tests of the operator's decisions, contract, 
 bench: $(VENV)/ready ## Compare serving with its peers (writes docs/benchmarks.md) and itself without its log; wants a quiet machine
 	@$(BIN)/python -m benchmarks
 	@$(BIN)/python -m benchmarks.predictionlog
+	@$(BIN)/python -m benchmarks.apikeys
 
 bench-training: $(VENV)/ready ## Compare trainings with a bare scikit-learn script (writes docs/benchmarks-training.md); wants a quiet machine
 	@$(BIN)/python -m benchmarks.training

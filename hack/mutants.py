@@ -55,7 +55,10 @@ class Target:
 
 PLAN = "heart_operator/plan"
 PLAN_TESTS = f"tests/unit/{PLAN}"
-PLAN_MODULES = ("actions", "blocked", "decision", "heartmodel", "jobs", "observed", "obstacles", "validate", "versions")
+PLAN_MODULES = (
+    *("actions", "blocked", "claims", "decision", "heartmodel", "jobs", "observed", "obstacles", "quota", "validate"),
+    "versions",
+)
 SEARCHES = ("test_state_machine.py", "test_schedule_machine.py", "test_analysis_simulation.py")
 
 

@@ -15,7 +15,7 @@ render() { # FILE OPTION…: kustomize sets other images, and no release of Helm
 without_monitoring="--set monitoring.serviceMonitor=false --set monitoring.dashboards.enabled=false"
 # shellcheck disable=SC2086  two options each
 render base/operator.yaml $without_monitoring --set runtimeSecret.create=false --set mlflow.enabled=false \
-    --set mlflow.trackingUri=http://mlflow.mlflow.svc:5000
+    --set mlflow.trackingUri=https://mlflow.mlflow.svc:5000
 # shellcheck disable=SC2086
 render with-mlflow/heartops.yaml $without_monitoring
 render components/monitoring/monitoring.yaml --set monitoring.serviceMonitor=true \

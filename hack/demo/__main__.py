@@ -1,4 +1,4 @@
-"""`python3 -m hack.demo up [--data FILE] | down`."""
+"""`python3 -m hack.demo up [--data FILE] [--show drift] | down`."""
 
 import argparse
 import sys
@@ -6,14 +6,14 @@ from pathlib import Path
 
 from hack.cluster.build import is_built
 from hack.cluster.report import Problem
-from hack.demo import clusters, data, install, model, summary
+from hack.demo import clusters, data, drift, install, model, summary
 from hack.demo.choice import Kind, choose, look_around
 from hack.demo.forecast import Forecast, stages
 from hack.demo.place import check_plugin
 
 
-def up(given: Path | None) -> None:
-    """Cluster, images, chart, example, predictions; each step does only what is missing."""
+def up(given: Path | None, shown: str | None = None) -> None:
+    """Cluster, images, chart, example, predictions; each step does only what is missing. `drift`: also a retraining."""
     check_plugin()
     if given:
         data.check_file(given)
@@ -30,6 +30,8 @@ def up(given: Path | None) -> None:
     model.declare(place, source)
     model.wait_until_ready(place)
     summary.show(place, source)
+    if shown == "drift":
+        drift.show(place)
 
 
 def down() -> None:
@@ -42,10 +44,11 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(required=True, dest="command")
     starting = commands.add_parser("up", help="train, gate, serve and query the heart-disease model")
     starting.add_argument("--data", type=Path, metavar="FILE", help="a local copy of processed.cleveland.data")
+    starting.add_argument("--show", choices=["drift"], help="then change the patients until the model is retrained")
     commands.add_parser("down", help="remove everything that `up` made")
     options = parser.parse_args(arguments)
     try:
-        up(options.data) if options.command == "up" else down()
+        up(options.data, options.show) if options.command == "up" else down()
     except Problem as problem:
         print(f"\n{problem}", file=sys.stderr)
         return 1

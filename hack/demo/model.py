@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from hack.cluster.report import Problem, say
+from hack.demo.apply import apply
 from hack.demo.data import CONFIG_MAP, KEY, Source
 from hack.demo.install import claim
 from hack.demo.place import EXAMPLE, MODEL, NAMESPACE, SYSTEM, WHERE, Place
@@ -32,8 +33,8 @@ def declare(place: Place, source: Source) -> None:
     for line in place.heart("init-namespace", NAMESPACE, "--system-namespace", SYSTEM).splitlines():
         say(line)
     if source.file:
-        _apply(place, _config_map(source.file.read_text()))
-    _apply(place, json.loads(_manifest(place, source)))
+        apply(place, _config_map(source.file.read_text()))
+    apply(place, json.loads(_manifest(place, source)))
     say(f"applied HeartModel {NAMESPACE}/{MODEL}")
 
 
@@ -106,18 +107,6 @@ def _config_map(text: str) -> dict[str, Any]:
         "metadata": {"name": CONFIG_MAP, "namespace": NAMESPACE},
         "data": {KEY: text},
     }
-
-
-def _apply(place: Place, manifest: dict[str, Any]) -> None:
-    place.kubectl(
-        "apply",
-        "--server-side",
-        "--force-conflicts",
-        "--field-manager=heartops-demo",
-        "-f",
-        "-",
-        stdin=json.dumps(manifest),
-    )
 
 
 def _show_training_logs(place: Place, following: set[str]) -> None:

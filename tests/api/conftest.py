@@ -25,6 +25,7 @@ CLUSTER = (sys.executable, "-m", "hack.cluster")
 HERE = Path(__file__).parent
 LONGEST_FIRST = (
     "test_schedules",
+    "test_operator_memory",
     "test_interruptions",
     "test_resilience",
     "test_kubectl_heart",

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from heart_api.handover import Env, TrainingOutcome, TrainingRequest, TrainingResult
 from heart_api.kube.kinds import BY_NAME, HEART_MODEL, JOB, LEASE, RETRAIN_SCHEDULE, Kind
 from heart_api.names import Annotation, Label
 from tests.support.apiserver import attacks
@@ -233,6 +234,130 @@ def forged(job: Resource) -> Resource:
     labels = {key: value for key, value in job["metadata"]["labels"].items() if key.startswith(("app.", "heartops."))}
     pod = {"metadata": {"labels": labels}, "spec": job["spec"]["template"]["spec"]}
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": meta | {"labels": labels}, "spec": {"template": pod}}
+
+
+EVIL = TrainingResult(
+    version="1",
+    run_id="run-evil",
+    artifact_sha256="sha256:" + "e" * 64,
+    evaluation_sha256="sha256:" + "f" * 64,
+)
+FORGED = "forged-by-mallory"
+
+
+def corrupt(job: Resource) -> Resource:
+    """The same Job with every reference and label that the API server lets anybody copy, and a program of its own."""
+    copied = forged(job)
+    copied["metadata"] |= {"ownerReferences": job["metadata"]["ownerReferences"]}
+    copied["spec"]["template"]["metadata"]["annotations"] = job["metadata"]["annotations"]
+    (container,) = copied["spec"]["template"]["spec"]["containers"]
+    container["image"] = "evil:1"
+    for variable in container["env"]:
+        if variable["name"] in (Env.TRAINING_REQUEST, Env.EVALUATION_REQUEST):
+            variable["value"] = variable["value"].replace(job["metadata"]["name"], FORGED)
+    return copied
+
+
+def wait_for_training(world: World, mallory: KubeApi) -> Resource:
+    """The training Job of a model of mallory's, which an operator has created and recorded, and then stopped."""
+    world.kubelet.train = lambda request: None
+    with world.start("operator-a"):
+        mallory.create(HEART_MODEL, model_of(world, "heart"))
+        world.wait_condition("Trained", "Unknown", "TrainingStarted")
+        poll("the Job is recorded", lambda: world.status().get("jobs"))
+    (job,) = world.jobs()
+    assert [entry["uid"] for entry in world.status()["jobs"]] == [job["metadata"]["uid"]]
+    return job
+
+
+def replace_job(world: World, mallory: KubeApi, job: Resource, other: Resource) -> None:
+    """As a tenant with `edit` can: the Job is deleted, and another one takes its name."""
+    name = job["metadata"]["name"]
+    mallory.delete(JOB, world.namespace, name)
+    poll("the Job is gone", lambda: world.api.get(JOB, world.namespace, name) is None)
+    mallory.create(JOB, other)
+
+    def train(request: TrainingRequest) -> TrainingOutcome:
+        return TrainingOutcome(result=EVIL) if request.job == FORGED else world.registry.train(request)
+
+    world.kubelet.train = train
+    poll("it has ended", lambda: (world.child(JOB, name).get("status") or {}).get("succeeded"), 30)
+
+
+def test_a_job_with_a_copied_owner_reference_is_not_believed(attacked: World, mallory: KubeApi) -> None:
+    """Before: its message named the version and the digest that were then served."""
+    job = wait_for_training(attacked, mallory)
+    replace_job(attacked, mallory, job, corrupt(job))
+    with attacked.start("operator-b"):
+        attacked.wait_condition("Ready", "True", seconds=90)
+        assert attacked.status()["serving"]["digest"] != EVIL.artifact_sha256
+        assert EVIL.artifact_sha256 not in str(attacked.deployments())
+        assert "ForeignJob" in attacked.event_reasons()
+        (recorded,) = attacked.status()["jobs"]
+        assert recorded["uid"] not in (job["metadata"]["uid"], None)
+
+
+def test_a_forged_job_is_not_believed_where_no_uid_was_recorded(attacked: World, mallory: KubeApi) -> None:
+    """The operator died between creating its Job and recording it."""
+    job = wait_for_training(attacked, mallory)
+    forget_jobs(attacked)
+    replace_job(attacked, mallory, job, corrupt(job))
+    with attacked.start("operator-b"):
+        attacked.wait_condition("Ready", "True", seconds=90)
+        assert attacked.status()["serving"]["digest"] != EVIL.artifact_sha256
+
+
+def test_our_own_job_is_recovered_where_no_uid_was_recorded(attacked: World, mallory: KubeApi) -> None:
+    job = wait_for_training(attacked, mallory)
+    forget_jobs(attacked)
+    attacked.kubelet.train = attacked.registry.train
+    with attacked.start("operator-b"):
+        attacked.wait_serving("1", seconds=60)
+        assert [entry["uid"] for entry in attacked.status()["jobs"]] == [job["metadata"]["uid"]]
+        assert len(attacked.registry.versions[f"{attacked.namespace}.heart"]) == 1, "nothing was trained twice"
+        assert "ForeignJob" not in attacked.event_reasons()
+
+
+def forget_jobs(world: World) -> None:
+    model = world.model()
+    model["status"]["jobs"] = []
+    world.api.call("PUT", HEART_MODEL.path(world.namespace, "heart", "status"), model)
+
+
+def test_an_edited_annotation_makes_no_other_training_of_a_job(attacked: World, mallory: KubeApi) -> None:
+    """Before: the trigger that the next training would have, written on a finished Job, took its place."""
+    with attacked.start():
+        mallory.create(HEART_MODEL, model_of(attacked, "heart"))
+        attacked.wait_serving("1", seconds=60)
+        (job,) = attacked.jobs()
+        attacked.kubelet.train = lambda request: None
+        mallory.patch(
+            HEART_MODEL, attacked.namespace, "heart", {"metadata": {"annotations": {Annotation.RETRAIN: "x"}}}
+        )
+        name = job["metadata"]["name"]
+        (other,) = poll("another Job", lambda: [one for one in attacked.jobs() if one["metadata"]["name"] != name])
+        trigger = other["metadata"]["annotations"][Annotation.TRIGGER]
+        mallory.patch(JOB, attacked.namespace, name, {"metadata": {"annotations": {Annotation.TRIGGER: trigger}}})
+        attacked.settle()
+        assert attacked.status()["training"]["phase"] == "Running"
+        attacked.kubelet.train = attacked.registry.train
+        attacked.wait_serving("2", seconds=60)
+
+
+def test_a_version_that_claims_a_training_waits_for_an_approver(attacked: World, mallory: KubeApi) -> None:
+    """Before: it was ignored without a word, or adopted once its `rejected` tag was gone."""
+    with attacked.start():
+        model = model_of(attacked, "heart")
+        mallory.create(HEART_MODEL, model)
+        attacked.wait_serving("1", seconds=60)
+        name = f"{attacked.namespace}.heart"
+        known = attacked.registry.versions[name]["1"]
+        forged_version = attacked.registry.register_by_hand(name, trigger=known.trigger)
+        poll("it waits", lambda: attacked.status().get("candidate", {}).get("phase") == "AwaitingApproval", 60)
+        candidate = attacked.status()["candidate"]
+        assert (candidate["version"], candidate["origin"]) == (forged_version, "Outside")
+        assert "it carries no seal" in candidate["message"]
+        assert attacked.serving() == "1"
 
 
 def model_of(world: World, name: str) -> Resource:

@@ -41,8 +41,7 @@ def installed(kubectl: Kubectl, kube_api: KubeApi, tools: Path) -> Iterator[str]
 def prometheus_crd(kubectl: Kubectl, tools: Path) -> Iterator[None]:
     file = tools.parent / "crds" / "prometheus-operator" / "monitoring.coreos.com_prometheuses.yaml"
     assert kubectl("apply", "--server-side", "-f", str(file)).returncode == 0
-    done = kubectl("wait", "--for=condition=Established", "crd/prometheuses.monitoring.coreos.com", "--timeout=30s")
-    assert done.returncode == 0, done.stderr
+    poll("the kind Prometheus", lambda: kubectl("get", "prometheuses", "-A").returncode == 0, 30)
     yield
     kubectl("delete", "-f", str(file))
 
@@ -165,8 +164,15 @@ def test_prometheus_selectors(
     open_one = prometheus(world, "open", serviceMonitorSelector={}, ruleSelector={}, **everywhere)
     assert kubectl("apply", "-f", "-", stdin=open_one).returncode == 0
     _, found = examine(admin, world, installed)
+    (denied,) = problems(found, "monitoring")
+    assert f"--serviceaccount={world.namespace}:default" in denied["fix"]
+    name = f"reader-{world.namespace}"
+    role = ("--clusterrole=heartops-metrics-reader", f"--serviceaccount={world.namespace}:default")
+    assert kubectl("create", "clusterrolebinding", name, *role).returncode == 0
+    _, found = examine(admin, world, installed)
     assert levels(found, "monitoring") == {"ok"}
     assert kubectl("-n", world.namespace, "delete", "prometheus", "--all").returncode == 0
+    assert kubectl("delete", "clusterrolebinding", name).returncode == 0
 
 
 def test_autoscaling_without_a_metrics_api_and_a_gateway_that_is_not_there(

@@ -1,9 +1,11 @@
 """`kubectl heart`, typed by people with Kubernetes' own roles, against a real API server."""
 
 import base64
+import hashlib
 import json
 import re
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -12,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import trustme
 
 from heart_api.kube.kinds import HEART_MODEL, JOB, POD, SERVICE, Kind
 from heart_api.names import Annotation
@@ -207,16 +210,16 @@ def own_address() -> str:
         return str(probe.getsockname()[0])
 
 
-def stand_in(world: World, address: str, port: int) -> None:
+def stand_in(world: World, address: str, port: int, name: str = "http") -> None:
     """A Service with one pod, which answers at the address: the API server proxies to addresses of pods alone."""
     meta = {"name": "heart", "namespace": world.namespace}
     pod = {"serviceAccountName": "alice", "containers": [{"name": "server", "image": "none:1"}]}
     world.api.create(POD, {"metadata": meta, "spec": pod})
     status = {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}]}
     world.api.patch(POD, world.namespace, "heart", {"status": status}, "status")
-    world.api.create(SERVICE, {"metadata": meta, "spec": {"ports": [{"name": "http", "port": 80}]}})
+    world.api.create(SERVICE, {"metadata": meta, "spec": {"ports": [{"name": name, "port": 80}]}})
     place = {"ip": address, "targetRef": {"kind": "Pod", **meta}}
-    subset = {"addresses": [place], "ports": [{"name": "http", "port": port}]}
+    subset = {"addresses": [place], "ports": [{"name": name, "port": port}]}
     world.api.create(ENDPOINTS, {"metadata": meta, "subsets": [subset]})
 
 
@@ -235,6 +238,68 @@ def test_predictions_go_through_the_api_server(
     assert json.loads(poll("the server answers", answer)) == {"prediction": 1}
     assert [json.loads(record) for record in asked] == [{"age": 63}]
     failed(vera("predict", "heart", '{"age": 63}'), "the permission to create services/proxy")
+
+
+@pytest.fixture
+def guarded_server() -> Iterator[tuple[str, int]]:
+    """A model server with TLS that answers whoever sends its key."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            allowed = self.headers.get("X-API-Key") == "heart_the-key"
+            body = json.dumps({"prediction": 1} if allowed else {"detail": "no valid key"}).encode()
+            self.send_response(200 if allowed else 401)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    address, context = own_address(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("heart.clinic.svc").configure_cert(context)
+    server = HTTPServer((address, 0), Handler)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield address, server.server_port
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_key_reaches_a_model_with_tls_through_the_api_server(
+    world: World, alice: Person, guarded_server: tuple[str, int], tmp_path: Path
+) -> None:
+    """The API server consumes Authorization, opens TLS, and passes X-API-Key on."""
+    world.create()
+    report(world, {"serving": serving("6") | {"url": f"https://heart.{world.namespace}.svc"}})
+    stand_in(world, *guarded_server, name="https")
+    key, wrong = tmp_path / "key", tmp_path / "wrong"
+    key.write_text("heart_the-key")
+    wrong.write_text("heart_another")
+
+    def answer() -> str:
+        return alice("predict", "heart", '{"age": 63}', "--key-file", str(key)).stdout
+
+    assert json.loads(poll("the server answers", answer)) == {"prediction": 1}
+    failed(alice("predict", "heart", '{"age": 63}', "--key-file", str(wrong)), "responded with 401: no valid key")
+
+
+def test_keys_are_stored_as_hashes_in_the_users_name(world: World, alice: Person, vera: Person) -> None:
+    world.create()
+    first, second = (worked(alice("key", "create", "heart", "clinic")).strip() for _ in range(2))
+    secret = world.api.get(SECRET, world.namespace, "heart-api-keys")
+    stored = base64.b64decode(secret["data"]["clinic"]).decode()
+    assert [line.split()[0] for line in stored.splitlines()] == [
+        f"sha256:{hashlib.sha256(key.encode()).hexdigest()}" for key in (first, second)
+    ]
+    assert secret["metadata"]["ownerReferences"][0]["name"] == "heart"
+    failed(vera("key", "create", "heart", "vera"), "forbidden")
+    assert "Revoked 1 key" in worked(alice("key", "revoke", "heart", "clinic", "--old"))
+    assert second not in worked(alice("key", "list", "heart"))
+    worked(alice("key", "revoke", "heart", "clinic"))
+    assert not world.api.get(SECRET, world.namespace, "heart-api-keys").get("data")
 
 
 def test_a_server_that_does_not_answer(world: World, alice: Person, tmp_path: Path) -> None:

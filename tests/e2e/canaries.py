@@ -189,5 +189,5 @@ def register_unchecked(uri: str, manifest: Object, clean: bytes, fault: Fault, f
 
 
 def aliases(mlflow: MlflowClient, model: Model) -> dict[str, str]:
-    found = mlflow.get_registered_model(f"{model.namespace}.{model.name}").aliases
+    found = mlflow.get_registered_model(model.name).aliases
     return {alias: str(version) for alias, version in found.items()}

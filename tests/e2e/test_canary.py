@@ -75,7 +75,7 @@ def test_a_good_version_takes_over_step_by_step(steps: Watched, load: Traffic, m
 
 def test_an_alias_moved_in_mlflow_moves_what_serves(steps: Watched, load: Traffic, mlflow: MlflowClient) -> None:
     """Out and back, at once: both versions are warm."""
-    name = f"{steps.model.namespace}.steps"
+    name = "steps"
     mlflow.set_registered_model_alias(name, "champion", "2")
     steps.model.patch(version="@champion")
     mlflow.set_registered_model_alias(name, "champion", "1")

@@ -79,8 +79,7 @@ def test_a_job_without_enough_memory_says_so(models: dict[str, Model]) -> None:
 def test_failed_trainings_register_nothing(models: dict[str, Model], mlflow: MlflowClient) -> None:
     for model in models.values():
         model.wait("Trained", "False", 240)
-        name = f"{model.namespace}.{model.name}"
-        assert mlflow.search_model_versions(f"name = '{name}'") == []
+        assert mlflow.search_model_versions(f"name = '{model.name}'") == []
 
 
 def test_a_warning_event_repeats_the_condition(models: dict[str, Model]) -> None:
@@ -91,7 +90,7 @@ def test_a_warning_event_repeats_the_condition(models: dict[str, Model]) -> None
 
 
 def running_runs(mlflow: MlflowClient, model: Model) -> list[str]:
-    experiment = mlflow.get_experiment_by_name(f"{model.namespace}.{model.name}")
+    experiment = mlflow.get_experiment_by_name(model.name)
     experiments = [experiment.experiment_id] if experiment else []
     tag = f"{model.namespace}/{model.name}"
     runs = mlflow.search_runs(experiments, f"tags.`{Tag.MODEL}` = '{tag}'") if experiments else []

@@ -134,7 +134,7 @@ def test_bad_requests_are_named_and_never_echoed(heart: Model, proxy: str) -> No
 
 
 def test_mlflow_has_run_version_card_and_alias(heart: Model, mlflow: MlflowClient, real_data: bool) -> None:
-    name = f"{heart.namespace}.{heart.name}"
+    name = heart.name
     status = heart.status
     eventually(lambda: aliases(mlflow, heart).get("serving"), 30, "the alias serving")
     version = mlflow.get_model_version_by_alias(name, "serving")

@@ -32,6 +32,6 @@ def test_the_next_version_learns_from_outcomes(
     flowers.model.patch(dataset={"includeFeedback": True})
     training = lambda: flowers.model.status.get("training", {})  # noqa: E731
     eventually(lambda: training().get("version") == "2", TRAINING, "version 2 to be registered")
-    registered = mlflow.get_model_version(f"{flowers.model.namespace}.iris", "2")
+    registered = mlflow.get_model_version("iris", "2")
     rows = mlflow.get_run(str(registered.run_id)).data.params["rows"]
     assert int(rows) == 150 + REPORTED

@@ -57,7 +57,7 @@ class Tenant:
 
     @property
     def registered(self) -> str:
-        return f"{self.namespace}.{self.model.name}"
+        return self.model.name
 
     @property
     def user(self) -> str:

@@ -178,10 +178,24 @@ runbook: docs/runbooks/{{ $page }}
       "runbookUrl" $root.Values.monitoring.runbookUrl -}}
 {{- with $root.Values.monitoring.prometheusUrl }}{{ $_ := set $defaults "prometheusUrl" . }}{{ end -}}
 {{- if $root.Values.mlflow.enabled }}{{ $_ := set $defaults "databaseAddress" (include "heartops.databaseAddress" $root) }}{{ end -}}
+{{- if not $root.Values.mlflow.enabled }}
+{{- with $root.Values.mlflow.existingSecret }}{{ $_ := set $defaults "trackingSecret" . }}{{ end -}}
+{{- if $root.Values.mlflow.insecure }}{{ $_ := set $defaults "insecure" true }}{{ end -}}
+{{- end }}
 {{- $profile := mustMergeOverwrite (deepCopy $defaults) (deepCopy (last . | default dict)) -}}
 {{- /* The operator reads the pods' metrics too. */ -}}
 {{- with $profile.monitoringNamespaces }}{{ $_ := set $profile "monitoringNamespaces" (append . $root.Release.Namespace | uniq) }}{{ end -}}
 {{- $profile | toYaml -}}
+{{- end -}}
+
+{{- /* Names of the Secrets with credentials for MLflow that runtime profiles name, as a JSON list. */ -}}
+{{- define "heartops.registrySecrets" -}}
+{{- $names := list -}}
+{{- range .Values.runtimes -}}
+{{- $profile := include "heartops.profile" (list $ .) | fromYaml -}}
+{{- $names = append $names $profile.trackingSecret -}}
+{{- end -}}
+{{- compact $names | uniq | toJson -}}
 {{- end -}}
 
 {{- /* Secret with the passwords of PostgreSQL's own roles: keys `password` (mlflow) and `heartops-password`. */ -}}

@@ -37,8 +37,10 @@ _LINE = re.compile(r"sha256:([0-9a-f]{64})((?: (?:predict|explain|feedback))+)")
 class Jwt(Frozen):
     """JSON Web Tokens that are accepted."""
 
-    issuer: str = Field(min_length=1, max_length=512, description="Required `iss` claim.")
-    audience: str = Field(min_length=1, max_length=512, description="Required `aud` claim.")
+    issuer: str = Field(min_length=1, max_length=512, description="Value that the `iss` claim of a token must have.")
+    audience: str = Field(
+        min_length=1, max_length=512, description="Value that the `aud` claim of a token must have or contain."
+    )
     jwks_url: str | None = Field(
         None,
         pattern=r"^https://[^\s#]+$",

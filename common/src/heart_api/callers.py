@@ -11,15 +11,21 @@ from heart_api.rules import rule, rules
 class Requirement(Frozen):
     """One requirement on a label."""
 
-    key: str = Field(min_length=1, max_length=317, description="Label.")
-    operator: Literal["In", "NotIn", "Exists", "DoesNotExist"] = Field(description="Relation to `values`.")
-    values: tuple[ShortText, ...] | None = Field(None, max_length=64, description="For `In` and `NotIn`.")
+    key: str = Field(min_length=1, max_length=317, description="Name of the label that the selector applies to.")
+    operator: Literal["In", "NotIn", "Exists", "DoesNotExist"] = Field(
+        description="Relation of the label's value to `values`."
+    )
+    values: tuple[ShortText, ...] | None = Field(
+        None, max_length=64, description="Values to compare with, for `In` and `NotIn`."
+    )
 
 
 class Selector(Frozen):
     """A label selector; an empty one selects everything."""
 
-    match_labels: dict[str, ShortText] | None = Field(None, max_length=16, description="Labels and their values.")
+    match_labels: dict[str, ShortText] | None = Field(
+        None, max_length=16, description="Labels that must all be there with these values."
+    )
     match_expressions: tuple[Requirement, ...] | None = Field(
         None, max_length=16, description="Further requirements; all must hold."
     )

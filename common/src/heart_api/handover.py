@@ -47,6 +47,7 @@ class Env:
     PREDICTION_LOG = "HEARTOPS_PREDICTION_LOG"  # api.predictionlog.PredictionLog as JSON
     DATABASE_URL = "HEARTOPS_DATABASE_URL"  # from the Secret heartops-runtime: the prediction log's database
     PROOF_KEY = "HEARTOPS_PROOF_KEY"  # from the Secret heartops-runtime: key of the proofs that /feedback demands
+    SIGNING_KEYS = "HEARTOPS_SIGNING_KEYS"  # PEM, one after the other: a version must be signed with one of them
     SIBLINGS = "HEARTOPS_SIBLINGS"  # host:port of the headless Service of this model's ready pods
 
 
@@ -61,7 +62,9 @@ class Tag:
     DATASET_SHA256 = "heartops.dataset_sha256"
     EVALUATION_RUN = "heartops.evaluation_run"  # where its evaluation is, when that is not the version's own run
     VERSION = "heartops.version"  # on the run of an evaluation Job: the version that it measured
-    SEAL = "heartops.seal"  # HMAC over trigger and digests: only an operator's Job can write it
+    CONTRACT_SHA256 = "heartops.contract_sha256"  # task, target and features of its package
+    SEAL = "heartops.seal"  # HMAC over name, version, trigger and digests: only a Job with the namespace's key makes it
+    SIGNATURE = "heartops.signature"  # of model.onnx (heart_model.signing); may come after the version
     REJECTED = "heartops.rejected"  # reason; only ever used to reject a version
 
 
@@ -120,6 +123,10 @@ class TrainingResult(FrozenLenient):
     run_id: str
     artifact_sha256: str
     evaluation_sha256: str
+    sealed: bool | None = Field(
+        None, description="Of an evaluation: whether the seal of a training in this namespace is valid."
+    )
+    seal_message: str | None = Field(None, max_length=300, description="Why the seal is not valid.")
 
 
 class TrainingFailure(FrozenLenient):

@@ -167,7 +167,8 @@ class HeartModelSpec(Frozen):
         None,
         pattern=r"^[a-z0-9][a-z0-9._-]*$",
         max_length=200,
-        description="Name of the MLflow registered model; defaults to `<namespace>.<name>`. Immutable.",
+        description="Name of the MLflow registered model. Defaults to the HeartModel's name, or to `<namespace>.<name>`"
+        " where MLflow has no workspace per namespace. Immutable.",
     )
     runtime: str = Field("default", pattern=NAME_PATTERN, max_length=63, description="Name of a runtime profile.")
     dataset: Dataset
@@ -204,7 +205,10 @@ class HeartModel(Frozen):
     annotations: dict[str, str] = {}
     spec: HeartModelSpec
     status: HeartModelStatus = HeartModelStatus()
+    has_workspace: bool = False
+    """MLflow has a workspace for the namespace, so that names of registered models need no prefix."""
 
     @property
     def registry_name(self) -> str:
-        return self.spec.registry_name or f"{self.namespace}.{self.name}"
+        """The registered model in MLflow."""
+        return self.spec.registry_name or (self.name if self.has_workspace else f"{self.namespace}.{self.name}")

@@ -11,6 +11,7 @@ CONDITIONS = {
     Condition.GATE_PASSED: "The latest version passed every check of `spec.gates`.",
     Condition.ROLLOUT_SUCCEEDED: "The latest version that passed its gates was promoted.",
     Condition.MONITORING_CONFIGURED: "ServiceMonitor and PrometheusRule are in place.",
+    Condition.REGISTRY_SECURED: "Only where it is False: MLflow is reached over plain HTTP without credentials.",
     Condition.RECONCILING: "Something is in progress (kstatus; absent otherwise).",
     Condition.STALLED: "A person has to act: Progressing is False for the same reason (kstatus; absent otherwise).",
 }
@@ -83,6 +84,10 @@ REASONS = {
         "The rollout is paused, for a duration or until a user resumes it.",
         "`kubectl heart promote NAME` ends a pause of the steps, `kubectl heart resume NAME` one of a user.",
     ),
+    Reason.FOREIGN_JOB: Explained(
+        "Event: Jobs with the owner reference that the operator did not create were removed.",
+        "Find out who creates Jobs in this namespace, for example in the API server's audit log.",
+    ),
     Reason.COMMAND_EXECUTED: Explained("Event: a user command was executed."),
     Reason.COMMAND_FAILED: Explained(
         "Event: a user command could not be executed; the message says why.",
@@ -154,6 +159,10 @@ REASONS = {
     Reason.REGISTRY_NAME_TAKEN: Explained(
         "The registered model belongs to another HeartModel.",
         "Choose another `spec.registryName`, or delete the HeartModel or the registered model that owns the name.",
+    ),
+    Reason.REGISTRY_EXPOSED: Explained(
+        "The runtime profile allows plain HTTP without credentials (`insecure`).",
+        "Ask the administrator for https and a `trackingSecret` in the runtime profile.",
     ),
     Reason.MONITORING_APPLIED: Explained("The monitoring objects are in place."),
     Reason.MONITORING_UNAVAILABLE: Explained(

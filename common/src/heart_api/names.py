@@ -62,6 +62,7 @@ class Condition:
     GATE_PASSED = "GatePassed"
     ROLLOUT_SUCCEEDED = "RolloutSucceeded"
     MONITORING_CONFIGURED = "MonitoringConfigured"
+    REGISTRY_SECURED = "RegistrySecured"  # only where it is not
     # Of kstatus: present only while they are True.
     RECONCILING = "Reconciling"
     STALLED = "Stalled"
@@ -96,6 +97,7 @@ class Reason:
     ABORTED = "Aborted"
     AWAITING_APPROVAL = "AwaitingApproval"
     PAUSED = "Paused"
+    FOREIGN_JOB = "ForeignJob"  # event: a Job that only claims to be ours is removed
     COMMAND_EXECUTED = "CommandExecuted"  # event: a user command was executed
     COMMAND_FAILED = "CommandFailed"  # event: a user command could not be executed
     # Ready, Available
@@ -116,6 +118,7 @@ class Reason:
     REGISTRY_UNAVAILABLE = "RegistryUnavailable"
     REGISTRY_LOST = "RegistryLost"
     REGISTRY_NAME_TAKEN = "RegistryNameTaken"
+    REGISTRY_EXPOSED = "RegistryExposed"
     MONITORING_APPLIED = "MonitoringApplied"
     MONITORING_UNAVAILABLE = "MonitoringUnavailable"
     MONITORING_DISABLED = "MonitoringDisabled"

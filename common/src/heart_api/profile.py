@@ -1,10 +1,10 @@
 """Runtime profiles: an administrator's settings, mounted into the operator from a ConfigMap."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from heart_api.base import Duration, Frozen
+from heart_api.base import NAME_PATTERN, Duration, Frozen
 from heart_api.callers import Peer
 from heart_api.handover import DataAccess
 from heart_api.resources import Amounts
@@ -35,6 +35,13 @@ class Quota(Frozen):
     """Least time between two scheduled trainings, or two drift checks, of one RetrainSchedule."""
 
 
+class Signing(Frozen):
+    """Versions must be signed with one of these keys (OpenSSF Model Signing) before they serve."""
+
+    public_keys: tuple[str, ...] = Field(min_length=1)
+    """PEM, elliptic curve P-256, P-384 or P-521; two during a rotation."""
+
+
 class RuntimeProfile(Frozen):
     images: Images
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
@@ -48,6 +55,11 @@ class RuntimeProfile(Frozen):
     tracking_uri: str
     tracking_auth: Literal["None", "Kubernetes"] = "None"
     """Kubernetes: MLflow has a workspace per namespace and authorizes tokens with the API server."""
+    tracking_secret: str | None = Field(None, pattern=NAME_PATTERN, max_length=63)
+    """Secret with MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD: in the operator's
+    namespace for the operator, in each model's for its pods."""
+    insecure: bool = False
+    """Allow plain HTTP without credentials to MLflow."""
     prometheus_url: str | None = None
     database_address: str | None = None
     """host:port of the prediction log's database; its URL, with a password, is in the namespaces' Secrets alone."""
@@ -63,3 +75,17 @@ class RuntimeProfile(Frozen):
     """Who may call models besides the pods of their own namespaces, unless a model says it itself."""
     routes: RouteAccess = RouteAccess()
     quota: Quota = Quota()
+    signing: Signing | None = None
+    """None: digests from training Jobs and seals suffice."""
+
+    @model_validator(mode="after")
+    def _one_kind_of_credentials(self) -> Self:
+        if self.tracking_auth == "Kubernetes" and self.tracking_secret:
+            raise ValueError("trackingSecret is for trackingAuth None: with Kubernetes, pods show their own tokens")
+        return self
+
+    @property
+    def is_registry_exposed(self) -> bool:
+        """Whether MLflow is reached over plain HTTP by callers who prove nothing."""
+        proves = self.tracking_auth == "Kubernetes" or self.tracking_secret is not None
+        return not proves and not self.tracking_uri.startswith("https://")

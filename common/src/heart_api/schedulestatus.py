@@ -6,7 +6,7 @@ from pydantic import Field
 
 from heart_api.base import FrozenLenient
 from heart_api.rules import list_map
-from heart_api.status import ConditionStatus, DriftVerdict, Time, Version
+from heart_api.status import ConditionStatus, DriftVerdict, JobRecord, Time, Version
 
 Cause = Literal["Schedule", "Drift", "Performance"]
 Phase = Literal["Requested", "Training", "RollingOut", "Succeeded", "Failed", "Missed"]
@@ -106,6 +106,11 @@ class RetrainScheduleStatus(FrozenLenient):
         (),
         description="Runs triggered by drift or performance in the last seven days.",
         json_schema_extra=list_map("id"),
+    )
+    jobs: tuple[JobRecord, ...] | None = Field(
+        None,
+        description="Check Jobs that the operator created. Results of other Jobs are not believed.",
+        json_schema_extra=list_map("name"),
     )
     last_drift: DriftStatus | None = None
     last_performance: PerformanceStatus | None = None

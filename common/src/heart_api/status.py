@@ -47,6 +47,7 @@ class ServingStatus(FrozenLenient):
     )
 
 
+Origin = Literal["Training", "Sealed", "Outside"]
 Phase = Literal["Starting", "Scaling", "Paused", "Held", "AwaitingApproval"]
 
 
@@ -113,6 +114,11 @@ class CandidateStatus(FrozenLenient):
     message: str = Field("", description="Human-readable description of the phase.")
     analysis: AnalysisStatus | None = Field(None, description="Canary analysis of its traffic.")
     mirror: MirrorStatus | None = Field(None, description="Comparison on mirrored traffic.")
+    origin: Origin | None = Field(
+        None,
+        description="Training: its training Job reported it. Sealed: an evaluation Job found a training Job's"
+        " valid seal. Outside: anybody may have registered it.",
+    )
 
 
 class PreviousStatus(FrozenLenient):
@@ -160,10 +166,23 @@ class TrainingStatus(FrozenLenient):
     version: str | None = Field(None, description="Version registered by the Job.")
     artifact_sha256: str | None = Field(None, description="Digest of the model file as reported by the Job.")
     evaluation_sha256: str | None = Field(None, description="Digest of the evaluation as reported by the Job.")
+    sealed: bool | None = Field(
+        None,
+        description="Of an evaluation: true if the version carries a valid seal of a training Job of this namespace."
+        " Otherwise it is a version from outside (`spec.versionsFromOutside`).",
+    )
+    seal_message: str | None = Field(None, description="Why the seal is not valid.")
     reason: str | None = Field(
         None, description="Machine-readable reason of a failure, or of a Job without a running pod."
     )
     message: str | None = Field(None, description="Human-readable explanation of the reason.")
+
+
+class JobRecord(FrozenLenient):
+    """A Job that the operator created."""
+
+    name: str = Field(description="Name of the Job.")
+    uid: str = Field(description="UID of the Job; one of the same name with another UID is not believed.")
 
 
 class HistoryEntry(FrozenLenient):
@@ -219,6 +238,11 @@ class HeartModelStatus(FrozenLenient):
         None, description="The latest evaluation of a manually registered version."
     )
     history: tuple[HistoryEntry, ...] = Field((), description="Serving versions in chronological order, latest last.")
+    jobs: tuple[JobRecord, ...] | None = Field(
+        None,
+        description="Jobs that the operator created. Results of other Jobs are not believed.",
+        json_schema_extra=list_map("name"),
+    )
     command: CommandStatus | None = None
     desired_version: str | None = Field(None, description="`spec.version` last acted on.")
     gate: str | None = Field(None, description="Summary of the latest gate evaluation, for the Gate column.")

@@ -72,7 +72,8 @@ def status(client: Client, name: str | None, again: bool, output: str | None, se
     if name and (selector or everywhere):
         raise click.UsageError("NAME cannot be combined with --selector or --all-namespaces")
     if output and output != "wide":
-        print_objects(output, [name] if name else [], kubectl_options(client, again, selector, everywhere))
+        options = kubectl_options(client, again, selector, everywhere)
+        watched(partial(print_objects, output, [name] if name else [], options))
     elif name and again:
         watched(partial(follow, client, name, Console()))
     elif name:

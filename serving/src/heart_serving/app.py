@@ -98,7 +98,7 @@ def create_app(model: Model, settings: Settings, log: RequestLog | None = None) 
         background.append(partial(files.follow, guard))
     return Application(
         cross_origin(app, settings.cors_origins),
-        build_management(settings, readiness, metrics, predictions.metrics),
+        build_management(settings, readiness, framework, metrics, predictions.metrics),
         app,
         fast_path,
         predictor,

@@ -9,7 +9,8 @@ import orjson
 
 from heart_serving.admission.request_body import Head
 from heart_serving.auth.denied import Denied
-from heart_serving.auth.guard import NOBODY, Admitted
+from heart_serving.auth.guard import NOBODY
+from heart_serving.auth.keys import Caller
 from heart_serving.errors import Problem
 from heart_serving.predictionlog.recorder import Records
 from heart_serving.protocols.answers import Outputs
@@ -52,7 +53,7 @@ class Exchange:
     """As it is sent: the answer, perhaps compressed, or an error."""
     copy: Callable[["Exchange"], "HttpCopy"] | None = None
     """How a request that did not come over HTTP is copied to a candidate."""
-    admitted: Admitted = NOBODY
+    caller: Caller = NOBODY
     denied: bool = False
     """For want of a valid key or token."""
 

@@ -1,7 +1,8 @@
 """`python -m heart_serving.fetch`, the init container: puts the model file, proven by its digest, in its place.
 
 Sibling pods are tried first, so that serving scales, restarts and rolls back while MLflow is down; MLflow second.
-Neither is trusted: the digest comes from the operator.
+Neither is trusted: the digest comes from the operator. Where the runtime profile asks for signatures, the one of the
+version is read from MLflow and verified before the container ends.
 """
 
 import logging
@@ -45,6 +46,7 @@ def fetch(settings: Settings, environ: Mapping[str, str], clock: Clock = Clock()
     ends, pause, reason = clock.now() + DEADLINE_SECONDS, FIRST_PAUSE, "nothing was tried"
     while True:
         try:
+            check_signature(registry, settings, environ.get(Env.SIGNING_KEYS, ""))
             return from_sibling(settings, environ) or registry.fetch(settings.file, settings.sha256)
         except Unreachable as error:
             reason = str(error)
@@ -55,6 +57,26 @@ def fetch(settings: Settings, environ: Mapping[str, str], clock: Clock = Clock()
         logger.warning("%s; trying again in %.0f s", reason, pause)
         clock.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE)
+
+
+def check_signature(registry: Registry, settings: Settings, keys: str) -> None:
+    """That one of the keys signed the file with the version's digest; nothing where none are asked for.
+
+    Raises ArtifactRejected, or Unreachable.
+    """
+    if not keys:
+        return
+    from heart_model.signing import BadKey, SignatureRejected, verify  # noqa: PLC0415  slow to import, rarely needed
+
+    signature = registry.signature()
+    if not signature:
+        raise ArtifactRejected(
+            f"version {settings.version} is not signed, and the runtime profile asks for a signature"
+        )
+    try:
+        verify(signature, settings.sha256, keys.encode())
+    except (SignatureRejected, BadKey) as error:
+        raise ArtifactRejected(f"version {settings.version}: {error}") from None
 
 
 def from_sibling(settings: Settings, environ: Mapping[str, str]) -> str | None:

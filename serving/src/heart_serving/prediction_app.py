@@ -15,7 +15,8 @@ from heart_serving.admission.capacity import Capacity
 from heart_serving.admission.request_body import BodyReader, ClientGone, read_head
 from heart_serving.admission.worker import Busy
 from heart_serving.auth.denied import Denied
-from heart_serving.auth.guard import NOBODY, OPEN_PATHS, Admitted, Guard
+from heart_serving.auth.guard import NOBODY, OPEN_PATHS, Guard
+from heart_serving.auth.keys import Caller
 from heart_serving.errors import Problem
 from heart_serving.exchange import FAILED, Exchange, error_reply
 from heart_serving.explain.worker import ExplainWorker
@@ -73,7 +74,7 @@ class PredictionApp:
         try:
             self._admit(scope["method"])
             wanted: Scope = "predict" if work == self._predict else "explain"
-            exchange.admitted = self._guard.admit(scope["headers"], wanted)
+            exchange.caller = self._guard.admit(scope["headers"], wanted)
             accepted = protocol.accept(head)
             if work == self._predict:
                 self._capacity.check(head.length or 0)
@@ -98,7 +99,7 @@ class PredictionApp:
         if len(self.tasks) - self._bodies.waiting > self._capacity.max_in_flight:
             raise Busy
 
-    def _admit_to(self, path: str, headers: Fields) -> Admitted:
+    def _admit_to(self, path: str, headers: Fields) -> Caller:
         """Raises Denied."""
         if path in OPEN_PATHS:
             return NOBODY
@@ -119,12 +120,12 @@ class PredictionApp:
         exchange = Exchange(read_head(scope["headers"]), "", time.perf_counter())
         status = FAILED.status
         try:
-            exchange.admitted = self._admit_to(scope["path"], scope["headers"])
+            exchange.caller = self._admit_to(scope["path"], scope["headers"])
         except Denied as denied:
             body = orjson.dumps({error_key(scope["path"]): denied.message})
             await respond(send, Reply(body, denied.headers, denied.status), exchange.id)
             return
-        scope = {**scope, AUTHOR: exchange.admitted.author}
+        scope = {**scope, AUTHOR: exchange.caller.author}
 
         is_head = scope["method"] == "HEAD"
         if is_head:

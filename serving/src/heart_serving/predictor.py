@@ -55,7 +55,7 @@ class Predictor:
             if self.mirror.is_on and not exchange.head.shadow:
                 copy = exchange.copy(exchange) if exchange.copy else None
                 copy = copy or HttpCopy(exchange.route, exchange.head, exchange.body, exchange.answer)
-                self.mirror.offer(*copy, exchange.admitted.credential)
+                self.mirror.offer(*copy, exchange.caller.credential)
         self.finish(exchange, status)
 
     def finish(self, exchange: Exchange, status: int) -> None:
@@ -63,8 +63,8 @@ class Predictor:
         model, and would dilute its error rate."""
         if exchange.denied:
             return
-        if exchange.admitted.name:
-            self.metrics.count_caller(exchange.admitted.name)
+        if exchange.caller.name:
+            self.metrics.count_caller(exchange.caller.name)
         if exchange.route not in UNCOUNTED:
             self.metrics.count(status)
         seconds = time.perf_counter() - exchange.started

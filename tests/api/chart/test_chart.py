@@ -14,6 +14,8 @@ import yaml
 
 from heart_api.profile import RuntimeProfile
 from heart_log.prepare import Limits
+from heart_operator.manifests.common import MANAGEMENT_PORT
+from heart_operator.mlflow.credentials import FOLDER
 from heart_operator.profiles import parse_profiles
 from heart_operator.settings import Settings
 
@@ -191,6 +193,25 @@ def test_an_mlflow_of_ones_own_brings_neither_mlflow_nor_postgresql() -> None:
     assert not {"heartops-mlflow", "heartops-postgresql", "heartops-log-namespaces", "heartops-log-database"} & names
     assert profiles(documents)["default"].database_address is None
     assert secrets_job(documents)["args"] == ["--namespace=ops", "--runtime-secret"]
+
+
+def test_each_profiles_credentials_for_mlflow_are_files_of_the_operator() -> None:
+    """As variables, those of one server would be shown to every other one."""
+    external = ("--set", "mlflow.enabled=false", "--set", "mlflow.trackingUri=https://mlflow.example.org")
+    own = (
+        "--set",
+        "runtimes.lab.trackingSecret=lab-mlflow",
+        "--set",
+        "runtimes.lab.trackingUri=https://lab.example.org",
+    )
+    documents = render(*external, "--set", "mlflow.existingSecret=mlflow-credentials", *own)
+    found = profiles(documents)
+    assert (found["default"].tracking_secret, found["lab"].tracking_secret) == ("mlflow-credentials", "lab-mlflow")
+    (pod,) = (pod for pod in pods(documents) if pod["containers"][0]["name"] == "operator")
+    mounted = {mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]}
+    assert {f"{FOLDER}/mlflow-credentials", f"{FOLDER}/lab-mlflow"} <= mounted
+    assert "envFrom" not in pod["containers"][0]
+    assert all(volume["secret"]["optional"] for volume in pod["volumes"] if "secret" in volume)
 
 
 @pytest.mark.parametrize(
@@ -402,7 +423,7 @@ def test_the_operator_may_reach_what_an_analysis_reads() -> None:
     )
     named = render(*[word for option in options for word in ("--set", option)])
     assert egress_ports(named) - egress_ports(render()) == {9090}  # 443 is open for the API server
-    assert 8080 in egress_ports(render())
+    assert MANAGEMENT_PORT in egress_ports(render()), "the analysis reads the pods' metrics"
     plain = render("--set", "monitoring.prometheusUrl=http://prometheus.monitoring")
     assert egress_ports(plain) - egress_ports(render()) == {80}
 

@@ -15,7 +15,7 @@ CAPS = {"cpu": "2", "memory": "1Gi"}
 """An administrator's bounds on what a pod may have."""
 PROFILE: dict[str, Any] = {
     "images": {"trainer": "trainer:1", "serving": "serving:1"},
-    "trackingUri": "http://mlflow.example:5000",
+    "trackingUri": "https://mlflow.example:5000",
     "data": {"hosts": ["example.org"]},
     "trainingCaps": CAPS,
     "servingCaps": CAPS,

@@ -29,6 +29,12 @@ class Audit:
             and line["objectRef"]["resource"] != "leases"
         ]
 
+    def reads(self, namespace: str) -> set[tuple[str, str, str]]:
+        """(verb, resource, name) of what operators read of a namespace by name, whoever they are."""
+        ours = (line for line in self._requests() if line.get("userAgent") == FIELD_MANAGER and "objectRef" in line)
+        found = [line for line in ours if line["objectRef"].get("namespace") == namespace and line["verb"] == "get"]
+        return {(line["verb"], line["objectRef"]["resource"], line["objectRef"].get("name", "")) for line in found}
+
     def forbidden(self) -> list[str]:
         """Requests that the account's roles did not allow."""
         ours = (line for line in self._requests() if line["user"]["username"] == self._account)

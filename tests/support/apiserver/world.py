@@ -37,7 +37,7 @@ ACCOUNT = f"system:serviceaccount:{OPERATOR_NAMESPACE}:heartops"
 PROFILES: dict[str, Any] = {
     "default": {
         "images": {"trainer": "trainer:1", "serving": "serving:1"},
-        "trackingUri": "http://mlflow.example:5000",
+        "trackingUri": "https://mlflow.example:5000",
         "routes": {
             "gateways": ["gateways/public", "gateways/closed", "ingress/public", "{namespace}/public"],
             "ingressClasses": ["none"],

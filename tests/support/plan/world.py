@@ -38,7 +38,7 @@ MONITORING = frozenset({"ServiceMonitor", "PrometheusRule"})
 PROFILE = RuntimeProfile.model_validate(
     {
         "images": {"trainer": "trainer:1", "serving": "serving:1"},
-        "trackingUri": "http://mlflow:5000",
+        "trackingUri": "https://mlflow:5000",
         "routes": {"gateways": ["clinic/public"], "ingressClasses": ["nginx"], "hosts": ["*.example.org"]},
     }
 )
@@ -128,6 +128,8 @@ class World:
     versions: dict[str, Version] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
+    signed: set[str] = field(default_factory=set)
+    """Versions with a signature in the registry."""
     open_runs: set[str] = field(default_factory=set)
     claimed_by: str | None = None
     registry_error: str | None = None
@@ -244,15 +246,15 @@ class World:
     def running_evaluation(self) -> TrainingJob | None:
         return next((job for job in self._jobs(evaluations=True) if job.phase == "Running"), None)
 
-    def register_by_hand(self, auc: float = 0.9, starts: bool = True) -> str:
-        """Somebody registers a version from a notebook."""
+    def register_by_hand(self, auc: float = 0.9, starts: bool = True, trigger: str = "") -> str:
+        """Somebody registers a version from a notebook; with a `trigger` in its tags, it claims a training."""
         version = str(len(self.trained) + 1)
-        self.trained[version] = Version(f"run-{version}", "", sha(version), evaluation(auc), starts)
+        self.trained[version] = Version(f"run-{version}", trigger, sha(version), evaluation(auc), starts)
         self.versions[version] = self.trained[version]
         return version
 
-    def finish_evaluation(self) -> str:
-        """The running evaluation Job has measured its version, against the one that serves."""
+    def finish_evaluation(self, sealed: bool = False, message: str = "it carries no seal") -> str:
+        """The running evaluation Job has measured its version, against the one that serves, and checked its seal."""
         job = self.running_evaluation()
         assert job
         version = evaluated_version(job.trigger)
@@ -261,7 +263,12 @@ class World:
         measured = known.evaluation.model_copy(update={"comparison": comparison(against) if against else None})
         self.trained[version] = self.versions[version] = replace(known, evaluation=measured)
         result = TrainingResult(
-            version=version, run_id="run-e", artifact_sha256=known.digest, evaluation_sha256=sha(f"e{version}")
+            version=version,
+            run_id="run-e",
+            artifact_sha256=known.digest,
+            evaluation_sha256=sha(f"e{version}"),
+            sealed=sealed,
+            seal_message=None if sealed else message,
         )
         self.jobs[job.name] = replace(job, phase="Succeeded", finished=self.now, result=result)
         self.open_runs.discard(job.trigger)
@@ -499,7 +506,14 @@ class World:
         )
 
     def _registered(self, name: str, version: Version) -> RegisteredVersion:
-        return RegisteredVersion(name, version.run_id, version.trigger, version.digest, self.tags.get(name) or None)
+        return RegisteredVersion(
+            name,
+            version.run_id,
+            version.trigger,
+            version.digest,
+            self.tags.get(name) or None,
+            signed=name in self.signed,
+        )
 
 
 def serving_world(**changes: Any) -> World:

@@ -71,13 +71,13 @@ class FakeRegistry:
             known[version] = RegisteredVersion(version, result.run_id, request.trigger, result.artifact_sha256)
         return TrainingOutcome(result=result)
 
-    def register_by_hand(self, registry_name: str, servable: bool = True) -> str:
-        """What a notebook does; the version's number."""
+    def register_by_hand(self, registry_name: str, servable: bool = True, trigger: str = "") -> str:
+        """What a notebook does, with the tag of a training if it lies; the version's number."""
         with self.lock:
             known = self.versions.setdefault(registry_name, {})
             version = str(len(known) + 1)
             self.models.setdefault(registry_name, RegisteredModel(None, {}))
-            known[version] = RegisteredVersion(version, "notebook", "", "", created=1_760_000_000_000)
+            known[version] = RegisteredVersion(version, "notebook", trigger, "", created=1_760_000_000_000)
             if not servable:
                 self.unservable.add((registry_name, version))
         return version
@@ -92,7 +92,8 @@ class FakeRegistry:
             self.models[name] = RegisteredModel(f"{request.namespace}/{request.name}", self.models[name].aliases)
             tags = {"run_id": result.run_id, "artifact_sha256": result.artifact_sha256}
             self.versions[name][version] = replace(self.versions[name][version], **tags)
-        return TrainingOutcome(result=result)
+        outside = {"sealed": False, "seal_message": "it carries no seal"}
+        return TrainingOutcome(result=result.model_copy(update=outside))
 
     def _store(self, name: str, version: str, run_id: str, against: ServingReference | None) -> TrainingResult:
         content = evaluation_of(self.auc, against).model_dump_json(by_alias=True).encode()

@@ -6,7 +6,7 @@ from mlflow import MlflowClient
 
 from heart_api.evaluation import EVALUATION_PATH, Evaluation
 from heart_api.handover import TrainingResult
-from heart_trainer.mlflow.registry import sha256
+from heart_trainer.mlflow.seals import sha256
 
 
 def read_evaluation(client: MlflowClient, result: TrainingResult) -> Evaluation:

@@ -13,7 +13,7 @@ from heart_trainer.evaluation.evaluate import estimates
 from heart_trainer.fit import calibrate, families
 from heart_trainer.fit.calibrate import CalibratedModel
 from heart_trainer.fit.families import Setting
-from heart_trainer.fit.onnx_export import predict
+from heart_trainer.fit.predict import predict
 from heart_trainer.fit.scoring import scorer
 from heart_trainer.fit.search import CONFIDENT
 from heart_trainer.sums.additive import Schema, Sums, total

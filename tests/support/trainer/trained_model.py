@@ -15,7 +15,8 @@ from heart_api.training import Algorithm
 from heart_trainer.fit import families
 from heart_trainer.fit import search as tune
 from heart_trainer.fit.families import Setting
-from heart_trainer.fit.onnx_export import attach_package, export, predict
+from heart_trainer.fit.onnx_export import attach_package, export
+from heart_trainer.fit.predict import predict
 from heart_trainer.package.reference_rows import reference_rows
 from tests.support.serving.tiny_model import TinyModel
 from tests.support.trainer.requests import table

@@ -232,3 +232,26 @@ def test_a_pile_is_apart_from_all_other_values(name: str) -> None:
     values, piles, expected = PILES[name]
     counts = [piles.get(value, 1) for value in values]
     assert [value for value, _ in find_piles(values, counts)] == expected
+
+
+@pytest.mark.parametrize("start", [1_700_000_000, 16_777_217, 1e-7, -0.000123456789])
+def test_bounds_of_long_numbers_keep_all_digits(tmp_path: Path, start: float) -> None:
+    step = 999 if start > 1 else start / 1000
+    lines = "".join(f"{start + n * step!r},{n % 2}\n" for n in range(ROWS))
+    file = write(tmp_path, f"value,ill\n{lines}")
+    rows = rows_of(written(file, "--target", "ill", "--positive", "1"), file)
+    assert len(rows.y) == ROWS
+
+
+@pytest.mark.parametrize(
+    ("encoding", "separator"), [("latin-1", ","), ("cp1252", ";"), ("utf-16", "\t"), ("shift_jis", "|")]
+)
+def test_what_was_given_on_the_command_line_is_written(tmp_path: Path, encoding: str, separator: str) -> None:
+    name = "年齢" if encoding == "shift_jis" else "größe"
+    lines = [separator.join([name, "ill"]), *(separator.join([str(n), str(n % 2)]) for n in range(ROWS))]
+    file = tmp_path / "file.csv"
+    file.write_bytes("\n".join(lines).encode(encoding))
+    options = ("--target", "ill", "--positive", "1", "--encoding", encoding, "--separator", separator)
+    text = written(file, *options)
+    assert spec(text)["dataset"]["csv"]["encoding"] == encoding.replace("latin-1", "iso8859-1")
+    assert len(rows_of(text, file).y) == ROWS

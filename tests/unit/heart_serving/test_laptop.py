@@ -37,7 +37,8 @@ def test_a_trained_folder_is_served_with_its_docs_log_and_metrics(folder: Path) 
         answer = httpx.post(f"{server.url}/predict", json=record)
         assert answer.status_code == 200
         assert answer.json()["model_version"] == "0"
-        outcome = {"request_id": answer.json()["request_id"], "outcome": answer.json()["label"]}
+        known = answer.json()
+        outcome = {"request_id": known["request_id"], "proof": known["proof"], "outcome": known["label"]}
         assert httpx.post(f"{server.url}/feedback", json=outcome).status_code == 202
         assert httpx.get(f"{server.url}/docs").status_code == 200
         assert 'model_name="heart"' in server.metrics()

@@ -18,6 +18,14 @@ async def test_the_platform_needs_no_key(tmp_path: Path) -> None:
         assert (await served.management.get(path)).status_code == 200
 
 
+async def test_people_read_the_documents_there_without_a_key(tmp_path: Path) -> None:
+    """A browser sends none; a port-forward takes a right in the namespace."""
+    served = in_process(tiny_model(), tmp_path, auth=with_key(tmp_path))
+    assert "<html" in (await served.management.get("/docs")).text
+    assert (await served.management.get("/openapi.json")).json()["components"]["securitySchemes"]
+    assert (await served.management.get("/model")).json()["name"] == "heart"
+
+
 async def test_predictions_are_not_answered_there(tmp_path: Path) -> None:
     served = in_process(tiny_model(), tmp_path)
     for path in ("/predict", "/invocations", "/v2/models/heart/infer", "/feedback", "/explain"):

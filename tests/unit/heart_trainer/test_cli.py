@@ -18,7 +18,7 @@ from heart_api.package import PACKAGE_KEY, ServingPackage
 from heart_api.referenceprofile import PROFILE_PATH
 from heart_trainer.__main__ import main
 from heart_trainer.manifest import BadManifest, read_manifest
-from heart_trainer.mlflow.registry import sha256
+from heart_trainer.mlflow.seals import sha256
 
 
 @pytest.fixture(autouse=True)

@@ -38,7 +38,7 @@ from heart_trainer.errors import NotServable, TrainerError
 from heart_trainer.evaluation.evaluate import measure
 from heart_trainer.fit.onnx_export import attach_package, run_onnx, to_bytes
 from heart_trainer.mlflow.client import Store
-from heart_trainer.mlflow.registry import sha256
+from heart_trainer.mlflow.seals import MISSING, sha256
 from heart_trainer.package.reference_rows import reference_rows
 from heart_trainer.values import OutOfFoldResult
 from tests.support.registry.job_output import read_evaluation
@@ -151,6 +151,7 @@ def test_the_outcome_names_bytes_run_and_evaluation(
     (stored,) = Path("mlruns").rglob("artifacts/model.onnx")
     result = _result(evaluate(version))
     assert (result.version, result.artifact_sha256) == (version, sha256(stored.read_bytes()))
+    assert (result.sealed, result.seal_message) == (False, MISSING)
     run = client.get_run(result.run_id)
     assert run.info.status == "FINISHED"
     assert (run.data.tags[Tag.TRIGGER], run.data.tags[Tag.VERSION]) == (TRIGGER, version)
@@ -166,6 +167,28 @@ def test_the_outcome_names_bytes_run_and_evaluation(
     assert found.tags[Tag.ARTIFACT_SHA256] == result.artifact_sha256
     assert found.tags[Tag.TRIGGER] == TRIGGER
     assert len(client.search_model_versions(f"name = '{NAME}'")) == 1
+
+
+def test_a_version_of_our_own_is_known_by_its_seal_and_keeps_its_records(
+    evaluate: Callable[..., TrainingOutcome], client: MlflowClient, manifest: Path, tracking_uri: str, tmp_path: Path
+) -> None:
+    """Its training Job and the status may be long gone: the key is all that it takes."""
+    assert main([str(manifest), "--tracking-uri", tracking_uri, "--out", str(tmp_path / "out")]) == 0
+    before = client.get_model_version(NAME, "1").tags
+    result = _result(evaluate("1"))
+    assert (result.sealed, result.seal_message) == (True, None)
+    assert client.get_model_version(NAME, "1").tags == before
+
+
+def test_a_copy_of_a_sealed_version_is_one_from_outside(
+    evaluate: Callable[..., TrainingOutcome], client: MlflowClient, manifest: Path, tracking_uri: str, tmp_path: Path
+) -> None:
+    main([str(manifest), "--tracking-uri", tracking_uri, "--out", str(tmp_path / "out")])
+    original = client.get_model_version(NAME, "1")
+    copied = client.create_model_version(NAME, original.source, original.run_id, tags=original.tags).version
+    result = _result(evaluate(str(copied)))
+    assert result.sealed is False
+    assert "key for this name, version" in (result.seal_message or "")
 
 
 def test_figures_of_learnt_rows_are_called_a_best_case(

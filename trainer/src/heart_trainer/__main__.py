@@ -1,7 +1,8 @@
 """`python -m heart_trainer`: in a Job (the request is in the environment), or on a laptop with a HeartModel file.
 
 `python -m heart_trainer evaluate` measures a version that is registered already, in place of training one;
-`python -m heart_trainer drift` looks at the prediction log of the version that serves.
+`python -m heart_trainer drift` looks at the prediction log of the version that serves;
+`python -m heart_trainer sign` signs a registered version.
 """
 
 import argparse
@@ -30,9 +31,10 @@ with importing():
     from heart_trainer.manifest import BadManifest, read_manifest
     from heart_trainer.outcome import failed, write_outcome
     from heart_trainer.report.terminal import report
+    from heart_trainer.sign import run_sign
 
 EXIT_PASSING = 1
-EVALUATE, DRIFT = "evaluate", "drift"
+EVALUATE, DRIFT, SIGN = "evaluate", "drift", "sign"
 LAPTOP_STORE = "sqlite:///mlflow.db"
 R = TypeVar("R", bound=JobRequest)
 
@@ -44,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words == [DRIFT]:
         return run_check(os.environ, Progress())
+    if words[:1] == [SIGN]:
+        return run_sign(words[1:])
     evaluates = words[:1] == [EVALUATE]
     options = _parser(evaluates).parse_args(words[evaluates:])
     try:

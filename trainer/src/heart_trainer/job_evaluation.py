@@ -11,6 +11,7 @@ import numpy as np
 
 from heart_api.evaluation import EVALUATION_PATH, Comparison, Estimate, Evaluation, Finding, OutOfFold, ServingReference
 from heart_api.handover import EvaluationRequest, Tag, TrainingResult
+from heart_api.package import ServingPackage
 from heart_api.referenceprofile import PROFILE_PATH
 from heart_trainer.data.load import load
 from heart_trainer.evaluation.compare import ServingModel, compare
@@ -20,7 +21,8 @@ from heart_trainer.evaluation.leaks import learnt_rows
 from heart_trainer.fit.onnx_export import run_onnx
 from heart_trainer.job import Job, JobResult, build_evaluation, compare_with_serving, open_run, open_store
 from heart_trainer.mlflow.client import Store
-from heart_trainer.mlflow.registry import Digests, mark_evaluated, sha256
+from heart_trainer.mlflow.registry import Digests, evaluated, mark_evaluated
+from heart_trainer.mlflow.seals import contract_sha256, seal_problem, sha256
 from heart_trainer.mlflow.serving_version import read_package, serving_file
 from heart_trainer.mlflow.tracking import as_json, figures, log_dataset, log_files, write
 from heart_trainer.package.profile import build_profile
@@ -39,6 +41,9 @@ class Assessment:
 
     table: Table
     artifact_sha256: str
+    contract_sha256: str
+    outside: str
+    """Why it is not a version that a training of this namespace made; empty: its seal says that it is."""
     evaluation: Evaluation
     documents: Mapping[str, bytes]
 
@@ -58,6 +63,7 @@ def _assess(job: Job[EvaluationRequest], store: Store) -> Assessment:
     data = fetch_model(store, request.registry_name, request.version)
     model = open_model(data)
     check_contract(model.package, request)
+    outside = _find_origin(job, store, data, model.package)
     job.progress(f"version {request.version} can be served; running it over the dataset")
     table = load(request, job.environ, data=job.data)
     job.progress(f"read as {'; '.join(table.reading)}")
@@ -67,7 +73,17 @@ def _assess(job: Job[EvaluationRequest], store: Store) -> Assessment:
     profile = as_json(build_profile(table, request.features, seen))
     evaluation = _evaluate(job, store, table, seen, model.package.algorithm, sha256(profile))
     documents = {EVALUATION_PATH: as_json(evaluation), PROFILE_PATH: profile}
-    return Assessment(table, sha256(data), evaluation, documents)
+    return Assessment(table, sha256(data), contract_sha256(model.package), outside, evaluation, documents)
+
+
+def _find_origin(job: Job[EvaluationRequest], store: Store, data: bytes, package: ServingPackage) -> str:
+    """Why the version is one from outside; empty if it is one of ours."""
+    request = job.request
+    with store.speaking():
+        version = store.client.get_model_version(request.registry_name, request.version)
+    problem = seal_problem(store, version, data, package, job.row_key)
+    job.progress(f"version {request.version} is from outside: {problem}" if problem else "its seal is valid")
+    return problem
 
 
 def _evaluate(
@@ -113,7 +129,12 @@ def _compare(
 def _keep(job: Job[EvaluationRequest], store: Store, run_id: str, assessment: Assessment) -> TrainingResult:
     request, table = job.request, assessment.table
     job.progress("writing the evaluation to MLflow")
-    digests = Digests(assessment.artifact_sha256, sha256(assessment.documents[EVALUATION_PATH]), table.raw_sha256)
+    digests = Digests(
+        artifact=assessment.artifact_sha256,
+        evaluation=sha256(assessment.documents[EVALUATION_PATH]),
+        dataset=table.raw_sha256,
+        contract=assessment.contract_sha256,
+    )
     parameters = {
         "version": request.version,
         "algorithm": assessment.evaluation.algorithm,
@@ -124,4 +145,7 @@ def _keep(job: Job[EvaluationRequest], store: Store, run_id: str, assessment: As
     store.log_values(run_id, parameters, figures(assessment.evaluation))
     log_dataset(store, run_id, request, table)
     log_files(store, run_id, lambda folder: write(folder, assessment.documents))
-    return mark_evaluated(store, request, run_id, digests, job.row_key)
+    if not assessment.outside:  # the training's own evaluation and seal stay
+        return evaluated(request, run_id, digests)
+    marked = mark_evaluated(store, request, run_id, digests, job.row_key)
+    return marked.model_copy(update={"sealed": False, "seal_message": assessment.outside})

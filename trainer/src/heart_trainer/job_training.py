@@ -26,8 +26,9 @@ from heart_trainer.fit.nested_cv import fit
 from heart_trainer.fit.onnx_export import attach_package, is_double, run_onnx
 from heart_trainer.job import Job, JobResult, build_evaluation, compare_with_serving, open_run, open_store
 from heart_trainer.mlflow.client import Store
-from heart_trainer.mlflow.registry import Digests, already_registered, register, sha256
-from heart_trainer.mlflow.serving_version import serving_model
+from heart_trainer.mlflow.registry import Digests, already_registered, register
+from heart_trainer.mlflow.seals import contract_sha256, sha256
+from heart_trainer.mlflow.serving_version import read_package, serving_model
 from heart_trainer.mlflow.tracking import (
     as_json,
     documents,
@@ -181,7 +182,12 @@ def _keep(job: Job[TrainingRequest], store: Store, run_id: str, product: Product
     plots = draw_plots(Subject(table, request.features, sample, names, request.target.name))
     if len(fitted.families) > 1:
         plots["families"] = as_png(draw_families(table.task, fitted.families, fitted.algorithm))
-    digests = Digests(sha256(product.model), sha256(product.documents[EVALUATION_PATH]), table.raw_sha256)
+    digests = Digests(
+        artifact=sha256(product.model),
+        evaluation=sha256(product.documents[EVALUATION_PATH]),
+        dataset=table.raw_sha256,
+        contract=contract_sha256(read_package(product.model)),
+    )
     provenance = Provenance(run_id, digests.artifact, digests.evaluation, job.today)
     card = render_card(request, table, fitted, evaluation, plots, provenance, product.influence)
     values = figures(evaluation) | as_values(measure_families(table.task, fitted.families))

@@ -1,12 +1,14 @@
 """A HeartModel file → TrainingRequest, for a training on a laptop. It says what the API server would say."""
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
-from heart_api.handover import TrainingRequest
+from heart_api.handover import Env, TrainingRequest
 from heart_api.heartmodel import HeartModelSpec
 from heart_api.names import API_VERSION, GROUP
 from heart_trainer.validation.resource import complaints
@@ -30,13 +32,18 @@ def read_manifest(path: Path, trigger: str) -> TrainingRequest:
     return TrainingRequest(
         namespace=namespace,
         name=name,
-        registry_name=spec.registry_name or f"{namespace}.{name}",
+        registry_name=spec.registry_name or default_registry_name(namespace, name, os.environ),
         trigger=trigger,
         dataset=spec.dataset,
         target=spec.target,
         features=spec.features,
         training=spec.training,
     )
+
+
+def default_registry_name(namespace: str, name: str, environ: Mapping[str, str]) -> str:
+    """As the operator calls it: in a workspace of MLflow, which is one namespace's, without the namespace."""
+    return name if environ.get(Env.WORKSPACE) else f"{namespace}.{name}"
 
 
 def _heart_model(path: Path) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from heart_api.kube.values import Manifest
 from heart_api.names import PART_OF, Label
 from heart_cli.doctor.findings import Finding
 from heart_cli.doctor.reader import Reader, read_profiles
+from heart_cli.doctor.rights import may_get
 from heart_cli.doctor.selectors import FIELDS, Monitored, fixes, selects
 
 AREA = "monitoring"
@@ -24,9 +25,26 @@ def check_monitoring(system: Reader, models: Reader) -> Iterator[Finding]:
     if not prometheuses:
         yield Finding("note", AREA, "no Prometheus in the cluster: metrics and alerts are not collected", STACK)
         return
+    yield from check_readers(system, prometheuses)
     for kind in KINDS:
         for monitored in (example(system, system, kind), example(models, system, kind)):
             yield judge(prometheuses, monitored)
+
+
+def check_readers(system: Reader, prometheuses: list[Manifest]) -> Iterator[Finding]:
+    """The operator shows its metrics to accounts that may `get` the non-resource URL /metrics."""
+    monitored = example(system, system, "ServiceMonitor")
+    for prometheus in (each for each in prometheuses if selects(each, monitored)):
+        namespace, account = (
+            prometheus["metadata"]["namespace"],
+            prometheus["spec"].get("serviceAccountName", "default"),
+        )
+        if not may_get(system, f"system:serviceaccount:{namespace}:{account}", "/metrics"):
+            message = (
+                f"ServiceAccount {namespace}/{account} of Prometheus {full_name(prometheus)} may not read /metrics"
+            )
+            fix = "kubectl create clusterrolebinding heartops-metrics-reader --clusterrole=heartops-metrics-reader"
+            yield Finding("problem", AREA, message, f"{fix} --serviceaccount={namespace}:{account}")
 
 
 def example(reader: Reader, system: Reader, kind: str) -> Monitored:

@@ -49,11 +49,19 @@ def needed(models: Reader) -> Iterator[tuple[Kind, str]]:
 def denied_right(models: Reader, account: str, kind: Kind, verb: str) -> str:
     """`patch services`; empty if the account may."""
     attributes = {"namespace": models.namespace, "verb": verb, "group": kind.group, "resource": kind.plural}
+    return "" if is_allowed(models, account, {"resourceAttributes": attributes}) else f"{verb} {kind.plural}"
+
+
+def may_get(reader: Reader, account: str, url: str) -> bool:
+    """Whether the account may read a path of an API server, or of what asks one."""
+    return is_allowed(reader, account, {"nonResourceAttributes": {"path": url, "verb": "get"}})
+
+
+def is_allowed(reader: Reader, account: str, attributes: Manifest) -> bool:
     groups = ["system:serviceaccounts", "system:authenticated"]
-    spec = {"user": account, "groups": groups, "resourceAttributes": attributes}
+    spec = {"user": account, "groups": groups, **attributes}
     body: Manifest = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
-    answer = models.client.call("POST", REVIEWS, body=body)
-    return "" if answer["status"].get("allowed") else f"{verb} {kind.plural}"
+    return bool(reader.client.call("POST", REVIEWS, body=body)["status"].get("allowed"))
 
 
 def check_registry_rights(models: Reader) -> Iterator[Finding]:

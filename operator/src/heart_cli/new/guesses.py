@@ -67,7 +67,7 @@ def guess_feature(column: Column, rows: int, taken: Iterable[str]) -> FeatureGue
         maximum=maximum,
         required=not (column.missing or codes),
         sensitive=sensitive,
-        missing=tuple(f"{code:g}" for code in codes),
+        missing=tuple(map(shortest, codes)),
         remarks=tuple(remarks),
     )
 
@@ -110,7 +110,7 @@ def _kind(column: Column) -> tuple[str, tuple[int | str, ...], list[str]]:
         texts = column.categories
         if {word.lower() for word in texts} == {"true", "false"} and not column.numbers:
             return "boolean", (), []
-        numbers = [f"{number:g}" for number in sorted(column.numbers)]
+        numbers = [shortest(number) for number in sorted(column.numbers)]
         return "category", (*texts, *numbers), []
     if set(column.numbers) <= {0.0, 1.0} and not column.many_numbers:
         return "boolean", (), ["0 and 1; where they name two groups: type category with values [0, 1]"]
@@ -131,6 +131,11 @@ def _piles(column: Column, rows: int) -> tuple[tuple[float, ...], list[str]]:
             codes.append(value)
             remarks.append(f"guess: {where}, taken for missing")
     return tuple(codes), remarks
+
+
+def shortest(value: float) -> str:
+    """All digits of a number, whole ones without a fraction."""
+    return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(value)
 
 
 def _bounds(column: Column, codes: Iterable[float]) -> tuple[float, float]:

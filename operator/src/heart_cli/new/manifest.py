@@ -6,13 +6,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from heart_api.names import API_VERSION, GROUP
-from heart_cli.new.guesses import FeatureGuess, LeftOut
+from heart_cli.new.guesses import FeatureGuess, LeftOut, shortest
 from heart_cli.new.target import TargetGuess
 from heart_table.layout import Layout
 
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 """What YAML makes something else of than text."""
+
+
+USUAL = {"separator": ",", "decimal": ".", "quote": '"', "encoding": "utf-8", "comment": None, "skipRows": 0}
+"""What a file is taken for where dataset.csv says nothing, and nothing else is detected."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ def _dataset(draft: Draft) -> Iterator[str]:
 
 
 def _csv(layout: Layout) -> dict[str, object]:
-    """What was detected, so that it is not detected anew from the next file."""
+    """What was detected or given, so that it is not detected anew from the next file."""
     values = {
         "separator": layout.separator,
         "decimal": layout.decimal,
@@ -76,7 +80,7 @@ def _csv(layout: Layout) -> dict[str, object]:
         "comment": layout.comment,
         "skipRows": layout.skip,
     }
-    return {name: values[name] for name in values if name in layout.found or (name == "skipRows" and layout.skip)}
+    return {name: value for name, value in values.items() if name in layout.found or value != USUAL[name]}
 
 
 def _target(target: TargetGuess) -> Iterator[str]:
@@ -85,7 +89,7 @@ def _target(target: TargetGuess) -> Iterator[str]:
     if target.column:
         yield f"    column: {_text(target.column)}"
     if target.positive_above is not None:
-        yield f"    positiveAbove: {target.positive_above:g}"
+        yield f"    positiveAbove: {shortest(target.positive_above)}"
         yield "    labels: [negative, positive]  # what the two classes are called"
     if target.positive is not None:
         counts = ", ".join(f"{value}: {count} rows" for value, count in target.classes)
@@ -102,9 +106,9 @@ def _feature(feature: FeatureGuess) -> Iterator[str]:
     yield f"      type: {feature.type}"
     if feature.values:
         yield f"      values: [{', '.join(map(_value, feature.values))}]"
-    if feature.minimum is not None:
-        yield f"      minimum: {feature.minimum:g}  # guess: the file's range and a tenth of it"
-        yield f"      maximum: {feature.maximum:g}"
+    if feature.minimum is not None and feature.maximum is not None:
+        yield f"      minimum: {shortest(feature.minimum)}  # guess: the file's range and a tenth of it"
+        yield f"      maximum: {shortest(feature.maximum)}"
     if feature.missing:
         yield f"      missingValues: [{', '.join(map(_text, feature.missing))}]"
     if not feature.required:

@@ -5,10 +5,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from heart_api.kube.kinds import BY_NAME, DEPLOYMENT, Kind
+from heart_api.kube.kinds import BY_NAME, DEPLOYMENT, JOB, Kind
 from heart_api.kube.objects import owned
 from heart_api.kube.values import Manifest, ObjectKey
 from heart_api.names import Reason
+from heart_api.status import JobRecord
 from heart_operator.controllers.status import StatusWriter, problem
 from heart_operator.kube.client import Cluster
 from heart_operator.kube.errors import Conflict, NotFound, RequestRejected
@@ -54,7 +55,8 @@ class Executor:
             for manifest in plan.apply:
                 await self._apply(owner, manifest)
             for manifest in plan.create:
-                await self._create(owner, manifest)
+                if (made := await self._create(owner, manifest)) and made["kind"] == JOB.kind:
+                    plan = plan.with_jobs([JobRecord(name=made["metadata"]["name"], uid=made["metadata"]["uid"])])
             for scale in plan.scale:
                 await self._scale(owner, scale)
             for key in plan.delete:
@@ -90,15 +92,16 @@ class Executor:
         await self._cluster.apply(kind, manifest)
         log.info("%s: applied %s/%s", owner, kind.kind, name)
 
-    async def _create(self, owner: Owner, manifest: Manifest) -> None:
-        """Create the object, unless it was created by this owner before a crash."""
+    async def _create(self, owner: Owner, manifest: Manifest) -> Manifest | None:
+        """Create the object; None if this owner has it already (the next reconcile decides whether it is believed)."""
         kind, name = kind_of(manifest), manifest["metadata"]["name"]
         try:
-            await self._cluster.create(kind, manifest)
+            made = await self._cluster.create(kind, manifest)
         except Conflict:
             await self._check_ours(owner, kind, name)
-        else:
-            log.info("%s: created %s/%s", owner, kind.kind, name)
+            return None
+        log.info("%s: created %s/%s", owner, kind.kind, name)
+        return {**made, "kind": kind.kind}
 
     async def _check_ours(self, owner: Owner, kind: Kind, name: str) -> Manifest | None:
         """The object if this owner controls it, or None if it does not exist. Raises NameTaken if it belongs to another

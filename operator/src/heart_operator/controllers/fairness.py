@@ -5,6 +5,7 @@ Groups take turns, one key each. Within a group urgent keys come first, but neve
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Generic, TypeVar
 
 URGENT_IN_A_ROW = 3
@@ -55,16 +56,19 @@ class FairKeys(Generic[K]):
         (lanes.urgent if urgent else lanes.others)[key] = None
         self._count += 1
 
-    def take(self) -> K | None:
-        """The next key, removed; None if there is none. Its group's next turn comes after that of every other group."""
-        if not self._groups:
+    def take(self, may: Callable[[Hashable], bool] = lambda group: True) -> K | None:
+        """The next key of a group that `may` be taken from, removed; None if there is none.
+
+        Its group's next turn comes after that of every other group; a group that may not be taken from keeps its turn.
+        """
+        found = list(islice(filter(may, self._groups), 1))
+        if not found:
             return None
-        group = next(iter(self._groups))
-        lanes = self._groups.pop(group)
+        lanes = self._groups.pop(found[0])
         key = lanes.take()
         self._count -= 1
         if lanes.urgent or lanes.others:
-            self._groups[group] = lanes
+            self._groups[found[0]] = lanes
         return key
 
 

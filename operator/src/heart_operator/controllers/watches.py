@@ -26,6 +26,9 @@ INACTIVITY_TIMEOUT = 75.0
 PAGE = 16
 """Objects per page when a watch starts. Each may be a megabyte, and any user can set the label."""
 
+HELD = 1.0
+"""Seconds for which kopf keeps an object after its event was handled, in case another event follows."""
+
 VOLATILE = ("resourceVersion", "managedFields", "generation")
 
 Enqueue = Callable[[ModelKey], None]
@@ -100,6 +103,7 @@ def build_settings(kinds: Iterable[Kind], lease_name: str) -> kopf.OperatorSetti
     settings.watching.connect_timeout = 10
     settings.watching.inactivity_timeout = INACTIVITY_TIMEOUT
     settings.watching.chunk_size = PAGE
+    settings.queueing.idle_timeout = HELD
     settings.networking.request_timeout = 30
     settings.watching.field_selectors[LEASE.group, LEASE.version, LEASE.plural] = f"metadata.name={lease_name}"
     for kind in kinds:

@@ -8,6 +8,7 @@ import asyncio
 import heapq
 import logging
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
@@ -28,8 +29,12 @@ class Schedule(Generic[K]):
     def __init__(self, jitter: Callable[[], float], group: Callable[[K], Hashable] = lambda key: None) -> None:
         """`jitter` returns numbers of [0, 1): retries of many keys must not fall together."""
         self._jitter = jitter
+        self._group = group
         self._ready = FairKeys[K](group)
         self._urgent: set[K] = set()
+        self._busy = Counter[Hashable]()
+        self.share: int | None = None
+        """Keys of one group that are worked on at one time; None: any number."""
         self._due: dict[K, float] = {}
         self._heap: list[tuple[float, int, K]] = []
         self._order = 0
@@ -68,10 +73,11 @@ class Schedule(Generic[K]):
         A later time that the key waited for is forgotten: the work plans the next one.
         """
         self._ripen(now)
-        key = self._ready.take()
+        key = self._ready.take(self._may_take)
         if key is not None:
             self._due.pop(key, None)
             self._running.add(key)
+            self._busy[self._group(key)] += 1
         return key
 
     def done(self, key: K) -> None:
@@ -93,8 +99,13 @@ class Schedule(Generic[K]):
         self._drop_stale()
         return self._heap[0][0] if self._heap else None
 
+    def _may_take(self, group: Hashable) -> bool:
+        return self.share is None or self._busy[group] < self.share
+
     def _release(self, key: K) -> None:
         self._running.discard(key)
+        self._busy[self._group(key)] -= 1
+        self._busy += Counter()  # drops groups that nobody works for
         if key in self._again:
             self._again.discard(key)
             self.add(key)
@@ -121,12 +132,13 @@ class WorkQueue(Generic[K]):
         *,
         clock: Callable[[], float],
         jitter: Callable[[], float] = random.random,
-        group: Callable[[K], Hashable] = lambda key: None,
+        group: Callable[[K], Hashable] | None = None,
         on_depth: Callable[[int], None] = lambda depth: None,
     ) -> None:
-        """`group`: keys of one group take turns with those of every other."""
+        """`group`: keys of one group take turns with those of every other, and leave a worker to these."""
         self._clock = clock
-        self._schedule = Schedule[K](jitter, group)
+        self._grouped = group is not None
+        self._schedule = Schedule[K](jitter, group or (lambda key: None))
         self._on_depth = on_depth
         self._wake = asyncio.Event()
         self._stopping = False
@@ -149,6 +161,7 @@ class WorkQueue(Generic[K]):
     async def run(self, work: Callable[[K], Awaitable[None]], workers: int) -> None:
         """Call `work` for every key, at most `workers` at a time, until `stop`; then wait for what still runs."""
         self._idle = workers
+        self._schedule.share = max(1, workers - 1) if self._grouped else None
         async with asyncio.TaskGroup() as group:
             while not self._stopping:
                 self._wake.clear()

@@ -22,7 +22,7 @@ from heart_operator.manifests.common import (
     registry_environment,
     registry_mounts,
     registry_volumes,
-    runtime_secret,
+    runtime_secrets,
     thread_limits,
 )
 from heart_operator.manifests.training_job import failure_policy
@@ -101,7 +101,7 @@ def pod_spec(model: HeartModel, profile: RuntimeProfile, request: CheckRequest) 
         "name": CONTAINER,
         "args": ["drift"],
         "env": env(environment(model, profile, request)),
-        "envFrom": runtime_secret(),
+        "envFrom": runtime_secrets(profile),
         "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}, *registry_mounts(profile)],  # noqa: S108  a mount of its own
         **container_defaults(profile.images.trainer, profile, resources),
     }

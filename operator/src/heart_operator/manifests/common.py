@@ -132,9 +132,13 @@ def env(variables: Mapping[str, str]) -> list[dict[str, str]]:
     return [{"name": name, "value": value.replace("$", "$$")} for name, value in variables.items()]
 
 
-def runtime_secret() -> list[dict[str, Any]]:
-    """Credentials come from the one Secret of a fixed name, which no resource can choose; it may be absent."""
-    return [{"secretRef": {"name": RUNTIME_SECRET, "optional": True}}]
+def runtime_secrets(profile: RuntimeProfile) -> list[dict[str, Any]]:
+    """Credentials: the one Secret of a fixed name, which may be absent, and the profile's Secret for MLflow.
+
+    No resource can choose either.
+    """
+    registry = [{"secretRef": {"name": profile.tracking_secret}}] if profile.tracking_secret else []
+    return [{"secretRef": {"name": RUNTIME_SECRET, "optional": True}}, *registry]
 
 
 def registry_environment(model: HeartModel, profile: RuntimeProfile) -> dict[str, str]:

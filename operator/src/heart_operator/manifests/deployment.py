@@ -41,7 +41,7 @@ from heart_operator.manifests.common import (
     registry_environment,
     registry_mounts,
     registry_volumes,
-    runtime_secret,
+    runtime_secrets,
     serving_pods,
     thread_limits,
 )
@@ -144,16 +144,21 @@ def environment(model: HeartModel, version: str, digest: str) -> dict[str, str]:
 def fetch_container(model: HeartModel, profile: RuntimeProfile, variables: dict[str, str]) -> dict[str, Any]:
     """Only this container gets all credentials: the server, which faces users, gets the prediction log's alone."""
     siblings = f"{pods_service_name(variables[Env.MODEL_NAME])}.{variables[Env.MODEL_NAMESPACE]}.svc:{MANAGEMENT_PORT}"
-    own = {Env.SIBLINGS: siblings, **registry_environment(model, profile)}
+    own = {Env.SIBLINGS: siblings, **registry_environment(model, profile), **signing_keys(profile)}
     resources = bounded(None, DEFAULT_RESOURCES, profile.serving_caps)
     return {
         "name": "fetch",
         "command": ["python3", "-m", "heart_serving.fetch"],
         "env": env(variables | own),
-        "envFrom": runtime_secret(),
+        "envFrom": runtime_secrets(profile),
         "volumeMounts": [{"name": "model", "mountPath": MODEL_DIR}, scratch_mount(), *registry_mounts(profile)],
         **container_defaults(profile.images.serving, profile, resources),
     }
+
+
+def signing_keys(profile: RuntimeProfile) -> dict[str, str]:
+    """From the profile and no object of the namespace, whose editors could put in a key of their own."""
+    return {Env.SIGNING_KEYS: "\n".join(profile.signing.public_keys)} if profile.signing else {}
 
 
 def server_container(model: HeartModel, profile: RuntimeProfile, variables: dict[str, str]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from heart_operator.manifests.common import (
     registry_environment,
     registry_mounts,
     registry_volumes,
-    runtime_secret,
+    runtime_secrets,
     thread_limits,
 )
 from heart_operator.manifests.data_volume import data_volume
@@ -101,7 +101,7 @@ def pod_spec(model: HeartModel, profile: RuntimeProfile, request: JobRequest, va
     container = {
         "name": CONTAINER,
         "env": env({variable: request_json(request), **environment(model, profile, resources)}),
-        "envFrom": runtime_secret(),
+        "envFrom": runtime_secrets(profile),
         "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}, *registry_mounts(profile), *mounts],  # noqa: S108  a mount of its own
         **container_defaults(profile.images.trainer, profile, resources),
     }

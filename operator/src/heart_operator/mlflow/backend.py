@@ -8,7 +8,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,13 @@ from urllib.parse import quote
 from heart_api.handover import Tag
 from heart_api.names import EVALUATE
 from heart_api.profile import RuntimeProfile
+from heart_operator.mlflow.credentials import (
+    AuthorizationHeader,
+    CredentialsMissing,
+    authorized,
+    kubernetes_header,
+    secret_header,
+)
 from heart_operator.plan.actions import CloseRuns, RegistryAction, SetAlias, TagVersion
 from heart_operator.plan.observed import RegisteredVersion
 
@@ -48,9 +55,19 @@ NAMES = 50
 """Registered models in one search of versions: it becomes a URL, and proxies bound its length."""
 
 
+SECRET = "secret="  # noqa: S105  no secret
+
+
 def server_address(profile: RuntimeProfile, namespace: str) -> str:
-    """Where a namespace's registered models are: MLflow's URL, and in its fragment the workspace if it has some."""
-    return f"{profile.tracking_uri}#{namespace}" if profile.tracking_auth == "Kubernetes" else profile.tracking_uri
+    """Where a namespace's registered models are: MLflow's URL, and in its fragment who the operator is there.
+
+    `#<namespace>`: a workspace, with the operator's Kubernetes token. `#secret=<name>`: with a Secret's credentials.
+    """
+    if profile.tracking_auth == "Kubernetes":
+        return f"{profile.tracking_uri}#{namespace}"
+    return (
+        f"{profile.tracking_uri}#{SECRET}{profile.tracking_secret}" if profile.tracking_secret else profile.tracking_uri
+    )
 
 
 class RegistryError(Exception):
@@ -85,6 +102,10 @@ def load_mlflow() -> None:
         for name, value in CLIENT_SETTINGS.items():
             os.environ.setdefault(name, value)
         import mlflow.utils.workspace_context  # noqa: F401, PLC0415
+        from mlflow.tracking.request_header.registry import _request_header_provider_registry as headers  # noqa: PLC0415
+
+        if not any(isinstance(provider, AuthorizationHeader) for provider in headers):
+            headers.register(AuthorizationHeader)  # an entry point would need an installed package
 
 
 class MlflowBackend:
@@ -94,7 +115,9 @@ class MlflowBackend:
     """
 
     def __init__(self, address: str) -> None:
-        self._uri, _, self._workspace = address.partition("#")
+        self._uri, _, identity = address.partition("#")
+        self._secret = identity.removeprefix(SECRET) if identity.startswith(SECRET) else ""
+        self._workspace = "" if self._secret else identity
         self._client: MlflowClient | None = None
 
     @property
@@ -106,21 +129,32 @@ class MlflowBackend:
             self._client = MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
         return self._client
 
-    def _in_workspace(self) -> AbstractContextManager[Any]:
-        """Context in which the calling thread's requests name the workspace; every use of MLflow begins here."""
+    @contextmanager
+    def _in_workspace(self) -> Iterator[None]:
+        """The calling thread's requests name the workspace, and carry this server's credentials.
+
+        Every use of MLflow begins here. Raises RegistryError.
+        """
         load_mlflow()
-        if not self._workspace:
-            return nullcontext()
         from mlflow.utils.workspace_context import WorkspaceContext  # noqa: PLC0415
 
-        context: AbstractContextManager[Any] = WorkspaceContext(self._workspace)
-        return context
+        with authorized(self._header()), WorkspaceContext(self._workspace) if self._workspace else nullcontext():
+            yield
+
+    def _header(self) -> str:
+        if not self._secret:
+            return kubernetes_header() if self._workspace else ""
+        try:
+            return secret_header(self._secret)
+        except CredentialsMissing as error:
+            raise RegistryError(str(error)) from None
 
     def snapshot(self) -> Snapshot:
         """Read models, their versions (`NAMES` models per search) and runs with paginated searches only.
 
         Versions registered by hand have no HeartOps tag. So the search is for models that a HeartModel has claimed, or
-        that one may claim by the default name `<namespace>.<name>`, and then for all of their versions.
+        that one may claim by the default name `<namespace>.<name>`, and then for all of their versions. A workspace is
+        one namespace's, so that each of its models may be a HeartModel's.
         """
         with self._in_workspace():
             return self._snapshot()
@@ -135,7 +169,7 @@ class MlflowBackend:
         return Snapshot(models, versions, self._open_runs())
 
     def _models(self) -> list[Any]:
-        wanted = (f"tags.`{Tag.MODEL}` LIKE '%'", "name LIKE '%.%'")
+        wanted = ("",) if self._workspace else (f"tags.`{Tag.MODEL}` LIKE '%'", "name LIKE '%.%'")
         found = [
             model
             for condition in wanted
@@ -244,6 +278,7 @@ def registered_version(version: Any) -> RegisteredVersion:
         trigger="" if by_hand else trigger,
         artifact_sha256=version.tags.get(Tag.ARTIFACT_SHA256, ""),
         rejected=version.tags.get(Tag.REJECTED) or None,
+        signed=bool(version.tags.get(Tag.SIGNATURE)),
         created=version.creation_timestamp or 0,
     )
 

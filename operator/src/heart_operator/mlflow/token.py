@@ -12,13 +12,11 @@ from typing import Never
 from heart_api.kube.kinds import SERVICE_ACCOUNT
 from heart_operator.kube.client import Cluster
 from heart_operator.kube.errors import ApiError
+from heart_operator.mlflow.credentials import TOKEN_VARIABLE
 
 TOKEN_SECONDS = 3600
 RENEW_SECONDS = 1800.0
 RETRY_SECONDS = 10.0
-VARIABLE = "MLFLOW_TRACKING_TOKEN"
-"""MLflow's client reads it at every request."""
-
 log = logging.getLogger(__name__)
 
 
@@ -46,5 +44,5 @@ class RegistryToken:
         except ApiError as error:
             log.warning("No token for MLflow could be obtained: %s", error)
             return False
-        os.environ[VARIABLE] = answer["status"]["token"]
+        os.environ[TOKEN_VARIABLE] = answer["status"]["token"]
         return True

@@ -19,7 +19,16 @@ from heart_api.times import read
 from heart_operator.kube.client import Cluster
 from heart_operator.kube.errors import NotFound, RequestRejected
 from heart_operator.manifests.children import key_of
-from heart_operator.observe.jobs import is_check, is_finished, is_waiting, lost_training, parse_check, parse_job
+from heart_operator.observe.jobs import (
+    is_finished,
+    is_waiting,
+    lost_training,
+    parse_check,
+    parse_job,
+    replaced_pod,
+    scheduled_time,
+)
+from heart_operator.observe.pod_templates import is_made_from
 from heart_operator.plan.observed import TrainingJob
 from heart_operator.plan.schedule.observed import CheckJob, scheduled_time_of
 
@@ -85,9 +94,10 @@ async def read_job(cluster: Cluster, model: HeartModel, job: Manifest) -> Traini
         return parse_job(job, known=known, blocked=await read_blocked(cluster, job, await pods_of(cluster, job)))
     if recorded or not is_finished(job):
         return parse_job(job, known=known)
-    found = parse_job(job, await pods_of(cluster, job), known)
+    pods = await pods_of(cluster, job)
+    found = parse_job(job, own_pods(pods, job), known)
     if found.phase == "Succeeded" and found.result is None and found.failure is None:
-        return replace(found, failure=lost_training())
+        return replace(found, failure=replaced_pod(job) if pods else lost_training())
     return found
 
 
@@ -95,7 +105,7 @@ async def read_checks(cluster: Cluster, schedule: RetrainSchedule, jobs: Iterabl
     """The check Jobs of a schedule; one whose annotation does not say what it checks is left out."""
     known = schedule.status.last_drift, schedule.status.last_performance
     recorded = max((read(found.time) for found in known if found), default=None)
-    return tuple([await read_check(cluster, job, recorded) for job in jobs if is_check(job)])
+    return tuple([await read_check(cluster, job, recorded) for job in jobs if scheduled_time(job)])
 
 
 async def read_check(cluster: Cluster, job: Manifest, recorded: datetime | None) -> CheckJob:
@@ -110,7 +120,12 @@ async def read_check(cluster: Cluster, job: Manifest, recorded: datetime | None)
         return found
     if recorded and scheduled_time_of(found) <= recorded:
         return replace(found, result=CheckResult())
-    return parse_check(job, await pods_of(cluster, job))
+    return parse_check(job, own_pods(await pods_of(cluster, job), job))
+
+
+def own_pods(pods: Iterable[Manifest], job: Manifest) -> list[Manifest]:
+    """Those that the Job's controller made from its template: the label alone anybody can set."""
+    return [pod for pod in pods if is_made_from(pod, job)]
 
 
 async def pods_of(cluster: Cluster, job: Manifest) -> list[Manifest]:

@@ -13,6 +13,7 @@ from heart_api.kube.objects import condition, condition_text
 from heart_api.kube.values import Blocked, Manifest
 from heart_api.names import Annotation
 from heart_api.times import read
+from heart_operator.manifests.training_job import CONTAINER
 from heart_operator.plan.observed import ObservedJob, TrainingJob
 from heart_operator.plan.schedule.observed import CheckJob
 
@@ -31,7 +32,7 @@ def parse_job(
     return ObservedJob(
         name=meta["name"],
         uid=meta["uid"],
-        trigger=(meta.get("annotations") or {}).get(Annotation.TRIGGER, ""),
+        trigger=stated(job, Annotation.TRIGGER),
         created=read(meta["creationTimestamp"]),
         phase=job_phase(job),
         finished=end_time(job),
@@ -43,12 +44,23 @@ def parse_job(
     )
 
 
-def is_check(job: Manifest) -> bool:
-    """Whether the Job's annotation says up to when it checks: whoever may edit Jobs may have removed it."""
+def stated(job: Manifest, annotation: str) -> str:
+    """An annotation of the Job's pod template, which is immutable; the Job's own can be edited.
+
+    Empty if there is none.
+    """
+    template = (job.get("spec") or {}).get("template") or job
+    value = ((template.get("metadata") or {}).get("annotations") or {}).get(annotation, "")
+    return str(value)
+
+
+def scheduled_time(job: Manifest) -> datetime | None:
+    """Up to when a check Job checks; None if it does not say."""
     try:
-        return read((job["metadata"].get("annotations") or {}).get(Annotation.SCHEDULED_TIME, "")).tzinfo is not None
+        found = read(stated(job, Annotation.SCHEDULED_TIME))
     except ValueError:
-        return False
+        return None
+    return found if found.tzinfo else None
 
 
 def parse_check(job: Manifest, pods: Iterable[Manifest] | None = None, blocked: Blocked | None = None) -> CheckJob:
@@ -59,7 +71,7 @@ def parse_check(job: Manifest, pods: Iterable[Manifest] | None = None, blocked: 
     return ObservedJob(
         name=meta["name"],
         uid=meta["uid"],
-        trigger=(meta.get("annotations") or {}).get(Annotation.SCHEDULED_TIME, ""),
+        trigger=stated(job, Annotation.SCHEDULED_TIME),
         created=read(meta["creationTimestamp"]),
         phase=phase,
         finished=end_time(job),
@@ -109,7 +121,14 @@ def recorded_result(job: str, known: TrainingStatus | None) -> TrainingResult | 
     version, run_id, artifact, evaluation = given
     if version is None or run_id is None or artifact is None or evaluation is None:
         return None
-    return TrainingResult(version=version, run_id=run_id, artifact_sha256=artifact, evaluation_sha256=evaluation)
+    return TrainingResult(
+        version=version,
+        run_id=run_id,
+        artifact_sha256=artifact,
+        evaluation_sha256=evaluation,
+        sealed=known.sealed,
+        seal_message=known.seal_message,
+    )
 
 
 def termination_messages(pods: Iterable[Manifest], kind: type[Outcome]) -> tuple[Outcome, str]:
@@ -125,8 +144,10 @@ def termination_messages(pods: Iterable[Manifest], kind: type[Outcome]) -> tuple
 
 
 def container_ends(pod: Manifest) -> list[dict[str, Any]]:
+    """How the trainer's container ended; one that a service mesh added has nothing to say."""
     statuses = (pod.get("status") or {}).get("containerStatuses") or []
-    return [end for status in statuses if (end := (status.get("state") or {}).get("terminated"))]
+    ours = (status for status in statuses if status["name"] == CONTAINER)
+    return [end for status in ours if (end := (status.get("state") or {}).get("terminated"))]
 
 
 def parse_outcome(message: str, kind: type[Outcome]) -> Outcome | None:
@@ -144,6 +165,16 @@ def lost_training() -> TrainingFailure:
         reason="TrainingInterrupted",
         message="The training succeeded but its pod was removed before the result was read; "
         f"start another one with the annotation {Annotation.RETRAIN}",
+    )
+
+
+def replaced_pod(job: Manifest) -> TrainingFailure:
+    """The outcome of a Job that ended with pods that it did not make."""
+    return TrainingFailure(
+        reason="TrainingInterrupted",
+        message=f"No pod of Job {job['metadata']['name']} is what the Job's template describes, so their result is not "
+        "believed: find out who creates or changes pods in this namespace, then start another one with the annotation "
+        f"{Annotation.RETRAIN}",
     )
 
 

@@ -17,6 +17,7 @@ from heart_api.profile import RuntimeProfile
 from heart_api.retrainschedule import RetrainSchedule
 from heart_operator.kube.client import Cluster
 from heart_operator.kube.errors import NotFound
+from heart_operator.manifests.children import key_of
 from heart_operator.mlflow.backend import server_address
 from heart_operator.mlflow.snapshots import RegistryReader
 from heart_operator.observe.children import (
@@ -31,6 +32,7 @@ from heart_operator.observe.children import (
     read_jobs,
 )
 from heart_operator.observe.observation import Observation, Owner, SeenModel, SeenSchedule, Unobserved, Unreadable
+from heart_operator.observe.own_jobs import MOST_FOREIGN, rebuild_for_model, rebuild_for_schedule, sort_jobs
 from heart_operator.plan.objects.adoption import is_orphan
 from heart_operator.plan.observed import AnalysisSample, BlockedWorkload, Observed, Registry, TrainingJob
 from heart_operator.plan.rollout.sampling import has_traffic, is_interval_due, last_analysis_time
@@ -86,7 +88,7 @@ class Observer:
     async def observe(self, key: ModelKey) -> Observation:
         """Every object is read once, whichever plans it feeds. Raises what the API server's client raises."""
         raw, raw_schedules = await asyncio.gather(self._living_model(key), find_schedules(self._cluster, key))
-        model = parsed(HEART_MODEL, raw, parse_model) if raw else None
+        model = parsed(HEART_MODEL, raw, self._parse) if raw else None
         schedules = [parsed(RETRAIN_SCHEDULE, found, parse_schedule) for found in raw_schedules]
         created = raw["metadata"].get("creationTimestamp", "") if raw else ""
         objects = await self._objects(key, model, schedules, created)
@@ -95,6 +97,12 @@ class Observer:
         pairs = zip(raw_schedules, schedules, strict=True)
         found = [await self._schedule(raw, schedule, objects, trainings) for raw, schedule in pairs]
         return Observation(model if isinstance(model, Unreadable) else seen, tuple(found))
+
+    def _parse(self, raw: Manifest) -> HeartModel:
+        """Raises InvalidSpec."""
+        model = parse_model(raw)
+        profile = self._profiles().get(model.spec.runtime)
+        return model.model_copy(update={"has_workspace": profile is not None and profile.tracking_auth == "Kubernetes"})
 
     def interested(self, uri: str, names: frozenset[str] | None) -> list[ModelKey]:
         """Models that were seen to use these registered models of a registry (None: any of it)."""
@@ -131,11 +139,14 @@ class Observer:
 
     async def _model(self, raw: Manifest, model: HeartModel, objects: Objects) -> SeenModel:
         profiles = self._profiles()
+        profile = profiles.get(model.spec.runtime)
         children = {**owned_by(objects.labelled, model.uid), **objects.orphans}
-        jobs = await read_jobs(self._cluster, model, of_kind(children, JOB.kind))
+        found = sort_jobs(of_kind(children, JOB.kind), raw, rebuild_for_model(model, profile))
+        strangers = {key_of(job) for job in found.foreign}
+        jobs = await read_jobs(self._cluster, model, found.ours)
         observed = Observed(
             model=model,
-            profile=profiles.get(model.spec.runtime),
+            profile=profile,
             profiles=tuple(sorted(profiles)),
             jobs=tuple(job for job in jobs if evaluated_version(job.trigger) is None),
             evaluations=tuple(job for job in jobs if evaluated_version(job.trigger)),
@@ -143,7 +154,8 @@ class Observer:
             children=children,
             registry=Registry(),
             kinds=objects.kinds,
-            orphans=frozenset(objects.orphans),
+            orphans=frozenset(objects.orphans) - strangers,
+            foreign_jobs=tuple(sorted(strangers - objects.orphans.keys(), key=str)[:MOST_FOREIGN]),
             schedules=objects.schedules,
             installation=self._installation(),
         )
@@ -163,13 +175,16 @@ class Observer:
         if isinstance(schedule, Unreadable):
             return schedule
         owner = Owner(RETRAIN_SCHEDULE, raw, owned_by(objects.labelled, schedule.uid))
-        try:
-            checks = await read_checks(self._cluster, schedule, of_kind(owner.children, JOB.kind))
-        except Exception as error:
-            return Unobserved(owner, error)
         model = objects.model
         profile = self._profiles().get(model.spec.runtime) if model else None
-        return SeenSchedule(owner, ScheduleObserved(schedule, model, profile, trainings, checks))
+        rebuild = rebuild_for_schedule(schedule, model, profile)
+        found = sort_jobs(of_kind(owner.children, JOB.kind), raw, rebuild)
+        try:
+            checks = await read_checks(self._cluster, schedule, found.ours)
+        except Exception as error:
+            return Unobserved(owner, error)
+        foreign = tuple(map(key_of, found.foreign))[:MOST_FOREIGN]
+        return SeenSchedule(owner, ScheduleObserved(schedule, model, profile, trainings, checks, foreign))
 
     async def _sample(self, observed: Observed, now: datetime) -> AnalysisSample | None:
         """Of the traffic, when an analysis is due."""

@@ -1,11 +1,13 @@
 """What is planned: frozen values that the thin I/O carries out and reports."""
 
-from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypeVar
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Generic, Literal, Self, TypeVar
 
 from heart_api.heartmodel import ConditionStatus, HeartModelStatus
 from heart_api.kube.values import Manifest, ObjectKey
 from heart_api.schedulestatus import RetrainScheduleStatus
+from heart_api.status import JobRecord
 from heart_operator.plan.observed import BlockedWorkload
 from heart_operator.plan.quota import QuotaWait
 
@@ -85,6 +87,12 @@ class ResourcePlan(Generic[Status]):
     """What waits for a quota of the namespace: for the metrics."""
     requeue_after: float | None = None
     """Seconds until time alone changes the answer, half of one at least; None: only a change of the world does."""
+
+    def with_jobs(self, created: Iterable[JobRecord]) -> Self:
+        """The plan with the Jobs that carrying it out has created."""
+        known = {entry.name: entry for entry in (*(self.facts.jobs or ()), *created)}
+        jobs = tuple(known[name] for name in sorted(known))
+        return replace(self, facts=self.facts.model_copy(update={"jobs": jobs}))
 
     @property
     def status(self) -> Status:

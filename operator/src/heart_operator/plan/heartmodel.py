@@ -9,7 +9,7 @@ from heart_operator.plan.actions import Plan
 from heart_operator.plan.blocked import blocked_workloads, is_given_up, settled
 from heart_operator.plan.decision import Decision
 from heart_operator.plan.gates.verdict import GateReport, judge
-from heart_operator.plan.jobs import keys
+from heart_operator.plan.jobs import foreign_event, keys
 from heart_operator.plan.objects.adoption import plan_adoption
 from heart_operator.plan.objects.children import to_apply, to_remove, wanted_children
 from heart_operator.plan.objects.deployments import new_deployments, scales, surplus_deployments
@@ -99,6 +99,7 @@ def with_actions(plan: Plan, decision: Decision) -> Plan:
     delete = (
         *decision.training.delete,
         *decision.evaluation.delete,
+        *observed.foreign_jobs,
         *keys(job for job in (*observed.jobs, *observed.evaluations) if is_given_up(job)),
         *surplus_deployments(decision),
         *(to_remove(observed, children) if children else ()),
@@ -110,6 +111,7 @@ def with_actions(plan: Plan, decision: Decision) -> Plan:
         create=(*decision.training.create, *decision.evaluation.create, *new_deployments(decision)),
         scale=tuple(scales(decision)),
         delete=delete,
+        events=(*plan.events, *foreign_event(observed.foreign_jobs)),
         registry=plan_registry(observed, rollout, decision.wanted, decision.gate, may_act=decision.obstacle is None),
     )
 

@@ -4,6 +4,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from heart_api.kube.values import ObjectKey
+from heart_api.names import Reason
+from heart_api.status import JobRecord
+from heart_operator.plan.actions import Event
 from heart_operator.plan.observed import ObservedJob, TrainingJob
 
 KEPT_JOBS = 3
@@ -22,6 +25,18 @@ def superseded(jobs: Iterable[TrainingJob], trigger: str) -> list[TrainingJob]:
 def surplus(jobs: Iterable[TrainingJob], trigger: str) -> list[TrainingJob]:
     """Finished Jobs beyond the newest three; the current trigger's is never among them."""
     return [job for job in newest_first(jobs)[KEPT_JOBS:] if job.trigger != trigger and job.phase != "Running"]
+
+
+def records(jobs: Iterable[ObservedJob[Any, Any]]) -> tuple[JobRecord, ...]:
+    """What the status keeps, so that no other Job of the same name is believed."""
+    return tuple(JobRecord(name=job.name, uid=job.uid) for job in sorted(jobs, key=lambda job: job.name))
+
+
+def foreign_event(foreign: Iterable[ObjectKey]) -> tuple[Event, ...]:
+    """Says which Jobs are removed because the operator did not create them."""
+    names = ", ".join(key.name for key in foreign)
+    message = f"Removing Jobs that HeartOps did not create, although they carry its owner reference: {names}"
+    return (Event("Warning", Reason.FOREIGN_JOB, message),) if names else ()
 
 
 def keys(jobs: Iterable[ObservedJob[Any, Any]]) -> tuple[ObjectKey, ...]:

@@ -64,6 +64,8 @@ class RegisteredVersion:
     rejected: str | None = None
     created: int = 0
     """Milliseconds since 1970: a registered model that is made anew counts its versions from 1 again."""
+    signed: bool = False
+    """It has a signature; whether that is valid is for the pods to say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,8 @@ class Observed:
     """Jobs that evaluate versions registered by hand, oldest first; `jobs` are trainings."""
     orphans: frozenset[ObjectKey] = frozenset()
     """Those of `children` that have no living owner yet (plan.objects.adoption)."""
+    foreign_jobs: tuple[ObjectKey, ...] = ()
+    """Jobs with our owner reference that the operator did not create: to be removed, and never believed."""
     schedules: tuple[RetrainSchedule, ...] = ()
     """The model's RetrainSchedules: their requests (plan.training.requests) and findings (plan.status.drift)."""
     usage: Usage = NO_USAGE

@@ -37,6 +37,7 @@ def _problems(model: HeartModel, profile: RuntimeProfile | None, profiles: tuple
     else:
         yield from dataset_problems(model.spec.dataset.uri, profile.data)
         yield from registry_name_problems(model, profile)
+        yield from registry_access_problems(model, profile)
         yield from claim_problems(model, profile.routes)
     yield from size_problems(model.spec)
     yield from contract_problems(model.spec)
@@ -85,10 +86,20 @@ def host_problems(uri: str, access: DataAccess) -> Iterable[str]:
 
 def registry_name_problems(model: HeartModel, profile: RuntimeProfile) -> Iterable[str]:
     name = model.registry_name
+    if profile.tracking_auth == "Kubernetes":
+        return  # the workspace is the namespace's own
     if not name.startswith(f"{model.namespace}.") and name not in profile.registry_names:
         yield (
             f"spec.registryName: {name!r} does not start with {model.namespace + '.'!r}; choose such a name, or ask "
             "the administrator to allow this one in the runtime profile (registryNames)"
+        )
+
+
+def registry_access_problems(model: HeartModel, profile: RuntimeProfile) -> Iterable[str]:
+    if profile.is_registry_exposed and not profile.insecure:
+        yield (
+            f"spec.runtime: the runtime profile {model.spec.runtime!r} reaches MLflow over plain HTTP without"
+            " credentials; ask the administrator for https and a trackingSecret, or for insecure: true"
         )
 
 

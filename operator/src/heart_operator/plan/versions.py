@@ -5,7 +5,7 @@ What MLflow says of a digest is used in one case alone: the serving version's De
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from heart_api.evaluation import ServingReference
@@ -27,6 +27,10 @@ class Version:
     trigger: str = ""
     run_id: str = ""
     evaluation_sha256: str = ""
+    sealed: bool = field(default=False, compare=False)
+    """An evaluation Job found the seal of a training of this namespace, and it is valid."""
+    seal_message: str = field(default="", compare=False)
+    """Why it is not valid."""
 
     @property
     def reference(self) -> ServingReference:
@@ -107,6 +111,8 @@ def of_training(training: TrainingStatus) -> Version:
         training.trigger,
         training.run_id or "",
         training.evaluation_sha256 or "",
+        sealed=bool(training.sealed),
+        seal_message=training.seal_message or "",
     )
 
 

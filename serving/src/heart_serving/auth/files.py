@@ -84,11 +84,15 @@ class AuthFiles:
         return Tokens(rules, read_key_set(document) if document else {})
 
     def _fetch(self) -> bool:
-        """Whether the issuer's keys have changed. Raises OSError."""
+        """Whether the issuer's keys have changed. Raises ValueError when they cannot be read."""
         if self._url is None or time.monotonic() < self._next_fetch:
             return False
         self._next_fetch = time.monotonic() + FETCH_SECONDS
-        document = fetch_key_set(self._url)
+        try:
+            document = fetch_key_set(self._url)
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            raise ValueError(f"the issuer's keys at {self._url} cannot be read: {why}") from None
         changed = self._fetched.get(self._url) != document
         self._fetched = {self._url: document}
         return changed

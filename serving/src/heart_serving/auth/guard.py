@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Iterable
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from heart_api.authentication import Scope
 from heart_serving.auth.denied import REASONS, Denied, bad_credential, lacks_scope, no_credential
@@ -22,21 +22,7 @@ class Authenticator(Protocol):
         """The caller; None: the credential is not valid. Raises Denied."""
 
 
-class Admitted(NamedTuple):
-    """Who a request comes from, and what proved it: for the copy to a candidate alone, and never logged."""
-
-    name: str = ""
-    credential: bytes = b""
-    subject: str = ""
-    """Of a token, after `jwt:`."""
-
-    @property
-    def author(self) -> str:
-        """Name of whoever reports an outcome; empty: callers need not say who they are."""
-        return self.subject or self.name
-
-
-NOBODY = Admitted()
+NOBODY = Caller()
 """Of a model whose callers need not say who they are."""
 
 
@@ -50,7 +36,7 @@ class Guard:
         self._unsaid = 0
         self._said = -SUMMARY_SECONDS
 
-    def admit(self, headers: Iterable[tuple[bytes, bytes]], scope: Scope | None) -> Admitted:
+    def admit(self, headers: Iterable[tuple[bytes, bytes]], scope: Scope | None) -> Caller:
         """Who calls; NOBODY where they need not say. `headers`: names in lower case.
 
         `scope`: None takes any valid credential. Raises Denied.
@@ -58,28 +44,22 @@ class Guard:
         if self.authenticator is None:
             return NOBODY
         try:
-            credential = read_credential(headers)
-            caller = self._find(self.authenticator, credential)
+            if not (credential := read_credential(headers)):
+                raise no_credential()
+            if (caller := self.authenticator.find(credential)) is None:
+                raise bad_credential()
             if scope is not None and scope not in caller.scopes:
                 raise lacks_scope(scope)
         except Denied as denied:
             self._count(denied)
             raise
-        return Admitted(caller.name, credential, caller.subject)
-
-    def _find(self, authenticator: Authenticator, credential: bytes) -> Caller:
-        if not credential:
-            raise no_credential()
-        caller = authenticator.find(credential)
-        if caller is None:
-            raise bad_credential()
         return caller
 
     def _count(self, denied: Denied) -> None:
         self.denied[denied.reason] += 1
         self._unsaid += 1
         if (now := time.monotonic()) - self._said >= SUMMARY_SECONDS:
-            logger.warning("denied %d requests; the last one: %s", self._unsaid, denied.message)
+            logger.warning("denied requests: %d; the last one: %s", self._unsaid, denied.message)
             self._said, self._unsaid = now, 0
 
 

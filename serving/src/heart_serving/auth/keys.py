@@ -23,10 +23,17 @@ logger = logging.getLogger("heart_serving")
 class Caller(NamedTuple):
     """Who calls, by the name that metrics show, and what they may do."""
 
-    name: str
-    scopes: frozenset[str]
+    name: str = ""
+    scopes: frozenset[str] = frozenset()
+    credential: bytes = b""
+    """What proved it: for the copy to a candidate alone, and never logged."""
     subject: str = ""
     """Of a token: whose outcomes these are, which no metric shows."""
+
+    @property
+    def author(self) -> str:
+        """Name of whoever reports an outcome; empty: callers need not say who they are."""
+        return self.subject or self.name
 
 
 class KeyRing:
@@ -59,8 +66,8 @@ class KeyRing:
         found = self._callers.get(self._tag(digest))
         if found is None or not hmac.compare_digest(found[0], digest):
             return None
-        self._known[credential] = found[1]
-        return found[1]
+        caller = self._known[credential] = found[1]._replace(credential=credential)
+        return caller
 
     def _tag(self, digest: bytes) -> bytes:
         return hashlib.blake2b(digest, digest_size=16, key=self._secret).digest()

@@ -50,7 +50,7 @@ class Tokens:
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
             return None
         subject = f"{TOKEN_CALLER}:{claims.get('sub', '')}"[:LONGEST_SUBJECT]
-        caller = Caller(TOKEN_CALLER, scopes_of(claims, self._rules.scope_prefix), subject)
+        caller = Caller(TOKEN_CALLER, scopes_of(claims, self._rules.scope_prefix), credential, subject)
         self._remember(tag, float(claims["exp"]), caller)
         return caller
 

@@ -13,7 +13,8 @@ from heart_serving.admission.event_loop_budget import EventLoopBudget
 from heart_serving.admission.request_body import Head, read_head
 from heart_serving.admission.worker import Busy
 from heart_serving.auth.denied import Denied
-from heart_serving.auth.guard import Admitted, Guard
+from heart_serving.auth.guard import Guard
+from heart_serving.auth.keys import Caller
 from heart_serving.errors import Problem
 from heart_serving.exchange import Exchange, error_reply
 from heart_serving.http.responses import Fields
@@ -48,11 +49,11 @@ class FastPath:
         if head.encoding or head.origin:
             return None
         try:
-            admitted = self._guard.admit(headers, "predict")
+            caller = self._guard.admit(headers, "predict")
         except Denied as denied:
             return self._reject(url, head, denied)
         if self._capacity.is_small(len(body)):
-            return self._predict(url, head, body, admitted)
+            return self._predict(url, head, body, caller)
         if self._capacity.worker.is_full(self._budget.handed_over):
             self._budget.count_rejection(loop)
             return self._reject(url, head, Busy())
@@ -64,9 +65,9 @@ class FastPath:
         assert exchange.reply is not None
         self._predictor.record(exchange, exchange.reply.status)
 
-    def _predict(self, url: bytes, head: Head, body: bytes, admitted: Admitted) -> Exchange:
+    def _predict(self, url: bytes, head: Head, body: bytes, caller: Caller) -> Exchange:
         protocol, now = self._protocols[url], time.perf_counter()
-        exchange = Exchange(head, url.decode(), now, now, body=body, admitted=admitted)
+        exchange = Exchange(head, url.decode(), now, now, body=body, caller=caller)
         try:
             exchange.reply = self._predictor.predict(protocol.accept(head), exchange)
         except Exception as error:

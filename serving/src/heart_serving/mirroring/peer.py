@@ -7,9 +7,6 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.x509.oid import ExtensionOID
-
 
 @dataclass(frozen=True, slots=True)
 class Peer:
@@ -35,6 +32,9 @@ def know_peer(folder: Path | None) -> Peer:
 
 def own_name(chain: bytes) -> str:
     """The first DNS name of a certificate; of a wildcard one that it matches. Raises ValueError."""
+    from cryptography import x509  # noqa: PLC0415  a pod without TLS does not load it, and its memory counts
+    from cryptography.x509.oid import ExtensionOID  # noqa: PLC0415
+
     certificate = x509.load_pem_x509_certificate(chain)
     try:
         names = certificate.extensions.get_extension_for_oid(ExtensionOID.SUBJECT_ALTERNATIVE_NAME).value

@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit
 
-from heart_api.handover import Env
+from heart_api.handover import Env, Tag
 from heart_api.package import MODEL_FILE
 from heart_model.artifact_path import API, PROXY, proxied_path
 from heart_serving.errors import SettingsError
 from heart_serving.model.download import Address, Unreachable, download, get
 
 MAX_ANSWER = 64 * 1024
+MAX_VERSION = 1024 * 1024
+"""A version with all of its tags."""
 WORKSPACE_HEADER = "X-MLFLOW-WORKSPACE"
 
 
@@ -49,6 +51,17 @@ class Registry:
         path = self.prefix + PROXY + quote(self.artifact_path())
         download(self.address, path, file, sha256, self.headers)
         return f"MLflow at {self.address}"
+
+    def signature(self) -> str:
+        """The version's signature; empty if it has none. Raises Unreachable or ArtifactRejected."""
+        query = urlencode({"name": self.name, "version": self.version})
+        path = f"{self.prefix}{API}/mlflow/model-versions/get?{query}"
+        with get(self.address, path, self.headers) as response:
+            try:
+                tags = json.loads(response.read(MAX_VERSION))["model_version"].get("tags") or []
+                return next((str(tag["value"]) for tag in tags if tag["key"] == Tag.SIGNATURE), "")
+            except (OSError, ValueError, LookupError, TypeError, AttributeError):
+                raise Unreachable(f"{self.address} does not answer as MLflow does") from None
 
     def artifact_path(self) -> str:
         """Path of the version's ONNX file below MLflow's artifact proxy. Raises Unreachable."""

@@ -80,8 +80,8 @@ def finished(start: "hashlib.blake2b", text: str) -> str:
 
 def read_keys(text: str) -> tuple[bytes, ...]:
     """Keys separated by white space, the newest first; none if one of them is too short, which is logged."""
-    words = text.split()
-    if any(len(word) < LEAST_KEY for word in words):
+    found = text.split()
+    if any(len(key) < LEAST_KEY for key in found):
         logger.warning("%s is ignored: a key needs at least %d characters", Env.PROOF_KEY, LEAST_KEY)
         return ()
-    return tuple(hashlib.sha256(word.encode()).digest() for word in words)
+    return tuple(hashlib.sha256(key.encode()).digest() for key in found)

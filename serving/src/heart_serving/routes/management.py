@@ -1,5 +1,7 @@
 """What the platform asks of a pod, on a port that no Service for callers, Ingress or route publishes."""
 
+from typing import Any
+
 from prometheus_client.registry import Collector
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -11,9 +13,15 @@ from heart_serving.metrics import Exposition
 from heart_serving.routes.readiness import Readiness
 from heart_serving.settings import Settings
 
+DESCRIPTION = ("/docs", "/openapi.json", "/model")
+"""Also on the port for callers; here for people with a port-forward and a browser, which sends no key."""
 
-def build_management(settings: Settings, readiness: Readiness, *metrics: Collector) -> Starlette:
-    """Probes, metrics and the model's bytes. Nobody is asked who they are: NetworkPolicies say who gets here."""
+
+def build_management(settings: Settings, readiness: Readiness, framework: Any, *metrics: Collector) -> Starlette:
+    """Probes, metrics and the model's bytes. Nobody is asked who they are: NetworkPolicies say who gets here.
+
+    `framework`: the application that answers DESCRIPTION.
+    """
     exposition = Exposition(*metrics)
 
     async def live(request: Request) -> Response:
@@ -41,5 +49,6 @@ def build_management(settings: Settings, readiness: Readiness, *metrics: Collect
             Route("/v2/health/ready", ready),
             Route("/metrics", prometheus_metrics),
             Route("/artifacts/{sha256}", artifact),
+            *(Route(path, framework) for path in DESCRIPTION),
         ]
     )

@@ -97,7 +97,7 @@ class InferenceService:
     async def model_infer(self, body: bytes, context: Any) -> bytes:
         exchange = self._begin(body, context)
         try:
-            exchange.admitted = self._guard.admit(metadata(context), "predict")
+            exchange.caller = self._guard.admit(metadata(context), "predict")
             reply = await self._capacity.run(len(body), self._predictor.predict, self._protocol, exchange)
         except asyncio.CancelledError:
             self._predictor.record(exchange, CLIENT_GONE)

@@ -79,6 +79,34 @@ def test_urgent_models_do_not_starve_the_others_of_their_namespace() -> None:
     assert worked_before(found, ("a", 50)) <= URGENT_IN_A_ROW
 
 
+def test_a_tenant_whose_models_are_slow_leaves_a_worker_to_the_others() -> None:
+    found = schedule()
+    found.share = 7
+    for number in range(100):
+        found.add(("slow", number))
+    taken = [found.take(0.0) for _ in range(7)]
+    assert None not in taken
+    assert found.take(0.0) is None, "the eighth worker waits for somebody else"
+    found.add(("quiet", 0))
+    assert found.take(0.0) == ("quiet", 0)
+    found.done(("slow", 3))
+    assert found.take(0.0) == ("slow", 7)
+
+
+def test_what_is_finished_or_failed_makes_room() -> None:
+    found = schedule()
+    found.share = 1
+    for number in range(3):
+        found.add(("a", number))
+    assert found.take(0.0) == ("a", 0)
+    assert found.take(0.0) is None
+    found.failed(("a", 0), 0.0)
+    assert found.take(0.0) == ("a", 1)
+    found.done(("a", 1))
+    assert found.take(0.0) == ("a", 2)
+    assert len(found) == 0
+
+
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 5), st.booleans()), max_size=60))
 def test_every_key_is_taken_once(added: list[tuple[str, int, bool]]) -> None:
     keys = FairKeys[Key](lambda key: key[0])

@@ -34,7 +34,7 @@ from tests.support.registry.fake import FakeRegistry
 
 KEY = ModelKey("clinic", "heart")
 NOW = "2026-01-02T03:04:05Z"
-PROFILES = parse_profiles("default: {images: {trainer: t, serving: s}, trackingUri: http://mlflow}", "file")
+PROFILES = parse_profiles("default: {images: {trainer: t, serving: s}, trackingUri: https://mlflow}", "file")
 READY = ConditionStatus(type="Ready", status="True", reason="Serving", last_transition_time=NOW)
 FACTS = HeartModelStatus(observed_generation=1, serving=ServingStatus(version="1", digest="d", since=NOW))
 
@@ -97,6 +97,11 @@ class FakeCluster:
             raise Conflict("stale")
         return self._write(subresource, kind, manifest)
 
+    async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
+        assert self.objects[kind.kind, name]["metadata"]["uid"] == uid
+        del self.objects[kind.kind, name]
+        self.writes.append(f"delete {kind.kind}")
+
     def _write(self, verb: str, kind: Kind, manifest: dict[str, Any]) -> dict[str, Any]:
         name = manifest["metadata"]["name"]
         if error := self.fail.get(kind.kind) or self.fail.get(name):
@@ -105,7 +110,8 @@ class FakeCluster:
             raise Conflict(name)
         self._version += 1
         stored = copy.deepcopy(manifest)
-        stored["metadata"]["resourceVersion"] = str(self._version)
+        stored["metadata"] |= {"resourceVersion": str(self._version)}
+        stored["metadata"].setdefault("uid", f"uid-{self._version}")
         self.objects[kind.kind, name] = stored
         self.writes.append(f"{verb} {kind.kind}")
         return copy.deepcopy(stored)
@@ -403,6 +409,7 @@ async def test_a_check_job_that_lost_its_annotation_stops_no_schedule() -> None:
     await around.reconcile(KEY)
     assert around.cluster.ready("nightly")["status"] == around.cluster.ready("weekly")["status"] == "True"
     assert around.errors() == 0
+    assert ("Job", "nightly-check-1") not in around.cluster.objects
 
 
 async def test_few_frames_lie_between_the_queue_and_a_write(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,6 +64,20 @@ async def test_no_more_keys_at_a_time_than_workers() -> None:
     assert work.most == 2
 
 
+async def test_one_group_does_not_take_every_worker() -> None:
+    queue, work = make(group=lambda key: key[0]), Gate()
+    running = asyncio.create_task(queue.run(work, 3))
+    for key in ("a1", "a2", "a3", "a4"):
+        queue.add(key)
+    await until(lambda: len(work.running) == 2)
+    queue.add("b1")
+    await until(lambda: work.started == ["a1", "a2", "b1"])
+    work.open.set()
+    await until(lambda: len(work.started) == 5)
+    queue.stop()
+    await asyncio.wait_for(running, 5)
+
+
 async def test_a_failing_key_is_tried_again_and_stops_no_other() -> None:
     queue = make()
     seen: list[str] = []

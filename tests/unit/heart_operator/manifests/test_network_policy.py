@@ -62,7 +62,7 @@ def test_a_profile_admits_others(smallest):
 
 
 def test_a_model_says_who_asks(smallest):
-    app = {"namespaceSelector": {"matchLabels": {"team": "ward"}}, "podSelector": {"matchLabels": {"app": "intake"}}}
+    app = {"namespaceSelector": {"matchLabels": {"team": "ward"}}, "podSelector": {"matchLabels": {"app": "booking"}}}
     other = {"podSelector": {"matchExpressions": [{"key": "app", "operator": "Exists"}]}}
     assert admitted(smallest.with_spec(serving={"callers": [app, other]})) == [app, other]
 

@@ -38,6 +38,8 @@ class Cluster:
     def __init__(self, jobs: list[dict[str, Any]], message: str = "") -> None:
         self.jobs, self.message = jobs, message
         self.pods = True
+        self.changes: dict[str, Any] = {}
+        """Of the pods, against their Job's template."""
         self.events: list[dict[str, Any]] = []
         self.reads: list[str] = []
 
@@ -54,11 +56,20 @@ class Cluster:
     async def find(self, kind: Kind, namespace: str, selector: str, **_: Any) -> list[dict[str, Any]]:
         if kind == JOB:
             return self.jobs
-        state = {"terminated": {"exitCode": 0, "message": self.message}}
-        containers = [{"name": "trainer", "state": state}]
-        pod = {"metadata": {"creationTimestamp": CREATED, "uid": "pod"}, "status": {"containerStatuses": containers}}
         self.reads.append(kind.kind)
-        return {POD: [pod] if self.pods else [], EVENT: self.events}.get(kind, [])
+        if kind == POD and self.pods:
+            return [self.pod_of(job) for job in self.jobs if job["metadata"]["name"] in selector]
+        return self.events if kind == EVENT else []
+
+    def pod_of(self, job: dict[str, Any]) -> dict[str, Any]:
+        """As the Job's controller makes it, at its end."""
+        owner = {"kind": "Job", "uid": job["metadata"]["uid"], "controller": True}
+        state = {"terminated": {"exitCode": 0, "message": self.message}}
+        return {
+            "metadata": {"creationTimestamp": CREATED, "uid": "pod", "ownerReferences": [owner]},
+            "spec": job["spec"]["template"]["spec"] | self.changes,
+            "status": {"containerStatuses": [{"name": "trainer", "state": state}]},
+        }
 
     async def kinds_of(self, api_version: str) -> frozenset[str]:
         return frozenset()
@@ -135,3 +146,30 @@ async def test_a_job_that_lost_its_model_is_seen_as_an_orphan() -> None:
     observed = await observe(job, other)
     assert {key.name for key in observed.orphans} == {job["metadata"]["name"]}
     assert [found.trigger for found in observed.jobs] == [TRAINING]
+
+
+async def test_a_result_of_a_pod_that_the_job_did_not_make_is_not_believed() -> None:
+    outcome = TrainingOutcome(result=RESULT).model_dump_json(by_alias=True, exclude_none=True)
+    cluster = Cluster([training("Complete")], outcome)
+    cluster.changes = {"serviceAccountName": "evil"}
+    (job,) = (await observe_by(cluster)).jobs
+    assert job.result is None
+    assert job.failure
+    assert "is what the Job's template describes" in job.failure.message
+
+
+async def test_a_job_that_only_claims_to_be_ours_is_to_be_removed() -> None:
+    forged = training("Complete")
+    forged["spec"]["template"]["spec"]["containers"][0]["image"] = "evil:1"
+    observed = await observe(forged)
+    assert observed.jobs == ()
+    assert [key.name for key in observed.foreign_jobs] == [forged["metadata"]["name"]]
+
+
+async def test_a_forged_orphan_is_neither_adopted_nor_removed() -> None:
+    """It is not ours, and somebody may need it."""
+    forged = training("Complete")
+    forged["spec"]["template"]["spec"]["containers"][0]["image"] = "evil:1"
+    del forged["metadata"]["ownerReferences"]
+    observed = await observe(forged)
+    assert (observed.jobs, observed.orphans, observed.foreign_jobs) == ((), frozenset(), ())

@@ -10,7 +10,7 @@ from heart_api.evaluation import ServingReference
 from heart_api.handover import TrainingFailure, TrainingResult
 from heart_api.heartmodel import HeartModelStatus, TrainingStatus
 from heart_api.kube.values import Blocked, ObjectKey, VersionDeployment
-from heart_api.profile import RouteAccess
+from heart_api.profile import RouteAccess, RuntimeProfile
 from heart_api.status import ServingStatus
 from heart_operator.plan import validate
 from heart_operator.plan.blocked import (
@@ -25,6 +25,7 @@ from heart_operator.plan.blocked import (
     settled_deployment,
     settled_job,
 )
+from heart_operator.plan.claims import claims, is_listed, may_claim
 from heart_operator.plan.heartmodel import decide, find_verdict, keeps_children, plan_heart_model
 from heart_operator.plan.jobs import KEPT_JOBS, keys, newest_first, superseded, surplus
 from heart_operator.plan.observed import (
@@ -198,10 +199,6 @@ def test_the_bound_itself_is_allowed(spec: dict[str, Any]) -> None:
             "spec.gates.checks[0]: set min or max, or maxRegression, or maxGap with slice",
         ),
         (
-            {"serving": {"route": {"gateway": {"name": "g"}}}},
-            "spec.serving.route: this cluster has no kind HTTPRoute; install the Gateway API, or remove the route",
-        ),
-        (
             {"serving": {"resources": {"requests": {"memory": "2Gi"}, "limits": {"memory": "1Gi"}}}},
             "spec.serving.resources.requests.memory: 2Gi is above the limit 1Gi",
         ),
@@ -269,25 +266,104 @@ def test_hosts_that_a_profile_allows() -> None:
     assert problems(observed(spec={"dataset": {"uri": "https://x.org/y"}}, profile=anywhere)) == ()
 
 
-def test_what_a_route_may_claim() -> None:
-    routes = RouteAccess(gateways=("clinic/own",), ingress_classes=("public",), hosts=("*.{namespace}.Example.org",))
-    profile = PROFILE.model_copy(update={"routes": routes})
+def with_routes(**listed: tuple[str, ...]) -> RuntimeProfile:
+    return PROFILE.model_copy(update={"routes": RouteAccess(**listed)})
 
-    def about(**serving: Any) -> tuple[str, ...]:
-        return problems(observed(spec={"serving": serving}, profile=profile, kinds=frozenset({"HTTPRoute"})))
 
-    own = {"gateway": {"name": "own"}, "hostnames": ["heart.clinic.example.org"]}
-    assert about(route=own) == ()
-    ends = "an administrator can add it to routes."
-    assert about(route={"gateway": {"name": "own"}}) == (
-        f"spec.serving.route.hostnames: the runtime profile does not allow every host of the listener; {ends}hosts",
+def test_a_route_needs_its_kind() -> None:
+    anything = with_routes(gateways=("*",), hosts=("*",))
+    seen = observed(spec={"serving": {"route": {"gateway": {"name": "g"}}}}, profile=anything)
+    assert problems(seen) == (
+        "spec.serving.route: this cluster has no kind HTTPRoute; install the Gateway API, or remove the route",
     )
-    assert about(ingress={"host": "heart.clinic.example.org"}) == (
-        f"spec.serving.ingress.className: the runtime profile does not allow the default class; {ends}ingressClasses",
+    assert problems(replace(seen, kinds=frozenset({"HTTPRoute"}))) == ()
+
+
+OWN = {"gateway": {"name": "own"}, "hostnames": ["heart.clinic.example.org"]}
+
+
+@pytest.mark.parametrize(
+    ("serving", "field", "value", "known", "setting"),
+    [
+        ({"route": OWN}, "", "", "", ""),
+        ({"ingress": {"className": "public", "host": "heart.clinic.example.org"}}, "", "", "", ""),
+        (
+            *({"route": {"gateway": {"name": "own"}}}, "route.hostnames", "every host of the listener"),
+            *("*.clinic.example.org, one.org", "hosts"),
+        ),
+        (
+            *({"route": OWN | {"gateway": {"name": "own", "namespace": "edge"}}}, "route.gateway", "edge/own"),
+            *("clinic/own", "gateways"),
+        ),
+        (
+            *({"route": OWN | {"hostnames": ["one.org", "two.org"]}}, "route.hostnames", "two.org"),
+            *("*.clinic.example.org, one.org", "hosts"),
+        ),
+        (
+            *({"ingress": {"host": "one.org"}}, "ingress.className", "an Ingress without a class"),
+            *("public", "ingressClasses"),
+        ),
+        (
+            *({"ingress": {"className": "public", "host": "clinic.example.org"}}, "ingress.host", "clinic.example.org"),
+            *("*.clinic.example.org, one.org", "hosts"),
+        ),
+    ],
+)
+def test_what_a_model_may_claim(serving: dict[str, Any], field: str, value: str, known: str, setting: str) -> None:
+    profile = with_routes(
+        gateways=("{namespace}/own",), ingress_classes=("public",), hosts=("*.{namespace}.Example.org", "one.org")
     )
-    assert about(route=own | {"gateway": {"name": "other", "namespace": "edge"}}) == (
-        f"spec.serving.route.gateway: the runtime profile does not allow edge/other; {ends}gateways",
+    found = problems(observed(spec={"serving": serving}, profile=profile, kinds=frozenset({"HTTPRoute"})))
+    message = (
+        f"spec.serving.{field}: the runtime profile does not allow {value} (allowed: {known}); an administrator adds it"
+        f" to the chart value runtimes.default.routes.{setting}"
     )
+    assert found == ((message,) if field else ())
+
+
+def test_nothing_is_listed_by_default() -> None:
+    found = problems(observed(spec={"serving": {"route": OWN}}, profile=with_routes(), kinds=frozenset({"HTTPRoute"})))
+    assert [text.count("(allowed: none)") for text in found] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("value", "patterns", "listed"),
+    [("a", ["*"], True), ("a.b", ["*.b"], True), ("b", ["*.b"], False), ("a", ["a"], True), ("a", [], False)],
+)
+def test_what_a_pattern_lists(value: str, patterns: list[str], listed: bool) -> None:
+    assert is_listed(value, patterns) is listed
+
+
+def http_route(weight: int = 100, host: str = "heart.clinic.example.org", gateway: str = "own") -> dict[str, Any]:
+    rules = [{"backendRefs": [{"name": "heart", "weight": weight}]}]
+    spec = {"hostnames": [host], "parentRefs": [{"name": gateway, "namespace": "clinic"}], "rules": rules}
+    return {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "HTTPRoute",
+        "metadata": {"name": "heart"},
+        "spec": spec,
+    }
+
+
+def test_which_children_may_be_applied() -> None:
+    spec = {"serving": {"route": OWN, "ingress": {"className": "public", "host": "one.org"}}}
+    seen = observed(spec=spec, profile=with_routes(gateways=("clinic/own",), hosts=("*",)))
+    ingress = {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "heart"}, "spec": {}}
+    assert may_claim(seen, http_route())
+    assert not may_claim(seen, ingress), "no class is listed"
+    assert may_claim(observed(), {"kind": "Service"})
+    key = ObjectKey("gateway.networking.k8s.io/v1", "HTTPRoute", "heart")
+    without = replace(seen, profile=None, children={key: http_route()})
+    assert may_claim(without, http_route(weight=50)), "its weights still change"
+    assert not may_claim(without, http_route(host="other.org"))
+    assert not may_claim(without, http_route(gateway="other"))
+    assert not may_claim(replace(without, children={}), http_route())
+
+
+def test_what_other_tenants_could_miss() -> None:
+    ingress = {"spec": {"ingressClassName": "public", "rules": [{"host": "a"}, {}]}}
+    assert claims(ingress) == ("public", ["a", None], [])
+    assert claims(http_route()) == (None, ["heart.clinic.example.org"], [("clinic", "own")])
 
 
 def test_a_profile_that_does_not_exist() -> None:

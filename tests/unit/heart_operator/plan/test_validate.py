@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from heart_api.profile import RouteAccess
+from heart_api.profile import RouteAccess, RuntimeProfile
 from heart_operator.plan.validate import problems
 from tests.support.plan.world import PROFILE, World, heart_model
 
@@ -155,3 +155,42 @@ def test_a_profile_without_routes_lets_nothing_be_claimed(serving: dict[str, Any
 
 def test_what_is_listed_can_be_claimed() -> None:
     assert claims({"ingress": INGRESS, "route": ROUTE}, ROUTES) == ()
+
+
+EXPOSED = PROFILE.model_copy(update={"tracking_uri": "http://mlflow:5000"})
+
+
+def world_of(profile: RuntimeProfile) -> World:
+    world = World(profile=profile)
+    world.settle()
+    return world
+
+
+def test_plain_http_without_credentials_is_no_way_to_mlflow() -> None:
+    world = world_of(EXPOSED)
+    assert world.condition("Ready") == ("False", "InvalidSpec")
+    assert "plain HTTP without credentials" in world.message("Ready")
+    assert not world.jobs
+
+
+def test_what_an_administrator_allows_is_said_by_every_model() -> None:
+    world = world_of(EXPOSED.model_copy(update={"insecure": True}))
+    assert world.condition("RegistrySecured") == ("False", "RegistryExposed")
+    assert world.jobs
+
+
+@pytest.mark.parametrize(
+    "changes", [{"tracking_auth": "Kubernetes"}, {"tracking_secret": "mlflow"}, {"tracking_uri": "https://mlflow"}]
+)
+def test_with_credentials_or_https_there_is_nothing_to_say(changes: dict[str, Any]) -> None:
+    world = world_of(EXPOSED.model_copy(update=changes))
+    assert world.jobs
+    assert not [entry for entry in world.model.status.conditions if entry.type == "RegistrySecured"]
+
+
+def test_a_workspace_is_the_namespaces_own_whatever_its_models_are_called() -> None:
+    profile = PROFILE.model_copy(update={"tracking_auth": "Kubernetes"})
+    named = heart_model({"registryName": "anything"})
+    assert problems(World(model=named, profile=profile).observe()) == ()
+    workspace = heart_model().model_copy(update={"has_workspace": True})
+    assert (heart_model().registry_name, workspace.registry_name) == ("clinic.heart", "heart")

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 import socket
 import threading
 from collections.abc import Iterator
@@ -12,9 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from heart_api.handover import Env
 from heart_model.artifact_path import proxied_path
+from heart_model.signing import sign
 from heart_serving import fetch
 from heart_serving.errors import FetchFailed, SettingsError
 from heart_serving.model import download
@@ -25,6 +29,7 @@ from tests.support.serving.tiny_model import tiny_model
 
 MODEL, OLDER = tiny_model(), tiny_model(seed=1)
 URI = "/api/2.0/mlflow/model-versions/get-download-uri?name=clinic.heart&version=7"
+GET_VERSION = "/api/2.0/mlflow/model-versions/get?name=clinic.heart&version=7"
 FILE = "/api/2.0/mlflow-artifacts/artifacts/1/models/m-1/artifacts/model.onnx"
 WHERE = b'{"artifact_uri": "mlflow-artifacts:/1/models/m-1/artifacts"}'
 
@@ -49,7 +54,7 @@ class Stub:
 @contextmanager
 def stub(**answers: Any) -> Iterator[Stub]:
     """`uri` and `file`: MLflow's answers; `sibling`: the artifact route's."""
-    paths = {"uri": URI, "file": FILE, "sibling": f"/artifacts/{MODEL.sha256}"}
+    paths = {"uri": URI, "file": FILE, "sibling": f"/artifacts/{MODEL.sha256}", "version": GET_VERSION}
     served: dict[str, list[Answer]] = {
         paths[name]: answer if isinstance(answer, list) else [answer] for name, answer in answers.items()
     }
@@ -284,3 +289,48 @@ def test_the_file_may_be_read_by_the_server_and_written_by_nobody(tmp_path: Path
     with stub(sibling=(200, MODEL.data)) as sibling:
         attempt(tmp_path, variables(free_port(), sibling.port))
     assert (tmp_path / "model.onnx").stat().st_mode & 0o777 == 0o444
+
+
+# --- signatures -------------------------------------------------------------------------------------------
+
+
+def key_pair() -> tuple[bytes, str]:
+    """A private and a public key of the platform (PEM)."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), public.decode()
+
+
+def version_with(signature: str | None) -> Answer:
+    tags = [{"key": "heartops.trigger", "value": "t"}]
+    tags += [{"key": "heartops.signature", "value": signature}] if signature is not None else []
+    return 200, json.dumps({"model_version": {"name": "clinic.heart", "version": "7", "tags": tags}}).encode()
+
+
+def test_a_signed_version_is_fetched_also_from_a_sibling(tmp_path: Path) -> None:
+    private, public = key_pair()
+    signed = version_with(sign("clinic/heart", MODEL.sha256, private))
+    with stub(sibling=(200, MODEL.data)) as sibling, stub(version=signed) as mlflow:
+        attempt(tmp_path, variables(mlflow.port, sibling.port, **{Env.SIGNING_KEYS: public}))
+    only_the_model(tmp_path)
+
+
+@pytest.mark.parametrize("signature", [None, "", "another key", "other bytes", "no bundle"])
+def test_a_version_without_the_platforms_signature_never_serves(tmp_path: Path, signature: str | None) -> None:
+    (private, public), (other, _) = key_pair(), key_pair()
+    made = {
+        "another key": (sign("clinic/heart", MODEL.sha256, other), "none of the keys"),
+        "other bytes": (sign("clinic/heart", OLDER.sha256, private), "digests differ"),
+        "no bundle": ("x", "not a Sigstore bundle"),
+    }
+    given, says = made.get(signature or "", (signature, "is not signed"))
+    answers = {"version": version_with(given), "uri": (200, WHERE), "file": (200, MODEL.data)}
+    with stub(**answers) as mlflow, pytest.raises(FetchFailed, match=says):
+        attempt(tmp_path, variables(mlflow.port, **{Env.SIGNING_KEYS: public}))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_keys_no_signature_is_asked_for(tmp_path: Path) -> None:
+    with stub(uri=(200, WHERE), file=(200, MODEL.data)) as mlflow:
+        attempt(tmp_path, variables(mlflow.port))
+        assert GET_VERSION not in mlflow.asked

@@ -16,6 +16,7 @@ from heart_log.database import open_database
 from heart_log.read import read_labelled, read_window
 from heart_log.tables import predictions
 from heart_log.values import Prediction
+from heart_serving.auth.settings import AuthSettings
 from heart_serving.predictionlog import maintenance as maintenance_module
 from heart_serving.predictionlog.maintenance import LogMaintenance
 from heart_serving.predictionlog.proofs import read_keys
@@ -31,10 +32,11 @@ MARKER = "marker-4711"
 class Logged:
     """The application with a log that runs."""
 
-    def __init__(self, folder: Path, model: Any = None, **spec: Any) -> None:
+    def __init__(self, folder: Path, model: Any = None, auth: AuthSettings | None = None, **spec: Any) -> None:
         self.url = f"sqlite:///{folder}/log.db"
         settings = LogSettings(PredictionLog(**spec), self.url, read_keys(PROOF_KEY))
-        self.served: InProcess = in_process(model or tiny_model(labels=LABELS), folder, log=settings)
+        more = {"auth": auth} if auth else {}
+        self.served: InProcess = in_process(model or tiny_model(labels=LABELS), folder, log=settings, **more)
         self.log = self.served.application.predictions
         if self.log.store:
             self.log.store()
@@ -433,6 +435,5 @@ async def test_a_wrong_address_is_said_and_the_model_serves(tmp_path: Path, capl
     log.start()
     assert (await served.client.post("/predict", json=RECORD)).status_code == 200
     assert (await served.client.post("/feedback", json=outcome_of("a", 1))).status_code == 503
-    until(lambda: log.writer is not None and log.writer.errors)
-    assert "HEARTOPS_DATABASE_URL must begin with" in caplog.text
+    until(lambda: "HEARTOPS_DATABASE_URL must begin with" in caplog.text)
     assert MARKER not in caplog.text

@@ -10,11 +10,12 @@ import pytest
 from heart_api.handover import Env
 from heart_api.predictionlog import PredictionLog
 from heart_log.database import open_database
-from heart_log.tables import corrections
+from heart_log.tables import corrections, feedback
+from heart_serving.auth.settings import AuthSettings
 from heart_serving.predictionlog.proofs import Proofs, read_keys
 from heart_serving.predictionlog.settings import LogSettings, read_log_settings
-from heart_serving.routes.names import AUTHOR
 from tests.support.serving.app import NAME, PROOF_KEY, VERSION, in_process, outcome_of
+from tests.support.serving.callers import Mounted, token, with_tokens
 from tests.support.serving.tiny_model import RECORD, tiny_model
 from tests.unit.heart_serving.conftest import LABELS
 from tests.unit.heart_serving.routes.test_feedback import Logged, counts
@@ -81,6 +82,27 @@ async def test_a_caller_cannot_name_the_id_of_a_prediction(logged: Logged) -> No
     assert len(logged.written(5)) == 5, "nor be left out of the statistics"
 
 
+async def test_a_client_of_the_open_inference_protocol_gets_its_own_id_back_and_a_proof(logged: Logged) -> None:
+    body = {
+        "id": "visit-17",
+        "inputs": [
+            {"name": name, "datatype": datatype, "shape": [1], "data": [RECORD[name]]}
+            for name, datatype in {
+                "age": "FP32",
+                "sex": "INT64",
+                "cp": "BYTES",
+                "vessels": "INT64",
+                "exang": "BOOL",
+            }.items()
+        ],
+    }
+    reply = await logged.post(f"/v2/models/{NAME}/infer", body)
+    assert reply.json()["id"] == "visit-17"
+    named = reply.json()["parameters"]
+    assert list(named.values()) == [reply.headers["x-request-id"], reply.headers["x-feedback-proof"]]
+    assert (await logged.report(named | {"outcome": 1})).status_code == 202
+
+
 async def test_a_late_outcome_of_an_earlier_version_is_taken(logged: Logged) -> None:
     earlier = Proofs(KEYS, "clinic", NAME, "6").prove(ID, 1)
     assert (await logged.report(outcome_of(ID, 1) | {"proof": earlier})).status_code == 202
@@ -91,37 +113,54 @@ async def test_a_replay_says_nothing_new(logged: Logged) -> None:
     assert answers == [counts(new=1), counts(unchanged=1), counts(unchanged=1)]
 
 
-async def test_an_outcome_belongs_to_the_caller_who_reported_it_first(logged: Logged) -> None:
-    answer = (await logged.post("/predict", RECORD)).json()
+SCOPES = ("predict", "feedback")
+CALLERS = {"clinic": "heart_" + "c" * 43, "mallory": "heart_" + "m" * 43}
+
+
+def with_keys(folder: Path) -> AuthSettings:
+    mounted = Mounted(folder)
+    for caller, key in CALLERS.items():
+        mounted.allow(caller, key, scopes=SCOPES)
+    mounted.require("APIKey")
+    return mounted.settings
+
+
+def credentials(auth: str, caller: str) -> str:
+    """A bearer's, who has both scopes."""
+    return CALLERS[caller] if auth == "APIKey" else token({"sub": caller, "scope": " ".join(SCOPES)})
+
+
+@pytest.mark.parametrize(("auth", "author"), [("APIKey", "clinic"), ("JWT", "jwt:clinic")])
+async def test_an_outcome_belongs_to_the_caller_who_reported_it_first(tmp_path: Path, auth: str, author: str) -> None:
+    settings = with_keys(tmp_path) if auth == "APIKey" else with_tokens(tmp_path)
+    logged = Logged(tmp_path, auth=settings)
+
+    async def post(caller: str, path: str, body: Any) -> Any:
+        bearer = f"Bearer {credentials(auth, caller)}"
+        reply = await logged.post(path, body, authorization=bearer, x_heartops_subject="clinic")
+        assert reply.status_code in (200, 202), reply.text
+        return reply.json()
+
+    answer = await post("mallory", "/predict", RECORD)
     logged.written(1)
     one = {"request_id": answer["request_id"], "proof": answer["proof"], "outcome": 1}
-    assert await report_as(logged, "clinic", one) == counts(new=1)
-    assert await report_as(logged, "mallory", one | {"outcome": 0}) == counts(conflicts=1)
-    assert await report_as(logged, None, one | {"outcome": 0}) == counts(conflicts=1)
+    assert await post("clinic", "/feedback", one) == counts(new=1)
+    assert await post("mallory", "/feedback", one | {"outcome": 0}) == counts(conflicts=1)
     assert [prediction.outcome for prediction in logged.labelled()] == ["disease"]
-    assert await report_as(logged, "clinic", one | {"outcome": 0}) == counts(corrected=1)
+    assert await post("clinic", "/feedback", one | {"outcome": 0}) == counts(corrected=1)
     assert [prediction.outcome for prediction in logged.labelled()] == ["no disease"]
     with open_database(logged.url).begin() as connection:
         history = connection.execute(corrections.select()).all()
-    assert [(row.correction, row.outcome, row.author) for row in history] == [(0, "disease", "clinic")]
-    assert await logged.metric("feedback_total", result="conflicts") == 2
+    assert [(row.correction, row.outcome, row.author) for row in history] == [(0, "disease", author)]
+    logged.log.close()
 
 
-async def report_as(logged: Logged, name: str | None, outcome: dict[str, Any]) -> Any:
-    """As authentication hands it over; no header of the request can."""
-    app = logged.served.application.app
-    framework = app._framework
-
-    async def authenticated(scope: Any, receive: Any, send: Any) -> None:
-        await framework(scope | ({AUTHOR: name} if name else {}), receive, send)
-
-    app._framework = authenticated
-    try:
-        reply = await logged.post("/feedback", outcome, heartops_subject="clinic", x_heartops_subject="clinic")
-    finally:
-        app._framework = framework
-    assert reply.status_code == 202, reply.text
-    return reply.json()
+async def test_where_nobody_has_to_say_who_they_are_the_author_is_anonymous(logged: Logged) -> None:
+    """Whatever the request says."""
+    headers = {"authorization": "Bearer clinic", "x_api_key": "clinic", "x_heartops_subject": "clinic"}
+    assert (await logged.post("/feedback", outcome_of(ID, 1), **headers)).status_code == 202
+    with open_database(logged.url).begin() as connection:
+        assert connection.scalars(feedback.select().with_only_columns(feedback.c.author)).all() == ["anonymous"]
 
 
 @pytest.mark.parametrize("key", ["", "too short", f"{PROOF_KEY} short"])

@@ -13,9 +13,12 @@ import httpx
 import numpy as np
 import pytest
 
+from heart_api.predictionlog import PredictionLog
 from heart_serving.metrics import Exposition
+from heart_serving.predictionlog.proofs import read_keys
+from heart_serving.predictionlog.settings import LogSettings
 from heart_serving.rpc.messages import CLASSES, CONTENTS
-from tests.support.serving.app import environment, free_port, serving, start
+from tests.support.serving.app import PROOF_KEY, PROOFS, environment, free_port, serving, start
 from tests.support.serving.callers import KEY, Mounted
 from tests.support.serving.tiny_model import RECORD, tiny_model
 
@@ -99,6 +102,22 @@ async def test_typed_contents_are_answered_in_kind(client: Client) -> None:
     assert not answer.raw_output_contents
     [identity] = answer.parameters
     assert (identity.key, identity.value.string_param) == ("request_id", client.trailing["x-request-id"])
+
+
+async def test_a_call_has_its_id_and_proof_for_the_outcome(tmp_path: Path) -> None:
+    """Beside the client's own id, as parameters and as trailing metadata."""
+    settings = LogSettings(PredictionLog(sink="None"), "", read_keys(PROOF_KEY))
+    port = free_port()
+    async with (
+        serving(tiny_model(), tmp_path, grpc_port=port, log=settings) as (_, http_port),
+        grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{http_port}") as http,
+    ):
+        client = Client(channel, http)
+        answer = await client.infer(question(RECORDS, id="q-1"), x_request_id="q-2")
+    found = {entry.key: entry.value.string_param for entry in answer.parameters}
+    assert (answer.id, found["request_id"]) == ("q-1", client.trailing["x-request-id"])
+    assert found["proof"] == client.trailing["x-feedback-proof"] == PROOFS.prove(found["request_id"], len(RECORDS))
 
 
 async def test_raw_contents_are_answered_raw(client: Client) -> None:

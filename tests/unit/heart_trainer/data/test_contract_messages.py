@@ -124,7 +124,7 @@ def test_a_cell_has_one_fault_and_rows_count_from_zero() -> None:
         ([3, 5], "is missing"),
     ]
     np.testing.assert_array_equal(found.values.to_numpy(), [2, NAN, 0, NAN, 9, NAN])
-    assert (found.unused, found.hint) == (frozenset(), "")
+    assert found.unused == frozenset()
     assert {fault.rows.dtype for fault in found.faults} == {np.dtype(np.int64)}
 
 
@@ -172,6 +172,40 @@ def test_a_column_of_two_words_has_a_way_out(cells: list[str], hint: str) -> Non
 def test_other_columns_of_two_words_have_no_such_hint() -> None:
     assert read_cells(text_column(["yes", "no"]), number("b"), ()).hint == ""
     assert read_cells(typed(7, 8), boolean(), ()).hint == ""
+
+
+DECLARED = (
+    "x holds a value that is declared missing (dataset.missingValues holds for every column): declare it in"
+    " features[].missingValues where it means missing"
+)
+COMMA = (
+    "x has numbers with a comma: set dataset.csv.decimal to ',' if it is decimal; commas between thousands have to be"
+    " taken out of the file"
+)
+
+
+@pytest.mark.parametrize(
+    ("feature", "column", "hint"),
+    [
+        (number("x"), text_column(["1", "-9"]), DECLARED),
+        (number("x"), typed(1, -9), DECLARED),
+        (number("x"), text_column(["1", ""]), ""),
+        (number("x"), text_column(["1", None]), ""),
+        (number("x"), typed(1, NAN), ""),
+        (number("x", required=False), text_column(["1", "-9"]), ""),
+        (number("x"), text_column(["1,5", "-9"]), COMMA),
+        (number("x"), text_column(["1.000,5", "+2,25", "3"]), COMMA),
+        (Feature(name="x", type="integer"), text_column(["1,5"]), COMMA),
+        (number("x"), text_column(["1,5", "old"]), ""),
+        (number("x"), text_column([",5"]), COMMA),
+        (number("x"), text_column(["1,"]), ""),
+        (number("x"), text_column(["1.5,", "2"], ","), ""),
+        (number("x", minimum=2), text_column(["1", "3"]), ""),
+        (category("x", "a", "b"), text_column(["1,5", "a"]), ""),
+    ],
+)
+def test_the_way_out_of_a_column(feature: Feature, column: Column, hint: str) -> None:
+    assert read_cells(column, feature, ("-9",)).hint == hint
 
 
 # --- rows ----------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import pytest
 from heart_api.contract import Csv, Dataset, Feature, Target
 from heart_trainer.data.columns import Column
 from heart_trainer.data.contract import CheckedRows, Contract, check_rows
+from heart_trainer.data.findings import file_findings
 from heart_trainer.data.read import RawRows, read_columns
 from heart_trainer.errors import DataInvalid
 from tests.support.trainer.requests import category, number
@@ -354,3 +355,22 @@ def test_a_boolean_of_two_words_names_the_way_out(words: tuple[str, str]) -> Non
     features = (Feature(name="smoker", type="boolean"),)
     message = rejection("smoker,ill\n" + "".join(f"{words[i % 2]},{i % 2}\n" for i in range(4)), contract(features))
     assert f'make it a category with values: ["{words[1]}", "{words[0]}"]' in message
+
+
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        ([1.7e9 + 7 * n for n in range(60)], True),
+        ([2460310.5 + n / 24 for n in range(60)], True),
+        ([16777217 + 2 * n for n in range(60)], True),
+        ([2000 + n for n in range(60)], False),
+        ([300 + n / 10 for n in range(60)], False),
+        ([20_000_000.0] * 60, False),
+        ([float(2**25 * n) for n in range(60)], False),
+    ],
+)
+def test_a_column_that_float32_is_too_coarse_for_is_a_finding(values: list[float], found: bool) -> None:
+    wanted = contract((number("time"),))
+    data = "time,ill\n" + "".join(f"{value!r},{n % 2}\n" for n, value in enumerate(values))
+    findings = file_findings(read(data, wanted)[1], wanted.features)
+    assert [finding.name for finding in findings] == ["precision"] * found

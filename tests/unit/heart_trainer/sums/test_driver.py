@@ -6,7 +6,8 @@ from sklearn.linear_model import Ridge
 
 from heart_trainer.errors import DataInvalid
 from heart_trainer.fit.families import Setting
-from heart_trainer.fit.onnx_export import predict, run_onnx, to_bytes
+from heart_trainer.fit.onnx_export import run_onnx, to_bytes
+from heart_trainer.fit.predict import predict
 from heart_trainer.sums.additive import StatisticRejected, Sums
 from heart_trainer.sums.driver import start, step
 from heart_trainer.sums.evaluation import measure

@@ -44,8 +44,6 @@ def read_cells(column: Column, feature: Feature, missing_values: Iterable[str]) 
         faults.append(_fault(feature, missing, "is missing"))
     kept = tuple(fault for fault in faults if len(fault.rows))
     hint = _yes_no(column, feature, missing) or _decimal_comma(column, feature, wrong) if wrong.any() else ""
-    if feature.required and not hint:
-        hint = declared_missing(column, feature.name, missing)
     return Cells(values, kept, unused, hint)
 
 
@@ -151,7 +149,7 @@ def _decimal_comma(column: Column, feature: Feature, wrong: "pd.Series[bool]") -
 
 
 def declared_missing(column: Column, name: str, missing: "pd.Series[bool]") -> str:
-    """The way out where a value of every row's column is missing by what the dataset declares."""
+    """The way out where the target holds a value that `dataset.missingValues` declares missing."""
     written = missing & column.values.notna()
     if column.is_text:
         written &= column.values != ""

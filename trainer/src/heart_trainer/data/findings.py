@@ -1,4 +1,4 @@
-"""What a file that keeps its contract still says about missing values: declared in vain, or not declared."""
+"""What is suspicious about a file that keeps its contract: missing values, and numbers too fine for float32."""
 
 from collections.abc import Iterator, Sequence
 
@@ -10,11 +10,14 @@ from heart_table.piles import find_piles
 from heart_trainer.data.contract import CheckedRows
 
 MOST_SHOWN = 10
+NUMERIC = ("number", "integer")
+LEAST_STEPS = 1000
+"""So many steps of float32 must make up one standard deviation of a column."""
 
 
-def missing_value_findings(rows: CheckedRows, features: Sequence[Feature]) -> tuple[Finding, ...]:
-    """A finding for each of the two; none where there is nothing to say."""
-    return *_unused(rows), *_undeclared(rows, features)
+def file_findings(rows: CheckedRows, features: Sequence[Feature]) -> tuple[Finding, ...]:
+    """At most one of each kind; none where there is nothing to report."""
+    return *_unused(rows), *_undeclared(rows, features), *_too_fine(rows, features)
 
 
 def _unused(rows: CheckedRows) -> Iterator[Finding]:
@@ -27,13 +30,35 @@ def _unused(rows: CheckedRows) -> Iterator[Finding]:
 
 
 def _undeclared(rows: CheckedRows, features: Sequence[Feature]) -> Iterator[Finding]:
-    piles = [text for feature in features if feature.type in ("number", "integer") for text in _piles(rows, feature)]
+    piles = [text for feature in features if feature.type in NUMERIC for text in _piles(rows, feature)]
     if piles:
         message = (
             f"{_listed(piles)}, away from every other value: if it stands for a missing value, declare it in"
             " missingValues; if it is impossible, set minimum or maximum"
         )
         yield Finding(name="undeclared-missing-values", verdict="Failed", message=message)
+
+
+def _too_fine(rows: CheckedRows, features: Sequence[Feature]) -> Iterator[Finding]:
+    """Rows reach a model as float32: of a Unix timestamp it sees steps of two minutes."""
+    found = [text for feature in features if feature.type in NUMERIC and (text := _steps(rows, feature))]
+    if found:
+        message = (
+            f"{_listed(found)}: rows reach the model as float32, where nearer values are one. Subtract a constant from"
+            " the column, or split it"
+        )
+        yield Finding(name="precision", verdict="Failed", message=message)
+
+
+def _steps(rows: CheckedRows, feature: Feature) -> str:
+    column = rows.encoded[feature.name].to_numpy()
+    known = column[~np.isnan(column)]
+    if not len(known) or (known == known[0]).all():
+        return ""
+    step, spread = float(np.spacing(np.float32(np.abs(known).max()))), float(np.std(known))
+    if step * LEAST_STEPS <= spread or (known == known.astype(np.float32)).all():
+        return ""
+    return f"{feature.name} has a standard deviation of {spread:.2g} and steps of {step:.2g}"
 
 
 def _piles(rows: CheckedRows, feature: Feature) -> Iterator[str]:

@@ -15,7 +15,7 @@ from heart_api.handover import Env, JobRequest
 from heart_trainer.data.columns import numbers
 from heart_trainer.data.contract import CheckedRows, Contract, check_rows
 from heart_trainer.data.feedback import add_feedback
-from heart_trainer.data.findings import missing_value_findings
+from heart_trainer.data.findings import file_findings
 from heart_trainer.data.read import RawRows, read_columns
 from heart_trainer.data.rows import equal_rows, row_keys
 from heart_trainer.data.sources import fetch
@@ -37,7 +37,7 @@ def load(request: JobRequest, environ: Mapping[str, str], data: Path | None = No
     contract = contract_of(request, data)
     raw, sha256 = _read(request, contract, data)
     rows = check_rows(raw.columns, contract)
-    findings = missing_value_findings(rows, request.features)
+    findings = file_findings(rows, request.features)
     synthetic = is_synthetic(request, data)
     if request.dataset.include_feedback:
         rows, sha256 = add_feedback(rows, sha256, request, environ)

@@ -10,7 +10,7 @@ from heart_model.labels import class_labels
 from heart_trainer.drift.errors import CheckError
 from heart_trainer.evaluation.compare import NotComparable
 from heart_trainer.mlflow.client import Store
-from heart_trainer.mlflow.registry import sealed, sha256
+from heart_trainer.mlflow.seals import read_seal, sha256
 from heart_trainer.mlflow.serving_version import read_package, serving_file
 
 AGAIN = "train the model again to get one"
@@ -39,7 +39,7 @@ def read_reference(store: Store, registry_name: str, serving: ServingReference, 
 def _profile(store: Store, registry_name: str, serving: ServingReference, row_key: str) -> ReferenceProfile:
     with store.speaking():
         version = store.client.get_model_version(registry_name, serving.version)
-    result = sealed(version, row_key)
+    result = read_seal(version, row_key)
     if result is None or result.artifact_sha256 != serving.digest:
         raise _unreadable(serving, f"its tags carry no seal of this row key; {AGAIN}")
     evaluation = store.read_run(result.run_id, EVALUATION_PATH)

@@ -14,7 +14,7 @@ from heart_api.handover import TrainingRequest
 from heart_api.referenceprofile import ReferenceProfile
 from heart_api.training import Scoring
 from heart_trainer.data.contract import CheckedRows, Contract
-from heart_trainer.data.findings import missing_value_findings
+from heart_trainer.data.findings import file_findings
 from heart_trainer.data.load import readable, row_key, with_target
 from heart_trainer.data.rows import equal_rows, row_keys
 from heart_trainer.data.sources.stored import digest_of
@@ -176,7 +176,7 @@ def _table(
         task=prepared.task,
         duplicates=len(keys) - len(set(keys)),
         reading=(source.read_as, f"figures of all rows; plots, explanations and checks of a sample of {len(keys)}"),
-        findings=missing_value_findings(checked, request.features),
+        findings=file_findings(checked, request.features),
         whole=Whole(prepared.rows, () if regression else _class_counts(trained)),
     )
 

@@ -5,14 +5,11 @@ are predicted once and used for nothing else. The final model is what the same p
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import joblib
 import numpy as np
-import sklearn
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from heart_api.handover import TrainingRequest
 from heart_api.training import Algorithm, Training
@@ -22,30 +19,16 @@ from heart_trainer.fit import calibrate, families
 from heart_trainer.fit import search as tune
 from heart_trainer.fit.families import Setting
 from heart_trainer.fit.offset import check_steps
-from heart_trainer.fit.onnx_export import export, predict
+from heart_trainer.fit.onnx_export import export
+from heart_trainer.fit.predict import predict
 from heart_trainer.fit.probe import exportable
+from heart_trainer.fit.recipe import FittedModel, Recipe, search_and_fit
 from heart_trainer.fit.scoring import scorer
 from heart_trainer.fit.search import Search
-from heart_trainer.values import FamilyResult, Fitted, FoldChoice, Integers, OutOfFoldResult, Table
+from heart_trainer.values import Fitted, FoldChoice, Integers, OutOfFoldResult, Table
 
 FEW_ROWS_TO_FIT = 200_000
 """Rows times linear fits that are done in less time than a process needs to start: about two seconds."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What nested cross-validation does with rows: the search of a model, and the calibration methods to try."""
-
-    search: Search
-    methods: tuple[calibrate.Method, ...]
-
-
-@dataclass(frozen=True)
-class FittedModel:
-    choice: FoldChoice
-    model: Any
-    families: tuple[FamilyResult, ...]
-    """What the search knew of each family."""
 
 
 def fit(table: Table, request: TrainingRequest, progress: Callable[[str], None]) -> Fitted:
@@ -144,22 +127,6 @@ def processes(rows: int, searches: int, search: Search, cores: int) -> int:
     if families.LINEAR.issuperset(search.algorithms) and rows * fits <= FEW_ROWS_TO_FIT:
         return 1
     return min(cores, searches)
-
-
-def search_and_fit(x: NDArray[np.float32], y: NDArray[Any], recipe: Recipe) -> FittedModel:
-    """Settings, family, calibration and fit from these rows alone; equal input gives an equal model."""
-    # The order of sums depends on the number of threads, and so would the last bits. Parameters come from our own
-    # search: checking them for each of a forest's trees costs an eighth of the time.
-    with threadpool_limits(1), sklearn.config_context(skip_parameter_validation=True):
-        rows = tune.search_rows(x, y, recipe.search.setting)
-        tried = tune.run_each(recipe.search, rows)
-        best = tune.simplest_of_the_best(tried, rows.y, recipe.search.score)
-        model = tune.fit_one(best.algorithm, best.params, recipe.search.setting, x, y)
-    method = calibrate.choose(recipe.methods, best.output, rows.y, rows.fold) if recipe.methods != ("none",) else "none"
-    calibrator = calibrate.learn(method, best.output, rows.y)
-    choice = FoldChoice(best.algorithm, best.params, method)
-    families = tuple(FamilyResult(one.algorithm, one.params, rows.y, rows.fold, one.output) for one in tried)
-    return FittedModel(choice, calibrate.CalibratedModel(model, calibrator) if calibrator else model, families)
 
 
 def _algorithms(training: Training, regression: bool) -> tuple[Algorithm, ...]:

@@ -6,19 +6,15 @@ Where even that is too coarse (a Unix timestamp within a day), the last step is 
 """
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.pipeline import Pipeline
 
-from heart_api.package import ONNX_OUTPUT
 from heart_trainer.errors import DataInvalid
 from heart_trainer.values import Floats, Table
 
 LEAST_STEPS = 1000
 """So many steps of the answers' precision must make up one standard deviation of the target."""
-BEFORE, WIDENED = "less_offset", "less_offset_widened"
 
 
 class ShiftedModel(RegressorMixin, BaseEstimator):  # type: ignore[misc]
@@ -68,33 +64,3 @@ def is_too_coarse(greatest: float, spread: float, precision: type[np.floating]) 
 
 def _extent(y: NDArray[np.float64]) -> tuple[float, float]:
     return float(np.abs(y).max()), float(np.std(y))
-
-
-def append_offset(model: onnx.ModelProto, offset: float, double: bool) -> None:
-    """Adds the offset in place: to the base value of a tree ensemble, so that it stays one node, else as an Add.
-
-    `double`: after a cast to float64, and the output is float64.
-    """
-    last = next(node for node in model.graph.node if ONNX_OUTPUT in node.output)
-    if last.op_type == "TreeEnsembleRegressor" and not double:
-        _raise_base(last, offset)
-        return
-    for node in model.graph.node:
-        node.input[:] = [BEFORE if name == ONNX_OUTPUT else name for name in node.input]
-        node.output[:] = [BEFORE if name == ONNX_OUTPUT else name for name in node.output]
-    kind: type[np.floating] = np.float32
-    before = BEFORE
-    if double:
-        kind, before = np.float64, WIDENED
-        model.graph.node.append(helper.make_node("Cast", [BEFORE], [WIDENED], to=TensorProto.DOUBLE))
-        model.graph.output[0].type.tensor_type.elem_type = TensorProto.DOUBLE
-    model.graph.initializer.append(numpy_helper.from_array(np.array([offset], kind), "offset"))
-    model.graph.node.append(helper.make_node("Add", [before, "offset"], [ONNX_OUTPUT]))
-
-
-def _raise_base(trees: onnx.NodeProto, offset: float) -> None:
-    base = next((attribute for attribute in trees.attribute if attribute.name == "base_values"), None)
-    if base is None:
-        trees.attribute.append(helper.make_attribute("base_values", [offset]))
-    else:
-        base.floats[:] = [value + offset for value in base.floats]

@@ -19,7 +19,9 @@ from heart_trainer.errors import ExportFailed
 from heart_trainer.fit import converters
 from heart_trainer.fit.calibrate import CalibratedModel
 from heart_trainer.fit.calibration_graph import append_calibrator
-from heart_trainer.fit.offset import ShiftedModel, append_offset
+from heart_trainer.fit.offset import ShiftedModel
+from heart_trainer.fit.offset_graph import append_offset
+from heart_trainer.fit.predict import predict
 from heart_trainer.values import Floats, Integers, Parity, Table
 
 TOLERANCE = 1e-5
@@ -80,13 +82,6 @@ def difference_of(output: Floats, expected: NDArray[np.float64], scale: float, s
     allowed = TOLERANCE * scale + steps * np.spacing(np.abs(expected).astype(output.dtype)).astype(np.float64)
     worst = np.unravel_index(np.argmax(np.where(np.isnan(apart), np.inf, apart / allowed)), apart.shape)
     return Parity(float(apart[worst]), float(allowed[worst]))
-
-
-def predict(model: Any, x: NDArray[np.float32]) -> NDArray[np.float64]:
-    """The model's outputs: probabilities [rows, classes], or values [rows, 1] for a regression."""
-    if hasattr(model, "predict_proba"):
-        return np.asarray(model.predict_proba(x), dtype=np.float64)
-    return np.asarray(model.predict(x), dtype=np.float64).reshape(len(x), -1)
 
 
 def run_onnx(converted: bytes, x: Floats, output: str = ONNX_OUTPUT) -> Floats:

@@ -15,7 +15,7 @@ from heart_trainer.data.rows import EqualRowsTogether
 from heart_trainer.fit import families
 from heart_trainer.fit.families import Setting
 from heart_trainer.fit.offset import ShiftedModel, needs_double, offset_of
-from heart_trainer.fit.onnx_export import predict
+from heart_trainer.fit.predict import predict
 from heart_trainer.fit.scoring import Score
 from heart_trainer.values import Integers
 

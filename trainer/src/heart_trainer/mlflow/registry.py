@@ -1,7 +1,5 @@
 """Registered versions: whose name it is, what an earlier pod already registered, and how a version is marked."""
 
-import hashlib
-import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,15 +11,7 @@ from heart_api.handover import EvaluationRequest, JobRequest, Tag, TrainingReque
 from heart_api.package import MODEL_FILE
 from heart_trainer.errors import TrainerError
 from heart_trainer.mlflow.client import Store
-
-
-def sha256(data: bytes) -> str:
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"
-
-
-def seal(row_key: str, trigger: str, artifact: str, evaluation: str) -> str:
-    """HMAC over what a Job of ours registered: whoever may write to MLflow cannot make one for other files."""
-    return hmac.new(row_key.encode(), "\n".join((trigger, artifact, evaluation)).encode(), hashlib.sha256).hexdigest()
+from heart_trainer.mlflow.seals import Maker, Sealed, read_seal, seal, sha256
 
 
 def claim(store: Store, request: JobRequest) -> None:
@@ -50,23 +40,10 @@ def already_registered(store: Store, request: TrainingRequest, row_key: str) -> 
         clause = f"name = '{request.registry_name}' and tags.`{Tag.TRIGGER}` = '{request.trigger}'"
         versions = store.client.search_model_versions(clause)
     for version in sorted(versions, key=lambda found: int(found.version)):
-        result = sealed(version, row_key)
+        result = read_seal(version, row_key)
         if result and _stored(store, version, result):
             return result
     return None
-
-
-def sealed(version: Any, row_key: str) -> TrainingResult | None:
-    """What the tags of MLflow's version say, when a Job of ours has written them."""
-    tags = version.tags
-    artifact, evaluation = tags.get(Tag.ARTIFACT_SHA256, ""), tags.get(Tag.EVALUATION_SHA256, "")
-    expected = seal(row_key, tags.get(Tag.TRIGGER, ""), artifact, evaluation)
-    if not hmac.compare_digest(expected, tags.get(Tag.SEAL, "")):
-        return None
-    run_id = tags.get(Tag.EVALUATION_RUN, version.run_id)
-    return TrainingResult(
-        version=str(version.version), run_id=run_id, artifact_sha256=artifact, evaluation_sha256=evaluation
-    )
 
 
 def _stored(store: Store, version: Any, result: TrainingResult) -> bool:
@@ -80,13 +57,18 @@ class Digests:
     artifact: str
     evaluation: str
     dataset: str
+    contract: str
 
 
 def register(
     store: Store, request: TrainingRequest, run_id: str, model_id: str, digests: Digests, row_key: str
 ) -> TrainingResult:
-    """The last step of a training: a version with all its tags, in one call."""
-    version = create_version(store, request.registry_name, run_id, model_id, _tags(request, digests, row_key))
+    """The last step of a training: a version with its tags, then its seal, which names the version's number.
+
+    A version that was left without its seal by a crash in between is one from outside.
+    """
+    version = create_version(store, request.registry_name, run_id, model_id, _tags(request, digests))
+    _set_seal(store, request, "training", version, run_id, digests, row_key)
     return _result(version, run_id, digests)
 
 
@@ -107,14 +89,36 @@ def mark_evaluated(
     store: Store, request: EvaluationRequest, run_id: str, digests: Digests, row_key: str
 ) -> TrainingResult:
     """The last step of an evaluation: what was measured of somebody's version, beside it. The seal comes last."""
-    tags = {Tag.EVALUATION_RUN: run_id, **_tags(request, digests, row_key)}
+    tags = {Tag.EVALUATION_RUN: run_id, **_tags(request, digests)}
     with store.speaking():
         for key, value in tags.items():
             store.client.set_model_version_tag(request.registry_name, request.version, key, value)
+    _set_seal(store, request, "evaluation", request.version, run_id, digests, row_key)
     return _result(request.version, run_id, digests)
 
 
-def _tags(request: JobRequest, digests: Digests, row_key: str) -> dict[str, str]:
+def evaluated(request: EvaluationRequest, run_id: str, digests: Digests) -> TrainingResult:
+    """What was measured of a version whose seal is valid; nothing is written beside it."""
+    return _result(request.version, run_id, digests).model_copy(update={"sealed": True})
+
+
+def _set_seal(
+    store: Store, request: JobRequest, maker: Maker, version: str, run_id: str, digests: Digests, row_key: str
+) -> None:
+    about = Sealed(
+        registry_name=request.registry_name,
+        version=version,
+        run_id=run_id,
+        trigger=request.trigger,
+        artifact=digests.artifact,
+        evaluation=digests.evaluation,
+        contract=digests.contract,
+    )
+    with store.speaking():
+        store.client.set_model_version_tag(request.registry_name, version, Tag.SEAL, seal(row_key, maker, about))
+
+
+def _tags(request: JobRequest, digests: Digests) -> dict[str, str]:
     return {
         Tag.TRIGGER: request.trigger,
         Tag.JOB: request.job,
@@ -122,7 +126,7 @@ def _tags(request: JobRequest, digests: Digests, row_key: str) -> dict[str, str]
         Tag.ARTIFACT_SHA256: digests.artifact,
         Tag.EVALUATION_SHA256: digests.evaluation,
         Tag.DATASET_SHA256: digests.dataset,
-        Tag.SEAL: seal(row_key, request.trigger, digests.artifact, digests.evaluation),
+        Tag.CONTRACT_SHA256: digests.contract,
     }
 
 

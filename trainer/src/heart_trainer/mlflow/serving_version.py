@@ -8,7 +8,7 @@ from heart_api.handover import TrainingResult
 from heart_api.package import MODEL_FILE, PACKAGE_KEY, ServingPackage
 from heart_trainer.evaluation.compare import NotComparable, ServingModel
 from heart_trainer.mlflow.client import RegistryUnavailable, Store
-from heart_trainer.mlflow.registry import sealed, sha256
+from heart_trainer.mlflow.seals import read_seal, sha256
 
 
 def serving_file(store: Store, registry_name: str, reference: ServingReference) -> bytes:
@@ -28,7 +28,7 @@ def serving_model(store: Store, registry_name: str, reference: ServingReference,
     try:
         with store.speaking():
             version = store.client.get_model_version(registry_name, reference.version)
-        result = sealed(version, row_key)
+        result = read_seal(version, row_key)
         if result is None:
             raise NotComparable(
                 "its tags carry no seal of this row key, so that its training rows cannot be told apart from new ones"

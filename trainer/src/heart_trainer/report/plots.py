@@ -14,7 +14,7 @@ from heart_trainer.evaluation.metrics import THRESHOLD, Array, net_benefit, wils
 from heart_trainer.report.plot_style import COLOURS, MOST_CLASSES, STYLE, Subject, set_margins
 from heart_trainer.report.plots_data import correlation, distributions
 
-LayoutEngine = Literal["none", "constrained"]
+Layout = Literal["constrained"]
 
 
 def draw_plots(subject: Subject) -> dict[str, bytes]:
@@ -30,11 +30,11 @@ def as_png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def _square(title: str, x: str, y: str, layout: LayoutEngine = "none") -> tuple[Figure, Axes]:
+def _square(title: str, x: str, y: str, layout: Layout | None = None) -> tuple[Figure, Axes]:
     """`layout`: constrained for axes whose numbers may be long."""
     figure = Figure(figsize=(5, 4.4), layout=layout)
     axes = figure.subplots()
-    if layout == "none":
+    if layout is None:
         set_margins(figure, 0.75, 0.2, 0.6, 0.4)
     axes.set(title=title, xlabel=x, ylabel=y)
     return figure, axes

@@ -16,7 +16,7 @@ from heart_operator.plan.rollout.scale import wanted_count
 from heart_operator.plan.rollout.warm import warm_from
 from heart_operator.plan.selection.rejections import reject, with_rejection
 from heart_operator.plan.selection.selection import Selection
-from heart_operator.plan.versions import deployment_of
+from heart_operator.plan.versions import Version, deployment_of
 
 
 def go_on(
@@ -64,12 +64,23 @@ def find_hold(
         return obstacle.message
     if not selection.pinned and (gate is None or not gate.passed):
         return "its gate"
+    if missing := missing_signature(observed, rollout.candidate):
+        return missing
     if rollout.candidate and rollout.candidate.version not in observed.registry.versions:
         return "the registry to list it"
     if wanted_count(observed.model.spec.serving, deployment_of(observed, rollout.stable)) == 0:
         # Promoting a version that never ran would trust it untested.
         return "spec.serving.replicas to be above 0"
     return ""
+
+
+def missing_signature(observed: Observed, candidate: Version | None) -> str:
+    """Says that the candidate has no signature although the runtime profile asks for one; else empty."""
+    asked = observed.profile is not None and observed.profile.signing is not None
+    registered = observed.registry.versions.get(candidate.version) if candidate else None
+    if not asked or registered is None or registered.signed:
+        return ""
+    return "a signature, which the runtime profile asks for: `python -m heart_trainer sign` makes one"
 
 
 def settle(observed: Observed, rollout: RolloutPlan, move: Move, now: datetime) -> RolloutPlan:

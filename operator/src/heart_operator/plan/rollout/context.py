@@ -6,6 +6,7 @@ from datetime import datetime
 from heart_api.heartmodel import CandidateStatus, HeartModelSpec, Mirror, Rollout
 from heart_api.kube.values import VersionDeployment
 from heart_api.names import evaluated_version
+from heart_api.status import Origin
 from heart_api.times import written
 from heart_operator.plan.observed import Observed
 from heart_operator.plan.rollout.route import route_rejection
@@ -33,6 +34,9 @@ class RolloutContext:
     hold: str
     """Why it must not move on (an outage of the registry); empty: it may."""
     now: datetime
+    origin: Origin = "Training"
+    outside: str = ""
+    """Why it is not known to be a training's version; empty: it is."""
 
 
 def effective_rollout(observed: Observed, stable: Version | None) -> Rollout:
@@ -46,12 +50,15 @@ def build_context(
 ) -> RolloutContext:
     stable_deployment = deployment_of(observed, stable)
     own = {stable.version if stable else "", wanted.version}
+    origin = origin_of(wanted, deployment, known_candidate(observed, wanted))
     return RolloutContext(
         rollout=effective_rollout(observed, stable),
         deployment=deployment,
         full=full_count(observed, stable, wanted),
         stable_ready=stable_deployment.ready if stable_deployment else 0,
-        manual=needs_approval(observed.model.spec, wanted, deployment),
+        manual=needs_approval(observed.model.spec, origin),
+        origin=origin,
+        outside=wanted.seal_message or "no training Job of this HeartModel reported it" if origin == "Outside" else "",
         exact=observed.model.spec.serving.route is not None,
         route_rejected=bool(route_rejection(observed)),
         crowded=any(entry.version not in own and entry.ready > 0 for entry in observed.deployments),
@@ -60,11 +67,17 @@ def build_context(
     )
 
 
-def needs_approval(spec: HeartModelSpec, wanted: Version, deployment: VersionDeployment) -> bool:
-    """Every version, or only those without a training Job that are not named by number in `spec.version`."""
-    outside = evaluated_version(wanted.trigger or deployment.trigger) is not None
+def origin_of(wanted: Version, deployment: VersionDeployment | None, known: CandidateStatus | None) -> Origin:
+    """Who vouches for the version. A seal once found valid is about these bytes, and holds."""
+    if evaluated_version(wanted.trigger or (deployment.trigger if deployment else "")) is None:
+        return "Training"
+    return "Sealed" if wanted.sealed or (known and known.origin == "Sealed") else "Outside"
+
+
+def needs_approval(spec: HeartModelSpec, origin: Origin) -> bool:
+    """Every version, or only those from outside that are not named by number in `spec.version`."""
     named = str(spec.version).isdecimal()
-    return spec.approval == "Manual" or (outside and not named and spec.versions_from_outside == "Approve")
+    return spec.approval == "Manual" or (origin == "Outside" and not named and spec.versions_from_outside == "Approve")
 
 
 def full_count(observed: Observed, stable: Version | None, wanted: Version) -> int:
@@ -95,5 +108,7 @@ def known_candidate(observed: Observed, wanted: Version | None) -> CandidateStat
 
 def candidate_status(observed: Observed, wanted: Version, since: datetime) -> CandidateStatus:
     """What was noted of it, or a new note."""
-    new = CandidateStatus(version=wanted.version, digest=wanted.digest, since=written(since))
+    new = CandidateStatus(
+        version=wanted.version, digest=wanted.digest, since=written(since), origin=origin_of(wanted, None, None)
+    )
     return known_candidate(observed, wanted) or new

@@ -38,7 +38,8 @@ def phase_at_end(context: RolloutContext, status: CandidateStatus) -> tuple[Phas
     if not evidence_permits(context, status):
         return "Held", missing_evidence(status)
     if context.manual and not status.approved:
-        return "AwaitingApproval", "waiting for approval; `kubectl heart promote` approves it"
+        why = f" (version from outside: {context.outside})" if context.outside else ""
+        return "AwaitingApproval", f"waiting for approval{why}; `kubectl heart promote` approves it"
     return "Scaling", "waiting for the rest of its pods to become ready"
 
 
@@ -59,7 +60,13 @@ def in_phase(context: RolloutContext, status: CandidateStatus) -> CandidateStatu
     began = written(context.now) if moved else status.phase_since
     step_since = status.step_since or (written(context.now) if phase != "Starting" else None)
     return status.model_copy(
-        update={"phase": phase, "phase_since": began, "step_since": step_since, "message": message}
+        update={
+            "phase": phase,
+            "phase_since": began,
+            "step_since": step_since,
+            "message": message,
+            "origin": context.origin,
+        }
     )
 
 

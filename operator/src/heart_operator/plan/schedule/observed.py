@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from heart_api.drift import CheckFailure, CheckResult
 from heart_api.heartmodel import HeartModel
+from heart_api.kube.values import ObjectKey
 from heart_api.profile import RuntimeProfile
 from heart_api.retrainschedule import RetrainSchedule
 from heart_api.times import read
@@ -37,6 +38,8 @@ class ScheduleObserved:
     trainings: tuple[TrainingJob, ...] = ()
     """The model's training Jobs."""
     checks: tuple[CheckJob, ...] = ()
+    foreign_jobs: tuple[ObjectKey, ...] = ()
+    """Jobs with the schedule's owner reference that the operator did not create."""
     usage: Usage = NO_USAGE
     """Of the schedule's namespace, for its quotas."""
 

@@ -16,7 +16,7 @@ from heart_api.times import read, written
 from heart_operator.manifests.check_job import build_check_job
 from heart_operator.plan.actions import SchedulePlan
 from heart_operator.plan.blocked import blocked_workloads, observe_again_after, unless_replaced
-from heart_operator.plan.jobs import keys
+from heart_operator.plan.jobs import foreign_event, keys, records
 from heart_operator.plan.obstacles import Obstacle
 from heart_operator.plan.quota import QuotaWait, schedules_wait
 from heart_operator.plan.schedule.conditions import build_conditions, build_events
@@ -65,9 +65,9 @@ def plan_retrain_schedule(observed: ScheduleObserved, now: datetime) -> Schedule
     return SchedulePlan(
         facts,
         create=tuple(new_check(observed, timing.check)),
-        delete=keys(surplus_checks(observed)),
+        delete=(*observed.foreign_jobs, *keys(surplus_checks(observed))),
         conditions=conditions,
-        events=build_events(before.conditions, conditions),
+        events=(*build_events(before.conditions, conditions), *foreign_event(observed.foreign_jobs)),
         requeue_after=requeue_after(observed, facts, due, now),
         blocked=blocked_workloads(observed.checks),
         waits=(wait,) if (wait := find_quota(observed)) else (),
@@ -192,6 +192,7 @@ def build_facts(
             "observed_generation": observed.schedule.generation,
             "next_schedule_time": text(timing.next),
             "next_check_time": text(timing.next_check),
+            "jobs": records(observed.checks),
             "last_check_time": max(checked, default=before.last_check_time),
             "overdue_since": text(timing.overdue_since),
             "last_successful_time": max([*ended, *filter(None, [before.last_successful_time])], default=None),

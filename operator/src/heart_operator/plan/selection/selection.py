@@ -7,7 +7,7 @@ from heart_operator.plan.gates.verdict import gates_hash
 from heart_operator.plan.observed import Observed, RegisteredVersion
 from heart_operator.plan.selection.measurements import find_record, is_current, without_outdated
 from heart_operator.plan.selection.rejections import find_rejection, is_tagged
-from heart_operator.plan.training.triggers import current_trigger
+from heart_operator.plan.training.triggers import current_trigger, spec_trigger
 from heart_operator.plan.versions import (
     Version,
     of_training,
@@ -91,10 +91,34 @@ def select_latest(observed: Observed) -> Selection:
 
 
 def outside_versions(observed: Observed) -> list[str]:
-    """Versions not registered by a training Job, as far as the spec admits them."""
+    """Versions that no training Job reported, as far as the spec admits them.
+
+    Tags prove nothing: a version that claims a training of today's spec is one of them, until its seal is checked.
+    """
     if observed.model.spec.versions_from_outside == "Ignore":
         return []
-    return [name for name, entry in observed.registry.versions.items() if is_by_hand(entry)]
+    reported = {(version.version, version.trigger) for version in trained_versions(observed)}
+    return [
+        name
+        for name, entry in observed.registry.versions.items()
+        if is_by_hand(entry) or ((name, entry.trigger) not in reported and is_unconfirmed(observed, entry))
+    ]
+
+
+def is_unconfirmed(observed: Observed, entry: RegisteredVersion) -> bool:
+    """True if its tag claims a training of today's spec that has ended without reporting it."""
+    spec, trigger = spec_trigger(observed.model), entry.trigger
+    if trigger.partition("-")[0] != spec:
+        return False
+    return trigger != current_trigger(observed) or has_ended(observed, trigger)
+
+
+def has_ended(observed: Observed, trigger: str) -> bool:
+    """Whether a training with this trigger is known to have ended: until then its Job is about to report it."""
+    recorded = observed.model.status.training
+    if recorded and recorded.trigger == trigger:
+        return recorded.phase != "Running"
+    return any(version.trigger == trigger for version in trained_versions(observed))
 
 
 def trained_for_spec(observed: Observed) -> Version | None:
@@ -109,7 +133,7 @@ def trained_for_spec(observed: Observed) -> Version | None:
 
 
 def is_by_hand(entry: RegisteredVersion) -> bool:
-    """True if no training Job of the operator registered it."""
+    """True if it does not even claim to be a training's."""
     return not entry.trigger
 
 

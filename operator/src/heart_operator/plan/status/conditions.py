@@ -9,6 +9,7 @@ from heart_operator.plan.decision import Decision
 from heart_operator.plan.status.condition import Finding
 from heart_operator.plan.status.findings import (
     find_available,
+    find_exposed_registry,
     find_gate_passed,
     find_monitoring,
     find_progressing,
@@ -32,7 +33,10 @@ FINDERS: dict[str, Callable[[Decision], Finding]] = {
 
 def build_conditions(decision: Decision) -> tuple[ConditionStatus, ...]:
     """Every condition; the time of the last transition moves only when the status does."""
-    found = tuple(dated(decision, type_, find(decision)) for type_, find in FINDERS.items())
+    findings = {type_: find(decision) for type_, find in FINDERS.items()}
+    if exposed := find_exposed_registry(decision):
+        findings[Condition.REGISTRY_SECURED] = exposed
+    found = tuple(dated(decision, type_, finding) for type_, finding in findings.items())
     return add_kstatus(found, decision.observed.model.status.conditions, Condition.PROGRESSING, decision.now)
 
 

@@ -5,6 +5,7 @@ from heart_api.kube.values import VersionDeployment
 from heart_api.names import Label, Reason
 from heart_api.times import written
 from heart_operator.plan.decision import Decision
+from heart_operator.plan.jobs import records
 from heart_operator.plan.status.drift import summarize_drift
 from heart_operator.plan.versions import Version, as_deployment
 
@@ -23,6 +24,7 @@ def build_facts(decision: Decision) -> HeartModelStatus:
         training=decision.training.status,
         evaluation=decision.evaluation.status,
         history=history(decision, serving),
+        jobs=records((*decision.observed.jobs, *decision.observed.evaluations)),
         command=rollout.command,
         desired_version=str(model.spec.version),
         gate=decision.gate.summary if decision.gate else model.status.gate,

@@ -198,3 +198,16 @@ def find_monitoring(decision: Decision) -> Finding:
     if decision.rollout.stable is None:
         return Finding("Unknown", Reason.NO_SERVING_VERSION, "Monitoring is configured once a version is serving")
     return Finding("True", Reason.MONITORING_APPLIED, "ServiceMonitor and PrometheusRule are in place")
+
+
+def find_exposed_registry(decision: Decision) -> Finding | None:
+    """Says that MLflow is reached over plain HTTP without credentials; None where it is not."""
+    profile = decision.observed.profile
+    if profile is None or not profile.is_registry_exposed:
+        return None
+    return Finding(
+        "False",
+        Reason.REGISTRY_EXPOSED,
+        "MLflow is reached over plain HTTP without credentials: whoever is on the network may read and replace models. "
+        "An administrator mends it with https and a trackingSecret in the runtime profile",
+    )

@@ -15,7 +15,7 @@ from heart_operator.plan.observed import Observed, TrainingJob
 from heart_operator.plan.quota import QuotaWait, training_wait
 from heart_operator.plan.training.failures import failure_of
 from heart_operator.plan.training.triggers import current_trigger
-from heart_operator.plan.versions import Version, of_deployment, serving_version_name
+from heart_operator.plan.versions import Version, of_deployment
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,10 @@ def find_wait(observed: Observed, job: str, now: datetime) -> QuotaWait | None:
 
 
 def training_record(observed: Observed, trigger: str) -> TrainingStatus | None:
-    """What is known of this trigger's training: the status once it is final, else the Job, else a Deployment."""
+    """What is known of this trigger's training: the status once it is final, else the Job, else a Deployment.
+
+    The registry is not asked, for its tags prove nothing: a Job finds what was registered before by its seal, at once.
+    """
     known = observed.model.status.training
     known = known if known and known.trigger == trigger else None
     if known and known.phase != "Running":
@@ -63,7 +66,7 @@ def training_record(observed: Observed, trigger: str) -> TrainingStatus | None:
     for job in observed.jobs:
         if job.trigger == trigger:
             return of_job(job)
-    return known or of_deployments(observed, trigger) or of_registered(observed, trigger)
+    return known or of_deployments(observed, trigger)
 
 
 def last_record(observed: Observed, but: Iterable[TrainingJob] = ()) -> TrainingStatus | None:
@@ -102,22 +105,6 @@ def of_deployments(observed: Observed, trigger: str) -> TrainingStatus | None:
                 version=version.version,
                 artifact_sha256=version.digest,
                 evaluation_sha256=version.evaluation_sha256 or None,
-            )
-    return None
-
-
-def of_registered(observed: Observed, trigger: str) -> TrainingStatus | None:
-    """A version of this trigger serves although its Deployment is gone, or was rejected: it is not trained again."""
-    serving = serving_version_name(observed)
-    for registered in observed.registry.versions.values():
-        if registered.trigger == trigger and (registered.rejected or registered.version == serving):
-            return TrainingStatus(
-                job=job_name(observed, trigger),
-                trigger=trigger,
-                phase="Succeeded",
-                run_id=registered.run_id,
-                version=registered.version,
-                artifact_sha256=registered.artifact_sha256 or None,
             )
     return None
 

@@ -215,7 +215,7 @@ def test_children_are_applied_where_they_differ() -> None:
     here = replace(seen, children={key_of(child): copy.deepcopy(child) for child in wanted})
     assert to_apply(here, wanted) == ()
     assert {child["kind"] for child in wanted_children(seen, RolloutPlan(None))} == {
-        *("ServiceAccount", "NetworkPolicy", "Service"),
+        *("ServiceAccount", "NetworkPolicy", "Service", "ConfigMap"),
     }
 
 
@@ -331,8 +331,8 @@ def test_nothing_is_kept_but_identity_and_what_others_decide() -> None:
     ("kind", "names"),
     [
         ("ServiceAccount", {"heart-model"}),
-        ("ConfigMap", {"heart-mirror"}),
-        ("NetworkPolicy", {"heart-serving", "heart-training", "heart-check"}),
+        ("ConfigMap", {"heart-mirror", "heart-auth"}),
+        ("NetworkPolicy", {"heart-serving", "heart-training", "heart-check", "heart-callers"}),
         ("Ingress", {"heart"}),
     ],
 )

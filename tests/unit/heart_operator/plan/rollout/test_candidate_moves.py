@@ -240,7 +240,7 @@ def test_by_replica_ratio_the_service_selects_all_pods() -> None:
 
 def test_by_route_the_weight_is_exact_and_the_service_stays() -> None:
     moved, traffic = with_traffic(context(exact=True), at_pause(actual_weight=0), pods=1)
-    assert traffic == Traffic(candidate="2", spread=False, weight=10, mirror_percent=0)
+    assert traffic == Traffic(candidate="2", spread=False, weight=10, mirror_percent=0, closed="2")
     assert (moved.weight, moved.actual_weight) == (10, 10)
 
 
@@ -257,6 +257,31 @@ def test_before_it_shares_traffic_nothing_is_noted() -> None:
     assert (moved.weight, moved.actual_weight, moved.base_replicas) == (10, 0, 0)
     _, routed = with_traffic(context(exact=True, deployment=deployment(ready=0)), status(), pods=1)
     assert routed.weight == 0
+
+
+@pytest.mark.parametrize(
+    ("exact", "manual", "candidate", "closed"),
+    [
+        (False, False, at_pause(), ""),
+        (False, False, status(step=0), ""),
+        (True, False, at_pause(), "2"),
+        (True, False, at_end(), "2"),
+        (True, False, at_end(analysis=GOOD), ""),
+        (True, True, at_end(analysis=GOOD), "2"),
+        (True, True, at_end(analysis=GOOD, approved=True), ""),
+    ],
+)
+def test_callers_reach_it_where_the_service_leads_and_once_it_may_take_over(
+    exact: bool, manual: bool, candidate: CandidateStatus, closed: str
+) -> None:
+    _, traffic = with_traffic(context(exact=exact, manual=manual), candidate, pods=1)
+    assert traffic.closed == closed
+
+
+def test_before_its_first_weight_callers_do_not_reach_it() -> None:
+    steps = [{"pause": {}}, {"setWeight": 10}]
+    _, traffic = with_traffic(context(rollout=rollout(steps=steps)), status(step=0), pods=1)
+    assert (traffic.weight, traffic.closed) == (0, "2")
 
 
 def test_without_a_weight_there_is_no_traffic() -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from heart_api.profile import Signing
 from tests.support.plan.world import World, bring_up, serving_world
 
 
@@ -31,6 +32,85 @@ def test_a_version_from_outside_waits_for_an_approver_unless_the_spec_adopts_it(
     candidate = world.model.status.candidate
     assert candidate is not None
     assert (candidate.version, candidate.phase) == (version, "AwaitingApproval")
+
+
+def approving_world() -> World:
+    world = serving_world()
+    world.merge_spec({"versionsFromOutside": "Approve"})
+    return world
+
+
+def test_a_version_with_a_valid_seal_needs_no_approval() -> None:
+    """Its Job and its record are gone, and an evaluation Job has found the seal of the namespace's key."""
+    world = approving_world()
+    version = world.register_by_hand()
+    world.settle()
+    world.finish_evaluation(sealed=True)
+    bring_up(world)
+    assert world.selected == version
+
+
+def test_a_tag_that_claims_a_training_is_checked_like_a_version_from_outside() -> None:
+    """Whoever knows the spec can compute the trigger: the tag alone makes nobody believe it, and hides nothing."""
+    world = approving_world()
+    trigger = world.versions["1"].trigger
+    forged = world.register_by_hand(trigger=trigger)
+    world.settle()
+    assert world.condition("GatePassed") == ("Unknown", "Evaluating")
+    world.finish_evaluation(sealed=False, message="its seal was not made with this namespace's key")
+    bring_up(world)
+    assert world.selected == "1"
+    candidate = world.model.status.candidate
+    assert candidate is not None
+    assert (candidate.version, candidate.phase, candidate.origin) == (forged, "AwaitingApproval", "Outside")
+    assert "not made with this namespace's key" in candidate.message
+
+
+def test_a_training_that_is_about_to_report_its_version_is_not_measured_meanwhile() -> None:
+    world = approving_world()
+    world.retrain("x")
+    world.settle()
+    job = world.running_job()
+    assert job
+    world.register_by_hand(trigger=job.trigger)
+    world.settle()
+    assert not world.running_evaluation()
+
+
+def test_a_version_that_claims_another_spec_is_passed_over() -> None:
+    world = approving_world()
+    world.register_by_hand(trigger="ffffffff-ffffffff")
+    world.settle()
+    assert not world.running_evaluation()
+
+
+def test_a_seal_counts_until_the_candidate_serves_also_when_its_record_is_replaced() -> None:
+    world = approving_world()
+    world.merge_spec({"approval": "Manual"})
+    version = world.register_by_hand()
+    world.settle()
+    world.finish_evaluation(sealed=True)
+    bring_up(world)
+    candidate = world.model.status.candidate
+    assert candidate is not None
+    assert (candidate.version, candidate.origin) == (version, "Sealed")
+    world.jobs.clear()
+    world.model = world.model.model_copy(update={"status": world.model.status.model_copy(update={"evaluation": None})})
+    world.merge_spec({"approval": "Automatic"})
+    bring_up(world)
+    assert world.selected == version
+
+
+def test_tags_in_the_registry_suppress_no_training() -> None:
+    """A tag that rejects a version of the next trigger, or names it, is anybody's to write."""
+    world = serving_world()
+    world.retrain("x")
+    trigger = world.plan().facts.training
+    assert trigger
+    forged = world.register_by_hand(trigger=trigger.trigger)
+    world.tags[forged] = "CanaryAnalysisFailed"
+    world.settle()
+    assert world.running_job()
 
 
 def test_a_version_from_outside_can_be_passed_over() -> None:
@@ -176,3 +256,20 @@ def test_a_lost_status_ends_no_running_evaluation() -> None:
     world.settle()
     assert world.running_evaluation() == running
     assert max(world.jobs_created.values()) == 1
+
+
+def test_a_version_waits_for_the_signature_that_the_profile_asks_for() -> None:
+    world = serving_world()
+    assert world.profile
+    world.profile = world.profile.model_copy(update={"signing": Signing(public_keys=("PEM",))})
+    world.retrain("x")
+    world.settle()
+    version = world.finish_job()
+    bring_up(world)
+    assert world.selected == "1"
+    assert version not in world.running_versions
+    assert world.condition("Progressing") == ("Unknown", "OnHold")
+    assert "python -m heart_trainer sign" in world.message("Progressing")
+    world.signed.add(version)
+    bring_up(world)
+    assert world.selected == version

@@ -200,7 +200,19 @@ def test_a_training_that_was_called_off_is_not_made_again() -> None:
     assert world.condition("Ready") == ("True", "Serving")
 
 
-@pytest.mark.parametrize("lost", ["status", "status and Job", "status and Deployment", "status and Job and Deployment"])
+def test_where_every_record_is_lost_a_job_finds_the_sealed_version() -> None:
+    """The registry's tags prove nothing, so that they do not stand in for the Job, which has the key."""
+    world = serving_world()
+    world.jobs.clear()
+    world.deployments.clear()
+    world.wipe_status()
+    bring_up(world)
+    assert world.finish_job() == "1", "it trains nothing"
+    bring_up(world)
+    assert (world.selected, world.deployment("1").digest) == ("1", world.versions["1"].digest)
+
+
+@pytest.mark.parametrize("lost", ["status", "status and Job", "status and Deployment"])
 def test_nothing_is_trained_again_when_things_get_lost(lost: str) -> None:
     world = serving_world()
     if "Job" in lost:

@@ -1,0 +1,183 @@
+"""`kubectl heart doctor` on answers of an API server in memory: findings, order, and what may not be read."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from heart_cli import options
+from heart_cli.cli import cli
+from heart_cli.errors import ApiFailure
+from tests.support.apiserver.heart_objects import condition, heart_model
+
+Answers = dict[str, Any]
+OURS = {"app.kubernetes.io/part-of": "heartops"}
+ROOT = "/apis/monitoring.coreos.com/v1"
+
+
+@dataclass
+class FakeServer:
+    """Stands for `heart_cli.client.Client`: answers by path, 404 for all others; lists ignore selectors."""
+
+    answers: Answers
+    allowed: bool = True
+    namespace: str = "clinic"
+    reviewed: list[dict[str, Any]] = field(default_factory=list)
+
+    def elsewhere(self, namespace: str) -> "FakeServer":
+        return FakeServer(self.answers, self.allowed, namespace, self.reviewed)
+
+    def call(self, method: str, path: str, query: Any = None, body: Any = None, **_: Any) -> Any:
+        if method == "POST":
+            self.reviewed.append(body["spec"])
+            return {"status": {"allowed": self.allowed}}
+        found = self.answers.get(path)
+        if isinstance(found, ApiFailure):
+            raise found
+        if found is None:
+            raise ApiFailure("not found", 404)
+        component = (query or {}).get("labelSelector", "").partition("component=")[2]
+        if component and "items" in found:
+            return {"items": [item for item in found["items"] if component in json.dumps(item)]}
+        return found
+
+
+def resources(*plurals: str) -> Answers:
+    return {"resources": [{"name": plural} for plural in plurals]}
+
+
+def workload(name: str, component: str, ready: int = 1, **spec: Any) -> Answers:
+    labels = OURS | {"app.kubernetes.io/component": component}
+    pod = {"spec": {"serviceAccountName": "heartops", "containers": [{"name": component, "env": []}]}}
+    meta = {"name": name, "labels": labels}
+    wanted = {"replicas": 1, "selector": {"matchLabels": labels}, "template": pod} | spec
+    return {"metadata": meta, "spec": wanted, "status": {"readyReplicas": ready}}
+
+
+def monitor(name: str = "heart", **labels: str) -> Answers:
+    return {"metadata": {"name": name, "labels": OURS | labels}}
+
+
+def prometheus(**spec: Any) -> Answers:
+    everywhere = {"serviceMonitorNamespaceSelector": {}, "ruleNamespaceSelector": {}}
+    return {"metadata": {"name": "k8s", "namespace": "monitoring"}, "spec": everywhere | spec}
+
+
+def healthy() -> Answers:
+    ready = heart_model({"conditions": [condition("Ready", "True", "Serving", "Version 6 serves")]})
+    system, mine = "heartops-system", "clinic"
+    found: Answers = {
+        "/apis/heartops.dev/v1alpha1": resources("heartmodels", "retrainschedules"),
+        "/apis/metrics.k8s.io/v1beta1": resources("pods"),
+        "/apis/gateway.networking.k8s.io/v1": resources("gateways", "httproutes"),
+        ROOT: resources("servicemonitors", "prometheusrules", "prometheuses"),
+        f"{ROOT}/prometheuses": {"items": [prometheus(serviceMonitorSelector={}, ruleSelector={})]},
+        "/apis/storage.k8s.io/v1/storageclasses": {"items": []},
+        f"/apis/apps/v1/namespaces/{system}/deployments": {
+            "items": [workload("heartops-operator", "operator"), workload("heartops-mlflow", "mlflow")]
+        },
+        f"/apis/apps/v1/namespaces/{system}/statefulsets": {"items": [workload("heartops-postgresql", "postgresql")]},
+        f"/api/v1/namespaces/{mine}/secrets/heartops-runtime": {
+            "data": {"HEARTOPS_ROW_KEY": "eA==", "HEARTOPS_DATABASE_URL": "eA=="}
+        },
+        f"/apis/heartops.dev/v1alpha1/namespaces/{mine}/heartmodels": {"items": [ready]},
+        "/apis/rbac.authorization.k8s.io/v1/clusterroles": {"items": []},
+    }
+    return found
+
+
+@pytest.fixture
+def doctor(monkeypatch: pytest.MonkeyPatch):
+    """`doctor(answers, …)` runs the command on such a server."""
+
+    def run(answers: Answers, *words: str, allowed: bool = True) -> Result:
+        monkeypatch.setattr(options, "connect", lambda *_: FakeServer(answers, allowed))
+        return CliRunner().invoke(cli, ["doctor", *words])
+
+    return run
+
+
+def findings(done: Result, area: str) -> list[dict[str, str]]:
+    return [each for each in json.loads(done.stdout)["findings"] if each["area"] == area]
+
+
+def problem(done: Result, area: str) -> dict[str, str]:
+    assert done.exit_code == 1, done.output
+    (found,) = [each for each in findings(done, area) if each["level"] == "problem"]
+    return found
+
+
+def test_a_healthy_installation_has_no_problem(doctor):
+    done = doctor(healthy())
+    assert done.exit_code == 0, done.output
+    assert "problem" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("path", "answer", "area", "fix"),
+    [
+        ("/apis/heartops.dev/v1alpha1", None, "CRDs", "kubectl apply --server-side"),
+        ("/apis/apps/v1/namespaces/heartops-system/deployments", {"items": []}, "operator", "--system-namespace"),
+        (
+            "/apis/apps/v1/namespaces/heartops-system/statefulsets",
+            {"items": [workload("heartops-postgresql", "postgresql", ready=0)]},
+            "database",
+            "kubectl describe pods",
+        ),
+        (
+            "/apis/apps/v1/namespaces/heartops-system/statefulsets",
+            {"items": [workload("heartops-postgresql", "postgresql", replicas=0)]},
+            "database",
+            "--replicas=1",
+        ),
+        ("/api/v1/namespaces/clinic/secrets/heartops-runtime", None, "Secret", "init-namespace clinic"),
+        ("/apis/metrics.k8s.io/v1beta1", None, "autoscaling", "metrics-server"),
+    ],
+)
+def test_what_is_missing_has_its_fix(doctor, path, answer, area, fix):
+    assert fix in problem(doctor(healthy() | {path: answer}, "-o", "json"), area)["fix"]
+
+
+def test_a_selector_that_nothing_matches_names_the_label(doctor):
+    stack = {"matchLabels": {"release": "stack"}}
+    chosen = {f"{ROOT}/prometheuses": {"items": [prometheus(serviceMonitorSelector=stack, ruleSelector={})]}}
+    found = findings(doctor(healthy() | chosen, "-o", "json"), "monitoring")
+    assert {each["fix"].rpartition(" ")[2] for each in found if each["level"] == "problem"} == {
+        "monitoring.labels.release=stack"
+    }
+    labelled = {f"{ROOT}/namespaces/clinic/servicemonitors": {"items": [monitor(release="stack")]}}
+    left = findings(doctor(healthy() | chosen | labelled, "-o", "json"), "monitoring")
+    assert ["heartops-system" in each["message"] for each in left if each["level"] == "problem"] == [True]
+
+
+def test_a_prometheus_that_may_not_read_metrics_gets_a_binding(doctor):
+    done = doctor(healthy(), "-o", "json", allowed=False)
+    assert "--clusterrole=heartops-metrics-reader" in problem(done, "monitoring")["fix"]
+    assert "may not" in problem(done, "permissions")["message"]
+
+
+def test_what_may_not_be_read_is_no_problem(doctor):
+    forbidden = {"/api/v1/namespaces/clinic/secrets/heartops-runtime": ApiFailure("secrets is forbidden", 403)}
+    done = doctor(healthy() | forbidden, "-o", "json")
+    assert done.exit_code == 0
+    assert [each["level"] for each in findings(done, "Secret")] == ["unknown"]
+
+
+def test_a_model_that_failed_leads_to_its_reason_and_one_that_works_is_a_note(doctor):
+    path = "/apis/heartops.dev/v1alpha1/namespaces/clinic/heartmodels"
+    failed = condition("Ready", "False", "TrainingFailed", "OOMKilled")
+    stopped = heart_model({"conditions": [failed, condition("Progressing", "False", "TrainingFailed", "")]})
+    found = problem(doctor(healthy() | {path: {"items": [stopped]}}, "-o", "json"), "models")
+    assert found["fix"] == "kubectl heart explain TrainingFailed"
+    works = heart_model({"conditions": [failed, condition("Progressing", "True", "TrainingStarted", "")]})
+    done = doctor(healthy() | {path: {"items": [works]}}, "-o", "json")
+    assert [each["level"] for each in findings(done, "models")] == ["note"]
+
+
+def test_an_unreachable_server_is_an_error_and_no_finding(doctor):
+    broken = {"/apis/heartops.dev/v1alpha1": ApiFailure("The API server cannot be reached", 0)}
+    done = doctor(healthy() | broken)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "cannot be reached" in done.stderr
