@@ -144,16 +144,16 @@ def test_a_tenant_with_many_changed_models_does_not_delay_another(world: World, 
         for name in names:
             create(world, mallory, name, suspend=True)
         world.api.create(HEART_MODEL, model(other, "quiet", suspend=True))
-        poll("all were seen", lambda: all(world.status(name) for name in names) and observed(world, other), 60)
+        poll("all were seen", lambda: all(world.status(name) for name in names) and observed(world, other), 120)
         world.wait_silence()
         for name in names:
             mallory.patch(HEART_MODEL, world.namespace, name, {"spec": {"training": {"seed": 7}}})
         before = operator.metric(RECONCILES)
         world.api.patch(HEART_MODEL, other, "quiet", {"spec": {"training": {"seed": 7}}})
-        poll("the other tenant's model was reconciled", lambda: observed(world, other) == 2)
+        poll("the other tenant's model was reconciled", lambda: observed(world, other) == 2, 60)
         done = operator.metric(RECONCILES) - before
         print(f"{done:.0f} reconciles before another tenant's, of {len(names)} that were due")
-        assert done <= len(names) / 4
+        assert done <= len(names) / 2, "in the order of their changes it would be the last"
     world.api.delete(HEART_MODEL, other, "quiet")
 
 

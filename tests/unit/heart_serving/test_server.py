@@ -33,7 +33,7 @@ async def test_sigterm_under_load_loses_no_request(tmp_path: Path) -> None:
         await asyncio.gather(*clients)
         assert await asyncio.to_thread(server.process.wait, 30) == 0
     assert set(outcomes) == {"200"}
-    assert outcomes["200"] > 100
+    assert outcomes["200"] > 20
 
 
 async def load(server: Running, told: asyncio.Event, outcomes: Counter[str], *, keep_alive: bool) -> None:

@@ -1,4 +1,4 @@
-"""Which Jobs are ours (docs/decisions/0013-which-jobs-are-believed.md). No I/O.
+"""Which Jobs are ours (docs/decisions/0014-which-jobs-are-believed.md). No I/O.
 
 Owner references, labels and annotations are easily copied. A Job is ours if its uid is in the status of its owner,
 which no tenant may write; or if it runs exactly what would be built for it today. The latter covers a crash between

@@ -8,7 +8,7 @@ import pytest
 
 from heart_api.heartmodel import CandidateStatus, HeartModelStatus, RejectedStatus
 from heart_api.kube.values import ObjectKey, VersionDeployment
-from heart_api.names import Reason, evaluated_version, short_hash
+from heart_api.names import Reason, short_hash
 from heart_api.status import PostPromotionStatus, PreviousStatus, ServingStatus
 from heart_api.times import written
 from heart_operator.manifests.traffic import Traffic
@@ -26,6 +26,7 @@ from heart_operator.plan.rollout.context import (
     full_count,
     known_candidate,
     needs_approval,
+    origin_of,
 )
 from heart_operator.plan.rollout.result import RolloutPlan
 from heart_operator.plan.rollout.rollout import as_it_is, plan_rollout, standing_rejections
@@ -162,27 +163,43 @@ def test_what_a_move_depends_on() -> None:
     assert (found.exact, found.route_rejected) == (True, True)
 
 
-OUTSIDE = f"evaluate-2-{short_hash('question')}"
+@pytest.mark.parametrize(
+    ("spec", "outside", "needed"),
+    [
+        ({}, False, False),
+        ({"approval": "Manual"}, False, True),
+        ({"versionsFromOutside": "Approve"}, False, False),
+        ({"versionsFromOutside": "Approve"}, True, True),
+        ({"versionsFromOutside": "Approve", "version": "2"}, True, False),
+        ({"versionsFromOutside": "Approve", "version": "@best"}, True, True),
+        ({"versionsFromOutside": "Adopt"}, True, False),
+        ({"versionsFromOutside": "Adopt", "approval": "Manual", "version": "2"}, True, True),
+    ],
+)
+def test_who_has_to_approve(spec: dict[str, Any], outside: bool, needed: bool) -> None:
+    assert needs_approval(observed(spec=spec).model.spec, "Outside" if outside else "Training") is needed
+
+
+MEASURED = f"evaluate-2-{short_hash('question')}"
 
 
 @pytest.mark.parametrize(
-    ("spec", "trigger", "needed"),
+    ("trigger", "sealed", "known", "origin"),
     [
-        ({}, "t", False),
-        ({"approval": "Manual"}, "t", True),
-        ({"versionsFromOutside": "Approve"}, "t", False),
-        ({"versionsFromOutside": "Approve"}, OUTSIDE, True),
-        ({"versionsFromOutside": "Approve", "version": "2"}, OUTSIDE, False),
-        ({"versionsFromOutside": "Approve", "version": "@best"}, OUTSIDE, True),
-        ({"versionsFromOutside": "Adopt"}, OUTSIDE, False),
-        ({"versionsFromOutside": "Adopt", "approval": "Manual", "version": "2"}, OUTSIDE, True),
+        ("t", False, None, "Training"),
+        (MEASURED, False, None, "Outside"),
+        (MEASURED, True, None, "Sealed"),
+        (MEASURED, False, "Sealed", "Sealed"),
+        (MEASURED, False, "Outside", "Outside"),
+        (MEASURED, False, "Training", "Outside"),
     ],
 )
-def test_who_has_to_approve(spec: dict[str, Any], trigger: str, needed: bool) -> None:
-    assert (evaluated_version(trigger) is not None) == (trigger == OUTSIDE)
-    model = observed(spec=spec).model.spec
-    assert needs_approval(model, replace(TWO, trigger=trigger), deployment("2", trigger="t")) is needed
-    assert needs_approval(model, replace(TWO, trigger=""), deployment("2", trigger=trigger)) is needed
+def test_who_vouches_for_a_version(trigger: str, sealed: bool, known: Any, origin: str) -> None:
+    noted = candidate(origin=known) if known else None
+    assert origin_of(replace(TWO, trigger=trigger, sealed=sealed), None, noted) == origin
+    by_deployment = replace(TWO, trigger="", sealed=sealed)
+    assert origin_of(by_deployment, deployment("2", trigger=trigger), noted) == origin
+    assert origin_of(replace(TWO, trigger=""), None, noted) == "Training"
 
 
 AUTO = {"serving": {"autoscaling": {"minReplicas": 2, "maxReplicas": 9}}}
@@ -224,7 +241,7 @@ def test_a_candidate_is_known_by_its_bytes() -> None:
     assert known_candidate(bare, TWO)
     assert candidate_status(noted, TWO, NOW) == candidate()
     assert candidate_status(noted, THREE, NOW) == CandidateStatus(
-        version="3", digest=sha("3"), since="2026-01-01T12:00:00Z"
+        version="3", digest=sha("3"), since="2026-01-01T12:00:00Z", origin="Training"
     )
 
 
@@ -315,7 +332,7 @@ def test_a_candidate_starts_with_its_first_pods() -> None:
     assert found == RolloutPlan(
         ONE,
         candidate=TWO,
-        progress=CandidateStatus(version="2", digest=sha("2"), since="2026-01-01T12:00:00Z"),
+        progress=CandidateStatus(version="2", digest=sha("2"), since="2026-01-01T12:00:00Z", origin="Training"),
         action="Start",
         candidate_pods=1,
     )
