@@ -301,7 +301,8 @@ class Dataset(Frozen):
                 ".uri",
             ),
             rule(
-                "self.format == 'parquet' || !self.uri.matches('^(pvc|s3|gs)://.*/$')",
+                "self.format == 'parquet' || !self.uri.endsWith('/') || !(self.uri.startsWith('pvc://')"
+                " || self.uri.startsWith('s3://') || self.uri.startsWith('gs://'))",
                 "an address that ends in / names Parquet files: set format to parquet",
                 ".format",
             ),

@@ -12,7 +12,7 @@ from heart_api.contract import Dataset, Feature, Target
 from heart_api.handover import DataAccess, TrainingRequest
 from heart_trainer.data.load import load
 from heart_trainer.data.sources import mounts, objects
-from heart_trainer.data.sources.stored import digest_of, stored_files
+from heart_trainer.data.sources.stored import digest_of, is_prefix, stored_files
 from heart_trainer.errors import SourceError
 
 ACCESS = DataAccess()
@@ -85,8 +85,10 @@ def test_a_path_that_leaves_its_volume_is_rejected(volume: Path) -> None:
 
 
 def test_only_volumes_and_buckets_have_folders() -> None:
-    with pytest.raises(SourceError, match="only pvc, s3 and gs addresses may end in /"):
-        stored_files(dataset("https://example.org/cohort/"), ACCESS)
+    assert [is_prefix(dataset(uri)) for uri in ("pvc://a/b/", "s3://a/", "gs://a/b/")] == [True] * 3
+    assert [is_prefix(dataset(uri)) for uri in ("https://example.org/cohort/", "builtin://iris/", "pvc://a/b")] == [
+        False
+    ] * 3
 
 
 def test_a_bucket_is_read_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

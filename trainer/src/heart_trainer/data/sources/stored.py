@@ -32,7 +32,8 @@ class StoredFile:
 
 
 def is_prefix(dataset: Dataset) -> bool:
-    return dataset.uri.endswith("/")
+    """Whether the address means all Parquet files below it; a web address that ends in `/` is a file like any other."""
+    return dataset.uri.endswith("/") and dataset.uri.startswith(("pvc://", "s3://", "gs://"))
 
 
 def stored_files(dataset: Dataset, access: DataAccess, file: Path | None = None) -> tuple[StoredFile, ...]:
@@ -44,8 +45,6 @@ def stored_files(dataset: Dataset, access: DataAccess, file: Path | None = None)
         return _local(mounts.resolve(address), address.geturl(), is_prefix(dataset))
     if address.scheme in ("s3", "gs"):
         return _objects(address, is_prefix(dataset))
-    if is_prefix(dataset):
-        raise _unreachable(f"dataset.uri: only pvc, s3 and gs addresses may end in /, {address.scheme} may not.")
     content = fetch(dataset, access)
     return (StoredFile(dataset.uri, len(content), lambda: io.BytesIO(content)),)
 
