@@ -8,7 +8,7 @@ import pytest
 
 from heart_api.kube.kinds import BY_NAME, HEART_MODEL, SERVICE
 from heart_api.names import Component, Label
-from tests.api.test_attacks import HOME, answer, give_edit, offer
+from tests.api.test_attacks import answer, give_edit
 from tests.support.apiserver.client import KubeApi, Resource, poll
 from tests.support.apiserver.lifecycle import HELD, at_pause, retrain, submit
 from tests.support.apiserver.world import PROFILES, World, model
@@ -16,6 +16,7 @@ from tests.support.policies import NAME, Pod, admits, pod
 
 pytestmark = pytest.mark.api
 POLICY = BY_NAME["networking.k8s.io/v1", "NetworkPolicy"]
+HOME = "other-callers"
 PREDICTIONS, GRPC, METRICS = 8080, 9000, 8081
 ROUTE = {"gateway": {"name": "public", "namespace": "gateways"}, "hostnames": ["heart.example.org"]}
 
@@ -92,7 +93,8 @@ def test_another_tenant_opens_no_policy(world: World, mallory: KubeApi) -> None:
     ],
 )
 def test_what_selects_nobody_is_rejected(mallory: KubeApi, caller: Resource, says: str) -> None:
-    status, found = offer(mallory, HEART_MODEL, model(HOME, "odd", serving={"callers": [caller]}))
+    odd = model(HOME, "odd", serving={"callers": [caller]})
+    status, found = answer(mallory, "POST", HEART_MODEL.path(HOME), odd, dryRun="All")
     assert (status, says in found["message"]) == (422, True), found
 
 
