@@ -16,6 +16,7 @@ from tests.support.serving.app import in_process_server
 from tests.support.serving.callers import KEY, with_key
 from tests.support.serving.tiny_model import RECORD, tiny_model
 
+pytestmark = pytest.mark.timeout(3600)
 CASES = max(300, settings().max_examples)
 """More than a property has by default: `HYPOTHESIS_PROFILE=soak` makes 10,000 of it."""
 BODIES = [
