@@ -100,6 +100,7 @@ def test_shows_every_default(kubectl):
         "seed": 42,
         "timeoutSeconds": 3600,
         "backoffLimit": 2,
+        "scale": {"mode": "Auto"},
     }
     assert (spec["version"], spec["approval"]) == ("latest", "Automatic")
     assert spec["rollout"] == {

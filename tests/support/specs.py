@@ -268,6 +268,11 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         {"spec.serving.auth": "JWT", "spec.serving.jwt": {"issuer": "a", "audience": "b", "clockSkewSeconds": 3600}},
         "spec.serving.jwt.clockSkewSeconds",
     ),
+    "callers of nothing": ({"spec.serving.callers": [{}]}, "select namespaces, pods or both"),
+    "a caller's requirement without an operator": (
+        {"spec.serving.callers": [{"podSelector": {"matchExpressions": [{"key": "app"}]}}]},
+        "spec.serving.callers[0].podSelector.matchExpressions[0].operator",
+    ),
     "TLS by no name": ({"spec.serving.tls": {"secretName": "Heart"}}, "spec.serving.tls.secretName"),
     "negative replicas": ({"spec.serving.replicas": -1}, "spec.serving.replicas"),
     "more at least than at most": (
