@@ -132,7 +132,7 @@ def test_the_process_serves_a_model_and_ends_on_sigterm(
 ) -> None:
     backend = MlflowBackend(mlflow_uri)
     world.kubelet.train = lambda request: train(backend, request)
-    profile = PROFILES["default"] | {"trackingUri": mlflow_uri}
+    profile = PROFILES["default"] | {"trackingUri": mlflow_uri, "insecure": True}
     world.profiles.write_text(f"default: {profile}")
     settings = {
         "HEARTOPS_PROFILES": str(world.profiles),
