@@ -115,12 +115,12 @@ def kubeconfig() -> str:
 
 STAGES = {
     "lint": Stage(lint, warm=0.5, cold=1),
-    "unit": Stage(unit, warm=4, cold=4),
+    "unit": Stage(unit, warm=9, cold=9),
     "api-tools": Stage(api_tools, warm=0.2, cold=10),
     "tools": Stage(tools, warm=0.2, cold=14),
-    "api": Stage(api, warm=5, cold=5),
+    "api": Stage(api, warm=8, cold=8),
     "images": Stage(images, warm=0.7, cold=8.5),
-    "e2e": Stage(e2e, warm=10, cold=10),
+    "e2e": Stage(e2e, warm=14, cold=14),
 }
 
 
