@@ -12,11 +12,12 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import Engine, create_engine, make_url, text
+from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
 from heart_api.handover import Env
 from heart_api.names import RUNTIME_SECRET, Annotation
+from heart_log.database import parse_url
 from tests.e2e.kit import (
     HTTP,
     RELEASE,
@@ -119,7 +120,7 @@ def forwarded(service: str, port: int) -> Iterator[int]:
 @contextmanager
 def log_of(tenant: Tenant, port: int) -> Iterator[Engine]:
     """By the namespace's own login."""
-    engine = create_engine(make_url(tenant.database_url).set(host="127.0.0.1", port=port))
+    engine = create_engine(parse_url(tenant.database_url).set(host="127.0.0.1", port=port))
     yield engine
     engine.dispose()
 

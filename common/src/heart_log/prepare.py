@@ -12,7 +12,7 @@ from pathlib import Path
 from psycopg2.extensions import encrypt_password
 from sqlalchemy import Connection, text
 
-from heart_log.migrate import migrate
+from heart_log.migrate import migrate, take_turns
 from heart_log.quota import limit_rows
 
 LOGIN_PREFIX = "ns-"
@@ -52,6 +52,7 @@ def read_passwords(folder: Path) -> dict[str, str]:
 
 def prepare(connection: Connection, namespace: str, password: str, limits: Limits) -> None:
     """Login, schema and the newest tables, whatever of them is there already; in the caller's transaction."""
+    take_turns(connection)  # two at a time fail: "tuple concurrently updated"
     login, schema = LOGIN_PREFIX + namespace, SCHEMA_PREFIX + namespace
     driver = connection.connection.driver_connection
     # Hashed here, so that no statement with the password reaches the server's log.

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import quote
 
@@ -72,6 +73,15 @@ def test_a_namespace_may_be_called_like_a_servers_role(owner: str, postgres: Pos
     with engine.begin() as connection:
         assert connection.scalar(text("SELECT current_schema()")) == "log-mlflow"
     engine.dispose()
+
+
+def test_several_at_a_time_take_turns(owner: str, tmp_path: Path) -> None:
+    """As when two people prepare a namespace each, or one does during an upgrade."""
+    for index in range(6):
+        (tmp_path / f"clinic-{index}").write_text("x")
+    with ThreadPoolExecutor() as threads:
+        runs = [threads.submit(run, owner, tmp_path, "prepare", str(tmp_path)) for _ in range(4)]
+        assert [done.result().stderr for done in runs] == [""] * 4
 
 
 @pytest.mark.parametrize(("name", "password"), [("Clinic", "x"), ("a" * 60, "x"), ("clinic", "")])
