@@ -1,26 +1,28 @@
 """Why nothing runs, as a person sees it: quotas, limits and admission are the API server's own, the rest is played."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from heart_api.kube.kinds import EVENT, POD
-from heart_api.names import Label
+from heart_api.kube.kinds import EVENT, JOB, POD
+from heart_api.names import PART_OF, Label
 from tests.support.apiserver.client import Resource, poll
-from tests.support.apiserver.world import World
+from tests.support.apiserver.world import OPERATOR_NAMESPACE, World
 
 pytestmark = pytest.mark.api
+INSTALLATION_JOB = "heartops-secrets-1a2b3c4d"
 
 SECONDS = 30
 """Far less than anybody waits; the controllers' own first tries are among them."""
 
 
-def forbid(world: World, plural: str, kind: str, spec: Resource) -> None:
-    """A ResourceQuota or LimitRange in the world's namespace."""
-    metadata = {"name": "small", "namespace": world.namespace}
+def forbid(world: World, plural: str, kind: str, spec: Resource, namespace: str = "") -> None:
+    """A ResourceQuota or LimitRange in the world's namespace, or in another one."""
+    metadata = {"name": "small", "namespace": namespace or world.namespace}
     body = {"apiVersion": "v1", "kind": kind, "metadata": metadata, "spec": spec}
-    path = f"/api/v1/namespaces/{world.namespace}/{plural}"
+    path = f"/api/v1/namespaces/{namespace or world.namespace}/{plural}"
     world.api.call("POST", path, body)
     if kind == "ResourceQuota":
         poll("the quota counts", lambda: world.api.call("GET", f"{path}/small").get("status", {}).get("hard"), SECONDS)
@@ -114,3 +116,32 @@ def test_serving_pods_that_a_quota_forbids(world: World) -> None:
         assert "exceeded quota: small" in found["message"]
         assert world.condition("Available")["status"] == "True"
         poll("an event", lambda: "PodsPending" in world.event_reasons(), SECONDS)
+
+
+@pytest.fixture
+def quota_of_the_installation(world: World) -> Iterator[None]:
+    """No pod more in the operator's namespace."""
+    forbid(world, "resourcequotas", "ResourceQuota", {"hard": {"pods": "0"}}, OPERATOR_NAMESPACE)
+    yield
+    world.api.call("DELETE", f"/api/v1/namespaces/{OPERATOR_NAMESPACE}/resourcequotas/small")
+    world.api.delete(JOB, OPERATOR_NAMESPACE, INSTALLATION_JOB)
+
+
+def test_a_job_of_the_installation_that_a_quota_forbids(world: World, quota_of_the_installation: None) -> None:
+    labels = {Label.PART_OF: PART_OF, "app.kubernetes.io/component": "secrets"}
+    pod = {"restartPolicy": "Never", "containers": [{"name": "secrets", "image": "heartops/operator"}]}
+    metadata = {"name": INSTALLATION_JOB, "namespace": OPERATOR_NAMESPACE, "labels": labels}
+    spec = {"template": {"metadata": {"labels": labels}, "spec": pod}}
+    with world.start() as operator:
+        world.api.create(JOB, {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec})
+        (said,) = poll("an event on the Job", lambda: events_about(world, INSTALLATION_JOB), 2 * SECONDS)
+        assert "exceeded quota: small" in said["message"]
+        assert "Raise the namespace's ResourceQuota" in said["message"]
+        name = f'kind="Job",model="",name="{INSTALLATION_JOB}",namespace="{OPERATOR_NAMESPACE}"'
+        assert operator.metric(f'heartops_blocked_workloads{{cause="Quota",{name}}}') == 1
+
+
+def events_about(world: World, name: str) -> list[Resource]:
+    """Warnings of the operator."""
+    found = world.api.list(EVENT, OPERATOR_NAMESPACE)
+    return [item for item in found if item["involvedObject"]["name"] == name and item["reason"] == "PodsPending"]
