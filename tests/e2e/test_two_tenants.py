@@ -303,7 +303,7 @@ def cluster_attempts(me: Tenant, them: Tenant) -> dict[str, bool]:
     }
     found = {}
     for what, command in commands.items():
-        done = run_kubectl(*command, f"--as={me.user}", f"--as-group=system:serviceaccounts:{me.namespace}")
+        done = run_kubectl(f"--as={me.user}", f"--as-group=system:serviceaccounts:{me.namespace}", *command)
         found[what] = done.returncode != 0 and "orbidden" in done.stderr
     return found
 

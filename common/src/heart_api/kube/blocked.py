@@ -68,6 +68,7 @@ MISSING_CLAIM = re.compile(r'persistentvolumeclaim "[^"]+" not found')
 MISSING_SOURCE = re.compile(
     r'(configmap|secret) "[^"]+" not found|references non-existent config key|couldn\'t find key'
 )
+SYNCING = re.compile(r"failed to sync (configmap|secret) cache")
 DISRUPTIONS = {
     "EvictionByEvictionAPI": "Evicted",
     "TerminationByKubelet": "NodePressure",
@@ -159,7 +160,7 @@ def creation_cause(message: str) -> str:
 def _of_events(events: Iterable[Manifest], waiting: Sequence[Manifest], *, has_pods: bool) -> _Found | None:
     """By the newest event that explains anything."""
     reasons = {*EVENTS} if has_pods else {"FailedCreate"}
-    telling = [event for event in events if event.get("reason") in reasons]
+    telling = [event for event in events if event.get("reason") in reasons and not _is_passing(event)]
     newest = max(telling, key=event_time, default=None)
     if newest is None:
         return None
@@ -168,6 +169,11 @@ def _of_events(events: Iterable[Manifest], waiting: Sequence[Manifest], *, has_p
         return _Found(creation_cause(message), message)
     since = next((created(pod) for pod in waiting), None)
     return _missing(message, since) or _Found(EVENTS[newest["reason"]], f"{newest['reason']}: {message}", since=since)
+
+
+def _is_passing(event: Manifest) -> bool:
+    """The kubelet mounts before it has read a new pod's ConfigMaps and Secrets, and tries again half a second later."""
+    return SYNCING.search(event.get("message") or "") is not None
 
 
 def event_time(event: Manifest) -> str:

@@ -147,6 +147,12 @@ def test_pods_that_wait_on_their_node(reason: str, message: str, cause: str, hop
     assert (found.since is not None) >= hopeless
 
 
+@pytest.mark.parametrize("kind", ["configmap", "secret"])
+def test_a_kubelet_that_has_not_read_a_new_pods_volumes_yet_is_no_cause(kind: str) -> None:
+    text = f"failed to sync {kind} cache: timed out waiting for the condition"
+    assert find_blocked(JOB, [waiting("ContainerCreating")], [event("FailedMount", text)]) is None
+
+
 @pytest.mark.parametrize(
     ("living", "cause", "hopeless"),
     [
