@@ -19,7 +19,6 @@ from heart_trainer.evaluation.findings import training_findings
 from heart_trainer.fit.nested_cv import fit
 from heart_trainer.job import build_evaluation
 from tests.support.real_data import CALIFORNIA, CLEVELAND, real_file
-from tests.support.soak import SOAK
 
 ROOT = Path(__file__).resolve().parents[3]
 FILES = {
@@ -38,8 +37,6 @@ def published() -> dict[str, dict[str, Any]]:
 
 
 SLOW = {"heart-disease", "housing"}
-LONG = {"housing"}
-"""Its 20,640 rows take minutes: in `make test-soak`."""
 
 
 def file_of(manifest: dict[str, Any]) -> str | None:
@@ -49,8 +46,6 @@ def file_of(manifest: dict[str, Any]) -> str | None:
 
 def marks(name: str, manifest: dict[str, Any]) -> list[pytest.MarkDecorator]:
     slow = [pytest.mark.slow] if name in SLOW else []
-    if name in LONG:
-        slow.append(pytest.mark.skipif(not SOAK, reason="minutes: in make test-soak"))
     return [*slow, pytest.mark.real_data] if file_of(manifest) else slow
 
 
