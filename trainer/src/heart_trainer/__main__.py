@@ -12,10 +12,11 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from heart_api.startup import importing
 
@@ -23,15 +24,14 @@ with importing():
     from pydantic import ValidationError
 
     from heart_api.handover import EXIT_PERMANENT, Env, EvaluationRequest, JobRequest, TrainingOutcome, TrainingRequest
-    from heart_trainer.drift.command import run_check
     from heart_trainer.errors import NoRowKey, TrainerError
-    from heart_trainer.job import Job, JobResult
-    from heart_trainer.job_evaluation import run_evaluation
-    from heart_trainer.job_training import run_training
+    from heart_trainer.fit.workers import start_workers
     from heart_trainer.manifest import BadManifest, read_manifest
     from heart_trainer.outcome import failed, write_outcome
     from heart_trainer.report.terminal import report
-    from heart_trainer.sign import run_sign
+
+if TYPE_CHECKING:
+    from heart_trainer.job import Job, JobResult
 
 EXIT_PASSING = 1
 EVALUATE, DRIFT, SIGN = "evaluate", "drift", "sign"
@@ -42,12 +42,29 @@ R = TypeVar("R", bound=JobRequest)
 def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # the pod is stopped: end the run, say so
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    logging.getLogger("mlflow").setLevel(logging.ERROR)  # its migrations and remarks on pip are no one's news here
     words = list(sys.argv[1:] if arguments is None else arguments)
+    # Each command imports what it needs when it is known: all together takes seconds.
     if words == [DRIFT]:
+        with _importing():
+            from heart_trainer.drift.command import run_check  # noqa: PLC0415
         return run_check(os.environ, Progress())
     if words[:1] == [SIGN]:
+        with _importing():
+            from heart_trainer.sign import run_sign  # noqa: PLC0415
         return run_sign(words[1:])
+    return _make_version(words)
+
+
+@contextmanager
+def _importing() -> Iterator[None]:
+    """For the modules of one command: MLflow sets its logger up when it is imported."""
+    with importing():
+        yield
+    logging.getLogger("mlflow").setLevel(logging.ERROR)  # its migrations and remarks on pip are no one's news here
+
+
+def _make_version(words: list[str]) -> int:
+    """Train or evaluate. The exit code."""
     evaluates = words[:1] == [EVALUATE]
     options = _parser(evaluates).parse_args(words[evaluates:])
     try:
@@ -57,9 +74,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except NoRowKey as problem:
         outcome, code = _complain(failed(problem.reason, problem.message), EXIT_PERMANENT)
     else:
-        outcome, code = _run(job, run_evaluation if evaluates else run_training)
+        outcome, code = _run(job, _action(evaluates))
     write_outcome(os.environ.get(Env.TERMINATION_LOG), outcome)
     return code
+
+
+def _action(evaluates: bool) -> "Callable[[Job[Any]], JobResult]":
+    with _importing():
+        if evaluates:
+            from heart_trainer.job_evaluation import run_evaluation  # noqa: PLC0415
+
+            return run_evaluation
+        from heart_trainer.job_training import run_training  # noqa: PLC0415
+
+        return run_training
 
 
 def _parser(evaluates: bool) -> argparse.ArgumentParser:
@@ -80,12 +108,16 @@ def _parser(evaluates: bool) -> argparse.ArgumentParser:
     return parser
 
 
-def _job(options: argparse.Namespace, environ: Mapping[str, str], evaluates: bool) -> Job[Any]:
+def _job(options: argparse.Namespace, environ: Mapping[str, str], evaluates: bool) -> "Job[Any]":
     now = datetime.now(UTC)
     make = _evaluation if evaluates else _training
     request, out = make(options, environ, f"cli-{now:%Y%m%dT%H%M%S%f}")
     if not options.manifest and not environ.get(Env.ROW_KEY):
         raise NoRowKey(request.namespace)
+    if isinstance(request, TrainingRequest):
+        start_workers(request.training)
+    with _importing():
+        from heart_trainer.job import Job  # noqa: PLC0415  after the workers have begun to import what they need
     return Job(
         request=request,
         environ=environ,
@@ -138,7 +170,7 @@ class Progress:
         print(f"{time.monotonic() - self._start:7.1f}s  {message}")
 
 
-def _run(job: Job[Any], act: Callable[[Job[Any]], JobResult]) -> tuple[TrainingOutcome, int]:
+def _run(job: "Job[Any]", act: "Callable[[Job[Any]], JobResult]") -> tuple[TrainingOutcome, int]:
     """What became of it, and the exit code. Only an unforeseen error prints a traceback."""
     try:
         trained = act(job)
@@ -164,7 +196,7 @@ def _complain(outcome: TrainingOutcome, code: int) -> tuple[TrainingOutcome, int
     return outcome, code
 
 
-def _announce(job: Job[Any], trained: JobResult) -> None:
+def _announce(job: "Job[Any]", trained: "JobResult") -> None:
     if trained.evaluation:
         print(report(trained.evaluation))
     if job.out:

@@ -21,7 +21,6 @@ from heart_trainer.evaluation.evaluate import Measurement, judged_sample, measur
 from heart_trainer.evaluation.families import as_values, measure_families
 from heart_trainer.evaluation.findings import training_findings
 from heart_trainer.external.decide import Scale, decide
-from heart_trainer.external.train import train_external
 from heart_trainer.fit.nested_cv import fit
 from heart_trainer.fit.onnx_export import attach_package, is_double, run_onnx
 from heart_trainer.job import Job, JobResult, build_evaluation, compare_with_serving, open_run, open_store
@@ -126,6 +125,8 @@ def _in_memory(job: Job[TrainingRequest]) -> Learnt:
 
 
 def _from_sums(job: Job[TrainingRequest], scale: Scale) -> Learnt:
+    from heart_trainer.external.train import train_external  # noqa: PLC0415  a third of a second that most need not spend
+
     request = job.request
     found = train_external(request, contract_of(request, job.data), scale, job.environ, job.progress)
     oof = out_of_fold(found.table, found.fitted.oof).model_copy(update={"complete": False})

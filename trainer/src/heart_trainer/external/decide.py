@@ -5,13 +5,12 @@ from pathlib import Path
 
 from heart_api.evaluation import Finding
 from heart_api.handover import TrainingRequest
-from heart_api.training import Algorithm
+from heart_api.training import LINEAR, Algorithm
 from heart_trainer.data.load import contract_of, is_synthetic
 from heart_trainer.data.sources.limits import MAX_BYTES
 from heart_trainer.data.sources.stored import StoredFile, is_prefix, stored_files
 from heart_trainer.errors import DataInvalid
 from heart_trainer.external.memory import memory_limit, memory_needed
-from heart_trainer.fit.families import LINEAR
 
 IN_PLACE = ("pvc", "s3", "gs")
 """Schemes whose files are read where they are; others are within today's bounds of a download."""

@@ -24,7 +24,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from heart_api.contract import Feature
-from heart_api.training import Algorithm
+from heart_api.training import LINEAR, Algorithm
 from heart_trainer.data.rows import EqualRowsTogether
 
 Params = Mapping[str, Any]
@@ -40,7 +40,6 @@ SIMPLEST_FIRST: tuple[Algorithm, ...] = (
 )
 CLASSIFIERS: tuple[Algorithm, ...] = ("logistic-regression", "random-forest", "gradient-boosting", "stacking")
 REGRESSORS: tuple[Algorithm, ...] = ("ridge", "random-forest", "gradient-boosting", "stacking")
-LINEAR = frozenset[Algorithm]({"logistic-regression", "ridge"})
 STACK_FOLDS = 3
 
 
@@ -55,7 +54,7 @@ class Setting:
 
 def build(algorithm: Algorithm, params: Params, setting: Setting) -> Pipeline:
     """An unfitted pipeline; for stacking `params` maps each member to its own settings."""
-    scale = algorithm in ("logistic-regression", "ridge")
+    scale = algorithm in LINEAR
     steps = [("prepare", prepare(setting.features, scale)), ("model", _model(algorithm, params, setting))]
     return Pipeline(steps)
 
