@@ -2,19 +2,24 @@
 
 import csv
 import hashlib
+import io
 import json
 import runpy
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import pandas as pd
 import pytest
 import yaml
 
 from heart_api.contract import Feature
+from heart_api.handover import DataAccess
 from heart_api.heartmodel import HeartModelSpec
 from heart_api.retrainschedule import RetrainScheduleSpec
 from heart_operator.plan.schedule.cron import next_scheduled_time
+from heart_trainer.data.sources import builtin
 from heart_trainer.data.sources.cohort import KAGGLE, heart_cohort, in_kaggle_coding
 from tests.support.real_data import CALIFORNIA, CLEVELAND, real_file
 
@@ -88,6 +93,16 @@ def test_the_recipe_of_kaggles_coding_is_that_of_the_built_in_cohort() -> None:
     assert {name: set(found) for name, found in KAGGLE.items()} == {
         name: {int(code) for code in codes if code != "?"} for name, codes in recipe["CODES"].items() if name in KAGGLE
     }
+
+
+def test_the_examples_declared_missing_values_occur_in_its_own_data() -> None:
+    """What is declared in vain is a finding, which would puzzle a newcomer."""
+    found = spec("heart-kaggle")
+    address = urlsplit(found.dataset.uri)
+    cohort = pd.read_csv(io.BytesIO(builtin.read(address, DataAccess())))
+    for feature in found.features:
+        for value in feature.missing_values:
+            assert (cohort[feature.name] == value).any(), feature.name
 
 
 @pytest.mark.real_data
