@@ -40,7 +40,7 @@ class Chunk:
     before: int
 
     def check(self, contract: Contract) -> CheckedRows:
-        """Raises DataInvalid, which names the place."""
+        """Return the rows, checked by the contract. Raises DataInvalid, which names the place."""
         try:
             return check_rows(self.columns, contract, self.before)
         except DataInvalid as error:
@@ -49,7 +49,7 @@ class Chunk:
 
 
 def read_chunks(files: tuple[StoredFile, ...], contract: Contract) -> Iterator[Chunk]:
-    """Every row once, in the order of the files. Raises DataInvalid or SourceError."""
+    """Yield every row once, in the order of the files. Raises DataInvalid or SourceError."""
     read = _parquet if contract.dataset.format == "parquet" else _csv
     found = False
     for file in files:
@@ -61,14 +61,14 @@ def read_chunks(files: tuple[StoredFile, ...], contract: Contract) -> Iterator[C
 
 
 def how_read(files: tuple[StoredFile, ...], contract: Contract) -> str:
-    """For people."""
+    """Return how the files are read, for people: format, separator, encoding."""
     if contract.dataset.format == "parquet":
         return "Parquet in row groups" + (f" of {len(files)} files" if len(files) > 1 else "")
     return f"{_layout(files[0], contract)}, in chunks"
 
 
 def open_parquet(file: StoredFile) -> pq.ParquetFile:
-    """Raises DataInvalid. Only the footer is read."""
+    """Return the file, of which only the footer is read yet. Raises DataInvalid."""
     stream = file.open()
     try:
         if stream.read(len(PARQUET)) != PARQUET:
@@ -198,7 +198,7 @@ class _CsvBatches:
 
 
 def in_memory(chunks: Iterator[Chunk]) -> dict[str, Column]:
-    """All chunks as one."""
+    """Return the columns of all chunks, by name."""
     parts = list(chunks)
     return {
         name: Column(pd.concat([part.columns[name].values for part in parts], ignore_index=True))

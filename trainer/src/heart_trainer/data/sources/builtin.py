@@ -26,7 +26,10 @@ _REAL: dict[str, Callable[..., object]] = {
 
 
 def read(address: SplitResult, _: DataAccess) -> bytes:
-    """CSV with a header. scikit-learn's own sets keep their names, spaces as underscores; the target is `target`."""
+    """Return the set as CSV with a header. Raises SourceError.
+
+    scikit-learn's own sets keep their names, with spaces as underscores; the target is `target`.
+    """
     options = dict(parse_qsl(address.query, keep_blank_values=True))
     if address.netloc == SYNTHETIC:
         return _csv(_cohort(options))
