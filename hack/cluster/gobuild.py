@@ -135,6 +135,15 @@ def build_gateway(target: Path) -> None:
     _compile("traefik", source, ["./cmd/traefik"], target / "bin", "-s -w")
 
 
+def build_policies(target: Path) -> None:
+    """Compile kube-network-policies from its own module's pins (two minutes of processor time)."""
+    require("go", "install a Go toolchain (version 1.26 or later)")
+    check_pins("netpol")
+    (target / "bin").mkdir(parents=True, exist_ok=True)
+    package = "sigs.k8s.io/kube-network-policies/cmd"
+    _compile("kube-network-policies", HERE / "netpol", [package], target / "bin", "-s -w")
+
+
 def drop_caches() -> None:
     """Delete Go's module and build caches, without waiting for it: the binaries are what is kept."""
     if _go_cache().exists():
