@@ -25,6 +25,7 @@ from heart_operator.plan.gates.checks import CheckResult
 from heart_operator.plan.gates.verdict import GateReport, gates_hash
 from heart_operator.plan.observed import Observed, ObservedJob, Registry
 from heart_operator.plan.obstacles import Obstacle
+from heart_operator.plan.quota import QuotaWait
 from heart_operator.plan.rollout.result import RolloutPlan
 from heart_operator.plan.selection.evaluation_job import EvaluationPlan
 from heart_operator.plan.selection.selection import Selection
@@ -35,6 +36,7 @@ from heart_operator.plan.status.events import build_events
 from heart_operator.plan.status.facts import build_facts
 from heart_operator.plan.status.findings import (
     find_available,
+    find_exposed_registry,
     find_gate_passed,
     find_monitoring,
     find_progressing,
@@ -288,6 +290,23 @@ def test_a_route_that_was_not_accepted() -> None:
     assert find_progressing(paused).message.endswith(f": waits 5m; {REJECTION}")
 
 
+def test_a_named_version_is_not_missing_when_another_one_serves() -> None:
+    """Ready says what serves when the named version was found and nothing was rejected."""
+    assert find_ready(decision({"version": "1"})) == Finding("True", "Serving", "Version 1 serves")
+
+
+def test_an_exposed_registry() -> None:
+    exposed = PROFILE.model_copy(update={"tracking_uri": "http://mlflow:5000"})
+    assert find_exposed_registry(decision(observed={"profile": exposed})) == Finding(
+        "False",
+        "RegistryExposed",
+        "MLflow is reached over plain HTTP without credentials: whoever is on the network may read and replace models. "
+        "An administrator mends it with https and a trackingSecret in the runtime profile",
+    )
+    assert find_exposed_registry(decision()) is None
+    assert find_exposed_registry(decision(observed={"profile": None})) is None
+
+
 # --- Progressing ---------------------------------------------------------------------------------
 
 
@@ -454,6 +473,10 @@ def test_progress_of_a_candidate(seen: Decision, expected: Finding) -> None:
             decision(training=TrainingPlan(None, False), obstacle=Obstacle("Suspended", "why")),
             Finding("Unknown", "Suspended", "why"),
         ),
+        (
+            decision(training=replace(trained(wanted=True), wait=QuotaWait("trainingsPerHour", "one an hour"))),
+            Finding("Unknown", "QuotaExceeded", "one an hour"),
+        ),
     ],
 )
 def test_trained(seen: Decision, expected: Finding) -> None:
@@ -592,6 +615,10 @@ SERVING = {"version": "2", "digest": "sha256:2", "since": "2026-01-09T00:00:00Z"
         ),
         (
             decision(None, {"history": [history("2"), history(reason="Promoted")]}),
+            Finding("True", "Promoted", "Version 1 was promoted"),
+        ),
+        (
+            decision(None, {"history": [history(), history(reason="Promoted")]}),
             Finding("True", "Promoted", "Version 1 was promoted"),
         ),
         (
