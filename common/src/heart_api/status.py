@@ -120,6 +120,12 @@ class CandidateStatus(FrozenLenient):
         " valid seal. Outside: anybody may have registered it.",
     )
 
+    @property
+    def waits_for(self) -> str:
+        """The message without the analysis' figures, which change with every interval."""
+        figures = self.analysis.message if self.analysis else ""
+        return self.message.removesuffix(f": {figures}") if figures else self.message
+
 
 class PreviousStatus(FrozenLenient):
     """The previously serving version, kept warm for a rollback."""

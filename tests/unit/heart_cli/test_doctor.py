@@ -113,6 +113,7 @@ def test_a_healthy_installation_has_no_problem(doctor):
     done = doctor(healthy())
     assert done.exit_code == 0, done.output
     assert "problem" not in done.stdout
+    assert [line for line in done.stdout.splitlines() if line != line.rstrip()] == []
 
 
 @pytest.mark.parametrize(
@@ -174,6 +175,16 @@ def test_a_model_that_failed_leads_to_its_reason_and_one_that_works_is_a_note(do
     works = heart_model({"conditions": [failed, condition("Progressing", "True", "TrainingStarted", "")]})
     done = doctor(healthy() | {path: {"items": [works]}}, "-o", "json")
     assert [each["level"] for each in findings(done, "models")] == ["note"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "level"), [("Paused", "note"), ("AwaitingApproval", "note"), ("RegistryUnavailable", "problem")]
+)
+def test_a_rollout_that_waits_is_a_note(doctor, reason, level):
+    path = "/apis/heartops.dev/v1alpha1/namespaces/clinic/heartmodels"
+    waits = [condition(type_, status, reason, "") for type_, status in (("Ready", "False"), ("Progressing", "Unknown"))]
+    done = doctor(healthy() | {path: {"items": [heart_model({"conditions": waits})]}}, "-o", "json")
+    assert [each["level"] for each in findings(done, "models")] == [level]
 
 
 def test_an_unreachable_server_is_an_error_and_no_finding(doctor):

@@ -47,4 +47,4 @@ def analyse_serving(
 
 def complain(check: ShareCheck, sample: AnalysisSample) -> str:
     measured = describe_share(check, check.measure(sample.stable))
-    return f"{check.name}: {measured}; the critical threshold is {check.limit:.2%}"
+    return f"{check.name}: {measured}, the critical threshold is {check.limit:.2%}"
