@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from heart_api.kube.kinds import EVENT, JOB, Kind
 from heart_cli import options
 from heart_cli.cli import cli
 from heart_cli.errors import ApiFailure
@@ -28,6 +29,9 @@ class FakeServer:
 
     def elsewhere(self, namespace: str) -> "FakeServer":
         return FakeServer(self.answers, self.allowed, namespace, self.reviewed)
+
+    def list(self, kind: Kind, **_: Any) -> list[dict[str, Any]]:
+        return self.answers.get(kind.path(self.namespace), {"items": []})["items"]
 
     def call(self, method: str, path: str, query: Any = None, body: Any = None, **_: Any) -> Any:
         if method == "POST":
@@ -164,6 +168,29 @@ def test_what_may_not_be_read_is_no_problem(doctor):
     done = doctor(healthy() | forbidden, "-o", "json")
     assert done.exit_code == 0
     assert [each["level"] for each in findings(done, "Secret")] == ["unknown"]
+
+
+def test_a_job_of_the_installation_that_has_no_pod_and_one_that_failed(doctor):
+    made = {"labels": OURS, "uid": "u", "creationTimestamp": "2026-01-02T03:04:05Z"}
+    failed = {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": "too many retries"}
+    jobs = [
+        {"metadata": {"name": "heartops-secrets-1", **made}, "status": {}},
+        {"metadata": {"name": "heartops-log-database-1", **made}, "status": {"conditions": [failed]}},
+    ]
+    quota = 'Error creating: pods "heartops-secrets-1-x7k2p" is forbidden: exceeded quota: small'
+    said = {"metadata": made, "reason": "FailedCreate", "message": quota, "lastTimestamp": "2026-01-02T03:04:06Z"}
+    answers = healthy() | {
+        JOB.path("heartops-system"): {"items": jobs},
+        EVENT.path("heartops-system"): {"items": [said]},
+    }
+    done = doctor(answers, "-o", "json")
+    assert done.exit_code == 1
+    failure, waits = findings(done, "Jobs")
+    assert "too many retries" in failure["message"]
+    assert "kubectl logs job/heartops-log-database-1" in failure["fix"]
+    assert "(Quota)" in waits["message"]
+    assert "exceeded quota: small" in waits["message"]
+    assert "Raise the namespace's ResourceQuota" in waits["fix"]
 
 
 def test_a_model_that_failed_leads_to_its_reason_and_one_that_works_is_a_note(doctor):

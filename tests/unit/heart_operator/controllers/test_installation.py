@@ -101,6 +101,18 @@ async def test_a_deployment_that_waits_for_a_secret_and_a_job_that_failed_for_go
     assert "kubectl logs job/heartops-log-database-1" in cluster.created[0]["message"]
 
 
+async def test_a_failed_job_that_a_younger_one_of_its_component_replaced_is_history() -> None:
+    failed = {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": "too many retries"}
+    job = item(JOB, "heartops-log-database-1", conditions=[failed])
+    younger = item(JOB, "heartops-log-database-2", conditions=[{"type": "Complete", "status": "True"}])
+    for entry in (job, younger):
+        entry["metadata"]["labels"] = {"app.kubernetes.io/component": "log-database"}
+    younger["metadata"]["creationTimestamp"] = "2026-01-02T03:04:06Z"
+    found = Installation(Cluster(jobs=[younger, job]))
+    await found.watch.check()
+    assert found.watch.blocked == ()
+
+
 @pytest.mark.parametrize(
     "objects",
     [
