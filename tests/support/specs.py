@@ -21,6 +21,13 @@ SMALLEST: Resource = {
 FEATURE = "spec.features.0"
 CHECKS = "spec.gates.checks"
 
+DISTRIBUTED: dict[str, Any] = {
+    "spec.dataset.uri": "pvc://data/rows.parquet",
+    "spec.dataset.format": "parquet",
+    "spec.training.scale.mode": "Distributed",
+    "spec.training.scale.workers": 2,
+}
+
 GOOD: dict[str, dict[str, Any]] = {
     "smallest": {},
     "a file by digest and column names": {
@@ -43,6 +50,14 @@ GOOD: dict[str, dict[str, Any]] = {
         "spec.dataset.uri": "s3://bucket/cohort/",
         "spec.dataset.format": "parquet",
         "spec.training.scale": {"mode": "External"},
+    },
+    "xgboost": {"spec.training.algorithms": ["xgboost"]},
+    "xgboost of numbers": {"spec.training": {"task": "regression", "algorithms": ["ridge", "xgboost"]}},
+    "xgboost in chunks": {"spec.training": {"algorithms": ["xgboost"], "scale": {"mode": "External"}}},
+    "two workers": {
+        "spec.dataset.uri": "s3://bucket/cohort/",
+        "spec.dataset.format": "parquet",
+        "spec.training": {"algorithms": ["xgboost"], "scale": {"mode": "Distributed", "workers": 2}},
     },
     "a volume": {"spec.dataset.uri": "pvc://data/2024/heart.csv"},
     "a ConfigMap": {"spec.dataset.uri": "configmap://heart-data/heart.csv"},
@@ -187,7 +202,19 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "unknown algorithm": ({"spec.training.algorithms": ["svm"]}, "spec.training.algorithms"),
     "an algorithm twice": ({"spec.training.algorithms": ["stacking", "stacking"]}, "spec.training.algorithms"),
     "an address of CSV files": ({"spec.dataset.uri": "pvc://data/cohort/"}, "spec.dataset.format"),
-    "unknown scale": ({"spec.training.scale": {"mode": "Distributed"}}, "spec.training.scale.mode"),
+    "unknown scale": ({"spec.training.scale": {"mode": "Cluster"}}, "spec.training.scale.mode"),
+    "no number of workers": ({**DISTRIBUTED, "spec.training.scale.workers": GONE}, "spec.training.scale.workers"),
+    "one worker": (DISTRIBUTED | {"spec.training.scale.workers": 1}, "spec.training.scale.workers"),
+    "workers of a mode that has none": ({"spec.training.scale": {"workers": 2}}, "spec.training.scale.workers"),
+    "text files for several workers": (DISTRIBUTED | {"spec.dataset.format": "csv"}, "spec.dataset.format"),
+    "workers on a web address": (
+        DISTRIBUTED | {"spec.dataset.uri": "https://example.org/a.parquet"},
+        "spec.dataset.uri",
+    ),
+    "forests on several workers": (
+        DISTRIBUTED | {"spec.training.algorithms": ["random-forest"]},
+        "spec.training.algorithms",
+    ),
     "trees from sums": (
         {"spec.training.scale": {"mode": "External"}, "spec.training.algorithms": ["random-forest"]},
         "spec.training.algorithms",

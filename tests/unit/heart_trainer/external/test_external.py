@@ -183,7 +183,7 @@ def test_families_that_were_named_are_never_swapped(
     cohort.to_csv(tmp_path / "rows.csv", index=False)
     change(manifest, training={"scale": {"mode": "External"}, "algorithms": ["random-forest"]})
     assert train(manifest, tracking_uri, tmp_path / "rows.csv", tmp_path / "out") == 2
-    assert "External trains linear models" in capsys.readouterr().err
+    assert "External and Distributed train logistic-regression, ridge or xgboost" in capsys.readouterr().err
 
 
 def test_a_damaged_row_group_in_the_middle_is_named(
