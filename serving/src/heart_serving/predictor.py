@@ -75,7 +75,7 @@ class Predictor:
         metrics = self.metrics
         metrics.predictions += exchange.rows
         metrics.last_prediction = time.time()
-        metrics.outputs.add(outputs)
+        metrics.count_outputs(outputs)
         self.recorder.offer(exchange.id, exchange.records, outputs, exchange.head.shadow, exchange.head.subject)
         metrics.latency.observe(exchange.written - exchange.received)
         metrics.preprocess.observe(exchange.parsed - exchange.received)
