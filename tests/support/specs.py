@@ -329,6 +329,8 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         "nvidia.com/gpu",
     ),
     "an address as host": ({"spec.serving.ingress.host": "http://heart"}, "spec.serving.ingress.host"),
+    "a path that climbs": ({"spec.serving.ingress": {"host": "a.b", "path": "/a/../b"}}, "spec.serving.ingress.path"),
+    "an empty segment": ({"spec.serving.ingress": {"host": "a.b", "path": "/a//b"}}, "spec.serving.ingress.path"),
     "a path that is none": ({"spec.serving.ingress": {"host": "a.b", "path": "x;"}}, "spec.serving.ingress.path"),
     # rollout and monitoring
     "no time to get ready": ({"spec.rollout.readyDeadline": "0s"}, "spec.rollout.readyDeadline"),

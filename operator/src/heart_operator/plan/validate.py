@@ -12,7 +12,7 @@ from heart_api.profile import RuntimeProfile
 from heart_api.quantities import amount
 from heart_api.resources import Resources
 from heart_operator.manifests.training_job import MAX_SPEC_BYTES
-from heart_operator.plan.claims import claim_problems, matches
+from heart_operator.plan.claims import claim_problems, matches, taken_problems
 from heart_operator.plan.observed import Observed
 
 DNS_LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
@@ -25,6 +25,7 @@ def problems(observed: Observed) -> tuple[str, ...]:
     """`spec.field: what is wrong; what to do`, for every problem; empty when the spec can be carried out."""
     return (
         *_problems(observed.model, observed.profile, observed.profiles),
+        *taken_problems(observed.model, observed.usage.taken),
         *kind_problems(observed.model, observed.kinds),
     )
 
