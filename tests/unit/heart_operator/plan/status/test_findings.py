@@ -25,7 +25,7 @@ from heart_operator.plan.gates.checks import CheckResult
 from heart_operator.plan.gates.verdict import GateReport, gates_hash
 from heart_operator.plan.observed import Observed, ObservedJob, Registry
 from heart_operator.plan.obstacles import Obstacle
-from heart_operator.plan.quota import QuotaWait
+from heart_operator.plan.quota import QuotaWait, Usage
 from heart_operator.plan.rollout.result import RolloutPlan
 from heart_operator.plan.selection.evaluation_job import EvaluationPlan
 from heart_operator.plan.selection.selection import Selection
@@ -701,6 +701,15 @@ def test_a_transition_is_dated_when_the_status_changes() -> None:
     assert found["Trained"].last_transition_time == "2026-01-10T03:00:00Z"
 
 
+def test_conditions_that_are_there_only_while_they_matter() -> None:
+    exposed = PROFILE.model_copy(update={"tracking_uri": "http://mlflow:5000"})
+    found = build_conditions(decision(training=trained("Running"), observed={"profile": exposed}))
+    assert [(entry.type, entry.status, entry.reason) for entry in found[-2:]] == [
+        ("RegistrySecured", "False", "RegistryExposed"),
+        ("Reconciling", "True", "TrainingStarted"),
+    ]
+
+
 # --- facts ---------------------------------------------------------------------------------------
 
 
@@ -744,6 +753,14 @@ def test_the_facts_of_a_rollout() -> None:
     assert without.candidate is None
 
 
+def test_the_facts_of_a_model_with_tls_and_a_job() -> None:
+    job = ObservedJob(name="train", uid="u", trigger="t", created=NOW, phase="Running")
+    facts = build_facts(decision(deployments=(deployment(is_secure=True),), observed={"jobs": (job,)}))
+    assert facts.serving
+    assert facts.serving.url == "https://heart.clinic.svc"
+    assert [entry.name for entry in facts.jobs] == ["train"]
+
+
 def test_the_facts_before_a_first_version() -> None:
     facts = build_facts(
         decision(None, {"gate": "Failed roc_auc", "conditions": [condition("Ready", "x").dump()]}, **NOTHING)
@@ -770,6 +787,8 @@ def test_a_new_serving_version_closes_the_entry_before() -> None:
         version="1", digest="sha256:1", from_="2026-01-10T03:00:00Z", reason="Promoted"
     )
     ended = history("1", "Promoted", until=written(NOW - MINUTE))
+    kept = build_facts(decision(None, {"serving": SERVING, "history": [ended, history("2", "Promoted")]}))
+    assert [entry.version for entry in kept.history] == ["1", "2", "1"]
     facts = build_facts(decision(None, {"history": [ended]}))
     assert [entry.until for entry in facts.history] == [written(NOW - MINUTE), None]
 
@@ -883,8 +902,12 @@ def test_passing_details_of_an_obstacle_repeat_no_event() -> None:
     assert events((outage,), outage.model_copy(update={"message": "MLflow: timeout"})) == ()
     pending = condition("Ready", "PodsPending", "False", "1 of 2 pods (Quota): exceeded by 1. Ask")
     assert events((pending,), pending.model_copy(update={"message": "1 of 2 pods (Quota): exceeded by 2. Ask"})) == ()
+    again = pending.model_copy(update={"message": "1 of 2 pods (Quota): exceeded (cpu): by 3"})
+    assert events((pending,), again) == ()
     other = pending.model_copy(update={"message": "1 of 2 pods (Scheduling): no node. Add one"})
     assert len(events((pending,), other)) == 1
+    quota = condition("Trained", "QuotaExceeded", "Unknown", "the next one may start at 3:00")
+    assert events((quota,), quota.model_copy(update={"message": "the next one may start at 4:00"})) == ()
 
 
 @pytest.mark.parametrize(
@@ -935,6 +958,22 @@ def test_the_nearest_moment_counts() -> None:
     candidate = progress(analysis={"time": written(NOW - 10 * SECOND)}).dump()
     spec = {"rollout": {"analysis": {"interval": "40s"}}}
     assert again(decision(spec, {"candidate": candidate})) == 30
+
+
+def test_the_next_analysis_is_that_of_the_candidate_to_be() -> None:
+    """The status that is about to be written counts, not the one that was read."""
+    spec = {"rollout": {"analysis": {"interval": "40s"}}}
+    facts = HeartModelStatus(candidate=progress(analysis={"time": written(NOW - 10 * SECOND)}))
+    assert requeue_after(decision(spec), facts) == 30
+
+
+@pytest.mark.parametrize(("older", "seconds"), [(0, 60.0), (20, 62.0), (10_000, 120.0)])
+def test_models_that_wait_for_one_moment_take_turns(older: int, seconds: float) -> None:
+    wait = QuotaWait("trainingsPerHour", "one an hour", until=NOW + MINUTE)
+    plan, usage = replace(trained(wanted=True), wait=wait), Usage(older=older)
+    assert again(decision(training=plan, observed={"usage": usage})) == pytest.approx(seconds)
+    for_good = replace(plan, wait=replace(wait, until=None))
+    assert again(decision(training=for_good, observed={"usage": usage})) is None
 
 
 @pytest.mark.parametrize(
