@@ -48,10 +48,10 @@ def build_children(
 ) -> tuple[Manifest, ...]:
     """The children to apply; an owned object of APPLIED_KINDS that is not among them is to be deleted.
 
-    Before anything serves (`stable` is None): ServiceAccount, headless Service, NetworkPolicies and the ConfigMap about
-    callers. Then also the
-    Service with the version as selector, the candidate's Service, the mirror's ConfigMap, PodDisruptionBudget, HPA
-    (unless `serving.replicas`), Ingress, and, where `kinds` has them, HTTPRoute, ServiceMonitor and PrometheusRule.
+    Before anything serves (`stable` is None): ServiceAccount, headless Service, NetworkPolicies and the ConfigMap
+    about callers. Then also the Service with the version as selector, the candidate's Service, the mirror's
+    ConfigMap, PodDisruptionBudget, HPA (unless `serving.replicas`), Ingress, and, where `kinds` has them,
+    HTTPRoute, ServiceMonitor and PrometheusRule.
     """
     before = (
         build_service_account(model),

@@ -36,9 +36,8 @@ def spec_trigger(model: HeartModel) -> str:
 def current_trigger(observed: Observed) -> str:
     """The trigger that a training must have to count as done.
 
-    Whatever was last trained for this spec and answers every request still counts: removing the annotation (by a tool
-    that
-    applies files) and the end of a scheduled run request nothing.
+    Whatever was last trained for this spec and answers every request still counts: removing the annotation (by a
+    tool that applies files) and the end of a scheduled run request nothing.
     """
     model = observed.model
     spec, requests = spec_trigger(model), (*annotation_request(model), *open_requests(observed.schedules, model.name))
