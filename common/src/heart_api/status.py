@@ -154,6 +154,23 @@ class RejectedStatus(FrozenLenient):
     time: Time = Field(description="Time of the rejection.")
 
 
+class TrainingSite(FrozenLenient):
+    """A site that takes part in a training."""
+
+    site: str = Field(description="The FederationSite, as `namespace/name`.")
+    uid: str = Field("", description="UID of the FederationSite when the training started.")
+    public_key: str = Field("", description="Key by which the coordinator knows the site.")
+    state: Literal["Waiting", "Training", "Offline", "Withdrawn", "Done", "Failed"] = Field(
+        "Waiting",
+        description="Waiting: it has not answered yet. Offline: it has missed an exchange. Withdrawn: its consent"
+        " ended during the training.",
+    )
+    rows: int | None = Field(None, description="Number of its rows, rounded down to two significant digits.")
+    exchanges: int = Field(0, description="Exchanges that it has answered.")
+    last_seen: Time | None = Field(None, description="Time of its latest answer.")
+    message: str = Field("", description="Why it is offline or failed.")
+
+
 class TrainingStatus(FrozenLenient):
     """The latest training or evaluation Job."""
 
@@ -176,6 +193,20 @@ class TrainingStatus(FrozenLenient):
         None, description="Machine-readable reason of a failure, or of a Job without a running pod."
     )
     message: str | None = Field(None, description="Human-readable explanation of the reason.")
+    sites: tuple[TrainingSite, ...] | None = Field(
+        None, description="Sites of a federated training, fixed when it starts.", json_schema_extra=list_map("site")
+    )
+
+
+class SiteConsent(FrozenLenient):
+    """Whether a site can take part in the next training."""
+
+    site: str = Field(description="The FederationSite, as `namespace/name`.")
+    state: Literal["Ready", "Checking", "Missing", "Refused", "ContractMismatch"] = Field(
+        description="Ready: it allows this model, and its data keep the contract."
+    )
+    rows: int | None = Field(None, description="Number of its rows, rounded down to two significant digits.")
+    message: str = Field("", description="Why it cannot, with the next step.")
 
 
 class JobRecord(FrozenLenient):
@@ -247,5 +278,8 @@ class HeartModelStatus(FrozenLenient):
     desired_version: str | None = Field(None, description="`spec.version` last acted on.")
     gate: str | None = Field(None, description="Summary of the latest gate evaluation, for the Gate column.")
     drift: DriftSummary | None = None
+    sites: tuple[SiteConsent, ...] | None = Field(
+        None, description="The sites of `spec.federation`, as they are now.", json_schema_extra=list_map("site")
+    )
     replicas: int | None = Field(None, description="Number of serving pods, for the scale subresource.")
     selector: str | None = Field(None, description="Label selector of the serving pods, for the scale subresource.")
