@@ -48,6 +48,10 @@ class Env:
     DATABASE_URL = "HEARTOPS_DATABASE_URL"  # from the Secret heartops-runtime: the prediction log's database
     PROOF_KEY = "HEARTOPS_PROOF_KEY"  # from the Secret heartops-runtime: key of the proofs that /feedback demands
     SIGNING_KEYS = "HEARTOPS_SIGNING_KEYS"  # PEM, one after the other: a version must be signed with one of them
+    FEDERATED_REQUEST = "HEARTOPS_FEDERATED_REQUEST"  # api.federation.FederatedTrainingRequest as JSON
+    SITE_REQUEST = "HEARTOPS_SITE_REQUEST"  # api.federation.SiteRequest as JSON
+    SITE_CHECK_REQUEST = "HEARTOPS_SITE_CHECK_REQUEST"  # api.federation.SiteCheckRequest as JSON
+    FEDERATION_DIR = "HEARTOPS_FEDERATION_DIR"  # folder that the containers of a federated training's pod share
     SIBLINGS = "HEARTOPS_SIBLINGS"  # host:port of the headless Service of this model's ready pods
 
 
@@ -75,19 +79,24 @@ class DataAccess(Frozen):
     hosts: tuple[str, ...] = Field((), description="Allowed hosts, `*.` wildcards; empty: every public host.")
 
 
-class JobRequest(FrozenLenient):
-    """Input common to training and evaluation Jobs: the model, its dataset, and the version to compare with."""
+class ModelRequest(FrozenLenient):
+    """Input common to every Job that measures a version: the model, its contract, and the version to compare with."""
 
     namespace: str
     name: str
     registry_name: str
     trigger: str = Field(description="Deterministic identity of this run; at most one version is registered for it.")
     job: str = ""
-    dataset: Dataset
     target: Target
     features: tuple[Feature, ...]
     training: Training
     serving: ServingReference | None = None
+
+
+class JobRequest(ModelRequest):
+    """A Job that reads the dataset itself."""
+
+    dataset: Dataset
     access: DataAccess = DataAccess()
 
 
@@ -113,7 +122,29 @@ FailureReason = Literal[
     "NotServable",
     "TrainingFailed",
     "TrainingInterrupted",
+    "SiteMissing",
+    "SiteRefused",
+    "TooFewSites",
+    "ContractMismatch",
 ]
+
+
+SiteState = Literal["Waiting", "Active", "Offline", "Late", "Refused", "Completed"]
+"""Waiting: not seen yet. Offline: no heartbeat for about a minute. Late: no answer within the round's deadline."""
+
+
+class SiteResult(FrozenLenient):
+    """What a federated training saw of one site."""
+
+    namespace: str
+    name: str
+    state: SiteState
+    rows: int = Field(0, description="Rows that the site learnt and judged on.")
+    exchanges: int = Field(0, description="Requests that the site answered.")
+    seconds: float = Field(0, description="Time that the site took to answer, in all.")
+    received_bytes: int = Field(0, description="Size of the site's answers, in all.")
+    last_seen: str | None = Field(None, description="Time of the latest answer, RFC 3339.")
+    message: str = Field("", max_length=200, description="Why the site does not take part.")
 
 
 class TrainingResult(FrozenLenient):
@@ -127,6 +158,7 @@ class TrainingResult(FrozenLenient):
         None, description="Of an evaluation: whether the seal of a training in this namespace is valid."
     )
     seal_message: str | None = Field(None, max_length=300, description="Why the seal is not valid.")
+    sites: tuple[SiteResult, ...] | None = Field(None, description="Of a federated training.")
 
 
 class TrainingFailure(FrozenLenient):
@@ -134,6 +166,7 @@ class TrainingFailure(FrozenLenient):
 
     reason: FailureReason
     message: str = Field(max_length=3000)
+    sites: tuple[SiteResult, ...] | None = Field(None, description="Of a federated training.")
 
 
 class TrainingOutcome(FrozenLenient):
