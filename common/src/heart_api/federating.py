@@ -1,14 +1,14 @@
 """`spec.federation`: training where the data are, at sites whose holders have consented (FederationSite)."""
 
 import re
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, NamedTuple
 
 from pydantic import ConfigDict, Field
 
 from heart_api.base import NAME_PATTERN, Frozen, ShortText
+from heart_api.federation import MAX_SITES, Aggregation, OnMissingSite
 from heart_api.rules import LIST_SET, rule, rules
 
-MOST_SITES = 32
 REFERENCE_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?/[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 CONTRACT_PATTERN = r"^sha256:[a-f0-9]{64}$"
 
@@ -39,7 +39,7 @@ class SiteSelector(Frozen):
 
     namespaces: tuple[Annotated[str, Field(pattern=NAME_PATTERN, max_length=63)], ...] = Field(
         min_length=1,
-        max_length=MOST_SITES,
+        max_length=MAX_SITES,
         description="Namespaces to search. A site elsewhere never takes part, whatever its labels say.",
         json_schema_extra=LIST_SET,
     )
@@ -65,15 +65,15 @@ class Federation(Frozen):
     sites: tuple[Reference, ...] | None = Field(
         None,
         min_length=1,
-        max_length=MOST_SITES,
+        max_length=MAX_SITES,
         description="FederationSites to train at, as `namespace/name`. Each of them must allow this model.",
         json_schema_extra=LIST_SET,
     )
     selector: SiteSelector | None = None
     min_sites: int = Field(
-        2, ge=1, le=MOST_SITES, description="Minimum number of sites; with fewer no training starts, and none ends well."
+        2, ge=1, le=MAX_SITES, description="Minimum number of sites; with fewer no training starts, and none ends well."
     )
-    on_missing_site: Literal["Hold", "Continue"] = Field(
+    on_missing_site: OnMissingSite = Field(
         "Hold",
         description="What to do without one of the sites. Hold: no training starts, and one that loses a site fails."
         " Continue: train with the others, `minSites` at least.",
@@ -84,8 +84,8 @@ class Federation(Frozen):
         le=3600,
         description="Time limit of one exchange with the sites; a site that has not answered by then is missing.",
     )
-    aggregation: Literal["Sum"] = Field(
+    aggregation: Aggregation = Field(
         "Sum",
-        description="How the sites' answers are combined. Sum: exact sums, which the coordinator sees of each site; they"
-        " are not differentially private.",
+        description="How the sites' answers are combined. Sum: exact sums, which the coordinator sees of each site;"
+        " they are not differentially private.",
     )

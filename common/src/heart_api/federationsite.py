@@ -4,12 +4,11 @@ from pydantic import ConfigDict, Field
 
 from heart_api.base import NAME_PATTERN, Frozen
 from heart_api.contract import Dataset
-from heart_api.federating import ContractHash, Reference
+from heart_api.federating import ContractHash, Place, Reference
+from heart_api.federation import PUBLIC_KEY_PATTERN
 from heart_api.federationsitestatus import FederationSiteStatus
 from heart_api.resources import Resources
 from heart_api.rules import list_map, rule, rules
-
-PUBLIC_KEY_PATTERN = r"^ecdsa-sha2-nistp(256|384|521) [A-Za-z0-9+/]{40,400}={0,2}( [ -~]{0,100})?$"
 
 
 class AllowedModel(Frozen):
@@ -73,7 +72,8 @@ class FederationSiteSpec(Frozen):
         " (docs/federated.md).",
     )
     suspend: bool = Field(
-        False, description="Withdraw the consent for all models, until it is false again; active trainings lose the site."
+        False,
+        description="Withdraw the consent for all models, until it is false again; active trainings lose the site.",
     )
     resources: Resources | None = Field(
         None, description="Requests and limits of the site's pods, capped by the runtime profile."
@@ -90,3 +90,12 @@ class FederationSite(Frozen):
     labels: dict[str, str] = {}
     spec: FederationSiteSpec
     status: FederationSiteStatus = FederationSiteStatus()
+
+    @property
+    def place(self) -> Place:
+        return Place(self.namespace, self.name)
+
+    @property
+    def public_key(self) -> str:
+        """By which a coordinator knows the site; empty before the first check."""
+        return self.spec.public_key or self.status.public_key or ""

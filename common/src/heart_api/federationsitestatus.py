@@ -36,7 +36,9 @@ class SiteCheckStatus(FrozenLenient):
     trigger: str = Field(description="Hash of what was checked: dataset, bounds and contracts.")
     phase: Literal["Running", "Succeeded", "Failed"] = Field(description="Phase of the Job.")
     time: Time | None = Field(None, description="Time at which the Job finished.")
-    message: str = Field("", description="Why it failed, or why its pod does not run.")
+    enough_rows: bool = Field(True, description="True if there are at least `spec.minimumRows` valid rows.")
+    more_problems: int = Field(0, description="Problems that are in the Job's log alone.")
+    message: str = Field("", description="Why it failed.")
 
 
 class SiteTrainingStatus(FrozenLenient):
@@ -45,7 +47,9 @@ class SiteTrainingStatus(FrozenLenient):
     model: str = Field(description="The HeartModel, as `namespace/name`.")
     trigger: str = Field(description="Identity of the training.")
     job: str = Field(description="Name of the site's Job.")
-    phase: SiteTrainingPhase = Field(description="Phase of the site's Job. Withdrawn: the consent ended before the Job.")
+    phase: SiteTrainingPhase = Field(
+        description="Phase of the site's Job. Withdrawn: the consent ended before the Job."
+    )
     started_at: Time | None = Field(None, description="Time at which the Job was created.")
     finished_at: Time | None = Field(None, description="Time at which it finished.")
     message: str = Field("", description="Human-readable result.")

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field, model_validator
 from heart_api.base import NAME_PATTERN, Frozen
 from heart_api.contract import Dataset, Feature, Target
 from heart_api.federating import Federation
+from heart_api.federation import contract_sha256
 from heart_api.gates import GateCheck, Gates
 from heart_api.monitoring import Alerts, LatencyLimits, Monitoring, RateLimits
 from heart_api.rollout import Analysis, Mirror, Pause, Rollout, RolloutStep
@@ -228,3 +229,8 @@ class HeartModel(Frozen):
     def registry_name(self) -> str:
         """The registered model in MLflow."""
         return self.spec.registry_name or (self.name if self.has_workspace else f"{self.namespace}.{self.name}")
+
+    @property
+    def contract_hash(self) -> str:
+        """Of task, target and features: what a data holder may limit a consent to."""
+        return contract_sha256(self.spec.training.task, self.spec.target, self.spec.features)

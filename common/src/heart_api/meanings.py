@@ -217,23 +217,6 @@ REASONS = {
         "The Secret `heartops-runtime` has no `HEARTOPS_ROW_KEY`.",
         "Run `kubectl heart init-namespace NAMESPACE`, then `kubectl heart retrain NAME`.",
     ),
-    "SiteMissing": Explained(
-        "A site of the federation did not join, or was lost, and `onMissingSite` is Hold; the Job retries.",
-        "See `status.training.sites` and the site's FederationSite; bring the site back, or set"
-        " `spec.federation.onMissingSite` to Continue.",
-    ),
-    "SiteRefused": Explained(
-        "A site of the federation refuses to answer; the message says which and why.",
-        "Ask the data holder: the FederationSite says what is allowed, and from how many rows on.",
-    ),
-    "TooFewSites": Explained(
-        "Fewer sites than `spec.federation.minSites` took part; no version was registered.",
-        "See `status.training.sites`; bring sites back, or lower `spec.federation.minSites`.",
-    ),
-    "ContractMismatch": Explained(
-        "A site agreed to another contract than this model's.",
-        "Let the data holder check features and target, and update the contract's hash in the FederationSite.",
-    ),
     "ExportFailed": Explained(
         "The fitted model has no ONNX form with equal predictions.",
         "Leave the algorithm out of `spec.training.algorithms`, and report the message.",

@@ -38,7 +38,9 @@ REASONS = {
         " admission policy. The operator retries.",
     ),
     SiteReason.CHECKED: Explained("The data keep the contracts."),
-    SiteReason.CHECKING: Explained("A check Job is reading the data.", "Wait; `kubectl logs job/NAME` shows its progress."),
+    SiteReason.CHECKING: Explained(
+        "A check Job is reading the data.", "Wait; `kubectl logs job/NAME` shows its progress."
+    ),
     SiteReason.CHECK_FAILED: Explained(
         "The data could not be read; the message says why.",
         "Correct `spec.dataset` or the data; a change of the spec, or deleting the check Job, checks again.",

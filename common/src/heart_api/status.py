@@ -155,20 +155,31 @@ class RejectedStatus(FrozenLenient):
 
 
 class TrainingSite(FrozenLenient):
-    """A site that takes part in a training."""
+    """A site that takes part in a training. Its identity and bounds are those of the training's start."""
 
     site: str = Field(description="The FederationSite, as `namespace/name`.")
-    uid: str = Field("", description="UID of the FederationSite when the training started.")
+    uid: str = Field("", description="UID of the FederationSite.")
     public_key: str = Field("", description="Key by which the coordinator knows the site.")
-    state: Literal["Waiting", "Training", "Offline", "Withdrawn", "Done", "Failed"] = Field(
+    minimum_rows: int = Field(1, description="The site's minimum number of rows.")
+    minimum_cell: int = Field(1, description="The site's minimum number of rows behind a count.")
+    state: Literal["Waiting", "Active", "Offline", "Late", "Refused", "Completed", "Withdrawn"] = Field(
         "Waiting",
-        description="Waiting: it has not answered yet. Offline: it has missed an exchange. Withdrawn: its consent"
-        " ended during the training.",
+        description="Waiting: not seen yet. Offline: no heartbeat for about a minute. Late: no answer within the"
+        " deadline of an exchange. Withdrawn: its consent ended during the training.",
     )
     rows: int | None = Field(None, description="Number of its rows, rounded down to two significant digits.")
     exchanges: int = Field(0, description="Exchanges that it has answered.")
+    seconds: float = Field(0, description="Time that it took to answer, in all.")
+    received_bytes: int = Field(0, description="Size of its answers, in all.")
     last_seen: Time | None = Field(None, description="Time of its latest answer.")
-    message: str = Field("", description="Why it is offline or failed.")
+    message: str = Field("", description="Why it does not take part.")
+
+
+class CoordinatorStatus(FrozenLenient):
+    """What the sites of a federated training have to trust."""
+
+    certificate: str = Field(description="PEM of the coordinator's certificate authority.")
+    bundle_sha256: str = Field(description="Digest of the only code that sites run.")
 
 
 class TrainingStatus(FrozenLenient):
@@ -196,6 +207,7 @@ class TrainingStatus(FrozenLenient):
     sites: tuple[TrainingSite, ...] | None = Field(
         None, description="Sites of a federated training, fixed when it starts.", json_schema_extra=list_map("site")
     )
+    coordinator: CoordinatorStatus | None = None
 
 
 class SiteConsent(FrozenLenient):

@@ -16,8 +16,8 @@ from heart_operator.observe.children import pods_of, read_events
 from heart_operator.observe.jobs import is_waiting
 from heart_operator.plan.blocked import is_being_replaced
 
-SELECTOR = f"{Label.PART_OF}={PART_OF},!{Label.MODEL}"
-"""Objects of the chart, and none of a model."""
+SELECTOR = f"{Label.PART_OF}={PART_OF},!{Label.MODEL},!{Label.SITE}"
+"""Objects of the chart, and none of a model or site."""
 ADVICE = {
     "Quota": "Raise the namespace's ResourceQuota, or lower the component's resources in the chart's values",
     "LimitRange": "Change the namespace's LimitRange, or set the component's resources in the chart's values within it",
