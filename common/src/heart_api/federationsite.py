@@ -51,8 +51,8 @@ class FederationSiteSpec(Frozen):
     allow: tuple[AllowedModel, ...] = Field(
         (),
         max_length=32,
-        description="Models that may be trained on the data. To remove one withdraws the consent: a training in progress"
-        " loses this site at once.",
+        description="Models that may be trained on the data. To remove one withdraws the consent: a training in"
+        " progress loses this site at once.",
         json_schema_extra=list_map("model"),
     )
     minimum_rows: int = Field(

@@ -42,8 +42,8 @@ REASONS = {
     ),
     Reason.SITE_REFUSED: Explained(
         "A site does not let this model be trained on its data; the message says why.",
-        "Ask the data holder to add the model to `spec.allow` of the FederationSite, to end its suspension, or to correct"
-        " what its check has found: `kubectl describe fsite NAME -n NAMESPACE`.",
+        "Ask the data holder to add the model to `spec.allow` of the FederationSite, to end its suspension, or to"
+        " correct what its check has found: `kubectl describe fsite NAME -n NAMESPACE`.",
     ),
     Reason.TOO_FEW_SITES: Explained(
         "Fewer sites than `spec.federation.minSites` can take part.",

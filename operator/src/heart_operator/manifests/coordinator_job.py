@@ -1,7 +1,7 @@
 """The Job that trains one version at the sites of a federation: its pod coordinates, and holds no data.
 
-Flower's SuperLink listens on the loopback of the pod alone, for it believes whoever reaches it. The container `gate` publishes
-what sites need of it, over TLS.
+Flower's SuperLink listens on the loopback of the pod alone, for it believes whoever reaches it. The container `gate`
+publishes what sites need of it, over TLS.
 """
 
 from typing import Any

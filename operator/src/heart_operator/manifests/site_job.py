@@ -1,7 +1,7 @@
 """The Jobs of a site, in the namespace of its data: one that checks these, and one for each training it takes part in.
 
-Both run the federation image of the site's own runtime profile and nothing else. The FederationSite owns them: its deletion
-ends them.
+Both run the federation image of the site's own runtime profile and nothing else. The FederationSite owns them: its
+deletion ends them.
 """
 
 from collections.abc import Iterable, Mapping

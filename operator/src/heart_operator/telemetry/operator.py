@@ -10,7 +10,6 @@ from heart_api.heartmodel import HeartModelStatus
 from heart_api.kube.objects import parse_status
 from heart_api.kube.values import Manifest
 from heart_api.names import evaluated_version
-from heart_api.schedulestatus import RetrainScheduleStatus
 from heart_operator.plan.training.requests import CAUSES, requests_of
 from heart_operator.telemetry.blocked import BlockedCollector
 from heart_operator.telemetry.quota import QuotaCollector
@@ -84,7 +83,7 @@ class Metrics:
         for result in ended_rollouts(before, after):
             self.rollouts.labels(result).inc()
 
-    def stored(self, before: Manifest, status: HeartModelStatus | RetrainScheduleStatus) -> None:
+    def stored(self, before: Manifest, status: object) -> None:
         """Count what ended between the stored object and the status that was written over it."""
         if isinstance(status, HeartModelStatus):
             self.count_changes(parse_status(before), status)

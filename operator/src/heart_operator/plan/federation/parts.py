@@ -75,7 +75,7 @@ def old_jobs(observed: SiteObserved, wanted: Collection[str]) -> list[PartJob]:
 def lingers(observed: SiteObserved, part: SitePart, now: datetime) -> bool:
     """Whether the training of a running Job has only just ended, with the consent as it was."""
     model = observed.models.get(part.model)
-    training = model.status.training if model in observed.consenting and model else None
+    training = model.status.training if model and model in observed.consenting else None
     if part.job.phase != "Running" or training is None or training.trigger != part.job.trigger:
         return False
     return training.finished_at is not None and now - read(training.finished_at) < LINGER

@@ -21,6 +21,7 @@ from heart_operator.plan.federation.parts import LINGER, PartsPlan, plan_parts
 from heart_operator.plan.federation.siteconditions import build_site_conditions, build_site_events
 from heart_operator.plan.jobs import foreign_event, records
 from heart_operator.plan.objects.diff import needs_apply, stamp
+from heart_operator.plan.observed import ObservedJob
 from heart_operator.plan.obstacles import Obstacle
 from heart_operator.plan.validate import dataset_problems
 
@@ -107,7 +108,7 @@ def to_remove(observed: SiteObserved, wanted: tuple[Manifest, ...]) -> tuple[Obj
 
 def requeue_after(observed: SiteObserved, parts: PartsPlan, now: datetime) -> float | None:
     """Seconds until pods that do not run are observed again, or a Job that should have ended is removed."""
-    jobs = (*observed.checks, *(part.job for part in observed.parts))
+    jobs: list[ObservedJob[Any, Any]] = [*observed.checks, *(part.job for part in observed.parts)]
     waits = observe_again_after((job.created for job in jobs if job.phase == "Running" and job.waiting), now)
     if parts.lingering:
         waits.append(LINGER.total_seconds())

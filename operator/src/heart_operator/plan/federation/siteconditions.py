@@ -104,7 +104,7 @@ def find_checked(facts: FederationSiteStatus, blocked: str) -> Finding:
 def build_site_events(
     old: FederationSiteStatus, new: FederationSiteStatus, conditions: Iterable[ConditionStatus]
 ) -> tuple[Event, ...]:
-    """One event per condition whose reason changed, and one per training that began or ended; a restart repeats none."""
+    """One event per condition whose reason changed, and one per training that began or ended."""
     before = {entry.type: entry.reason for entry in old.conditions}
     told = {SiteCondition.READY, SiteCondition.CHECKED}
     found = [
