@@ -110,7 +110,7 @@ def judge_claim(namespace: str, claim: Manifest, classes: set[str], has_default:
 
 def missing_claims(models: Reader) -> Iterator[Finding]:
     for model in models.objects(HEART_MODEL):
-        scheme, _, rest = model["spec"]["dataset"]["uri"].partition("://")
+        scheme, _, rest = (model["spec"].get("dataset") or {}).get("uri", "").partition("://")
         claim = rest.partition("/")[0]
         if scheme == "pvc" and models.object(CLAIM, claim) is None:
             message = f"HeartModel {model['metadata']['name']} reads from claim {claim}, which does not exist"

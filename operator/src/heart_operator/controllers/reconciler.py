@@ -55,7 +55,7 @@ class Reconciler:
         observer: Observer,
         decide: Decide,
         executor: Executor,
-        queue: WorkQueue[ModelKey],
+        queue: WorkQueue[Any],
         metrics: Metrics,
         usage: NamespaceUsage,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),

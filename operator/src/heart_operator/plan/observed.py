@@ -6,6 +6,9 @@ from datetime import datetime
 from typing import Generic, Literal, TypeAlias, TypeVar
 
 from heart_api.evaluation import Evaluation
+from heart_api.federating import Place
+from heart_api.federation import CoordinatorIdentity, Progress
+from heart_api.federationsite import FederationSite
 from heart_api.handover import TrainingFailure, TrainingResult
 from heart_api.heartmodel import HeartModel
 from heart_api.kube.values import Blocked, Manifest, ObjectKey, VersionDeployment
@@ -114,6 +117,17 @@ class AnalysisSample:
 
 
 @dataclass(frozen=True, slots=True)
+class ObservedSite:
+    """A site that a model names."""
+
+    place: Place
+    site: FederationSite | None
+    """None: there is none, or it cannot be read."""
+    problem: str = ""
+    """Why it cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """The world as one reconcile sees it."""
 
@@ -142,6 +156,12 @@ class Observed:
     """Of the model's namespace, for its quotas."""
     installation: tuple[BlockedWorkload, ...] = ()
     """What cannot start of HeartOps itself, such as MLflow."""
+    sites: tuple[ObservedSite, ...] = ()
+    """Of `spec.federation`; what it selects, or names whether it exists or not."""
+    coordinator: CoordinatorIdentity | None = None
+    """Of the running federated training, once its pod has said it."""
+    progress: Progress | None = None
+    """Of the running federated training, if its pod answers."""
 
     @property
     def stable_version(self) -> str | None:

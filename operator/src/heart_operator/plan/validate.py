@@ -36,7 +36,7 @@ def _problems(model: HeartModel, profile: RuntimeProfile | None, profiles: tuple
         known = ", ".join(profiles) or "none"
         yield f"spec.runtime: runtime profile {model.spec.runtime!r} not found (available: {known})"
     else:
-        yield from dataset_problems(model.spec.dataset.uri, profile.data)
+        yield from source_problems(model.spec, profile)
         yield from registry_name_problems(model, profile)
         yield from registry_access_problems(model, profile)
         yield from claim_problems(model, profile.routes)
@@ -60,6 +60,16 @@ def name_problems(model: HeartModel) -> Iterable[str]:
             "metadata.name: it becomes the Service's name, so it must have at most 63 characters of a-z, 0-9"
             " and hyphens "
             "and start with a letter; create the model under another name"
+        )
+
+
+def source_problems(spec: HeartModelSpec, profile: RuntimeProfile) -> Iterable[str]:
+    if spec.dataset:
+        yield from dataset_problems(spec.dataset.uri, profile.data)
+    elif profile.images.federation is None:
+        yield (
+            f"spec.federation: the runtime profile {spec.runtime!r} has no image for federated trainings; ask the"
+            f" administrator to set runtimes.{spec.runtime}.images.federation"
         )
 
 
@@ -124,7 +134,7 @@ def contract_problems(spec: HeartModelSpec) -> Iterable[str]:
         yield f"spec.features: {name} is listed more than once"
     if spec.target.name in names:
         yield f"spec.features: {spec.target.name} is the target; a model must not see what it predicts"
-    if spec.dataset.columns:
+    if spec.dataset and spec.dataset.columns:
         for name in (*names, spec.target.name):
             if name not in spec.dataset.columns:
                 yield f"spec.dataset.columns: {name} is not among them; add it or remove it from the contract"

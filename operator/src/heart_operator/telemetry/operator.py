@@ -9,7 +9,6 @@ from prometheus_client.registry import Collector
 from heart_api.heartmodel import HeartModelStatus
 from heart_api.kube.objects import parse_status
 from heart_api.kube.values import Manifest, ModelKey
-from heart_api.schedulestatus import RetrainScheduleStatus
 from heart_operator.telemetry.blocked import BlockedCollector
 from heart_operator.telemetry.ended import EndedMetrics
 from heart_operator.telemetry.quota import QuotaCollector
@@ -69,7 +68,7 @@ class Metrics:
         self.ended = EndedMetrics(self.registry)
         ProcessCollector(registry=self.registry)
 
-    def stored(self, before: Manifest, status: HeartModelStatus | RetrainScheduleStatus) -> None:
+    def stored(self, before: Manifest, status: object) -> None:
         """Count what ended between the stored object and the status that was written over it."""
         if isinstance(status, HeartModelStatus):
             meta = before["metadata"]

@@ -6,8 +6,9 @@ derived from the current requests, so that the same requests give the same Job a
 
 import json
 from collections.abc import Iterable
+from typing import Any
 
-from heart_api.heartmodel import HeartModel
+from heart_api.heartmodel import HeartModel, HeartModelSpec
 from heart_api.names import Annotation, short_hash
 from heart_operator.plan.jobs import newest_first
 from heart_operator.plan.observed import Observed
@@ -25,12 +26,22 @@ def spec_trigger(model: HeartModel) -> str:
     """
     spec = model.spec
     parts = {
-        "dataset": spec.dataset.model_dump(mode="json", exclude_defaults=True),
+        **source(spec),
         "target": spec.target.model_dump(mode="json", exclude_defaults=True),
         "features": [feature.model_dump(mode="json", exclude_defaults=True) for feature in spec.features],
         "training": spec.training.model_dump(mode="json", exclude_defaults=True, exclude=WITHOUT_EFFECT),
     }
     return short_hash(json.dumps(parts, sort_keys=True))
+
+
+def source(spec: HeartModelSpec) -> dict[str, Any]:
+    """Where the rows are. What happens without a site, and how long is waited for one, changes no model."""
+    if spec.federation:
+        named = spec.federation.model_dump(
+            mode="json", exclude_defaults=True, include={"sites", "selector", "aggregation"}
+        )
+        return {"federation": named | ({"sites": sorted(spec.federation.sites)} if spec.federation.sites else {})}
+    return {"dataset": spec.dataset.model_dump(mode="json", exclude_defaults=True) if spec.dataset else {}}
 
 
 def current_trigger(observed: Observed) -> str:
