@@ -24,7 +24,7 @@ from heart_operator.controllers.status import StatusWriter
 from heart_operator.controllers.watches import SETTLE, Key, build_registry, build_settings, use_credentials
 from heart_operator.controllers.workqueue import WorkQueue
 from heart_operator.kube.client import Cluster
-from heart_operator.kube.errors import ApiError
+from heart_operator.kube.errors import ApiError, NotFound
 from heart_operator.kube.lease import REQUEST_TIMEOUT, LeaderLease
 from heart_operator.mlflow.backend import MlflowBackend
 from heart_operator.mlflow.calls import Backend
@@ -221,6 +221,8 @@ class Operator:
         """None where the cluster does not know the kind (older CRDs)."""
         try:
             return await self._cluster.collect(FEDERATION_SITE, self._settings.namespaces, site_key)
+        except NotFound:
+            return []
         except ApiError as error:
             log.warning("The FederationSites cannot be listed: %s", error)
             return []
