@@ -127,7 +127,12 @@ def with_job_name(built: Manifest, variable: str, name: str) -> Manifest:
     kind = EvaluationRequest if variable == Env.EVALUATION_REQUEST else TrainingRequest
     request = kind.model_validate_json(variable_of(built, container["name"], variable))
     text = training_job.request_json(request.model_copy(update={"job": name}))
-    variables = [env({variable: text})[0] if entry["name"] == variable else entry for entry in container["env"]]
+
+    def renamed(containers: Iterable[Manifest]) -> list[Manifest]:
+        entries = ([env({variable: text})[0] if e["name"] == variable else e for e in c["env"]] for c in containers)
+        return [{**each, "env": variables} for each, variables in zip(containers, entries, strict=True)]
+
     spec = built["spec"]
-    changed = {**pod, "containers": [{**container, "env": variables}]}
+    parts = ("containers", "initContainers")
+    changed = {**pod, **{part: renamed(pod[part]) for part in parts if part in pod}}
     return {**built, "spec": {**spec, "template": {**spec["template"], "spec": changed}}}

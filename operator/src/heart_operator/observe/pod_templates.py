@@ -45,15 +45,21 @@ def is_made_from(pod: Manifest, job: Manifest) -> bool:
     if not any(owner.get("controller") and owner["uid"] == job["metadata"]["uid"] for owner in owners):
         return False
     template, spec = job["spec"]["template"]["spec"], pod.get("spec") or {}
-    containers, volumes = by_name(spec.get("containers")), by_name(spec.get("volumes"))
-    ours = by_name(template["containers"])
+    volumes = by_name(spec.get("volumes"))
+    ours = {part: by_name(template.get(part)) for part in ("containers", "initContainers")}
     return (
-        all(same_container(container, containers.get(name)) for name, container in ours.items())
+        all(same_containers(wanted, by_name(spec.get(part))) for part, wanted in ours.items())
         and all(same_template(volume, volumes.get(name)) for name, volume in by_name(template.get("volumes")).items())
         and all(same_template(template.get(field), spec.get(field)) for field in PINNED)
         and not spec.get("shareProcessNamespace")
-        and not any(reaches(other, template) for other in others(spec, ours))
+        and not any(
+            reaches(other, template) for other in others(spec, {**ours["containers"], **ours["initContainers"]})
+        )
     )
+
+
+def same_containers(wanted: Mapping[str, Manifest], living: Mapping[str, Manifest]) -> bool:
+    return all(same_container(container, living.get(name)) for name, container in wanted.items())
 
 
 def same_container(wanted: Manifest, living: Manifest | None) -> bool:
