@@ -41,6 +41,9 @@ class Env:
     MODEL_SHA256 = "HEARTOPS_MODEL_SHA256"  # sha256:<hex>
     MODEL_FILE = "HEARTOPS_MODEL_FILE"  # /model/model.onnx
     REGISTRY_NAME = "HEARTOPS_REGISTRY_NAME"
+    OWN_ROWS = "HEARTOPS_ROWS"  # folder with what a trainer of one's own is given
+    OWN_RESULTS = "HEARTOPS_RESULTS"  # folder with what it returns
+    OWN_LAUNCHER = "HEARTOPS_LAUNCHER"  # folder with the program that starts it
     MIRROR_FILE = "HEARTOPS_MIRROR_FILE"  # MirrorTarget as JSON, changed while pods run
     AUTH_FILE = "HEARTOPS_AUTH_FILE"  # AuthConfig as JSON, changed while pods run
     API_KEYS = "HEARTOPS_API_KEYS"  # folder with a file of hashes for each caller, changed while pods run
@@ -109,6 +112,8 @@ class JobRequest(ModelRequest):
 class TrainingRequest(JobRequest):
     """Everything a training run depends on."""
 
+    trainer_image: str | None = Field(None, description="Image of `training.trainer`, as the runtime profile has it.")
+
 
 class EvaluationRequest(JobRequest):
     """Evaluation of a manually registered version; of `training` only the task and the seed matter."""
@@ -126,6 +131,7 @@ FailureReason = Literal[
     "RowKeyMissing",
     "ExportFailed",
     "NotServable",
+    "TrainerFailed",
     "TrainingFailed",
     "TrainingInterrupted",
     "SiteMissing",

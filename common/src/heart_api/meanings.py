@@ -221,6 +221,11 @@ REASONS = {
         "The fitted model has no ONNX form with equal predictions.",
         "Leave the algorithm out of `spec.training.algorithms`, and report the message.",
     ),
+    "TrainerFailed": Explained(
+        "The program that `spec.training.trainer` names ended badly, or returned nothing that can be judged.",
+        "Read its log with `kubectl logs JOB-POD -c own-trainer`, and try it with `python -m heart_trainer"
+        " conformance` (docs/own-trainer.md).",
+    ),
     "TrainingInterrupted": Explained(
         "The training Job was stopped, for example by an eviction; it retries.",
         "If it lasts, set `spec.training.resources.requests` to what the Job needs.",

@@ -2,7 +2,8 @@
 
 `python -m heart_trainer evaluate` measures a version that is registered already, in place of training one;
 `python -m heart_trainer drift` looks at the prediction log of the version that serves;
-`python -m heart_trainer sign` signs a registered version.
+`python -m heart_trainer sign` signs a registered version;
+`python -m heart_trainer prepare` makes ready what a trainer of one's own is given, in its Job's first container.
 """
 
 import argparse
@@ -27,14 +28,14 @@ with importing():
     from heart_trainer.errors import NoRowKey, TrainerError
     from heart_trainer.job import Job, JobResult
     from heart_trainer.job_evaluation import run_evaluation
-    from heart_trainer.job_training import run_training
+    from heart_trainer.job_training import prepare_own, run_training
     from heart_trainer.manifest import BadManifest, read_manifest
     from heart_trainer.outcome import failed, write_outcome
     from heart_trainer.report.terminal import report
     from heart_trainer.sign import run_sign
 
 EXIT_PASSING = 1
-EVALUATE, DRIFT, SIGN = "evaluate", "drift", "sign"
+EVALUATE, DRIFT, SIGN, PREPARE = "evaluate", "drift", "sign", "prepare"
 LAPTOP_STORE = "sqlite:///mlflow.db"
 R = TypeVar("R", bound=JobRequest)
 
@@ -48,8 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return run_check(os.environ, Progress())
     if words[:1] == [SIGN]:
         return run_sign(words[1:])
-    evaluates = words[:1] == [EVALUATE]
-    options = _parser(evaluates).parse_args(words[evaluates:])
+    evaluates, prepares = words[:1] == [EVALUATE], words == [PREPARE]
+    options = _parser(evaluates).parse_args(words[evaluates or prepares :])
     try:
         job = _job(options, os.environ, evaluates)
     except BadManifest as problem:
@@ -57,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except NoRowKey as problem:
         outcome, code = _complain(failed(problem.reason, problem.message), EXIT_PERMANENT)
     else:
-        outcome, code = _run(job, run_evaluation if evaluates else run_training)
+        outcome, code = _run(job, prepare_own if prepares else run_evaluation if evaluates else run_training)
     write_outcome(os.environ.get(Env.TERMINATION_LOG), outcome)
     return code
 
@@ -77,6 +78,9 @@ def _parser(evaluates: bool) -> argparse.ArgumentParser:
         parser.add_argument("--version", default="", help="the version's number")
     else:
         parser.add_argument("--out", type=Path, help="folder for model card, evaluation and model (<name>-training)")
+        parser.add_argument(
+            "--trainer", default="", help="command of the program that spec.training.trainer stands for"
+        )
     return parser
 
 
@@ -94,6 +98,7 @@ def _job(options: argparse.Namespace, environ: Mapping[str, str], evaluates: boo
         progress=Progress(),
         data=options.data,
         out=out,
+        trainer=getattr(options, "trainer", ""),
     )
 
 
@@ -138,7 +143,7 @@ class Progress:
         print(f"{time.monotonic() - self._start:7.1f}s  {message}")
 
 
-def _run(job: Job[Any], act: Callable[[Job[Any]], JobResult]) -> tuple[TrainingOutcome, int]:
+def _run(job: Job[Any], act: Callable[[Job[Any]], JobResult | None]) -> tuple[TrainingOutcome, int]:
     """What became of it, and the exit code. Only an unforeseen error prints a traceback."""
     try:
         trained = act(job)
@@ -154,6 +159,8 @@ def _run(job: Job[Any], act: Callable[[Job[Any]], JobResult]) -> tuple[TrainingO
         traceback.print_exc()
         message = f"{type(error).__name__} in the trainer; its log says where. The Job retries up to its backoffLimit"
         return _complain(failed("TrainingFailed", message), EXIT_PASSING)
+    if trained is None:  # there is more to come, in the next container
+        return TrainingOutcome(), 0
     _announce(job, trained)
     return TrainingOutcome(result=trained.result), 0
 

@@ -13,6 +13,7 @@ from heart_api.kube.jobs import is_waiting, job_end
 from heart_api.kube.objects import condition_text
 from heart_api.kube.values import Blocked, Manifest
 from heart_api.names import Annotation
+from heart_api.owntrainer import OWN, PREPARE
 from heart_api.times import read
 from heart_operator.manifests.training_job import CONTAINER
 from heart_operator.plan.observed import ObservedJob, TrainingJob
@@ -131,9 +132,19 @@ def termination_messages(pods: Iterable[Manifest], kind: type[Outcome]) -> tuple
 
 
 def container_ends(pod: Manifest) -> list[dict[str, Any]]:
-    """How the trainer's container ended; one that a service mesh added has nothing to say."""
-    statuses = (pod.get("status") or {}).get("containerStatuses") or []
-    ours = (status for status in statuses if status["name"] == CONTAINER)
+    """How the trainer's containers ended; one that a service mesh added has nothing to say.
+
+    A trainer of one's own could write any message: of its container nothing counts but why it was ended.
+    """
+    status = pod.get("status") or {}
+    found = [(status.get("containerStatuses"), CONTAINER), (status.get("initContainerStatuses"), PREPARE)]
+    ends = [end for statuses, name in found for end in ends_of(statuses, name)]
+    return [*ends, *({"reason": end.get("reason")} for end in ends_of(status.get("initContainerStatuses"), OWN))]
+
+
+def ends_of(statuses: Iterable[Manifest] | None, name: str) -> list[dict[str, Any]]:
+    """How the container of this name ended, if it did."""
+    ours = (status for status in statuses or () if status["name"] == name)
     return [end for status in ours if (end := (status.get("state") or {}).get("terminated"))]
 
 

@@ -40,6 +40,7 @@ def _problems(model: HeartModel, profile: RuntimeProfile | None, profiles: tuple
         yield from registry_name_problems(model, profile)
         yield from registry_access_problems(model, profile)
         yield from claim_problems(model, profile.routes)
+        yield from trainer_problems(model, profile)
     yield from size_problems(model.spec)
     yield from contract_problems(model.spec)
     for index, check in enumerate(model.spec.gates.checks):
@@ -111,6 +112,19 @@ def registry_access_problems(model: HeartModel, profile: RuntimeProfile) -> Iter
         yield (
             f"spec.runtime: the runtime profile {model.spec.runtime!r} reaches MLflow over plain HTTP without"
             " credentials; ask the administrator for https and a trackingSecret, or for insecure: true"
+        )
+
+
+def trainer_problems(model: HeartModel, profile: RuntimeProfile) -> Iterable[str]:
+    training = model.spec.training
+    if training.trainer is None:
+        if training.parameters:
+            yield "spec.training.parameters: they are for a trainer of your own; name it in training.trainer"
+    elif training.trainer not in profile.trainers:
+        approved = ", ".join(sorted(profile.trainers)) or "none"
+        yield (
+            f"spec.training.trainer: the runtime profile {model.spec.runtime!r} approves no trainer"
+            f" {training.trainer!r} (approved: {approved}); name one of these, or ask the administrator to add it"
         )
 
 
