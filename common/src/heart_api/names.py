@@ -43,6 +43,8 @@ class Annotation:
     DIGEST = "heartops.dev/digest"
     TRIGGER = "heartops.dev/trigger"
     RUN_ID = "heartops.dev/run-id"
+    CHECK = "heartops.dev/check"  # on a HeartModel and on a check Job: an api.checks.CheckOrder as JSON
+    CHECK_BY = "heartops.dev/check-by"  # on a HeartModel: the user who requested it
     SCHEDULED_TIME = "heartops.dev/scheduled-time"  # on a check Job: end of its window
     EVALUATION = "heartops.dev/evaluation-sha256"
     STABLE_VERSION = (
