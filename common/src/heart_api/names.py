@@ -46,6 +46,8 @@ class Annotation:
     TRIGGER = "heartops.dev/trigger"
     RUN_ID = "heartops.dev/run-id"
     TRAINED_MODEL = "heartops.dev/trained-model"  # on a site's Job: namespace/name of the model
+    CHECK = "heartops.dev/check"  # on a HeartModel and on a check Job: an api.checks.CheckOrder as JSON
+    CHECK_BY = "heartops.dev/check-by"  # on a HeartModel: the user who requested it
     SCHEDULED_TIME = "heartops.dev/scheduled-time"  # on a check Job: end of its window
     EVALUATION = "heartops.dev/evaluation-sha256"
     STABLE_VERSION = (

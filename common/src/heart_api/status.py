@@ -5,14 +5,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from heart_api.base import FrozenLenient
+from heart_api.checks import CheckOrder, CheckStatus
 from heart_api.rules import list_map
-
-Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
-"""RFC 3339, as Kubernetes writes times."""
-
-Digest = Annotated[str, Field(description="sha256:<hex> of the model's file.")]
-Version = Annotated[str, Field(description="Version in the registry.")]
-
+from heart_api.statustypes import Digest, DriftVerdict, Time, Version
 
 Evidence = Annotated[
     dict[str, tuple[float, ...]],
@@ -133,9 +128,6 @@ class PreviousStatus(FrozenLenient):
     version: Version
     digest: Digest
     warm_until: Time = Field(description="Time at which its pods are removed.")
-
-
-DriftVerdict = Literal["Drift", "NoDrift", "Unconfirmed", "InsufficientSamples"]
 
 
 class DriftSummary(FrozenLenient):
@@ -271,6 +263,21 @@ class ConditionStatus(FrozenLenient):
     observed_generation: int | None = Field(None, description="Generation of the spec that the condition is based on.")
 
 
+class RequestStatus(FrozenLenient):
+    """A request that came over HTTP."""
+
+    id: str = Field(description="ID of the request; a later one sorts behind it.")
+    by: str = Field("", description="User or webhook that sent it.")
+
+
+class RequestsStatus(FrozenLenient):
+    """The latest requests that came over HTTP, by what they ask for."""
+
+    retrain: RequestStatus | None = Field(None, description="Start a training.")
+    check: CheckOrder | None = Field(None, description="Run a drift check.")
+    registry: RequestStatus | None = Field(None, description="Look at the registry now.")
+
+
 class HeartModelStatus(FrozenLenient):
     """Most recently observed status, written by the operator. Read-only."""
 
@@ -293,6 +300,8 @@ class HeartModelStatus(FrozenLenient):
         json_schema_extra=list_map("name"),
     )
     command: CommandStatus | None = None
+    check: CheckStatus | None = None
+    requests: RequestsStatus | None = None
     desired_version: str | None = Field(None, description="`spec.version` last acted on.")
     gate: str | None = Field(None, description="Summary of the latest gate evaluation, for the Gate column.")
     drift: DriftSummary | None = None

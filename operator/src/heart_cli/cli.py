@@ -10,6 +10,7 @@ from typing import IO
 import click
 from rich.console import Console
 
+from heart_cli.checkcommand import check
 from heart_cli.client import Client
 from heart_cli.commands import COMMANDS
 from heart_cli.completing import complete_models, complete_reasons
@@ -53,7 +54,7 @@ def cli() -> None:
     """Inspect HeartModels and control their rollouts."""
 
 
-for entry in (*COMMANDS, doctor, key, load, new, wait):
+for entry in (*COMMANDS, check, doctor, key, load, new, wait):
     cli.add_command(entry)
 
 

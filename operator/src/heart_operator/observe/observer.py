@@ -30,10 +30,17 @@ from heart_operator.observe.children import (
     read_checks,
     read_deployments,
     read_jobs,
+    read_ordered_checks,
 )
 from heart_operator.observe.coordinator import CoordinatorReader
 from heart_operator.observe.observation import Observation, Owner, SeenModel, SeenSchedule, Unobserved, Unreadable
-from heart_operator.observe.own_jobs import MOST_FOREIGN, rebuild_for_model, rebuild_for_schedule, sort_jobs
+from heart_operator.observe.own_jobs import (
+    MOST_FOREIGN,
+    is_ordered_check,
+    rebuild_for_model,
+    rebuild_for_schedule,
+    sort_jobs,
+)
 from heart_operator.observe.sites import Watches, named_sites
 from heart_operator.plan.objects.adoption import is_orphan
 from heart_operator.plan.observed import AnalysisSample, BlockedWorkload, Observed, Registry, TrainingJob
@@ -149,13 +156,15 @@ class Observer:
         children = {**owned_by(objects.labelled, model.uid), **objects.orphans}
         found = sort_jobs(of_kind(children, JOB.kind), raw, rebuild_for_model(model, profile))
         strangers = {key_of(job) for job in found.foreign}
-        jobs = await read_jobs(self._cluster, model, found.ours)
+        jobs = await read_jobs(self._cluster, model, [job for job in found.ours if not is_ordered_check(job)])
+        checks = await read_ordered_checks(self._cluster, model, filter(is_ordered_check, found.ours))
         observed = Observed(
             model=model,
             profile=profile,
             profiles=tuple(sorted(profiles)),
             jobs=tuple(job for job in jobs if evaluated_version(job.trigger) is None),
             evaluations=tuple(job for job in jobs if evaluated_version(job.trigger)),
+            checks=checks,
             deployments=await read_deployments(self._cluster, model, of_kind(children, DEPLOYMENT.kind)),
             children=children,
             registry=Registry(),

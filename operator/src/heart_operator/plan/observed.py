@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Generic, Literal, TypeAlias, TypeVar
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
+from heart_api.drift import CheckFailure, CheckResult
 from heart_api.evaluation import Evaluation
 from heart_api.federating import Place
 from heart_api.federation import CoordinatorIdentity, Progress
@@ -45,7 +46,9 @@ class ObservedJob(Generic[Result, Failure]):
 
 
 TrainingJob: TypeAlias = ObservedJob[TrainingResult, TrainingFailure]
-"""True for a training, False for the evaluation of a version registered by hand."""
+"""Of a training, or of the evaluation of a version registered by hand."""
+CheckJob: TypeAlias = ObservedJob[CheckResult, CheckFailure]
+"""The Job is checking the prediction log up to its scheduled time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +149,8 @@ class Observed:
     """Responses of the versions since the last interval; None if no interval was due, or there is nothing new."""
     evaluations: tuple[TrainingJob, ...] = ()
     """Jobs that evaluate versions registered by hand, oldest first; `jobs` are trainings."""
+    checks: tuple[CheckJob, ...] = ()
+    """Jobs of drift checks that somebody requested; those of schedules are theirs."""
     orphans: frozenset[ObjectKey] = frozenset()
     """Those of `children` that have no living owner yet (plan.objects.adoption)."""
     foreign_jobs: tuple[ObjectKey, ...] = ()
@@ -162,6 +167,11 @@ class Observed:
     """Of the running federated training, once its pod has said it."""
     progress: Progress | None = None
     """Of the running federated training, if its pod answers."""
+
+    @property
+    def all_jobs(self) -> tuple[ObservedJob[Any, Any], ...]:
+        """Of trainings, evaluations and drift checks."""
+        return (*self.jobs, *self.evaluations, *self.checks)
 
     @property
     def stable_version(self) -> str | None:

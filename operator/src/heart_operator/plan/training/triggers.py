@@ -60,8 +60,10 @@ def current_trigger(observed: Observed) -> str:
 
 
 def annotation_request(model: HeartModel) -> tuple[str, ...]:
-    value = model.annotations.get(Annotation.RETRAIN)
-    return (short_hash(value),) if value else ()
+    """Of a person's annotation, and of the newest request over HTTP."""
+    over_http = model.status.requests.retrain if model.status.requests else None
+    values = (model.annotations.get(Annotation.RETRAIN), over_http.id if over_http else None)
+    return tuple(dict.fromkeys(short_hash(value) for value in values if value))
 
 
 def past_triggers(observed: Observed) -> Iterable[str]:

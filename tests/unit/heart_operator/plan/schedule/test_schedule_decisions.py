@@ -14,7 +14,7 @@ from heart_api.schedulestatus import DataRun, RetrainScheduleStatus, RunStatus
 from heart_api.times import read, written
 from heart_operator.plan.actions import Event
 from heart_operator.plan.blocked import BlockedWorkload
-from heart_operator.plan.observed import ObservedJob, TrainingJob
+from heart_operator.plan.observed import CheckJob, ObservedJob, TrainingJob
 from heart_operator.plan.obstacles import Obstacle
 from heart_operator.plan.schedule.conditions import (
     Finding,
@@ -36,7 +36,7 @@ from heart_operator.plan.schedule.due import (
     due_schedule,
     overdue_since,
 )
-from heart_operator.plan.schedule.observed import SKEW, CheckJob, ScheduleObserved
+from heart_operator.plan.schedule.observed import SKEW, ScheduleObserved
 from heart_operator.plan.schedule.runs import follow, kept
 from heart_operator.plan.schedule.schedule import (
     LEAST_SECONDS,
