@@ -79,6 +79,9 @@ GOOD: dict[str, dict[str, Any]] = {
     "words as category values": {"spec.features.1.values": ["low", "high", 3]},
     "a fixed number of pods": {"spec.serving.replicas": 0},
     "an autoscaler": {"spec.serving.autoscaling": {"minReplicas": 1, "maxReplicas": 1}},
+    "autoscaling on predictions": {
+        "spec.serving.autoscaling": {"targetPredictionsPerSecond": 50, "scaleDownStabilizationWindow": "15s"}
+    },
     "amounts as numbers and as text": {
         "spec.serving.resources": {"requests": {"cpu": 1, "memory": "0.5Gi"}, "limits": {"cpu": "1500m"}}
     },
@@ -309,6 +312,14 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "an autoscaler down to nothing": (
         {"spec.serving.autoscaling.minReplicas": 0},
         "spec.serving.autoscaling.minReplicas",
+    ),
+    "autoscaling on no predictions": (
+        {"spec.serving.autoscaling.targetPredictionsPerSecond": 0},
+        "spec.serving.autoscaling.targetPredictionsPerSecond",
+    ),
+    "pods that are kept for longer than Kubernetes can": (
+        {"spec.serving.autoscaling.scaleDownStabilizationWindow": "61m"},
+        "spec.serving.autoscaling.scaleDownStabilizationWindow",
     ),
     "no memory": ({"spec.serving.resources.limits.memory": 0}, "spec.serving.resources.limits.memory"),
     "no cores": ({"spec.serving.resources.limits.cpu": "0m"}, "spec.serving.resources.limits.cpu"),

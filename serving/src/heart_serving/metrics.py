@@ -20,7 +20,16 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from heart_api.metrics import CALLERS, DENIED, LATENCY_EDGES, MIRROR_DIFFERENCE, MIRRORED, OUTPUT, REQUESTS
+from heart_api.metrics import (
+    CALLERS,
+    DENIED,
+    LATENCY_EDGES,
+    MIRROR_DIFFERENCE,
+    MIRRORED,
+    OUTPUT,
+    PREDICTIONS,
+    REQUESTS,
+)
 from heart_serving.protocols.answers import Outputs
 from heart_serving.protocols.confidence import ConfidenceCounts
 from heart_serving.protocols.output_bins import OutputCounts
@@ -99,7 +108,7 @@ class ServingMetrics(Collector):
         for code, count in sorted(self.codes.items()):
             requests.add_metric([*values, str(code)], count)
         yield requests
-        predictions = CounterMetricFamily("predictions", "Predicted records.", labels=names)
+        predictions = CounterMetricFamily(PREDICTIONS, "Predicted records.", labels=names)
         predictions.add_metric(values, self.predictions)
         yield predictions
         outputs = CounterMetricFamily(OUTPUT, "Predicted records, by output bin.", labels=[*names, "bin"])

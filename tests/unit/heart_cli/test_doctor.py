@@ -157,6 +157,24 @@ def test_a_selector_that_nothing_matches_names_the_label(doctor):
     assert ["heartops-system" in each["message"] for each in left if each["level"] == "problem"] == [True]
 
 
+@pytest.mark.parametrize(
+    ("served", "level", "words"),
+    [
+        ({}, "problem", "Install prometheus-adapter"),
+        ({"/apis/custom.metrics.k8s.io/v1beta1": resources("pods/other")}, "problem", "Add the rule"),
+        ({"/apis/custom.metrics.k8s.io/v1beta1": resources("pods/predictions_per_second")}, "ok", ""),
+        ({"/apis/custom.metrics.k8s.io/v1beta2": resources("pods/predictions_per_second")}, "ok", ""),
+    ],
+)
+def test_scaling_on_predictions_needs_an_adapter_that_serves_their_rate(doctor, served, level, words):
+    path = "/apis/heartops.dev/v1alpha1/namespaces/clinic/heartmodels"
+    busy = heart_model({})
+    busy["spec"] = busy.get("spec", {}) | {"serving": {"autoscaling": {"targetPredictionsPerSecond": 50}}}
+    answers = healthy() | {path: {"items": [busy]}, "/apis/metrics.k8s.io/v1beta1": None} | served
+    (found,) = findings(doctor(answers, "-o", "json"), "autoscaling")
+    assert (found["level"], found["fix"].startswith(words)) == (level, True)
+
+
 def test_a_prometheus_that_may_not_read_metrics_gets_a_binding(doctor):
     done = doctor(healthy(), "-o", "json", allowed=False)
     assert "--clusterrole=heartops-metrics-reader" in problem(done, "monitoring")["fix"]
