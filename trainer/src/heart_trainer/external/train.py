@@ -1,6 +1,6 @@
 """A training from sums over the chunks of a prepared file."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from heart_api.contract import Feature
 from heart_api.handover import TrainingRequest
 from heart_api.referenceprofile import ReferenceProfile
 from heart_api.training import Scoring
@@ -106,7 +107,7 @@ def train_external(
     table = _table(request, prepared, trained, environ, source)
     fitted = _fitted(request, trained, table, prepared, progress)
     progress("measuring out of fold, with bootstrap intervals")
-    return ExternalResult(table, fitted, trained.measurement(), _profile(request, trained, table))
+    return ExternalResult(table, fitted, trained.measurement(), profile_of(request.features, trained, table.classes))
 
 
 def scratch(folder: str) -> Path:
@@ -195,7 +196,7 @@ def _fitted(
     model = estimator_of(final, setting, needs_double(trained.study, trained.description))
     progress(f"converting {named(setting.regression, final.penalty)[0]} to ONNX and comparing outputs")
     converted, parity = export(model, table, request.training.seed)
-    choices = [_choice(one, setting) for one in trained.owners]
+    choices = [choice_of(one, setting) for one in trained.owners]
     oof = _out_of_fold(trained, table, prepared, tuple(choices[: len(trained.request.models)]))
     last = choices[-1]
     return Fitted(last.algorithm, last.params, last.calibration, model, oof, converted, parity)
@@ -209,7 +210,7 @@ def estimator_of(owner: FittedOwner, setting: Setting, double: bool) -> Any:
     return CalibratedModel(pipeline, owner.calibrator) if owner.calibrator else pipeline
 
 
-def _choice(owner: FittedOwner, setting: Setting) -> FoldChoice:
+def choice_of(owner: FittedOwner, setting: Setting) -> FoldChoice:
     algorithm, params = named(setting.regression, owner.penalty)
     return FoldChoice(algorithm, dict(params), owner.method)
 
@@ -224,11 +225,11 @@ def _out_of_fold(
     return OutOfFoldResult(columns, fold, choices)
 
 
-def _profile(request: TrainingRequest, trained: Trained, table: Table) -> ReferenceProfile:
-    description, names = trained.description, [str(name) for name in table.classes]
+def profile_of(features: tuple[Feature, ...], trained: Trained, classes: Sequence[int | str]) -> ReferenceProfile:
+    description, names = trained.description, [str(name) for name in classes]
     cells = judged_cells(trained.request, trained.tables, range(len(trained.request.models)))
     if isinstance(cells, Cells):
-        return build_profile(description, request.features, dict(zip(names, score_percentiles(cells), strict=True)))
+        return build_profile(description, features, dict(zip(names, score_percentiles(cells), strict=True)))
     axis, counts = trained.request.outputs, trained.tables["outputs"]
     assert axis is not None  # of a regression
-    return build_profile(description, request.features, {"value": axis.quantiles(counts, PERCENTILES).tolist()})
+    return build_profile(description, features, {"value": axis.quantiles(counts, PERCENTILES).tolist()})
