@@ -60,7 +60,9 @@ class FederatedTrainingRequest(ModelRequest):
     sites: tuple[SiteRef, ...] = Field(min_length=1, max_length=MAX_SITES)
     min_sites: int = Field(2, ge=1)
     on_missing_site: OnMissingSite = "Hold"
-    round_deadline_seconds: int = Field(300, ge=10, description="Longest wait for a site: to join, and for each answer.")
+    round_deadline_seconds: int = Field(
+        300, ge=10, description="Longest wait for a site: to join, and for each answer."
+    )
     aggregation: Aggregation = "Sum"
 
     @property

@@ -31,6 +31,29 @@ REASONS = {
     Reason.NEVER_TRAINED: Explained(
         "No training has finished yet.", "Wait for the first training; `kubectl heart status NAME` shows its progress."
     ),
+    Reason.WAITING_FOR_SITES: Explained(
+        "The training waits for sites whose data are being checked.",
+        "Wait for the checks; `kubectl get fsite -A` shows their state.",
+    ),
+    Reason.SITE_MISSING: Explained(
+        "A site of `spec.federation` does not exist, or was lost during the training, and `onMissingSite` is Hold.",
+        "Ask the data holder for the FederationSite that the message names, remove it from `spec.federation.sites`, or"
+        " set `onMissingSite: Continue`; after a lost training `kubectl heart retrain NAME`.",
+    ),
+    Reason.SITE_REFUSED: Explained(
+        "A site does not let this model be trained on its data; the message says why.",
+        "Ask the data holder to add the model to `spec.allow` of the FederationSite, to end its suspension, or to"
+        " correct what its check has found: `kubectl describe fsite NAME -n NAMESPACE`.",
+    ),
+    Reason.TOO_FEW_SITES: Explained(
+        "Fewer sites than `spec.federation.minSites` can take part.",
+        "See `status.sites` for the reason of each; lower `minSites` only if the figures of so few sites are enough.",
+    ),
+    Reason.CONTRACT_MISMATCH: Explained(
+        "A site's data break the data contract, or its consent is for another one.",
+        "Correct the columns that `status.problems` of the FederationSite names, or the contract; after a change of the"
+        " contract the data holder renews `contractHash`.",
+    ),
     Reason.GATE_PASSED: Explained("Every check passed."),
     Reason.GATE_FAILED: Explained(
         "A check failed: the version is in `status.rejected`, and the stable version continues to serve.",
@@ -194,26 +217,14 @@ REASONS = {
         "The Secret `heartops-runtime` has no `HEARTOPS_ROW_KEY`.",
         "Run `kubectl heart init-namespace NAMESPACE`, then `kubectl heart retrain NAME`.",
     ),
-    "SiteMissing": Explained(
-        "A site of the federation did not join, or was lost, and `onMissingSite` is Hold; the Job retries.",
-        "See `status.training.sites` and the site's FederationSite; bring the site back, or set"
-        " `spec.federation.onMissingSite` to Continue.",
-    ),
-    "SiteRefused": Explained(
-        "A site of the federation refuses to answer; the message says which and why.",
-        "Ask the data holder: the FederationSite says what is allowed, and from how many rows on.",
-    ),
-    "TooFewSites": Explained(
-        "Fewer sites than `spec.federation.minSites` took part; no version was registered.",
-        "See `status.training.sites`; bring sites back, or lower `spec.federation.minSites`.",
-    ),
-    "ContractMismatch": Explained(
-        "A site agreed to another contract than this model's.",
-        "Let the data holder check features and target, and update the contract's hash in the FederationSite.",
-    ),
     "ExportFailed": Explained(
         "The fitted model has no ONNX form with equal predictions.",
         "Leave the algorithm out of `spec.training.algorithms`, and report the message.",
+    ),
+    "TrainerFailed": Explained(
+        "The program that `spec.training.trainer` names ended badly, or returned nothing that can be judged.",
+        "Read its log with `kubectl logs JOB-POD -c own-trainer`, and try it with `python -m heart_trainer"
+        " conformance` (docs/own-trainer.md).",
     ),
     "TrainingInterrupted": Explained(
         "The training Job was stopped, for example by an eviction; it retries.",

@@ -17,6 +17,7 @@ from heart_serving.auth.guard import Guard
 from heart_serving.explain.worker import open_explain_worker
 from heart_serving.http.cross_origin import cross_origin
 from heart_serving.http.fast_path import FastPath
+from heart_serving.http.prefix import PathsFile, Prefix, WithoutPrefix
 from heart_serving.http.tls import Certificate
 from heart_serving.log import RequestLog
 from heart_serving.metrics import ServingMetrics
@@ -81,23 +82,28 @@ def create_app(model: Model, settings: Settings, log: RequestLog | None = None) 
     source = Source(settings.name, settings.version, f"sha256:{settings.sha256}", settings.log.spec.redact)
     predictions = build_log(settings.log, source, answers)
     proofs = Proofs(settings.log.proof_keys, settings.namespace, settings.name, settings.version)
-    framework = build_framework(model, settings, inference, metrics, readiness, predictions, proofs, guard)
+    prefix = Prefix()
+    framework = build_framework(model, settings, inference, metrics, readiness, predictions, proofs, guard, prefix)
     mirror = Mirror(settings.version, metrics, proofs, relative=answers.task == "regression", tls=settings.tls)
     predictor = Predictor(model.run, metrics, log, mirror, predictions.recorder, proofs)
     capacity = build_capacity(model, settings)
     explainer = open_explain_worker(model, settings, contract, answers)
     app = PredictionApp(predictor, protocols, explainer, framework, capacity, BodyReader(settings.max_body), guard)
-    fast_path = FastPath(predictor, protocols, capacity, guard)
+    fast_path = FastPath(predictor, protocols, capacity, guard, prefix)
     background: list[Callable[[], Coroutine[Any, Any, None]]] = []
     if settings.mirror_file is not None:
         background.append(partial(mirror.run, MirrorFile(settings.mirror_file, settings.version)))
+    if settings.paths_file is not None:
+        paths = PathsFile(settings.paths_file)
+        paths.refresh(prefix)
+        background.append(partial(paths.follow, prefix))
     certificate = Certificate(settings.tls) if settings.tls else None
     if certificate is not None:
         background.append(certificate.follow)
     if files is not None:
         background.append(partial(files.follow, guard))
     return Application(
-        cross_origin(app, settings.cors_origins),
+        cross_origin(WithoutPrefix(app, prefix), settings.cors_origins),
         build_management(settings, readiness, framework, metrics, predictions.metrics),
         app,
         fast_path,

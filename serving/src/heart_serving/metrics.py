@@ -20,7 +20,18 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from heart_api.metrics import CALLERS, DENIED, LATENCY_EDGES, MIRROR_DIFFERENCE, MIRRORED, OUTPUT, REQUESTS
+from heart_api.metrics import (
+    CALLERS,
+    DENIED,
+    LATENCY_EDGES,
+    MIRROR_DIFFERENCE,
+    MIRRORED,
+    OUTPUT,
+    PREDICTIONS,
+    REQUESTS,
+)
+from heart_serving.protocols.answers import Outputs
+from heart_serving.protocols.confidence import ConfidenceCounts
 from heart_serving.protocols.output_bins import OutputCounts
 
 NONE: Mapping[str, int] = MappingProxyType({})
@@ -69,6 +80,7 @@ class ServingMetrics(Collector):
         self.last_prediction = 0.0
         """Seconds since 1970; 0: there was none."""
         self.outputs = outputs
+        self.confidence = ConfidenceCounts() if outputs.of_classes else None
         self.denied = denied
         self.callers: dict[str, int] = {}
         self._mirrored: dict[str, Mirrored] = {}
@@ -76,6 +88,12 @@ class ServingMetrics(Collector):
 
     def count(self, code: int) -> None:
         self.codes[code] = self.codes.get(code, 0) + 1
+
+    def count_outputs(self, outputs: Outputs) -> None:
+        """Records that were answered."""
+        self.outputs.add(outputs)
+        if self.confidence:
+            self.confidence.add(outputs)
 
     def count_caller(self, name: str) -> None:
         self.callers[name] = self.callers.get(name, 0) + 1
@@ -90,13 +108,19 @@ class ServingMetrics(Collector):
         for code, count in sorted(self.codes.items()):
             requests.add_metric([*values, str(code)], count)
         yield requests
-        predictions = CounterMetricFamily("predictions", "Predicted records.", labels=names)
+        predictions = CounterMetricFamily(PREDICTIONS, "Predicted records.", labels=names)
         predictions.add_metric(values, self.predictions)
         yield predictions
         outputs = CounterMetricFamily(OUTPUT, "Predicted records, by output bin.", labels=[*names, "bin"])
         for bin_, count in self.outputs.items():
             outputs.add_metric([*values, bin_], count)
         yield outputs
+        if self.confidence:
+            confidence = HistogramMetricFamily(
+                "prediction_confidence_ratio", "Probability of the predicted class.", labels=names
+            )
+            confidence.add_metric(values, self.confidence.buckets(), self.confidence.sum)
+            yield confidence
         yield from self._callers(names, values)
         yield from self._mirror(names, values)
         info = InfoMetricFamily("model", "Model version served by this pod.", labels=names)

@@ -152,9 +152,7 @@ class FakeFleet:
         return {number: Seen(str(node.connection), node.online) for number, node in self.nodes.items()}
 
 
-def together(
-    sites: Sequence[SiteRequest], clock: SetClock | None = None, **more: Any
-) -> tuple[Federation, FakeFleet]:
+def together(sites: Sequence[SiteRequest], clock: SetClock | None = None, **more: Any) -> tuple[Federation, FakeFleet]:
     """A federation of these sites, each with the rows that it reads itself."""
     nodes = {number: Node(Holder(site, read_holding(site, SECRET))) for number, site in enumerate(sites, 1)}
     fleet = FakeFleet(nodes)

@@ -6,7 +6,8 @@ TrainerError
 │   └── ColumnsMissing   columns of the contract are not in the file
 ├── ExportFailed     the fitted model has no faithful ONNX form
 ├── NoRowKey         a Job without the key that hashes rows and seals versions
-└── NotServable      a version registered by hand is not one that serving could answer with
+├── NotServable      a model made elsewhere is not one that serving could answer with
+└── TrainerFailed    a trainer of one's own ended badly, or returned nothing that can be judged
 """
 
 from heart_api.handover import FailureReason
@@ -63,3 +64,10 @@ class ExportFailed(TrainerError):
 class NotServable(TrainerError):
     def __init__(self, message: str) -> None:
         super().__init__("NotServable", message, permanent=True)
+
+
+class TrainerFailed(TrainerError):
+    """The same rows and settings would end the same way: nothing is tried again."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("TrainerFailed", message, permanent=True)

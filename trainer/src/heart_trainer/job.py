@@ -25,7 +25,11 @@ R = TypeVar("R", bound=ModelRequest)
 
 @dataclass(frozen=True)
 class Job(Generic[R]):
-    """A request and where it runs. `data`: a local file in place of the dataset's URI; `out`: where copies go."""
+    """A request and where it runs.
+
+    `data`: a local file in place of the dataset's URI; `out`: where copies go; `trainer`: on a laptop, the command of a
+    trainer of one's own.
+    """
 
     request: R
     environ: Mapping[str, str]
@@ -34,6 +38,7 @@ class Job(Generic[R]):
     progress: Progress
     data: Path | None = None
     out: Path | None = None
+    trainer: str = ""
 
     @property
     def row_key(self) -> str:

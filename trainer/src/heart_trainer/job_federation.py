@@ -12,7 +12,8 @@ from heart_trainer.evaluation.compare import NotComparable, ServingModel
 from heart_trainer.evaluation.evaluate import Measurement
 from heart_trainer.evaluation.findings import better_than_chance, onnx_parity, positive_class
 from heart_trainer.evaluation.leaks import given_away
-from heart_trainer.external.train import LOGISTIC, RIDGE, choice_of, estimator_of, profile_of
+from heart_trainer.external.learned import Learned
+from heart_trainer.external.train import LOGISTIC, RIDGE, linear, profile_of
 from heart_trainer.federation.federate import Federation, folds_key, run_study
 from heart_trainer.federation.standin import stand_in
 from heart_trainer.fit import calibrate
@@ -26,9 +27,8 @@ from heart_trainer.sums.additive import Sums, total
 from heart_trainer.sums.driver import Trained
 from heart_trainer.sums.evaluation import measure
 from heart_trainer.sums.paired import FoldModels, PairedRequest, compare_tables
-from heart_trainer.sums.pipeline import named
 from heart_trainer.sums.split import cross_validation, hold_out
-from heart_trainer.sums.study import Study, needs_double
+from heart_trainer.sums.study import Study
 from heart_trainer.values import Fitted, OutOfFoldResult, Table
 
 OpenFederation = Callable[[], AbstractContextManager[Federation]]
@@ -58,16 +58,15 @@ def _learn(job: Job[FederatedTrainingRequest], federation: Federation) -> Learnt
     job.progress(f"{sum(site.rows for site in federation.sites)} rows at {len(federation.sites)} sites")
     trained, answers = run_study(study, federation)
     measured = _measure(trained, answers, federation)
-    setting = Setting(request.features, study.regression, request.training.seed)
-    choices = tuple(choice_of(one, setting) for one in trained.owners)
+    learned = linear(trained)
     here = {site.title: federation.joined[site.title] for site in federation.sites}
-    table, oof = stand_in(trained, request.features, here, choices[: len(trained.request.models)])
-    fitted = _fitted(job, trained, table, oof, setting)
+    table, oof = stand_in(learned, request.features, here)
+    fitted = _fitted(job, learned, table, oof)
     return Learnt(
         table,
         fitted,
         measured,
-        profile_of(request.features, trained, table.classes),
+        profile_of(request.features, learned, table.classes),
         _out_of_fold(request, trained, table),
         _checks(request, table, fitted, measured, federation),
         lambda serving: _compare(request, trained, table, federation, serving),
@@ -110,14 +109,11 @@ def _measure(trained: Trained, answers: dict[str, Sums], federation: Federation)
     return measure(trained.request, trained.tables, trained.study.seed, by_site)
 
 
-def _fitted(
-    job: Job[FederatedTrainingRequest], trained: Trained, table: Table, oof: OutOfFoldResult, setting: Setting
-) -> Fitted:
-    final = trained.final
-    model = estimator_of(final, setting, needs_double(trained.study, trained.description))
-    job.progress(f"converting {named(setting.regression, final.penalty)[0]} to ONNX and comparing outputs")
+def _fitted(job: Job[FederatedTrainingRequest], learned: Learned, table: Table, oof: OutOfFoldResult) -> Fitted:
+    last = learned.choices[-1]
+    model = learned.estimator(Setting(job.request.features, learned.study.regression, job.request.training.seed))
+    job.progress(f"converting {last.algorithm} to ONNX and comparing outputs")
     converted, parity = export(model, table, job.request.training.seed)
-    last = choice_of(final, setting)
     return Fitted(last.algorithm, last.params, last.calibration, model, oof, converted, parity)
 
 
@@ -148,7 +144,9 @@ def _leakage(federation: Federation) -> Finding:
 
 
 def _duplicates(table: Table) -> Finding:
-    message = f"about {round(table.duplicates * table.all_rows / len(table))} of {table.all_rows} rows repeat another one"
+    message = (
+        f"about {round(table.duplicates * table.all_rows / len(table))} of {table.all_rows} rows repeat another one"
+    )
     return Finding(name="duplicates", verdict="Passed", message=f"{message} of their site (equal rows share a fold)")
 
 
@@ -202,9 +200,10 @@ def _encoding(feature: object) -> tuple[object, ...]:
 
 def _fold_models(serving: ServingModel) -> FoldModels:
     if serving.oof.fold_models is None:
-        raise NotComparable("it was trained on rows in one place, and which of the sites' rows it has learnt is unknown")
+        raise NotComparable(
+            "it was trained on rows in one place, and which of the sites' rows it has learnt is unknown"
+        )
     try:
         return FoldModels.read(serving.oof.fold_models)
     except ValueError as error:
         raise NotComparable("its evaluation was written by a version of HeartOps that cannot be read here") from error
-

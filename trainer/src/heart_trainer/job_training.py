@@ -41,8 +41,10 @@ from heart_trainer.mlflow.tracking import (
     write,
     write_files,
 )
+from heart_trainer.own.exchange import exchanged, prepare_in_pod
+from heart_trainer.own.judge import judge
 from heart_trainer.package.example import typical_record
-from heart_trainer.package.explanation import build_explanation
+from heart_trainer.package.explanation import build_explanation, by_answers
 from heart_trainer.package.influence import Influence, measure_influence
 from heart_trainer.package.profile import build_profile
 from heart_trainer.package.reference_rows import reference_rows
@@ -120,17 +122,19 @@ def _make(job: Job[R], store: Store, learnt: Learnt) -> Product:
 
 
 def _learn(job: Job[TrainingRequest]) -> Learnt:
+    if job.request.training.trainer:
+        return _in_memory(job, _by_own_trainer)
     scale = decide(job.request, job.data)
     job.progress(scale.why)
-    return _from_sums(job, scale) if scale.external else _in_memory(job)
+    return _from_sums(job, scale) if scale.external else _in_memory(job, _by_families)
 
 
-def _in_memory(job: Job[TrainingRequest]) -> Learnt:
+def _in_memory(job: Job[TrainingRequest], fit_model: Callable[[Job[TrainingRequest], Table], Fitted]) -> Learnt:
     request = job.request
     table = load(request, job.environ, data=job.data)
     job.progress(f"read as {'; '.join(table.reading)}")
     job.progress(f"{len(table)} rows and {len(request.features)} features pass the data contract")
-    fitted = fit(table, request, job.progress)
+    fitted = fit_model(job, table)
     job.progress("measuring out of fold, with bootstrap intervals")
     measured = measure(table, request.features, fitted.oof, request.training.seed)
     profile = build_profile(table, request.features, fitted.oof)
@@ -138,14 +142,29 @@ def _in_memory(job: Job[TrainingRequest]) -> Learnt:
     return Learnt(table, fitted, measured, profile, oof, *_by_rows(job, table, fitted, measured))
 
 
+def _by_families(job: Job[TrainingRequest], table: Table) -> Fitted:
+    return fit(table, job.request, job.progress)
+
+
+def _by_own_trainer(job: Job[TrainingRequest], table: Table) -> Fitted:
+    with exchanged(job, table) as exchange:
+        job.progress(f"judging what {job.request.training.trainer} returned, on rows that it never had")
+        return judge(table, job.request, exchange)
+
+
+def prepare_own(job: Job[TrainingRequest]) -> None:
+    """The first container of a pod with a trainer of one's own. Raises TrainerError."""
+    table = load(job.request, job.environ, data=job.data)
+    prepare_in_pod(table, job.request, job.environ)
+    job.progress(f"rows are prepared for {job.request.training.trainer}")
+
+
 def _from_sums(job: Job[TrainingRequest], scale: Scale) -> Learnt:
     request = job.request
     found = train_external(request, contract_of(request, job.data), scale, job.environ, job.progress)
     oof = out_of_fold(found.table, found.fitted.oof).model_copy(update={"complete": False})
     checks, compared = _by_rows(job, found.table, found.fitted, found.measured)
-    return Learnt(
-        found.table, found.fitted, found.measured, found.profile, oof, (*checks, scale.finding), compared
-    )
+    return Learnt(found.table, found.fitted, found.measured, found.profile, oof, (*checks, scale.finding), compared)
 
 
 def _by_rows(
@@ -167,9 +186,7 @@ def _evaluate(job: Job[R], store: Store, learnt: Learnt, rows_sha256: str, profi
 
     found = compare_with_serving(job, compared)
     algorithm = learnt.fitted.algorithm
-    return build_evaluation(
-        learnt.table, algorithm, learnt.measured, learnt.checks, found, profile_sha256, rows_sha256
-    )
+    return build_evaluation(learnt.table, algorithm, learnt.measured, learnt.checks, found, profile_sha256, rows_sha256)
 
 
 def build_package(
@@ -187,7 +204,11 @@ def build_package(
         synthetic=table.synthetic,
         metrics=metrics,
         reference=reference_rows(fitted.onnx, table, request.features),
-        explanation=build_explanation(fitted.pipeline, table, request.features),
+        explanation=(
+            by_answers(table)
+            if fitted.pipeline is None
+            else build_explanation(fitted.pipeline, table, request.features)
+        ),
         example=typical_record(request.features, profile.features),
     )
 

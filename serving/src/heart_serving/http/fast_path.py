@@ -17,6 +17,7 @@ from heart_serving.auth.guard import Guard
 from heart_serving.auth.keys import Caller
 from heart_serving.errors import Problem
 from heart_serving.exchange import Exchange, error_reply
+from heart_serving.http.prefix import Prefix
 from heart_serving.http.responses import Fields
 from heart_serving.predictor import Predictor
 from heart_serving.protocols.base import PredictionProtocol
@@ -26,9 +27,15 @@ class FastPath:
     """All that a connection knows of predictions. Used on the event loop alone."""
 
     def __init__(
-        self, predictor: Predictor, protocols: Mapping[str, PredictionProtocol], capacity: Capacity, guard: Guard
+        self,
+        predictor: Predictor,
+        protocols: Mapping[str, PredictionProtocol],
+        capacity: Capacity,
+        guard: Guard,
+        prefix: Prefix,
     ) -> None:
         self._predictor = predictor
+        self._prefix = prefix
         self._guard = guard
         self._protocols = {path.encode(): protocol for path, protocol in protocols.items()}
         self._capacity = capacity
@@ -36,13 +43,14 @@ class FastPath:
 
     def takes(self, url: bytes) -> bool:
         """Whether a POST to this URL, as the client wrote it, may be answered here."""
-        return url in self._protocols
+        return self._prefix.inner(url) in self._protocols
 
     def answer(self, loop: asyncio.AbstractEventLoop, url: bytes, headers: Fields, body: bytes) -> Exchange | None:
         """The answered request, for the connection to send and then to `record`; None: it has to go through ASGI.
 
         `url`: one that `takes` is true of. `body` is whole.
         """
+        url = self._prefix.inner(url)
         head = read_head(headers, self._predictor.proofs)
         if self._budget.is_exhausted(loop):
             return self._reject(url, head, Busy())

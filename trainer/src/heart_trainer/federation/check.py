@@ -26,7 +26,9 @@ def check_site(request: SiteCheckRequest, public_key: str) -> SiteCheckOutcome:
         except TrainerError as error:
             return SiteCheckOutcome(public_key=public_key, failure=refusal(error.reason, error.message))
     more = max(len(problems) - MOST_PROBLEMS, 0)
-    return SiteCheckOutcome(public_key=public_key, rows=rows, problems=tuple(problems[:MOST_PROBLEMS]), more_problems=more)
+    return SiteCheckOutcome(
+        public_key=public_key, rows=rows, problems=tuple(problems[:MOST_PROBLEMS]), more_problems=more
+    )
 
 
 def _rows(request: SiteCheckRequest, model: SiteModel) -> int:

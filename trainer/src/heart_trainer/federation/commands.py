@@ -107,7 +107,9 @@ def read_site_file(path: Path) -> tuple[SiteRequest, keys.Key, str]:
     except (AssertionError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise BadSite(f"{path} is no YAML mapping") from error
     except OSError as error:
-        raise BadSite(f"{error.filename}: cannot be read ({error.strerror}); {path} names keyFile and certificateFile") from error
+        raise BadSite(
+            f"{error.filename}: cannot be read ({error.strerror}); {path} names keyFile and certificateFile"
+        ) from error
     try:
         request = SiteRequest.model_validate(found)
     except ValidationError as error:
@@ -210,5 +212,3 @@ def _public_keys(request: FederatedTrainingRequest) -> dict[str, bytes]:
         except keys.BadKey as error:
             raise TrainerError("TrainingFailed", f"public key of site {title}: {error}", permanent=True) from error
     return found
-
-

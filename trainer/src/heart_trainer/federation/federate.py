@@ -84,7 +84,9 @@ class Federation:
         self.sites = [replace(site, rows=self.joined[site.title].rows) for site in self.sites]
         kinds = {title: (one.task, one.classes) for title, one in self.joined.items() if title in self.known}
         if len(set(kinds.values())) > 1:
-            said = "; ".join(f"{title}: {', '.join(map(str, classes))}" for title, (_, classes) in sorted(kinds.items()))
+            said = "; ".join(
+                f"{title}: {', '.join(map(str, classes))}" for title, (_, classes) in sorted(kinds.items())
+            )
             message = f"the sites have different classes of {self.request.target.name} ({said}): name them in labels"
             raise SitesFailed("ContractMismatch", message, self.results)
 

@@ -1,9 +1,7 @@
 """A site's answers: from the bytes of a question to the bytes of an answer, and what was answered so far."""
 
 from collections import Counter
-
 from dataclasses import dataclass
-
 
 from heart_api.federation import SiteFailure, SiteRequest, contract_sha256
 from heart_trainer.federation.bundle import bundle_sha256

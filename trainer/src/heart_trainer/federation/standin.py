@@ -14,28 +14,26 @@ from numpy.typing import NDArray
 from heart_api.contract import Feature
 from heart_trainer.data.load import readable
 from heart_trainer.data.rows import equal_rows
+from heart_trainer.external.learned import Learned
 from heart_trainer.federation.limits import deal
 from heart_trainer.federation.messages import Joined
 from heart_trainer.mlflow.seals import sha256
 from heart_trainer.sums.describe import Description
-from heart_trainer.sums.driver import Trained
 from heart_trainer.sums.evaluation import judged_cells
 from heart_trainer.sums.scores import Cells
-from heart_trainer.values import FoldChoice, OutOfFoldResult, Table, Whole
+from heart_trainer.values import OutOfFoldResult, Table, Whole
 
 MOST = 20_000
 
 
-def stand_in(
-    trained: Trained, features: Sequence[Feature], joined: dict[str, Joined], choices: tuple[FoldChoice, ...]
-) -> tuple[Table, OutOfFoldResult]:
+def stand_in(learned: Learned, features: Sequence[Feature], joined: dict[str, Joined]) -> tuple[Table, OutOfFoldResult]:
     """`joined`: what the sites said of themselves, by title."""
-    first, rows = next(iter(joined.values())), trained.description.rows()
-    y, output = _judged(trained)
-    x = made_up(trained.description, features, len(y))
+    first, rows = next(iter(joined.values())), learned.description.rows()
+    y, output = _judged(learned)
+    x = made_up(learned.description, features, len(y))
     encoded = pd.DataFrame(x.astype(np.float64), columns=[feature.name for feature in features])
     duplicates = sum(one.duplicates for one in joined.values())
-    positive = round(trained.description.target(tuple(range(trained.study.split.parts)))[0] * rows)
+    positive = round(learned.description.target(tuple(range(learned.study.split.parts)))[0] * rows)
     table = Table(
         rows=readable(encoded, features),
         x=x,
@@ -48,9 +46,9 @@ def stand_in(
         task=first.task,
         duplicates=round(duplicates * len(y) / max(rows, 1)),
         reading=(f"sums of {len(joined)} sites: {', '.join(sorted(joined))}",),
-        whole=Whole(rows, () if trained.study.regression else (rows - positive, positive)),
+        whole=Whole(rows, () if learned.study.regression else (rows - positive, positive)),
     )
-    return table, OutOfFoldResult(output, np.zeros(len(y), np.int64), choices)
+    return table, OutOfFoldResult(output, np.zeros(len(y), np.int64), learned.choices[: len(learned.request.models)])
 
 
 def digest(joined: dict[str, Joined]) -> str:
@@ -58,13 +56,13 @@ def digest(joined: dict[str, Joined]) -> str:
     return sha256("".join(f"{joined[title].dataset_digest}  {title}\n" for title in sorted(joined)).encode())
 
 
-def _judged(trained: Trained) -> tuple[NDArray[np.generic], NDArray[np.float64]]:
+def _judged(learned: Learned) -> tuple[NDArray[np.generic], NDArray[np.float64]]:
     """(y, output) of as many rows as were judged, at most MOST. A regression has values of the target, twice."""
-    cells = judged_cells(trained.request, trained.tables, range(len(trained.request.models)))
+    cells = judged_cells(learned.request, learned.tables, range(len(learned.request.models)))
     if isinstance(cells, Cells):
         weight = _at_most(cells.weight)
         return np.repeat(cells.y, weight), np.repeat(cells.output, weight, axis=0)
-    description, column = trained.description, len(trained.study.features)
+    description, column = learned.description, len(learned.study.features)
     values = _values(description, column, min(description.rows(), MOST))
     return values, values[:, None]
 

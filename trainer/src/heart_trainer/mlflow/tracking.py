@@ -47,6 +47,8 @@ def parameters(request: ModelRequest, table: Table, fitted: Fitted) -> dict[str,
         "dataset_read_as": "; ".join(table.reading),
         "synthetic": table.synthetic,
     }
+    if training.trainer:
+        general |= {"trainer": training.trainer, "trainer_image": request.trainer_image or ""}
     chosen = {f"model.{name}": value for name, value in fitted.params.items()}
     return {name: str(value) for name, value in (general | chosen).items()}
 
@@ -64,6 +66,8 @@ def write_files(
 ) -> None:
     """Lay out the run's artifacts under `folder`. `documents`: evaluation, out-of-fold predictions, profile."""
     write(folder, {**documents, CARD_PATH: card.encode(), **{f"plots/{name}.png": png for name, png in plots.items()}})
+    if fitted.pipeline is None:  # a trainer of one's own returns the ONNX file alone
+        return
     (folder / PIPELINE_PATH).parent.mkdir(exist_ok=True)
     joblib.dump(fitted.pipeline, folder / PIPELINE_PATH, compress=3)
 

@@ -175,6 +175,8 @@ def _bounds(feature: Feature) -> str:
 
 def _method(request: ModelRequest, fitted: Fitted, folds: int, in_memory: bool) -> str:
     training = request.training
+    if training.trainer:
+        return _own_method(request)
     trials = training.tuning.trials
     search = f"a search of up to {trials} settings for each family" if trials else "default settings"
     chosen = ", ".join(sorted({choice.algorithm for choice in fitted.oof.choices}))
@@ -189,4 +191,15 @@ def _method(request: ModelRequest, fitted: Fitted, folds: int, in_memory: bool) 
         f"choice of the family ({chosen}) and calibration all happened without the rows that were judged. Equal rows "
         "were kept together. The model that serves was then fitted on all rows that were not kept out. Intervals are "
         f"95% bootstrap intervals over {'distinct rows' if in_memory else 'rows'}. Seed {training.seed}."
+    )
+
+
+def _own_method(request: TrainingRequest) -> str:
+    training = request.training
+    image = f" (image {request.trainer_image})" if request.trainer_image else ""
+    return (
+        f"A model of the trainer {training.trainer}{image}, which is not a part of HeartOps. It never got the "
+        f"{training.holdout:.0%} of the rows that a stable hash kept out: the figures are of those rows, and of the "
+        "very file that serves. Equal rows were kept together. Intervals are 95% bootstrap intervals over distinct "
+        f"rows. Seed {training.seed}."
     )
