@@ -10,8 +10,6 @@ import zipfile
 from functools import cache
 from importlib import resources
 
-from heart_trainer.mlflow.seals import sha256
-
 PACKAGES = ("heart_trainer.sums", "heart_trainer.federation")
 CONFIG = "pyproject.toml"
 CONTENT = ".info/CONTENT"
@@ -49,7 +47,7 @@ def bundle() -> bytes:
 
 
 def bundle_sha256() -> str:
-    return sha256(bundle())
+    return f"sha256:{hashlib.sha256(bundle()).hexdigest()}"
 
 
 def _line(path: str, content: bytes) -> str:

@@ -192,12 +192,13 @@ class _Exchange:
             online = node in seen and seen[node].online
             if late:
                 self._close(_missing(site, asked is not None, online, self.rules.deadline))
-            elif asked and not online and self.rules.on_missing == "Continue":
-                asked.gone = asked.gone or self.clock.now()
-                if self.clock.now() - asked.gone >= OFFLINE_GRACE:
-                    self._close(_missing(site, True, False, self.rules.deadline))
-            elif asked:
+            elif asked and online:
                 asked.gone = None
+            elif asked:
+                asked.gone = asked.gone or self.clock.now()
+                self.sites[node] = replace(site, state="Offline")
+                if self.rules.on_missing == "Continue" and self.clock.now() - asked.gone >= OFFLINE_GRACE:
+                    self._close(_missing(site, True, False, self.rules.deadline))
 
     def _close(self, site: Site) -> None:
         self.sites[site.node] = site

@@ -65,9 +65,7 @@ async def _pass_on(request: web.Request) -> web.Response:
 
 
 def _kept(headers: Mapping[str, str]) -> dict[str, str]:
-    return {
-        name: value for name, value in headers.items() if name.lower() in PASSED_ON or name.lower().startswith(OWN)
-    }
+    return {name: value for name, value in headers.items() if name.lower() in PASSED_ON or name.lower().startswith(OWN)}
 
 
 def server_context(folder: Path) -> ssl.SSLContext:
@@ -79,7 +77,9 @@ def server_context(folder: Path) -> ssl.SSLContext:
 
 async def serve(folder: Path, port: int, superlink: str, ready: asyncio.Event | None = None) -> None:
     """Until cancelled."""
-    runner = web.AppRunner(create_app(superlink, ssl.create_default_context(cafile=str(folder / "ca.crt"))), access_log=None)
+    runner = web.AppRunner(
+        create_app(superlink, ssl.create_default_context(cafile=str(folder / "ca.crt"))), access_log=None
+    )
     await runner.setup()
     try:
         await web.TCPSite(runner, None, port, ssl_context=server_context(folder)).start()

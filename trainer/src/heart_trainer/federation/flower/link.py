@@ -113,7 +113,11 @@ def open_fleet(
 def _take_task(grid: HttpGrid, client: RuntimeHttpClient) -> None:
     found = client.PullTaskInput(PullTaskInputRequest())
     # Messages read their sender from here.
-    TaskIdentity.task_id, TaskIdentity.run_id, TaskIdentity.node_id = found.task_id, found.run.run_id, found.context.node_id
+    TaskIdentity.task_id, TaskIdentity.run_id, TaskIdentity.node_id = (
+        found.task_id,
+        found.run.run_id,
+        found.context.node_id,
+    )
     grid.set_run(run_from_proto(found.run))
 
 

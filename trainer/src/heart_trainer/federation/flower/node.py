@@ -40,21 +40,10 @@ from flwr.supercore.primitives.asymmetric import public_key_to_bytes
 from flwr.supernode.fleet_http_client import FleetHttpClient
 from flwr.supernode.node_auth_http_interceptor import NodeAuthHttpInterceptor
 
+from heart_trainer.federation.errors import Unknown, Unreachable, Untrusted
 from heart_trainer.federation.keys import Key
 
 BODY = "body"
-
-
-class Unreachable(Exception):
-    """The coordinator does not answer now: it may later."""
-
-
-class Untrusted(Exception):
-    """Whoever answers has no certificate of the coordinator's authority."""
-
-
-class Unknown(Exception):
-    """The coordinator does not know this site's key, or not any more."""
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,11 @@
 """Flower's SuperLink as the coordinator's pod runs it."""
 
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from heart_trainer.federation.files import CERTIFICATE, AUTHORITY, KEY, SECRET
+from heart_trainer.federation.files import AUTHORITY, CERTIFICATE, KEY, SECRET
 
 HOST, PORT = "127.0.0.1", 8000
 QUIET = {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1"}
@@ -14,7 +15,9 @@ QUIET = {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1"}
 def command(folder: Path, port: int = PORT) -> list[str]:
     """Listens on loopback alone: whoever reaches its control interface needs no credentials."""
     return [
-        "flower-superlink",
+        sys.executable,
+        "-c",
+        "from flwr.superlink.cli import flower_superlink; flower_superlink()",
         "--host",
         HOST,
         "--port",
@@ -41,4 +44,4 @@ def environment(environ: Mapping[str, str]) -> dict[str, str]:
 def run(folder: Path, port: int = PORT) -> None:
     """Replaces this process."""
     arguments = command(folder, port)
-    os.execvpe(arguments[0], arguments, environment(os.environ))  # noqa: S606  fixed arguments
+    os.execve(arguments[0], arguments, environment(os.environ))  # noqa: S606  fixed arguments
