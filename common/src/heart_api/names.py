@@ -102,11 +102,13 @@ class Reason:
     READY_DEADLINE_EXCEEDED = "ReadyDeadlineExceeded"
     ROLLED_BACK = "RolledBack"
     CANARY_ANALYSIS_FAILED = "CanaryAnalysisFailed"
+    EXPERIMENT_FAILED = "ExperimentFailed"
     CRASHING = "Crashing"
     PROGRESS_DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"
     ABORTED = "Aborted"
     AWAITING_APPROVAL = "AwaitingApproval"
     PAUSED = "Paused"
+    EXPERIMENTING = "Experimenting"
     FOREIGN_JOB = "ForeignJob"  # event: a Job that only claims to be ours is removed
     COMMAND_EXECUTED = "CommandExecuted"  # event: a user command was executed
     COMMAND_FAILED = "CommandFailed"  # event: a user command could not be executed

@@ -97,9 +97,9 @@ def serving_children(
     """The Service comes first: it decides who serves, the others only help."""
     secure = {stable.is_secure, is_candidate_secure} if traffic.spread else {stable.is_secure}
     found = [build_service(model, stable.version, secure, spread=traffic.spread), build_pdb(model, stable.version)]
-    if traffic.candidate and (model.spec.serving.route or traffic.mirror_percent):
+    if traffic.candidate and (model.spec.serving.route or traffic.mirror_percent or traffic.experiment_since):
         found.append(build_candidate_service(model, traffic.candidate, is_candidate_secure))
-    found.append(build_mirror_config(model, traffic.candidate, traffic.mirror_percent, secure=is_candidate_secure))
+    found.append(build_mirror_config(model, traffic, secure=is_candidate_secure))
     if model.spec.serving.replicas is None:
         found.append(build_hpa(model, stable.name))
     return tuple(found)

@@ -47,6 +47,7 @@ def _problems(model: HeartModel, profile: RuntimeProfile | None, profiles: tuple
         yield from check_problems(f"spec.gates.checks[{index}]", check, model.spec)
     yield from alert_problems(model.spec.monitoring.alerts)
     yield from step_problems(model.spec.rollout.steps)
+    yield from experiment_problems(model.spec)
     yield from resource_problems("spec.training.resources", model.spec.training.resources)
     yield from resource_problems("spec.serving.resources", model.spec.serving.resources)
     autoscaling = model.spec.serving.autoscaling
@@ -194,6 +195,20 @@ def step_problems(steps: Iterable[RolloutStep]) -> Iterable[str]:
         if step.set_weight is not None and step.set_weight < before:
             yield f"spec.rollout.steps[{index}].setWeight: {step.set_weight} is less than {before}, which came before"
         before = max(before, step.set_weight or 0)
+
+
+def experiment_problems(spec: HeartModelSpec) -> Iterable[str]:
+    """A metric that nobody could ever measure."""
+    experiment, path = spec.rollout.experiment, "spec.rollout.experiment.metric"
+    if experiment is None or experiment.metric == "ErrorRate":
+        return
+    if experiment.metric == "Accuracy" and spec.training.task == "regression":
+        yield f"{path}: Accuracy does not exist for training.task regression; use MeanOutcome or ErrorRate"
+    if spec.serving.prediction_log.sink != "PostgreSQL":
+        yield (
+            f"{path}: {experiment.metric} needs the outcomes that people report; set serving.predictionLog.sink to"
+            " PostgreSQL, or use ErrorRate"
+        )
 
 
 def alert_problems(alerts: Alerts) -> Iterable[str]:
