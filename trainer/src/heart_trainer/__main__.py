@@ -25,6 +25,7 @@ with importing():
     from heart_api.handover import EXIT_PERMANENT, Env, EvaluationRequest, JobRequest, TrainingOutcome, TrainingRequest
     from heart_trainer.drift.command import run_check
     from heart_trainer.errors import NoRowKey, TrainerError
+    from heart_trainer.external.place import is_worker, leave
     from heart_trainer.job import Job, JobResult
     from heart_trainer.job_evaluation import run_evaluation
     from heart_trainer.job_training import run_training
@@ -59,6 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         outcome, code = _run(job, run_evaluation if evaluates else run_training)
     write_outcome(os.environ.get(Env.TERMINATION_LOG), outcome)
+    if code and is_worker(os.environ):
+        leave(code)
     return code
 
 
@@ -138,7 +141,7 @@ class Progress:
         print(f"{time.monotonic() - self._start:7.1f}s  {message}")
 
 
-def _run(job: Job[Any], act: Callable[[Job[Any]], JobResult]) -> tuple[TrainingOutcome, int]:
+def _run(job: Job[Any], act: Callable[[Job[Any]], JobResult | None]) -> tuple[TrainingOutcome, int]:
     """What became of it, and the exit code. Only an unforeseen error prints a traceback."""
     try:
         trained = act(job)
@@ -154,6 +157,8 @@ def _run(job: Job[Any], act: Callable[[Job[Any]], JobResult]) -> tuple[TrainingO
         traceback.print_exc()
         message = f"{type(error).__name__} in the trainer; its log says where. The Job retries up to its backoffLimit"
         return _complain(failed("TrainingFailed", message), EXIT_PASSING)
+    if trained is None:
+        return TrainingOutcome(), 0
     _announce(job, trained)
     return TrainingOutcome(result=trained.result), 0
 

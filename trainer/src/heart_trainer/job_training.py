@@ -21,6 +21,7 @@ from heart_trainer.evaluation.evaluate import Measurement, judged_sample, measur
 from heart_trainer.evaluation.families import as_values, measure_families
 from heart_trainer.evaluation.findings import training_findings
 from heart_trainer.external.decide import Scale, decide
+from heart_trainer.external.place import place_of
 from heart_trainer.external.train import train_external
 from heart_trainer.fit.nested_cv import fit
 from heart_trainer.fit.onnx_export import attach_package, is_double, run_onnx
@@ -80,12 +81,24 @@ class Product:
     documents: dict[str, bytes]
 
 
-def run_training(job: Job[TrainingRequest]) -> JobResult:
-    """Train and register at most one version for the request's trigger. Raises TrainerError."""
-    request = job.request
+def run_training(job: Job[TrainingRequest]) -> JobResult | None:
+    """Train and register at most one version for the request's trigger. Raises TrainerError.
+
+    None for a worker other than the first, which has nothing to tell.
+    """
+    request, place = job.request, place_of(job.request.training, job.environ)
+    if place and place.rank:
+        from heart_trainer.external.distributed import follow  # noqa: PLC0415  XGBoost takes a second to import
+
+        follow(request, place, job.environ, job.data, job.progress)
+        return None
     store = open_store(job)
     found = already_registered(store, request, job.row_key)
     if found:
+        if place:
+            from heart_trainer.external.distributed import dismiss  # noqa: PLC0415
+
+            dismiss(request, place, job.progress)
         job.progress(f"version {found.version} was already registered for this trigger; nothing to train")
         return JobResult(found, None)
     with open_run(job, store, request.name) as run_id:
@@ -126,8 +139,13 @@ def _in_memory(job: Job[TrainingRequest]) -> Learnt:
 
 
 def _from_sums(job: Job[TrainingRequest], scale: Scale) -> Learnt:
-    request = job.request
-    found = train_external(request, contract_of(request, job.data), scale, job.environ, job.progress)
+    request, place = job.request, place_of(job.request.training, job.environ)
+    if place:
+        from heart_trainer.external.distributed import lead  # noqa: PLC0415
+
+        found = lead(request, place, scale, job.environ, job.data, job.progress)
+    else:
+        found = train_external(request, contract_of(request, job.data), scale, job.environ, job.progress)
     oof = out_of_fold(found.table, found.fitted.oof).model_copy(update={"complete": False})
     return Learnt(found.table, found.fitted, found.measured, found.profile, oof, (scale.finding,))
 
