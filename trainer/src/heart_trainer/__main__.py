@@ -35,6 +35,7 @@ with importing():
     )
     from heart_trainer.drift.command import run_check
     from heart_trainer.errors import NoRowKey, TrainerError
+    from heart_trainer.external.place import is_worker, leave
     from heart_trainer.federation.commands import open_federation, run_site
     from heart_trainer.job import Job, JobResult
     from heart_trainer.job_evaluation import run_evaluation
@@ -73,6 +74,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         outcome, code = _run(job, prepare_own if prepares else run_evaluation if evaluates else _train)
     write_outcome(os.environ.get(Env.TERMINATION_LOG), outcome)
+    if code and is_worker(os.environ):
+        leave(code)
     return code
 
 
@@ -181,7 +184,7 @@ def _run(job: Job[Any], act: Callable[[Job[Any]], JobResult | None]) -> tuple[Tr
         traceback.print_exc()
         message = f"{type(error).__name__} in the trainer; its log says where. The Job retries up to its backoffLimit"
         return _complain(failed("TrainingFailed", message), EXIT_PASSING)
-    if trained is None:  # there is more to come, in the next container
+    if trained is None:  # another container, or another worker, reports the version
         return TrainingOutcome(), 0
     _announce(job, trained)
     return TrainingOutcome(result=trained.result), 0

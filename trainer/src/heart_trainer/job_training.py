@@ -22,6 +22,7 @@ from heart_trainer.evaluation.evaluate import Measurement, judged_sample, measur
 from heart_trainer.evaluation.families import as_values, measure_families
 from heart_trainer.evaluation.findings import training_findings
 from heart_trainer.external.decide import Scale, decide
+from heart_trainer.external.place import place_of
 from heart_trainer.external.train import train_external
 from heart_trainer.fit.nested_cv import fit
 from heart_trainer.fit.onnx_export import attach_package, is_double, run_onnx
@@ -87,8 +88,17 @@ class Product:
     documents: dict[str, bytes]
 
 
-def run_training(job: Job[TrainingRequest]) -> JobResult:
-    """Train and register at most one version for the request's trigger. Raises TrainerError."""
+def run_training(job: Job[TrainingRequest]) -> JobResult | None:
+    """Train and register at most one version for the request's trigger. Raises TrainerError.
+
+    None for a worker other than the first, which has nothing to tell.
+    """
+    place = place_of(job.request.training, job.environ)
+    if place and place.rank:
+        from heart_trainer.external.distributed import follow  # noqa: PLC0415  XGBoost takes a second to import
+
+        follow(job.request, place, job.environ, job.data, job.progress)
+        return None
     return train_and_register(job, lambda: _learn(job))
 
 
@@ -101,6 +111,10 @@ def train_and_register(job: Job[R], learn: Callable[[], Learnt]) -> JobResult:
     store = open_store(job)
     found = already_registered(store, request, job.row_key)
     if found:
+        if place:
+            from heart_trainer.external.distributed import dismiss  # noqa: PLC0415
+
+            dismiss(request, place, job.progress)
         job.progress(f"version {found.version} was already registered for this trigger; nothing to train")
         return JobResult(found, None)
     with open_run(job, store, request.name) as run_id:
@@ -160,8 +174,13 @@ def prepare_own(job: Job[TrainingRequest]) -> None:
 
 
 def _from_sums(job: Job[TrainingRequest], scale: Scale) -> Learnt:
-    request = job.request
-    found = train_external(request, contract_of(request, job.data), scale, job.environ, job.progress)
+    request, place = job.request, place_of(job.request.training, job.environ)
+    if place:
+        from heart_trainer.external.distributed import lead  # noqa: PLC0415
+
+        found = lead(request, place, scale, job.environ, job.data, job.progress)
+    else:
+        found = train_external(request, contract_of(request, job.data), scale, job.environ, job.progress)
     oof = out_of_fold(found.table, found.fitted.oof).model_copy(update={"complete": False})
     checks, compared = _by_rows(job, found.table, found.fitted, found.measured)
     return Learnt(found.table, found.fitted, found.measured, found.profile, oof, (*checks, scale.finding), compared)
