@@ -118,7 +118,7 @@ def _job(options: argparse.Namespace, environ: Mapping[str, str], evaluates: boo
     )
 
 
-def _train(job: Job[Any]) -> JobResult:
+def _train(job: Job[Any]) -> JobResult | None:
     if isinstance(job.request, FederatedTrainingRequest):
         return run_federated(job, lambda: open_federation(job.request, job.environ, job.progress))
     return run_training(job)

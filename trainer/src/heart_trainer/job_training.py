@@ -99,7 +99,12 @@ def run_training(job: Job[TrainingRequest]) -> JobResult | None:
 
         follow(job.request, place, job.environ, job.data, job.progress)
         return None
-    return train_and_register(job, lambda: _learn(job))
+    done = train_and_register(job, lambda: _learn(job))
+    if place and done.evaluation is None:
+        from heart_trainer.external.distributed import dismiss  # noqa: PLC0415
+
+        dismiss(job.request, place, job.progress)
+    return done
 
 
 def train_and_register(job: Job[R], learn: Callable[[], Learnt]) -> JobResult:
@@ -111,10 +116,6 @@ def train_and_register(job: Job[R], learn: Callable[[], Learnt]) -> JobResult:
     store = open_store(job)
     found = already_registered(store, request, job.row_key)
     if found:
-        if place:
-            from heart_trainer.external.distributed import dismiss  # noqa: PLC0415
-
-            dismiss(request, place, job.progress)
         job.progress(f"version {found.version} was already registered for this trigger; nothing to train")
         return JobResult(found, None)
     with open_run(job, store, request.name) as run_id:
