@@ -86,7 +86,7 @@ class Pod:
         for _ in range(times):
             self.metrics.count(code)
             self.metrics.latency.observe(0.01)
-            self.metrics.outputs.add(np.array([[0.4, 0.6]], dtype=np.float32))
+            self.metrics.count_outputs(np.array([[0.4, 0.6]], dtype=np.float32))
 
 
 @dataclass
@@ -137,7 +137,6 @@ def use(world: World) -> None:
     world.stable.metrics.mirrored_to("7").results.update({"equal": 3, "different": 1})
     world.operator.duration.observe(0.1)
     world.operator.errors.inc()
-    world.operator.rollouts.labels("promoted").inc()
 
 
 @pytest.mark.parametrize(

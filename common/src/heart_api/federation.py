@@ -23,7 +23,7 @@ FLEET_PORT = 8443
 PROGRESS_PORT = 8082
 """Of the coordinator's pod: `GET /progress` answers with a Progress as JSON, for the operator."""
 IDENTITY, SUPERLINK, GATE = "identity", "superlink", "gate"
-"""Containers of the coordinator's pod beside `trainer`; the arguments of each are `federation <name>`."""
+"""Containers of the coordinator's pod beside `trainer`; each is `python3 -m heart_trainer.federation <name>`."""
 MAX_SITES = 16
 """So many results fit into a termination message."""
 
@@ -60,7 +60,9 @@ class FederatedTrainingRequest(ModelRequest):
     sites: tuple[SiteRef, ...] = Field(min_length=1, max_length=MAX_SITES)
     min_sites: int = Field(2, ge=1)
     on_missing_site: OnMissingSite = "Hold"
-    round_deadline_seconds: int = Field(300, ge=10, description="Longest wait for a site: to join, and for each answer.")
+    round_deadline_seconds: int = Field(
+        300, ge=10, description="Longest wait for a site: to join, and for each answer."
+    )
     aggregation: Aggregation = "Sum"
 
     @property

@@ -6,6 +6,7 @@ operator ──EvaluationRequest──► Job, for a manually registered version
 operator ──environment (Env)──► serving pod, which opens model.onnx by its digest
 """
 
+from datetime import datetime
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -13,10 +14,18 @@ from pydantic import Field, model_validator
 from heart_api.base import Frozen, FrozenLenient
 from heart_api.contract import Dataset, Feature, Target
 from heart_api.evaluation import ServingReference
+from heart_api.experiment import AssignBy, Metric
+from heart_api.paths import PATH_PATTERN
 from heart_api.training import Training
 
 MIRROR_FILE = "mirror.json"
 """Key of the ConfigMap `<model>-mirror`, and the file's name where it is mounted."""
+
+
+EXPERIMENT_FILE = "experiment.json"
+"""Another key of that ConfigMap, while there is an experiment."""
+PATHS_FILE = "paths.json"
+"""Key of the ConfigMap `<model>-auth`, and the file's name where it is mounted."""
 
 
 class Env:
@@ -36,6 +45,9 @@ class Env:
     MODEL_SHA256 = "HEARTOPS_MODEL_SHA256"  # sha256:<hex>
     MODEL_FILE = "HEARTOPS_MODEL_FILE"  # /model/model.onnx
     REGISTRY_NAME = "HEARTOPS_REGISTRY_NAME"
+    OWN_ROWS = "HEARTOPS_ROWS"  # folder with what a trainer of one's own is given
+    OWN_RESULTS = "HEARTOPS_RESULTS"  # folder with what it returns
+    OWN_LAUNCHER = "HEARTOPS_LAUNCHER"  # folder with the program that starts it
     MIRROR_FILE = "HEARTOPS_MIRROR_FILE"  # MirrorTarget as JSON, changed while pods run
     AUTH_FILE = "HEARTOPS_AUTH_FILE"  # AuthConfig as JSON, changed while pods run
     API_KEYS = "HEARTOPS_API_KEYS"  # folder with a file of hashes for each caller, changed while pods run
@@ -43,6 +55,7 @@ class Env:
     PORT = "HEARTOPS_PORT"  # of predictions
     TLS_DIR = "HEARTOPS_TLS_DIR"  # folder with tls.crt and tls.key, changed while pods run
     EXPLANATIONS = "HEARTOPS_EXPLANATIONS"  # true | false: whether /explain answers
+    PATHS_FILE = "HEARTOPS_PATHS_FILE"  # PublicPaths as JSON, changed while pods run
     CORS_ORIGINS = "HEARTOPS_CORS_ORIGINS"  # separated by spaces: web pages that may read answers in a browser
     PREDICTION_LOG = "HEARTOPS_PREDICTION_LOG"  # api.predictionlog.PredictionLog as JSON
     DATABASE_URL = "HEARTOPS_DATABASE_URL"  # from the Secret heartops-runtime: the prediction log's database
@@ -103,6 +116,8 @@ class JobRequest(ModelRequest):
 class TrainingRequest(JobRequest):
     """Everything a training run depends on."""
 
+    trainer_image: str | None = Field(None, description="Image of `training.trainer`, as the runtime profile has it.")
+
 
 class EvaluationRequest(JobRequest):
     """Evaluation of a manually registered version; of `training` only the task and the seed matter."""
@@ -120,6 +135,7 @@ FailureReason = Literal[
     "RowKeyMissing",
     "ExportFailed",
     "NotServable",
+    "TrainerFailed",
     "TrainingFailed",
     "TrainingInterrupted",
     "SiteMissing",
@@ -180,6 +196,17 @@ EXIT_PERMANENT = 2
 """Exit code of a failure that a retry cannot mend (bad data, bad digest): the Job's podFailurePolicy stops there."""
 
 
+class PublicPaths(FrozenLenient):
+    """PATHS_FILE of the ConfigMap about callers, which every serving pod mounts: where users find the model."""
+
+    prefix: str = Field(
+        "",
+        pattern=rf"^$|{PATH_PATTERN}",
+        description="Of an Ingress, which passes paths on unchanged: the server cuts it off.",
+    )
+    public: tuple[str, ...] = Field((), description="Every prefix that users write, for the model's documents.")
+
+
 class MirrorTarget(FrozenLenient):
     """MIRROR_FILE of a ConfigMap that every serving pod mounts: the percentage of requests to copy, and the target."""
 
@@ -192,3 +219,15 @@ class MirrorTarget(FrozenLenient):
         if self.percent and not (self.url and self.version):
             raise ValueError("a percent above 0 needs url and version")
         return self
+
+
+class ExperimentTarget(FrozenLenient):
+    """EXPERIMENT_FILE: which users' requests a serving pod of the stable version hands on, and where to."""
+
+    version: str = Field(description="The candidate, which answers at `url`.")
+    url: str = Field(pattern=r"^https?://[A-Za-z0-9.:\[\]-]+$", description="Without a path.")
+    split: int = Field(ge=1, le=99, description="Percentage of the users.")
+    by: AssignBy
+    salt: str = Field(min_length=1, max_length=64, description="Of this experiment: the next one mixes users anew.")
+    metric: Metric
+    since: datetime = Field(description="Outcomes of earlier predictions do not count.")

@@ -70,6 +70,7 @@ NAME_RULE = rule(
     "self.metadata.name.size() <= 63 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
     "metadata.name is also the Service's name: at most 63 characters of a-z, 0-9 and -, starting with a letter",
 )
+DISTRIBUTED = "(has(self.training.scale.mode) && self.training.scale.mode == 'Distributed')"
 VERSION_RULES = rules(
     rule(
         "type(self) == int ? self >= 1 : self.matches('^(latest|[1-9][0-9]{0,8}|@[A-Za-z0-9_.-]{1,100})$')",
@@ -122,6 +123,16 @@ class HeartModelSpec(Frozen):
                 " || self.features.all(f, (has(f.column) ? f.column : f.name) in self.dataset.columns)",
                 "columns must hold every feature",
                 ".dataset.columns",
+            ),
+            rule(
+                f"!{DISTRIBUTED} || self.dataset.format == 'parquet'",
+                "Distributed deals row groups of Parquet to its workers: the format must be parquet",
+                ".dataset.format",
+            ),
+            rule(
+                f"!{DISTRIBUTED} || self.dataset.uri.matches('^(pvc|s3|gs)://')",
+                "Distributed reads from a volume or a bucket: pvc://, s3:// or gs://",
+                ".dataset.uri",
             ),
             rule(
                 "self.training.task == 'classification' || !has(self.target.positiveAbove)",

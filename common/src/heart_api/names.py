@@ -46,6 +46,8 @@ class Annotation:
     TRIGGER = "heartops.dev/trigger"
     RUN_ID = "heartops.dev/run-id"
     TRAINED_MODEL = "heartops.dev/trained-model"  # on a site's Job: namespace/name of the model
+    CHECK = "heartops.dev/check"  # on a HeartModel and on a check Job: an api.checks.CheckOrder as JSON
+    CHECK_BY = "heartops.dev/check-by"  # on a HeartModel: the user who requested it
     SCHEDULED_TIME = "heartops.dev/scheduled-time"  # on a check Job: end of its window
     EVALUATION = "heartops.dev/evaluation-sha256"
     STABLE_VERSION = (
@@ -100,11 +102,13 @@ class Reason:
     READY_DEADLINE_EXCEEDED = "ReadyDeadlineExceeded"
     ROLLED_BACK = "RolledBack"
     CANARY_ANALYSIS_FAILED = "CanaryAnalysisFailed"
+    EXPERIMENT_FAILED = "ExperimentFailed"
     CRASHING = "Crashing"
     PROGRESS_DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"
     ABORTED = "Aborted"
     AWAITING_APPROVAL = "AwaitingApproval"
     PAUSED = "Paused"
+    EXPERIMENTING = "Experimenting"
     FOREIGN_JOB = "ForeignJob"  # event: a Job that only claims to be ours is removed
     COMMAND_EXECUTED = "CommandExecuted"  # event: a user command was executed
     COMMAND_FAILED = "CommandFailed"  # event: a user command could not be executed

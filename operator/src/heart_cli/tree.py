@@ -41,6 +41,7 @@ def build_tree(view: View, now: datetime) -> Tree:
         add_schedule(tree, schedule, now)
     for name in view.unreadable:
         tree.add(line(f"schedule {name} · another version of HeartOps wrote it", "yellow"))
+    add_list(tree, "installation", view.installation, "red")
     add_list(tree, "now", current_notes(view), "yellow")
     add_list(tree, "next steps", next_steps(view.model), "cyan")
     if events := event_text(view, now):

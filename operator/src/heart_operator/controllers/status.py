@@ -44,9 +44,8 @@ class StatusWriter:
     async def write(self, owner: Owner, status: AnyStatus) -> Owner:
         """Return the owner as stored; nothing is written when it already has this status.
 
-        Raises RequestRejected when the installed CRD is older than the operator and lacks a field: without the field
-        the operator
-        would forget what it did and repeat it.
+        Raises RequestRejected when the installed CRD is older than the operator and lacks a field: without the
+        field the operator would forget what it did and repeat it.
         """
         dumped = status.dump()
         if owner.raw.get("status") == dumped:

@@ -1,6 +1,5 @@
 """The Job that trains one version."""
 
-from math import ceil
 from typing import Any
 
 from heart_api.base import Frozen
@@ -9,11 +8,13 @@ from heart_api.handover import EXIT_PERMANENT, Env, JobRequest, ModelRequest, Tr
 from heart_api.heartmodel import HeartModel
 from heart_api.kube.values import Manifest
 from heart_api.names import Annotation, Component, training_job_name
+from heart_api.owntrainer import PREPARE
 from heart_api.profile import RuntimeProfile
-from heart_api.quantities import amount, bounded
+from heart_api.quantities import bounded
 from heart_api.resources import Amounts, Resources
 from heart_operator.manifests.common import (
     container_defaults,
+    cores_of,
     env,
     labels,
     metadata,
@@ -25,6 +26,7 @@ from heart_operator.manifests.common import (
     thread_limits,
 )
 from heart_operator.manifests.data_volume import data_volume
+from heart_operator.manifests.own_trainer import with_own_trainer
 
 CONTAINER = "trainer"
 DEFAULT_RESOURCES = Resources(
@@ -41,7 +43,8 @@ def build_training_job(
 ) -> Manifest:
     """Created once (POST) under a name that model uid and trigger determine; never patched."""
     request = training_request(model, profile, trigger, serving)
-    return trainer_job(model, pod_spec(model, profile, request, Env.TRAINING_REQUEST), request)
+    pod = pod_spec(model, profile, request, Env.TRAINING_REQUEST)
+    return trainer_job(model, with_own_trainer(pod, model, profile, DEFAULT_RESOURCES), request)
 
 
 def trainer_job(model: HeartModel, pod: dict[str, Any], request: ModelRequest, version: str | None = None) -> Manifest:
@@ -56,7 +59,7 @@ def trainer_job(model: HeartModel, pod: dict[str, Any], request: ModelRequest, v
             "parallelism": 1,
             "backoffLimit": model.spec.training.backoff_limit,
             "activeDeadlineSeconds": model.spec.training.timeout_seconds,
-            "podFailurePolicy": failure_policy(),
+            "podFailurePolicy": failure_policy(*([PREPARE] if "initContainers" in pod else [])),
             "template": {
                 "metadata": {"labels": labels(model, Component.TRAINING), "annotations": annotations},
                 "spec": pod,
@@ -70,6 +73,7 @@ def training_request(
 ) -> TrainingRequest:
     """The training that the trainer carries out."""
     assert model.spec.dataset, "a model with spec.federation trains at its sites"
+    own = profile.trainers.get(model.spec.training.trainer or "")
     return TrainingRequest(
         namespace=model.namespace,
         name=model.name,
@@ -82,15 +86,17 @@ def training_request(
         training=model.spec.training,
         serving=serving,
         access=profile.data,
+        trainer_image=own.image if own else None,
     )
 
 
-def failure_policy() -> dict[str, Any]:
-    """Bad data is not tried again; an evicted pod does not count as a try."""
-    exit_codes = {"containerName": CONTAINER, "operator": "In", "values": [EXIT_PERMANENT]}
+def failure_policy(*first: str) -> dict[str, Any]:
+    """Bad data is not tried again; an evicted pod does not count as a try. `first`: containers of ours before the
+    trainer's."""
+    codes = [{"containerName": name, "operator": "In", "values": [EXIT_PERMANENT]} for name in (CONTAINER, *first)]
     return {
         "rules": [
-            {"action": "FailJob", "onExitCodes": exit_codes},
+            *({"action": "FailJob", "onExitCodes": each} for each in codes),
             {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
         ]
     }
@@ -121,8 +127,7 @@ def request_json(request: Frozen) -> str:
 
 def environment(model: HeartModel, profile: RuntimeProfile, resources: Resources) -> dict[str, str]:
     """Where MLflow is, and how many threads the container may use."""
-    cpu = resources.limits.cpu if resources.limits else None
-    cores = max(1, ceil(amount(cpu or "1")))
+    cores = cores_of(resources)
     return {
         Env.TERMINATION_LOG: "/dev/termination-log",
         **registry_environment(model, profile),

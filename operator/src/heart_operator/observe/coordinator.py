@@ -9,11 +9,12 @@ from pydantic import BaseModel, ValidationError
 
 from heart_api.federation import IDENTITY, PROGRESS_PORT, CoordinatorIdentity, Progress
 from heart_api.heartmodel import HeartModel
+from heart_api.kube.jobs import is_finished
 from heart_api.kube.values import Manifest
 from heart_api.names import Annotation
 from heart_operator.kube.client import Cluster
 from heart_operator.observe.children import own_pods, pods_of
-from heart_operator.observe.jobs import is_finished, stated
+from heart_operator.observe.jobs import stated
 from heart_operator.traffic.counters import Unreadable
 from heart_operator.traffic.scrape import fetch
 

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from heart_api.checks import read_order
 from heart_api.drift import CHECK_REQUEST, CheckRequest
 from heart_api.federation import FederatedTrainingRequest
 from heart_api.handover import Env, EvaluationRequest, JobRequest, ModelRequest, TrainingRequest
-from heart_api.heartmodel import HeartModel
+from heart_api.heartmodel import HeartModel, ServingStatus
 from heart_api.kube.values import Manifest
 from heart_api.names import Annotation, evaluated_version
 from heart_api.profile import RuntimeProfile
@@ -75,13 +76,15 @@ def is_rebuilt(job: Manifest, rebuild: Rebuild) -> bool:
 
 
 def rebuild_for_model(model: HeartModel, profile: RuntimeProfile | None) -> Rebuild:
-    """Training and evaluation Jobs.
+    """Training and evaluation Jobs, and drift checks that somebody requested.
 
     The Job's own name counts, for an adopted Job has that of an earlier uid. So does the version that it compares with,
     which may have changed: the gate looks at the one in the evaluation.
     """
 
     def rebuild(job: Manifest) -> Manifest | None:
+        if is_ordered_check(job):
+            return rebuilt_check(job, model, profile)
         trigger = stated(job, Annotation.TRIGGER)
         version = evaluated_version(trigger)
         if model.spec.federation:
@@ -115,6 +118,26 @@ def rebuild_coordinator(
     return with_job_name(built, Env.FEDERATED_REQUEST, job["metadata"]["name"])
 
 
+def is_ordered_check(job: Manifest) -> bool:
+    """Whether the Job is for a drift check that somebody requested."""
+    return bool(stated(job, Annotation.CHECK))
+
+
+def rebuilt_check(job: Manifest, model: HeartModel, profile: RuntimeProfile | None) -> Manifest | None:
+    """The Job of the same order; the version that it is about may have been replaced since, and is the Job's own."""
+    order = read_order(stated(job, Annotation.CHECK))
+    if order is None or profile is None or model.status.serving is None:
+        return None
+    return check_job.build_ordered_check(serving_as(job, model, model.status.serving), profile, order)
+
+
+def serving_as(job: Manifest, model: HeartModel, serving: ServingStatus) -> HeartModel:
+    """The model as if the version that the check Job is about served."""
+    given = CheckRequest.model_validate_json(variable_of(job, check_job.CONTAINER, CHECK_REQUEST))
+    about = serving.model_copy(update=given.serving.model_dump())
+    return model.model_copy(update={"status": model.status.model_copy(update={"serving": about})})
+
+
 def rebuild_for_schedule(
     schedule: RetrainSchedule, model: HeartModel | None, profile: RuntimeProfile | None
 ) -> Rebuild:
@@ -124,9 +147,7 @@ def rebuild_for_schedule(
         time = scheduled_time(job)
         if model is None or profile is None or model.status.serving is None or time is None:
             return None
-        given = CheckRequest.model_validate_json(variable_of(job, check_job.CONTAINER, CHECK_REQUEST))
-        about = model.status.serving.model_copy(update=given.serving.model_dump())
-        then = model.model_copy(update={"status": model.status.model_copy(update={"serving": about})})
+        then = serving_as(job, model, model.status.serving)
         return check_job.build_check_job(schedule, then, profile, time)
 
     return rebuild

@@ -8,12 +8,13 @@ from pydantic import ValidationError
 from heart_api.federation import SiteCheckOutcome, SiteFailure, SiteOutcome
 from heart_api.federationsite import FederationSite
 from heart_api.heartmodel import HeartModel
+from heart_api.kube.jobs import is_waiting
 from heart_api.kube.values import Blocked, Manifest
 from heart_api.names import Annotation
 from heart_api.profile import RuntimeProfile
 from heart_api.times import read
 from heart_operator.manifests.site_job import build_site_check_job, build_site_job
-from heart_operator.observe.jobs import container_ends, end_time, failure_reason, is_waiting, job_phase, stated
+from heart_operator.observe.jobs import container_ends, end_time, failure_reason, job_phase, stated
 from heart_operator.observe.own_jobs import Rebuild
 from heart_operator.plan.federation.checks import check_trigger
 from heart_operator.plan.federation.observed import SiteObserved

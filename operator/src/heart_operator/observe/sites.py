@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from heart_api.federating import Federation, Place, SiteSelector, place_of
 from heart_api.federation import SiteCheckOutcome, SiteOutcome
 from heart_api.heartmodel import HeartModel
+from heart_api.kube.jobs import is_finished, is_waiting
 from heart_api.kube.kinds import BY_NAME, FEDERATION_SITE, HEART_MODEL, JOB, SERVICE_ACCOUNT
 from heart_api.kube.objects import InvalidSpec, owned, parse_model
 from heart_api.kube.sites import parse_site
@@ -17,7 +18,7 @@ from heart_operator.kube.client import Cluster
 from heart_operator.kube.errors import NotFound, RequestRejected
 from heart_operator.manifests.children import key_of
 from heart_operator.observe.children import by_key, of_kind, own_pods, pods_of, read_blocked
-from heart_operator.observe.jobs import is_finished, is_waiting, stated
+from heart_operator.observe.jobs import stated
 from heart_operator.observe.observation import Owner, Unreadable
 from heart_operator.observe.own_jobs import MOST_FOREIGN, sort_jobs
 from heart_operator.observe.site_jobs import is_check, parse_site_job, rebuild_for_site

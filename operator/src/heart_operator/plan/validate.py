@@ -12,7 +12,7 @@ from heart_api.profile import RuntimeProfile
 from heart_api.quantities import amount
 from heart_api.resources import Resources
 from heart_operator.manifests.training_job import MAX_SPEC_BYTES
-from heart_operator.plan.claims import claim_problems, matches
+from heart_operator.plan.claims import claim_problems, matches, taken_problems
 from heart_operator.plan.observed import Observed
 
 DNS_LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
@@ -25,6 +25,7 @@ def problems(observed: Observed) -> tuple[str, ...]:
     """`spec.field: what is wrong; what to do`, for every problem; empty when the spec can be carried out."""
     return (
         *_problems(observed.model, observed.profile, observed.profiles),
+        *taken_problems(observed.model, observed.usage.taken),
         *kind_problems(observed.model, observed.kinds),
     )
 
@@ -39,12 +40,14 @@ def _problems(model: HeartModel, profile: RuntimeProfile | None, profiles: tuple
         yield from registry_name_problems(model, profile)
         yield from registry_access_problems(model, profile)
         yield from claim_problems(model, profile.routes)
+        yield from trainer_problems(model, profile)
     yield from size_problems(model.spec)
     yield from contract_problems(model.spec)
     for index, check in enumerate(model.spec.gates.checks):
         yield from check_problems(f"spec.gates.checks[{index}]", check, model.spec)
     yield from alert_problems(model.spec.monitoring.alerts)
     yield from step_problems(model.spec.rollout.steps)
+    yield from experiment_problems(model.spec)
     yield from resource_problems("spec.training.resources", model.spec.training.resources)
     yield from resource_problems("spec.serving.resources", model.spec.serving.resources)
     autoscaling = model.spec.serving.autoscaling
@@ -110,6 +113,19 @@ def registry_access_problems(model: HeartModel, profile: RuntimeProfile) -> Iter
         yield (
             f"spec.runtime: the runtime profile {model.spec.runtime!r} reaches MLflow over plain HTTP without"
             " credentials; ask the administrator for https and a trackingSecret, or for insecure: true"
+        )
+
+
+def trainer_problems(model: HeartModel, profile: RuntimeProfile) -> Iterable[str]:
+    training = model.spec.training
+    if training.trainer is None:
+        if training.parameters:
+            yield "spec.training.parameters: they are for a trainer of your own; name it in training.trainer"
+    elif training.trainer not in profile.trainers:
+        approved = ", ".join(sorted(profile.trainers)) or "none"
+        yield (
+            f"spec.training.trainer: the runtime profile {model.spec.runtime!r} approves no trainer"
+            f" {training.trainer!r} (approved: {approved}); name one of these, or ask the administrator to add it"
         )
 
 
@@ -179,6 +195,20 @@ def step_problems(steps: Iterable[RolloutStep]) -> Iterable[str]:
         if step.set_weight is not None and step.set_weight < before:
             yield f"spec.rollout.steps[{index}].setWeight: {step.set_weight} is less than {before}, which came before"
         before = max(before, step.set_weight or 0)
+
+
+def experiment_problems(spec: HeartModelSpec) -> Iterable[str]:
+    """A metric that nobody could ever measure."""
+    experiment, path = spec.rollout.experiment, "spec.rollout.experiment.metric"
+    if experiment is None or experiment.metric == "ErrorRate":
+        return
+    if experiment.metric == "Accuracy" and spec.training.task == "regression":
+        yield f"{path}: Accuracy does not exist for training.task regression; use MeanOutcome or ErrorRate"
+    if spec.serving.prediction_log.sink != "PostgreSQL":
+        yield (
+            f"{path}: {experiment.metric} needs the outcomes that people report; set serving.predictionLog.sink to"
+            " PostgreSQL, or use ErrorRate"
+        )
 
 
 def alert_problems(alerts: Alerts) -> Iterable[str]:

@@ -83,8 +83,8 @@ def select_latest(observed: Observed) -> Selection:
     """The newest version that is not rejected; if it serves already, a newer rejected one, so that it is reported.
 
     Candidates are the one trained for the current spec and those registered by hand after it. As long as there are
-    none, the
-    newest one that is newer than the serving version (an older one must not return because a training failed).
+    none, the newest one that is newer than the serving version (an older one must not return because a training
+    failed).
     """
     trained = trained_for_spec(observed)
     stable = serving_version_name(observed)

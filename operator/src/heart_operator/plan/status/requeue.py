@@ -51,9 +51,7 @@ def trains_at_sites(facts: HeartModelStatus) -> bool:
 def waiting_since(decision: Decision) -> Iterable[datetime]:
     """Since when workloads that should have running pods have too few."""
     observed = decision.observed
-    yield from (
-        job.created for job in (*observed.jobs, *observed.evaluations) if job.phase == "Running" and job.waiting
-    )
+    yield from (job.created for job in observed.all_jobs if job.phase == "Running" and job.waiting)
     ready = next((entry for entry in observed.model.status.conditions if entry.type == Condition.READY), None)
     changed = read(ready.last_transition_time) if ready else decision.now
     for entry in decision.running_deployments:

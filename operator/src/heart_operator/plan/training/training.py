@@ -87,9 +87,7 @@ def last_record(observed: Observed, but: Iterable[TrainingJob] = ()) -> Training
 
 
 def of_job(job: TrainingJob) -> TrainingStatus:
-    status = TrainingStatus(
-        job=job.name, trigger=job.trigger, phase=job.phase, started_at=written(job.created), finished_at=None
-    )
+    status = TrainingStatus(job=job.name, trigger=job.trigger, phase=job.phase, started_at=written(job.created))
     if job.phase == "Running":
         return status.model_copy(update=pending(job, Reason.TRAINING_PENDING))
     ended = {"finished_at": written(job.finished or job.created)}
