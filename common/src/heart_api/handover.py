@@ -103,6 +103,7 @@ class ModelRequest(FrozenLenient):
     target: Target
     features: tuple[Feature, ...]
     training: Training
+    trainer_image: str | None = Field(None, description="Image of `training.trainer`, as the runtime profile has it.")
     serving: ServingReference | None = None
 
 
@@ -115,8 +116,6 @@ class JobRequest(ModelRequest):
 
 class TrainingRequest(JobRequest):
     """Everything a training run depends on."""
-
-    trainer_image: str | None = Field(None, description="Image of `training.trainer`, as the runtime profile has it.")
 
 
 class EvaluationRequest(JobRequest):
