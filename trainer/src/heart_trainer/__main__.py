@@ -3,7 +3,8 @@
 `python -m heart_trainer evaluate` measures a version that is registered already, in place of training one;
 `python -m heart_trainer drift` looks at the prediction log of the version that serves;
 `python -m heart_trainer sign` signs a registered version;
-`python -m heart_trainer prepare` makes ready what a trainer of one's own is given, in its Job's first container.
+`python -m heart_trainer prepare` makes ready what a trainer of one's own is given, in its Job's first container;
+`python -m heart_trainer conformance` checks a trainer of one's own.
 """
 
 import argparse
@@ -31,11 +32,12 @@ with importing():
     from heart_trainer.job_training import prepare_own, run_training
     from heart_trainer.manifest import BadManifest, read_manifest
     from heart_trainer.outcome import failed, write_outcome
+    from heart_trainer.own.conformance import run_conformance
     from heart_trainer.report.terminal import report
     from heart_trainer.sign import run_sign
 
 EXIT_PASSING = 1
-EVALUATE, DRIFT, SIGN, PREPARE = "evaluate", "drift", "sign", "prepare"
+EVALUATE, DRIFT, SIGN, PREPARE, CONFORMANCE = "evaluate", "drift", "sign", "prepare", "conformance"
 LAPTOP_STORE = "sqlite:///mlflow.db"
 R = TypeVar("R", bound=JobRequest)
 
@@ -49,6 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return run_check(os.environ, Progress())
     if words[:1] == [SIGN]:
         return run_sign(words[1:])
+    if words[:1] == [CONFORMANCE]:
+        return run_conformance(words[1:])
     evaluates, prepares = words[:1] == [EVALUATE], words == [PREPARE]
     options = _parser(evaluates).parse_args(words[evaluates or prepares :])
     try:
