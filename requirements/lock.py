@@ -1,5 +1,5 @@
 """Compile the locks from pyproject.toml: one for development, one per image under its constraints, one for uv itself,
-and one for what builds the wheel. Examples with an image have their requirements and their lock beside them.
+and one for what builds the wheel. Examples with an image have their requirements and their lock beside them. The image for federated training has Flower, which caps some packages below dev.txt.
 
 The tests run in the development environment, so an image must not hold another version of anything that they ran with.
 Pins are kept while they satisfy pyproject.toml; delete a package's lines from dev.txt to upgrade it everywhere.
@@ -9,12 +9,15 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 HERE = Path(__file__).parent
 PROJECT = HERE.parent / "pyproject.toml"
 DEV = HERE / "dev.txt"
 IMAGES = ("operator", "serving", "trainer", "mlflow")
 EXAMPLES = HERE.parent / "examples"
+FLOWER_PINS = "certifi fastapi packaging protobuf rich starlette typer uv uvicorn".split()
+"""Of which flwr wants other versions than dev.txt has; only the federation's image holds these."""
 UV = Path(sys.executable).with_name("uv")
 FLAGS = (
     "pip compile -q --universal --python-version 3.11 --generate-hashes "
@@ -40,6 +43,19 @@ def lock_given(target: Path, requirements: str) -> None:
     subprocess.run([UV, *FLAGS, "-", "-o", target], check=True, input=requirements, text=True)
 
 
+def lock_federation() -> None:
+    """The trainer's packages and Flower. Everything else is of the versions that the tests ran with."""
+    kept, skipped = [], False
+    for line in DEV.read_text().splitlines(keepends=True):
+        if not line.startswith((" ", "#")):
+            skipped = line.partition("==")[0] in FLOWER_PINS
+        kept += [] if skipped else [line]
+    with NamedTemporaryFile("w", suffix=".txt") as constraints:
+        constraints.writelines(kept)
+        constraints.flush()
+        compile_lock(HERE / "federation.txt", "--extra", "trainer", "--group", "federation", "-c", constraints.name)
+
+
 def pin_uv() -> None:
     """uv installs everything else, so its own lock must be readable by plain pip."""
     version = subprocess.run([UV, "--version"], check=True, capture_output=True, text=True).stdout.split()[1]
@@ -56,5 +72,6 @@ if __name__ == "__main__":
     for image in IMAGES:
         compile_lock(HERE / f"{image}.txt", "--extra", image, "-c", DEV)
     lock_examples()
+    lock_federation()
     pin_uv()
     pin_build_backend()

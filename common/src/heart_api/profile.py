@@ -13,6 +13,8 @@ from heart_api.resources import Amounts
 class Images(Frozen):
     trainer: str
     serving: str
+    federation: str | None = None
+    """Of coordinators and sites of federated trainings; None: there are none."""
 
 
 class RouteAccess(Frozen):

@@ -10,7 +10,7 @@ from heart_api.base import NAME_PATTERN, Frozen
 from heart_api.resources import Resources
 from heart_api.rules import LIST_SET, UNTYPED, rule, rules
 
-Algorithm = Literal["logistic-regression", "ridge", "random-forest", "gradient-boosting", "stacking"]
+Algorithm = Literal["logistic-regression", "ridge", "random-forest", "gradient-boosting", "xgboost", "stacking"]
 Scoring = Literal["accuracy", "f1", "roc_auc", "pr_auc", "brier", "log_loss", "rmse", "mae", "r2"]
 
 MOST_PARAMETERS = 50
@@ -55,10 +55,27 @@ class CrossValidation(Frozen):
 class Scale(Frozen):
     """How data larger than the pod's memory are trained on."""
 
-    mode: Literal["Auto", "Single", "External"] = Field(
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "has(self.workers) == (has(self.mode) && self.mode == 'Distributed')",
+                "Distributed needs workers, and no other mode has any",
+                ".workers",
+            )
+        )
+    )
+
+    mode: Literal["Auto", "Single", "External", "Distributed"] = Field(
         "Auto",
-        description="Single: in memory. External: linear models from sums over chunks of the data, in bounded memory."
-        " Auto: External if the dataset does not fit into the pod's memory and `algorithms` allow a linear model.",
+        description="Single: in memory. External: one pod, in chunks and bounded memory; a linear model, or xgboost if"
+        " `algorithms` name it and no linear model. Distributed: the same on several pods. Auto: External if the dataset"
+        " does not fit into the pod's memory and `algorithms` allow such a model, else Single.",
+    )
+    workers: int | None = Field(
+        None,
+        ge=2,
+        le=64,
+        description="Pods of a Distributed training; another number gives another, equally good model.",
     )
 
 
@@ -88,9 +105,10 @@ class Training(Frozen):
                 ".calibration",
             ),
             rule(
-                "!has(self.scale) || !has(self.scale.mode) || self.scale.mode != 'External' || !has(self.algorithms)"
-                " || self.algorithms.exists(name, name in ['logistic-regression', 'ridge'])",
-                "External trains linear models: name logistic-regression or ridge",
+                "!has(self.scale) || !has(self.scale.mode) || !(self.scale.mode in ['External', 'Distributed'])"
+                " || !has(self.algorithms)"
+                " || self.algorithms.exists(name, name in ['logistic-regression', 'ridge', 'xgboost'])",
+                "External and Distributed train logistic-regression, ridge or xgboost: name one of them",
                 ".algorithms",
             ),
             rule(
@@ -123,8 +141,8 @@ class Training(Frozen):
     algorithms: tuple[Algorithm, ...] | None = Field(
         None,
         min_length=1,
-        max_length=5,
-        description="Algorithms to choose from; defaults to all that support the task.",
+        max_length=6,
+        description="Algorithms to choose from; defaults to all that support the task, but for xgboost.",
         json_schema_extra=LIST_SET,
     )
     trainer: str | None = Field(

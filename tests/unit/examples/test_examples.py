@@ -12,8 +12,9 @@ import pytest
 import yaml
 
 from heart_api.contract import Feature
-from heart_api.heartmodel import HeartModelSpec
+from heart_api.heartmodel import HeartModel, HeartModelSpec
 from heart_api.retrainschedule import RetrainScheduleSpec
+from heart_operator.plan.claims import addresses
 from heart_operator.plan.schedule.cron import next_scheduled_time
 from heart_trainer.data.sources.cohort import KAGGLE, heart_cohort, in_kaggle_coding
 from tests.support.real_data import CALIFORNIA, CLEVELAND, real_file
@@ -88,6 +89,21 @@ def test_the_recipe_of_kaggles_coding_is_that_of_the_built_in_cohort() -> None:
     assert {name: set(found) for name, found in KAGGLE.items()} == {
         name: {int(code) for code in codes if code != "?"} for name, codes in recipe["CODES"].items() if name in KAGGLE
     }
+
+
+@pytest.mark.parametrize("suffix", ["", "-gateway"])
+def test_models_under_one_host_have_addresses_of_their_own(suffix: str) -> None:
+    found: list[str] = []
+    for name in ("iris", "housing"):
+        patch = yaml.safe_load((ROOT / "examples/one-host" / f"{name}{suffix}.yaml").read_text())
+        resource = manifest(name)
+        resource["spec"]["serving"] |= patch["spec"]["serving"]
+        spec = HeartModelSpec.model_validate(resource["spec"])
+        model = HeartModel(namespace="shop", name=name, uid="u", spec=spec)
+        found += addresses(model)
+    assert [address.split(" ")[0] for address in found] == [
+        f"models.example.org/predict/{name}/" for name in ("iris", "housing")
+    ]
 
 
 @pytest.mark.real_data

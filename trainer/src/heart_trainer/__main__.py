@@ -3,6 +3,7 @@
 `python -m heart_trainer evaluate` measures a version that is registered already, in place of training one;
 `python -m heart_trainer drift` looks at the prediction log of the version that serves;
 `python -m heart_trainer sign` signs a registered version;
+`python -m heart_trainer site` answers a federated training with sums of a site's rows (docs/federated.md);
 `python -m heart_trainer prepare` makes ready what a trainer of one's own is given, in its Job's first container;
 `python -m heart_trainer conformance` checks a trainer of one's own.
 """
@@ -24,11 +25,22 @@ from heart_api.startup import importing
 with importing():
     from pydantic import ValidationError
 
-    from heart_api.handover import EXIT_PERMANENT, Env, EvaluationRequest, JobRequest, TrainingOutcome, TrainingRequest
+    from heart_api.federation import FederatedTrainingRequest
+    from heart_api.handover import (
+        EXIT_PERMANENT,
+        Env,
+        EvaluationRequest,
+        ModelRequest,
+        TrainingOutcome,
+        TrainingRequest,
+    )
     from heart_trainer.drift.command import run_check
     from heart_trainer.errors import NoRowKey, TrainerError
+    from heart_trainer.external.place import is_worker, leave
+    from heart_trainer.federation.commands import open_federation, run_site
     from heart_trainer.job import Job, JobResult
     from heart_trainer.job_evaluation import run_evaluation
+    from heart_trainer.job_federation import run_federated
     from heart_trainer.job_training import prepare_own, run_training
     from heart_trainer.manifest import BadManifest, read_manifest
     from heart_trainer.outcome import failed, write_outcome
@@ -37,9 +49,10 @@ with importing():
     from heart_trainer.sign import run_sign
 
 EXIT_PASSING = 1
-EVALUATE, DRIFT, SIGN, PREPARE, CONFORMANCE = "evaluate", "drift", "sign", "prepare", "conformance"
+EVALUATE, DRIFT, SIGN = "evaluate", "drift", "sign"
+PREPARE, CONFORMANCE, SITE = "prepare", "conformance", "site"
 LAPTOP_STORE = "sqlite:///mlflow.db"
-R = TypeVar("R", bound=JobRequest)
+R = TypeVar("R", bound=ModelRequest)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,6 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return run_sign(words[1:])
     if words[:1] == [CONFORMANCE]:
         return run_conformance(words[1:])
+    if words[:1] == [SITE]:
+        return run_site(words[1:], Progress())
     evaluates, prepares = words[:1] == [EVALUATE], words == [PREPARE]
     options = _parser(evaluates).parse_args(words[evaluates or prepares :])
     try:
@@ -62,8 +77,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except NoRowKey as problem:
         outcome, code = _complain(failed(problem.reason, problem.message), EXIT_PERMANENT)
     else:
-        outcome, code = _run(job, prepare_own if prepares else run_evaluation if evaluates else run_training)
+        outcome, code = _run(job, prepare_own if prepares else run_evaluation if evaluates else _train)
     write_outcome(os.environ.get(Env.TERMINATION_LOG), outcome)
+    if code and is_worker(os.environ):
+        leave(code)
     return code
 
 
@@ -106,12 +123,20 @@ def _job(options: argparse.Namespace, environ: Mapping[str, str], evaluates: boo
     )
 
 
+def _train(job: Job[Any]) -> JobResult | None:
+    if isinstance(job.request, FederatedTrainingRequest):
+        return run_federated(job, lambda: open_federation(job.request, job.environ, job.progress))
+    return run_training(job)
+
+
 def _training(
     options: argparse.Namespace, environ: Mapping[str, str], trigger: str
-) -> tuple[TrainingRequest, Path | None]:
+) -> tuple[ModelRequest, Path | None]:
     if options.manifest:
         request = read_manifest(options.manifest, trigger)
         return request, options.out or Path(f"{request.name}-training")
+    if environ.get(Env.FEDERATED_REQUEST):
+        return _from_environment(FederatedTrainingRequest, environ, Env.FEDERATED_REQUEST), options.out
     return _from_environment(TrainingRequest, environ, Env.TRAINING_REQUEST), options.out
 
 
@@ -152,7 +177,8 @@ def _run(job: Job[Any], act: Callable[[Job[Any]], JobResult | None]) -> tuple[Tr
     try:
         trained = act(job)
     except TrainerError as error:
-        return _complain(failed(error.reason, error.message), EXIT_PERMANENT if error.permanent else EXIT_PASSING)
+        outcome = failed(error.reason, error.message, getattr(error, "sites", None))
+        return _complain(outcome, EXIT_PERMANENT if error.permanent else EXIT_PASSING)
     except KeyboardInterrupt:
         outcome = failed(
             "TrainingInterrupted",
@@ -163,7 +189,7 @@ def _run(job: Job[Any], act: Callable[[Job[Any]], JobResult | None]) -> tuple[Tr
         traceback.print_exc()
         message = f"{type(error).__name__} in the trainer; its log says where. The Job retries up to its backoffLimit"
         return _complain(failed("TrainingFailed", message), EXIT_PASSING)
-    if trained is None:  # there is more to come, in the next container
+    if trained is None:  # another container, or another worker, reports the version
         return TrainingOutcome(), 0
     _announce(job, trained)
     return TrainingOutcome(result=trained.result), 0

@@ -3,6 +3,7 @@
 TrainerError
 ├── SourceError      the data could not be fetched, or must not be
 ├── DataInvalid      the file broke the contract: nothing but another file or contract mends it
+│   └── ColumnsMissing   columns of the contract are not in the file
 ├── ExportFailed     the fitted model has no faithful ONNX form
 ├── NoRowKey         a Job without the key that hashes rows and seals versions
 ├── NotServable      a model made elsewhere is not one that serving could answer with
@@ -34,6 +35,14 @@ class DataInvalid(TrainerError):
 
     def __init__(self, message: str) -> None:
         super().__init__("DataInvalid", message, permanent=True)
+
+
+class ColumnsMissing(DataInvalid):
+    """`columns`: those of the contract that the file does not have, by the names that they have there."""
+
+    def __init__(self, message: str, columns: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.columns = columns
 
 
 class NoRowKey(TrainerError):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from heart_api.evaluation import Comparison, Evaluation, Finding, ServingReference
-from heart_api.handover import Env, JobRequest, Tag, TrainingResult
+from heart_api.handover import Env, ModelRequest, Tag, TrainingResult
 from heart_trainer.evaluation.compare import NotComparable
 from heart_trainer.evaluation.evaluate import Measurement
 from heart_trainer.evaluation.findings import not_compared
@@ -20,7 +20,7 @@ from heart_trainer.values import Table
 Progress = Callable[[str], None]
 Compared = tuple[Comparison | None, tuple[Finding, ...]]
 """With the version that serves; without a comparison, a finding that says why it is missing."""
-R = TypeVar("R", bound=JobRequest)
+R = TypeVar("R", bound=ModelRequest)
 
 
 @dataclass(frozen=True)

@@ -92,9 +92,14 @@ def owner(model: HeartModel) -> dict[str, Any]:
 
 
 def pod_defaults(model: HeartModel, profile: RuntimeProfile) -> dict[str, Any]:
-    """Pod fields that training and serving share: no API token, Pod Security `restricted`, the profile's nodes."""
+    """Pod fields that training and serving share."""
+    return account_defaults(service_account_name(model.name), profile)
+
+
+def account_defaults(account: str, profile: RuntimeProfile) -> dict[str, Any]:
+    """Pod fields of every pod of ours: no API token, Pod Security `restricted`, the profile's nodes."""
     found: dict[str, Any] = {
-        "serviceAccountName": service_account_name(model.name),
+        "serviceAccountName": account,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "securityContext": {

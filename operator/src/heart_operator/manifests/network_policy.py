@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from heart_api.callers import Caller, Selector
+from heart_api.federation import FLEET_PORT, PROGRESS_PORT
 from heart_api.heartmodel import HeartModel
 from heart_api.kube.values import Manifest
 from heart_api.names import Component, Label, callers_policy_name, child_name
@@ -67,9 +68,23 @@ def build_serving_policy(model: HeartModel, profile: RuntimeProfile) -> Manifest
 
 def build_training_policy(model: HeartModel, profile: RuntimeProfile) -> Manifest:
     """In: nothing. Out: names, MLflow, and where the data is: the web, the prediction log."""
-    log = database(profile, model.spec.dataset.include_feedback)
-    egress = [dns(), server(profile.tracking_uri), *log, *data_source(model.spec.dataset.uri)]
+    dataset = model.spec.dataset
+    if dataset is None:
+        return build_coordinator_policy(model, profile)
+    log = database(profile, dataset.include_feedback)
+    egress = [dns(), server(profile.tracking_uri), *log, *data_source(dataset.uri)]
     return policy(model, Component.TRAINING, ingress=[], egress=egress)
+
+
+def build_coordinator_policy(model: HeartModel, profile: RuntimeProfile) -> Manifest:
+    """In: sites, to the port for them, and the operator, to what it asks for progress. Out: names and MLflow.
+
+    Sites outside the cluster come through whatever publishes the Service. Only keys that the coordinator knows get an
+    answer there, whoever connects.
+    """
+    fleet: Rule = {"ports": tcp(FLEET_PORT)}
+    egress = [dns(), server(profile.tracking_uri)]
+    return policy(model, Component.TRAINING, ingress=[fleet, {"ports": tcp(PROGRESS_PORT)}], egress=egress)
 
 
 def build_check_policy(model: HeartModel, profile: RuntimeProfile) -> Manifest:

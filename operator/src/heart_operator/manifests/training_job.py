@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from heart_api.base import Frozen
 from heart_api.evaluation import ServingReference
-from heart_api.handover import EXIT_PERMANENT, Env, JobRequest, TrainingRequest
+from heart_api.handover import EXIT_PERMANENT, Env, JobRequest, ModelRequest, TrainingRequest
 from heart_api.heartmodel import HeartModel
 from heart_api.kube.values import Manifest
 from heart_api.names import Annotation, Component, training_job_name
@@ -46,7 +47,7 @@ def build_training_job(
     return trainer_job(model, with_own_trainer(pod, model, profile, DEFAULT_RESOURCES), request)
 
 
-def trainer_job(model: HeartModel, pod: dict[str, Any], request: JobRequest, version: str | None = None) -> Manifest:
+def trainer_job(model: HeartModel, pod: dict[str, Any], request: ModelRequest, version: str | None = None) -> Manifest:
     """A Job of the trainer image; `version` labels one that is about a version that exists already."""
     annotations = {Annotation.TRIGGER: request.trigger}
     return {
@@ -71,6 +72,7 @@ def training_request(
     model: HeartModel, profile: RuntimeProfile, trigger: str, serving: ServingReference | None
 ) -> TrainingRequest:
     """The training that the trainer carries out."""
+    assert model.spec.dataset, "a model with spec.federation trains at its sites"
     own = profile.trainers.get(model.spec.training.trainer or "")
     return TrainingRequest(
         namespace=model.namespace,
@@ -119,7 +121,7 @@ def pod_spec(model: HeartModel, profile: RuntimeProfile, request: JobRequest, va
     }
 
 
-def request_json(request: JobRequest) -> str:
+def request_json(request: Frozen) -> str:
     return request.model_dump_json(by_alias=True, exclude_none=True)
 
 

@@ -9,14 +9,14 @@ from pydantic import ValidationError
 from heart_api.drift import CheckFailure, CheckOutcome
 from heart_api.handover import TrainingFailure, TrainingOutcome, TrainingResult
 from heart_api.heartmodel import TrainingStatus
-from heart_api.kube.objects import condition, condition_text
+from heart_api.kube.jobs import is_waiting, job_end
+from heart_api.kube.objects import condition_text
 from heart_api.kube.values import Blocked, Manifest
 from heart_api.names import Annotation
 from heart_api.owntrainer import OWN, PREPARE
 from heart_api.times import read
 from heart_operator.manifests.training_job import CONTAINER
-from heart_operator.plan.observed import ObservedJob, TrainingJob
-from heart_operator.plan.schedule.observed import CheckJob
+from heart_operator.plan.observed import CheckJob, ObservedJob, TrainingJob
 
 Outcome = TypeVar("Outcome", TrainingOutcome, CheckOutcome)
 
@@ -84,23 +84,9 @@ def parse_check(job: Manifest, pods: Iterable[Manifest] | None = None, blocked: 
     )
 
 
-def is_finished(job: Manifest) -> bool:
-    return job_end(job) is not None
-
-
-def is_waiting(job: Manifest) -> bool:
-    """Whether no pod of an unfinished Job is ready, by the Job controller's own count."""
-    return not is_finished(job) and not (job.get("status") or {}).get("ready")
-
-
 def job_phase(job: Manifest) -> Literal["Running", "Succeeded", "Failed"]:
     end = job_end(job)
     return "Running" if end is None else "Succeeded" if end["type"] == "Complete" else "Failed"
-
-
-def job_end(job: Manifest) -> dict[str, Any] | None:
-    """The condition that says how a Job ended; None: it runs."""
-    return condition(job, "Complete", "Failed")
 
 
 def end_time(job: Manifest) -> datetime | None:

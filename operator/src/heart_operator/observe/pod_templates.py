@@ -46,20 +46,19 @@ def is_made_from(pod: Manifest, job: Manifest) -> bool:
         return False
     template, spec = job["spec"]["template"]["spec"], pod.get("spec") or {}
     volumes = by_name(spec.get("volumes"))
-    ours = {part: by_name(template.get(part)) for part in ("containers", "initContainers")}
     return (
-        all(same_containers(wanted, by_name(spec.get(part))) for part, wanted in ours.items())
+        all(same_containers(template, spec, part) for part in ("containers", "initContainers"))
         and all(same_template(volume, volumes.get(name)) for name, volume in by_name(template.get("volumes")).items())
         and all(same_template(template.get(field), spec.get(field)) for field in PINNED)
         and not spec.get("shareProcessNamespace")
-        and not any(
-            reaches(other, template) for other in others(spec, {**ours["containers"], **ours["initContainers"]})
-        )
+        and not any(reaches(other, template) for other in others(spec, template))
     )
 
 
-def same_containers(wanted: Mapping[str, Manifest], living: Mapping[str, Manifest]) -> bool:
-    return all(same_container(container, living.get(name)) for name, container in wanted.items())
+def same_containers(template: Manifest, spec: Manifest, part: str) -> bool:
+    """Whether every container of the template is there as it says."""
+    living = by_name(spec.get(part))
+    return all(same_container(container, living.get(name)) for name, container in by_name(template.get(part)).items())
 
 
 def same_container(wanted: Manifest, living: Manifest | None) -> bool:
@@ -70,8 +69,10 @@ def same_container(wanted: Manifest, living: Manifest | None) -> bool:
     )
 
 
-def others(spec: Manifest, ours: Mapping[str, Manifest]) -> Iterable[Manifest]:
+def others(spec: Manifest, template: Manifest) -> Iterable[Manifest]:
+    """Containers that the template does not have in that place."""
     for part in ("containers", "initContainers", "ephemeralContainers"):
+        ours = by_name(template.get(part))
         yield from (container for name, container in by_name(spec.get(part)).items() if name not in ours)
 
 

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from heart_api.checks import CheckOrder
 from heart_api.heartmodel import HeartModel, HeartModelStatus, ServingStatus
 from heart_api.names import Annotation
 from heart_api.profile import ApprovedTrainer
 from heart_api.retrainschedule import RetrainSchedule
-from heart_operator.manifests.check_job import build_check_job
+from heart_operator.manifests.check_job import build_check_job, build_ordered_check
 from heart_operator.manifests.evaluation_job import build_evaluation_job
 from heart_operator.manifests.training_job import build_training_job
 from heart_operator.observe.own_jobs import (
@@ -43,10 +44,12 @@ TIME = datetime(2026, 1, 3, 6, tzinfo=UTC)
 APPROVED = PROFILE.model_copy(update={"trainers": {"ours": ApprovedTrainer(image="registry.example.org/ours:1")}})
 OWN = heart_model({"training": {"trainer": "ours", "holdout": 0.25}})
 OWN_JOB = build_training_job(OWN, APPROVED, "0a1b2c3d-s20260103T000000Z", None)
+ORDER = CheckOrder(id="1", since="2026-01-02T00:00:00Z", until="2026-01-03T00:00:00Z", where={"site": "a"})
 JOBS = {
     "training": build_training_job(MODEL, PROFILE, "0a1b2c3d-s20260103T000000Z", None),
     "evaluation": build_evaluation_job(MODEL, PROFILE, "evaluate-8-5e6f7a8b-v7", "8", None),
     "check": build_check_job(SCHEDULE, MODEL, PROFILE, TIME),
+    "ordered check": build_ordered_check(MODEL, PROFILE, ORDER),
 }
 Edit = Callable[[dict[str, Any]], Any]
 

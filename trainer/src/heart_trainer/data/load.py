@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 def load(request: JobRequest, environ: Mapping[str, str], data: Path | None = None) -> Table:
     """The dataset of a request, checked; `data`: a local file in place of its URI. Raises TrainerError."""
     contract = contract_of(request, data)
-    raw, sha256 = _read(request, contract, data)
+    raw, sha256 = read_dataset(request, contract, data)
     rows = check_rows(raw.columns, contract)
     findings = file_findings(rows, request.features)
     synthetic = is_synthetic(request, data)
@@ -45,7 +45,7 @@ def load(request: JobRequest, environ: Mapping[str, str], data: Path | None = No
     return replace(table, reading=raw.notes, findings=findings)
 
 
-def _read(request: JobRequest, contract: Contract, data: Path | None) -> tuple[RawRows, str]:
+def read_dataset(request: JobRequest, contract: Contract, data: Path | None) -> tuple[RawRows, str]:
     """The columns, and the digest of what they were read from."""
     if is_prefix(request.dataset) or (data is not None and data.is_dir()):
         files = stored_files(request.dataset, request.access, data)

@@ -132,7 +132,7 @@ def processes(rows: int, searches: int, search: Search, cores: int) -> int:
 
 def _algorithms(training: Training, regression: bool) -> tuple[Algorithm, ...]:
     offered = families.REGRESSORS if regression else families.CLASSIFIERS
-    wanted = training.algorithms or offered
+    wanted = training.algorithms or families.by_default(regression)
     wrong = [a for a in wanted if a not in offered]
     if wrong:
         raise DataInvalid(
