@@ -4,7 +4,8 @@
 `python -m heart_trainer drift` looks at the prediction log of the version that serves;
 `python -m heart_trainer sign` signs a registered version;
 `python -m heart_trainer site` answers a federated training with sums of a site's rows (docs/federated.md);
-`python -m heart_trainer prepare` makes ready what a trainer of one's own is given, in its Job's first container.
+`python -m heart_trainer prepare` makes ready what a trainer of one's own is given, in its Job's first container;
+`python -m heart_trainer conformance` checks a trainer of one's own.
 """
 
 import argparse
@@ -43,11 +44,13 @@ with importing():
     from heart_trainer.job_training import prepare_own, run_training
     from heart_trainer.manifest import BadManifest, read_manifest
     from heart_trainer.outcome import failed, write_outcome
+    from heart_trainer.own.conformance import run_conformance
     from heart_trainer.report.terminal import report
     from heart_trainer.sign import run_sign
 
 EXIT_PASSING = 1
-EVALUATE, DRIFT, SIGN, PREPARE, SITE = "evaluate", "drift", "sign", "prepare", "site"
+EVALUATE, DRIFT, SIGN = "evaluate", "drift", "sign"
+PREPARE, CONFORMANCE, SITE = "prepare", "conformance", "site"
 LAPTOP_STORE = "sqlite:///mlflow.db"
 R = TypeVar("R", bound=ModelRequest)
 
@@ -61,6 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return run_check(os.environ, Progress())
     if words[:1] == [SIGN]:
         return run_sign(words[1:])
+    if words[:1] == [CONFORMANCE]:
+        return run_conformance(words[1:])
     if words[:1] == [SITE]:
         return run_site(words[1:], Progress())
     evaluates, prepares = words[:1] == [EVALUATE], words == [PREPARE]
