@@ -42,6 +42,16 @@ class Signing(Frozen):
     """PEM, elliptic curve P-256, P-384 or P-521; two during a rotation."""
 
 
+class TrainingPods(Frozen):
+    """How the pods of trainings are started."""
+
+    engine: Literal["Job", "TrainJob"] = "Job"
+    """TrainJob: trainings on several pods are handed to Kubeflow Trainer."""
+    queue_name: str | None = Field(None, pattern=NAME_PATTERN, max_length=63)
+    """LocalQueue of Kueue, in each model's namespace: Jobs are created suspended, and Kueue starts them."""
+    priority_class_name: str | None = Field(None, pattern=NAME_PATTERN, max_length=63)
+
+
 class RuntimeProfile(Frozen):
     images: Images
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
@@ -75,6 +85,7 @@ class RuntimeProfile(Frozen):
     """Who may call models besides the pods of their own namespaces, unless a model says it itself."""
     routes: RouteAccess = RouteAccess()
     quota: Quota = Quota()
+    training: TrainingPods = TrainingPods()
     signing: Signing | None = None
     """None: digests from training Jobs and seals suffice."""
 

@@ -127,6 +127,11 @@ def full() -> Case:
     return read_case("full")
 
 
+@pytest.fixture
+def distributed() -> Case:
+    return read_case("distributed")
+
+
 @pytest.fixture(params=["smallest", "full"])
 def case(request: pytest.FixtureRequest) -> Case:
     return read_case(request.param)
