@@ -100,6 +100,7 @@ class ModelRequest(FrozenLenient):
     features: tuple[Feature, ...]
     training: Training
     serving: ServingReference | None = None
+    trainer_image: str | None = Field(None, description="Image of `training.trainer`, as the runtime profile has it.")
 
 
 class JobRequest(ModelRequest):
@@ -111,8 +112,6 @@ class JobRequest(ModelRequest):
 
 class TrainingRequest(JobRequest):
     """Everything a training run depends on."""
-
-    trainer_image: str | None = Field(None, description="Image of `training.trainer`, as the runtime profile has it.")
 
 
 class EvaluationRequest(JobRequest):

@@ -194,7 +194,7 @@ def _method(request: ModelRequest, fitted: Fitted, folds: int, in_memory: bool) 
     )
 
 
-def _own_method(request: TrainingRequest) -> str:
+def _own_method(request: ModelRequest) -> str:
     training = request.training
     image = f" (image {request.trainer_image})" if request.trainer_image else ""
     return (
