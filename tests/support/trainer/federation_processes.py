@@ -1,4 +1,4 @@
-"""A federation in processes of its own: SuperLink, gate, coordinator and sites, on loopback, in Flower's environment."""
+"""A federation in processes: SuperLink, gate, coordinator and sites, on loopback, in Flower's environment."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""The coordinator's pod and its sites as processes on loopback: SuperLink, gate, TLS and node keys are the real ones."""
+"""The coordinator's pod and its sites as processes on loopback: SuperLink, gate, TLS and node keys are real."""
 
 from pathlib import Path
 
