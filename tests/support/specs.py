@@ -19,6 +19,7 @@ SMALLEST: Resource = {
 }
 
 FEATURE = "spec.features.0"
+SITES = {"sites": ["north/ward", "south/ward"]}
 CHECKS = "spec.gates.checks"
 
 DISTRIBUTED: dict[str, Any] = {
@@ -397,6 +398,21 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         "spec.monitoring.alerts.latencyP95.critical",
     ),
     "no errors ever": ({"spec.monitoring.alerts.availabilityObjective": 1}, "availabilityObjective"),
+    # sites
+    "no data at all": ({"spec.dataset": GONE}, "exactly one of dataset and federation"),
+    "data and sites": ({"spec.federation": SITES}, "exactly one of dataset and federation"),
+    "sites that nobody named": (
+        {"spec.dataset": GONE, "spec.federation": {}},
+        "exactly one of sites and selector",
+    ),
+    "more sites than there are": (
+        {"spec.dataset": GONE, "spec.federation": SITES | {"minSites": 3}},
+        "minSites must not be greater",
+    ),
+    "a feature called site": (
+        {"spec.dataset": GONE, "spec.federation": SITES, f"{FEATURE}.name": "site"},
+        "give the feature another name",
+    ),
     # what must not exist
     "a pod template": ({"spec.serving.template": {}}, "spec.serving.template"),
     "an image": ({"spec.training.image": "evil"}, "spec.training.image"),

@@ -189,10 +189,11 @@ class TrainingSite(FrozenLenient):
     public_key: str = Field("", description="Key by which the coordinator knows the site.")
     minimum_rows: int = Field(1, description="The site's minimum number of rows.")
     minimum_cell: int = Field(1, description="The site's minimum number of rows behind a count.")
-    state: Literal["Waiting", "Active", "Offline", "Late", "Refused", "Completed", "Withdrawn"] = Field(
+    state: Literal["Waiting", "Active", "Offline", "Late", "Rejected", "Completed", "Withdrawn"] = Field(
         "Waiting",
         description="Waiting: not seen yet. Offline: no heartbeat for about a minute. Late: no answer within the"
-        " deadline of an exchange. Withdrawn: its consent ended during the training.",
+        " deadline of an exchange. Rejected: it does not answer this training, and says why. Withdrawn: its consent"
+        " ended during the training.",
     )
     rows: int | None = Field(None, description="Number of its rows, rounded down to two significant digits.")
     exchanges: int = Field(0, description="Exchanges that it has answered.")
@@ -241,7 +242,7 @@ class SiteConsent(FrozenLenient):
     """Whether a site can take part in the next training."""
 
     site: str = Field(description="The FederationSite, as `namespace/name`.")
-    state: Literal["Ready", "Checking", "Missing", "Refused", "ContractMismatch"] = Field(
+    state: Literal["Ready", "Checking", "Missing", "Rejected", "ContractMismatch"] = Field(
         description="Ready: it allows this model, and its data keep the contract."
     )
     rows: int | None = Field(None, description="Number of its rows, rounded down to two significant digits.")
