@@ -15,6 +15,7 @@ import sys
 import tarfile
 import tempfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +30,8 @@ class Image:
     name: str
     dockerfile: str
     base: str = "python-base"
+    demo: bool = True
+    """Whether `make demo` needs it."""
     most_megabytes: int = 0
     """Of its compressed layers; 0: no bound."""
 
@@ -44,7 +47,7 @@ class Built:
 IMAGES = (
     Image("operator", "operator/Dockerfile"),
     Image("trainer", "trainer/Dockerfile"),
-    Image("federation", "trainer/federation.Dockerfile"),
+    Image("federation", "trainer/federation.Dockerfile", demo=False),
     Image("serving", "serving/Dockerfile", most_megabytes=250),
     Image("mlflow", "charts/images/mlflow/Dockerfile"),
     Image("postgres", "charts/images/postgres/Dockerfile", base="debian-base"),
@@ -88,18 +91,18 @@ def build_with_cluster_tool(image: Image) -> Built:
     return Built(reference, archive)
 
 
-def build_all(cluster: str | None = None) -> dict[str, Built]:
-    """Build every image of the product; load each into the cluster tool's `cluster` as soon as it is built.
+def build_all(cluster: str | None = None, images: Sequence[Image] = IMAGES) -> dict[str, Built]:
+    """Build the product's images; load each into the cluster tool's `cluster` as soon as it is built.
 
     Another process may build them at the same time (the demo's does): what it has finished is loaded meanwhile.
     """
     build = build_with_docker if docker_answers() else build_with_cluster_tool
-    images = {}
-    for image in IMAGES:
-        images[image.name] = built = build(image)
+    found = {}
+    for image in images:
+        found[image.name] = built = build(image)
         if cluster and built.archive:
             run([*CLUSTER, "load", "--name", cluster, built.archive])
-    return images
+    return found
 
 
 def megabytes(archive: Path) -> tuple[float, float]:
@@ -123,6 +126,8 @@ def print_sizes(images: dict[str, Built]) -> None:
     """Raises SystemExit where an image is larger than it may be."""
     too_large = []
     for image in IMAGES:
+        if image.name not in images:
+            continue
         built = images[image.name]
         with tempfile.TemporaryDirectory() as folder:
             archive = Path(built.archive or Path(folder) / "image.tar")
@@ -151,8 +156,9 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("command", choices=["build", "sizes"])
     parser.add_argument("--into", metavar="NAME", help="load into this cluster of the cluster tool")
     parser.add_argument("--kind", metavar="NAME", help="load into this kind cluster")
+    parser.add_argument("--demo", action="store_true", help="only what `make demo` needs")
     options = parser.parse_args(arguments)
-    images = build_all(options.into)
+    images = build_all(options.into, [image for image in IMAGES if image.demo or not options.demo])
     if options.command == "sizes":
         print_sizes(images)
     if options.kind:
