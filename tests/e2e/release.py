@@ -9,6 +9,8 @@ import yaml
 from tests.e2e.kit import PROMETHEUS_URL, RECORDED, RELEASE, RESTRICTED, ROOT, SYSTEM, apply, items, kubectl, require
 
 CHART = ROOT / "charts" / "heartops"
+ENTRANCE, PUBLIC_HOST = "entrance", "models.example.org"
+"""IngressClass and host that models may claim."""
 OF_ANOTHER_RELEASE = "ofAnotherRelease"
 """A field that only the other release's CRDs have."""
 
@@ -24,7 +26,12 @@ def install(images: Mapping[str, str]) -> None:
     """The chart in a `restricted` namespace, as the living tree has it."""
     apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM, "labels": RESTRICTED}})
     apply_crds()
-    options = (f"runtimes.{RECORDED}.prometheusUrl={PROMETHEUS_URL}", "monitoring.labels.release=prometheus")
+    options = (
+        f"runtimes.{RECORDED}.prometheusUrl={PROMETHEUS_URL}",
+        "monitoring.labels.release=prometheus",
+        f"runtimes.default.routes.ingressClasses={{{ENTRANCE}}}",
+        f"runtimes.default.routes.hosts={{{PUBLIC_HOST}}}",
+    )
     helm_upgrade(images, "--install", *(word for option in options for word in ("--set-string", option)))
 
 

@@ -10,6 +10,7 @@ from typing import IO
 import click
 from rich.console import Console
 
+from heart_cli.checkcommand import check
 from heart_cli.client import Client
 from heart_cli.commands import COMMANDS
 from heart_cli.completing import complete_models, complete_reasons
@@ -17,6 +18,7 @@ from heart_cli.doctor.command import doctor
 from heart_cli.erasure import erase as erase_rows
 from heart_cli.explaining import find_explanations, similar
 from heart_cli.following import follow, follow_list, show
+from heart_cli.installation import texts_for
 from heart_cli.keycommands import key
 from heart_cli.listing import Columns, history_table, models_table, print_table
 from heart_cli.load.command import load
@@ -41,7 +43,7 @@ from heart_cli.output import (
 )
 from heart_cli.podlogs import copy_logs, find_pods
 from heart_cli.predict import predict as ask
-from heart_cli.reading import read_model, read_models
+from heart_cli.reading import read_model, read_models, read_view
 from heart_cli.text import clean, harmless
 from heart_cli.waitcommand import wait
 
@@ -52,7 +54,7 @@ def cli() -> None:
     """Inspect HeartModels and control their rollouts."""
 
 
-for entry in (*COMMANDS, doctor, key, load, new, wait):
+for entry in (*COMMANDS, check, doctor, key, load, new, wait):
     cli.add_command(entry)
 
 
@@ -62,11 +64,21 @@ for entry in (*COMMANDS, doctor, key, load, new, wait):
 @OUTPUT
 @SELECTOR
 @ALL_NAMESPACES
+@SYSTEM_NAMESPACE
 @on_cluster
-def status(client: Client, name: str | None, again: bool, output: str | None, selector: str, everywhere: bool) -> None:
+def status(
+    client: Client,
+    name: str | None,
+    again: bool,
+    output: str | None,
+    selector: str,
+    everywhere: bool,
+    system_namespace: str,
+) -> None:
     """Show a model as a tree; without NAME, a line for each model.
 
-    Shows versions and pods, the candidate's analysis, gate, training, what it is waiting for, and possible commands.
+    Shows versions and pods, the candidate's analysis, gate, training, what it is waiting for, and possible commands;
+    also what keeps the installation's own Jobs and Deployments from running, if you may read its namespace.
     With -o, prints the HeartModels themselves, as kubectl get does.
     """
     if name and (selector or everywhere):
@@ -75,9 +87,9 @@ def status(client: Client, name: str | None, again: bool, output: str | None, se
         options = kubectl_options(client, again, selector, everywhere)
         watched(partial(print_objects, output, [name] if name else [], options))
     elif name and again:
-        watched(partial(follow, client, name, Console()))
+        watched(partial(follow, partial(read_view, client, name, system_namespace), Console()))
     elif name:
-        show(client, name, Console())
+        show(partial(read_view, client, name, system_namespace), Console())
     else:
         read = partial(read_models, client, selector, everywhere=everywhere)
         columns = Columns(namespace=everywhere, wide=output == "wide")
@@ -85,6 +97,8 @@ def status(client: Client, name: str | None, again: bool, output: str | None, se
             watched(partial(follow_list, read, columns, Console()))
         else:
             print_table(models_table(read(), datetime.now(UTC), columns))
+            for text in texts_for(client, system_namespace):
+                click.echo(f"Installation: {clean(text)}", err=True)
 
 
 def kubectl_options(client: Client, again: bool, selector: str, everywhere: bool) -> list[str]:
@@ -102,10 +116,11 @@ def connection_options() -> list[str]:
 
 @cli.command()
 @click.argument("name", type=NAME, shell_complete=complete_models)
+@SYSTEM_NAMESPACE
 @on_cluster
-def watch(client: Client, name: str) -> None:
+def watch(client: Client, name: str, system_namespace: str) -> None:
     """Watch the status tree until interrupted."""
-    watched(partial(follow, client, name, Console()))
+    watched(partial(follow, partial(read_view, client, name, system_namespace), Console()))
 
 
 @cli.command()

@@ -2,7 +2,10 @@
 
 `python -m heart_trainer evaluate` measures a version that is registered already, in place of training one;
 `python -m heart_trainer drift` looks at the prediction log of the version that serves;
-`python -m heart_trainer sign` signs a registered version.
+`python -m heart_trainer sign` signs a registered version;
+`python -m heart_trainer site` answers a federated training with sums of a site's rows (docs/federated.md);
+`python -m heart_trainer prepare` makes ready what a trainer of one's own is given, in its Job's first container;
+`python -m heart_trainer conformance` checks a trainer of one's own.
 """
 
 import argparse
@@ -22,22 +25,34 @@ from heart_api.startup import importing
 with importing():
     from pydantic import ValidationError
 
-    from heart_api.handover import EXIT_PERMANENT, Env, EvaluationRequest, JobRequest, TrainingOutcome, TrainingRequest
+    from heart_api.federation import FederatedTrainingRequest
+    from heart_api.handover import (
+        EXIT_PERMANENT,
+        Env,
+        EvaluationRequest,
+        ModelRequest,
+        TrainingOutcome,
+        TrainingRequest,
+    )
     from heart_trainer.drift.command import run_check
     from heart_trainer.errors import NoRowKey, TrainerError
     from heart_trainer.external.place import is_worker, leave
+    from heart_trainer.federation.commands import open_federation, run_site
     from heart_trainer.job import Job, JobResult
     from heart_trainer.job_evaluation import run_evaluation
-    from heart_trainer.job_training import run_training
+    from heart_trainer.job_federation import run_federated
+    from heart_trainer.job_training import prepare_own, run_training
     from heart_trainer.manifest import BadManifest, read_manifest
     from heart_trainer.outcome import failed, write_outcome
+    from heart_trainer.own.conformance import run_conformance
     from heart_trainer.report.terminal import report
     from heart_trainer.sign import run_sign
 
 EXIT_PASSING = 1
 EVALUATE, DRIFT, SIGN = "evaluate", "drift", "sign"
+PREPARE, CONFORMANCE, SITE = "prepare", "conformance", "site"
 LAPTOP_STORE = "sqlite:///mlflow.db"
-R = TypeVar("R", bound=JobRequest)
+R = TypeVar("R", bound=ModelRequest)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,8 +64,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return run_check(os.environ, Progress())
     if words[:1] == [SIGN]:
         return run_sign(words[1:])
-    evaluates = words[:1] == [EVALUATE]
-    options = _parser(evaluates).parse_args(words[evaluates:])
+    if words[:1] == [CONFORMANCE]:
+        return run_conformance(words[1:])
+    if words[:1] == [SITE]:
+        return run_site(words[1:], Progress())
+    evaluates, prepares = words[:1] == [EVALUATE], words == [PREPARE]
+    options = _parser(evaluates).parse_args(words[evaluates or prepares :])
     try:
         job = _job(options, os.environ, evaluates)
     except BadManifest as problem:
@@ -58,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except NoRowKey as problem:
         outcome, code = _complain(failed(problem.reason, problem.message), EXIT_PERMANENT)
     else:
-        outcome, code = _run(job, run_evaluation if evaluates else run_training)
+        outcome, code = _run(job, prepare_own if prepares else run_evaluation if evaluates else _train)
     write_outcome(os.environ.get(Env.TERMINATION_LOG), outcome)
     if code and is_worker(os.environ):
         leave(code)
@@ -80,6 +99,9 @@ def _parser(evaluates: bool) -> argparse.ArgumentParser:
         parser.add_argument("--version", default="", help="the version's number")
     else:
         parser.add_argument("--out", type=Path, help="folder for model card, evaluation and model (<name>-training)")
+        parser.add_argument(
+            "--trainer", default="", help="command of the program that spec.training.trainer stands for"
+        )
     return parser
 
 
@@ -97,15 +119,24 @@ def _job(options: argparse.Namespace, environ: Mapping[str, str], evaluates: boo
         progress=Progress(),
         data=options.data,
         out=out,
+        trainer=getattr(options, "trainer", ""),
     )
+
+
+def _train(job: Job[Any]) -> JobResult | None:
+    if isinstance(job.request, FederatedTrainingRequest):
+        return run_federated(job, lambda: open_federation(job.request, job.environ, job.progress))
+    return run_training(job)
 
 
 def _training(
     options: argparse.Namespace, environ: Mapping[str, str], trigger: str
-) -> tuple[TrainingRequest, Path | None]:
+) -> tuple[ModelRequest, Path | None]:
     if options.manifest:
         request = read_manifest(options.manifest, trigger)
         return request, options.out or Path(f"{request.name}-training")
+    if environ.get(Env.FEDERATED_REQUEST):
+        return _from_environment(FederatedTrainingRequest, environ, Env.FEDERATED_REQUEST), options.out
     return _from_environment(TrainingRequest, environ, Env.TRAINING_REQUEST), options.out
 
 
@@ -146,7 +177,8 @@ def _run(job: Job[Any], act: Callable[[Job[Any]], JobResult | None]) -> tuple[Tr
     try:
         trained = act(job)
     except TrainerError as error:
-        return _complain(failed(error.reason, error.message), EXIT_PERMANENT if error.permanent else EXIT_PASSING)
+        outcome = failed(error.reason, error.message, getattr(error, "sites", None))
+        return _complain(outcome, EXIT_PERMANENT if error.permanent else EXIT_PASSING)
     except KeyboardInterrupt:
         outcome = failed(
             "TrainingInterrupted",
@@ -157,7 +189,7 @@ def _run(job: Job[Any], act: Callable[[Job[Any]], JobResult | None]) -> tuple[Tr
         traceback.print_exc()
         message = f"{type(error).__name__} in the trainer; its log says where. The Job retries up to its backoffLimit"
         return _complain(failed("TrainingFailed", message), EXIT_PASSING)
-    if trained is None:
+    if trained is None:  # another container, or another worker, reports the version
         return TrainingOutcome(), 0
     _announce(job, trained)
     return TrainingOutcome(result=trained.result), 0

@@ -58,11 +58,9 @@ def load(
     """Send synthetic records to the model and measure the responses.
 
     The records are drawn from the example records of the serving version, which contain no real data. Requests go
-    through
-    the API server to the model's Service, so that a candidate receives its share of them; latencies include this path.
-    The
-    prediction log records them like any other request. Ends after --for or --requests, or at Ctrl-C, with a summary by
-    version; exit code 1 if a request failed.
+    through the API server to the model's Service, so that a candidate receives its share of them; latencies include
+    this path. The prediction log records them like any other request. Ends after --for or --requests, or at Ctrl-C,
+    with a summary by version; exit code 1 if a request failed.
     """
     if rate is None:
         rate = 0.0 if requests else DEFAULT_RATE

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from heart_api.callers import Caller, Selector
+from heart_api.federation import FLEET_PORT, PROGRESS_PORT
 from heart_api.heartmodel import HeartModel
 from heart_api.kube.values import Manifest
 from heart_api.names import Component, Label, callers_policy_name, child_name
@@ -72,16 +73,30 @@ def build_training_policy(model: HeartModel, profile: RuntimeProfile) -> Manifes
 
     Workers choose ports of their own. They are admitted by their model and not by their Job, whose name is not known.
     """
-    log = database(profile, model.spec.dataset.include_feedback)
-    pods = {"podSelector": {"matchLabels": training_pods(model)}}
+    dataset = model.spec.dataset
+    if dataset is None:
+        return build_coordinator_policy(model, profile)
+    log = database(profile, dataset.include_feedback)
+    workers = {"podSelector": {"matchLabels": training_pods(model)}}
     several = model.spec.training.scale.workers is not None
-    egress = [dns(), server(profile.tracking_uri), *log, *data_source(model.spec.dataset.uri)]
+    egress = [dns(), server(profile.tracking_uri), *log, *data_source(dataset.uri)]
     return policy(
         model,
         Component.TRAINING,
-        ingress=[{"from": [pods]}] if several else [],
-        egress=[*egress, *([{"to": [pods]}] if several else [])],
+        ingress=[{"from": [workers]}] if several else [],
+        egress=[*egress, *([{"to": [workers]}] if several else [])],
     )
+
+
+def build_coordinator_policy(model: HeartModel, profile: RuntimeProfile) -> Manifest:
+    """In: sites, to the port for them, and the operator, to what it asks for progress. Out: names and MLflow.
+
+    Sites outside the cluster come through whatever publishes the Service. Only keys that the coordinator knows get an
+    answer there, whoever connects.
+    """
+    fleet: Rule = {"ports": tcp(FLEET_PORT)}
+    egress = [dns(), server(profile.tracking_uri)]
+    return policy(model, Component.TRAINING, ingress=[fleet, {"ports": tcp(PROGRESS_PORT)}], egress=egress)
 
 
 def build_check_policy(model: HeartModel, profile: RuntimeProfile) -> Manifest:

@@ -3,6 +3,7 @@
 from collections.abc import Set
 from typing import Any
 
+from heart_api.federation import FLEET_PORT
 from heart_api.heartmodel import HeartModel
 from heart_api.kube.values import Manifest
 from heart_api.names import (
@@ -12,6 +13,7 @@ from heart_api.names import (
     Component,
     Label,
     candidate_service_name,
+    fleet_service_name,
     pods_service_name,
     workers_service_name,
 )
@@ -63,6 +65,23 @@ def build_candidate_service(model: HeartModel, version: str, secure: bool) -> Ma
         "kind": "Service",
         "metadata": metadata(model, candidate_service_name(model.name), Component.SERVING),
         "spec": {"type": "ClusterIP", "selector": serving_pods(model, version), "ports": ports({secure})},
+    }
+
+
+def build_fleet_service(model: HeartModel) -> Manifest:
+    """Where sites reach the coordinator of the model's training: one port, over TLS. Also before it is ready, for it is
+    not until sites have joined."""
+    pods = {Label.MODEL: model.name, Label.COMPONENT: Component.TRAINING}
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": metadata(model, fleet_service_name(model.name), Component.TRAINING),
+        "spec": {
+            "type": "ClusterIP",
+            "selector": pods,
+            "publishNotReadyAddresses": True,
+            "ports": [{"name": "fleet", "port": FLEET_PORT, "targetPort": "fleet", "protocol": "TCP"}],
+        },
     }
 
 

@@ -9,13 +9,14 @@ from pydantic import ValidationError
 from heart_api.drift import CheckFailure, CheckOutcome
 from heart_api.handover import TrainingFailure, TrainingOutcome, TrainingResult
 from heart_api.heartmodel import TrainingStatus
-from heart_api.kube.objects import condition, condition_text
+from heart_api.kube.jobs import is_waiting, job_end
+from heart_api.kube.objects import condition_text
 from heart_api.kube.values import Blocked, Manifest
 from heart_api.names import Annotation
+from heart_api.owntrainer import OWN, PREPARE
 from heart_api.times import read
 from heart_operator.manifests.training_job import CONTAINER
-from heart_operator.plan.observed import ObservedJob, TrainingJob
-from heart_operator.plan.schedule.observed import CheckJob
+from heart_operator.plan.observed import CheckJob, ObservedJob, TrainingJob
 
 Outcome = TypeVar("Outcome", TrainingOutcome, CheckOutcome)
 
@@ -102,23 +103,9 @@ def parse_check(job: Manifest, pods: Iterable[Manifest] | None = None, blocked: 
     )
 
 
-def is_finished(job: Manifest) -> bool:
-    return job_end(job) is not None
-
-
-def is_waiting(job: Manifest) -> bool:
-    """Whether no pod of an unfinished Job is ready, by the Job controller's own count."""
-    return not is_finished(job) and not (job.get("status") or {}).get("ready")
-
-
 def job_phase(job: Manifest) -> Literal["Running", "Succeeded", "Failed"]:
     end = job_end(job)
     return "Running" if end is None else "Succeeded" if end["type"] == "Complete" else "Failed"
-
-
-def job_end(job: Manifest) -> dict[str, Any] | None:
-    """The condition that says how a Job ended; None: it runs."""
-    return condition(job, "Complete", "Failed")
 
 
 def end_time(job: Manifest) -> datetime | None:
@@ -171,9 +158,19 @@ def is_consequence(outcome: TrainingOutcome | CheckOutcome) -> bool:
 
 
 def container_ends(pod: Manifest) -> list[dict[str, Any]]:
-    """How the trainer's container ended; one that a service mesh added has nothing to say."""
-    statuses = (pod.get("status") or {}).get("containerStatuses") or []
-    ours = (status for status in statuses if status["name"] == CONTAINER)
+    """How the trainer's containers ended; one that a service mesh added has nothing to say.
+
+    A trainer of one's own could write any message: of its container nothing counts but why it was ended.
+    """
+    status = pod.get("status") or {}
+    found = [(status.get("containerStatuses"), CONTAINER), (status.get("initContainerStatuses"), PREPARE)]
+    ends = [end for statuses, name in found for end in ends_of(statuses, name)]
+    return [*ends, *({"reason": end.get("reason")} for end in ends_of(status.get("initContainerStatuses"), OWN))]
+
+
+def ends_of(statuses: Iterable[Manifest] | None, name: str) -> list[dict[str, Any]]:
+    """How the container of this name ended, if it did."""
+    ours = (status for status in statuses or () if status["name"] == name)
     return [end for status in ours if (end := (status.get("state") or {}).get("terminated"))]
 
 

@@ -208,6 +208,32 @@ def test_long_words_are_cut() -> None:
     assert len(pod_problem(found)) <= 300
 
 
+def init_pod(name: str, reason: str, message: str = "") -> dict[str, Any]:
+    state = {"terminated": {"exitCode": 1, "reason": reason, "message": message}}
+    return {
+        "metadata": {"creationTimestamp": CREATED},
+        "status": {"initContainerStatuses": [{"name": name, "state": state}], "containerStatuses": []},
+    }
+
+
+def test_what_prepares_rows_says_why_they_cannot_be_used() -> None:
+    failure = TrainingFailure(reason="DataInvalid", message="age: 3 rows are above 120")
+    pods = [init_pod("prepare", "Error", said(TrainingOutcome(failure=failure)))]
+    assert parse_job(job(ended("Failed")), pods).failure == failure
+
+
+@pytest.mark.parametrize("name", ["own-trainer", "mesh-init"])
+def test_a_program_that_is_not_ours_cannot_say_what_was_trained(name: str) -> None:
+    pods = [init_pod(name, "Completed", said(TrainingOutcome(result=RESULT)))]
+    found = parse_job(job(ended("Complete")), pods)
+    assert found.result is None
+    assert found.failure is None
+
+
+def test_a_program_that_ran_out_of_memory_is_told_apart() -> None:
+    assert parse_job(job(ended("Failed")), [init_pod("own-trainer", "OOMKilled")]).why == "OOMKilled"
+
+
 def indexed(*conditions: dict[str, Any], attempt: str = "1") -> dict[str, Any]:
     """The Job of a training on several pods."""
     annotations = {Annotation.TRIGGER: "t1", Annotation.ATTEMPT: attempt}

@@ -1,6 +1,6 @@
 """A training on data that are read in chunks, by one worker or by several."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from heart_api.contract import Feature
 from heart_api.handover import TrainingRequest
 from heart_api.referenceprofile import ReferenceProfile
 from heart_api.training import Scoring
@@ -123,7 +124,7 @@ def _train(
     request: TrainingRequest, scale: Scale, study: Study, prepared: Prepared, peers: Peers, progress: Progress
 ) -> Learned:
     if scale.family != "xgboost":
-        return _linear(run_study(study, prepared, peers, progress))
+        return linear(run_study(study, prepared, peers, progress))
     from heart_trainer.external.trees import train_trees  # noqa: PLC0415  XGBoost takes a second to import
 
     return train_trees(request, study, prepared, peers, progress)
@@ -144,7 +145,7 @@ def finish(
     table = _table(request, prepared, learned, environ, source)
     fitted = _fitted(request, learned, table, prepared, progress)
     progress("measuring rows that the models did not learn from, with bootstrap intervals")
-    return ExternalResult(table, fitted, learned.measurement(), _profile(request, learned, table))
+    return ExternalResult(table, fitted, learned.measurement(), profile_of(request.features, learned, table.classes))
 
 
 def scratch(folder: str) -> Path:
@@ -189,7 +190,8 @@ def run_study(study: Study, prepared: Prepared, peers: Peers, progress: Progress
     return following
 
 
-def _linear(trained: Trained) -> Learned:
+def linear(trained: Trained) -> Learned:
+    """What is learnt where a linear model is trained."""
     regression = trained.study.regression
     double = needs_double(trained.study, trained.description)
     return Learned(
@@ -269,11 +271,11 @@ def _out_of_fold(learned: Learned, table: Table, prepared: Prepared) -> OutOfFol
     return OutOfFoldResult(columns, fold, learned.choices[:judges])
 
 
-def _profile(request: TrainingRequest, learned: Learned, table: Table) -> ReferenceProfile:
-    description, names = learned.description, [str(name) for name in table.classes]
+def profile_of(features: tuple[Feature, ...], learned: Learned, classes: Sequence[int | str]) -> ReferenceProfile:
+    description, names = learned.description, [str(name) for name in classes]
     cells = judged_cells(learned.request, learned.tables, range(len(learned.request.models)))
     if isinstance(cells, Cells):
-        return build_profile(description, request.features, dict(zip(names, score_percentiles(cells), strict=True)))
+        return build_profile(description, features, dict(zip(names, score_percentiles(cells), strict=True)))
     axis, counts = learned.request.outputs, learned.tables["outputs"]
     assert axis is not None  # of a regression
-    return build_profile(description, request.features, {"value": axis.quantiles(counts, PERCENTILES).tolist()})
+    return build_profile(description, features, {"value": axis.quantiles(counts, PERCENTILES).tolist()})

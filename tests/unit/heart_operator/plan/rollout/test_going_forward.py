@@ -529,7 +529,7 @@ def test_beyond_the_limit_the_version_is_rejected() -> None:
     entry = found.rejected[-1]
     assert (entry.version, entry.digest, entry.reason, entry.time) == ("1", sha("1"), "RolledBack", written(NOW))
     assert entry.message == (
-        "errors: 75.00% of 200 were answered with 5xx; the critical threshold is 5.00%"
+        "errors: 75.00% of 200 were answered with 5xx, the critical threshold is 5.00%"
         " (3 consecutive failures after its promotion)"
     )
     assert found.rejected[0] == rejection("3")
