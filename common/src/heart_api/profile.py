@@ -60,8 +60,6 @@ class ApprovedTrainer(Frozen):
 class TrainingPods(Frozen):
     """How the pods of trainings are started."""
 
-    engine: Literal["Job", "TrainJob"] = "Job"
-    """TrainJob: trainings on several pods are handed to Kubeflow Trainer."""
     queue_name: str | None = Field(None, pattern=NAME_PATTERN, max_length=63)
     """LocalQueue of Kueue, in each model's namespace: Jobs are created suspended, and Kueue starts them."""
     priority_class_name: str | None = Field(None, pattern=NAME_PATTERN, max_length=63)
