@@ -25,6 +25,7 @@ from heart_operator.controllers.workqueue import WorkQueue
 from heart_operator.kube.client import Cluster
 from heart_operator.kube.errors import ApiError
 from heart_operator.kube.lease import REQUEST_TIMEOUT, LeaderLease
+from heart_operator.lineage.build import Sessions, build_deliverer
 from heart_operator.mlflow.backend import MlflowBackend
 from heart_operator.mlflow.calls import Backend
 from heart_operator.mlflow.snapshots import RegistryReader
@@ -94,7 +95,13 @@ class Operator:
         self._registry.on_change = self._enqueue_users_of
         writer = StatusWriter(self._cluster, self.metrics.stored)
         executor = Executor(self._cluster, self._registry, writer)
-        self._reconcile = Reconciler(self._observer, decide, executor, self._queue, self.metrics, self._usage)
+        self._sessions = Sessions()
+        self._deliverer = build_deliverer(
+            settings, self._registry, self._sessions, self._enqueue, self.metrics.registry
+        )
+        self._reconcile = Reconciler(
+            self._observer, decide, executor, self._queue, self.metrics, self._usage, deliverer=self._deliverer
+        )
         probes = build_probes(lambda: is_alive(self._pulse, self._lease.read))
         self.http = HttpServer(probes, settings.http_host, settings.http_port)
         readable = build_metrics(self.metrics.registry, MetricsAuthorizer(self._elections, clock).decide)
@@ -117,6 +124,7 @@ class Operator:
             await self._lease.release()
             await self._close_endpoints()
             self._registry.close()
+            await self._sessions.close()
             await self._answers.close()
             await self._elections.close()
             await self._cluster.close()
@@ -135,6 +143,7 @@ class Operator:
             self._profiles.watch(self._enqueue_all),
             self._installation.keep(),
             self._resync(),
+            *((self._deliverer.keep(),) if self._deliverer.destinations else ()),
         )
         try:
             await first_of(stop.wait(), unending(work), unending(watches), *upkeep)
