@@ -78,6 +78,7 @@ class Tag:
     EVALUATION_SHA256 = "heartops.evaluation_sha256"
     DATASET_SHA256 = "heartops.dataset_sha256"
     EVALUATION_RUN = "heartops.evaluation_run"  # where its evaluation is, when that is not the version's own run
+    HISTORY = "heartops.history"  # on the run that keeps the history of a registered model
     VERSION = "heartops.version"  # on the run of an evaluation Job: the version that it measured
     CONTRACT_SHA256 = "heartops.contract_sha256"  # task, target and features of its package
     SEAL = "heartops.seal"  # HMAC over name, version, trigger and digests: only a Job with the namespace's key makes it

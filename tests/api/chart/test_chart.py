@@ -558,3 +558,29 @@ def test_triggers_get_a_port_their_secrets_and_no_right() -> None:
     assert 9443 in [port["port"] for port in find(documents, "Service", "heartops-operator")["spec"]["ports"]]
     roles = ("Role", "ClusterRole")
     assert [d for d in documents if d["kind"] in roles] == [d for d in render() if d["kind"] in roles]
+
+
+def test_events_go_where_an_administrator_says_with_a_mounted_token() -> None:
+    assert environment(operator_container(render()))["HEARTOPS_EVENTS_HISTORY"] == "true"
+    options = (
+        "events.url=https://events.example.org:8443/in",
+        "events.lineageUrl=http://marquez/api",
+        "events.tokenSecret=t",
+    )
+    documents = render("--set", ",".join(options))
+    container = operator_container(documents)
+    values = environment(container)
+    mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
+    assert values["HEARTOPS_EVENTS_URL"] == "https://events.example.org:8443/in"
+    assert str(Path(values["HEARTOPS_LINEAGE_TOKEN"]).parent) in mounts
+    rules = find(documents, "NetworkPolicy", "heartops-operator")["spec"]["egress"]
+    ports = {port["port"] for rule in rules for port in rule["ports"]}
+    assert {8443, 80} <= ports
+    done = subprocess.run(
+        ["helm", "template", "heartops", str(CHART), "--set", "events.url=https://user:secret@example.org"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0, "a password in a URL would be in every manifest"
