@@ -14,6 +14,7 @@ from heart_cli.checkcommand import check
 from heart_cli.client import Client
 from heart_cli.commands import COMMANDS
 from heart_cli.completing import complete_models, complete_reasons
+from heart_cli.copying.command import copy
 from heart_cli.doctor.command import doctor
 from heart_cli.erasure import announce
 from heart_cli.erasure import erase as erase_rows
@@ -32,7 +33,7 @@ from heart_cli.namespaces import offboard_namespace as offboard
 from heart_cli.namespaces import plan_offboarding
 from heart_cli.namespaces import rotate_namespace as rotate
 from heart_cli.new.command import new
-from heart_cli.options import NAME, SYSTEM_NAMESPACE, VERSION, on_cluster, version_text
+from heart_cli.options import NAME, SYSTEM_NAMESPACE, VERSION, connection_options, on_cluster, version_text
 from heart_cli.output import (
     ALL_NAMESPACES,
     OUTPUT,
@@ -56,7 +57,7 @@ def cli() -> None:
     """Inspect HeartModels and control their rollouts."""
 
 
-for entry in (*COMMANDS, check, doctor, key, load, new, wait):
+for entry in (*COMMANDS, check, copy, doctor, key, load, new, wait):
     cli.add_command(entry)
 
 
@@ -108,12 +109,6 @@ def kubectl_options(client: Client, again: bool, selector: str, everywhere: bool
     where = ["--all-namespaces"] if everywhere else ["--namespace", client.namespace]
     chosen = ["--selector", selector] if selector else []
     return [*where, *chosen, *(["--watch"] if again else []), *connection_options()]
-
-
-def connection_options() -> list[str]:
-    """--kubeconfig and --context as they were given."""
-    given = click.get_current_context().params
-    return [f"--{name}={given[name]}" for name in ("kubeconfig", "context") if given.get(name)]
 
 
 @cli.command()
