@@ -140,8 +140,7 @@ def build_gateway(target: Path) -> None:
 def build_extras(target: Path) -> None:
     """Compile prometheus-adapter, `dashboards` (a strict decoder) and `operator-verify` (OLM's own check of bundles).
 
-    With the libraries of metrics-server, so that most of them are compiled once. The adapter's last release calls one
-    function as they had it before; its main file is changed in a copy.
+    With the libraries of metrics-server, so that most of them are compiled once.
     """
     require("go", "install a Go toolchain (version 1.26 or later)")
     check_pins("extras")
@@ -149,14 +148,22 @@ def build_extras(target: Path) -> None:
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(HERE / "extras", source)
     main = _module_folder("extras", ADAPTER, versions()["extras"][ADAPTER]) / "cmd" / "adapter" / "adapter.go"
-    text = main.read_text().replace("cmd.Run(stopCh)", "cmd.Run(ctx)")
-    start = "stopCh := genericapiserver.SetupSignalHandler()"
-    text = text.replace(start, "ctx := genericapiserver.SetupSignalContext()\n\tstopCh := ctx.Done()")
     (source / "adapter").mkdir()
-    (source / "adapter" / "main.go").write_text(text)
+    (source / "adapter" / "main.go").write_text(with_todays_libraries(main.read_text()))
     (target / "bin").mkdir(parents=True, exist_ok=True)
     _compile("prometheus-adapter", source, ["./adapter", "./dashboards", VERIFIER], target / "bin", "-s -w")
     (target / "bin" / "adapter").rename(target / "bin" / "prometheus-adapter")
+
+
+def with_todays_libraries(main: str) -> str:
+    """The main file of prometheus-adapter's last release, which was written for older libraries of Kubernetes: how they
+    are stopped has changed, and they describe the API (OpenAPI) by themselves."""
+    start = "stopCh := genericapiserver.SetupSignalHandler()"
+    main = main.replace(start, "ctx := genericapiserver.SetupSignalContext()\n\tstopCh := ctx.Done()")
+    main = main.replace("cmd.Run(stopCh)", "cmd.Run(ctx)")
+    description = r"\tif cmd\.OpenAPIConfig == nil \{.*?(?=\t// if --metrics-max-age)"
+    main = re.sub(description, "", main, flags=re.DOTALL)
+    return re.sub(r"^\t(openapinamer|customexternalmetrics|generatedopenapi) .*\n", "", main, flags=re.MULTILINE)
 
 
 def drop_caches() -> None:

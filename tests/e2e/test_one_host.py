@@ -5,7 +5,6 @@ as the API says.
 """
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,12 +44,12 @@ class Entrance:
 
 
 @pytest.fixture(scope="module")
-def entrance(namespace: str, proxy: str) -> Iterator[Entrance]:
+def entrance(namespace: str, proxy: str) -> Entrance:
     """In front of two models, `/predict/iris` and `/predict/flowers`."""
     models = [at_path(name, namespace) for name in LABELS]
     for model in models:
         model.wait_serving("1", TRAINING)
-    yield Entrance(namespace, proxy)
+    return Entrance(namespace, proxy)
 
 
 def at_path(name: str, namespace: str) -> Model:

@@ -247,3 +247,13 @@ template:
       {{- toYaml . | nindent 6 }}
     {{- end }}
 {{- end -}}
+
+{{- /* Secrets that the triggers need: folder → name of the Secret, as a JSON object. */ -}}
+{{- define "heartops.triggerSecrets" -}}
+{{- $found := dict -}}
+{{- if .Values.triggers.enabled -}}
+{{- with .Values.triggers.tlsSecret -}}{{- $_ := set $found "tls" . -}}{{- end -}}
+{{- with .Values.triggers.webhookSecret -}}{{- $_ := set $found "keys" . -}}{{- end -}}
+{{- end -}}
+{{- toJson $found -}}
+{{- end }}

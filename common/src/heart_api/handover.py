@@ -6,6 +6,7 @@ operator ──EvaluationRequest──► Job, for a manually registered version
 operator ──environment (Env)──► serving pod, which opens model.onnx by its digest
 """
 
+from datetime import datetime
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -13,6 +14,7 @@ from pydantic import Field, model_validator
 from heart_api.base import Frozen, FrozenLenient
 from heart_api.contract import Dataset, Feature, Target
 from heart_api.evaluation import ServingReference
+from heart_api.experiment import AssignBy, Metric
 from heart_api.paths import PATH_PATTERN
 from heart_api.training import Training
 
@@ -20,6 +22,8 @@ MIRROR_FILE = "mirror.json"
 """Key of the ConfigMap `<model>-mirror`, and the file's name where it is mounted."""
 
 
+EXPERIMENT_FILE = "experiment.json"
+"""Another key of that ConfigMap, while there is an experiment."""
 PATHS_FILE = "paths.json"
 """Key of the ConfigMap `<model>-auth`, and the file's name where it is mounted."""
 
@@ -99,8 +103,8 @@ class ModelRequest(FrozenLenient):
     target: Target
     features: tuple[Feature, ...]
     training: Training
-    serving: ServingReference | None = None
     trainer_image: str | None = Field(None, description="Image of `training.trainer`, as the runtime profile has it.")
+    serving: ServingReference | None = None
 
 
 class JobRequest(ModelRequest):
@@ -214,3 +218,15 @@ class MirrorTarget(FrozenLenient):
         if self.percent and not (self.url and self.version):
             raise ValueError("a percent above 0 needs url and version")
         return self
+
+
+class ExperimentTarget(FrozenLenient):
+    """EXPERIMENT_FILE: which users' requests a serving pod of the stable version hands on, and where to."""
+
+    version: str = Field(description="The candidate, which answers at `url`.")
+    url: str = Field(pattern=r"^https?://[A-Za-z0-9.:\[\]-]+$", description="Without a path.")
+    split: int = Field(ge=1, le=99, description="Percentage of the users.")
+    by: AssignBy
+    salt: str = Field(min_length=1, max_length=64, description="Of this experiment: the next one mixes users anew.")
+    metric: Metric
+    since: datetime = Field(description="Outcomes of earlier predictions do not count.")

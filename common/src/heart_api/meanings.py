@@ -87,6 +87,10 @@ REASONS = {
         "Compare the two versions in `kubectl heart status NAME` and read `kubectl heart logs NAME --version N`;"
         " after a correction outside the model, `kubectl heart retry NAME`.",
     ),
+    Reason.EXPERIMENT_FAILED: Explained(
+        "The candidate lost its A/B experiment, or ended it without a winner and `onInconclusive` is Rollback.",
+        "Compare both groups in `kubectl heart status NAME`; `kubectl heart retry NAME` begins another experiment.",
+    ),
     Reason.CRASHING: Explained(
         "The candidate's pods crashed repeatedly; the stable version receives all traffic.",
         "Read `kubectl heart logs NAME --version N`; often `spec.serving.resources` is too small.",
@@ -106,6 +110,11 @@ REASONS = {
     Reason.PAUSED: Explained(
         "The rollout is paused, for a duration or until a user resumes it.",
         "`kubectl heart promote NAME` ends a pause of the steps, `kubectl heart resume NAME` one of a user.",
+    ),
+    Reason.EXPERIMENTING: Explained(
+        "An A/B experiment between the stable version and the candidate is in progress.",
+        "Follow both groups with `kubectl heart status NAME`; outcomes come by `POST /feedback`."
+        " `kubectl heart promote NAME` and `abort` end it by hand.",
     ),
     Reason.FOREIGN_JOB: Explained(
         "Event: Jobs with the owner reference that the operator did not create were removed.",

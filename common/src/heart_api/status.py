@@ -43,7 +43,7 @@ class ServingStatus(FrozenLenient):
 
 
 Origin = Literal["Training", "Sealed", "Outside"]
-Phase = Literal["Starting", "Scaling", "Paused", "Held", "AwaitingApproval"]
+Phase = Literal["Starting", "Scaling", "Paused", "Held", "Experimenting", "AwaitingApproval"]
 
 
 class TrackCounts(FrozenLenient):
@@ -82,6 +82,34 @@ class AnalysisStatus(FrozenLenient):
     evidence: Evidence = {}
 
 
+class ArmStatus(FrozenLenient):
+    """One group of an experiment's users: the version that answers them, and its figure."""
+
+    count: int = Field(0, description="Outcomes (ErrorRate: requests) that the figure rests on.")
+    total: float = Field(0, description="Their sum.")
+    squares: float = Field(0, description="Sum of their squares.")
+    mean: float | None = Field(None, description="The figure.")
+    low: float | None = Field(None, description="Lower bound of its 95% confidence sequence.")
+    high: float | None = Field(None, description="Upper bound of its 95% confidence sequence.")
+
+
+class ExperimentStatus(FrozenLenient):
+    """The A/B experiment between the stable version and the candidate."""
+
+    since: Time = Field(description="Time from which on requests and their outcomes count.")
+    stable: ArmStatus = Field(default=ArmStatus(), description="Users whom the stable version answers.")
+    candidate: ArmStatus = Field(default=ArmStatus(), description="Users whom the candidate answers.")
+    difference: float | None = Field(None, description="The candidate's figure less the stable version's.")
+    low: float | None = Field(None, description="Lower bound of the difference, valid at every look (95%).")
+    high: float | None = Field(None, description="Upper bound of the difference, valid at every look (95%).")
+    verdict: Literal["Running", "Better", "Worse", "NoDifference", "TimeUp"] = Field(
+        "Running",
+        description="Better, Worse: of the candidate, beyond doubt. NoDifference: none as large as minDetectable."
+        " TimeUp: undecided at the end of the duration.",
+    )
+    message: str = Field("", description="Human-readable result so far.")
+
+
 class CandidateStatus(FrozenLenient):
     """The version being rolled out."""
 
@@ -109,6 +137,7 @@ class CandidateStatus(FrozenLenient):
     message: str = Field("", description="Human-readable description of the phase.")
     analysis: AnalysisStatus | None = Field(None, description="Canary analysis of its traffic.")
     mirror: MirrorStatus | None = Field(None, description="Comparison on mirrored traffic.")
+    experiment: ExperimentStatus | None = Field(None, description="A/B experiment.")
     origin: Origin | None = Field(
         None,
         description="Training: its training Job reported it. Sealed: an evaluation Job found a training Job's"
@@ -160,10 +189,11 @@ class TrainingSite(FrozenLenient):
     public_key: str = Field("", description="Key by which the coordinator knows the site.")
     minimum_rows: int = Field(1, description="The site's minimum number of rows.")
     minimum_cell: int = Field(1, description="The site's minimum number of rows behind a count.")
-    state: Literal["Waiting", "Active", "Offline", "Late", "Refused", "Completed", "Withdrawn"] = Field(
+    state: Literal["Waiting", "Active", "Offline", "Late", "Rejected", "Completed", "Withdrawn"] = Field(
         "Waiting",
         description="Waiting: not seen yet. Offline: no heartbeat for about a minute. Late: no answer within the"
-        " deadline of an exchange. Withdrawn: its consent ended during the training.",
+        " deadline of an exchange. Rejected: it does not answer this training, and says why. Withdrawn: its consent"
+        " ended during the training.",
     )
     rows: int | None = Field(None, description="Number of its rows, rounded down to two significant digits.")
     exchanges: int = Field(0, description="Exchanges that it has answered.")
@@ -212,7 +242,7 @@ class SiteConsent(FrozenLenient):
     """Whether a site can take part in the next training."""
 
     site: str = Field(description="The FederationSite, as `namespace/name`.")
-    state: Literal["Ready", "Checking", "Missing", "Refused", "ContractMismatch"] = Field(
+    state: Literal["Ready", "Checking", "Missing", "Rejected", "ContractMismatch"] = Field(
         description="Ready: it allows this model, and its data keep the contract."
     )
     rows: int | None = Field(None, description="Number of its rows, rounded down to two significant digits.")

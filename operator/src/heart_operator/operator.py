@@ -46,6 +46,7 @@ from heart_operator.telemetry.liveness import Pulse, is_alive
 from heart_operator.telemetry.operator import Metrics
 from heart_operator.telemetry.registry import RegistryCollector
 from heart_operator.traffic.sampler import MetricsReader
+from heart_operator.triggers.server import build_trigger_server
 
 log = logging.getLogger(__name__)
 
@@ -107,12 +108,16 @@ class Operator:
         readable = build_metrics(self.metrics.registry, MetricsAuthorizer(self._elections, clock).decide)
         certificate = self_signed(settings.lease_name)
         self.scraped = HttpServer(readable, settings.http_host, settings.metrics_port, certificate)
+        # Every replica answers: what is asked is written with the object's resourceVersion, not under the Lease.
+        self.triggered = build_trigger_server(settings, self._elections)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set. Raises LeaseLost, or what a part failed with."""
         try:
             await self.http.start()
             await self.scraped.start()
+            if self.triggered:
+                await self.triggered.start()
             await first_of(stop.wait(), self._lease.acquire())
             if not stop.is_set():
                 await self._lead(stop)
@@ -152,8 +157,9 @@ class Operator:
             await ended(watches, GRACE)
 
     async def _close_endpoints(self) -> None:
-        await self.http.stop()
-        await self.scraped.stop()
+        for server in (self.http, self.scraped, self.triggered):
+            if server:
+                await server.stop()
 
     async def _work(self) -> None:
         """Reconcile, once it is known what each namespace uses: its quota holds from the first training on."""

@@ -10,6 +10,9 @@
 | HEARTOPS_HTTP_HOST | 0.0.0.0 | address of /livez, /readyz and /metrics |
 | HEARTOPS_HTTP_PORT | 8080 | port of /livez and /readyz |
 | HEARTOPS_METRICS_PORT | 8443 | port of /metrics: TLS, for tokens that may `get` this non-resource URL |
+| HEARTOPS_TRIGGERS_PORT | (empty) | port of the triggers over HTTP (TLS); empty: off |
+| HEARTOPS_TRIGGERS_TLS | (empty) | folder with tls.crt and tls.key; empty: a self-signed certificate |
+| HEARTOPS_TRIGGERS_KEYS | (empty) | folder with a file of webhook keys for each namespace |
 | HEARTOPS_WORKERS | 8 | models reconciled at the same time |
 | HEARTOPS_RESYNC_SECONDS | 300 | every model is reconciled again after about this time |
 | HEARTOPS_REGISTRY_SECONDS | 15 | age at which the view of the registry is read again |
@@ -54,6 +57,9 @@ class Settings(BaseModel):
     http_host: str = "0.0.0.0"  # noqa: S104  kubelet and Prometheus reach the pod's own address
     http_port: int = Field(8080, ge=0, le=65535)
     metrics_port: int = Field(8443, ge=0, le=65535)
+    triggers_port: int | None = Field(None, ge=0, le=65535)
+    triggers_tls: Path | None = None
+    triggers_keys: Path | None = None
     workers: int = Field(8, ge=1, le=64)
     resync_seconds: float = Field(300, ge=1)
     registry_seconds: float = Field(15, ge=0)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from heart_api.handover import EXPERIMENT_FILE
 from heart_log.values import Source
 from heart_model.model import Model
 from heart_serving.admission.capacity import Capacity
@@ -14,6 +15,7 @@ from heart_serving.admission.request_body import BodyReader
 from heart_serving.admission.worker import Worker, inline_bytes
 from heart_serving.auth.files import AuthFiles
 from heart_serving.auth.guard import Guard
+from heart_serving.experiment.experiment import Experiment
 from heart_serving.explain.worker import open_explain_worker
 from heart_serving.http.cross_origin import cross_origin
 from heart_serving.http.fast_path import FastPath
@@ -85,7 +87,10 @@ def create_app(model: Model, settings: Settings, log: RequestLog | None = None) 
     prefix = Prefix()
     framework = build_framework(model, settings, inference, metrics, readiness, predictions, proofs, guard, prefix)
     mirror = Mirror(settings.version, metrics, proofs, relative=answers.task == "regression", tls=settings.tls)
-    predictor = Predictor(model.run, metrics, log, mirror, predictions.recorder, proofs)
+    experiment = Experiment(settings.version, settings.tls)
+    if predictions.maintenance:
+        predictions.maintenance.experiment = lambda: experiment.target
+    predictor = Predictor(model.run, metrics, log, mirror, predictions.recorder, proofs, experiment)
     capacity = build_capacity(model, settings)
     explainer = open_explain_worker(model, settings, contract, answers)
     app = PredictionApp(predictor, protocols, explainer, framework, capacity, BodyReader(settings.max_body), guard)
@@ -93,6 +98,7 @@ def create_app(model: Model, settings: Settings, log: RequestLog | None = None) 
     background: list[Callable[[], Coroutine[Any, Any, None]]] = []
     if settings.mirror_file is not None:
         background.append(partial(mirror.run, MirrorFile(settings.mirror_file, settings.version)))
+        background.append(partial(experiment.run, settings.mirror_file.with_name(EXPERIMENT_FILE)))
     if settings.paths_file is not None:
         paths = PathsFile(settings.paths_file)
         paths.refresh(prefix)

@@ -23,6 +23,7 @@ from prometheus_client.registry import Collector
 from heart_api.metrics import (
     CALLERS,
     DENIED,
+    EXPERIMENT_REQUESTS,
     LATENCY_EDGES,
     MIRROR_DIFFERENCE,
     MIRRORED,
@@ -83,6 +84,8 @@ class ServingMetrics(Collector):
         self.confidence = ConfidenceCounts() if outputs.of_classes else None
         self.denied = denied
         self.callers: dict[str, int] = {}
+        self.arms: dict[tuple[str, str, int], int] = {}
+        """Predictions for the users of experiments, by candidate, arm and status code."""
         self._mirrored: dict[str, Mirrored] = {}
         self.latency, self.preprocess, self.predict, self.postprocess, self.explain = (Histogram() for _ in range(5))
 
@@ -97,6 +100,11 @@ class ServingMetrics(Collector):
 
     def count_caller(self, name: str) -> None:
         self.callers[name] = self.callers.get(name, 0) + 1
+
+    def count_arm(self, candidate: str, arm: str, code: int) -> None:
+        """A prediction for a user of an experiment with this candidate."""
+        key = (candidate, arm, code)
+        self.arms[key] = self.arms.get(key, 0) + 1
 
     def mirrored_to(self, version: str) -> Mirrored:
         """The counts of a candidate, from when mirroring to it first began."""
@@ -123,6 +131,7 @@ class ServingMetrics(Collector):
             yield confidence
         yield from self._callers(names, values)
         yield from self._mirror(names, values)
+        yield self._arms(names, values)
         info = InfoMetricFamily("model", "Model version served by this pod.", labels=names)
         info.add_metric(values, self._info)
         yield info
@@ -139,6 +148,13 @@ class ServingMetrics(Collector):
         for caller, count in sorted(self.callers.items()):
             callers.add_metric([*values, caller], count)
         yield callers
+
+    def _arms(self, names: list[str], values: list[str]) -> Metric:
+        text = "Predictions for the users of an experiment, by arm and status code."
+        family = CounterMetricFamily(EXPERIMENT_REQUESTS, text, labels=[*names, "candidate_version", "arm", "code"])
+        for (candidate, arm, code), count in sorted(self.arms.items()):
+            family.add_metric([*values, candidate, arm, str(code)], count)
+        return family
 
     def _mirror(self, names: list[str], values: list[str]) -> Iterator[Metric]:
         names = [*names, "candidate_version"]

@@ -92,6 +92,10 @@ class RegistryReader:
             used = [uri for uri, when in self._used.items() if self._clock() - when < FORGET_AFTER]
             await asyncio.gather(*(self._entry(uri, self._max_age / 2) for uri in used))
 
+    def renew(self, uri: str) -> None:
+        """The next view reads the server again."""
+        self._entries.pop(uri, None)
+
     async def act(self, uri: str, registry_name: str, action: RegistryAction) -> None:
         """Raises RegistryUnavailable when it was not done for sure."""
         try:

@@ -97,6 +97,8 @@ class Observer:
         self._installation = installation
         self._kinds: tuple[float, frozenset[str]] | None = None
         self._registered: dict[ModelKey, tuple[str, str]] = {}
+        self._looked: dict[ModelKey, str] = {}
+        """The request for a look at the registry that each model's last reconcile has seen."""
 
     async def observe(self, key: ModelKey) -> Observation:
         """Every object is read once, whichever plans it feeds. Raises what the API server's client raises."""
@@ -129,6 +131,7 @@ class Observer:
             raw = await self._cluster.get(HEART_MODEL, key.namespace, key.name)
         except NotFound:
             self._registered.pop(key, None)
+            self._looked.pop(key, None)
             self._metrics.forget(key.namespace, key.name)
             return None
         return None if "deletionTimestamp" in raw["metadata"] else raw
@@ -231,9 +234,20 @@ class Observer:
             silent = Registry(error=f"there is no runtime profile {model.spec.runtime!r}")
             return silent, select(silent)
         server = server_address(profile, model.namespace)
-        self._registered[ModelKey(model.namespace, model.name)] = server, model.registry_name
+        key = ModelKey(model.namespace, model.name)
+        self._registered[key] = server, model.registry_name
+        if self._looks_now(key, model):
+            self._registry.renew(server)
         named = str(model.spec.version)
         return await self._registry.view(server, model.registry_name, select, named if named.isdecimal() else "")
+
+    def _looks_now(self, key: ModelKey, model: HeartModel) -> bool:
+        """Whether somebody has requested a look at the registry since the last reconcile of the model."""
+        requests = model.status.requests
+        newest = requests.registry.id if requests and requests.registry else ""
+        before = self._looked.get(key)
+        self._looked[key] = newest
+        return before not in (None, newest)
 
     async def _optional_kinds(self) -> frozenset[str]:
         """Which of the optional kinds the cluster has; read again after a minute."""

@@ -17,6 +17,7 @@ from heart_api.names import Annotation, Label
 from heart_api.profile import RuntimeProfile
 from heart_api.retrainschedule import RetrainSchedule
 from heart_operator.plan.analysis.counts import NO_ANSWERS, NO_OUTCOMES, Counts, Share
+from heart_operator.plan.analysis.experiment import Sums
 from heart_operator.plan.quota import NO_USAGE, Usage
 
 Result = TypeVar("Result")
@@ -43,6 +44,10 @@ class ObservedJob(Generic[Result, Failure]):
     """It has not ended and no pod of it runs: not made yet, starting, or blocked."""
     blocked: Blocked | None = None
     """Why no pod of it runs; None: one does, or is only starting."""
+    attempt: int = 0
+    """Of a training on several pods: how many attempts were lost before."""
+    lost: bool = False
+    """A training on several pods that lost one of them, and may be tried again."""
 
 
 TrainingJob: TypeAlias = ObservedJob[TrainingResult, TrainingFailure]
@@ -105,6 +110,21 @@ NO_MIRROR = MirrorCounts()
 
 
 @dataclass(frozen=True, slots=True)
+class Arms:
+    """What the pods of the serving version know of the two groups of an experiment's users."""
+
+    stable_requests: Share = NO_OUTCOMES
+    """5xx among the requests since the last interval."""
+    candidate_requests: Share = NO_OUTCOMES
+    stable_outcomes: Sums | None = None
+    """Of all outcomes that are known by now: a state and no increment. None: no pod knows, as without a database."""
+    candidate_outcomes: Sums | None = None
+
+
+NO_ARMS = Arms()
+
+
+@dataclass(frozen=True, slots=True)
 class AnalysisSample:
     """Responses of the versions since the last interval; unknown if `error` is set."""
 
@@ -114,6 +134,8 @@ class AnalysisSample:
     stable_outcomes: Share = NO_OUTCOMES
     """Wrong ones among all predictions whose outcome is known by now: a state and no increment."""
     candidate_outcomes: Share = NO_OUTCOMES
+    arms: Arms = NO_ARMS
+    """Of an experiment's users."""
     error: str | None = None
     partial: str = ""
     """What is missing from it, e.g. pods that did not answer."""

@@ -47,6 +47,7 @@ def _problems(model: HeartModel, profile: RuntimeProfile | None, profiles: tuple
         yield from check_problems(f"spec.gates.checks[{index}]", check, model.spec)
     yield from alert_problems(model.spec.monitoring.alerts)
     yield from step_problems(model.spec.rollout.steps)
+    yield from experiment_problems(model.spec)
     yield from resource_problems("spec.training.resources", model.spec.training.resources)
     yield from resource_problems("spec.serving.resources", model.spec.serving.resources)
     autoscaling = model.spec.serving.autoscaling
@@ -172,14 +173,19 @@ def check_problems(path: str, check: GateCheck, spec: HeartModelSpec) -> Iterabl
         yield f"{path}: min is above max"
     if check.metric in BOUNDS_ONLY and (check.max_regression is not None or check.max_gap is not None):
         yield f"{path}: {check.metric} is best at 1 and can only have min and max"
-    yield from slice_problems(path, check, spec.features)
+    yield from slice_problems(path, check, spec)
 
 
-def slice_problems(path: str, check: GateCheck, features: Iterable[Feature]) -> Iterable[str]:
+def slice_problems(path: str, check: GateCheck, spec: HeartModelSpec) -> Iterable[str]:
     if (check.slice is None) != (check.max_gap is None):
         yield f"{path}: maxGap and slice belong together"
-    elif check.slice is not None and check.slice not in [feature.name for feature in features if feature.sensitive]:
+    elif check.slice is not None and check.slice not in groupings(spec):
         yield f"{path}.slice: {check.slice} is not a sensitive feature; set sensitive: true on it in spec.features"
+
+
+def groupings(spec: HeartModelSpec) -> list[str]:
+    """What figures are computed per group of."""
+    return [*(["site"] if spec.federation else []), *(feature.name for feature in spec.features if feature.sensitive)]
 
 
 def kind_problems(model: HeartModel, kinds: Set[str]) -> Iterable[str]:
@@ -194,6 +200,20 @@ def step_problems(steps: Iterable[RolloutStep]) -> Iterable[str]:
         if step.set_weight is not None and step.set_weight < before:
             yield f"spec.rollout.steps[{index}].setWeight: {step.set_weight} is less than {before}, which came before"
         before = max(before, step.set_weight or 0)
+
+
+def experiment_problems(spec: HeartModelSpec) -> Iterable[str]:
+    """A metric that nobody could ever measure."""
+    experiment, path = spec.rollout.experiment, "spec.rollout.experiment.metric"
+    if experiment is None or experiment.metric == "ErrorRate":
+        return
+    if experiment.metric == "Accuracy" and spec.training.task == "regression":
+        yield f"{path}: Accuracy does not exist for training.task regression; use MeanOutcome or ErrorRate"
+    if spec.serving.prediction_log.sink != "PostgreSQL":
+        yield (
+            f"{path}: {experiment.metric} needs the outcomes that people report; set serving.predictionLog.sink to"
+            " PostgreSQL, or use ErrorRate"
+        )
 
 
 def alert_problems(alerts: Alerts) -> Iterable[str]:

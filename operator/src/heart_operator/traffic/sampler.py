@@ -19,6 +19,7 @@ from heart_operator.traffic.counters import (
     Unreadable,
     answered,
     count_answers,
+    count_arms,
     count_mirrored,
     count_outcomes,
     growth,
@@ -170,6 +171,7 @@ def count(question: Question, interval: Interval) -> AnalysisSample:
         count_mirrored(stable, question.candidate),
         stable_outcomes=count_outcomes(of_version(interval.after, question.stable)),
         candidate_outcomes=count_outcomes(of_version(interval.after, question.candidate)),
+        arms=count_arms(stable, question.candidate),
         partial=interval.partial,
     )
 

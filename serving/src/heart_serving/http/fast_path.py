@@ -17,6 +17,8 @@ from heart_serving.auth.guard import Guard
 from heart_serving.auth.keys import Caller
 from heart_serving.errors import Problem
 from heart_serving.exchange import Exchange, error_reply
+from heart_serving.experiment.assignment import Arm
+from heart_serving.experiment.experiment import marked
 from heart_serving.http.prefix import Prefix
 from heart_serving.http.responses import Fields
 from heart_serving.predictor import Predictor
@@ -35,6 +37,7 @@ class FastPath:
         prefix: Prefix,
     ) -> None:
         self._predictor = predictor
+        self._experiment = predictor.experiment
         self._prefix = prefix
         self._guard = guard
         self._protocols = {path.encode(): protocol for path, protocol in protocols.items()}
@@ -60,8 +63,14 @@ class FastPath:
             caller = self._guard.admit(headers, "predict")
         except Denied as denied:
             return self._reject(url, head, denied)
+        arm = None
+        if self._experiment.is_on and not head.shadow:
+            arm = self._experiment.arm_of(url.decode(), headers)
+            if arm == "candidate":
+                return None
+            head = marked(head) if arm else head
         if self._capacity.is_small(len(body)):
-            return self._predict(url, head, body, caller)
+            return self._predict(url, head, body, caller, arm)
         if self._capacity.worker.is_full(self._budget.handed_over):
             self._budget.count_rejection(loop)
             return self._reject(url, head, Busy())
@@ -73,9 +82,9 @@ class FastPath:
         assert exchange.reply is not None
         self._predictor.record(exchange, exchange.reply.status)
 
-    def _predict(self, url: bytes, head: Head, body: bytes, caller: Caller) -> Exchange:
+    def _predict(self, url: bytes, head: Head, body: bytes, caller: Caller, arm: Arm | None) -> Exchange:
         protocol, now = self._protocols[url], time.perf_counter()
-        exchange = Exchange(head, url.decode(), now, now, body=body, caller=caller)
+        exchange = Exchange(head, url.decode(), now, now, body=body, caller=caller, arm=arm)
         try:
             exchange.reply = self._predictor.predict(protocol.accept(head), exchange)
         except Exception as error:

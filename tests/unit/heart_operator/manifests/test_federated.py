@@ -59,7 +59,7 @@ def test_the_superlink_is_never_published(federated: FederatedCase) -> None:
 def test_the_sidecars_end_with_the_trainer(federated: FederatedCase) -> None:
     found = by_name(federated.coordinator_job)
     assert [name for name, entry in found.items() if entry.get("restartPolicy") == "Always"] == ["superlink", "gate"]
-    assert list(found)[0] == "identity", "keys are there before anything that needs them"
+    assert next(iter(found)) == "identity", "keys are there before anything that needs them"
 
 
 def test_only_the_identity_and_the_trainer_have_keys(federated: FederatedCase) -> None:

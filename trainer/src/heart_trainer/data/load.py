@@ -19,7 +19,7 @@ from heart_trainer.data.findings import file_findings
 from heart_trainer.data.read import RawRows, read_columns
 from heart_trainer.data.rows import equal_rows, row_keys
 from heart_trainer.data.sources import fetch
-from heart_trainer.data.sources.builtin import SYNTHETIC
+from heart_trainer.data.sources.builtin import SYNTHETIC, VITALS
 from heart_trainer.data.sources.fetch import digest
 from heart_trainer.data.sources.stored import digest_of, is_prefix, stored_files
 from heart_trainer.data.stream import how_read, in_memory, read_chunks
@@ -56,7 +56,7 @@ def read_dataset(request: JobRequest, contract: Contract, data: Path | None) -> 
 
 
 def is_synthetic(request: JobRequest, data: Path | None) -> bool:
-    return data is None and request.dataset.uri.startswith(f"builtin://{SYNTHETIC}")
+    return data is None and request.dataset.uri.startswith((f"builtin://{SYNTHETIC}", f"builtin://{VITALS}"))
 
 
 def contract_of(request: JobRequest, data: Path | None) -> Contract:

@@ -14,6 +14,7 @@ REJECTED_ON_TRAFFIC = frozenset(
     {
         Reason.READY_DEADLINE_EXCEEDED,
         Reason.CANARY_ANALYSIS_FAILED,
+        Reason.EXPERIMENT_FAILED,
         Reason.CRASHING,
         Reason.PROGRESS_DEADLINE_EXCEEDED,
         Reason.ABORTED,
@@ -21,7 +22,12 @@ REJECTED_ON_TRAFFIC = frozenset(
     }
 )
 """Reasons for rejection by the rollout; the gate has a condition of its own."""
-WAITING = {"Paused": Reason.PAUSED, "Held": Reason.ON_HOLD, "AwaitingApproval": Reason.AWAITING_APPROVAL}
+WAITING = {
+    "Paused": Reason.PAUSED,
+    "Held": Reason.ON_HOLD,
+    "Experimenting": Reason.EXPERIMENTING,
+    "AwaitingApproval": Reason.AWAITING_APPROVAL,
+}
 
 
 def is_under_way(decision: Decision) -> bool:
@@ -106,6 +112,10 @@ def milestone(decision: Decision, name: str) -> tuple[str, str]:
         return Reason.AWAITING_APPROVAL, f"{name}: {progress.message}"
     if progress.paused:
         return Reason.PAUSED, f"{name}: {progress.message}"
+    if experiment := effective_rollout(decision.observed, decision.rollout.stable).experiment:
+        verdict = progress.experiment.verdict if progress.experiment else "Running"
+        share = f"{experiment.split}% of the users, {experiment.metric}"
+        return Reason.EXPERIMENTING, f"{name} is in an experiment ({share}): {verdict}"
     steps = len(effective_rollout(decision.observed, decision.rollout.stable).steps)
     where = f"step {progress.step + 1} of {steps}" if progress.step < steps else "all steps are done"
     return Reason.ROLLING_OUT, f"{name} is rolling out: {where}, {progress.weight}% of the traffic"

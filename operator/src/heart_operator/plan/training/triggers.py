@@ -27,9 +27,9 @@ def spec_trigger(model: HeartModel) -> str:
     spec = model.spec
     parts = {
         **source(spec),
-        "target": spec.target.model_dump(mode="json", exclude_defaults=True),
-        "features": [feature.model_dump(mode="json", exclude_defaults=True) for feature in spec.features],
-        "training": spec.training.model_dump(mode="json", exclude_defaults=True, exclude=WITHOUT_EFFECT),
+        "target": spec.target.model_dump(exclude_defaults=True),
+        "features": [feature.model_dump(exclude_defaults=True) for feature in spec.features],
+        "training": spec.training.model_dump(exclude_defaults=True, exclude=WITHOUT_EFFECT),
     }
     return short_hash(json.dumps(parts, sort_keys=True))
 
@@ -37,11 +37,9 @@ def spec_trigger(model: HeartModel) -> str:
 def source(spec: HeartModelSpec) -> dict[str, Any]:
     """Where the rows are. What happens without a site, and how long is waited for one, changes no model."""
     if spec.federation:
-        named = spec.federation.model_dump(
-            mode="json", exclude_defaults=True, include={"sites", "selector", "aggregation"}
-        )
+        named = spec.federation.model_dump(exclude_defaults=True, include={"sites", "selector", "aggregation"})
         return {"federation": named | ({"sites": sorted(spec.federation.sites)} if spec.federation.sites else {})}
-    return {"dataset": spec.dataset.model_dump(mode="json", exclude_defaults=True) if spec.dataset else {}}
+    return {"dataset": spec.dataset.model_dump(exclude_defaults=True) if spec.dataset else {}}
 
 
 def current_trigger(observed: Observed) -> str:
