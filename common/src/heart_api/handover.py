@@ -105,7 +105,6 @@ class ModelRequest(FrozenLenient):
     training: Training
     trainer_image: str | None = Field(None, description="Image of `training.trainer`, as the runtime profile has it.")
     serving: ServingReference | None = None
-    trainer_image: str | None = Field(None, description="Image of `training.trainer`, as the runtime profile has it.")
 
 
 class JobRequest(ModelRequest):
