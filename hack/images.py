@@ -1,6 +1,7 @@
 """The product's images: built once per content, by Docker where it runs, else by the cluster tool.
 
 `python3 -m hack.images build` prints one JSON object, image name → reference, as its last line;
+`python3 -m hack.images example lightgbm-trainer` builds an image of the examples in the same way;
 `python3 -m hack.images sizes` also prints what a registry stores of each, and fails where that is too much;
 `--into NAME` also loads them into the cluster tool's cluster NAME, `--kind NAME` into a kind cluster.
 Standard library only: it runs before any environment exists.
@@ -15,7 +16,7 @@ import sys
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,6 +53,11 @@ IMAGES = (
     Image("mlflow", "charts/images/mlflow/Dockerfile"),
     Image("postgres", "charts/images/postgres/Dockerfile", base="debian-base"),
 )
+EXAMPLES = (
+    Image("lightgbm-trainer", "examples/trainers/lightgbm/Dockerfile"),
+    Image("pytorch-trainer", "examples/trainers/pytorch/Dockerfile"),
+)
+"""Trainers of one's own (docs/own-trainer.md)."""
 
 
 def docker_answers() -> bool:
@@ -91,14 +97,14 @@ def build_with_cluster_tool(image: Image) -> Built:
     return Built(reference, archive)
 
 
-def build_all(cluster: str | None = None, images: Sequence[Image] = IMAGES) -> dict[str, Built]:
-    """Build the product's images; load each into the cluster tool's `cluster` as soon as it is built.
+def build_all(cluster: str | None = None, wanted: Iterable[Image] = IMAGES) -> dict[str, Built]:
+    """Build every image; load each into the cluster tool's `cluster` as soon as it is built.
 
     Another process may build them at the same time (the demo's does): what it has finished is loaded meanwhile.
     """
     build = build_with_docker if docker_answers() else build_with_cluster_tool
     found = {}
-    for image in images:
+    for image in wanted:
         found[image.name] = built = build(image)
         if cluster and built.archive:
             run([*CLUSTER, "load", "--name", cluster, built.archive])
@@ -151,14 +157,24 @@ def load_into_kind(images: dict[str, Built], cluster: str) -> None:
         run(["kind", "load", "docker-image", "--name", cluster, *missing])
 
 
+def examples_of(names: list[str]) -> list[Image]:
+    """Raises SystemExit for a name that no example has."""
+    known = {image.name: image for image in EXAMPLES}
+    if wrong := [name for name in names if name not in known]:
+        raise SystemExit(f"there is no example {', '.join(wrong)}; there are {', '.join(known)}")
+    return [known[name] for name in names]
+
+
 def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python3 -m hack.images", description="Build the product's images.")
-    parser.add_argument("command", choices=["build", "sizes"])
+    parser.add_argument("command", choices=["build", "sizes", "example"])
+    parser.add_argument("names", nargs="*", help=f"of examples: {', '.join(image.name for image in EXAMPLES)}")
     parser.add_argument("--into", metavar="NAME", help="load into this cluster of the cluster tool")
     parser.add_argument("--kind", metavar="NAME", help="load into this kind cluster")
     parser.add_argument("--demo", action="store_true", help="only what `make demo` needs")
     options = parser.parse_args(arguments)
-    images = build_all(options.into, [image for image in IMAGES if image.demo or not options.demo])
+    ours = [image for image in IMAGES if image.demo or not options.demo]
+    images = build_all(options.into, examples_of(options.names) if options.command == "example" else ours)
     if options.command == "sizes":
         print_sizes(images)
     if options.kind:

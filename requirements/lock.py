@@ -1,5 +1,5 @@
 """Compile the locks from pyproject.toml: one for development, one per image under its constraints, one for uv itself,
-and one for what builds the wheel. The image for federated training has Flower, which caps some packages below dev.txt.
+and one for what builds the wheel. Examples with an image have their requirements and their lock beside them. The image for federated training has Flower, which caps some packages below dev.txt.
 
 The tests run in the development environment, so an image must not hold another version of anything that they ran with.
 Pins are kept while they satisfy pyproject.toml; delete a package's lines from dev.txt to upgrade it everywhere.
@@ -15,6 +15,7 @@ HERE = Path(__file__).parent
 PROJECT = HERE.parent / "pyproject.toml"
 DEV = HERE / "dev.txt"
 IMAGES = ("operator", "serving", "trainer", "mlflow")
+EXAMPLES = HERE.parent / "examples"
 FLOWER_PINS = "certifi fastapi packaging protobuf rich starlette typer uv uvicorn".split()
 """Of which flwr wants other versions than dev.txt has; only the federation's image holds these."""
 UV = Path(sys.executable).with_name("uv")
@@ -27,6 +28,14 @@ FLAGS = (
 def compile_lock(target: Path, *options: str | Path) -> None:
     print(f"==> requirements/{target.name}", flush=True)
     subprocess.run([UV, *FLAGS, *options, PROJECT, "-o", target], check=True)
+
+
+def lock_examples() -> None:
+    """With the versions of dev.txt, by which the tests run them."""
+    for wanted in sorted(EXAMPLES.rglob("requirements.in")):
+        lock = wanted.with_suffix(".txt")
+        print(f"==> {lock.relative_to(HERE.parent)}", flush=True)
+        subprocess.run([UV, *FLAGS, "-c", DEV, wanted, "-o", lock], check=True)
 
 
 def lock_given(target: Path, requirements: str) -> None:
@@ -62,6 +71,7 @@ if __name__ == "__main__":
     compile_lock(DEV, "--all-extras", "--group", "dev")
     for image in IMAGES:
         compile_lock(HERE / f"{image}.txt", "--extra", image, "-c", DEV)
+    lock_examples()
     lock_federation()
     pin_uv()
     pin_build_backend()

@@ -107,6 +107,20 @@ GOOD: dict[str, dict[str, Any]] = {
     "a version by alias": {"spec.version": "@champion"},
     "all traffic at once": {"spec.rollout.steps": []},
     "a pause without end": {"spec.rollout.steps": [{"setWeight": 5}, {"pause": {}}]},
+    "an experiment by a header": {
+        "spec.rollout.experiment": {"duration": "14d", "by": {"header": "X-User-Id"}, "minDetectable": 0.02}
+    },
+    "an experiment by a cookie": {
+        "spec.rollout.experiment": {
+            "duration": "1h",
+            "split": 10,
+            "by": {"cookie": "visitor"},
+            "metric": "MeanOutcome",
+            "goal": "Minimize",
+            "minDetectable": 12.5,
+            "onInconclusive": "Rollback",
+        }
+    },
     "a route": {"spec.serving.route": {"gateway": {"name": "public"}, "hostnames": ["heart.example.org"]}},
     "256 features": {"spec.features": [{"name": f"f{i}", "type": "boolean"} for i in range(256)]},
     "the longest name": {"metadata.name": "a" * 63},
@@ -345,6 +359,26 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "an empty segment": ({"spec.serving.ingress": {"host": "a.b", "path": "/a//b"}}, "spec.serving.ingress.path"),
     "a path that is none": ({"spec.serving.ingress": {"host": "a.b", "path": "x;"}}, "spec.serving.ingress.path"),
     # rollout and monitoring
+    "an experiment by nothing": (
+        {"spec.rollout.experiment": {"duration": "1d", "by": {}, "minDetectable": 0.02}},
+        "set either header or cookie",
+    ),
+    "an experiment by both": (
+        {"spec.rollout.experiment": {"duration": "1d", "by": {"header": "A", "cookie": "b"}, "minDetectable": 0.02}},
+        "set either header or cookie",
+    ),
+    "an experiment with everybody": (
+        {"spec.rollout.experiment": {"duration": "1d", "split": 100, "by": {"header": "A"}, "minDetectable": 0.02}},
+        "spec.rollout.experiment.split",
+    ),
+    "an experiment about nothing": (
+        {"spec.rollout.experiment": {"duration": "1d", "by": {"header": "A"}, "minDetectable": 0}},
+        "spec.rollout.experiment.minDetectable",
+    ),
+    "an experiment without an end": (
+        {"spec.rollout.experiment": {"duration": "0s", "by": {"header": "A"}, "minDetectable": 0.02}},
+        "spec.rollout.experiment.duration",
+    ),
     "no time to get ready": ({"spec.rollout.readyDeadline": "0s"}, "spec.rollout.readyDeadline"),
     "a length of time in words": ({"spec.rollout.rollbackWindow": "one hour"}, "spec.rollout.rollbackWindow"),
     "more errors to warn than to call": (

@@ -68,8 +68,8 @@ class Scale(Frozen):
     mode: Literal["Auto", "Single", "External", "Distributed"] = Field(
         "Auto",
         description="Single: in memory. External: one pod, in chunks and bounded memory; a linear model, or xgboost if"
-        " `algorithms` name it and no linear model. Distributed: the same on several pods. Auto: External if the dataset"
-        " does not fit into the pod's memory and `algorithms` allow such a model, else Single.",
+        " `algorithms` name it and no linear model. Distributed: the same on several pods. Auto: External if the"
+        " dataset does not fit into the pod's memory and `algorithms` allow such a model, else Single.",
     )
     workers: int | None = Field(
         None,

@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from heart_api.commands import read_command
+from heart_api.experiment import Experiment
 from heart_api.heartmodel import AnalysisStatus, ConditionStatus, HeartModel, TrackCounts, TrainingStatus
 from heart_api.names import Condition, Reason
-from heart_api.status import MirrorStatus
+from heart_api.status import ArmStatus, ExperimentStatus, MirrorStatus
 from heart_cli.builder import go_on, offers
 from heart_cli.targets import typed
 from heart_cli.text import age, count
@@ -46,6 +47,21 @@ def analysis_text(found: AnalysisStatus, now: datetime) -> list[str]:
 def track(name: str, found: TrackCounts) -> str:
     share = f" ({found.errors / found.requests:.1%})" if found.requests else ""
     return f"{name} {found.requests} requests, {found.errors} errors{share}, {found.invalid} invalid"
+
+
+def experiment_text(spec: Experiment, found: ExperimentStatus, now: datetime) -> list[str]:
+    """The verdict, then one line for each group of users, and one for their difference."""
+    ends = f"for {age(found.since, now)}, {spec.duration} at most"
+    lines = [arm_text("stable   ", found.stable), arm_text("candidate", found.candidate)]
+    if found.difference is not None:
+        lines.append(f"difference {found.difference:+.4g} (between {found.low:+.4g} and {found.high:+.4g})")
+    return [f"experiment {found.verdict}: {spec.metric} ({ends})", *lines]
+
+
+def arm_text(name: str, found: ArmStatus) -> str:
+    if found.mean is None:
+        return f"{name} nothing known of its users yet"
+    return f"{name} {found.mean:.4g} (between {found.low:.4g} and {found.high:.4g}) of {found.count}"
 
 
 def mirror_text(found: MirrorStatus) -> str:

@@ -16,6 +16,7 @@ from heart_cli.sections import (
     command_text,
     current_notes,
     event_text,
+    experiment_text,
     gate_text,
     headline,
     mirror_text,
@@ -76,6 +77,9 @@ def add_analysis(branch: Tree, view: View, now: datetime) -> None:
     if candidate and candidate.analysis:
         verdict, *tracks = analysis_text(candidate.analysis, now)
         add_list(branch, verdict, tracks, "default")
+    if candidate and candidate.experiment and (spec := view.model.spec.rollout.experiment):
+        verdict, *figures = experiment_text(spec, candidate.experiment, now)
+        add_list(branch, verdict, figures, "default")
     if candidate and candidate.mirror:
         branch.add(line(mirror_text(candidate.mirror)))
 

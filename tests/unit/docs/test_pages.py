@@ -64,6 +64,7 @@ def broken_yaml(text: str) -> list[str]:
     """What is wrong with the documents of a YAML block."""
     found = []
     for document in yaml.safe_load_all(text):
+        document = document["spec"] if set(document) == {"spec"} else document  # a patch
         kind = document["kind"] if "kind" in document else kind_of_fragment(document)
         if kind is None:
             found.append(f"neither a resource, a part of a spec, nor values of the chart: {', '.join(document)}")

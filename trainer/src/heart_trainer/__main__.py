@@ -4,7 +4,8 @@
 `python -m heart_trainer drift` looks at the prediction log of the version that serves;
 `python -m heart_trainer sign` signs a registered version;
 `python -m heart_trainer site` answers a federated training with sums of a site's rows (docs/federated.md);
-`python -m heart_trainer prepare` makes ready what a trainer of one's own is given, in its Job's first container.
+`python -m heart_trainer prepare` makes ready what a trainer of one's own is given, in its Job's first container;
+`python -m heart_trainer conformance` checks a trainer of one's own.
 """
 
 import argparse
@@ -35,6 +36,7 @@ with importing():
     )
     from heart_trainer.drift.command import run_check
     from heart_trainer.errors import NoRowKey, TrainerError
+    from heart_trainer.external.place import is_worker, leave
     from heart_trainer.federation.commands import open_federation, run_site
     from heart_trainer.job import Job, JobResult
     from heart_trainer.job_evaluation import run_evaluation
@@ -42,11 +44,13 @@ with importing():
     from heart_trainer.job_training import prepare_own, run_training
     from heart_trainer.manifest import BadManifest, read_manifest
     from heart_trainer.outcome import failed, write_outcome
+    from heart_trainer.own.conformance import run_conformance
     from heart_trainer.report.terminal import report
     from heart_trainer.sign import run_sign
 
 EXIT_PASSING = 1
-EVALUATE, DRIFT, SIGN, PREPARE, SITE = "evaluate", "drift", "sign", "prepare", "site"
+EVALUATE, DRIFT, SIGN = "evaluate", "drift", "sign"
+PREPARE, CONFORMANCE, SITE = "prepare", "conformance", "site"
 LAPTOP_STORE = "sqlite:///mlflow.db"
 R = TypeVar("R", bound=ModelRequest)
 
@@ -60,6 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return run_check(os.environ, Progress())
     if words[:1] == [SIGN]:
         return run_sign(words[1:])
+    if words[:1] == [CONFORMANCE]:
+        return run_conformance(words[1:])
     if words[:1] == [SITE]:
         return run_site(words[1:], Progress())
     evaluates, prepares = words[:1] == [EVALUATE], words == [PREPARE]
@@ -73,6 +79,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         outcome, code = _run(job, prepare_own if prepares else run_evaluation if evaluates else _train)
     write_outcome(os.environ.get(Env.TERMINATION_LOG), outcome)
+    if code and is_worker(os.environ):
+        leave(code)
     return code
 
 
@@ -115,7 +123,7 @@ def _job(options: argparse.Namespace, environ: Mapping[str, str], evaluates: boo
     )
 
 
-def _train(job: Job[Any]) -> JobResult:
+def _train(job: Job[Any]) -> JobResult | None:
     if isinstance(job.request, FederatedTrainingRequest):
         return run_federated(job, lambda: open_federation(job.request, job.environ, job.progress))
     return run_training(job)
@@ -181,7 +189,7 @@ def _run(job: Job[Any], act: Callable[[Job[Any]], JobResult | None]) -> tuple[Tr
         traceback.print_exc()
         message = f"{type(error).__name__} in the trainer; its log says where. The Job retries up to its backoffLimit"
         return _complain(failed("TrainingFailed", message), EXIT_PASSING)
-    if trained is None:  # there is more to come, in the next container
+    if trained is None:  # another container, or another worker, reports the version
         return TrainingOutcome(), 0
     _announce(job, trained)
     return TrainingOutcome(result=trained.result), 0

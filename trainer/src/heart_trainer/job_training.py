@@ -22,6 +22,7 @@ from heart_trainer.evaluation.evaluate import Measurement, judged_sample, measur
 from heart_trainer.evaluation.families import as_values, measure_families
 from heart_trainer.evaluation.findings import training_findings
 from heart_trainer.external.decide import Scale, decide
+from heart_trainer.external.place import place_of
 from heart_trainer.external.train import train_external
 from heart_trainer.fit.nested_cv import fit
 from heart_trainer.fit.onnx_export import attach_package, is_double, run_onnx
@@ -87,9 +88,23 @@ class Product:
     documents: dict[str, bytes]
 
 
-def run_training(job: Job[TrainingRequest]) -> JobResult:
-    """Train and register at most one version for the request's trigger. Raises TrainerError."""
-    return train_and_register(job, lambda: _learn(job))
+def run_training(job: Job[TrainingRequest]) -> JobResult | None:
+    """Train and register at most one version for the request's trigger. Raises TrainerError.
+
+    None for a worker other than the first, which has nothing to tell.
+    """
+    place = place_of(job.request.training, job.environ)
+    if place and place.rank:
+        from heart_trainer.external.distributed import follow  # noqa: PLC0415  XGBoost takes a second to import
+
+        follow(job.request, place, job.environ, job.data, job.progress)
+        return None
+    done = train_and_register(job, lambda: _learn(job))
+    if place and done.evaluation is None:
+        from heart_trainer.external.distributed import dismiss  # noqa: PLC0415
+
+        dismiss(job.request, place, job.progress)
+    return done
 
 
 def train_and_register(job: Job[R], learn: Callable[[], Learnt]) -> JobResult:
@@ -160,8 +175,13 @@ def prepare_own(job: Job[TrainingRequest]) -> None:
 
 
 def _from_sums(job: Job[TrainingRequest], scale: Scale) -> Learnt:
-    request = job.request
-    found = train_external(request, contract_of(request, job.data), scale, job.environ, job.progress)
+    request, place = job.request, place_of(job.request.training, job.environ)
+    if place:
+        from heart_trainer.external.distributed import lead  # noqa: PLC0415
+
+        found = lead(request, place, scale, job.environ, job.data, job.progress)
+    else:
+        found = train_external(request, contract_of(request, job.data), scale, job.environ, job.progress)
     oof = out_of_fold(found.table, found.fitted.oof).model_copy(update={"complete": False})
     checks, compared = _by_rows(job, found.table, found.fitted, found.measured)
     return Learnt(found.table, found.fitted, found.measured, found.profile, oof, (*checks, scale.finding), compared)

@@ -44,6 +44,10 @@ class ObservedJob(Generic[Result, Failure]):
     """It has not ended and no pod of it runs: not made yet, starting, or blocked."""
     blocked: Blocked | None = None
     """Why no pod of it runs; None: one does, or is only starting."""
+    attempt: int = 0
+    """Of a training on several pods: how many attempts were lost before."""
+    lost: bool = False
+    """A training on several pods that lost one of them, and may be tried again."""
 
 
 TrainingJob: TypeAlias = ObservedJob[TrainingResult, TrainingFailure]

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from heart_api.names import Annotation, evaluated_version
-from heart_operator.plan.gates.verdict import judge
 from heart_operator.plan.analysis.counts import Share
 from heart_operator.plan.analysis.experiment import Sums
+from heart_operator.plan.gates.verdict import judge
 from heart_operator.plan.observed import AnalysisSample, Arms
 from heart_operator.plan.rollout.scale import fewest
 from heart_operator.plan.training.triggers import current_trigger

@@ -6,11 +6,12 @@ kept for calibration. With several workers each reads its own rows, and XGBoost 
 
 import shutil
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, cast
+from threading import Thread
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import xgboost
@@ -48,6 +49,7 @@ PAGE = 1 << 19
 """Rows that XGBoost takes at a time."""
 ROUNDS_BETWEEN_NEWS = 25
 
+T = TypeVar("T")
 Batch = tuple[NDArray[np.float32], NDArray[np.float64]]
 
 
@@ -133,14 +135,25 @@ def search(request: TrainingRequest, study: Study, prepared: Prepared, progress:
     score = scorer(training.scoring, prepared.task)[1]
     wanted = Search(("xgboost",), training.tuning.trials, training.tuning.timeout_seconds, score, setting)
     progress(f"searching settings on {len(y)} rows of the sample")
-    # In a thread of its own, which belongs to no group of workers: these trees are nobody else's.
-    with ThreadPoolExecutor(1) as aside:
-        return dict(aside.submit(_searched, wanted, SearchRows(x, y, folds)).result())
-
-
-def _searched(wanted: Search, rows: SearchRows) -> dict[str, Any]:
     with threadpool_limits(1):
-        return run(wanted, rows).params
+        return aside(lambda: dict(run(wanted, SearchRows(x, y, folds)).params))
+
+
+def aside(work: Callable[[], T]) -> T:
+    """The result of work in a thread of its own: it belongs to no group of workers, so its trees are nobody else's.
+
+    A process that is told to stop does not wait for it.
+    """
+    found: Future[T] = Future()
+
+    def run_it() -> None:
+        try:
+            found.set_result(work())
+        except BaseException as error:
+            found.set_exception(error)
+
+    Thread(target=run_it, daemon=True).start()
+    return found.result()
 
 
 def grow(

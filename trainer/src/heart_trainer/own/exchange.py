@@ -3,7 +3,7 @@
 import os
 import shlex
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -46,7 +46,7 @@ def exchanged(job: Job[TrainingRequest], table: Table) -> Iterator[Exchange]:
         exchange = Exchange(Path(folder) / "rows", Path(folder) / "results")
         prepare_here(table, job.request, exchange)
         job.progress(f"running {job.trainer}")
-        run_here(job.trainer, job.request, exchange, job.environ)
+        run_here(shlex.split(job.trainer), job.request, exchange, job.environ)
         yield exchange
 
 
@@ -56,14 +56,14 @@ def prepare_here(table: Table, request: TrainingRequest, exchange: Exchange) -> 
     prepare(table, request, exchange.rows)
 
 
-def run_here(command: str, request: TrainingRequest, exchange: Exchange, environ: Mapping[str, str]) -> None:
+def run_here(command: Sequence[str], request: TrainingRequest, exchange: Exchange, environ: Mapping[str, str]) -> None:
     """The program as a process of this machine: without network and credentials, but on the same file system."""
     limits = launcher_limits(request.training.timeout_seconds, str(exchange.results))
     with TemporaryDirectory() as home:
         given = {name: environ[name] for name in PASSED_ON if name in environ}
         folders = {Env.OWN_ROWS: str(exchange.rows), Env.OWN_RESULTS: str(exchange.results), "HOME": home}
         done = subprocess.run(  # noqa: S603  a command that the user typed
-            [*own_command(), *limits, *shlex.split(command)], env=given | folders, cwd=os.getcwd(), check=False
+            [*own_command(), *limits, *command], env=given | folders, cwd=os.getcwd(), check=False
         )
     if done.returncode:
         raise TrainerFailed(
