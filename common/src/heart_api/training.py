@@ -11,6 +11,8 @@ from heart_api.resources import Resources
 from heart_api.rules import LIST_SET, UNTYPED, rule, rules
 
 Algorithm = Literal["logistic-regression", "ridge", "random-forest", "gradient-boosting", "xgboost", "stacking"]
+LINEAR = frozenset[Algorithm]({"logistic-regression", "ridge"})
+"""Families that are linear in the prepared features."""
 Scoring = Literal["accuracy", "f1", "roc_auc", "pr_auc", "brier", "log_loss", "rmse", "mae", "r2"]
 
 MOST_PARAMETERS = 50
