@@ -221,7 +221,17 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "an algorithm twice": ({"spec.training.algorithms": ["stacking", "stacking"]}, "spec.training.algorithms"),
     "an address of CSV files": ({"spec.dataset.uri": "pvc://data/cohort/"}, "spec.dataset.format"),
     "unknown scale": ({"spec.training.scale": {"mode": "Cluster"}}, "spec.training.scale.mode"),
-    "no number of workers": ({"spec.training.scale.mode": "Distributed"}, "spec.training.scale.workers"),
+    "no number of workers": (
+        {
+            "spec.dataset": {"uri": "pvc://data/rows.parquet", "format": "parquet"},
+            "spec.training.scale.mode": "Distributed",
+        },
+        "spec.training.scale.workers",
+    ),
+    "a trainer of one's own on several workers": (
+        DISTRIBUTED | {"spec.training.trainer": "ours", "spec.training.holdout": 0.2},
+        "spec.training.",
+    ),
     "one worker": (DISTRIBUTED | {"spec.training.scale.workers": 1}, "spec.training.scale.workers"),
     "workers of a mode that has none": ({"spec.training.scale": {"workers": 2}}, "spec.training.scale.workers"),
     "text files for several workers": (DISTRIBUTED | {"spec.dataset.format": "csv"}, "spec.dataset.format"),

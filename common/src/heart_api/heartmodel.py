@@ -130,12 +130,12 @@ class HeartModelSpec(Frozen):
                 ".dataset.columns",
             ),
             rule(
-                f"!{DISTRIBUTED} || self.dataset.format == 'parquet'",
+                f"!{DISTRIBUTED} || (has(self.dataset) && self.dataset.format == 'parquet')",
                 "Distributed deals row groups of Parquet to its workers: the format must be parquet",
                 ".dataset.format",
             ),
             rule(
-                f"!{DISTRIBUTED} || self.dataset.uri.matches('^(pvc|s3|gs)://')",
+                f"!{DISTRIBUTED} || (has(self.dataset) && self.dataset.uri.matches('^(pvc|s3|gs)://'))",
                 "Distributed reads from a volume or a bucket: pvc://, s3:// or gs://",
                 ".dataset.uri",
             ),

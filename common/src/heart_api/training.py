@@ -129,7 +129,8 @@ class Training(Frozen):
                 ".calibration",
             ),
             rule(
-                "!has(self.trainer) || !has(self.scale) || !has(self.scale.mode) || self.scale.mode != 'External'",
+                "!has(self.trainer) || !has(self.scale) || !has(self.scale.mode)"
+                " || !(self.scale.mode in ['External', 'Distributed'])",
                 "a trainer of your own gets rows that fit into memory: set scale.mode to Auto or Single",
                 ".scale",
             ),
