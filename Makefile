@@ -57,11 +57,13 @@ bench-training: $(VENV)/ready ## Compare trainings with a bare scikit-learn scri
 fmt: $(VENV)/ready ## Format the code
 	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format -q .
 
-generate: $(VENV)/ready ## CRDs and API pages from the types
+generate: $(VENV)/ready ## CRDs and API pages from the types, and the dashboards
 	@$(BIN)/python -m heart_operator.crdgen
+	@$(BIN)/python -m hack.dashboards
 
 verify: $(VENV)/ready ## Fail when a generated file differs from its source
 	@$(BIN)/python -m heart_operator.crdgen --check
+	@$(BIN)/python -m hack.dashboards --check
 
 # --- cluster and images ---------------------------------------------------------------------------
 .PHONY: cluster-build cluster-up cluster-down images sbom scan

@@ -10,6 +10,8 @@ from tests.e2e.kit import PROMETHEUS_URL, RECORDED, RELEASE, RESTRICTED, ROOT, S
 from tests.e2e.profiles import EXTERNAL_SECRET, LOGIN, profiles
 
 CHART = ROOT / "charts" / "heartops"
+ENTRANCE, PUBLIC_HOST = "entrance", "models.example.org"
+"""IngressClass and host that models may claim."""
 OF_ANOTHER_RELEASE = "ofAnotherRelease"
 """A field that only the other release's CRDs have."""
 
@@ -27,7 +29,12 @@ def install(images: Mapping[str, str]) -> None:
     apply_crds()
     meta = {"name": EXTERNAL_SECRET, "namespace": SYSTEM}
     apply({"apiVersion": "v1", "kind": "Secret", "metadata": meta, "stringData": LOGIN})
-    options = (f"runtimes.{RECORDED}.prometheusUrl={PROMETHEUS_URL}", "monitoring.labels.release=prometheus")
+    options = (
+        f"runtimes.{RECORDED}.prometheusUrl={PROMETHEUS_URL}",
+        "monitoring.labels.release=prometheus",
+        f"runtimes.default.routes.ingressClasses={{{ENTRANCE}}}",
+        f"runtimes.default.routes.hosts={{{PUBLIC_HOST}}}",
+    )
     given = [word for option in options for word in ("--set-string", option)]
     given += [
         word for name, values in profiles().items() for word in ("--set-json", f"runtimes.{name}={json.dumps(values)}")

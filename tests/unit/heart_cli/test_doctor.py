@@ -117,6 +117,7 @@ def test_a_healthy_installation_has_no_problem(doctor):
     done = doctor(healthy())
     assert done.exit_code == 0, done.output
     assert "problem" not in done.stdout
+    assert [line for line in done.stdout.splitlines() if line != line.rstrip()] == []
 
 
 @pytest.mark.parametrize(
@@ -154,6 +155,24 @@ def test_a_selector_that_nothing_matches_names_the_label(doctor):
     labelled = {f"{ROOT}/namespaces/clinic/servicemonitors": {"items": [monitor(release="stack")]}}
     left = findings(doctor(healthy() | chosen | labelled, "-o", "json"), "monitoring")
     assert ["heartops-system" in each["message"] for each in left if each["level"] == "problem"] == [True]
+
+
+@pytest.mark.parametrize(
+    ("served", "level", "words"),
+    [
+        ({}, "problem", "Install prometheus-adapter"),
+        ({"/apis/custom.metrics.k8s.io/v1beta1": resources("pods/other")}, "problem", "Add the rule"),
+        ({"/apis/custom.metrics.k8s.io/v1beta1": resources("pods/predictions_per_second")}, "ok", ""),
+        ({"/apis/custom.metrics.k8s.io/v1beta2": resources("pods/predictions_per_second")}, "ok", ""),
+    ],
+)
+def test_scaling_on_predictions_needs_an_adapter_that_serves_their_rate(doctor, served, level, words):
+    path = "/apis/heartops.dev/v1alpha1/namespaces/clinic/heartmodels"
+    busy = heart_model({})
+    busy["spec"] = busy.get("spec", {}) | {"serving": {"autoscaling": {"targetPredictionsPerSecond": 50}}}
+    answers = healthy() | {path: {"items": [busy]}, "/apis/metrics.k8s.io/v1beta1": None} | served
+    (found,) = findings(doctor(answers, "-o", "json"), "autoscaling")
+    assert (found["level"], found["fix"].startswith(words)) == (level, True)
 
 
 def test_a_prometheus_that_may_not_read_metrics_gets_a_binding(doctor):
@@ -216,6 +235,16 @@ def test_a_model_that_failed_leads_to_its_reason_and_one_that_works_is_a_note(do
     works = heart_model({"conditions": [failed, condition("Progressing", "True", "TrainingStarted", "")]})
     done = doctor(healthy() | {path: {"items": [works]}}, "-o", "json")
     assert [each["level"] for each in findings(done, "models")] == ["note"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "level"), [("Paused", "note"), ("AwaitingApproval", "note"), ("RegistryUnavailable", "problem")]
+)
+def test_a_rollout_that_waits_is_a_note(doctor, reason, level):
+    path = "/apis/heartops.dev/v1alpha1/namespaces/clinic/heartmodels"
+    waits = [condition(type_, status, reason, "") for type_, status in (("Ready", "False"), ("Progressing", "Unknown"))]
+    done = doctor(healthy() | {path: {"items": [heart_model({"conditions": waits})]}}, "-o", "json")
+    assert [each["level"] for each in findings(done, "models")] == [level]
 
 
 def test_an_unreachable_server_is_an_error_and_no_finding(doctor):

@@ -27,7 +27,7 @@ ADVICE = {
     "Volume": "Check the PersistentVolumeClaim and its storage class with `kubectl describe pvc`",
     "ImagePull": "Ask the administrator to check images and imagePullSecrets of the runtime profile",
     "Container": "See `kubectl describe pod`; the node could not start the container",
-    "InitContainer": "See `kubectl logs -c` with the init container's name; it fetches the model from the registry",
+    "InitContainer": "See `kubectl logs -c` with the init container's name",
     "OutOfMemory": "Raise {resources} (limits.memory); the runtime profile may cap it",
     "Crash": "See `kubectl heart logs`",
     "Evicted": "It was moved off its node (drain, shutdown, eviction API); see `kubectl get nodes` for room elsewhere",

@@ -13,8 +13,8 @@ from heart_api.kube.objects import condition, condition_text
 from heart_api.kube.values import Blocked, Manifest
 from heart_api.names import PART_OF, Label
 
-SELECTOR = f"{Label.PART_OF}={PART_OF},!{Label.MODEL}"
-"""Objects of the chart, and none of a model."""
+SELECTOR = f"{Label.PART_OF}={PART_OF},!{Label.MODEL},!{Label.SITE}"
+"""Objects of the chart, and none of a model or site."""
 ADVICE = {
     "Quota": "Raise the namespace's ResourceQuota, or lower the component's resources in the chart's values",
     "LimitRange": "Change the namespace's LimitRange, or set the component's resources in the chart's values within it",

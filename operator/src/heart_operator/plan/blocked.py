@@ -26,6 +26,7 @@ def settled(observed: Observed, now: datetime) -> Observed:
         observed,
         jobs=tuple(settled_job(job, now) for job in observed.jobs),
         evaluations=tuple(settled_job(job, now) for job in observed.evaluations),
+        checks=tuple(settled_job(job, now) for job in observed.checks),
         deployments=tuple(settled_deployment(entry, now) for entry in observed.deployments),
     )
 

@@ -5,10 +5,12 @@ Small predictions take the fast path, everything else goes through uvicorn's ASG
 
 import asyncio
 import random
+from functools import partial
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from heart_api.names import VERSION_HEADER
 from heart_serving.http.coalescing_transport import OneWrite
 from heart_serving.http.heads import (
     HEAD_BYTES,
@@ -23,6 +25,7 @@ from heart_serving.http.heads import (
 )
 from heart_serving.http.responses import connection_error, render
 from heart_serving.http.server_state import State
+from heart_serving.routes.names import LEAVE_VERSION
 
 PEER_SECONDS = 10.0
 """How long a connection that has reached its age still waits for its peer: for the rest of a body, or to read."""
@@ -33,8 +36,14 @@ JITTER = 0.2
 CLOSING_SHARE = 0.2
 """Share of a connection's life in which an answer also says `Connection: close`: a client that is using it learns
 in time, and the server does not close what a client is just about to write to."""
+OWN_VERSION = VERSION_HEADER.lower().encode()
 NEVER_UPGRADED = (b"CONNECT", b"PRI")
 """Methods that ask for a tunnel or another protocol, and mean nothing without it."""
+
+
+def leave_version(cycle: RequestResponseCycle) -> None:
+    """The response is another version's, which its own headers name."""
+    cycle.default_headers = [field for field in cycle.default_headers if field[0].lower() != OWN_VERSION]
 
 
 class Connection(HttpToolsProtocol):
@@ -203,6 +212,7 @@ class Connection(HttpToolsProtocol):
 
     def _begin(self) -> None:
         super().on_headers_complete()
+        self.cycle.scope[LEAVE_VERSION] = partial(leave_version, self.cycle)  # type: ignore[literal-required]
         if self._closes_soon():
             self.cycle.keep_alive = False
 

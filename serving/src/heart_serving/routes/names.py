@@ -8,6 +8,10 @@ from heart_serving.settings import Settings
 UNKNOWN: dict[int | str, Json] = {404: {"description": "Another model."} | json_content(ref("ProtocolError"))}
 AUTHOR = "heartops.author"
 """Key of the ASGI scope: who asks, as the guard knows them; empty where nobody has to say."""
+PREFIX = "heartops.prefix"
+"""Key of the ASGI scope: the path prefix that this server has cut off; absent where there was none."""
+LEAVE_VERSION = "heartops.leave-version"
+"""Key of the ASGI scope: to be called when the answer itself says which version gave it."""
 KSERVE = ("/v1", "/v2")
 V2 = "/v2/models/{name}"
 V2_VERSION = "/v2/models/{name}/versions/{version}"

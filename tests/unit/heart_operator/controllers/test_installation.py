@@ -81,7 +81,7 @@ async def test_a_job_whose_pods_are_forbidden_says_so_in_a_metric_and_one_event(
     assert (said["type"], said["reason"]) == ("Warning", "PodsPending")
     assert "exceeded quota: small" in said["message"]
     assert "the chart's values" in said["message"]
-    assert cluster.selectors == {"app.kubernetes.io/part-of=heartops,!heartops.dev/model"}, "no model's own workloads"
+    assert cluster.selectors == {"app.kubernetes.io/part-of=heartops,!heartops.dev/model,!heartops.dev/site"}
     cluster.objects = {}
     await found.watch.check()
     assert found.metric("Job", "heartops-secrets-1a2b3c4d", "Quota") is None
@@ -99,18 +99,6 @@ async def test_a_deployment_that_waits_for_a_secret_and_a_job_that_failed_for_go
     assert found.metric("Job", "heartops-log-database-1", "JobFailed") == 1
     assert 'secret "heartops-logins" not found' in cluster.created[1]["message"]
     assert "kubectl logs job/heartops-log-database-1" in cluster.created[0]["message"]
-
-
-async def test_a_failed_job_that_a_younger_one_of_its_component_replaced_is_history() -> None:
-    failed = {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": "too many retries"}
-    job = item(JOB, "heartops-log-database-1", conditions=[failed])
-    younger = item(JOB, "heartops-log-database-2", conditions=[{"type": "Complete", "status": "True"}])
-    for entry in (job, younger):
-        entry["metadata"]["labels"] = {"app.kubernetes.io/component": "log-database"}
-    younger["metadata"]["creationTimestamp"] = "2026-01-02T03:04:06Z"
-    found = Installation(Cluster(jobs=[younger, job]))
-    await found.watch.check()
-    assert found.watch.blocked == ()
 
 
 @pytest.mark.parametrize(

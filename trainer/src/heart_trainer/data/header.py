@@ -10,7 +10,7 @@ from heart_table.layout import NUMBER, Layout
 from heart_trainer.data.cells import encode
 from heart_trainer.data.columns import text_column
 from heart_trainer.data.contract import Contract
-from heart_trainer.errors import DataInvalid
+from heart_trainer.errors import ColumnsMissing, DataInvalid
 
 SHOWN_NAMES = 40
 
@@ -54,7 +54,7 @@ def find_columns(header: Header, contract: Contract) -> dict[str, int]:
         )
     absent = [name for name in dict.fromkeys(wanted.values()) if name not in header.names]
     if absent:
-        raise DataInvalid(_absent(absent, header))
+        raise ColumnsMissing(_absent(absent, header), tuple(absent))
     return {name: header.names.index(column) for name, column in wanted.items()}
 
 

@@ -19,7 +19,7 @@ from heart_trainer.data.findings import file_findings
 from heart_trainer.data.read import RawRows, read_columns
 from heart_trainer.data.rows import equal_rows, row_keys
 from heart_trainer.data.sources import fetch
-from heart_trainer.data.sources.builtin import SYNTHETIC
+from heart_trainer.data.sources.builtin import SYNTHETIC, VITALS
 from heart_trainer.data.sources.fetch import digest
 from heart_trainer.data.sources.stored import digest_of, is_prefix, stored_files
 from heart_trainer.data.stream import how_read, in_memory, read_chunks
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 def load(request: JobRequest, environ: Mapping[str, str], data: Path | None = None) -> Table:
     """Return the dataset of a request, checked. `data`: a local file in place of its URI. Raises TrainerError."""
     contract = contract_of(request, data)
-    raw, sha256 = _read(request, contract, data)
+    raw, sha256 = read_dataset(request, contract, data)
     rows = check_rows(raw.columns, contract)
     findings = file_findings(rows, request.features)
     synthetic = is_synthetic(request, data)
@@ -45,7 +45,7 @@ def load(request: JobRequest, environ: Mapping[str, str], data: Path | None = No
     return replace(table, reading=raw.notes, findings=findings)
 
 
-def _read(request: JobRequest, contract: Contract, data: Path | None) -> tuple[RawRows, str]:
+def read_dataset(request: JobRequest, contract: Contract, data: Path | None) -> tuple[RawRows, str]:
     """The columns, and the digest of what they were read from."""
     if is_prefix(request.dataset) or (data is not None and data.is_dir()):
         files = stored_files(request.dataset, request.access, data)
@@ -57,7 +57,7 @@ def _read(request: JobRequest, contract: Contract, data: Path | None) -> tuple[R
 
 def is_synthetic(request: JobRequest, data: Path | None) -> bool:
     """Return whether the rows are generated, so that they say nothing about anybody."""
-    return data is None and request.dataset.uri.startswith(f"builtin://{SYNTHETIC}")
+    return data is None and request.dataset.uri.startswith((f"builtin://{SYNTHETIC}", f"builtin://{VITALS}"))
 
 
 def contract_of(request: JobRequest, data: Path | None) -> Contract:

@@ -71,7 +71,8 @@ def outer_folds(table: Table, rows: Integers, training: Training) -> Integers:
     if any(len(side) < 2 * tune.INNER_FOLDS for side in sides) or (
         table.task != "regression" and any(len(np.unique(side)) < len(table.classes) for side in sides)
     ):
-        raise DataInvalid(f"spec.training.holdout keeps {out.sum()} rows out: too few, use crossValidation instead.")
+        instead = "keep more out, or train on more rows" if training.trainer else "use crossValidation instead"
+        raise DataInvalid(f"spec.training.holdout keeps {out.sum()} rows out: too few, {instead}.")
     return np.where(out, 0, -1)
 
 
@@ -131,7 +132,7 @@ def processes(rows: int, searches: int, search: Search, cores: int) -> int:
 
 def _algorithms(training: Training, regression: bool) -> tuple[Algorithm, ...]:
     offered = families.REGRESSORS if regression else families.CLASSIFIERS
-    wanted = training.algorithms or offered
+    wanted = training.algorithms or families.by_default(regression)
     wrong = [a for a in wanted if a not in offered]
     if wrong:
         raise DataInvalid(

@@ -14,8 +14,11 @@ SEARCH = "heart_trainer.fit.recipe"
 def start_workers(training: Training) -> None:
     """Begin to start them, and return at once.
 
-    None are started where the trainer searches alone: on one core, with a holdout, with linear families only.
+    None are started where the trainer searches alone: on one core, with a holdout, with linear families only, on data
+    that it reads in chunks.
     """
+    if training.scale.mode in ("External", "Distributed"):
+        return
     searches = training.cross_validation.folds + 1
     number = 1 if training.holdout else min(joblib.cpu_count(), searches)
     if number > 1 and not LINEAR.issuperset(training.algorithms or ("random-forest",)):
