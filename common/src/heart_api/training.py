@@ -39,6 +39,13 @@ class Tuning(Frozen):
 
     trials: int = Field(10, ge=0, le=1000, description="Number of trials per algorithm and fold; 0: defaults only.")
     timeout_seconds: int = Field(600, ge=1, le=86400, description="Time limit for the whole search.")
+    parallelism: int | None = Field(
+        None,
+        ge=1,
+        le=21,
+        description="Number of pods that share the search; the result is the same. More than folds + 1 have nothing to"
+        " do. Every pod gets `resources`.",
+    )
 
 
 class CrossValidation(Frozen):
@@ -68,8 +75,8 @@ class Scale(Frozen):
     mode: Literal["Auto", "Single", "External", "Distributed"] = Field(
         "Auto",
         description="Single: in memory. External: one pod, in chunks and bounded memory; a linear model, or xgboost if"
-        " `algorithms` name it and no linear model. Distributed: the same on several pods. Auto: External if the dataset"
-        " does not fit into the pod's memory and `algorithms` allow such a model, else Single.",
+        " `algorithms` name it and no linear model. Distributed: the same on several pods. Auto: External if the"
+        " dataset does not fit into the pod's memory and `algorithms` allow such a model, else Single.",
     )
     workers: int | None = Field(
         None,
@@ -112,6 +119,12 @@ class Training(Frozen):
                 ".algorithms",
             ),
             rule(
+                "!has(self.tuning) || !has(self.tuning.parallelism) || (!has(self.trainer)"
+                " && (!has(self.scale) || !has(self.scale.mode) || self.scale.mode in ['Auto', 'Single']))",
+                "only searches of HeartOps' own algorithms in memory are shared between pods",
+                ".tuning",
+            ),
+            rule(
                 "!has(self.trainer) || self.holdout > 0.0",
                 "a trainer of your own is judged on rows that it never gets: set holdout, for example 0.25",
                 ".holdout",
@@ -127,7 +140,8 @@ class Training(Frozen):
                 ".calibration",
             ),
             rule(
-                "!has(self.trainer) || !has(self.scale) || !has(self.scale.mode) || self.scale.mode != 'External'",
+                "!has(self.trainer) || !has(self.scale) || !has(self.scale.mode)"
+                " || self.scale.mode in ['Auto', 'Single']",
                 "a trainer of your own gets rows that fit into memory: set scale.mode to Auto or Single",
                 ".scale",
             ),
