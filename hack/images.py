@@ -31,6 +31,8 @@ class Image:
     name: str
     dockerfile: str
     base: str = "python-base"
+    demo: bool = True
+    """Whether `make demo` needs it."""
     most_megabytes: int = 0
     """Of its compressed layers; 0: no bound."""
 
@@ -46,7 +48,7 @@ class Built:
 IMAGES = (
     Image("operator", "operator/Dockerfile"),
     Image("trainer", "trainer/Dockerfile"),
-    Image("federation", "trainer/federation.Dockerfile"),
+    Image("federation", "trainer/federation.Dockerfile", demo=False),
     Image("serving", "serving/Dockerfile", most_megabytes=250),
     Image("mlflow", "charts/images/mlflow/Dockerfile"),
     Image("postgres", "charts/images/postgres/Dockerfile", base="debian-base"),
@@ -101,12 +103,12 @@ def build_all(cluster: str | None = None, wanted: Iterable[Image] = IMAGES) -> d
     Another process may build them at the same time (the demo's does): what it has finished is loaded meanwhile.
     """
     build = build_with_docker if docker_answers() else build_with_cluster_tool
-    images = {}
+    found = {}
     for image in wanted:
-        images[image.name] = built = build(image)
+        found[image.name] = built = build(image)
         if cluster and built.archive:
             run([*CLUSTER, "load", "--name", cluster, built.archive])
-    return images
+    return found
 
 
 def megabytes(archive: Path) -> tuple[float, float]:
@@ -130,6 +132,8 @@ def print_sizes(images: dict[str, Built]) -> None:
     """Raises SystemExit where an image is larger than it may be."""
     too_large = []
     for image in IMAGES:
+        if image.name not in images:
+            continue
         built = images[image.name]
         with tempfile.TemporaryDirectory() as folder:
             archive = Path(built.archive or Path(folder) / "image.tar")
@@ -167,8 +171,10 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("names", nargs="*", help=f"of examples: {', '.join(image.name for image in EXAMPLES)}")
     parser.add_argument("--into", metavar="NAME", help="load into this cluster of the cluster tool")
     parser.add_argument("--kind", metavar="NAME", help="load into this kind cluster")
+    parser.add_argument("--demo", action="store_true", help="only what `make demo` needs")
     options = parser.parse_args(arguments)
-    images = build_all(options.into, examples_of(options.names) if options.command == "example" else IMAGES)
+    ours = [image for image in IMAGES if image.demo or not options.demo]
+    images = build_all(options.into, examples_of(options.names) if options.command == "example" else ours)
     if options.command == "sizes":
         print_sizes(images)
     if options.kind:

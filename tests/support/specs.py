@@ -19,6 +19,7 @@ SMALLEST: Resource = {
 }
 
 FEATURE = "spec.features.0"
+SITES = {"sites": ["north/ward", "south/ward"]}
 CHECKS = "spec.gates.checks"
 
 DISTRIBUTED: dict[str, Any] = {
@@ -220,7 +221,17 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "an algorithm twice": ({"spec.training.algorithms": ["stacking", "stacking"]}, "spec.training.algorithms"),
     "an address of CSV files": ({"spec.dataset.uri": "pvc://data/cohort/"}, "spec.dataset.format"),
     "unknown scale": ({"spec.training.scale": {"mode": "Cluster"}}, "spec.training.scale.mode"),
-    "no number of workers": ({"spec.training.scale.mode": "Distributed"}, "spec.training.scale.workers"),
+    "no number of workers": (
+        {
+            "spec.dataset": {"uri": "pvc://data/rows.parquet", "format": "parquet"},
+            "spec.training.scale.mode": "Distributed",
+        },
+        "spec.training.scale.workers",
+    ),
+    "a trainer of one's own on several workers": (
+        DISTRIBUTED | {"spec.training.trainer": "ours", "spec.training.holdout": 0.2},
+        "spec.training.",
+    ),
     "one worker": (DISTRIBUTED | {"spec.training.scale.workers": 1}, "spec.training.scale.workers"),
     "workers of a mode that has none": ({"spec.training.scale": {"workers": 2}}, "spec.training.scale.workers"),
     "text files for several workers": (DISTRIBUTED | {"spec.dataset.format": "csv"}, "spec.dataset.format"),
@@ -397,6 +408,21 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         "spec.monitoring.alerts.latencyP95.critical",
     ),
     "no errors ever": ({"spec.monitoring.alerts.availabilityObjective": 1}, "availabilityObjective"),
+    # sites
+    "no data at all": ({"spec.dataset": GONE}, "exactly one of dataset and federation"),
+    "data and sites": ({"spec.federation": SITES}, "exactly one of dataset and federation"),
+    "sites that nobody named": (
+        {"spec.dataset": GONE, "spec.federation": {}},
+        "exactly one of sites and selector",
+    ),
+    "more sites than there are": (
+        {"spec.dataset": GONE, "spec.federation": SITES | {"minSites": 3}},
+        "minSites must not be greater",
+    ),
+    "a feature called site": (
+        {"spec.dataset": GONE, "spec.federation": SITES, f"{FEATURE}.name": "site"},
+        "give the feature another name",
+    ),
     # what must not exist
     "a pod template": ({"spec.serving.template": {}}, "spec.serving.template"),
     "an image": ({"spec.training.image": "evil"}, "spec.training.image"),

@@ -36,7 +36,7 @@ class Experiment(Frozen):
         json_schema_extra=POSITIVE,
     )
     split: int = Field(50, ge=1, le=99, description="Percentage of the users whose requests the candidate answers.")
-    by: AssignBy = Field(description="What tells users apart.")
+    by: AssignBy = Field(description="What tells one user from another: a header or a cookie.")
     metric: Metric = Field(
         "Accuracy",
         description="What decides. Accuracy: share of the predictions that the reported outcomes confirm. MeanOutcome:"

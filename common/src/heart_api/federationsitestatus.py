@@ -6,7 +6,8 @@ from pydantic import Field
 
 from heart_api.base import FrozenLenient
 from heart_api.rules import list_map
-from heart_api.status import ConditionStatus, JobRecord, Time
+from heart_api.status import ConditionStatus, JobRecord
+from heart_api.statustypes import Time
 
 ModelState = Literal["Ready", "Checking", "ModelNotFound", "NotNamed", "ContractMismatch", "TooFewRows", "CheckFailed"]
 SiteTrainingPhase = Literal["Running", "Succeeded", "Failed", "Withdrawn"]

@@ -102,6 +102,11 @@ class HeartModelSpec(Frozen):
                 "FieldValueRequired",
             ),
             rule(
+                "!has(self.federation) || !self.features.exists(f, f.name == 'site')",
+                "with federation, site means the FederationSite: give the feature another name",
+                ".features",
+            ),
+            rule(
                 "!self.features.exists(f, f.name == self.target.name)",
                 "the target must not be among the features",
                 ".features",
@@ -125,12 +130,12 @@ class HeartModelSpec(Frozen):
                 ".dataset.columns",
             ),
             rule(
-                f"!{DISTRIBUTED} || self.dataset.format == 'parquet'",
+                f"!{DISTRIBUTED} || (has(self.dataset) && self.dataset.format == 'parquet')",
                 "Distributed deals row groups of Parquet to its workers: the format must be parquet",
                 ".dataset.format",
             ),
             rule(
-                f"!{DISTRIBUTED} || self.dataset.uri.matches('^(pvc|s3|gs)://')",
+                f"!{DISTRIBUTED} || (has(self.dataset) && self.dataset.uri.matches('^(pvc|s3|gs)://'))",
                 "Distributed reads from a volume or a bucket: pvc://, s3:// or gs://",
                 ".dataset.uri",
             ),
@@ -160,8 +165,9 @@ class HeartModelSpec(Frozen):
             ),
             rule(
                 "!has(self.gates.checks) || self.gates.checks.all(c,"
-                " !has(c.slice) || self.features.exists(f, f.name == c.slice && f.sensitive))",
-                "slice must name a feature with sensitive: true",
+                " !has(c.slice) || (has(self.federation) && c.slice == 'site')"
+                " || self.features.exists(f, f.name == c.slice && f.sensitive))",
+                "slice must name a feature with sensitive: true, or site with federation",
                 ".gates.checks",
             ),
         )

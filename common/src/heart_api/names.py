@@ -28,6 +28,8 @@ class Label:
     MODEL_VERSION = "heartops.dev/model-version"
     SCHEDULE = "heartops.dev/schedule"
     SITE = "heartops.dev/site"
+    POD_INDEX = "batch.kubernetes.io/job-completion-index"  # set by the Job controller on pods of an Indexed Job
+    QUEUE = "kueue.x-k8s.io/queue-name"
 
 
 class Component:
@@ -44,6 +46,7 @@ class Annotation:
     RETRAIN = "heartops.dev/retrain"  # on a HeartModel: any new value starts a training
     DIGEST = "heartops.dev/digest"
     TRIGGER = "heartops.dev/trigger"
+    ATTEMPT = "heartops.dev/attempt"  # on the Job of a training on several pods: how many were lost before
     RUN_ID = "heartops.dev/run-id"
     TRAINED_MODEL = "heartops.dev/trained-model"  # on a site's Job: namespace/name of the model
     CHECK = "heartops.dev/check"  # on a HeartModel and on a check Job: an api.checks.CheckOrder as JSON
@@ -56,6 +59,8 @@ class Annotation:
     COMMAND = "heartops.dev/command"  # on a HeartModel: the latest user command
     COMMAND_BY = "heartops.dev/command-by"
     COMMAND_REASON = "heartops.dev/command-reason"
+    ERASED = "heartops.dev/erased"  # on a HeartModel: the latest erasure from its log, an api.outbox.Erasure as JSON
+    ERASED_BY = "heartops.dev/erased-by"  # on a HeartModel: the user who erased
     APPLIED = "heartops.dev/applied"  # hash of the last applied manifest: detects removed fields
 
 
@@ -234,9 +239,10 @@ def deployment_name(model: str, version: str) -> str:
     return child_name(model, f"v{version}", limit=47)
 
 
-def training_job_name(model: str, uid: str, trigger: str) -> str:
-    """One Job per (model uid, trigger)."""
-    return child_name(model, "train", short_hash(uid, trigger), limit=52)
+def training_job_name(model: str, uid: str, trigger: str, attempt: int = 0) -> str:
+    """One Job per (model uid, trigger), and of a training on several pods one for each attempt."""
+    tries = (str(attempt),) if attempt else ()
+    return child_name(model, "train", short_hash(uid, trigger, *tries), limit=52)
 
 
 def check_job_name(schedule: str, uid: str, scheduled_time: str) -> str:
@@ -283,6 +289,11 @@ def evaluation_job_name(model: str, uid: str, trigger: str) -> str:
 def pods_service_name(model: str) -> str:
     """The headless Service of all ready serving pods of a model, whichever version they serve."""
     return child_name(model, "pods")
+
+
+def workers_service_name(model: str) -> str:
+    """The headless Service under which the workers of a training find the first of them."""
+    return child_name(model, "workers")
 
 
 def candidate_service_name(model: str) -> str:

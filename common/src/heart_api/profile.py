@@ -57,6 +57,14 @@ class ApprovedTrainer(Frozen):
     """Most that spec.training.resources may ask of its container."""
 
 
+class TrainingPods(Frozen):
+    """How the pods of trainings are started."""
+
+    queue_name: str | None = Field(None, pattern=NAME_PATTERN, max_length=63)
+    """LocalQueue of Kueue, in each model's namespace: Jobs are created suspended, and Kueue starts them."""
+    priority_class_name: str | None = Field(None, pattern=NAME_PATTERN, max_length=63)
+
+
 class RuntimeProfile(Frozen):
     images: Images
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
@@ -92,6 +100,7 @@ class RuntimeProfile(Frozen):
     quota: Quota = Quota()
     trainers: dict[Annotated[str, Field(pattern=NAME_PATTERN, max_length=63)], ApprovedTrainer] = {}
     """By the name that spec.training.trainer gives."""
+    training: TrainingPods = TrainingPods()
     signing: Signing | None = None
     """None: digests from training Jobs and seals suffice."""
 

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from heart_api.base import FrozenLenient
 from heart_api.checks import CheckOrder, CheckStatus
+from heart_api.outbox import OutboxStatus
 from heart_api.rules import list_map
 from heart_api.statustypes import Digest, DriftVerdict, Time, Version
 
@@ -189,10 +190,11 @@ class TrainingSite(FrozenLenient):
     public_key: str = Field("", description="Key by which the coordinator knows the site.")
     minimum_rows: int = Field(1, description="The site's minimum number of rows.")
     minimum_cell: int = Field(1, description="The site's minimum number of rows behind a count.")
-    state: Literal["Waiting", "Active", "Offline", "Late", "Refused", "Completed", "Withdrawn"] = Field(
+    state: Literal["Waiting", "Active", "Offline", "Late", "Rejected", "Completed", "Withdrawn"] = Field(
         "Waiting",
         description="Waiting: not seen yet. Offline: no heartbeat for about a minute. Late: no answer within the"
-        " deadline of an exchange. Withdrawn: its consent ended during the training.",
+        " deadline of an exchange. Rejected: it does not answer this training, and says why. Withdrawn: its consent"
+        " ended during the training.",
     )
     rows: int | None = Field(None, description="Number of its rows, rounded down to two significant digits.")
     exchanges: int = Field(0, description="Exchanges that it has answered.")
@@ -241,7 +243,7 @@ class SiteConsent(FrozenLenient):
     """Whether a site can take part in the next training."""
 
     site: str = Field(description="The FederationSite, as `namespace/name`.")
-    state: Literal["Ready", "Checking", "Missing", "Refused", "ContractMismatch"] = Field(
+    state: Literal["Ready", "Checking", "Missing", "Rejected", "ContractMismatch"] = Field(
         description="Ready: it allows this model, and its data keep the contract."
     )
     rows: int | None = Field(None, description="Number of its rows, rounded down to two significant digits.")
@@ -331,6 +333,8 @@ class HeartModelStatus(FrozenLenient):
     command: CommandStatus | None = None
     check: CheckStatus | None = None
     requests: RequestsStatus | None = None
+    outbox: OutboxStatus | None = None
+    erasure: str | None = Field(None, description="ID of the latest erasure from the prediction log that was noticed.")
     desired_version: str | None = Field(None, description="`spec.version` last acted on.")
     gate: str | None = Field(None, description="Summary of the latest gate evaluation, for the Gate column.")
     drift: DriftSummary | None = None

@@ -11,6 +11,8 @@ from heart_api.resources import Resources
 from heart_api.rules import LIST_SET, UNTYPED, rule, rules
 
 Algorithm = Literal["logistic-regression", "ridge", "random-forest", "gradient-boosting", "xgboost", "stacking"]
+LINEAR = frozenset[Algorithm]({"logistic-regression", "ridge"})
+"""Families that are linear in the prepared features."""
 Scoring = Literal["accuracy", "f1", "roc_auc", "pr_auc", "brier", "log_loss", "rmse", "mae", "r2"]
 
 MOST_PARAMETERS = 50
@@ -141,7 +143,7 @@ class Training(Frozen):
             ),
             rule(
                 "!has(self.trainer) || !has(self.scale) || !has(self.scale.mode)"
-                " || self.scale.mode in ['Auto', 'Single']",
+                " || !(self.scale.mode in ['External', 'Distributed'])",
                 "a trainer of your own gets rows that fit into memory: set scale.mode to Auto or Single",
                 ".scale",
             ),

@@ -11,7 +11,7 @@ CONSENT = {
     "Ready": "consents",
     "Checking": "being checked",
     "Missing": "missing",
-    "Refused": "refuses",
+    "Rejected": "rejects",
     "ContractMismatch": "contract mismatch",
 }
 PARTS = {
@@ -19,7 +19,7 @@ PARTS = {
     "Active": "training",
     "Offline": "offline",
     "Late": "late",
-    "Refused": "refused",
+    "Rejected": "rejects",
     "Completed": "has trained",
     "Withdrawn": "withdrawn",
 }

@@ -92,6 +92,8 @@ class FakeKubelet:
         outcome: TrainingOutcome | CheckOutcome | None
         if CHECK_REQUEST in variables:
             outcome = self.check(CheckRequest.model_validate_json(variables[CHECK_REQUEST]))
+        elif index_of(pod) not in (None, "0"):
+            outcome = TrainingOutcome()  # the first worker alone has something to tell
         elif Env.EVALUATION_REQUEST in variables:
             outcome = self.evaluate(EvaluationRequest.model_validate_json(variables[Env.EVALUATION_REQUEST]))
         elif Env.FEDERATED_REQUEST in variables:
@@ -123,6 +125,12 @@ class FakeKubelet:
         self._told[meta["uid"]] = fate
 
 
+def index_of(pod: Resource) -> str | None:
+    """The number of a worker among several."""
+    index: str | None = pod["metadata"]["labels"].get(Label.POD_INDEX)
+    return index
+
+
 def container(name: str, state: Resource, **more: Any) -> Resource:
     return {"name": name, "image": "i", "imageID": "i", "restartCount": 0, "ready": False, "state": state, **more}
 
@@ -137,8 +145,13 @@ def coordinating_status() -> Resource:
 def training_status(outcome: TrainingOutcome | CheckOutcome | SiteCheckOutcome | SiteOutcome) -> Resource:
     """A pod that wrote its outcome and ended."""
     failed = outcome.failure is not None
+    passing = outcome.failure is not None and outcome.failure.reason == "TrainingInterrupted"
     message = outcome.model_dump_json(by_alias=True, exclude_none=True)
-    ended = {"exitCode": 2 if failed else 0, "reason": "Error" if failed else "Completed", "message": message}
+    ended = {
+        "exitCode": 1 if passing else 2 if failed else 0,
+        "reason": "Error" if failed else "Completed",
+        "message": message,
+    }
     state = {"terminated": ended}
     return {"phase": "Failed" if failed else "Succeeded", "containerStatuses": [container("trainer", state)]}
 

@@ -1,4 +1,4 @@
-"""A federation in one process: sites with rows of their own, a carrier that a test can break, and a clock that it sets."""
+"""A federation in one process: sites with rows of their own, a carrier to break, and a clock to set."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

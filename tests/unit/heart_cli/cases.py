@@ -263,7 +263,11 @@ def federated() -> View:
     """A training at three sites, one of which was lost."""
     consents = [
         {"site": "north/ward", "state": "Ready", "rows": 1200},
-        {"site": "south/ward", "state": "Refused", "message": "the data holder has suspended FederationSite south/ward"},
+        {
+            "site": "south/ward",
+            "state": "Rejected",
+            "message": "the data holder has suspended FederationSite south/ward",
+        },
         {"site": "west/ward", "state": "Checking", "message": "the data of FederationSite west/ward are being checked"},
     ]
     seen = {"exchanges": 8, "lastSeen": "2026-11-21T07:54:00Z"}

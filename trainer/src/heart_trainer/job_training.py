@@ -23,7 +23,6 @@ from heart_trainer.evaluation.families import as_values, measure_families
 from heart_trainer.evaluation.findings import training_findings
 from heart_trainer.external.decide import Scale, decide
 from heart_trainer.external.place import place_of
-from heart_trainer.external.train import train_external
 from heart_trainer.fit.nested_cv import fit, help_searching
 from heart_trainer.fit.onnx_export import attach_package, is_double, run_onnx
 from heart_trainer.job import Job, JobResult, R, build_evaluation, compare_with_serving, open_run, open_store
@@ -204,6 +203,8 @@ def prepare_own(job: Job[TrainingRequest]) -> None:
 
 
 def _from_sums(job: Job[TrainingRequest], scale: Scale) -> Learnt:
+    from heart_trainer.external.train import train_external  # noqa: PLC0415  a third of a second that most need not spend
+
     request, place = job.request, place_of(job.request.training, job.environ)
     if place:
         from heart_trainer.external.distributed import lead  # noqa: PLC0415

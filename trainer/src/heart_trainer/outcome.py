@@ -44,7 +44,7 @@ def _with_sites(outcome: TrainingOutcome, most: int) -> TrainingOutcome:
         return outcome
     sites = tuple(site.model_copy(update={"message": _cut(site.message, most) if most else ""}) for site in found.sites)
     part = found.model_copy(update={"sites": sites})
-    return TrainingOutcome(result=part) if outcome.result else TrainingOutcome(failure=part)  # type: ignore[arg-type]
+    return TrainingOutcome(result=part) if outcome.result else TrainingOutcome(failure=part)
 
 
 def _cut(text: str, length: int) -> str:

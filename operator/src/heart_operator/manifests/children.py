@@ -23,6 +23,7 @@ from heart_operator.manifests.service import (
     build_fleet_service,
     build_headless_service,
     build_service,
+    build_workers_service,
 )
 from heart_operator.manifests.service_account import build_service_account
 from heart_operator.manifests.service_monitor import build_service_monitor
@@ -53,7 +54,7 @@ def build_children(
 ) -> tuple[Manifest, ...]:
     """The children to apply; an owned object of APPLIED_KINDS that is not among them is to be deleted.
 
-    Before anything serves (`stable` is None): ServiceAccount, headless Service, NetworkPolicies, the ConfigMap about
+    Before anything serves (`stable` is None): ServiceAccount, headless Services, NetworkPolicies, the ConfigMap about
     callers and, with `spec.federation`, the Service for sites. Then also the Service with the version as selector, the
     candidate's Service, the mirror's ConfigMap, PodDisruptionBudget, HPA (unless `serving.replicas`), Ingress, and,
     where `kinds` has them, HTTPRoute, ServiceMonitor and PrometheusRule.
@@ -62,6 +63,7 @@ def build_children(
         build_service_account(model),
         *policies(model, profile, traffic),
         build_headless_service(model),
+        *([build_workers_service(model)] if model.spec.training.scale.workers else []),
         build_auth_config(model),
         *([build_fleet_service(model)] if model.spec.federation else []),
     )

@@ -61,6 +61,11 @@ def serving_pods(model: HeartModel, version: str | None = None) -> dict[str, str
     return found | {Label.MODEL_VERSION: version} if version else found
 
 
+def training_pods(model: HeartModel) -> dict[str, str]:
+    """Selector of the pods of the model's trainings."""
+    return {Label.MODEL: model.name, Label.COMPONENT: Component.TRAINING}
+
+
 def metadata(
     model: HeartModel,
     name: str,

@@ -54,7 +54,7 @@ def build_coordinator_job(
 ) -> Manifest:
     """As a training's Job: created once (POST) under a name that model uid and trigger determine; never patched."""
     request = federated_request(model, trigger, serving, sites)
-    return trainer_job(model, pod_spec(model, profile, request), request)
+    return trainer_job(model, profile, pod_spec(model, profile, request), request)
 
 
 def federated_request(

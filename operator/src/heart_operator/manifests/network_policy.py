@@ -21,6 +21,7 @@ from heart_operator.manifests.common import (
     SERVING_PORT,
     metadata,
     serving_pods,
+    training_pods,
 )
 
 Rule = dict[str, Any]
@@ -67,13 +68,24 @@ def build_serving_policy(model: HeartModel, profile: RuntimeProfile) -> Manifest
 
 
 def build_training_policy(model: HeartModel, profile: RuntimeProfile) -> Manifest:
-    """In: nothing. Out: names, MLflow, and where the data is: the web, the prediction log."""
+    """In: nothing, but for workers of one training each other. Out: the same, names, MLflow, and where the data is: the
+    web, the prediction log.
+
+    Workers choose ports of their own. They are admitted by their model and not by their Job, whose name is not known.
+    """
     dataset = model.spec.dataset
     if dataset is None:
         return build_coordinator_policy(model, profile)
     log = database(profile, dataset.include_feedback)
+    workers = {"podSelector": {"matchLabels": training_pods(model)}}
+    several = model.spec.training.scale.workers is not None
     egress = [dns(), server(profile.tracking_uri), *log, *data_source(dataset.uri)]
-    return policy(model, Component.TRAINING, ingress=[], egress=egress)
+    return policy(
+        model,
+        Component.TRAINING,
+        ingress=[{"from": [workers]}] if several else [],
+        egress=[*egress, *([{"to": [workers]}] if several else [])],
+    )
 
 
 def build_coordinator_policy(model: HeartModel, profile: RuntimeProfile) -> Manifest:

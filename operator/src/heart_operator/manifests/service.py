@@ -15,8 +15,18 @@ from heart_api.names import (
     candidate_service_name,
     fleet_service_name,
     pods_service_name,
+    workers_service_name,
 )
-from heart_operator.manifests.common import GRPC_PORT, HTTP_PORT, HTTPS_PORT, MANAGEMENT_PORT, metadata, serving_pods
+from heart_operator.manifests.common import (
+    GRPC_PORT,
+    HTTP_PORT,
+    HTTPS_PORT,
+    MANAGEMENT_PORT,
+    metadata,
+    serving_pods,
+    training_pods,
+)
+from heart_operator.manifests.training_job import TRACKER_PORT
 
 HTTP = {"name": PLAIN_PORT, "port": HTTP_PORT, "targetPort": PLAIN_PORT, "protocol": "TCP"}
 HTTPS = {
@@ -91,5 +101,21 @@ def build_headless_service(model: HeartModel) -> Manifest:
             "clusterIP": "None",
             "selector": serving_pods(model),
             "ports": [{"name": "management", "port": MANAGEMENT_PORT, "targetPort": "management", "protocol": "TCP"}],
+        },
+    }
+
+
+def build_workers_service(model: HeartModel) -> Manifest:
+    """The pod that the other workers of a training look for; its name must be known before it is ready."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": metadata(model, workers_service_name(model.name), Component.TRAINING),
+        "spec": {
+            "type": "ClusterIP",
+            "clusterIP": "None",
+            "publishNotReadyAddresses": True,
+            "selector": {**training_pods(model), Label.POD_INDEX: "0"},
+            "ports": [{"name": "tracker", "port": TRACKER_PORT, "targetPort": TRACKER_PORT, "protocol": "TCP"}],
         },
     }

@@ -35,7 +35,7 @@ from heart_operator.manifests.data_volume import data_volume
 from heart_operator.manifests.training_job import CONTAINER, SCRATCH, failure_policy, request_json
 
 APPLICATION = "federationsite"
-RESOURCES = Resources(requests=Amounts(cpu="250m", memory="512Mi"), limits=Amounts(cpu="1", memory="2Gi"))
+RESOURCES = Resources(requests=Amounts(cpu="100m", memory="512Mi"), limits=Amounts(cpu="1", memory="2Gi"))
 CHECK_SECONDS = 900
 RETRIES = 3
 

@@ -38,11 +38,30 @@ def parse_job(
         phase=job_phase(job),
         finished=end_time(job),
         result=outcome.result or recorded_result(meta["name"], known),
-        failure=outcome.failure,
+        failure=None if reason and is_indexed(job) and is_consequence(outcome) else outcome.failure,
         why=failure_reason(job, reason),
         waiting=is_waiting(job),
         blocked=blocked,
+        attempt=attempt_of(job),
+        lost=is_lost(job),
     )
+
+
+def attempt_of(job: Manifest) -> int:
+    stated_number = stated(job, Annotation.ATTEMPT)
+    return int(stated_number) if stated_number.isdecimal() else 0
+
+
+def is_lost(job: Manifest) -> bool:
+    """Whether it failed because a pod did, and not for good (bad data, its deadline)."""
+    end = job_end(job)
+    failed = end is not None and end["type"] == "Failed" and end.get("reason") == "BackoffLimitExceeded"
+    return is_indexed(job) and failed
+
+
+def is_indexed(job: Manifest) -> bool:
+    """Whether it is a training on several pods."""
+    return bool((job.get("spec") or {}).get("completionMode") == "Indexed")
 
 
 def stated(job: Manifest, annotation: str) -> str:
@@ -119,15 +138,23 @@ def recorded_result(job: str, known: TrainingStatus | None) -> TrainingResult | 
 
 
 def termination_messages(pods: Iterable[Manifest], kind: type[Outcome]) -> tuple[Outcome, str]:
-    """Termination message of the newest pod that left one, and the reason of the newest pod that ended badly."""
+    """Termination message of the newest pod that left one, and the reason of the newest pod that ended badly.
+
+    Of several pods that need each other, the one that says what is wrong goes before those that only lost it.
+    """
     newest = sorted(pods, key=lambda pod: pod["metadata"]["creationTimestamp"], reverse=True)
     ends = [end for pod in newest for end in container_ends(pod)]
-    outcomes = [outcome for end in ends if (outcome := parse_outcome(end.get("message", ""), kind))]
+    outcomes: list[Outcome] = [outcome for end in ends if (outcome := parse_outcome(end.get("message", ""), kind))]
     container_reason = next(
         (end["reason"] for end in ends if end.get("reason") not in (None, "Completed", "Error")), ""
     )
     pod_reason = next((reason for pod in newest if (reason := (pod.get("status") or {}).get("reason"))), "")
-    return outcomes[0] if outcomes else kind(), container_reason or pod_reason
+    found = next((outcome for outcome in outcomes if not is_consequence(outcome)), outcomes[0] if outcomes else kind())
+    return found, container_reason or pod_reason
+
+
+def is_consequence(outcome: TrainingOutcome | CheckOutcome) -> bool:
+    return outcome.failure is not None and outcome.failure.reason == "TrainingInterrupted"
 
 
 def container_ends(pod: Manifest) -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ from heart_operator.manifests.common import env
 from heart_operator.manifests.coordinator_job import build_coordinator_job
 from heart_operator.manifests.evaluation_job import build_evaluation_job
 from heart_operator.manifests.training_job import build_training_job
-from heart_operator.observe.jobs import scheduled_time, stated
+from heart_operator.observe.jobs import attempt_of, scheduled_time, stated
 from heart_operator.observe.pod_templates import by_name, same_template
 
 MOST_FOREIGN = 20
@@ -98,7 +98,7 @@ def rebuild_for_model(model: HeartModel, profile: RuntimeProfile | None) -> Rebu
         built = (
             build_evaluation_job(model, profile, trigger, version, given.serving)
             if version
-            else build_training_job(model, profile, trigger, given.serving)
+            else build_training_job(model, profile, trigger, given.serving, attempt_of(job))
         )
         return with_job_name(built, variable, job["metadata"]["name"])
 

@@ -14,6 +14,7 @@ from heart_api.handover import TrainingFailure, TrainingResult
 from heart_api.heartmodel import HeartModel
 from heart_api.kube.values import Blocked, Manifest, ObjectKey, VersionDeployment
 from heart_api.names import Annotation, Label
+from heart_api.outbox import Destination
 from heart_api.profile import RuntimeProfile
 from heart_api.retrainschedule import RetrainSchedule
 from heart_operator.plan.analysis.counts import NO_ANSWERS, NO_OUTCOMES, Counts, Share
@@ -44,6 +45,10 @@ class ObservedJob(Generic[Result, Failure]):
     """It has not ended and no pod of it runs: not made yet, starting, or blocked."""
     blocked: Blocked | None = None
     """Why no pod of it runs; None: one does, or is only starting."""
+    attempt: int = 0
+    """Of a training on several pods: how many attempts were lost before."""
+    lost: bool = False
+    """A training on several pods that lost one of them, and may be tried again."""
 
 
 TrainingJob: TypeAlias = ObservedJob[TrainingResult, TrainingFailure]
@@ -177,6 +182,10 @@ class Observed:
     """The model's RetrainSchedules: their requests (plan.training.requests) and findings (plan.status.drift)."""
     usage: Usage = NO_USAGE
     """Of the model's namespace, for its quotas."""
+    destinations: tuple[Destination, ...] = ()
+    """Who is told of decisions."""
+    delivered: frozenset[tuple[str, Destination]] = frozenset()
+    """Entries of the outbox, by id, and who has acknowledged them."""
     installation: tuple[BlockedWorkload, ...] = ()
     """What cannot start of HeartOps itself, such as MLflow."""
     sites: tuple[ObservedSite, ...] = ()

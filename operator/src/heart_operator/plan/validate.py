@@ -173,14 +173,19 @@ def check_problems(path: str, check: GateCheck, spec: HeartModelSpec) -> Iterabl
         yield f"{path}: min is above max"
     if check.metric in BOUNDS_ONLY and (check.max_regression is not None or check.max_gap is not None):
         yield f"{path}: {check.metric} is best at 1 and can only have min and max"
-    yield from slice_problems(path, check, spec.features)
+    yield from slice_problems(path, check, spec)
 
 
-def slice_problems(path: str, check: GateCheck, features: Iterable[Feature]) -> Iterable[str]:
+def slice_problems(path: str, check: GateCheck, spec: HeartModelSpec) -> Iterable[str]:
     if (check.slice is None) != (check.max_gap is None):
         yield f"{path}: maxGap and slice belong together"
-    elif check.slice is not None and check.slice not in [feature.name for feature in features if feature.sensitive]:
+    elif check.slice is not None and check.slice not in groupings(spec):
         yield f"{path}.slice: {check.slice} is not a sensitive feature; set sensitive: true on it in spec.features"
+
+
+def groupings(spec: HeartModelSpec) -> list[str]:
+    """What figures are computed per group of."""
+    return [*(["site"] if spec.federation else []), *(feature.name for feature in spec.features if feature.sensitive)]
 
 
 def kind_problems(model: HeartModel, kinds: Set[str]) -> Iterable[str]:

@@ -188,6 +188,11 @@ def federated() -> FederatedCase:
     return FederatedCase(federated_model(), site(), FEDERATED)
 
 
+@pytest.fixture
+def distributed() -> Case:
+    return read_case("distributed")
+
+
 @pytest.fixture(params=["smallest", "full"])
 def case(request: pytest.FixtureRequest) -> Case:
     return read_case(request.param)

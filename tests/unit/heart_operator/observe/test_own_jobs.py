@@ -65,7 +65,7 @@ def stored(job: dict[str, Any], uid: str = "j") -> dict[str, Any]:
     for container in (*pod["containers"], *pod.get("initContainers", ())):
         container["resources"] = {"limits": {"cpu": "1"}}
         for variable in container["env"]:
-            if not variable["value"]:
+            if variable.get("value") == "":
                 del variable["value"]
     return job
 
@@ -268,3 +268,28 @@ def test_a_pod_whose_trainer_was_replaced_is_not_believed(name: str) -> None:
     forged = pod(job)
     OWN_PODS[name](forged)
     assert not is_made_from(forged, job)
+
+
+WORKERS = heart_model(
+    {
+        "dataset": {"uri": "pvc://data/rows/", "format": "parquet"},
+        "training": {"algorithms": ["xgboost"], "scale": {"mode": "Distributed", "workers": 2}},
+    }
+)
+
+
+@pytest.mark.parametrize("attempt", [0, 2])
+def test_an_attempt_of_several_pods_is_recognised_without_a_record(attempt: int) -> None:
+    job = stored(build_training_job(WORKERS, PROFILE, "0a1b2c3d", None, attempt))
+    assert is_rebuilt(job, rebuild("training", WORKERS))
+    trainer(job)["env"].append({"name": "PYTHONPATH", "value": "/data"})
+    assert not is_rebuilt(job, rebuild("training", WORKERS))
+
+
+def test_a_pod_of_an_indexed_job_is_what_its_template_says() -> None:
+    """The Job controller adds the index to the environment unless it is there: then pod and template are alike."""
+    job = stored(build_training_job(WORKERS, PROFILE, "0a1b2c3d", None))
+    pod = {"metadata": {"ownerReferences": [{"uid": "j", "controller": True}]}, "spec": copy.deepcopy(pod_of(job))}
+    assert is_made_from(pod, job)
+    names = [variable["name"] for variable in pod["spec"]["containers"][0]["env"]]
+    assert "JOB_COMPLETION_INDEX" in names

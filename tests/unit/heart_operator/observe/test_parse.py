@@ -232,3 +232,56 @@ def test_a_program_that_is_not_ours_cannot_say_what_was_trained(name: str) -> No
 
 def test_a_program_that_ran_out_of_memory_is_told_apart() -> None:
     assert parse_job(job(ended("Failed")), [init_pod("own-trainer", "OOMKilled")]).why == "OOMKilled"
+
+
+def indexed(*conditions: dict[str, Any], attempt: str = "1") -> dict[str, Any]:
+    """The Job of a training on several pods."""
+    annotations = {Annotation.TRIGGER: "t1", Annotation.ATTEMPT: attempt}
+    spec = {"completionMode": "Indexed", "template": {"metadata": {"annotations": annotations}}}
+    return {**job(*conditions), "spec": spec}
+
+
+def failed_pod(reason: Any, message: str, **more: Any) -> dict[str, Any]:
+    outcome = TrainingOutcome(failure=TrainingFailure(reason=reason, message=message))
+    return pod(message=said(outcome), reason="Error", **more)
+
+
+def test_of_several_pods_the_one_that_knows_the_cause_is_heard() -> None:
+    cause = failed_pod("DataInvalid", "row group 3 of 3: broken", created="2026-01-02T03:04:05Z")
+    consequence = failed_pod("TrainingInterrupted", "lost another worker", created="2026-01-02T03:04:06Z")
+    found = parse_job(indexed(ended("Failed", reason="PodFailurePolicy")), [consequence, cause])
+    assert found.failure == TrainingFailure(reason="DataInvalid", message="row group 3 of 3: broken")
+    assert not found.lost, "bad data is final"
+
+
+def test_a_killed_pod_is_the_cause_of_what_the_others_say() -> None:
+    killed = pod(reason="OOMKilled")
+    consequence = failed_pod("TrainingInterrupted", "lost another worker", created="2026-01-02T03:04:06Z")
+    found = parse_job(indexed(ended("Failed", reason="BackoffLimitExceeded")), [consequence, killed])
+    assert (found.failure, found.why) == (None, "OOMKilled")
+    assert (found.lost, found.attempt) == (True, 1)
+
+
+def test_the_first_workers_result_is_the_jobs() -> None:
+    others = [pod(message=said(TrainingOutcome()), created="2026-01-02T03:04:09Z") for _ in range(2)]
+    found = parse_job(indexed(ended("Complete")), [*others, pod(message=said(TrainingOutcome(result=RESULT)))])
+    assert found.result == RESULT
+
+
+@pytest.mark.parametrize(
+    ("given", "lost"),
+    [
+        (indexed(), False),
+        (indexed(ended("Complete")), False),
+        (indexed(ended("Failed", reason="BackoffLimitExceeded")), True),
+        (indexed(ended("Failed", reason="DeadlineExceeded")), False),
+        (job(ended("Failed", reason="BackoffLimitExceeded")), False),
+    ],
+)
+def test_only_a_lost_worker_is_worth_another_attempt(given: dict[str, Any], lost: bool) -> None:
+    assert parse_job(given).lost is lost
+
+
+@pytest.mark.parametrize("stated", ["", "-1", "many", "1e3"])
+def test_an_attempt_that_is_no_number_is_the_first(stated: str) -> None:
+    assert parse_job(indexed(attempt=stated)).attempt == 0

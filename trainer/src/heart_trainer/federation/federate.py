@@ -1,4 +1,4 @@
-"""A study over sites: every exchange of heart_trainer.sums asked of all of them, with the same sites from first to last.
+"""A study over sites: every exchange of heart_trainer.sums asked of all of them, the same from first to last.
 
 A site that is lost in the middle leaves sums that no longer belong together. With Continue the study begins again
 without it; with Hold the training fails, and says which site it was.
@@ -141,8 +141,8 @@ class Federation:
         if self.request.on_missing_site == "Hold":
             raise SitesFailed(*_blame(lost), self.results)
         if len(self.sites) < self.request.min_sites:
-            message = f"{len(self.sites)} sites are left, spec.federation.minSites is {self.request.min_sites}: {_named(lost)}"
-            raise SitesFailed("TooFewSites", message, self.results)
+            left = f"{len(self.sites)} sites are left, spec.federation.minSites is {self.request.min_sites}"
+            raise SitesFailed("TooFewSites", f"{left}: {_named(self.dropped)}", self.results)
         raise SitesLost
 
     def end(self) -> None:

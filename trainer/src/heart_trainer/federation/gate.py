@@ -6,7 +6,7 @@ coordinator's own. The SuperLink verifies the signature of every request of a si
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector, web
@@ -30,6 +30,8 @@ OPEN = frozenset(
 MOST_BYTES = 64 << 20
 TIMEOUT = ClientTimeout(total=60)
 PASSED_ON = ("content-type", "accept")
+SUPERLINK, TRUST = web.AppKey("superlink", str), web.AppKey("trust", ssl.SSLContext)
+SESSION = web.AppKey("session", ClientSession)
 OWN = "flwr-"
 """Flower's own headers, with a site's public key and signature, start so."""
 
@@ -37,16 +39,16 @@ OWN = "flwr-"
 def create_app(superlink: str, trust: ssl.SSLContext) -> web.Application:
     """`superlink`: its URL; `trust`: verifies its certificate."""
     app = web.Application(client_max_size=MOST_BYTES)
-    app["superlink"] = superlink.rstrip("/")
-    app["trust"] = trust
+    app[SUPERLINK] = superlink.rstrip("/")
+    app[TRUST] = trust
     app.cleanup_ctx.append(_session)
     app.router.add_route("*", "/{path:.*}", _pass_on)
     return app
 
 
-async def _session(app: web.Application):  # type: ignore[no-untyped-def]
-    async with ClientSession(connector=TCPConnector(ssl=app["trust"]), timeout=TIMEOUT, auto_decompress=False) as found:
-        app["session"] = found
+async def _session(app: web.Application) -> AsyncIterator[None]:
+    async with ClientSession(connector=TCPConnector(ssl=app[TRUST]), timeout=TIMEOUT, auto_decompress=False) as found:
+        app[SESSION] = found
         yield
 
 
@@ -56,8 +58,8 @@ async def _pass_on(request: web.Request) -> web.Response:
     body = await request.read()
     headers = _kept(request.headers)
     try:
-        async with request.app["session"].post(
-            request.app["superlink"] + request.raw_path, data=body, headers=headers, allow_redirects=False
+        async with request.app[SESSION].post(
+            request.app[SUPERLINK] + request.raw_path, data=body, headers=headers, allow_redirects=False
         ) as answer:
             return web.Response(status=answer.status, body=await answer.read(), headers=_kept(answer.headers))
     except (ClientError, TimeoutError):

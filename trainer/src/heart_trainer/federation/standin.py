@@ -21,7 +21,7 @@ from heart_trainer.mlflow.seals import sha256
 from heart_trainer.sums.describe import Description
 from heart_trainer.sums.evaluation import judged_cells
 from heart_trainer.sums.scores import Cells
-from heart_trainer.values import OutOfFoldResult, Table, Whole
+from heart_trainer.values import Integers, OutOfFoldResult, Table, Whole
 
 MOST = 20_000
 
@@ -56,7 +56,7 @@ def digest(joined: dict[str, Joined]) -> str:
     return sha256("".join(f"{joined[title].dataset_digest}  {title}\n" for title in sorted(joined)).encode())
 
 
-def _judged(learned: Learned) -> tuple[NDArray[np.generic], NDArray[np.float64]]:
+def _judged(learned: Learned) -> tuple[Integers | NDArray[np.float64], NDArray[np.float64]]:
     """(y, output) of as many rows as were judged, at most MOST. A regression has values of the target, twice."""
     cells = judged_cells(learned.request, learned.tables, range(len(learned.request.models)))
     if isinstance(cells, Cells):

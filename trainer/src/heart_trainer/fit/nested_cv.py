@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from heart_api.evaluation import Finding
 from heart_api.handover import TrainingRequest
-from heart_api.training import Algorithm, Training
+from heart_api.training import LINEAR, Algorithm, Training
 from heart_trainer.data.rows import EqualRowsTogether, held_out, worth_learning
 from heart_trainer.errors import DataInvalid
 from heart_trainer.fit import calibrate, families
@@ -195,7 +195,7 @@ def _fit_each(
 def processes(rows: int, searches: int, search: Search, cores: int) -> int:
     """How many searches run at a time. A process takes seconds to import what it needs: a few linear fits do not."""
     fits = searches * max(1, search.trials) * (tune.INNER_FOLDS + 1)
-    if families.LINEAR.issuperset(search.algorithms) and rows * fits <= FEW_ROWS_TO_FIT:
+    if LINEAR.issuperset(search.algorithms) and rows * fits <= FEW_ROWS_TO_FIT:
         return 1
     return min(cores, searches)
 

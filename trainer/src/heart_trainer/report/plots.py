@@ -22,10 +22,8 @@ def draw_plots(subject: Subject, rows: bool = True) -> dict[str, bytes]:
 
     `rows`: whether its table holds rows. If not, what needs features beside outcomes, or single errors, is left out.
     """
-    painters = {"binary": BINARY, "multiclass": MULTICLASS, "regression": REGRESSION if rows else {}}[
-        subject.table.task
-    ]
-    painters = painters | (COMMON if rows else {})
+    of_task = {"binary": BINARY, "multiclass": MULTICLASS, "regression": REGRESSION if rows else {}}
+    painters = of_task[subject.table.task] | (COMMON if rows else {})
     with rc_context(STYLE):
         return {name: as_png(painter(subject)) for name, painter in painters.items()}
 

@@ -66,7 +66,7 @@ def consent(model: HeartModel, found: ObservedSite) -> SiteConsent:
         missing = found.problem or f"there is no FederationSite {found.place}: ask the holder of its data to create it"
         return SiteConsent(site=str(found.place), state="Missing", message=missing)
     if refused := refusal(site, model):
-        state = "ContractMismatch" if refused.contract else "Refused"
+        state = "ContractMismatch" if refused.contract else "Rejected"
         return SiteConsent.model_validate({"site": str(site.place), "state": state, "message": refused.message})
     return checked(model, site)
 
@@ -88,6 +88,6 @@ def checked(model: HeartModel, site: FederationSite) -> SiteConsent:
         case "ContractMismatch":
             return SiteConsent(site=place, state="ContractMismatch", rows=site.status.rows, message=entry.message)
         case "TooFewRows" | "CheckFailed":
-            return SiteConsent(site=place, state="Refused", rows=site.status.rows, message=entry.message)
+            return SiteConsent(site=place, state="Rejected", rows=site.status.rows, message=entry.message)
         case _:
             return SiteConsent(site=place, state="Checking", message=entry.message)

@@ -12,7 +12,7 @@ from heart_operator.plan.observed import Observed
 
 REASONS = {
     "Missing": Reason.SITE_MISSING,
-    "Refused": Reason.SITE_REFUSED,
+    "Rejected": Reason.SITE_REFUSED,
     "ContractMismatch": Reason.CONTRACT_MISMATCH,
     "Checking": Reason.WAITING_FOR_SITES,
 }
@@ -110,6 +110,8 @@ def with_result(entry: TrainingSite, result: dict[str, object]) -> TrainingSite:
     """The entry with what the coordinator saw of the site."""
     kept = ("state", "exchanges", "seconds", "received_bytes", "last_seen", "message")
     update = {name: result[name] for name in kept}
+    if result["state"] == "Refused":
+        update["state"] = "Rejected"
     rows = result["rows"]
     return entry.model_copy(update=update | ({"rows": rounded(rows)} if isinstance(rows, int) and rows else {}))
 

@@ -16,6 +16,7 @@ from heart_operator.plan.federation.sites import SiteWait, followed, participant
 from heart_operator.plan.jobs import keys, superseded, surplus
 from heart_operator.plan.observed import Observed, TrainingJob
 from heart_operator.plan.quota import QuotaWait, training_wait
+from heart_operator.plan.training.attempts import another_attempt, latest_attempt
 from heart_operator.plan.training.failures import failure_of
 from heart_operator.plan.training.triggers import current_trigger
 from heart_operator.plan.versions import Version, of_deployment
@@ -70,9 +71,9 @@ def training_record(observed: Observed, trigger: str) -> TrainingStatus | None:
     known = known if known and known.trigger == trigger else None
     if known and known.phase != "Running":
         return known
-    for job in observed.jobs:
-        if job.trigger == trigger:
-            return with_sites(observed, of_job(job), job, known)
+    if job := latest_attempt(observed.jobs, trigger):
+        again = another_attempt(job, observed.model.spec.training.backoff_limit)
+        return with_sites(observed, of_job(job), job, known) if again is None else of_attempt(observed, job, again)
     return known or of_deployments(observed, trigger)
 
 
@@ -114,6 +115,14 @@ def with_sites(
     return status.model_copy(update={"sites": sites, "coordinator": coordinator})
 
 
+def of_attempt(observed: Observed, lost: TrainingJob, attempt: int) -> TrainingStatus:
+    """The attempt that follows a lost one."""
+    name = job_name(observed, lost.trigger, attempt)
+    return TrainingStatus(
+        job=name, trigger=lost.trigger, phase="Running", started_at=written(lost.finished or lost.created)
+    )
+
+
 def of_deployments(observed: Observed, trigger: str) -> TrainingStatus | None:
     """A version of this trigger runs: nothing is trained again though Job and status are gone."""
     for deployment in observed.deployments:
@@ -143,14 +152,16 @@ def started(observed: Observed, trigger: str, now: datetime) -> TrainingStatus:
 
 def missing_job(observed: Observed, status: TrainingStatus, stable: Version | None) -> tuple[Manifest, ...]:
     """The Job of a running training, if it does not exist: not created yet, or deleted."""
-    if status.phase != "Running" or any(job.trigger == status.trigger for job in observed.jobs):
+    found = latest_attempt(observed.jobs, status.trigger)
+    attempt = another_attempt(found, observed.model.spec.training.backoff_limit) if found else 0
+    if status.phase != "Running" or attempt is None:
         return ()
     assert observed.profile, "a training starts only where the spec is valid"
     serving = stable.reference if stable and stable.digest else None
     if status.sites is not None:
         return (build_coordinator_job(observed.model, observed.profile, status.trigger, serving, status.sites),)
-    return (build_training_job(observed.model, observed.profile, status.trigger, serving),)
+    return (build_training_job(observed.model, observed.profile, status.trigger, serving, attempt),)
 
 
-def job_name(observed: Observed, trigger: str) -> str:
-    return training_job_name(observed.model.name, observed.model.uid, trigger)
+def job_name(observed: Observed, trigger: str, attempt: int = 0) -> str:
+    return training_job_name(observed.model.name, observed.model.uid, trigger, attempt)

@@ -7,6 +7,7 @@ its own, so that no code of a bundle is ever loaded.
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,7 @@ def open_fleet(
         trust = (folder / AUTHORITY).read_bytes()
         nodes = _register(address, trust, public_keys)
         client = _runtime(address, trust, RuntimeTokenHttpInterceptor(_claim(address, trust, folder)))
-        grid = HttpGrid(address, root_certificates=trust, token="unused")
+        grid = HttpGrid(address, root_certificates=trust, token="unused")  # noqa: S106  it has a client already
         grid._client = client  # its own would repeat a request without end, and stop this process at a 401
         heartbeat = HeartbeatSender(make_task_heartbeat_fn_http(client))
         heartbeat.start()
@@ -130,9 +131,8 @@ def _register(address: str, trust: bytes, public_keys: Mapping[str, bytes]) -> d
     """Registers the sites and starts a run with the release's bundle."""
     version = RuntimeVersionHttpInterceptor(component_name="flwr")
     control = ControlHttpClient.from_server_address(address, False, trust, [version])
-    nodes = {}
-    for name, key in public_keys.items():
-        nodes[name] = _once_up(lambda key=key: control.RegisterNode(RegisterNodeRequest(public_key=key))).node_id
+    requests = {name: RegisterNodeRequest(public_key=key) for name, key in public_keys.items()}
+    nodes = {name: int(_once_up(partial(control.RegisterNode, request)).node_id) for name, request in requests.items()}
     digest = bundle_sha256().removeprefix("sha256:")
     control.StartRun(StartRunRequest(fab=Fab(hash_str=digest, content=bundle())))
     control.close()

@@ -85,7 +85,8 @@ class SuperNode:
 
     def next(self) -> Question | None:
         """The oldest message that waits; None if there is none."""
-        return _speaking(self._next)
+        found: Question | None = _speaking(self._next)
+        return found
 
     def _next(self) -> Question | None:
         found = self._client.PullMessages(PullMessagesRequest(node=self._node))
