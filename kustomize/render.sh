@@ -2,6 +2,7 @@
 # Renders the chart into kustomize/; needs helm on the PATH. `sh kustomize/render.sh DIR` writes below DIR instead.
 set -eu
 cd "$(dirname "$0")/.."
+command -v helm >/dev/null || { echo "render.sh needs helm on the PATH" >&2; exit 1; }
 target="${1:-kustomize}"
 mkdir -p "$target/base" "$target/with-mlflow" "$target/components/monitoring"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hack.cluster import gobuild, ownimages, packages
 from hack.cluster.lock import locked
-from hack.cluster.paths import base_dir, build_dir, gateway_dir, images_dir, versions
+from hack.cluster.paths import base_dir, build_dir, extras_dir, gateway_dir, images_dir, versions
 from hack.cluster.report import Problem
 
 
@@ -45,6 +45,7 @@ def build_full() -> None:
         _step("crds", build_dir(), gobuild.build_crds)
         _step("monitoring", build_dir(), gobuild.build_monitoring)
         _step("prometheus", build_dir(), gobuild.build_prometheus)
+        _step("extras", extras_dir(), gobuild.build_extras)
         packages.ensure([*versions()["debian"]["node"], *versions()["debian"]["test_servers"]])
         _step("basic-images", images_dir(), ownimages.make_basic_images)
         _step("monitoring-images", images_dir(), ownimages.make_monitoring_images)
@@ -57,6 +58,7 @@ def build_for_api() -> None:
     with locked("cluster-build"):
         _step("node", build_dir(), gobuild.build_node)
         _step("prometheus", build_dir(), gobuild.build_prometheus)
+        _step("extras", extras_dir(), gobuild.build_extras)
 
 
 def build_bases() -> None:
@@ -76,6 +78,13 @@ def build_gateway() -> None:
     with locked("cluster-build"):
         _step("gateway", gateway_dir(), gobuild.build_gateway)
         gobuild.drop_caches()
+
+
+def build_extras() -> None:
+    """Make prometheus-adapter and the checks of dashboards and bundles."""
+    check_machine()
+    with locked("cluster-build"):
+        _step("extras", extras_dir(), gobuild.build_extras)
 
 
 def _kubernetes() -> None:

@@ -19,7 +19,15 @@ SMALLEST: Resource = {
 }
 
 FEATURE = "spec.features.0"
+SITES = {"sites": ["north/ward", "south/ward"]}
 CHECKS = "spec.gates.checks"
+
+DISTRIBUTED: dict[str, Any] = {
+    "spec.dataset.uri": "pvc://data/rows.parquet",
+    "spec.dataset.format": "parquet",
+    "spec.training.scale.mode": "Distributed",
+    "spec.training.scale.workers": 2,
+}
 
 GOOD: dict[str, dict[str, Any]] = {
     "smallest": {},
@@ -44,6 +52,14 @@ GOOD: dict[str, dict[str, Any]] = {
         "spec.dataset.format": "parquet",
         "spec.training.scale": {"mode": "External"},
     },
+    "xgboost": {"spec.training.algorithms": ["xgboost"]},
+    "xgboost of numbers": {"spec.training": {"task": "regression", "algorithms": ["ridge", "xgboost"]}},
+    "xgboost in chunks": {"spec.training": {"algorithms": ["xgboost"], "scale": {"mode": "External"}}},
+    "two workers": {
+        "spec.dataset.uri": "s3://bucket/cohort/",
+        "spec.dataset.format": "parquet",
+        "spec.training": {"algorithms": ["xgboost"], "scale": {"mode": "Distributed", "workers": 2}},
+    },
     "a volume": {"spec.dataset.uri": "pvc://data/2024/heart.csv"},
     "a ConfigMap": {"spec.dataset.uri": "configmap://heart-data/heart.csv"},
     "built in with options": {"spec.dataset.uri": "builtin://heart-synthetic?rows=300&shift=0.5"},
@@ -64,6 +80,9 @@ GOOD: dict[str, dict[str, Any]] = {
     "words as category values": {"spec.features.1.values": ["low", "high", 3]},
     "a fixed number of pods": {"spec.serving.replicas": 0},
     "an autoscaler": {"spec.serving.autoscaling": {"minReplicas": 1, "maxReplicas": 1}},
+    "autoscaling on predictions": {
+        "spec.serving.autoscaling": {"targetPredictionsPerSecond": 50, "scaleDownStabilizationWindow": "15s"}
+    },
     "amounts as numbers and as text": {
         "spec.serving.resources": {"requests": {"cpu": 1, "memory": "0.5Gi"}, "limits": {"cpu": "1500m"}}
     },
@@ -201,7 +220,29 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "unknown algorithm": ({"spec.training.algorithms": ["svm"]}, "spec.training.algorithms"),
     "an algorithm twice": ({"spec.training.algorithms": ["stacking", "stacking"]}, "spec.training.algorithms"),
     "an address of CSV files": ({"spec.dataset.uri": "pvc://data/cohort/"}, "spec.dataset.format"),
-    "unknown scale": ({"spec.training.scale": {"mode": "Distributed"}}, "spec.training.scale.mode"),
+    "unknown scale": ({"spec.training.scale": {"mode": "Cluster"}}, "spec.training.scale.mode"),
+    "no number of workers": (
+        {
+            "spec.dataset": {"uri": "pvc://data/rows.parquet", "format": "parquet"},
+            "spec.training.scale.mode": "Distributed",
+        },
+        "spec.training.scale.workers",
+    ),
+    "a trainer of one's own on several workers": (
+        DISTRIBUTED | {"spec.training.trainer": "ours", "spec.training.holdout": 0.2},
+        "spec.training.",
+    ),
+    "one worker": (DISTRIBUTED | {"spec.training.scale.workers": 1}, "spec.training.scale.workers"),
+    "workers of a mode that has none": ({"spec.training.scale": {"workers": 2}}, "spec.training.scale.workers"),
+    "text files for several workers": (DISTRIBUTED | {"spec.dataset.format": "csv"}, "spec.dataset.format"),
+    "workers on a web address": (
+        DISTRIBUTED | {"spec.dataset.uri": "https://example.org/a.parquet"},
+        "spec.dataset.uri",
+    ),
+    "forests on several workers": (
+        DISTRIBUTED | {"spec.training.algorithms": ["random-forest"]},
+        "spec.training.algorithms",
+    ),
     "trees from sums": (
         {"spec.training.scale": {"mode": "External"}, "spec.training.algorithms": ["random-forest"]},
         "spec.training.algorithms",
@@ -297,6 +338,14 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         {"spec.serving.autoscaling.minReplicas": 0},
         "spec.serving.autoscaling.minReplicas",
     ),
+    "autoscaling on no predictions": (
+        {"spec.serving.autoscaling.targetPredictionsPerSecond": 0},
+        "spec.serving.autoscaling.targetPredictionsPerSecond",
+    ),
+    "pods that are kept for longer than Kubernetes can": (
+        {"spec.serving.autoscaling.scaleDownStabilizationWindow": "61m"},
+        "spec.serving.autoscaling.scaleDownStabilizationWindow",
+    ),
     "no memory": ({"spec.serving.resources.limits.memory": 0}, "spec.serving.resources.limits.memory"),
     "no cores": ({"spec.serving.resources.limits.cpu": "0m"}, "spec.serving.resources.limits.cpu"),
     "memory in a unit that is none": (
@@ -359,6 +408,21 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         "spec.monitoring.alerts.latencyP95.critical",
     ),
     "no errors ever": ({"spec.monitoring.alerts.availabilityObjective": 1}, "availabilityObjective"),
+    # sites
+    "no data at all": ({"spec.dataset": GONE}, "exactly one of dataset and federation"),
+    "data and sites": ({"spec.federation": SITES}, "exactly one of dataset and federation"),
+    "sites that nobody named": (
+        {"spec.dataset": GONE, "spec.federation": {}},
+        "exactly one of sites and selector",
+    ),
+    "more sites than there are": (
+        {"spec.dataset": GONE, "spec.federation": SITES | {"minSites": 3}},
+        "minSites must not be greater",
+    ),
+    "a feature called site": (
+        {"spec.dataset": GONE, "spec.federation": SITES, f"{FEATURE}.name": "site"},
+        "give the feature another name",
+    ),
     # what must not exist
     "a pod template": ({"spec.serving.template": {}}, "spec.serving.template"),
     "an image": ({"spec.training.image": "evil"}, "spec.training.image"),

@@ -45,6 +45,9 @@ class Env:
     MODEL_SHA256 = "HEARTOPS_MODEL_SHA256"  # sha256:<hex>
     MODEL_FILE = "HEARTOPS_MODEL_FILE"  # /model/model.onnx
     REGISTRY_NAME = "HEARTOPS_REGISTRY_NAME"
+    OWN_ROWS = "HEARTOPS_ROWS"  # folder with what a trainer of one's own is given
+    OWN_RESULTS = "HEARTOPS_RESULTS"  # folder with what it returns
+    OWN_LAUNCHER = "HEARTOPS_LAUNCHER"  # folder with the program that starts it
     MIRROR_FILE = "HEARTOPS_MIRROR_FILE"  # MirrorTarget as JSON, changed while pods run
     AUTH_FILE = "HEARTOPS_AUTH_FILE"  # AuthConfig as JSON, changed while pods run
     API_KEYS = "HEARTOPS_API_KEYS"  # folder with a file of hashes for each caller, changed while pods run
@@ -58,6 +61,10 @@ class Env:
     DATABASE_URL = "HEARTOPS_DATABASE_URL"  # from the Secret heartops-runtime: the prediction log's database
     PROOF_KEY = "HEARTOPS_PROOF_KEY"  # from the Secret heartops-runtime: key of the proofs that /feedback demands
     SIGNING_KEYS = "HEARTOPS_SIGNING_KEYS"  # PEM, one after the other: a version must be signed with one of them
+    FEDERATED_REQUEST = "HEARTOPS_FEDERATED_REQUEST"  # api.federation.FederatedTrainingRequest as JSON
+    SITE_REQUEST = "HEARTOPS_SITE_REQUEST"  # api.federation.SiteRequest as JSON
+    SITE_CHECK_REQUEST = "HEARTOPS_SITE_CHECK_REQUEST"  # api.federation.SiteCheckRequest as JSON
+    FEDERATION_DIR = "HEARTOPS_FEDERATION_DIR"  # folder that the containers of a federated training's pod share
     SIBLINGS = "HEARTOPS_SIBLINGS"  # host:port of the headless Service of this model's ready pods
 
 
@@ -71,6 +78,7 @@ class Tag:
     EVALUATION_SHA256 = "heartops.evaluation_sha256"
     DATASET_SHA256 = "heartops.dataset_sha256"
     EVALUATION_RUN = "heartops.evaluation_run"  # where its evaluation is, when that is not the version's own run
+    HISTORY = "heartops.history"  # on the run that keeps the history of a registered model
     VERSION = "heartops.version"  # on the run of an evaluation Job: the version that it measured
     CONTRACT_SHA256 = "heartops.contract_sha256"  # task, target and features of its package
     SEAL = "heartops.seal"  # HMAC over name, version, trigger and digests: only a Job with the namespace's key makes it
@@ -86,19 +94,25 @@ class DataAccess(Frozen):
     hosts: tuple[str, ...] = Field((), description="Allowed hosts, `*.` wildcards; empty: every public host.")
 
 
-class JobRequest(FrozenLenient):
-    """Input common to training and evaluation Jobs: the model, its dataset, and the version to compare with."""
+class ModelRequest(FrozenLenient):
+    """Input common to every Job that measures a version: the model, its contract, and the version to compare with."""
 
     namespace: str
     name: str
     registry_name: str
     trigger: str = Field(description="Deterministic identity of this run; at most one version is registered for it.")
     job: str = ""
-    dataset: Dataset
     target: Target
     features: tuple[Feature, ...]
     training: Training
+    trainer_image: str | None = Field(None, description="Image of `training.trainer`, as the runtime profile has it.")
     serving: ServingReference | None = None
+
+
+class JobRequest(ModelRequest):
+    """A Job that reads the dataset itself."""
+
+    dataset: Dataset
     access: DataAccess = DataAccess()
 
 
@@ -122,9 +136,32 @@ FailureReason = Literal[
     "RowKeyMissing",
     "ExportFailed",
     "NotServable",
+    "TrainerFailed",
     "TrainingFailed",
     "TrainingInterrupted",
+    "SiteMissing",
+    "SiteRefused",
+    "TooFewSites",
+    "ContractMismatch",
 ]
+
+
+SiteState = Literal["Waiting", "Active", "Offline", "Late", "Refused", "Completed"]
+"""Waiting: not seen yet. Offline: no heartbeat for about a minute. Late: no answer within the round's deadline."""
+
+
+class SiteResult(FrozenLenient):
+    """What a federated training saw of one site."""
+
+    namespace: str
+    name: str
+    state: SiteState
+    rows: int = Field(0, description="Rows that the site learnt and judged on.")
+    exchanges: int = Field(0, description="Requests that the site answered.")
+    seconds: float = Field(0, description="Time that the site took to answer, in all.")
+    received_bytes: int = Field(0, description="Size of the site's answers, in all.")
+    last_seen: str | None = Field(None, description="Time of the latest answer, RFC 3339.")
+    message: str = Field("", max_length=200, description="Why the site does not take part.")
 
 
 class TrainingResult(FrozenLenient):
@@ -138,6 +175,7 @@ class TrainingResult(FrozenLenient):
         None, description="Of an evaluation: whether the seal of a training in this namespace is valid."
     )
     seal_message: str | None = Field(None, max_length=300, description="Why the seal is not valid.")
+    sites: tuple[SiteResult, ...] | None = Field(None, description="Of a federated training.")
 
 
 class TrainingFailure(FrozenLenient):
@@ -145,6 +183,7 @@ class TrainingFailure(FrozenLenient):
 
     reason: FailureReason
     message: str = Field(max_length=3000)
+    sites: tuple[SiteResult, ...] | None = Field(None, description="Of a federated training.")
 
 
 class TrainingOutcome(FrozenLenient):

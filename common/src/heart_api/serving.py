@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from heart_api.authentication import Auth, Jwt
-from heart_api.base import NAME_PATTERN, Frozen
+from heart_api.base import NAME_PATTERN, Frozen, ShortDuration
 from heart_api.callers import Caller
 from heart_api.paths import PATH_PATTERN
 from heart_api.predictionlog import PredictionLog
@@ -27,7 +27,12 @@ class Autoscaling(Frozen):
                 "self.minReplicas <= self.maxReplicas",
                 "minReplicas (3 when not given) must not be greater than maxReplicas (20 when not given)",
                 ".minReplicas",
-            )
+            ),
+            rule(
+                "duration(self.scaleDownStabilizationWindow) <= duration('1h')",
+                "must not be longer than 1h, Kubernetes' limit",
+                ".scaleDownStabilizationWindow",
+            ),
         )
     )
 
@@ -47,6 +52,17 @@ class Autoscaling(Frozen):
     )
     target_memory_utilization_percentage: int | None = Field(
         None, ge=1, le=100, description="Target average memory utilization, in percent of the request."
+    )
+    target_predictions_per_second: int | None = Field(
+        None,
+        ge=1,
+        le=1_000_000,
+        description="Target average predictions (records, not requests) per second of a pod. Needs prometheus-adapter"
+        " or another server of the custom metrics API with the metric `predictions_per_second`.",
+    )
+    scale_down_stabilization_window: ShortDuration = Field(
+        "5m",
+        description="Before pods are removed, the load must have been lower for so long. Pods are added at once.",
     )
 
 

@@ -36,11 +36,12 @@ def headline(view: View) -> str:
 
 
 def analysis_text(found: AnalysisStatus, now: datetime) -> list[str]:
-    """The verdict, then one line for each of the two versions."""
+    """The verdict, then one line for each check that decided and for each of the two versions."""
     failures = count(found.consecutive_failures, "consecutive failure")
     intervals = f"{count(found.intervals, 'interval')}, last {age(found.time, now)} ago, {failures}"
-    verdict = f"analysis {found.verdict}: {found.message}" if found.message else f"analysis {found.verdict}"
-    return [f"{verdict} ({intervals})", track("stable   ", found.stable), track("candidate", found.candidate)]
+    checks = found.message.split("; ") if found.message else []
+    tracks = (track("stable   ", found.stable), track("candidate", found.candidate))
+    return [f"analysis {found.verdict} ({intervals})", *checks, *tracks]
 
 
 def track(name: str, found: TrackCounts) -> str:
@@ -121,7 +122,7 @@ def current_notes(view: View) -> list[str]:
     if candidate is None or not candidate.message:
         return once(found)
     others = [entry for entry in found if entry.reason != Reason.ROLLING_OUT and candidate.message not in entry.message]
-    return [f"version {candidate.version}: {candidate.message}", *once(others)]
+    return [f"version {candidate.version}: {candidate.waits_for}", *once(others)]
 
 
 def once(found: Iterable[ConditionStatus]) -> list[str]:

@@ -28,8 +28,11 @@ from heart_api.metrics import (
     MIRROR_DIFFERENCE,
     MIRRORED,
     OUTPUT,
+    PREDICTIONS,
     REQUESTS,
 )
+from heart_serving.protocols.answers import Outputs
+from heart_serving.protocols.confidence import ConfidenceCounts
 from heart_serving.protocols.output_bins import OutputCounts
 
 NONE: Mapping[str, int] = MappingProxyType({})
@@ -78,6 +81,7 @@ class ServingMetrics(Collector):
         self.last_prediction = 0.0
         """Seconds since 1970; 0: there was none."""
         self.outputs = outputs
+        self.confidence = ConfidenceCounts() if outputs.of_classes else None
         self.denied = denied
         self.callers: dict[str, int] = {}
         self.arms: dict[tuple[str, str, int], int] = {}
@@ -87,6 +91,12 @@ class ServingMetrics(Collector):
 
     def count(self, code: int) -> None:
         self.codes[code] = self.codes.get(code, 0) + 1
+
+    def count_outputs(self, outputs: Outputs) -> None:
+        """Records that were answered."""
+        self.outputs.add(outputs)
+        if self.confidence:
+            self.confidence.add(outputs)
 
     def count_caller(self, name: str) -> None:
         self.callers[name] = self.callers.get(name, 0) + 1
@@ -106,13 +116,19 @@ class ServingMetrics(Collector):
         for code, count in sorted(self.codes.items()):
             requests.add_metric([*values, str(code)], count)
         yield requests
-        predictions = CounterMetricFamily("predictions", "Predicted records.", labels=names)
+        predictions = CounterMetricFamily(PREDICTIONS, "Predicted records.", labels=names)
         predictions.add_metric(values, self.predictions)
         yield predictions
         outputs = CounterMetricFamily(OUTPUT, "Predicted records, by output bin.", labels=[*names, "bin"])
         for bin_, count in self.outputs.items():
             outputs.add_metric([*values, bin_], count)
         yield outputs
+        if self.confidence:
+            confidence = HistogramMetricFamily(
+                "prediction_confidence_ratio", "Probability of the predicted class.", labels=names
+            )
+            confidence.add_metric(values, self.confidence.buckets(), self.confidence.sum)
+            yield confidence
         yield from self._callers(names, values)
         yield from self._mirror(names, values)
         yield self._arms(names, values)

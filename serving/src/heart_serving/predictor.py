@@ -79,8 +79,9 @@ class Predictor:
         metrics = self.metrics
         metrics.predictions += exchange.rows
         metrics.last_prediction = time.time()
-        metrics.outputs.add(outputs)
-        self.recorder.offer(exchange.id, exchange.records, outputs, exchange.head.shadow, exchange.head.subject)
+        metrics.count_outputs(outputs)
+        head = exchange.head
+        self.recorder.offer(exchange.id, exchange.records, outputs, head.shadow, head.subject, head.labels)
         metrics.latency.observe(exchange.written - exchange.received)
         metrics.preprocess.observe(exchange.parsed - exchange.received)
         metrics.predict.observe(exchange.predicted - exchange.parsed)

@@ -388,6 +388,23 @@ def test_mlflow_is_scraped_at_the_address_of_its_pod() -> None:
     assert "watchers" not in json.dumps(find(render(), "NetworkPolicy", "heartops-mlflow"))
 
 
+def test_postgresql_is_scraped_by_a_container_that_knows_no_password() -> None:
+    options = ("--set", "monitoring.serviceMonitor=true", "--set", "monitoring.namespaces={watchers}")
+    documents = render(*options, "--set", "predictionLog.separateServer=true")
+    for name in ("heartops-postgresql", "heartops-log-postgresql"):
+        assert find(documents, "ServiceMonitor", name)["spec"]["endpoints"][0]["port"] == "metrics"
+        _, exporter = find(documents, "StatefulSet", name)["spec"]["template"]["spec"]["containers"]
+        assert [variable["name"] for variable in exporter["env"]] == ["DATA_SOURCE_NAME"]
+        assert "password" not in json.dumps(exporter)
+        assert [mount["mountPath"] for mount in exporter["volumeMounts"]] == ["/run/postgresql"]
+        scraped = find(documents, "NetworkPolicy", name)["spec"]["ingress"][-1]
+        assert scraped["ports"] == [{"port": exporter["ports"][0]["containerPort"]}]
+        assert "watchers" in json.dumps(scraped["from"])
+    without = render("--set", "monitoring.serviceMonitor=true", "--set", "postgresql.metrics.enabled=false")
+    assert "9187" not in json.dumps(without)
+    assert not [d for d in without if d["kind"] == "ServiceMonitor" and "postgresql" in d["metadata"]["name"]]
+
+
 def test_monitoring_labels_are_on_what_the_chart_and_the_models_show_to_prometheus() -> None:
     options = ("--set", "monitoring.serviceMonitor=true", "--set", "monitoring.labels.release=stack")
     documents = render(*options, "--set", "runtimes.b.monitoringLabels.team=hearts")
@@ -403,7 +420,12 @@ def test_dashboards_wear_the_label_that_grafanas_sidecar_looks_for() -> None:
     found = find(render(), "ConfigMap", "heartops-dashboards")
     assert found["metadata"]["labels"]["grafana_dashboard"] == "1"
     boards = [json.loads(text) for text in found["data"].values()]
-    assert [board["title"] for board in boards] == ["HeartOps / Model"]
+    assert [board["title"] for board in boards] == [
+        "HeartOps / Model",
+        "HeartOps / Operator",
+        "HeartOps / Registry",
+        "HeartOps / Rollouts",
+    ]
     other = render("--set", "monitoring.dashboards.labels.dashboards=ours")
     assert find(other, "ConfigMap", "heartops-dashboards")["metadata"]["labels"]["dashboards"] == "ours"
     without = render("--set", "monitoring.dashboards.enabled=false")
@@ -480,6 +502,7 @@ def test_kustomize_adds_monitoring_with_the_labels_of_the_readme(tmp_path: Path)
     assert {(d["kind"], d["metadata"]["name"]) for d in monitored} == {
         ("ServiceMonitor", "heartops-operator"),
         ("ServiceMonitor", "heartops-mlflow"),
+        ("ServiceMonitor", "heartops-postgresql"),
         ("PrometheusRule", "heartops-operator"),
     }
     assert {d["metadata"]["labels"]["release"] for d in monitored} == {"kube-prometheus-stack"}
@@ -499,3 +522,65 @@ def test_a_real_api_server_accepts_every_object(api_server: Path, tools: Path, o
     done = subprocess.run([*kubectl, *words], input=text, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "Warning" not in done.stderr
+
+
+def policy_ports(documents: list[Manifest]) -> set[int]:
+    """Ports of the operator that anybody may reach."""
+    rules = find(documents, "NetworkPolicy", "heartops-operator")["spec"]["ingress"]
+    return {port["port"] for rule in rules for port in rule["ports"]}
+
+
+def test_triggers_are_off_and_leave_no_trace() -> None:
+    documents = render()
+    assert "TRIGGERS" not in str(operator_container(documents)["env"])
+    assert 9443 not in policy_ports(documents)
+    (port,) = find(documents, "Service", "heartops-operator")["spec"]["ports"]
+    assert port["port"] == 8443
+
+
+def test_triggers_get_a_port_their_secrets_and_no_right() -> None:
+    options = (
+        "triggers.enabled=true",
+        "triggers.tlsSecret=tls",
+        "triggers.webhookSecret=keys",
+        "triggers.namespaces={ci}",
+    )
+    documents = render("--set", ",".join(options))
+    container = operator_container(documents)
+    values = environment(container)
+    mounts = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
+    pod = find(documents, "Deployment", "heartops-operator")["spec"]["template"]["spec"]
+    secrets = {volume["name"]: volume["secret"]["secretName"] for volume in pod["volumes"] if "secret" in volume}
+    assert values["HEARTOPS_TRIGGERS_PORT"] == "9443"
+    assert secrets[mounts[values["HEARTOPS_TRIGGERS_TLS"]]] == "tls"
+    assert secrets[mounts[values["HEARTOPS_TRIGGERS_KEYS"]]] == "keys"
+    assert 9443 in policy_ports(documents)
+    assert 9443 in [port["port"] for port in find(documents, "Service", "heartops-operator")["spec"]["ports"]]
+    roles = ("Role", "ClusterRole")
+    assert [d for d in documents if d["kind"] in roles] == [d for d in render() if d["kind"] in roles]
+
+
+def test_events_go_where_an_administrator_says_with_a_mounted_token() -> None:
+    assert environment(operator_container(render()))["HEARTOPS_EVENTS_HISTORY"] == "true"
+    options = (
+        "events.url=https://events.example.org:8443/in",
+        "events.lineageUrl=http://marquez/api",
+        "events.tokenSecret=t",
+    )
+    documents = render("--set", ",".join(options))
+    container = operator_container(documents)
+    values = environment(container)
+    mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
+    assert values["HEARTOPS_EVENTS_URL"] == "https://events.example.org:8443/in"
+    assert str(Path(values["HEARTOPS_LINEAGE_TOKEN"]).parent) in mounts
+    rules = find(documents, "NetworkPolicy", "heartops-operator")["spec"]["egress"]
+    ports = {port["port"] for rule in rules for port in rule["ports"]}
+    assert {8443, 80} <= ports
+    done = subprocess.run(
+        ["helm", "template", "heartops", str(CHART), "--set", "events.url=https://user:secret@example.org"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0, "a password in a URL would be in every manifest"

@@ -259,6 +259,27 @@ def new() -> View:
     return build_view(heart_model())
 
 
+def federated() -> View:
+    """A training at three sites, one of which was lost."""
+    consents = [
+        {"site": "north/ward", "state": "Ready", "rows": 1200},
+        {
+            "site": "south/ward",
+            "state": "Rejected",
+            "message": "the data holder has suspended FederationSite south/ward",
+        },
+        {"site": "west/ward", "state": "Checking", "message": "the data of FederationSite west/ward are being checked"},
+    ]
+    seen = {"exchanges": 8, "lastSeen": "2026-11-21T07:54:00Z"}
+    parts = [
+        {"site": "east/ward", "state": "Completed", **seen},
+        {"site": "north/ward", "state": "Completed", "rows": 1200, **seen},
+        {"site": "south/ward", "state": "Offline", "exchanges": 1, "message": "no heartbeat"},
+    ]
+    status = {"serving": serving(), "sites": consents, "training": TRAINED | {"sites": parts}, "conditions": [READY]}
+    return build_view(heart_model(status))
+
+
 CASES = {
     case.__name__: case
     for case in (
@@ -274,6 +295,7 @@ CASES = {
         nothing_serves,
         registry_down,
         retrained,
+        federated,
         new,
     )
 }

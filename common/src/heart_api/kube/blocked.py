@@ -7,7 +7,7 @@ gives a cause, with Kubernetes' message.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from heart_api.kube.objects import MAX_TEXT, condition
@@ -27,7 +27,7 @@ ADVICE = {
     "Volume": "Check the PersistentVolumeClaim and its storage class with `kubectl describe pvc`",
     "ImagePull": "Ask the administrator to check images and imagePullSecrets of the runtime profile",
     "Container": "See `kubectl describe pod`; the node could not start the container",
-    "InitContainer": "See `kubectl logs -c` with the init container's name; it fetches the model from the registry",
+    "InitContainer": "See `kubectl logs -c` with the init container's name",
     "OutOfMemory": "Raise {resources} (limits.memory); the runtime profile may cap it",
     "Crash": "See `kubectl heart logs`",
     "Evicted": "It was moved off its node (drain, shutdown, eviction API); see `kubectl get nodes` for room elsewhere",
@@ -88,6 +88,8 @@ ENDED_BY_NODE = {
 }
 """Reasons in the status of a pod that its node ended or did not take; besides these OutOfcpu and the like."""
 POD_NAME = re.compile(r'pods "([a-z0-9.-]+)-[a-z0-9]{5}"')
+REPLACEMENT = timedelta(minutes=1)
+"""How long the replacement of an evicted pod may take to start before anything is said of it."""
 PREEMPTION = re.compile(r",? *(no new claims to deallocate, *)?preemption: .*", re.DOTALL)
 
 
@@ -131,6 +133,11 @@ def disrupted_at(pod: Manifest) -> datetime | None:
     disruption = condition(pod, "DisruptionTarget") or {}
     moment = disruption.get("lastTransitionTime")
     return read(moment) if moment else None
+
+
+def is_being_replaced(blocked: Blocked, now: datetime) -> bool:
+    """Whether a pod was evicted so recently that its replacement may only be starting."""
+    return blocked.disrupted is not None and now - blocked.disrupted < REPLACEMENT
 
 
 def _with_advice(found: _Found, item: Manifest, disrupted: datetime | None) -> Blocked:

@@ -1,9 +1,8 @@
 """The PrometheusRule of a model: error rate, latency, availability, no ready pod; quality (quality_alerts.py), the
 prediction log (log_alerts.py), and what is good to know (news_alerts.py).
 
-Burn rates are those of the SRE workbook (chapter 5, multiwindow, multi-burn-rate alerts): the long window shows that
-the
-problem is significant, the short one that it persists.
+Burn rates are those of the SRE workbook (chapter 5, multiwindow, multi-burn-rate alerts): the long window shows
+that the problem is significant, the short one that it persists.
 """
 
 from dataclasses import dataclass

@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from heart_api.handover import Tag
 from heart_api.names import EVALUATE
+from heart_api.outbox import OutboxEntry
 from heart_api.profile import RuntimeProfile
 from heart_operator.mlflow.credentials import (
     AuthorizationHeader,
@@ -24,6 +25,8 @@ from heart_operator.mlflow.credentials import (
     kubernetes_header,
     secret_header,
 )
+from heart_operator.mlflow.errors import RegistryError
+from heart_operator.mlflow.history import add_to_history
 from heart_operator.plan.actions import CloseRuns, RegistryAction, SetAlias, TagVersion
 from heart_operator.plan.observed import RegisteredVersion
 
@@ -68,10 +71,6 @@ def server_address(profile: RuntimeProfile, namespace: str) -> str:
     return (
         f"{profile.tracking_uri}#{SECRET}{profile.tracking_secret}" if profile.tracking_secret else profile.tracking_uri
     )
-
-
-class RegistryError(Exception):
-    """MLflow answered something that cannot be used; the message says what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +225,11 @@ class MlflowBackend:
                 if time.monotonic() > end:
                     raise RegistryError(f"MLflow takes more than {DOWNLOAD_SECONDS:.0f} s to send {path}")
                 yield chunk
+
+    def record(self, registry_name: str, entries: Sequence[OutboxEntry]) -> None:
+        """Add to the registered model's history; what it has already is left alone."""
+        with self._in_workspace():
+            add_to_history(self.client, self._uri, registry_name, entries)
 
     def act(self, registry_name: str, action: RegistryAction) -> None:
         """Carry out one action; doing it twice is doing it once."""

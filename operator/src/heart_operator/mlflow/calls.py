@@ -2,11 +2,13 @@
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
-from heart_operator.mlflow.backend import MlflowBackend, RegistryError, Snapshot
+from heart_api.outbox import OutboxEntry
+from heart_operator.mlflow.backend import MlflowBackend, Snapshot
+from heart_operator.mlflow.errors import RegistryError
 from heart_operator.plan.actions import RegistryAction
 
 TIMEOUT = 10.0
@@ -23,6 +25,8 @@ class Backend(Protocol):
     def read_artifact(self, run_id: str, path: str, limit: int) -> bytes: ...
 
     def act(self, registry_name: str, action: RegistryAction) -> None: ...
+
+    def record(self, registry_name: str, entries: Sequence[OutboxEntry]) -> None: ...
 
 
 class RegistryUnavailable(Exception):

@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from heart_api.outbox import OutboxEntry
 from heart_operator.mlflow.backend import MlflowBackend, RegisteredModel, Snapshot
 from heart_operator.mlflow.calls import TIMEOUT, Backend, RegistryCalls, RegistryUnavailable, public
 from heart_operator.mlflow.evaluations import Evaluations, wanted_evaluation
@@ -91,6 +92,14 @@ class RegistryReader:
             await asyncio.sleep(self._max_age)
             used = [uri for uri, when in self._used.items() if self._clock() - when < FORGET_AFTER]
             await asyncio.gather(*(self._entry(uri, self._max_age / 2) for uri in used))
+
+    async def record(self, uri: str, registry_name: str, entries: Sequence[OutboxEntry]) -> None:
+        """Add to the history of a registered model. Raises RegistryUnavailable when it was not done for sure."""
+        await self._calls.call(uri, lambda backend: backend.record(registry_name, entries))
+
+    def renew(self, uri: str) -> None:
+        """The next view reads the server again."""
+        self._entries.pop(uri, None)
 
     async def act(self, uri: str, registry_name: str, action: RegistryAction) -> None:
         """Raises RegistryUnavailable when it was not done for sure."""

@@ -3,13 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Generic, Literal, TypeAlias, TypeVar
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
+from heart_api.drift import CheckFailure, CheckResult
 from heart_api.evaluation import Evaluation
+from heart_api.federating import Place
+from heart_api.federation import CoordinatorIdentity, Progress
+from heart_api.federationsite import FederationSite
 from heart_api.handover import TrainingFailure, TrainingResult
 from heart_api.heartmodel import HeartModel
 from heart_api.kube.values import Blocked, Manifest, ObjectKey, VersionDeployment
 from heart_api.names import Annotation, Label
+from heart_api.outbox import Destination
 from heart_api.profile import RuntimeProfile
 from heart_api.retrainschedule import RetrainSchedule
 from heart_operator.plan.analysis.counts import NO_ANSWERS, NO_OUTCOMES, Counts, Share
@@ -40,10 +45,16 @@ class ObservedJob(Generic[Result, Failure]):
     """It has not ended and no pod of it runs: not made yet, starting, or blocked."""
     blocked: Blocked | None = None
     """Why no pod of it runs; None: one does, or is only starting."""
+    attempt: int = 0
+    """Of a training on several pods: how many attempts were lost before."""
+    lost: bool = False
+    """A training on several pods that lost one of them, and may be tried again."""
 
 
 TrainingJob: TypeAlias = ObservedJob[TrainingResult, TrainingFailure]
-"""True for a training, False for the evaluation of a version registered by hand."""
+"""Of a training, or of the evaluation of a version registered by hand."""
+CheckJob: TypeAlias = ObservedJob[CheckResult, CheckFailure]
+"""The Job is checking the prediction log up to its scheduled time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +143,17 @@ class AnalysisSample:
 
 
 @dataclass(frozen=True, slots=True)
+class ObservedSite:
+    """A site that a model names."""
+
+    place: Place
+    site: FederationSite | None
+    """None: there is none, or it cannot be read."""
+    problem: str = ""
+    """Why it cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """The world as one reconcile sees it."""
 
@@ -150,6 +172,8 @@ class Observed:
     """Responses of the versions since the last interval; None if no interval was due, or there is nothing new."""
     evaluations: tuple[TrainingJob, ...] = ()
     """Jobs that evaluate versions registered by hand, oldest first; `jobs` are trainings."""
+    checks: tuple[CheckJob, ...] = ()
+    """Jobs of drift checks that somebody requested; those of schedules are theirs."""
     orphans: frozenset[ObjectKey] = frozenset()
     """Those of `children` that have no living owner yet (plan.objects.adoption)."""
     foreign_jobs: tuple[ObjectKey, ...] = ()
@@ -158,8 +182,23 @@ class Observed:
     """The model's RetrainSchedules: their requests (plan.training.requests) and findings (plan.status.drift)."""
     usage: Usage = NO_USAGE
     """Of the model's namespace, for its quotas."""
+    destinations: tuple[Destination, ...] = ()
+    """Who is told of decisions."""
+    delivered: frozenset[tuple[str, Destination]] = frozenset()
+    """Entries of the outbox, by id, and who has acknowledged them."""
     installation: tuple[BlockedWorkload, ...] = ()
     """What cannot start of HeartOps itself, such as MLflow."""
+    sites: tuple[ObservedSite, ...] = ()
+    """Of `spec.federation`; what it selects, or names whether it exists or not."""
+    coordinator: CoordinatorIdentity | None = None
+    """Of the running federated training, once its pod has said it."""
+    progress: Progress | None = None
+    """Of the running federated training, if its pod answers."""
+
+    @property
+    def all_jobs(self) -> tuple[ObservedJob[Any, Any], ...]:
+        """Of trainings, evaluations and drift checks."""
+        return (*self.jobs, *self.evaluations, *self.checks)
 
     @property
     def stable_version(self) -> str | None:

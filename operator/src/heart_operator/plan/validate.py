@@ -36,10 +36,11 @@ def _problems(model: HeartModel, profile: RuntimeProfile | None, profiles: tuple
         known = ", ".join(profiles) or "none"
         yield f"spec.runtime: runtime profile {model.spec.runtime!r} not found (available: {known})"
     else:
-        yield from dataset_problems(model.spec.dataset.uri, profile.data)
+        yield from source_problems(model.spec, profile)
         yield from registry_name_problems(model, profile)
         yield from registry_access_problems(model, profile)
         yield from claim_problems(model, profile.routes)
+        yield from trainer_problems(model, profile)
     yield from size_problems(model.spec)
     yield from contract_problems(model.spec)
     for index, check in enumerate(model.spec.gates.checks):
@@ -61,6 +62,16 @@ def name_problems(model: HeartModel) -> Iterable[str]:
             "metadata.name: it becomes the Service's name, so it must have at most 63 characters of a-z, 0-9"
             " and hyphens "
             "and start with a letter; create the model under another name"
+        )
+
+
+def source_problems(spec: HeartModelSpec, profile: RuntimeProfile) -> Iterable[str]:
+    if spec.dataset:
+        yield from dataset_problems(spec.dataset.uri, profile.data)
+    elif profile.images.federation is None:
+        yield (
+            f"spec.federation: the runtime profile {spec.runtime!r} has no image for federated trainings; ask the"
+            f" administrator to set runtimes.{spec.runtime}.images.federation"
         )
 
 
@@ -105,6 +116,19 @@ def registry_access_problems(model: HeartModel, profile: RuntimeProfile) -> Iter
         )
 
 
+def trainer_problems(model: HeartModel, profile: RuntimeProfile) -> Iterable[str]:
+    training = model.spec.training
+    if training.trainer is None:
+        if training.parameters:
+            yield "spec.training.parameters: they are for a trainer of your own; name it in training.trainer"
+    elif training.trainer not in profile.trainers:
+        approved = ", ".join(sorted(profile.trainers)) or "none"
+        yield (
+            f"spec.training.trainer: the runtime profile {model.spec.runtime!r} approves no trainer"
+            f" {training.trainer!r} (approved: {approved}); name one of these, or ask the administrator to add it"
+        )
+
+
 def size_problems(spec: HeartModelSpec) -> Iterable[str]:
     """The trainer gets the spec in its environment, and a variable has a greatest length."""
     size = len(spec.model_dump_json(by_alias=True, exclude_none=True).encode())
@@ -125,7 +149,7 @@ def contract_problems(spec: HeartModelSpec) -> Iterable[str]:
         yield f"spec.features: {name} is listed more than once"
     if spec.target.name in names:
         yield f"spec.features: {spec.target.name} is the target; a model must not see what it predicts"
-    if spec.dataset.columns:
+    if spec.dataset and spec.dataset.columns:
         for name in (*names, spec.target.name):
             if name not in spec.dataset.columns:
                 yield f"spec.dataset.columns: {name} is not among them; add it or remove it from the contract"
@@ -149,14 +173,19 @@ def check_problems(path: str, check: GateCheck, spec: HeartModelSpec) -> Iterabl
         yield f"{path}: min is above max"
     if check.metric in BOUNDS_ONLY and (check.max_regression is not None or check.max_gap is not None):
         yield f"{path}: {check.metric} is best at 1 and can only have min and max"
-    yield from slice_problems(path, check, spec.features)
+    yield from slice_problems(path, check, spec)
 
 
-def slice_problems(path: str, check: GateCheck, features: Iterable[Feature]) -> Iterable[str]:
+def slice_problems(path: str, check: GateCheck, spec: HeartModelSpec) -> Iterable[str]:
     if (check.slice is None) != (check.max_gap is None):
         yield f"{path}: maxGap and slice belong together"
-    elif check.slice is not None and check.slice not in [feature.name for feature in features if feature.sensitive]:
+    elif check.slice is not None and check.slice not in groupings(spec):
         yield f"{path}.slice: {check.slice} is not a sensitive feature; set sensitive: true on it in spec.features"
+
+
+def groupings(spec: HeartModelSpec) -> list[str]:
+    """What figures are computed per group of."""
+    return [*(["site"] if spec.federation else []), *(feature.name for feature in spec.features if feature.sensitive)]
 
 
 def kind_problems(model: HeartModel, kinds: Set[str]) -> Iterable[str]:

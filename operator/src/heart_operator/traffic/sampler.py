@@ -104,8 +104,7 @@ class MetricsReader:
         """The sample by Prometheus; None until it has scraped every version again.
 
         Samples may be more frequent than scrapes, and each version is scraped at its own time: a sample in between
-        would see the
-        responses of one version alone, and so never both side by side.
+        would see the responses of one version alone, and so never both side by side.
         """
         about = question.namespace, question.model, question.versions
         scrapes = await read_scrapes(self._http(), url, series_of(*about, names=[REQUESTS]), now)

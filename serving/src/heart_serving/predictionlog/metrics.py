@@ -17,6 +17,7 @@ QUALITY = {
     "accuracy": "Accuracy of the predictions",
     "precision": "Precision of the positive class",
     "recall": "Recall of the positive class",
+    "f1": "F1 score of the positive class",
     "brier": "Brier score of the probabilities",
     "mae": "Mean absolute error",
     "rmse": "Root mean squared error",

@@ -104,7 +104,7 @@ def _with_writer(
     settings: LogSettings, answers: Answers, metrics: LogMetrics, sink: Callable[[], Sink]
 ) -> PredictionLogging:
     queue = Queue(settings.spec, metrics.dropped)
-    writer = Writer(queue, answers, sink, metrics.dropped)
+    writer = Writer(queue, answers, sink, metrics.dropped, settings.spec.labels)
     metrics.waiting = lambda: queue.rows
     metrics.written = lambda: writer.written
     metrics.errors = lambda: writer.errors

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from heart_api.profile import RouteAccess, RuntimeProfile
+from heart_api.profile import ApprovedTrainer, RouteAccess, RuntimeProfile
 from heart_operator.plan.validate import problems
 from tests.support.plan.world import PROFILE, World, heart_model
 
@@ -13,7 +13,8 @@ FEATURES = [
     {"name": "sex", "type": "category", "values": [0, 1], "sensitive": True},
 ]
 DATA = PROFILE.data.model_copy(update={"schemes": ("https", "pvc", "configmap"), "hosts": ("*.example.org",)})
-NARROW = PROFILE.model_copy(update={"data": DATA, "registry_names": ("shared.heart",)})
+TRAINERS = {name: ApprovedTrainer(image=f"registry.example.org/{name}:1") for name in ("torch", "lightgbm")}
+NARROW = PROFILE.model_copy(update={"data": DATA, "registry_names": ("shared.heart",), "trainers": TRAINERS})
 
 
 def check(**values: Any) -> dict[str, Any]:
@@ -26,6 +27,11 @@ def latency(warning: str, critical: str) -> dict[str, Any]:
 
 REJECTED = [
     ({"runtime": "gpu"}, "spec.runtime: runtime profile 'gpu' not found (available: default)"),
+    (
+        {"training": {"trainer": "catboost", "holdout": 0.2}},
+        "the runtime profile 'default' approves no trainer 'catboost' (approved: lightgbm, torch)",
+    ),
+    ({"training": {"parameters": {"depth": 3}}}, "spec.training.parameters: they are for a trainer of your own"),
     ({"dataset": {"uri": "s3://bucket/key"}}, "spec.dataset.uri: the runtime profile does not allow s3://; use one of"),
     (
         {"dataset": {"uri": "https://example.com/x.csv"}},

@@ -159,7 +159,7 @@ async def test_outputs_by_bin(world: World) -> None:
     import numpy as np
 
     await world.sample()
-    world.pod("c").metrics.outputs.add(np.array([[0.4, 0.6], [0.9, 0.1], [0.4, 0.62]], dtype=np.float32))
+    world.pod("c").metrics.count_outputs(np.array([[0.4, 0.6], [0.9, 0.1], [0.4, 0.62]], dtype=np.float32))
     assert dict((await world.sample()).candidate.outputs) == {"0.60": 2, "0.10": 1}
 
 

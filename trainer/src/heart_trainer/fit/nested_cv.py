@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heart_api.handover import TrainingRequest
-from heart_api.training import Algorithm, Training
+from heart_api.training import LINEAR, Algorithm, Training
 from heart_trainer.data.rows import EqualRowsTogether, held_out, worth_learning
 from heart_trainer.errors import DataInvalid
 from heart_trainer.fit import calibrate, families
@@ -71,7 +71,8 @@ def outer_folds(table: Table, rows: Integers, training: Training) -> Integers:
     if any(len(side) < 2 * tune.INNER_FOLDS for side in sides) or (
         table.task != "regression" and any(len(np.unique(side)) < len(table.classes) for side in sides)
     ):
-        raise DataInvalid(f"spec.training.holdout keeps {out.sum()} rows out: too few, use crossValidation instead.")
+        instead = "keep more out, or train on more rows" if training.trainer else "use crossValidation instead"
+        raise DataInvalid(f"spec.training.holdout keeps {out.sum()} rows out: too few, {instead}.")
     return np.where(out, 0, -1)
 
 
@@ -124,14 +125,14 @@ def _fit_each(
 def processes(rows: int, searches: int, search: Search, cores: int) -> int:
     """How many searches run at a time. A process takes seconds to import what it needs: a few linear fits do not."""
     fits = searches * max(1, search.trials) * (tune.INNER_FOLDS + 1)
-    if families.LINEAR.issuperset(search.algorithms) and rows * fits <= FEW_ROWS_TO_FIT:
+    if LINEAR.issuperset(search.algorithms) and rows * fits <= FEW_ROWS_TO_FIT:
         return 1
     return min(cores, searches)
 
 
 def _algorithms(training: Training, regression: bool) -> tuple[Algorithm, ...]:
     offered = families.REGRESSORS if regression else families.CLASSIFIERS
-    wanted = training.algorithms or offered
+    wanted = training.algorithms or families.by_default(regression)
     wrong = [a for a in wanted if a not in offered]
     if wrong:
         raise DataInvalid(

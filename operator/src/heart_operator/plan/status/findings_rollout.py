@@ -1,6 +1,7 @@
 """Conditions of a rollout: the candidate's step, what it waits for, why a version was rejected."""
 
 from heart_api.heartmodel import CandidateStatus
+from heart_api.kube.values import VersionDeployment
 from heart_api.names import Reason
 from heart_operator.plan.blocked import is_pending, pods_text
 from heart_operator.plan.decision import Decision
@@ -43,26 +44,24 @@ def progress_of_candidate(decision: Decision) -> Finding:
     if rollout.action == "Overdue":
         return Finding("False", Reason.READY_DEADLINE_EXCEEDED, f"{name} is still starting: {rollout.why}")
     if rollout.progress and deployment:
-        return progress_on_traffic(decision, name, rollout.progress)
+        return progress_on_traffic(decision, deployment, rollout.progress)
     if rollout.action in ("Start", "Go"):
         ready = f"{deployment.ready} pods are ready" if deployment else "its pods are created"
         return Finding("True", Reason.ROLLING_OUT, f"{name} is rolling out: {ready}")
     return Finding("Unknown", Reason.ON_HOLD, f"{name} is waiting for {rollout.why}")
 
 
-def progress_on_traffic(decision: Decision, name: str, progress: CandidateStatus) -> Finding:
+def progress_on_traffic(decision: Decision, deployment: VersionDeployment, progress: CandidateStatus) -> Finding:
     """The candidate's step and what it waits for; the message changes with every analysis interval."""
-    where = position(decision, progress)
+    where = f"Version {deployment.version}{position(decision, progress)}"
     if progress.phase in ("Starting", "Scaling"):
-        ready = decision.candidate_deployment.ready if decision.candidate_deployment else 0
-        pods = f"{ready} of {decision.rollout.candidate_pods} pods are ready"
-        if is_pending(decision.candidate_deployment):
-            message = f"{name}{where}: {pods}{pods_text(decision.candidate_deployment)}"
-            return Finding("True", Reason.PODS_PENDING, message)
-        return Finding("True", Reason.ROLLING_OUT, f"{name}{where}: {pods}; {progress.message}")
+        pods = f"{deployment.ready} of {decision.rollout.candidate_pods} pods are ready"
+        if is_pending(deployment):
+            return Finding("True", Reason.PODS_PENDING, f"{where}: {pods}{pods_text(deployment)}")
+        return Finding("True", Reason.ROLLING_OUT, f"{where}: {pods}; {progress.message}")
     rejection = route_rejection(decision.observed)
     details = f"{progress.message}; {rejection}" if rejection else progress.message
-    return Finding("Unknown", WAITING[progress.phase], f"{name}{where}: {details}")
+    return Finding("Unknown", WAITING[progress.phase], f"{where}: {details}")
 
 
 def position(decision: Decision, progress: CandidateStatus) -> str:
