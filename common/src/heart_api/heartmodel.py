@@ -190,10 +190,11 @@ class HeartModelSpec(Frozen):
     )
     registry_name: str | None = Field(
         None,
-        pattern=r"^[a-z0-9][a-z0-9._-]*$",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
         max_length=200,
         description="Name of the MLflow registered model. Defaults to the HeartModel's name, or to `<namespace>.<name>`"
-        " where MLflow has no workspace per namespace. Immutable.",
+        " where MLflow has no workspace per namespace; there, other names need the runtime profile (registryNames)."
+        " Immutable.",
     )
     runtime: str = Field("default", pattern=NAME_PATTERN, max_length=63, description="Name of a runtime profile.")
     dataset: Dataset | None = Field(None, description="Location and format of the training data.")
