@@ -110,6 +110,9 @@ class Pod:
         assert first.wait() == 0, first.log.read_text()
         self.identity = CoordinatorIdentity.model_validate_json(first.message.read_bytes())
         self.superlink()
+        self.gate()
+
+    def gate(self) -> Running:
         gate = [
             "gate",
             "--port",
@@ -117,7 +120,7 @@ class Pod:
             "--superlink",
             f"https://127.0.0.1:{self.ports['superlink']}",
         ]
-        self.start("gate", ["heart_trainer.federation", *gate], {})
+        return self.start("gate", ["heart_trainer.federation", *gate], {})
 
     def superlink(self) -> Running:
         words = ["heart_trainer.federation", "superlink", "--port", str(self.ports["superlink"])]

@@ -121,3 +121,18 @@ def test_a_superlink_that_is_killed_ends_the_attempt_and_the_next_one_goes_on(
         again = found.coordinator(request, tracking_uri)
         assert again.wait() == 0, logs(found)
         assert [site.wait() for site in answering] == [0, 0, 0], logs(found)
+
+
+@pytest.mark.skipif(not SOAK, reason="minutes")
+def test_a_gate_that_is_away_for_moments_costs_nothing(python: str, tracking_uri: str, tmp_path: Path) -> None:
+    """Its container was restarted: sites connect anew, and are asked again what they had not answered."""
+    sites = three_sites()
+    request = federated(sites)
+    with pod(tmp_path, request, python) as found:
+        trainer = found.coordinator(request, tracking_uri)
+        answering = [found.site(site) for site in sites]
+        until(lambda: (now := found.progress()) and now.exchanges >= 2, "the training to begin")
+        found.running[2].kill()
+        found.gate()
+        assert trainer.wait() == 0, logs(found)
+        assert [site.wait() for site in answering] == [0, 0, 0], logs(found)
