@@ -83,6 +83,7 @@ class Tag:
     CONTRACT_SHA256 = "heartops.contract_sha256"  # task, target and features of its package
     SEAL = "heartops.seal"  # HMAC over name, version, trigger and digests: only a Job with the namespace's key makes it
     SIGNATURE = "heartops.signature"  # of model.onnx (heart_model.signing); may come after the version
+    SEARCH = "heartops.search"  # trigger: on the run in which a pod hands its part of a search to the first
     COPIED_FROM = "heartops.copied_from"  # namespace/registered model/version, for people; it proves nothing
     REJECTED = "heartops.rejected"  # reason; only ever used to reject a version
 

@@ -23,13 +23,14 @@ from heart_trainer.evaluation.families import as_values, measure_families
 from heart_trainer.evaluation.findings import training_findings
 from heart_trainer.external.decide import Scale, decide
 from heart_trainer.external.place import place_of
-from heart_trainer.fit.nested_cv import fit
+from heart_trainer.fit.nested_cv import fit, help_searching
 from heart_trainer.fit.onnx_export import attach_package, is_double, run_onnx
 from heart_trainer.job import Job, JobResult, R, build_evaluation, compare_with_serving, open_run, open_store
 from heart_trainer.mlflow.client import Store
 from heart_trainer.mlflow.registry import Digests, already_registered, register
 from heart_trainer.mlflow.seals import contract_sha256, sha256
 from heart_trainer.mlflow.serving_version import read_package, serving_model
+from heart_trainer.mlflow.shared_search import SharedSearch, rank_of
 from heart_trainer.mlflow.tracking import (
     as_json,
     documents,
@@ -98,6 +99,9 @@ def run_training(job: Job[TrainingRequest]) -> JobResult | None:
 
         follow(job.request, place, job.environ, job.data, job.progress)
         return None
+    if rank_of(job.request, job.environ):
+        _help(job)
+        return None
     done = train_and_register(job, lambda: _learn(job))
     if place and done.evaluation is None:
         from heart_trainer.external.distributed import dismiss  # noqa: PLC0415
@@ -157,7 +161,32 @@ def _in_memory(job: Job[TrainingRequest], fit_model: Callable[[Job[TrainingReque
 
 
 def _by_families(job: Job[TrainingRequest], table: Table) -> Fitted:
-    return fit(table, job.request, job.progress)
+    helpers = _helpers(job, Store(job.tracking_uri), table)
+    if helpers is None:
+        return fit(table, job.request, job.progress)
+    job.progress(f"the search is shared by {helpers.count} pods")
+    fitted = fit(table, job.request, job.progress, helpers)
+    helpers.forget()
+    return fitted
+
+
+def _helpers(job: Job[TrainingRequest], store: Store, table: Table) -> SharedSearch | None:
+    """The pods that share the search; None where this one is alone."""
+    rank = rank_of(job.request, job.environ)
+    if rank is None:
+        return None
+    return SharedSearch(store, job.request, table.raw_sha256, job.row_key, rank, job.progress)
+
+
+def _help(job: Job[TrainingRequest]) -> None:
+    """A pod other than the first: it searches its part, unless the training is done or needs no search."""
+    store = Store(job.tracking_uri)
+    if already_registered(store, job.request, job.row_key) or decide(job.request, job.data).external:
+        job.progress("there is nothing to search")
+        return
+    table = load(job.request, job.environ, data=job.data)
+    if helpers := _helpers(job, store, table):
+        help_searching(table, job.request, helpers, job.progress)
 
 
 def _by_own_trainer(job: Job[TrainingRequest], table: Table) -> Fitted:

@@ -34,7 +34,8 @@ def test_three_sites_train_a_sealed_version(python: str, tracking_uri: str, tmp_
     """One of them is a hospital without a cluster (`site --file`); a stranger and a wary one stand beside them."""
     sites, key = three_sites(), new_key()
     outside = site_ref(sites[2]).model_copy(update={"public_key": public_text(read_key(key))})
-    request = federated(sites, sites=(site_ref(sites[0]), site_ref(sites[1]), outside))
+    refs = (site_ref(sites[0]), site_ref(sites[1]), outside)
+    request = federated(sites).model_copy(update={"sites": refs})
     with pod(tmp_path, request, python) as found:
         stranger = found.start("stranger", site_file(found, "stranger", sites[2], new_key()), {})
         wary = found.start("wary", site_file(found, "wary", sites[2], new_key(), OTHER_AUTHORITY), {})
