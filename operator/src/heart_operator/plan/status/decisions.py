@@ -78,7 +78,8 @@ def run_id(model: HeartModel, job: str) -> str:
 def dataset(model: HeartModel) -> str:
     """The address without user, password and query, which may hold credentials."""
     address = urlsplit(model.spec.dataset.uri)
-    return f"{address.scheme}://{address.netloc.rpartition('@')[2]}{address.path}"
+    within = f"#{address.fragment}" if address.fragment else ""
+    return f"{address.scheme}://{address.netloc.rpartition('@')[2]}{address.path}{within}"
 
 
 def gated(model: HeartModel, after: HeartModelStatus, now: datetime) -> Iterator[Made]:
