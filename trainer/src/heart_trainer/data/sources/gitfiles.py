@@ -164,7 +164,7 @@ class _Pool(urllib3.PoolManager):
     def _new_pool(self, scheme: str, host: str, port: int, request_context: Any = None) -> Any:
         pool = super()._new_pool(scheme, host, port, request_context)
         if not self._trusted:
-            pool.ConnectionCls = _PublicHttps if scheme == "https" else _PublicHttp  # type: ignore[assignment]
+            pool.ConnectionCls = _PublicHttps if scheme == "https" else _PublicHttp
         return pool
 
 
