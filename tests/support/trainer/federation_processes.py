@@ -20,7 +20,7 @@ from tests.support.trainer.federation import SECRET
 ROOT = Path(__file__).resolve().parents[3]
 LOCK = ROOT / "requirements" / "federation.txt"
 SOURCES = ":".join(str(ROOT / part) for part in ("common/src", "trainer/src"))
-PATIENCE = 240.0
+PATIENCE = 420.0
 
 
 def environment() -> Environment:
