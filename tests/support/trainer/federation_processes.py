@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from tests.support.trainer.federation import SECRET
 ROOT = Path(__file__).resolve().parents[3]
 LOCK = ROOT / "requirements" / "federation.txt"
 SOURCES = ":".join(str(ROOT / part) for part in ("common/src", "trainer/src"))
-PATIENCE = 240.0
+PATIENCE = 420.0
 
 
 def environment() -> Environment:
@@ -149,8 +150,6 @@ class Pod:
         return self.start(request.name, ["heart_trainer", "site"], environ)
 
     def progress(self) -> Progress | None:
-        from http.client import HTTPConnection
-
         with (
             contextlib.suppress(OSError),
             contextlib.closing(HTTPConnection("127.0.0.1", self.ports["progress"])) as page,

@@ -1,7 +1,7 @@
 """A federated training in one process, from the request to the registered version."""
 
 import json
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -34,10 +34,15 @@ def train(federation: Federation, tracking_uri: str, out: Path, **more: Any) -> 
     return run_federated(job, opened)
 
 
-@pytest.fixture
-def trained(tracking_uri: str, tmp_path: Path) -> tuple[JobResult, Path, str]:
+@pytest.fixture(scope="module")
+def trained(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[JobResult, Path, str]:
+    """(result, folder with what it left, MLflow); files of MLflow go below the working directory."""
+    folder = tmp_path_factory.mktemp("federated")
+    (folder / "mlflow.db").write_bytes(empty_store.read_bytes())
     federation, _ = together(three_sites())
-    return train(federation, tracking_uri, tmp_path / "out"), tmp_path / "out", tracking_uri
+    with chdir(folder):
+        result = train(federation, f"sqlite:///{folder}/mlflow.db", folder / "out")
+    return result, folder / "out", f"sqlite:///{folder}/mlflow.db"
 
 
 def test_three_sites_give_a_sealed_version_with_figures_by_site(trained: tuple[JobResult, Path, str]) -> None:
@@ -74,9 +79,10 @@ def test_the_file_serves_like_any_other(trained: tuple[JobResult, Path, str]) ->
 
 
 def test_the_next_version_is_compared_on_rows_that_neither_has_learnt(
-    trained: tuple[JobResult, Path, str], tmp_path: Path
+    trained: tuple[JobResult, Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first, _, uri = trained
+    first, out, uri = trained
+    monkeypatch.chdir(out.parent)
     federation, _ = together(three_sites())
     serving = ServingReference(version=first.result.version, digest=first.result.artifact_sha256)
     found = train(federation, uri, tmp_path / "again", trigger="t-1", serving=serving)
