@@ -121,6 +121,8 @@ def trainer_problems(model: HeartModel, profile: RuntimeProfile) -> Iterable[str
     if training.trainer is None:
         if training.parameters:
             yield "spec.training.parameters: they are for a trainer of your own; name it in training.trainer"
+    elif model.spec.federation:
+        yield "spec.training.trainer: sites train HeartOps' own algorithms; remove it, or give the model a dataset"
     elif training.trainer not in profile.trainers:
         approved = ", ".join(sorted(profile.trainers)) or "none"
         yield (

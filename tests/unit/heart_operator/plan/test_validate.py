@@ -205,3 +205,9 @@ def test_a_workspace_is_the_namespaces_own_whatever_its_models_are_called() -> N
     assert problems(World(model=named, profile=profile).observe()) == ()
     workspace = heart_model().model_copy(update={"has_workspace": True})
     assert (heart_model().registry_name, workspace.registry_name) == ("clinic.heart", "heart")
+
+
+def test_sites_run_no_trainer_of_ones_own() -> None:
+    training = {"trainer": "torch", "holdout": 0.2}
+    model = heart_model({"dataset": None, "federation": {"sites": ["a/b", "c/d"]}, "training": training})
+    assert any("sites train HeartOps' own algorithms" in each for each in problems(World(model=model).observe()))
