@@ -24,6 +24,7 @@ case "$*" in
 "heart copy"*) echo 7 ;;
 "patch --local"*) echo "spec: {}" ;;
 "get pods"*) echo "serving:1 serving:1" ;;
+"get heartmodel"*) echo 6 ;;
 esac
 """
 NOTHING = "#!/bin/sh\n"
@@ -40,7 +41,11 @@ DELIVERED = [
     "production heart wait heart-disease --namespace clinic --for serving --timeout 75m --version 7",
 ]
 """What every pipeline does when everything goes well, in this order."""
-ROLLED_BACK = ["production heart rollback heart-disease --namespace clinic --reason rolled back by the pipeline"]
+ROLLED_BACK = [
+    "production get heartmodel heart-disease --namespace clinic -o jsonpath={.status.previous.version}",
+    'production patch heartmodel heart-disease --namespace clinic --type merge -p {"spec":{"version":6}}',
+    "production heart wait heart-disease --namespace clinic --for serving --timeout 30m --version 6",
+]
 
 
 def needs(part: str) -> pytest.MarkDecorator:
