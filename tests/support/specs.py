@@ -60,6 +60,10 @@ GOOD: dict[str, dict[str, Any]] = {
         "spec.dataset.format": "parquet",
         "spec.training": {"algorithms": ["xgboost"], "scale": {"mode": "Distributed", "workers": 2}},
     },
+    "a trainer of one's own": {
+        "spec.training": {"trainer": "lightgbm", "holdout": 0.25, "parameters": {"depth": 3, "grid": [{"a": None}]}},
+    },
+    "a shared search": {"spec.training.tuning": {"parallelism": 6}},
     "a volume": {"spec.dataset.uri": "pvc://data/2024/heart.csv"},
     "a ConfigMap": {"spec.dataset.uri": "configmap://heart-data/heart.csv"},
     "built in with options": {"spec.dataset.uri": "builtin://heart-synthetic?rows=300&shift=0.5"},
@@ -221,7 +225,17 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "an algorithm twice": ({"spec.training.algorithms": ["stacking", "stacking"]}, "spec.training.algorithms"),
     "an address of CSV files": ({"spec.dataset.uri": "pvc://data/cohort/"}, "spec.dataset.format"),
     "unknown scale": ({"spec.training.scale": {"mode": "Cluster"}}, "spec.training.scale.mode"),
-    "no number of workers": ({"spec.training.scale.mode": "Distributed"}, "spec.training.scale.workers"),
+    "no number of workers": (
+        {
+            "spec.dataset": {"uri": "pvc://data/rows.parquet", "format": "parquet"},
+            "spec.training.scale.mode": "Distributed",
+        },
+        "spec.training.scale.workers",
+    ),
+    "a trainer of one's own on several workers": (
+        DISTRIBUTED | {"spec.training.trainer": "ours", "spec.training.holdout": 0.2},
+        "spec.training.",
+    ),
     "one worker": (DISTRIBUTED | {"spec.training.scale.workers": 1}, "spec.training.scale.workers"),
     "workers of a mode that has none": ({"spec.training.scale": {"workers": 2}}, "spec.training.scale.workers"),
     "text files for several workers": (DISTRIBUTED | {"spec.dataset.format": "csv"}, "spec.dataset.format"),
@@ -237,6 +251,28 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         {"spec.training.scale": {"mode": "External"}, "spec.training.algorithms": ["random-forest"]},
         "spec.training.algorithms",
     ),
+    "a trainer that nothing judges": ({"spec.training": {"trainer": "lightgbm"}}, "spec.training.holdout"),
+    "a trainer beside algorithms": (
+        {"spec.training": {"trainer": "lightgbm", "holdout": 0.25, "algorithms": ["random-forest"]}},
+        "spec.training.algorithms",
+    ),
+    "a trainer that is calibrated": (
+        {"spec.training": {"trainer": "lightgbm", "holdout": 0.25, "calibration": "sigmoid"}},
+        "spec.training.calibration",
+    ),
+    "a trainer in chunks": (
+        {"spec.training": {"trainer": "lightgbm", "holdout": 0.25, "scale": {"mode": "External"}}},
+        "spec.training.scale",
+    ),
+    "a trainer by its image": (
+        {"spec.training": {"trainer": "registry.example.org/lightgbm:1", "holdout": 0.25}},
+        "spec.training.trainer",
+    ),
+    "a search of nothing shared": (
+        {"spec.training": {"trainer": "lightgbm", "holdout": 0.25, "tuning": {"parallelism": 2}}},
+        "spec.training.tuning",
+    ),
+    "too many pods for a search": ({"spec.training.tuning": {"parallelism": 22}}, "spec.training.tuning.parallelism"),
     "ridge for classes": ({"spec.training.algorithms": ["ridge"]}, "spec.training.algorithms"),
     "logistic regression for numbers": (
         {"spec.training": {"task": "regression", "algorithms": ["logistic-regression"]}},

@@ -136,8 +136,8 @@ class HeartModelSpec(Frozen):
             ),
             rule(
                 "!has(self.federation) || !has(self.training.algorithms)"
-                " || self.training.algorithms.exists(name, name in ['logistic-regression', 'ridge'])",
-                "sites train linear models: name logistic-regression or ridge",
+                " || self.training.algorithms.exists(name, name in ['logistic-regression', 'ridge', 'random-forest'])",
+                "sites train linear models and random forests: name logistic-regression, ridge or random-forest",
                 ".training.algorithms",
             ),
             rule(
@@ -206,10 +206,11 @@ class HeartModelSpec(Frozen):
     )
     registry_name: str | None = Field(
         None,
-        pattern=r"^[a-z0-9][a-z0-9._-]*$",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
         max_length=200,
         description="Name of the MLflow registered model. Defaults to the HeartModel's name, or to `<namespace>.<name>`"
-        " where MLflow has no workspace per namespace. Immutable.",
+        " where MLflow has no workspace per namespace; there, other names need the runtime profile (registryNames)."
+        " Immutable.",
     )
     runtime: str = Field("default", pattern=NAME_PATTERN, max_length=63, description="Name of a runtime profile.")
     dataset: Dataset | None = Field(None, description="Location and format of the training data.")

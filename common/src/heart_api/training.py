@@ -11,6 +11,8 @@ from heart_api.resources import Resources
 from heart_api.rules import LIST_SET, UNTYPED, rule, rules
 
 Algorithm = Literal["logistic-regression", "ridge", "random-forest", "gradient-boosting", "xgboost", "stacking"]
+LINEAR = frozenset[Algorithm]({"logistic-regression", "ridge"})
+"""Families that are linear in the prepared features."""
 Scoring = Literal["accuracy", "f1", "roc_auc", "pr_auc", "brier", "log_loss", "rmse", "mae", "r2"]
 
 MOST_PARAMETERS = 50
@@ -39,6 +41,13 @@ class Tuning(Frozen):
 
     trials: int = Field(10, ge=0, le=1000, description="Number of trials per algorithm and fold; 0: defaults only.")
     timeout_seconds: int = Field(600, ge=1, le=86400, description="Time limit for the whole search.")
+    parallelism: int | None = Field(
+        None,
+        ge=1,
+        le=21,
+        description="Number of pods that share the search; the result is the same. More than folds + 1 have nothing to"
+        " do. Every pod gets `resources`.",
+    )
 
 
 class CrossValidation(Frozen):
@@ -112,6 +121,12 @@ class Training(Frozen):
                 ".algorithms",
             ),
             rule(
+                "!has(self.tuning) || !has(self.tuning.parallelism) || (!has(self.trainer)"
+                " && (!has(self.scale) || !has(self.scale.mode) || self.scale.mode in ['Auto', 'Single']))",
+                "only searches of HeartOps' own algorithms in memory are shared between pods",
+                ".tuning",
+            ),
+            rule(
                 "!has(self.trainer) || self.holdout > 0.0",
                 "a trainer of your own is judged on rows that it never gets: set holdout, for example 0.25",
                 ".holdout",
@@ -127,7 +142,8 @@ class Training(Frozen):
                 ".calibration",
             ),
             rule(
-                "!has(self.trainer) || !has(self.scale) || !has(self.scale.mode) || self.scale.mode != 'External'",
+                "!has(self.trainer) || !has(self.scale) || !has(self.scale.mode)"
+                " || !(self.scale.mode in ['External', 'Distributed'])",
                 "a trainer of your own gets rows that fit into memory: set scale.mode to Auto or Single",
                 ".scale",
             ),

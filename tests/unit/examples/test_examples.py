@@ -113,6 +113,17 @@ def test_models_under_one_host_have_addresses_of_their_own(suffix: str) -> None:
     ]
 
 
+def test_the_examples_declared_missing_values_occur_in_its_own_data() -> None:
+    """What is declared in vain is a finding, which would puzzle a newcomer."""
+    found = spec("heart-kaggle")
+    assert found.dataset
+    address = urlsplit(found.dataset.uri)
+    cohort = pd.read_csv(io.BytesIO(builtin.read(address, DataAccess())))
+    for feature in found.features:
+        for value in feature.missing_values:
+            assert (cohort[feature.name] == value).any(), feature.name
+
+
 @pytest.mark.real_data
 @pytest.mark.parametrize("name", FILES)
 def test_the_real_file_keeps_the_contract(name: str) -> None:

@@ -15,10 +15,11 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from heart_api.startup import importing
 
@@ -34,19 +35,15 @@ with importing():
         TrainingOutcome,
         TrainingRequest,
     )
-    from heart_trainer.drift.command import run_check
     from heart_trainer.errors import NoRowKey, TrainerError
     from heart_trainer.external.place import is_worker, leave
-    from heart_trainer.federation.commands import open_federation, run_site
-    from heart_trainer.job import Job, JobResult
-    from heart_trainer.job_evaluation import run_evaluation
-    from heart_trainer.job_federation import run_federated
-    from heart_trainer.job_training import prepare_own, run_training
+    from heart_trainer.fit.workers import start_workers
     from heart_trainer.manifest import BadManifest, read_manifest
     from heart_trainer.outcome import failed, write_outcome
-    from heart_trainer.own.conformance import run_conformance
     from heart_trainer.report.terminal import report
-    from heart_trainer.sign import run_sign
+
+if TYPE_CHECKING:
+    from heart_trainer.job import Job, JobResult
 
 EXIT_PASSING = 1
 EVALUATE, DRIFT, SIGN = "evaluate", "drift", "sign"
@@ -58,16 +55,45 @@ R = TypeVar("R", bound=ModelRequest)
 def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # the pod is stopped: end the run, say so
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    logging.getLogger("mlflow").setLevel(logging.ERROR)  # its migrations and remarks on pip are no one's news here
     words = list(sys.argv[1:] if arguments is None else arguments)
+    code = _run_command(words)
+    return _make_version(words) if code is None else code
+
+
+def _run_command(words: list[str]) -> int | None:
+    """The exit code of a command that makes no version; None if the words are of none.
+
+    Each command imports what it needs once it is known: all together takes seconds.
+    """
     if words == [DRIFT]:
+        with _importing():
+            from heart_trainer.drift.command import run_check  # noqa: PLC0415
         return run_check(os.environ, Progress())
     if words[:1] == [SIGN]:
+        with _importing():
+            from heart_trainer.sign import run_sign  # noqa: PLC0415
         return run_sign(words[1:])
     if words[:1] == [CONFORMANCE]:
+        with _importing():
+            from heart_trainer.own.conformance import run_conformance  # noqa: PLC0415
         return run_conformance(words[1:])
     if words[:1] == [SITE]:
+        with _importing():
+            from heart_trainer.federation.commands import run_site  # noqa: PLC0415
         return run_site(words[1:], Progress())
+    return None
+
+
+@contextmanager
+def _importing() -> Iterator[None]:
+    """For the modules of one command: MLflow sets its logger up when it is imported."""
+    with importing():
+        yield
+    logging.getLogger("mlflow").setLevel(logging.ERROR)  # its migrations and remarks on pip are no one's news here
+
+
+def _make_version(words: list[str]) -> int:
+    """Prepare, train or evaluate. The exit code."""
     evaluates, prepares = words[:1] == [EVALUATE], words == [PREPARE]
     options = _parser(evaluates).parse_args(words[evaluates or prepares :])
     try:
@@ -77,11 +103,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except NoRowKey as problem:
         outcome, code = _complain(failed(problem.reason, problem.message), EXIT_PERMANENT)
     else:
-        outcome, code = _run(job, prepare_own if prepares else run_evaluation if evaluates else _train)
+        outcome, code = _run(job, _action(job, evaluates=evaluates, prepares=prepares))
     write_outcome(os.environ.get(Env.TERMINATION_LOG), outcome)
     if code and is_worker(os.environ):
         leave(code)
     return code
+
+
+def _action(job: "Job[Any]", *, evaluates: bool, prepares: bool) -> "Callable[[Job[Any]], JobResult | None]":
+    """What the words and the request ask for."""
+    with _importing():
+        if evaluates:
+            from heart_trainer.job_evaluation import run_evaluation  # noqa: PLC0415
+
+            return run_evaluation
+        if isinstance(job.request, FederatedTrainingRequest):
+            return _federate
+        from heart_trainer.job_training import prepare_own, run_training  # noqa: PLC0415
+
+        return prepare_own if prepares else run_training
+
+
+def _federate(job: "Job[Any]") -> "JobResult":
+    with _importing():
+        from heart_trainer.federation.commands import open_federation  # noqa: PLC0415
+        from heart_trainer.job_federation import run_federated  # noqa: PLC0415
+    return run_federated(job, lambda: open_federation(job.request, job.environ, job.progress))
 
 
 def _parser(evaluates: bool) -> argparse.ArgumentParser:
@@ -105,12 +152,16 @@ def _parser(evaluates: bool) -> argparse.ArgumentParser:
     return parser
 
 
-def _job(options: argparse.Namespace, environ: Mapping[str, str], evaluates: bool) -> Job[Any]:
+def _job(options: argparse.Namespace, environ: Mapping[str, str], evaluates: bool) -> "Job[Any]":
     now = datetime.now(UTC)
     make = _evaluation if evaluates else _training
     request, out = make(options, environ, f"cli-{now:%Y%m%dT%H%M%S%f}")
     if not options.manifest and not environ.get(Env.ROW_KEY):
         raise NoRowKey(request.namespace)
+    if isinstance(request, TrainingRequest):
+        start_workers(request.training)
+    with _importing():
+        from heart_trainer.job import Job  # noqa: PLC0415  after the workers have begun to import what they need
     return Job(
         request=request,
         environ=environ,
@@ -121,12 +172,6 @@ def _job(options: argparse.Namespace, environ: Mapping[str, str], evaluates: boo
         out=out,
         trainer=getattr(options, "trainer", ""),
     )
-
-
-def _train(job: Job[Any]) -> JobResult | None:
-    if isinstance(job.request, FederatedTrainingRequest):
-        return run_federated(job, lambda: open_federation(job.request, job.environ, job.progress))
-    return run_training(job)
 
 
 def _training(
@@ -172,7 +217,7 @@ class Progress:
         print(f"{time.monotonic() - self._start:7.1f}s  {message}")
 
 
-def _run(job: Job[Any], act: Callable[[Job[Any]], JobResult | None]) -> tuple[TrainingOutcome, int]:
+def _run(job: "Job[Any]", act: "Callable[[Job[Any]], JobResult | None]") -> tuple[TrainingOutcome, int]:
     """What became of it, and the exit code. Only an unforeseen error prints a traceback."""
     try:
         trained = act(job)
@@ -201,7 +246,7 @@ def _complain(outcome: TrainingOutcome, code: int) -> tuple[TrainingOutcome, int
     return outcome, code
 
 
-def _announce(job: Job[Any], trained: JobResult) -> None:
+def _announce(job: "Job[Any]", trained: "JobResult") -> None:
     if trained.evaluation:
         print(report(trained.evaluation))
     if job.out:

@@ -54,6 +54,9 @@ def build_training_job(
     if workers := model.spec.training.scale.workers:
         pod["containers"][0]["env"] += [*env(worker_environment(model, workers)), INDEX]
         return in_lockstep(trainer_job(model, profile, pod, request), workers, attempt)
+    if (searching := model.spec.training.tuning.parallelism or 1) > 1:
+        pod["containers"][0]["env"].append(INDEX)
+        return in_lockstep(trainer_job(model, profile, pod, request), searching, attempt)
     return trainer_job(model, profile, with_own_trainer(pod, model, profile, DEFAULT_RESOURCES), request)
 
 

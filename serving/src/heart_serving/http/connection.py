@@ -77,7 +77,7 @@ class Connection(HttpToolsProtocol):
 
     @property
     def is_idle(self) -> bool:
-        """Whether no request is being read or answered."""
+        """Return whether no request is being read or answered."""
         return not self._head.open and (self.cycle is None or self.cycle.response_complete)
 
     def data_received(self, data: bytes) -> None:
@@ -107,7 +107,9 @@ class Connection(HttpToolsProtocol):
             raise_too_large()
 
     def _ignore_upgrade(self, rest: bytes) -> None:
-        """Reads the request as if it had not offered another protocol (RFC 9110, 7.8); the parser gives up there."""
+        """Read the request as if it had not offered another protocol (RFC 9110, 7.8), from `rest` on, where the parser
+        gave up.
+        """
         method = self.parser.get_method()
         if self._head.open or method in NEVER_UPGRADED:
             raise HeadRejected(400, "this server speaks HTTP/1.1 alone")
@@ -116,7 +118,7 @@ class Connection(HttpToolsProtocol):
         self.parser.feed_data(head + rest)
 
     def _watch_head(self) -> None:
-        """A head that does not come whole in one read has until its deadline."""
+        """Start the deadline of a head that did not come whole in one read; end it once the head is complete."""
         if not self._head.open:
             self._cancel_head_timer()
         elif self._head_timer is None:
@@ -175,7 +177,7 @@ class Connection(HttpToolsProtocol):
         super().on_message_complete()
 
     def _may_be_answered_fast(self) -> bool:
-        """The plainest of requests, with no other before it that is still being answered."""
+        """Return whether the request is of the plainest kind, and none before it is still being answered."""
         fast_path = self.server_state.fast_path
         return (
             fast_path is not None
@@ -190,7 +192,7 @@ class Connection(HttpToolsProtocol):
         )
 
     def _answer_fast(self, body: bytes) -> bool:
-        """False when the request has to go through ASGI."""
+        """Answer the request at once, and return True; False when it has to go through ASGI."""
         fast_path = self.server_state.fast_path
         if fast_path is None or (exchange := fast_path.answer(self.loop, self.url, self.headers, body)) is None:
             return False
@@ -201,7 +203,7 @@ class Connection(HttpToolsProtocol):
         return True
 
     def _hand_over(self) -> None:
-        """To uvicorn and ASGI: what has been held back was not all, or too much."""
+        """Give the request to uvicorn and ASGI: what has been held back was not all of it, or too much."""
         parts, self._whole = self._whole or [], None
         if not self.transport.is_closing():
             self._begin()
@@ -222,7 +224,9 @@ class Connection(HttpToolsProtocol):
         super().on_response_complete()
 
     def _reject(self, status: int, message: str) -> None:
-        """Answers what is no request, and reads no more of it. One that is being answered is left to end."""
+        """Answer what is no request with `status` and `message`, and read no more of it; let a request in flight end
+        first.
+        """
         self._rejected = True
         self._cancel_head_timer()
         cycle = self.cycle
@@ -245,7 +249,7 @@ class Connection(HttpToolsProtocol):
         self._end = self.loop.call_later(LINGER_SECONDS, self.transport.abort)
 
     def _grow_old(self) -> None:
-        """An idle connection closes; a request in flight ends, unless its peer neither sends nor reads."""
+        """Close the connection at its age, once it is idle; cut it off when its peer neither sends nor reads."""
         self.shutdown()
         self._end = self.loop.call_later(PEER_SECONDS, self._give_up)
 

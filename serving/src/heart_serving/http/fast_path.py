@@ -45,7 +45,7 @@ class FastPath:
         self._budget = EventLoopBudget()
 
     def takes(self, url: bytes) -> bool:
-        """Whether a POST to this URL, as the client wrote it, may be answered here."""
+        """Return whether a POST to `url`, as the client wrote it, may be answered here."""
         return self._prefix.inner(url) in self._protocols
 
     def answer(self, loop: asyncio.AbstractEventLoop, url: bytes, headers: Fields, body: bytes) -> Exchange | None:
@@ -78,7 +78,7 @@ class FastPath:
         return None
 
     def record(self, exchange: Exchange) -> None:
-        """To be called when the answer has been sent."""
+        """Count and log the exchange, and mirror it; to be called once the answer has been sent."""
         assert exchange.reply is not None
         self._predictor.record(exchange, exchange.reply.status)
 

@@ -40,6 +40,7 @@ def build_framework(
     guard: Guard,
     prefix: Prefix,
 ) -> FastAPI:
+    """Return the FastAPI application of all routes but predictions and explanations, which are answered before it."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.exception_handler(HTTPException)(as_json)
     app.exception_handler(404)(as_json)
@@ -56,10 +57,13 @@ def build_framework(
 
 
 async def as_json(request: Request, error: Any) -> JSONResponse:
+    """Return the error as a response, in the form of the route's protocol."""
     return JSONResponse({error_key(request.url.path): error.detail}, error.status_code, error.headers)
 
 
 def add_health(app: FastAPI, settings: Settings, readiness: Readiness) -> None:
+    """Add the probes for callers: whether the process lives, and whether it is ready."""
+
     @app.get("/health", tags=["health"], responses=STOPPING)
     async def health(response: Response) -> dict[str, str]:
         """Whether this pod answers predictions: 200, or 503 while it stops."""
@@ -78,6 +82,7 @@ def add_health(app: FastAPI, settings: Settings, readiness: Readiness) -> None:
 
 
 def add_model(app: FastAPI, model: Model, settings: Settings) -> None:
+    """Add /model: what serves, by which contract, with example records."""
     package = model.package.model_dump(mode="json", by_alias=True, exclude_none=True)
     shown = ("task", "algorithm", "target", "classes", "threshold", "synthetic", "metrics", "features")
     card = {
@@ -98,6 +103,7 @@ def add_model(app: FastAPI, model: Model, settings: Settings) -> None:
 
 
 def add_documents(app: FastAPI, model: Model, settings: Settings, guard: Guard, prefix: Prefix) -> None:
+    """Add the OpenAPI document and /docs; where callers must prove who they are, the document says how."""
     document = build_openapi(app.routes, model.package, settings)
     secured = with_security(document, prediction_paths(model.package, settings))
     page = docs_page(document, model.package, settings)

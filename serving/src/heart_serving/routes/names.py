@@ -18,11 +18,11 @@ V2_VERSION = "/v2/models/{name}/versions/{version}"
 
 
 def error_key(path: str) -> str:
-    """`error` on KServe's routes, `detail` everywhere else."""
+    """Return the key under which an error's text stands: `error` on KServe's routes, `detail` everywhere else."""
     return "error" if path.startswith(KSERVE) else "detail"
 
 
 def check_model(settings: Settings, name: str, version: str | None = None) -> None:
-    """Raises 404 for another model than the one that is served."""
+    """Raise Problem 404 if `name` or `version` is not that of the model that is served."""
     if name != settings.name or version not in (None, settings.version):
         raise HTTPException(404, f"this server has model {settings.name} version {settings.version}")

@@ -10,6 +10,7 @@ from heart_serving.settings import Settings
 
 
 def add_root(app: FastAPI, settings: Settings) -> None:
+    """Add `/`: what this server is, and where its documentation is."""
     card: dict[str, Any] = {
         "status": "alive",
         "model": settings.name,

@@ -40,7 +40,7 @@ class Chunk:
     before: int
 
     def check(self, contract: Contract) -> CheckedRows:
-        """Raises DataInvalid, which names the place."""
+        """Return the rows, checked by the contract. Raises DataInvalid, which names the place."""
         try:
             return check_rows(self.columns, contract, self.before)
         except DataInvalid as error:
@@ -60,7 +60,7 @@ EVERYTHING = Share()
 
 
 def read_chunks(files: tuple[StoredFile, ...], contract: Contract, share: Share = EVERYTHING) -> Iterator[Chunk]:
-    """Every row of the share once, in the order of the files; of text there is one share.
+    """Yield every row of the share once, in the order of the files; of text there is one share.
 
     Raises DataInvalid or SourceError.
     """
@@ -99,14 +99,14 @@ def _check_enough_groups(files: tuple[StoredFile, ...], share: Share) -> None:
 
 
 def how_read(files: tuple[StoredFile, ...], contract: Contract) -> str:
-    """For people."""
+    """Return how the files are read, for people: format, separator, encoding."""
     if contract.dataset.format == "parquet":
         return "Parquet in row groups" + (f" of {len(files)} files" if len(files) > 1 else "")
     return f"{_layout(files[0], contract)}, in chunks"
 
 
 def open_parquet(file: StoredFile) -> pq.ParquetFile:
-    """Raises DataInvalid. Only the footer is read."""
+    """Return the file, of which only the footer is read yet. Raises DataInvalid."""
     stream = file.open()
     try:
         if stream.read(len(PARQUET)) != PARQUET:
@@ -237,7 +237,7 @@ class _CsvBatches:
 
 
 def in_memory(chunks: Iterator[Chunk]) -> dict[str, Column]:
-    """All chunks as one."""
+    """Return the columns of all chunks, by name."""
     parts = list(chunks)
     return {
         name: Column(pd.concat([part.columns[name].values for part in parts], ignore_index=True))

@@ -24,7 +24,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from heart_api.contract import Feature
-from heart_api.training import Algorithm
+from heart_api.training import LINEAR, Algorithm
 from heart_trainer.data.rows import EqualRowsTogether
 from heart_trainer.fit.boosted import BoostedClassifier, BoostedRegressor
 
@@ -50,7 +50,6 @@ CLASSIFIERS: tuple[Algorithm, ...] = (
 REGRESSORS: tuple[Algorithm, ...] = ("ridge", *CLASSIFIERS[1:])
 ON_REQUEST = frozenset[Algorithm]({"xgboost"})
 """Tried only where `algorithms` names them: gradient-boosting finds the same, and a second search takes its time."""
-LINEAR = frozenset[Algorithm]({"logistic-regression", "ridge"})
 STACK_FOLDS = 3
 
 
@@ -65,7 +64,7 @@ class Setting:
 
 def build(algorithm: Algorithm, params: Params, setting: Setting) -> Pipeline:
     """An unfitted pipeline; for stacking `params` maps each member to its own settings."""
-    scale = algorithm in ("logistic-regression", "ridge")
+    scale = algorithm in LINEAR
     steps = [("prepare", prepare(setting.features, scale)), ("model", _model(algorithm, params, setting))]
     return Pipeline(steps)
 
