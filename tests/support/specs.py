@@ -473,9 +473,9 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         },
         "stay at the sites",
     ),
-    "trees at sites": (
-        {"spec.dataset": GONE, "spec.federation": SITES, "spec.training": {"algorithms": ["random-forest"]}},
-        "sites train linear models",
+    "boosting at sites": (
+        {"spec.dataset": GONE, "spec.federation": SITES, "spec.training": {"algorithms": ["gradient-boosting"]}},
+        "sites train linear models and random forests",
     ),
     "sites and workers": (
         {
