@@ -445,6 +445,26 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         {"spec.dataset": GONE, "spec.federation": SITES | {"minSites": 3}},
         "minSites must not be greater",
     ),
+    "a trainer of one's own at sites": (
+        {
+            "spec.dataset": GONE,
+            "spec.federation": SITES,
+            "spec.training": {"trainer": "our-lightgbm", "holdout": 0.25},
+        },
+        "stay at the sites",
+    ),
+    "trees at sites": (
+        {"spec.dataset": GONE, "spec.federation": SITES, "spec.training": {"algorithms": ["random-forest"]}},
+        "sites train linear models",
+    ),
+    "sites and workers": (
+        {
+            "spec.dataset": GONE,
+            "spec.federation": SITES,
+            "spec.training": {"algorithms": ["logistic-regression"], "scale": {"mode": "Distributed", "workers": 2}},
+        },
+        "with federation leave scale.mode",
+    ),
     "a feature called site": (
         {"spec.dataset": GONE, "spec.federation": SITES, f"{FEATURE}.name": "site"},
         "give the feature another name",

@@ -91,7 +91,7 @@ class Tag:
 class DataAccess(Frozen):
     """An administrator's bounds on where data may come from (runtime profile)."""
 
-    schemes: tuple[str, ...] = ("https", "s3", "gs", "pvc", "configmap", "builtin")
+    schemes: tuple[str, ...] = ("https", "s3", "gs", "pvc", "configmap", "builtin", "dvc+https")
     hosts: tuple[str, ...] = Field((), description="Allowed hosts, `*.` wildcards; empty: every public host.")
 
 

@@ -19,7 +19,7 @@ from heart_api.referenceprofile import ReferenceProfile
 from heart_trainer.data.load import contract_of, load
 from heart_trainer.evaluation.compare import ServingModel, compare, out_of_fold
 from heart_trainer.evaluation.evaluate import Measurement, judged_sample, measure
-from heart_trainer.evaluation.families import as_values, measure_families
+from heart_trainer.evaluation.families import as_values, estimates_of, measure_families
 from heart_trainer.evaluation.findings import training_findings
 from heart_trainer.external.decide import Scale, decide
 from heart_trainer.external.place import place_of
@@ -54,7 +54,7 @@ from heart_trainer.report.plot_style import Subject
 from heart_trainer.report.plots import as_png, draw_plots
 from heart_trainer.report.plots_families import draw_families
 from heart_trainer.report.wording import class_names
-from heart_trainer.values import Fitted, Table
+from heart_trainer.values import FamilyResult, Fitted, Table
 
 
 @dataclass(frozen=True)
@@ -263,6 +263,18 @@ def build_package(
     )
 
 
+def compared(table: Table, fitted: Fitted) -> tuple[FamilyResult, ...]:
+    """The families' out-of-fold predictions; those of the search where there are too many rows."""
+    return estimates_of(fitted.oof, table.y) or fitted.families
+
+
+def family_values(table: Table, fitted: Fitted) -> dict[str, float]:
+    """As MLflow's metrics, both kinds."""
+    inner = measure_families(table.task, fitted.families)
+    outer = measure_families(table.task, estimates_of(fitted.oof, table.y))
+    return as_values(inner) | as_values(outer, "out_of_fold")
+
+
 def _keep(job: Job[R], store: Store, run_id: str, product: Product) -> TrainingResult:
     request, table, fitted, evaluation = job.request, product.table, product.fitted, product.evaluation
     job.progress("writing figures, model card and model to MLflow")
@@ -271,7 +283,7 @@ def _keep(job: Job[R], store: Store, run_id: str, product: Product) -> TrainingR
     subject = Subject(table, request.features, sample, names, request.target.name)
     plots = draw_plots(subject, rows=product.sites is None)
     if len(fitted.families) > 1:
-        plots["families"] = as_png(draw_families(table.task, fitted.families, fitted.algorithm))
+        plots["families"] = as_png(draw_families(table.task, compared(table, fitted), fitted.algorithm))
     digests = Digests(
         artifact=sha256(product.model),
         evaluation=sha256(product.documents[EVALUATION_PATH]),
@@ -280,7 +292,7 @@ def _keep(job: Job[R], store: Store, run_id: str, product: Product) -> TrainingR
     )
     provenance = Provenance(run_id, digests.artifact, digests.evaluation, job.today)
     card = render_card(request, table, fitted, evaluation, plots, provenance, product.influence, product.sites)
-    values = figures(evaluation) | as_values(measure_families(table.task, fitted.families))
+    values = figures(evaluation) | family_values(table, fitted)
     store.log_values(run_id, parameters(request, table, fitted), values)
     log_dataset(store, run_id, request, table)
     log_files(store, run_id, lambda folder: write_files(folder, fitted, product.documents, card, plots))

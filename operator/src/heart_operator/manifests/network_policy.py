@@ -199,12 +199,12 @@ def issuer(model: HeartModel) -> list[Rule]:
 def data_source(uri: str) -> list[Rule]:
     """The web's ports for data that comes over the network; nothing for data that is mounted or built in."""
     parts = urlsplit(uri)
-    if parts.scheme not in ("http", "https", "s3", "gs"):
+    if parts.scheme not in ("http", "https", "s3", "gs", "dvc+http", "dvc+https"):
         return []
     ports = {*WEB_PORTS}
-    if parts.scheme == "s3":
+    if parts.scheme == "s3" or parts.scheme.startswith("dvc+"):  # DVC's remote may be a bucket
         ports.add(S3_PORT)
-    elif parts.port:
+    if parts.scheme not in ("s3", "gs") and parts.port:
         ports.add(parts.port)
     blocks = [{"ipBlock": {"cidr": cidr, "except": rejected}} for cidr, rejected in METADATA_SERVICES.items()]
     return [{"to": blocks, "ports": tcp(*sorted(ports))}]

@@ -4,6 +4,7 @@ from typing import Any
 
 from heart_api.base import Frozen
 from heart_api.evaluation import ServingReference
+from heart_api.federation import IDENTITY
 from heart_api.handover import EXIT_PERMANENT, Env, JobRequest, ModelRequest, TrainingRequest
 from heart_api.heartmodel import HeartModel
 from heart_api.kube.values import Manifest
@@ -77,7 +78,7 @@ def trainer_job(
                 "parallelism": 1,
                 "backoffLimit": model.spec.training.backoff_limit,
                 "activeDeadlineSeconds": model.spec.training.timeout_seconds,
-                "podFailurePolicy": failure_policy(*([PREPARE] if "initContainers" in pod else [])),
+                "podFailurePolicy": failure_policy(*first_containers(pod)),
                 "template": {
                     "metadata": {"labels": labels(model, Component.TRAINING), "annotations": annotations},
                     "spec": pod,
@@ -140,6 +141,11 @@ def training_request(
         access=profile.data,
         trainer_image=own.image if own else None,
     )
+
+
+def first_containers(pod: dict[str, Any]) -> list[str]:
+    """Containers of ours that run before the trainer's and end."""
+    return [entry["name"] for entry in pod.get("initContainers", ()) if entry["name"] in (PREPARE, IDENTITY)]
 
 
 def failure_policy(*first: str) -> dict[str, Any]:

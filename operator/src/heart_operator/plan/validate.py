@@ -80,7 +80,7 @@ def dataset_problems(uri: str, access: DataAccess) -> Iterable[str]:
     if scheme not in access.schemes:
         allowed = ", ".join(access.schemes)
         yield f"spec.dataset.uri: the runtime profile does not allow {scheme}://; use one of: {allowed}"
-    elif scheme in ("http", "https"):
+    elif scheme in ("http", "https", "dvc+http", "dvc+https"):
         yield from host_problems(uri, access)
 
 

@@ -14,7 +14,8 @@ FEATURES = [
 ]
 DATA = PROFILE.data.model_copy(update={"schemes": ("https", "pvc", "configmap"), "hosts": ("*.example.org",)})
 TRAINERS = {name: ApprovedTrainer(image=f"registry.example.org/{name}:1") for name in ("torch", "lightgbm")}
-NARROW = PROFILE.model_copy(update={"data": DATA, "registry_names": ("shared.heart",), "trainers": TRAINERS})
+NAMES = ("shared.heart", "CaliforniaHousingBestModel")
+NARROW = PROFILE.model_copy(update={"data": DATA, "registry_names": NAMES, "trainers": TRAINERS})
 
 
 def check(**values: Any) -> dict[str, Any]:
@@ -42,6 +43,8 @@ REJECTED = [
     ({"dataset": {"uri": "https://[::1/x.csv"}}, "it names no host"),
     ({"registryName": "other.heart"}, "spec.registryName: 'other.heart' does not start with 'clinic.'"),
     ({"registryName": "clinicheart"}, "spec.registryName"),
+    ({"registryName": "HousingBestModel"}, "spec.registryName"),
+    ({"registryName": "Clinic.heart"}, "spec.registryName"),
     ({"training": {"task": "regression"}, "gates": {}}, "spec.target.positiveAbove"),
     ({"features": [FEATURES[0], FEATURES[0]]}, "spec.features: age is listed more than once"),
     ({"features": [{"name": "num", "type": "number"}]}, "spec.features: num is the target"),
@@ -80,6 +83,8 @@ ALLOWED = [
     {"dataset": {"uri": "https://a.example.org/x", "columns": ["age", "sex", "num"]}},
     {"registryName": "clinic.other"},
     {"registryName": "shared.heart"},
+    {"registryName": "CaliforniaHousingBestModel"},
+    {"registryName": "clinic.HeartDisease"},
     check(metric="recall", maxGap=0.1, slice="sex"),
     check(metric="calibration_slope", min=0.8, max=1.2),
     latency("500ms", "1s"),

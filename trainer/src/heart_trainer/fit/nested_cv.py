@@ -6,6 +6,7 @@ are predicted once and used for nothing else. The final model is what the same p
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 import joblib
@@ -30,6 +31,10 @@ from heart_trainer.fit.scoring import scorer
 from heart_trainer.fit.search import Search
 from heart_trainer.values import Fitted, FoldChoice, Integers, OutOfFoldResult, Table
 
+Outputs = Mapping[str, NDArray[np.float64]]
+"""[rows, …] by family."""
+FAMILY_ROWS = 20_000
+"""Up to so many rows each family is fitted once per fold, and not only the chosen one: an estimate of each."""
 FEW_ROWS_TO_FIT = 200_000
 """Rows times linear fits that are done in less time than a process needs to start: about two seconds."""
 
@@ -135,7 +140,8 @@ def for_every_row(judged: OutOfFoldResult, groups: Integers, rows: Integers) -> 
     """From the rows learnt to all rows: rows with equal features have one fold and one prediction."""
     place = np.empty(int(groups.max()) + 1, dtype=np.int64)
     place[groups[rows]] = np.arange(len(rows))
-    return OutOfFoldResult(judged.output[place[groups]], judged.fold[place[groups]], judged.choices)
+    families = {name: output[place[groups]] for name, output in judged.families.items()}
+    return OutOfFoldResult(judged.output[place[groups]], judged.fold[place[groups]], judged.choices, families)
 
 
 def make_recipe(
@@ -168,26 +174,47 @@ def cross_fit(
     output = np.full((len(y), 1 if recipe.search.setting.regression else int(y.max()) + 1), np.nan)
     choices: list[FoldChoice] = []
     fitted = None
-    for k, fitted in enumerate(_fit_each(x, y, training_rows, recipe, known or {})):
+    held_out = [fold == k for k in range(folds)] if len(y) <= FAMILY_ROWS else []
+    families: list[Outputs] = []
+    for k, fitted in enumerate(_fit_each(x, y, training_rows, held_out, recipe, known or {})):
         if k < folds:
             output[fold == k] = predict(fitted.model, x[fold == k])
             choices.append(fitted.choice)
+            families.append(fitted.held_out)
         progress(f"{k + 1} of {len(training_rows)} searches done: {fitted.choice.algorithm}")
     assert fitted is not None  # there is at least one fold
-    return fitted, OutOfFoldResult(output, fold, tuple(choices))
+    return fitted, OutOfFoldResult(output, fold, tuple(choices), joined(families, fold, output.shape[1]))
+
+
+def joined(
+    parts: Sequence[Mapping[str, NDArray[np.float64]]], fold: Integers, columns: int
+) -> dict[str, NDArray[np.float64]]:
+    """Each family's predictions of the held-out rows, put together; of families that every fold has tried."""
+    found = {}
+    for name in parts[0]:
+        if all(name in part for part in parts):
+            found[name] = np.full((len(fold), columns), np.nan)
+            for k, part in enumerate(parts):
+                found[name][fold == k] = part[name]
+    return found
 
 
 def _fit_each(
     x: NDArray[np.float32],
     y: NDArray[Any],
     training_rows: list[NDArray[np.bool_]],
+    held_out: list[NDArray[np.bool_]],
     recipe: Recipe,
     known: Mapping[int, Settings],
 ) -> Iterator[FittedModel]:
-    """A model fitted on each set of rows (boolean masks), in their order, in several processes."""
+    """A model fitted on each set of rows (boolean masks), in their order, in several processes.
+
+    `held_out`: the rows that all families predict besides, of the first sets.
+    """
     jobs = processes(len(y), len(training_rows), recipe.search, joblib.cpu_count())
     tasks = (
-        joblib.delayed(search_and_fit)(x[rows], y[rows], recipe, known.get(k)) for k, rows in enumerate(training_rows)
+        joblib.delayed(search_and_fit)(x[rows], y[rows], recipe, known.get(k), None if out is None else x[out])
+        for k, (rows, out) in enumerate(zip_longest(training_rows, held_out))
     )
     yield from joblib.Parallel(n_jobs=jobs, return_as="generator")(tasks)
 

@@ -18,6 +18,7 @@ CHANGES = [
     ({"features": [{"name": "age", "type": "number"}]}, True),
     ({"training": {"seed": 43}}, True),
     ({"training": {"algorithms": ["random-forest"]}}, True),
+    ({"training": {"scale": {"mode": "Distributed", "workers": 2}}}, True),
     ({"training": {"seed": 42}}, False),  # the default, written out
     ({"training": {"resources": {"limits": {"memory": "8Gi"}}}}, False),
     ({"training": {"timeoutSeconds": 7200}}, False),
