@@ -94,7 +94,8 @@ def f1(hits: int, rows: int) -> Figure | None:
     share = wilson(hits, rows)
     if share is None:
         return None
-    return Figure(*(2 * part / (1 + part) for part in (share.value, share.low, share.high)), share.rows)
+    value, low, high = (2 * part / (1 + part) for part in (share.value, share.low, share.high))
+    return Figure(value, low, high, share.rows)
 
 
 def mean_of(values: Sequence[float]) -> Figure | None:
