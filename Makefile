@@ -68,7 +68,7 @@ verify: $(VENV)/ready ## Fail when a generated file differs from its source
 	@$(BIN)/python -m hack.olm --check
 
 # --- cluster and images ---------------------------------------------------------------------------
-.PHONY: cluster-build cluster-up cluster-down images sbom
+.PHONY: cluster-build cluster-up cluster-down images sbom scan
 cluster-build: ## Build Kubernetes and the base images (cached)
 	@$(CLUSTER) build
 
@@ -83,6 +83,9 @@ images: ## Build the product's images (cached)
 
 sbom: $(VENV)/ready ## Write a bill of materials (CycloneDX) of each image to dist/sbom
 	@$(BIN)/python -m hack.sbom
+
+scan: $(VENV)/ready ## Scan the images for known vulnerabilities: Debian's security archive, PyPI's advisories (needs both)
+	@$(BIN)/python -m hack.scan
 
 # --- environment ----------------------------------------------------------------------------------
 .PHONY: lock clean clean-cache

@@ -136,6 +136,15 @@ def build_gateway(target: Path) -> None:
     _compile("traefik", source, ["./cmd/traefik"], target / "bin", "-s -w")
 
 
+def build_policies(target: Path) -> None:
+    """Compile kube-network-policies from its own module's pins (two minutes of processor time)."""
+    require("go", "install a Go toolchain (version 1.26 or later)")
+    check_pins("netpol")
+    (target / "bin").mkdir(parents=True, exist_ok=True)
+    package = "sigs.k8s.io/kube-network-policies/cmd"
+    _compile("kube-network-policies", HERE / "netpol", [package], target / "bin", "-s -w")
+
+
 def build_extras(target: Path) -> None:
     """Compile prometheus-adapter, `dashboards` (a strict decoder) and `bundle` (the checks of operator-sdk).
 

@@ -3,8 +3,8 @@
 import pytest
 
 from heart_api.drift import CheckOutcome, CheckRequest, CheckResult
+from heart_api.driftstatus import DriftStatus, FeatureFinding
 from heart_api.kube.kinds import JOB, RETRAIN_SCHEDULE
-from heart_api.schedulestatus import DriftStatus, FeatureFinding
 from tests.support.apiserver.client import poll
 from tests.support.apiserver.world import Resource, World
 

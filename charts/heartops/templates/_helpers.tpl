@@ -167,7 +167,7 @@ runbook: docs/runbooks/{{ $page }}
 {{- define "heartops.profile" -}}
 {{- $root := first . -}}
 {{- $defaults := dict
-      "images" (pick $root.Values.images "trainer" "serving")
+      "images" (pick $root.Values.images "trainer" "serving" "federation")
       "imagePullPolicy" $root.Values.imagePullPolicy
       "imagePullSecrets" $root.Values.imagePullSecrets
       "trackingUri" (include "heartops.trackingUri" $root)
@@ -247,3 +247,13 @@ template:
       {{- toYaml . | nindent 6 }}
     {{- end }}
 {{- end -}}
+
+{{- /* Secrets that the triggers need: folder → name of the Secret, as a JSON object. */ -}}
+{{- define "heartops.triggerSecrets" -}}
+{{- $found := dict -}}
+{{- if .Values.triggers.enabled -}}
+{{- with .Values.triggers.tlsSecret -}}{{- $_ := set $found "tls" . -}}{{- end -}}
+{{- with .Values.triggers.webhookSecret -}}{{- $_ := set $found "keys" . -}}{{- end -}}
+{{- end -}}
+{{- toJson $found -}}
+{{- end }}

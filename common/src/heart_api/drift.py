@@ -10,10 +10,11 @@ from pydantic import Field
 
 from heart_api.base import FrozenLenient
 from heart_api.contract import Feature
+from heart_api.driftstatus import DriftStatus
 from heart_api.evaluation import ServingReference
 from heart_api.retrainschedule import DriftCheck, PerformanceCheck
-from heart_api.schedulestatus import DriftStatus, PerformanceStatus
-from heart_api.status import Time
+from heart_api.schedulestatus import PerformanceStatus
+from heart_api.statustypes import Time
 
 CHECK_REQUEST = "HEARTOPS_CHECK_REQUEST"
 """Environment variable with the CheckRequest as JSON."""
@@ -30,13 +31,14 @@ class CheckRequest(FrozenLenient):
 
     namespace: str
     name: str = Field(description="The HeartModel.")
-    schedule: str = Field(description="The RetrainSchedule that requested the check.")
+    schedule: str = Field("", description="The RetrainSchedule that requested the check; empty: a person did.")
     registry_name: str
     serving: ServingReference
     features: tuple[Feature, ...] = Field(
         description="The data contract: units, bounds and descriptions for the report."
     )
     until: Time = Field(description="End of the window: the scheduled time of the check.")
+    where: dict[str, str] | None = Field(None, description="Labels of the logged predictions that are checked.")
     job: str = ""
     drift: DriftCheck | None = None
     performance: PerformanceCheck | None = None

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from heart_api.base import Frozen
 from heart_api.contract import FeatureName
+from heart_api.labels import MOST_LABELS, LabelName
 from heart_api.rules import LIST_SET
 
 
@@ -28,6 +29,14 @@ class PredictionLog(Frozen):
         (),
         max_length=64,
         description="Features that are not logged.",
+        json_schema_extra=LIST_SET,
+    )
+    labels: tuple[LabelName, ...] = Field(
+        (),
+        max_length=MOST_LABELS,
+        description="Names of labels that clients send in the header X-HeartOps-Labels (`site=hospital-01,ward=3`) and"
+        " that are logged with the predictions. `kubectl heart check --where` selects by them; they are never"
+        " features.",
         json_schema_extra=LIST_SET,
     )
     retention_days: int = Field(

@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field
 from heart_api.authentication import Auth, Jwt
 from heart_api.base import NAME_PATTERN, Frozen, ShortDuration
 from heart_api.callers import Caller
+from heart_api.paths import PATH_PATTERN
 from heart_api.predictionlog import PredictionLog
 from heart_api.resources import Resources
 from heart_api.rules import LIST_SET, rule, rules
@@ -77,10 +78,11 @@ class Ingress(Frozen):
     host: HostName = Field(description="Fully qualified host name under which the model is reached.")
     path: str = Field(
         "/",
-        pattern=r"^/[A-Za-z0-9._~/-]*$",
+        pattern=PATH_PATTERN,
         max_length=253,
-        description="Path prefix, passed on unchanged: `/`, or one of the model's own paths such as `/v2`. A `route`"
-        " removes its prefix.",
+        description="Path prefix: `/iris` makes `/iris/predict` the model's `/predict`, and `/predict/iris` is its"
+        " `/predict`; one of the model's own paths, such as `/v2`, stays as it is. The pods cut it off, and follow a"
+        " change within a minute or so.",
     )
     tls_secret_name: str | None = Field(
         None,
@@ -116,9 +118,9 @@ class Route(Frozen):
     )
     path_prefix: str = Field(
         "/",
-        pattern=r"^/[A-Za-z0-9._~/-]*$",
+        pattern=PATH_PATTERN,
         max_length=253,
-        description="Path prefix; removed before a request reaches the model.",
+        description="Path prefix, as in `ingress.path`; the Gateway cuts it off before a request reaches the model.",
     )
 
 

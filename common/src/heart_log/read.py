@@ -4,7 +4,9 @@ Shadow copies are never among it, nor outcomes without an author: they were repo
 proof.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, FromClause, Select, and_, select
@@ -18,10 +20,21 @@ SCORES = [predictions.c.outputs, predictions.c.label]
 
 
 def read_window(
-    connection: Connection, model: str, since: datetime, until: datetime, *, version: str | None, limit: int
+    connection: Connection,
+    model: str,
+    since: datetime,
+    until: datetime,
+    *,
+    version: str | None,
+    limit: int,
+    where: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Prediction]:
-    """Predictions with since <= time < until, newest first; of one version, or of all (None)."""
+    """Predictions with since <= time < until, newest first; of one version, or of all (None).
+
+    `where`: labels that they carry.
+    """
     query = live(select(*COLUMNS), model, version).where(predictions.c.time >= since, predictions.c.time < until)
+    query = query.where(*(predictions.c.labels[name].as_string() == value for name, value in where.items()))
     return [_prediction(*row) for row in connection.execute(query.order_by(predictions.c.time.desc()).limit(limit))]
 
 

@@ -60,6 +60,7 @@ predictions = Table(
     Column("label", Text, comment="name of the predicted class; null for regression"),
     Column("shadow", Boolean, nullable=False, comment="a mirrored request, whose response is discarded"),
     Column("subject", Text, comment="whom the request was about, if the caller says so"),
+    Column("labels", Document, comment="name → value of the labels that the model logs and the caller sent"),
     Index("predictions_model_time", "model", "time"),
     Index("predictions_model_subject", "model", "subject"),
 )

@@ -28,10 +28,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from heart_log.tables import erasures, feedback, predictions
 from heart_log.values import ANONYMOUS, Erased, Key, Outcome, Source, Stored
 
-ROW_FIELDS = ("request_id", "row_index", "time", "features", "outputs", "label", "shadow", "subject")
-"""Keys of each object in a batch of predictions; `time` is ISO 8601, UTC without saying so; `subject` may be absent."""
+ROW_FIELDS = ("request_id", "row_index", "time", "features", "outputs", "label", "shadow", "subject", "labels")
+"""Keys of each object in a batch of predictions; `time` is ISO 8601, UTC without saying so; `subject` and `labels` may
+be absent."""
 OUTCOME_FIELDS = ("request_id", "row_index", "outcome")
-DOCUMENTS = ("features", "outputs", "outcome")
+DOCUMENTS = ("features", "outputs", "outcome", "labels")
 
 
 def store_predictions(connection: Connection, source: Source, batch: str) -> int:

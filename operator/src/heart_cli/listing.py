@@ -10,6 +10,7 @@ from rich.text import Text
 
 from heart_api.heartmodel import HeartModel
 from heart_api.names import Condition
+from heart_api.outbox import OutboxEntry
 from heart_cli.targets import newest
 from heart_cli.text import age, clean, clock, short
 
@@ -71,6 +72,20 @@ def history_table(model: HeartModel) -> Table:
     return table
 
 
+SHOWN_FIELDS = ("verdict", "reason", "share", "schedule", "where", "predictions", "outcomes", "message")
+
+
+def whole_history_table(entries: Iterable[OutboxEntry]) -> Table:
+    """Every decision, newest first; times in UTC."""
+    table = plain_table("TIME", "DECISION", "VERSION", "BY", "ABOUT", "DIGEST")
+    for entry in sorted(entries, key=lambda entry: (entry.time, entry.id), reverse=True):
+        about = entry.data
+        told = " · ".join(about[name] for name in SHOWN_FIELDS if about.get(name))
+        digest = short(about["digest"]) if "digest" in about else ""
+        add(table, clock(entry.time), entry.type, about.get("version", ""), about.get("by", ""), told, digest)
+    return table
+
+
 def served_rows(model: HeartModel) -> Iterable[tuple[str, list[str]]]:
     for entry in model.status.history:
         until = clock(entry.until) if entry.until else "serves"
@@ -97,8 +112,13 @@ def add(table: Table, *cells: str) -> None:
 
 
 def print_table(table: Table) -> None:
-    """On stdout, without folding where that is no terminal."""
+    """On stdout, without folding and without trailing blanks where that is no terminal."""
     console = Console()
-    if not console.is_terminal:
-        console = Console(width=PIPE_WIDTH)
-    console.print(table)
+    if console.is_terminal:
+        console.print(table)
+        return
+    wide = Console(width=PIPE_WIDTH)
+    with wide.capture() as printed:
+        wide.print(table)
+    for row in printed.get().splitlines():
+        print(row.rstrip())

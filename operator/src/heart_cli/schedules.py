@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from datetime import datetime
 
+from heart_api.driftstatus import DriftStatus
 from heart_api.retrainschedule import RetrainSchedule
-from heart_api.schedulestatus import DriftStatus, PerformanceStatus, Phase, RunStatus
-from heart_api.status import DriftVerdict
+from heart_api.schedulestatus import PerformanceStatus, Phase, RunStatus
+from heart_api.statustypes import DriftVerdict
 from heart_api.times import read
 from heart_cli.text import age, count, length
 

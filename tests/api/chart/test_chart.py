@@ -522,3 +522,65 @@ def test_a_real_api_server_accepts_every_object(api_server: Path, tools: Path, o
     done = subprocess.run([*kubectl, *words], input=text, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "Warning" not in done.stderr
+
+
+def policy_ports(documents: list[Manifest]) -> set[int]:
+    """Ports of the operator that anybody may reach."""
+    rules = find(documents, "NetworkPolicy", "heartops-operator")["spec"]["ingress"]
+    return {port["port"] for rule in rules for port in rule["ports"]}
+
+
+def test_triggers_are_off_and_leave_no_trace() -> None:
+    documents = render()
+    assert "TRIGGERS" not in str(operator_container(documents)["env"])
+    assert 9443 not in policy_ports(documents)
+    (port,) = find(documents, "Service", "heartops-operator")["spec"]["ports"]
+    assert port["port"] == 8443
+
+
+def test_triggers_get_a_port_their_secrets_and_no_right() -> None:
+    options = (
+        "triggers.enabled=true",
+        "triggers.tlsSecret=tls",
+        "triggers.webhookSecret=keys",
+        "triggers.namespaces={ci}",
+    )
+    documents = render("--set", ",".join(options))
+    container = operator_container(documents)
+    values = environment(container)
+    mounts = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
+    pod = find(documents, "Deployment", "heartops-operator")["spec"]["template"]["spec"]
+    secrets = {volume["name"]: volume["secret"]["secretName"] for volume in pod["volumes"] if "secret" in volume}
+    assert values["HEARTOPS_TRIGGERS_PORT"] == "9443"
+    assert secrets[mounts[values["HEARTOPS_TRIGGERS_TLS"]]] == "tls"
+    assert secrets[mounts[values["HEARTOPS_TRIGGERS_KEYS"]]] == "keys"
+    assert 9443 in policy_ports(documents)
+    assert 9443 in [port["port"] for port in find(documents, "Service", "heartops-operator")["spec"]["ports"]]
+    roles = ("Role", "ClusterRole")
+    assert [d for d in documents if d["kind"] in roles] == [d for d in render() if d["kind"] in roles]
+
+
+def test_events_go_where_an_administrator_says_with_a_mounted_token() -> None:
+    assert environment(operator_container(render()))["HEARTOPS_EVENTS_HISTORY"] == "true"
+    options = (
+        "events.url=https://events.example.org:8443/in",
+        "events.lineageUrl=http://marquez/api",
+        "events.tokenSecret=t",
+    )
+    documents = render("--set", ",".join(options))
+    container = operator_container(documents)
+    values = environment(container)
+    mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
+    assert values["HEARTOPS_EVENTS_URL"] == "https://events.example.org:8443/in"
+    assert str(Path(values["HEARTOPS_LINEAGE_TOKEN"]).parent) in mounts
+    rules = find(documents, "NetworkPolicy", "heartops-operator")["spec"]["egress"]
+    ports = {port["port"] for rule in rules for port in rule["ports"]}
+    assert {8443, 80} <= ports
+    done = subprocess.run(
+        ["helm", "template", "heartops", str(CHART), "--set", "events.url=https://user:secret@example.org"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0, "a password in a URL would be in every manifest"

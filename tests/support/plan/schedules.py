@@ -7,14 +7,15 @@ from datetime import datetime
 from typing import Any
 
 from heart_api.drift import CheckFailure, CheckResult
+from heart_api.driftstatus import DriftStatus
 from heart_api.kube.values import Manifest, ObjectKey
 from heart_api.names import Annotation
 from heart_api.retrainschedule import RetrainSchedule
-from heart_api.schedulestatus import DriftStatus, PerformanceStatus, RetrainScheduleStatus, RunStatus
+from heart_api.schedulestatus import PerformanceStatus, RetrainScheduleStatus, RunStatus
 from heart_api.times import read, written
 from heart_operator.plan.actions import SchedulePlan
-from heart_operator.plan.observed import Observed, ObservedJob
-from heart_operator.plan.schedule.observed import CheckJob, ScheduleObserved
+from heart_operator.plan.observed import CheckJob, Observed, ObservedJob
+from heart_operator.plan.schedule.observed import ScheduleObserved
 from heart_operator.plan.schedule.schedule import plan_retrain_schedule
 from tests.support.plan.world import START, World
 

@@ -216,6 +216,22 @@ def test_a_subject_is_erased_with_copies_and_outcomes_and_nobody_else_is(engine:
     assert [scored.outcome for scored in outcomes(engine)] == ["disease"]
 
 
+def test_labels_select_rows_and_go_with_them(engine: Engine) -> None:
+    north, south = {"site": "north", "ward": "3"}, {"site": "south"}
+    store(engine, SEVENTH, row("a", labels=north), row("b", labels=south), row("c"))
+
+    def found(**where: str) -> int:
+        with engine.begin() as connection:
+            return len(read_window(connection, "heart", YESTERDAY, LATER, version="7", limit=1000, where=where))
+
+    assert (found(), found(site="north"), found(site="south")) == (3, 1, 1)
+    assert (found(site="north", ward="3"), found(site="south", ward="3")) == (1, 0)
+    assert found(**{"site": "north' OR '1'='1", "x' --": ""}) == 0
+    with engine.begin() as connection:
+        assert erase(connection, "heart", None, ["a"], NOW).predictions == 1
+    assert found(site="north") == 0
+
+
 def test_nobody_as_a_subject_erases_nothing(engine: Engine) -> None:
     """Rows without a subject are not those of the subject None."""
     store(engine, SEVENTH, row("a"))

@@ -1,8 +1,9 @@
-"""The Job that checks the prediction log for a RetrainSchedule."""
+"""The Jobs that check the prediction log: for a RetrainSchedule, or because somebody requested it."""
 
 from datetime import datetime
 from typing import Any
 
+from heart_api.checks import CheckOrder, duration
 from heart_api.drift import CHECK_REQUEST, CheckRequest
 from heart_api.evaluation import ServingReference
 from heart_api.handover import Env
@@ -12,12 +13,13 @@ from heart_api.names import API_VERSION, GROUP, Annotation, Component, Label, ch
 from heart_api.profile import RuntimeProfile
 from heart_api.quantities import bounded
 from heart_api.resources import Amounts, Resources
-from heart_api.retrainschedule import RetrainSchedule
-from heart_api.times import written
+from heart_api.retrainschedule import DriftCheck, RetrainSchedule
+from heart_api.times import read, written
 from heart_operator.manifests.common import (
     container_defaults,
     env,
     labels,
+    metadata,
     pod_defaults,
     registry_environment,
     registry_mounts,
@@ -40,16 +42,29 @@ def build_check_job(
     request = check_request(schedule, model, scheduled)
     annotations = {Annotation.SCHEDULED_TIME: written(scheduled)}
     found = labels(model, Component.CHECK) | {Label.SCHEDULE: schedule.name}
+    meta = {
+        "name": request.job,
+        "namespace": model.namespace,
+        "labels": found,
+        "annotations": annotations,
+        "ownerReferences": [owner(schedule)],
+    }
+    return check_job(model, profile, request, meta)
+
+
+def build_ordered_check(model: HeartModel, profile: RuntimeProfile, order: CheckOrder) -> Manifest:
+    """Created once, owned by the model and named after its uid and the order's id."""
+    annotations = {Annotation.CHECK: order.text(), Annotation.SCHEDULED_TIME: order.until}
+    request = ordered_request(model, order)
+    return check_job(model, profile, request, metadata(model, request.job, Component.CHECK, annotations=annotations))
+
+
+def check_job(model: HeartModel, profile: RuntimeProfile, request: CheckRequest, meta: dict[str, Any]) -> Manifest:
+    """`meta`: the Job's metadata; its pod has the same labels and annotations."""
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": {
-            "name": request.job,
-            "namespace": model.namespace,
-            "labels": found,
-            "annotations": annotations,
-            "ownerReferences": [owner(schedule)],
-        },
+        "metadata": meta,
         "spec": {
             "completions": 1,
             "parallelism": 1,
@@ -57,7 +72,7 @@ def build_check_job(
             "activeDeadlineSeconds": SECONDS,
             "podFailurePolicy": failure_policy(),
             "template": {
-                "metadata": {"labels": found, "annotations": annotations},
+                "metadata": {"labels": meta["labels"], "annotations": meta["annotations"]},
                 "spec": pod_spec(model, profile, request),
             },
         },
@@ -79,6 +94,28 @@ def check_request(schedule: RetrainSchedule, model: HeartModel, scheduled: datet
         job=check_job_name(schedule.name, schedule.uid, written(scheduled)),
         drift=schedule.spec.drift,
         performance=schedule.spec.performance,
+    )
+
+
+def ordered_request(model: HeartModel, order: CheckOrder) -> CheckRequest:
+    """The check that somebody requested, of the version that serves."""
+    serving = model.status.serving
+    assert serving, "only a version that serves has predictions"
+    return CheckRequest(
+        namespace=model.namespace,
+        name=model.name,
+        registry_name=model.registry_name,
+        serving=ServingReference(version=serving.version, digest=serving.digest),
+        features=model.spec.features,
+        until=order.until,
+        where=order.where or None,
+        job=check_job_name(model.name, model.uid, order.id),
+        drift=DriftCheck(
+            window=duration(read(order.until) - read(order.since)),
+            min_samples=order.min_samples,
+            threshold=order.threshold,
+            any_feature=order.any_feature,
+        ),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from heart_api.callers import Caller, Selector
+from heart_api.federation import FLEET_PORT, PROGRESS_PORT
 from heart_api.heartmodel import HeartModel
 from heart_api.kube.values import Manifest
 from heart_api.names import Component, Label, callers_policy_name, child_name
@@ -20,6 +21,7 @@ from heart_operator.manifests.common import (
     SERVING_PORT,
     metadata,
     serving_pods,
+    training_pods,
 )
 
 Rule = dict[str, Any]
@@ -66,10 +68,35 @@ def build_serving_policy(model: HeartModel, profile: RuntimeProfile) -> Manifest
 
 
 def build_training_policy(model: HeartModel, profile: RuntimeProfile) -> Manifest:
-    """In: nothing. Out: names, MLflow, and where the data is: the web, the prediction log."""
-    log = database(profile, model.spec.dataset.include_feedback)
-    egress = [dns(), server(profile.tracking_uri), *log, *data_source(model.spec.dataset.uri)]
-    return policy(model, Component.TRAINING, ingress=[], egress=egress)
+    """In: nothing, but for workers of one training each other. Out: the same, names, MLflow, and where the data is: the
+    web, the prediction log.
+
+    Workers choose ports of their own. They are admitted by their model and not by their Job, whose name is not known.
+    """
+    dataset = model.spec.dataset
+    if dataset is None:
+        return build_coordinator_policy(model, profile)
+    log = database(profile, dataset.include_feedback)
+    workers = {"podSelector": {"matchLabels": training_pods(model)}}
+    several = model.spec.training.scale.workers is not None
+    egress = [dns(), server(profile.tracking_uri), *log, *data_source(dataset.uri)]
+    return policy(
+        model,
+        Component.TRAINING,
+        ingress=[{"from": [workers]}] if several else [],
+        egress=[*egress, *([{"to": [workers]}] if several else [])],
+    )
+
+
+def build_coordinator_policy(model: HeartModel, profile: RuntimeProfile) -> Manifest:
+    """In: sites, to the port for them, and the operator, to what it asks for progress. Out: names and MLflow.
+
+    Sites outside the cluster come through whatever publishes the Service. Only keys that the coordinator knows get an
+    answer there, whoever connects.
+    """
+    fleet: Rule = {"ports": tcp(FLEET_PORT)}
+    egress = [dns(), server(profile.tracking_uri)]
+    return policy(model, Component.TRAINING, ingress=[fleet, {"ports": tcp(PROGRESS_PORT)}], egress=egress)
 
 
 def build_check_policy(model: HeartModel, profile: RuntimeProfile) -> Manifest:
@@ -172,12 +199,12 @@ def issuer(model: HeartModel) -> list[Rule]:
 def data_source(uri: str) -> list[Rule]:
     """The web's ports for data that comes over the network; nothing for data that is mounted or built in."""
     parts = urlsplit(uri)
-    if parts.scheme not in ("http", "https", "s3", "gs"):
+    if parts.scheme not in ("http", "https", "s3", "gs", "dvc+http", "dvc+https"):
         return []
     ports = {*WEB_PORTS}
-    if parts.scheme == "s3":
+    if parts.scheme == "s3" or parts.scheme.startswith("dvc+"):  # DVC's remote may be a bucket
         ports.add(S3_PORT)
-    elif parts.port:
+    if parts.scheme not in ("s3", "gs") and parts.port:
         ports.add(parts.port)
     blocks = [{"ipBlock": {"cidr": cidr, "except": rejected}} for cidr, rejected in METADATA_SERVICES.items()]
     return [{"to": blocks, "ports": tcp(*sorted(ports))}]

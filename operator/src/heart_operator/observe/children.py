@@ -9,28 +9,28 @@ from heart_api.drift import CheckResult
 from heart_api.heartmodel import HeartModel
 from heart_api.kube.blocked import find_blocked, unexplained
 from heart_api.kube.deployments import is_ready, parse_deployment
+from heart_api.kube.jobs import is_finished, is_waiting
 from heart_api.kube.kinds import EVENT, OPTIONAL_API_VERSIONS, OPTIONAL_CHILDREN, POD, RETRAIN_SCHEDULE, Kind
 from heart_api.kube.objects import owned, owner_uids
 from heart_api.kube.schedules import model_of
 from heart_api.kube.values import Blocked, Manifest, ModelKey, ObjectKey, VersionDeployment
-from heart_api.names import Component, Label
+from heart_api.names import Annotation, Component, Label
 from heart_api.retrainschedule import RetrainSchedule
 from heart_api.times import read
 from heart_operator.kube.client import Cluster
 from heart_operator.kube.errors import NotFound, RequestRejected
 from heart_operator.manifests.children import key_of
 from heart_operator.observe.jobs import (
-    is_finished,
-    is_waiting,
     lost_training,
     parse_check,
     parse_job,
     replaced_pod,
     scheduled_time,
+    stated,
 )
 from heart_operator.observe.pod_templates import is_made_from
-from heart_operator.plan.observed import TrainingJob
-from heart_operator.plan.schedule.observed import CheckJob, scheduled_time_of
+from heart_operator.plan.observed import CheckJob, TrainingJob
+from heart_operator.plan.schedule.observed import scheduled_time_of
 
 
 async def optional_kinds(cluster: Cluster) -> frozenset[str]:
@@ -106,6 +106,16 @@ async def read_checks(cluster: Cluster, schedule: RetrainSchedule, jobs: Iterabl
     known = schedule.status.last_drift, schedule.status.last_performance
     recorded = max((read(found.time) for found in known if found), default=None)
     return tuple([await read_check(cluster, job, recorded) for job in jobs if scheduled_time(job)])
+
+
+async def read_ordered_checks(cluster: Cluster, model: HeartModel, jobs: Iterable[Manifest]) -> tuple[CheckJob, ...]:
+    """The Jobs of drift checks that somebody requested; of the one whose end the status has, no pod is read."""
+    known = model.status.check
+    ended = known.job if known and known.finished_at else None
+    found = [(job, read(stated(job, Annotation.SCHEDULED_TIME))) for job in jobs if scheduled_time(job)]
+    return tuple(
+        [await read_check(cluster, job, time if job["metadata"]["name"] == ended else None) for job, time in found]
+    )
 
 
 async def read_check(cluster: Cluster, job: Manifest, recorded: datetime | None) -> CheckJob:

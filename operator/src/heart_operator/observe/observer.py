@@ -30,9 +30,18 @@ from heart_operator.observe.children import (
     read_checks,
     read_deployments,
     read_jobs,
+    read_ordered_checks,
 )
+from heart_operator.observe.coordinator import CoordinatorReader
 from heart_operator.observe.observation import Observation, Owner, SeenModel, SeenSchedule, Unobserved, Unreadable
-from heart_operator.observe.own_jobs import MOST_FOREIGN, rebuild_for_model, rebuild_for_schedule, sort_jobs
+from heart_operator.observe.own_jobs import (
+    MOST_FOREIGN,
+    is_ordered_check,
+    rebuild_for_model,
+    rebuild_for_schedule,
+    sort_jobs,
+)
+from heart_operator.observe.sites import Watches, named_sites
 from heart_operator.plan.objects.adoption import is_orphan
 from heart_operator.plan.observed import AnalysisSample, BlockedWorkload, Observed, Registry, TrainingJob
 from heart_operator.plan.rollout.sampling import has_traffic, is_interval_due, last_analysis_time
@@ -74,8 +83,12 @@ class Observer:
         clock: Callable[[], float],
         metrics: MetricsReader | None = None,
         installation: Callable[[], tuple[BlockedWorkload, ...]] = tuple,
+        coordinators: CoordinatorReader | None = None,
+        watches: Watches = lambda namespace: True,
     ) -> None:
-        """`installation`: what cannot start of HeartOps itself."""
+        """`installation`: what cannot start of HeartOps itself. `watches`: whether the operator watches a namespace."""
+        self._coordinators = coordinators or CoordinatorReader(cluster, clock)
+        self._watches = watches
         self._cluster = cluster
         self._metrics = metrics or MetricsReader(cluster)
         self._registry = registry
@@ -84,6 +97,8 @@ class Observer:
         self._installation = installation
         self._kinds: tuple[float, frozenset[str]] | None = None
         self._registered: dict[ModelKey, tuple[str, str]] = {}
+        self._looked: dict[ModelKey, str] = {}
+        """The request for a look at the registry that each model's last reconcile has seen."""
 
     async def observe(self, key: ModelKey) -> Observation:
         """Every object is read once, whichever plans it feeds. Raises what the API server's client raises."""
@@ -116,6 +131,7 @@ class Observer:
             raw = await self._cluster.get(HEART_MODEL, key.namespace, key.name)
         except NotFound:
             self._registered.pop(key, None)
+            self._looked.pop(key, None)
             self._metrics.forget(key.namespace, key.name)
             return None
         return None if "deletionTimestamp" in raw["metadata"] else raw
@@ -143,13 +159,15 @@ class Observer:
         children = {**owned_by(objects.labelled, model.uid), **objects.orphans}
         found = sort_jobs(of_kind(children, JOB.kind), raw, rebuild_for_model(model, profile))
         strangers = {key_of(job) for job in found.foreign}
-        jobs = await read_jobs(self._cluster, model, found.ours)
+        jobs = await read_jobs(self._cluster, model, [job for job in found.ours if not is_ordered_check(job)])
+        checks = await read_ordered_checks(self._cluster, model, filter(is_ordered_check, found.ours))
         observed = Observed(
             model=model,
             profile=profile,
             profiles=tuple(sorted(profiles)),
             jobs=tuple(job for job in jobs if evaluated_version(job.trigger) is None),
             evaluations=tuple(job for job in jobs if evaluated_version(job.trigger)),
+            checks=checks,
             deployments=await read_deployments(self._cluster, model, of_kind(children, DEPLOYMENT.kind)),
             children=children,
             registry=Registry(),
@@ -159,9 +177,13 @@ class Observer:
             schedules=objects.schedules,
             installation=self._installation(),
         )
-        (registry, selection), sample = await asyncio.gather(
-            self._registry_view(observed), self._sample(observed, datetime.now(UTC))
+        (registry, selection), sample, sites, (coordinator, progress) = await asyncio.gather(
+            self._registry_view(observed),
+            self._sample(observed, datetime.now(UTC)),
+            named_sites(self._cluster, model.spec.federation, self._watches),
+            self._coordinators.read(model, found.ours),
         )
+        observed = replace(observed, sites=sites, coordinator=coordinator, progress=progress)
         owner = Owner(HEART_MODEL, raw, children)
         return SeenModel(owner, replace(observed, registry=registry, sample=sample), selection)
 
@@ -212,9 +234,20 @@ class Observer:
             silent = Registry(error=f"there is no runtime profile {model.spec.runtime!r}")
             return silent, select(silent)
         server = server_address(profile, model.namespace)
-        self._registered[ModelKey(model.namespace, model.name)] = server, model.registry_name
+        key = ModelKey(model.namespace, model.name)
+        self._registered[key] = server, model.registry_name
+        if self._looks_now(key, model):
+            self._registry.renew(server)
         named = str(model.spec.version)
         return await self._registry.view(server, model.registry_name, select, named if named.isdecimal() else "")
+
+    def _looks_now(self, key: ModelKey, model: HeartModel) -> bool:
+        """Whether somebody has requested a look at the registry since the last reconcile of the model."""
+        requests = model.status.requests
+        newest = requests.registry.id if requests and requests.registry else ""
+        before = self._looked.get(key)
+        self._looked[key] = newest
+        return before not in (None, newest)
 
     async def _optional_kinds(self) -> frozenset[str]:
         """Which of the optional kinds the cluster has; read again after a minute."""

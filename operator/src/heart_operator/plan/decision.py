@@ -5,6 +5,7 @@ from datetime import datetime
 
 from heart_api.heartmodel import RejectedStatus
 from heart_api.kube.values import VersionDeployment
+from heart_operator.plan.check import NO_CHECK, CheckPlan
 from heart_operator.plan.gates.verdict import GateReport, gates_hash
 from heart_operator.plan.observed import Observed
 from heart_operator.plan.obstacles import Obstacle
@@ -28,6 +29,8 @@ class Decision:
     selection: Selection
     gate: GateReport | None
     rollout: RolloutPlan
+    check: CheckPlan = NO_CHECK
+    """The drift check that somebody requested."""
 
     @property
     def wanted(self) -> Version | None:

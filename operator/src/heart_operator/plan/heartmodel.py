@@ -7,6 +7,7 @@ from heart_api.evaluation import ServingReference
 from heart_api.names import Reason
 from heart_operator.plan.actions import Plan
 from heart_operator.plan.blocked import blocked_workloads, is_given_up, settled
+from heart_operator.plan.check import plan_check
 from heart_operator.plan.decision import Decision
 from heart_operator.plan.gates.verdict import GateReport, judge
 from heart_operator.plan.jobs import foreign_event, keys
@@ -24,6 +25,7 @@ from heart_operator.plan.selection.selection import Selection
 from heart_operator.plan.status.conditions import build_conditions
 from heart_operator.plan.status.events import build_events
 from heart_operator.plan.status.facts import build_facts
+from heart_operator.plan.status.outbox import with_outbox
 from heart_operator.plan.status.requeue import requeue_after
 from heart_operator.plan.training.training import plan_training
 from heart_operator.plan.versions import Version, stable_version
@@ -38,13 +40,14 @@ def plan_heart_model(observed: Observed, selection: Selection, now: datetime) ->
     decision = decide(observed, selection, now)
     conditions = build_conditions(decision)
     facts = build_facts(decision)
+    facts = with_outbox(observed, facts, conditions, now)
     events = build_events(observed.model.status, facts.model_copy(update={"conditions": conditions}))
     plan = Plan(
         facts,
         conditions=conditions,
         events=events,
         requeue_after=requeue_after(decision, facts),
-        blocked=blocked_workloads((*observed.jobs, *observed.evaluations), decision.running_deployments),
+        blocked=blocked_workloads(observed.all_jobs, decision.running_deployments),
         waits=quota_waits(decision),
     )
     return plan if observed.model.spec.suspend else with_actions(plan, decision)
@@ -75,7 +78,8 @@ def decide(observed: Observed, selection: Selection, now: datetime) -> Decision:
     )
     gate = find_verdict(observed, stable, selection.version)
     rollout = plan_rollout(observed, stable, selection, gate, evaluation.rejected, obstacle, now)
-    return Decision(observed, now, obstacle, training, evaluation, selection, gate, rollout)
+    check = plan_check(observed, now)
+    return Decision(observed, now, obstacle, training, evaluation, selection, gate, rollout, check)
 
 
 def find_verdict(observed: Observed, stable: Version | None, wanted: Version | None) -> GateReport | None:
@@ -99,8 +103,9 @@ def with_actions(plan: Plan, decision: Decision) -> Plan:
     delete = (
         *decision.training.delete,
         *decision.evaluation.delete,
+        *decision.check.delete,
         *observed.foreign_jobs,
-        *keys(job for job in (*observed.jobs, *observed.evaluations) if is_given_up(job)),
+        *keys(job for job in observed.all_jobs if is_given_up(job)),
         *surplus_deployments(decision),
         *(to_remove(observed, children) if children else ()),
     )
@@ -108,7 +113,12 @@ def with_actions(plan: Plan, decision: Decision) -> Plan:
         plan,
         adopt=plan_adoption(observed, children or (), but=delete),
         apply=(*to_apply(observed, children or ()), *to_mend(observed, (rollout.stable, rollout.candidate))),
-        create=(*decision.training.create, *decision.evaluation.create, *new_deployments(decision)),
+        create=(
+            *decision.training.create,
+            *decision.evaluation.create,
+            *decision.check.create,
+            *new_deployments(decision),
+        ),
         scale=tuple(scales(decision)),
         delete=delete,
         events=(*plan.events, *foreign_event(observed.foreign_jobs)),

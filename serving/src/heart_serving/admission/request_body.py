@@ -6,6 +6,8 @@ import re
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, NamedTuple
 
+from heart_api.labels import HEADER as LABELS_HEADER
+from heart_api.labels import LONGEST as LONGEST_LABELS
 from heart_serving.admission.compression import check_encoding, too_large, unpack
 from heart_serving.errors import Problem
 from heart_serving.predictionlog.proofs import Proofs
@@ -14,6 +16,7 @@ MAX_BUFFERED = 64 * 1024 * 1024
 """Bytes of all bodies at one time; with it the pod's memory is bounded whatever clients do."""
 MAX_WAITING = 1024
 """Requests whose body is still on its way."""
+LABELS = LABELS_HEADER.encode()
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 OVERLOADED = {"Retry-After": "1"}
 NO_PROOFS = Proofs()
@@ -45,6 +48,8 @@ class Head(NamedTuple):
     """Whom the request is about, as the caller calls them: kept with the prediction, so that it can be erased."""
     correlation_id: str = ""
     """The caller's own X-Request-Id: for the log of requests, and for nothing else."""
+    labels: str | None = None
+    """X-HeartOps-Labels as it was sent; it is read where the prediction is logged."""
 
 
 def read_head(headers: Iterable[tuple[bytes, bytes]], proofs: Proofs = NO_PROOFS) -> Head:
@@ -54,7 +59,7 @@ def read_head(headers: Iterable[tuple[bytes, bytes]], proofs: Proofs = NO_PROOFS
     own.
     """
     content_type, length, correlation_id, encoding, accept_encoding = b"", None, "", b"", b""
-    json_length, mark, origin, subject = None, "", False, None
+    json_length, mark, origin, subject, labels = None, "", False, None, None
     for name, value in headers:
         if name == b"content-type":
             content_type = value
@@ -66,6 +71,8 @@ def read_head(headers: Iterable[tuple[bytes, bytes]], proofs: Proofs = NO_PROOFS
             correlation_id = value.decode()
         elif name == b"x-heartops-subject" and REQUEST_ID.fullmatch(value):
             subject = value.decode()
+        elif name == LABELS and len(value) <= LONGEST_LABELS:
+            labels = value.decode("latin-1")
         elif name == b"content-encoding":
             encoding = value.lower().replace(b"identity", b"")
         elif name == b"inference-header-content-length":
@@ -77,28 +84,28 @@ def read_head(headers: Iterable[tuple[bytes, bytes]], proofs: Proofs = NO_PROOFS
     shadow = bool(mark) and (not proofs or proofs.is_copy(correlation_id, mark))
     request_id = correlation_id if shadow and proofs else new_request_id()
     known = (content_type, length, request_id, encoding, accept_encoding, json_length, shadow, origin, subject)
-    return Head(*known, correlation_id)
+    return Head(*known, correlation_id, labels)
 
 
 def new_request_id() -> str:
-    """24 hex digits, unique for all practical purposes across pods and restarts."""
+    """Return 24 hex digits, unique for all practical purposes across pods and restarts."""
     return os.urandom(12).hex()
 
 
 def check_json(head: Head) -> None:
-    """Raises Problem 415 for anything but plain JSON in UTF-8."""
+    """Raise Problem 415 unless the request says that it is plain JSON in UTF-8."""
     check_unsplit(head)
     check_media_type(head, b"application/json")
 
 
 def check_unsplit(head: Head) -> None:
-    """Raises Problem 415 for JSON with binary tensor data behind it."""
+    """Raise Problem 415 for JSON with binary tensor data behind it."""
     if head.json_length is not None:
         raise Problem(415, "binary tensor data belongs to the Open Inference Protocol: send plain JSON")
 
 
 def check_media_type(head: Head, *allowed: bytes) -> bytes:
-    """The media type, which is one of the allowed ones, in UTF-8. Raises Problem 415."""
+    """Return the media type, in lower case, if it is an allowed one in UTF-8. Raises Problem 415."""
     if head.content_type in allowed:
         return head.content_type
     media, *parameters = [part.strip().lower() for part in head.content_type.split(b";")]
@@ -120,7 +127,9 @@ class BodyReader:
         self.buffered = 0
 
     async def read(self, receive: Receive, head: Head) -> bytes:
-        """The whole body, unpacked; `release` its length when it is no longer held. Raises Problem or ClientGone."""
+        """Return the whole body, decompressed; `release` its length once it is not held any more. Raises Problem or
+        ClientGone.
+        """
         if head.encoding:
             check_encoding(head.encoding)
         if head.length is not None and head.length > self._max_body:
@@ -135,6 +144,7 @@ class BodyReader:
         return await self._unpack(body, head.encoding) if head.encoding else body
 
     def release(self, size: int) -> None:
+        """Give back the room of `size` bytes that `read` had reserved."""
         self.buffered -= size
 
     async def _unpack(self, packed: bytes, encoding: bytes) -> bytes:

@@ -96,6 +96,7 @@ def _with_database(settings: LogSettings, source: Source, answers: Answers, metr
     store = LazyStore(settings.url, source)
     maintenance = LogMaintenance(store, answers.labels, timedelta(days=settings.spec.retention_days))
     metrics.figures = lambda: maintenance.figures
+    metrics.arms = lambda: maintenance.arms
     return replace(_with_writer(settings, answers, metrics, store), store=store, maintenance=maintenance)
 
 
@@ -103,7 +104,7 @@ def _with_writer(
     settings: LogSettings, answers: Answers, metrics: LogMetrics, sink: Callable[[], Sink]
 ) -> PredictionLogging:
     queue = Queue(settings.spec, metrics.dropped)
-    writer = Writer(queue, answers, sink, metrics.dropped)
+    writer = Writer(queue, answers, sink, metrics.dropped, settings.spec.labels)
     metrics.waiting = lambda: queue.rows
     metrics.written = lambda: writer.written
     metrics.errors = lambda: writer.errors

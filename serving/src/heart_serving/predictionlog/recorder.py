@@ -25,11 +25,19 @@ class Entry(NamedTuple):
     outputs: Outputs
     shadow: bool
     subject: str | None = None
+    labels: str | None = None
+    """As the header had them."""
 
 
 class Recorder(Protocol):
     def offer(
-        self, request_id: str, records: Records, outputs: Outputs, shadow: bool, subject: str | None = None
+        self,
+        request_id: str,
+        records: Records,
+        outputs: Outputs,
+        shadow: bool,
+        subject: str | None = None,
+        labels: str | None = None,
     ) -> None:
         """Takes note of an answered request. Never waits and never fails. On the event loop alone."""
 
@@ -38,7 +46,13 @@ class NoRecorder:
     """The recorder of `sink: None`, which discards everything."""
 
     def offer(
-        self, request_id: str, records: Records, outputs: Outputs, shadow: bool, subject: str | None = None
+        self,
+        request_id: str,
+        records: Records,
+        outputs: Outputs,
+        shadow: bool,
+        subject: str | None = None,
+        labels: str | None = None,
     ) -> None:
         pass
 
@@ -50,7 +64,13 @@ class DroppingRecorder:
         self._dropped, self._reason = dropped, reason
 
     def offer(
-        self, request_id: str, records: Records, outputs: Outputs, shadow: bool, subject: str | None = None
+        self,
+        request_id: str,
+        records: Records,
+        outputs: Outputs,
+        shadow: bool,
+        subject: str | None = None,
+        labels: str | None = None,
     ) -> None:
         self._dropped[self._reason] += len(records)
 
@@ -66,7 +86,7 @@ class Queue:
         self._redacted = frozenset(spec.redact)
         self._dropped = dropped
         self._max_rows = max_rows
-        self._entries: deque[tuple[float, str, Records, Outputs, bool, str | None]] = deque()
+        self._entries: deque[tuple[float, str, Records, Outputs, bool, str | None, str | None]] = deque()
         self._offered = self._done = 0
 
     @property
@@ -75,7 +95,13 @@ class Queue:
         return self._offered - self._done
 
     def offer(
-        self, request_id: str, records: Records, outputs: Outputs, shadow: bool, subject: str | None = None
+        self,
+        request_id: str,
+        records: Records,
+        outputs: Outputs,
+        shadow: bool,
+        subject: str | None = None,
+        labels: str | None = None,
     ) -> None:
         # By the id, so that all pods and every attempt decide alike.
         if self._share < SHARES and crc32(request_id.encode()) % SHARES >= self._share:
@@ -88,7 +114,7 @@ class Queue:
             records = [{k: v for k, v in record.items() if k not in self._redacted} for record in records]
         self._offered += count
         # A bare tuple: naming its parts costs more than all the rest, and is the writer's to do.
-        self._entries.append((time.time(), request_id, records, outputs, shadow, subject))
+        self._entries.append((time.time(), request_id, records, outputs, shadow, subject, labels))
 
     def take(self, rows: int) -> list[Entry]:
         """The oldest requests, as many as make up the rows (at least one, if there is any)."""

@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from itertools import islice
 
@@ -31,8 +31,17 @@ logger = logging.getLogger("heart_serving")
 class Writer:
     """Writes until it is closed. `sink` is called in the writer's thread; opening it may be slow."""
 
-    def __init__(self, queue: Queue, answers: Answers, sink: Callable[[], Sink], dropped: Counter[str]) -> None:
+    def __init__(
+        self,
+        queue: Queue,
+        answers: Answers,
+        sink: Callable[[], Sink],
+        dropped: Counter[str],
+        labels: Collection[str] = (),
+    ) -> None:
+        """`labels`: names of those that are logged."""
         self._queue, self._answers, self._sink, self._dropped = queue, answers, sink, dropped
+        self._labels = frozenset(labels)
         self._closing = threading.Event()
         self._give_up_at = float("inf")
         self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
@@ -65,7 +74,7 @@ class Writer:
                 if self._closing.is_set():
                     return
                 continue
-            for rows in batches(rows_of(entries, self._answers)):
+            for rows in batches(rows_of(entries, self._answers, self._labels)):
                 if not self._write(rows):
                     return
                 self._queue.done(len(rows))

@@ -33,7 +33,7 @@ CODES = {
 }
 """By HTTP status; every other error is an INVALID_ARGUMENT."""
 Method = Callable[[bytes, Any], Awaitable[bytes]]
-HEADERS = (b"x-request-id", b"x-heartops-shadow", b"x-heartops-subject")
+HEADERS = (b"x-request-id", b"x-heartops-shadow", b"x-heartops-subject", b"x-heartops-labels")
 
 
 class InferenceService:

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from heart_api.drift import CheckFailure, CheckOutcome, CheckResult
+from heart_api.driftstatus import DriftStatus
 from heart_api.kube.objects import InvalidSpec
 from heart_api.kube.schedules import model_of, parse_schedule
-from heart_api.schedulestatus import DriftStatus
 from heart_operator.observe.jobs import parse_check
 
 STAMP = "2026-11-22T06:00:00Z"

@@ -173,3 +173,31 @@ async def test_a_forged_orphan_is_neither_adopted_nor_removed() -> None:
     del forged["metadata"]["ownerReferences"]
     observed = await observe(forged)
     assert (observed.jobs, observed.orphans, observed.foreign_jobs) == ((), frozenset(), ())
+
+
+async def test_a_requested_look_at_the_registry_reads_it_again_once() -> None:
+    """A restart reads it anyway; the first reconcile of a model is no request."""
+    cluster, registry = Cluster([]), FakeRegistry()
+    reads = 0
+    plain = registry.snapshot
+
+    def counted(named: Any) -> Any:
+        nonlocal reads
+        reads += 1
+        return plain(named)
+
+    registry.snapshot = counted  # type: ignore[method-assign]
+    reader = RegistryReader(lambda uri: registry, clock=lambda: 0.0)
+    observer = Observer(cluster, reader, lambda: {"default": PROFILE}, lambda: 0.0)  # type: ignore[arg-type]
+    living = cluster.get
+
+    async def look(request: str) -> int:
+        async def get(*where: Any) -> dict[str, Any]:
+            return await living(*where) | {"status": {"requests": {"registry": {"id": request}}} if request else {}}
+
+        cluster.get = get  # type: ignore[method-assign]
+        await observer.observe(ModelKey(MODEL.namespace, MODEL.name))
+        return reads
+
+    assert [await look(request) for request in ("", "", "a", "a", "b", "b")] == [1, 1, 2, 2, 3, 3]
+    reader.close()

@@ -106,8 +106,8 @@ async def test_invented_tokens_displace_no_readers_and_fill_no_memory(around: Ar
     asked = len(around.reviews.asked)
     assert await around.decide("prometheus-token") == 200
     assert len(around.reviews.asked) == asked
-    assert len(around.authorizer._denied) == KEPT
-    assert not any(b"token" in digest for digest in around.authorizer._allowed), "tokens are not kept"
+    assert len(around.authorizer._tokens._denied) == KEPT
+    assert not any(b"token" in digest for digest in around.authorizer._tokens._allowed), "tokens are not kept"
 
 
 async def test_an_api_server_that_is_away_lets_nobody_in_and_is_asked_again(around: Around) -> None:

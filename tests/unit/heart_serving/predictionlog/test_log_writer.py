@@ -47,11 +47,13 @@ class Log:
         self.dropped: Counter[str] = Counter()
         self.queue = Queue(PredictionLog(**spec), self.dropped, max_rows)
         self.sink = Sink()
-        self.writer = Writer(self.queue, ANSWERS, lambda: self.sink, self.dropped)
+        self.writer = Writer(self.queue, ANSWERS, lambda: self.sink, self.dropped, spec.get("labels", ()))
 
-    def offer(self, request_id: str, *chances: float, shadow: bool = False, **record: Any) -> None:
+    def offer(
+        self, request_id: str, *chances: float, shadow: bool = False, labels: str | None = None, **record: Any
+    ) -> None:
         outputs = np.array([[1 - chance, chance] for chance in chances], np.float32)
-        self.queue.offer(request_id, [record or {"age": 54}] * len(chances), outputs, shadow)
+        self.queue.offer(request_id, [record or {"age": 54}] * len(chances), outputs, shadow, None, labels)
 
     def written(self) -> list[tuple[str, int]]:
         return [(row["request_id"], row["row_index"]) for row in self.sink.rows]
@@ -232,3 +234,30 @@ def test_closing_gives_up_in_time_and_counts_what_is_lost(log: Callable[..., Log
     kept.offer("b", 0.5)
     kept.writer.close(0.3)
     assert kept.dropped == {"shutdown": 3}
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("site=hospital-01", {"site": "hospital-01"}),
+        ("site=hospital-01,visit=9", {"site": "hospital-01"}),
+        ("visit=9", None),
+        ("site=a b", None),
+        (None, None),
+    ],
+)
+def test_declared_labels_are_logged_and_no_others(log, sent: str | None, kept: dict[str, str] | None) -> None:
+    """What is not declared would make as many values as a client invents."""
+    found = log(labels=("site", "ward"))
+    found.offer("a", 0.5, labels=sent)
+    found.writer.close(30)
+    (row,) = found.sink.rows
+    assert row.get("labels") == kept
+    assert "site" not in row["features"]
+
+
+def test_without_declared_labels_none_is_logged(log) -> None:
+    found = log()
+    found.offer("a", 0.5, labels="site=a")
+    found.writer.close(30)
+    assert "labels" not in found.sink.rows[0]

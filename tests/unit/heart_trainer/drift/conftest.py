@@ -161,7 +161,7 @@ def run(trained: Trained, log: Log, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         request = CheckRequest(
             namespace="clinic",
             name="heart",
-            schedule="watchful",
+            schedule=spec.pop("schedule", "watchful"),
             registry_name="clinic.heart",
             serving=ServingReference.model_validate(serving | spec.pop("serving", {})),
             features=FEATURES,

@@ -7,10 +7,10 @@ import pytest
 from mlflow import MlflowClient
 
 from heart_api.drift import CHECK_REQUEST, CheckOutcome, CheckResult
+from heart_api.driftstatus import DriftStatus, FeatureFinding
 from heart_api.handover import EXIT_PERMANENT, Env
 from heart_api.referenceprofile import PROFILE_PATH
 from heart_api.retrainschedule import DriftCheck, PerformanceCheck
-from heart_api.schedulestatus import DriftStatus, FeatureFinding
 from heart_trainer.data.sources.cohort import DRIFTING
 from heart_trainer.drift.outcome import encode, failed
 from tests.unit.heart_trainer.drift.conftest import Check, Log, Trained
@@ -60,6 +60,23 @@ def test_unshifted_traffic_is_quiet(run: Check, log: Log) -> None:
     log.add(300, hours=3, seed=6)
     found = drift_of(run(drift=ANY)[0])
     assert (found.verdict, found.share) == ("NoDrift", 0)
+
+
+def test_labels_say_which_rows_are_checked(run: Check, log: Log, trained: Trained) -> None:
+    """One site drifts, and the others hide it."""
+    for hours in (3, 30):
+        log.add(300, hours=hours, seed=5, labels={"site": "hospital-02"})
+        log.add(120, hours=hours, shift=2, seed=6, labels={"site": "hospital-01"})
+        log.add(20, hours=hours, shift=2, seed=7)
+    shifted = drift_of(run(drift=ANY, where={"site": "hospital-01"}, schedule="")[0])
+    assert (shifted.verdict, shifted.samples, shifted.samples_before) == ("Drift", 120, 120)
+    report = read_report(trained, shifted)
+    assert "site=hospital-01" in report
+    assert "requested by a person" in report
+    quiet = drift_of(run(drift=ANY, where={"site": "hospital-02"})[0])
+    assert (quiet.verdict, quiet.samples) == ("NoDrift", 300)
+    nobody = drift_of(run(drift=ANY, where={"site": "hospital-03"})[0])
+    assert (nobody.verdict, nobody.samples) == ("InsufficientSamples", 0)
 
 
 def test_what_is_not_the_versions_own_window_does_not_count(run: Check, log: Log) -> None:

@@ -10,9 +10,10 @@ from scipy import stats
 from scipy.spatial.distance import jensenshannon
 
 from heart_api.drift import CheckOutcome, CheckResult
+from heart_api.driftstatus import DriftStatus, FeatureFinding
 from heart_api.referenceprofile import FeatureProfile, ReferenceProfile
 from heart_api.retrainschedule import DriftCheck, PerformanceCheck
-from heart_api.schedulestatus import DriftStatus, FeatureFinding, PerformanceStatus
+from heart_api.schedulestatus import PerformanceStatus
 from heart_log.values import Scored
 from heart_trainer.drift.columns import Column, as_numbers, read_column
 from heart_trainer.drift.decide import (

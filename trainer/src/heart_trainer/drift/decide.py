@@ -11,9 +11,9 @@ from datetime import datetime
 import numpy as np
 from scipy import stats
 
+from heart_api.driftstatus import DriftStatus, FeatureFinding
 from heart_api.referenceprofile import FeatureProfile, ReferenceProfile
 from heart_api.retrainschedule import DriftCheck
-from heart_api.schedulestatus import DriftStatus, FeatureFinding
 from heart_trainer.drift.columns import Column, Logged, read_column
 from heart_trainer.drift.distances import Distances, distances
 from heart_trainer.drift.statistics import Evidence, category_tests, missing_tests, number_tests, strongest

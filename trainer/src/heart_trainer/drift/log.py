@@ -41,7 +41,15 @@ def read_windows(request: CheckRequest, environ: Mapping[str, str]) -> Windows:
             length = timedelta(seconds=seconds(request.drift.window))
             ends = (until, until - length)
             latest, before = (
-                read_window(connection, request.name, end - length, end, version=version, limit=MOST_ROWS)
+                read_window(
+                    connection,
+                    request.name,
+                    end - length,
+                    end,
+                    version=version,
+                    limit=MOST_ROWS,
+                    where=request.where or {},
+                )
                 for end in ends
             )
             found = Windows(latest, before)

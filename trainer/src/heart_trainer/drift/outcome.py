@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from heart_api.drift import CheckFailure, CheckFailureReason, CheckOutcome, CheckResult
-from heart_api.schedulestatus import DriftStatus
+from heart_api.driftstatus import DriftStatus
 from heart_trainer.outcome import LIMIT, LONGEST_MESSAGE
 
 

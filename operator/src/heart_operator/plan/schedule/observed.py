@@ -2,24 +2,18 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeAlias
 
-from heart_api.drift import CheckFailure, CheckResult
 from heart_api.heartmodel import HeartModel
 from heart_api.kube.values import ObjectKey
 from heart_api.profile import RuntimeProfile
 from heart_api.retrainschedule import RetrainSchedule
 from heart_api.times import read
-from heart_operator.plan.observed import ObservedJob, TrainingJob
+from heart_operator.plan.observed import CheckJob, TrainingJob
 from heart_operator.plan.quota import NO_USAGE, Usage
 from heart_operator.plan.training.requests import requests_of
 
 SKEW = timedelta(minutes=5)
 """How far the clocks of the API server and the operator may be apart."""
-
-
-CheckJob: TypeAlias = ObservedJob[CheckResult, CheckFailure]
-"""The Job is checking the prediction log up to its scheduled time."""
 
 
 def scheduled_time_of(job: CheckJob) -> datetime:

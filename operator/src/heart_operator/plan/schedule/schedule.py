@@ -17,6 +17,7 @@ from heart_operator.manifests.check_job import build_check_job
 from heart_operator.plan.actions import SchedulePlan
 from heart_operator.plan.blocked import blocked_workloads, observe_again_after, unless_replaced
 from heart_operator.plan.jobs import foreign_event, keys, records
+from heart_operator.plan.observed import CheckJob
 from heart_operator.plan.obstacles import Obstacle
 from heart_operator.plan.quota import QuotaWait, schedules_wait
 from heart_operator.plan.schedule.conditions import build_conditions, build_events
@@ -32,7 +33,7 @@ from heart_operator.plan.schedule.due import (
     next_moment,
     overdue_since,
 )
-from heart_operator.plan.schedule.observed import CheckJob, ScheduleObserved, scheduled_time_of
+from heart_operator.plan.schedule.observed import ScheduleObserved, scheduled_time_of
 from heart_operator.plan.schedule.runs import ENDED, changed, follow, kept
 from heart_operator.plan.training.requests import OPEN
 

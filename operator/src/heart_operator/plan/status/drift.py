@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from heart_api.retrainschedule import RetrainSchedule
-from heart_api.status import DriftSummary, DriftVerdict
+from heart_api.status import DriftSummary
+from heart_api.statustypes import DriftVerdict
 from heart_api.times import read
 
 GRAVITY: tuple[DriftVerdict, ...] = ("InsufficientSamples", "NoDrift", "Unconfirmed", "Drift")

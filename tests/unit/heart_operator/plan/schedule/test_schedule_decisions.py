@@ -14,7 +14,7 @@ from heart_api.schedulestatus import DataRun, RetrainScheduleStatus, RunStatus
 from heart_api.times import read, written
 from heart_operator.plan.actions import Event
 from heart_operator.plan.blocked import BlockedWorkload
-from heart_operator.plan.observed import ObservedJob, TrainingJob
+from heart_operator.plan.observed import CheckJob, ObservedJob, TrainingJob
 from heart_operator.plan.obstacles import Obstacle
 from heart_operator.plan.schedule.conditions import (
     Finding,
@@ -36,7 +36,7 @@ from heart_operator.plan.schedule.due import (
     due_schedule,
     overdue_since,
 )
-from heart_operator.plan.schedule.observed import SKEW, CheckJob, ScheduleObserved
+from heart_operator.plan.schedule.observed import SKEW, ScheduleObserved
 from heart_operator.plan.schedule.runs import follow, kept
 from heart_operator.plan.schedule.schedule import (
     LEAST_SECONDS,
@@ -588,6 +588,17 @@ def test_a_run_whose_version_was_rejected(reason: str, gate: str, rollout: str |
     entry = {"version": "2", "digest": "sha256:2", "reason": reason, "message": "why", "time": written(NOW)}
     found = followed({"model": model(**answered("Succeeded", version="2"), rejected=[other, entry])})
     assert (found.phase, found.message, found.gate, found.rollout) == ("Failed", "why", gate, rollout)
+
+
+def test_a_run_does_not_repeat_the_figures_of_every_analysis_interval() -> None:
+    analysis = {"time": written(NOW), "verdict": "Inconclusive", "message": "requests: 7 of 100"}
+    candidate = CANDIDATE | {
+        "version": "2",
+        "message": "waiting for evidence: requests: 7 of 100",
+        "analysis": analysis,
+    }
+    found = followed({"model": model(**answered("Succeeded", version="2"), candidate=candidate)})
+    assert found.message == "waiting for evidence"
 
 
 def test_a_run_whose_version_is_on_its_way() -> None:

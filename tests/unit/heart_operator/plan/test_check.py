@@ -1,0 +1,162 @@
+"""A drift check that somebody requested: one Job for each order, whatever happens in between."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from heart_api.checks import CheckOrder, CheckStatus
+from heart_api.drift import CheckFailure, CheckResult
+from heart_api.driftstatus import DriftStatus
+from heart_api.heartmodel import HeartModelStatus, ServingStatus
+from heart_api.kube.values import Blocked
+from heart_api.names import check_job_name
+from heart_api.status import RequestsStatus
+from heart_operator.plan.check import CheckPlan, plan_check
+from heart_operator.plan.observed import CheckJob, Observed, ObservedJob, Registry
+from tests.support.plan.world import PROFILE, START, World, heart_model, sha
+
+ORDER = CheckOrder(
+    id="20260101T000000Z-01",
+    by="alice",
+    since="2025-12-31T00:00:00Z",
+    until="2026-01-01T00:00:00Z",
+    where={"site": "hospital-01"},
+)
+LATER = ORDER.model_copy(update={"id": "20260101T010000Z-01"})
+NAME = check_job_name("heart", "u-1", ORDER.id)
+SERVING = ServingStatus(version="1", digest=sha("1"), since="2025-12-01T00:00:00Z")
+SPEC: dict[str, Any] = {"serving": {"predictionLog": {"labels": ["site"]}}}
+FOUND = DriftStatus(time=ORDER.until, version="1", verdict="Drift", share=1, samples=300, message="all moved")
+
+
+def observed(
+    order: CheckOrder | None = ORDER,
+    checks: tuple[CheckJob, ...] = (),
+    spec: dict[str, Any] | None = None,
+    **status: Any,
+) -> Observed:
+    annotations = order.annotations() if order else {}
+    known = HeartModelStatus(**{"serving": SERVING} | status)
+    model = heart_model(SPEC | (spec or {}), annotations=annotations).model_copy(update={"status": known})
+    return Observed(
+        model=model,
+        profile=PROFILE,
+        profiles=("default",),
+        jobs=(),
+        deployments=(),
+        children={},
+        registry=Registry(),
+        kinds=frozenset(),
+        checks=checks,
+    )
+
+
+def job(name: str = NAME, **more: Any) -> CheckJob:
+    return ObservedJob(
+        **{"name": name, "uid": "j", "trigger": ORDER.until, "created": START, "phase": "Running"} | more
+    )
+
+
+def names(plan: CheckPlan) -> tuple[list[str], list[str]]:
+    return [item["metadata"]["name"] for item in plan.create], [key.name for key in plan.delete]
+
+
+def test_without_an_order_nothing_happens() -> None:
+    assert plan_check(observed(None), START) == CheckPlan()
+
+
+def test_an_order_makes_one_job_that_checks_what_was_ordered() -> None:
+    plan = plan_check(observed(), START)
+    assert names(plan) == ([NAME], [])
+    assert plan.status
+    assert (plan.status.phase, plan.status.by, plan.status.where) == ("Running", "alice", {"site": "hospital-01"})
+    (container,) = plan.create[0]["spec"]["template"]["spec"]["containers"]
+    assert '"where":{"site":"hospital-01"}' in container["env"][0]["value"]
+    again = plan_check(observed(checks=(job(),), check=plan.status), START)
+    assert names(again) == ([], [])
+
+
+def test_a_job_that_was_deleted_while_it_ran_is_made_again() -> None:
+    running = plan_check(observed(), START).status
+    assert names(plan_check(observed(check=running), START)) == ([NAME], [])
+
+
+def test_what_it_found_is_kept_and_the_job_is_not_made_again() -> None:
+    ended = job(phase="Succeeded", result=CheckResult(drift=FOUND), finished=START)
+    found = plan_check(observed(checks=(ended,)), START).status
+    assert found
+    assert (found.phase, found.drift, found.message) == ("Succeeded", FOUND, "all moved")
+    assert plan_check(observed(check=found), START) == CheckPlan(found)
+    assert plan_check(observed(None, check=found), START).status == found, "the annotation may go"
+
+
+@pytest.mark.parametrize(
+    ("ended", "why"),
+    [
+        ({"failure": CheckFailure(reason="LogUnavailable", message="no log")}, "no log"),
+        ({"why": "OOMKilled"}, f"Job {NAME} ended early: OOMKilled"),
+    ],
+)
+def test_a_check_that_failed_says_why(ended: dict[str, Any], why: str) -> None:
+    found = plan_check(observed(checks=(job(phase="Failed", **ended),)), START).status
+    assert found
+    assert (found.phase, found.message, found.drift) == ("Failed", why, None)
+
+
+def test_a_blocked_job_says_why() -> None:
+    blocked = Blocked("Quota", "exceeded", "ask for more")
+    found = plan_check(observed(checks=(job(blocked=blocked),)), START).status
+    assert found
+    assert "exceeded" in found.message
+
+
+def test_a_newer_order_takes_the_place_of_the_running_one() -> None:
+    running = plan_check(observed(), START).status
+    plan = plan_check(observed(LATER, checks=(job(),), check=running), START)
+    assert names(plan) == ([check_job_name("heart", "u-1", LATER.id)], [NAME])
+
+
+def test_an_older_order_is_never_carried_out_again() -> None:
+    """A tool that applies files puts an old annotation back."""
+    done = CheckStatus(id=LATER.id, since=LATER.since, until=LATER.until, phase="Succeeded", drift=FOUND)
+    assert plan_check(observed(check=done), START) == CheckPlan(done)
+
+
+def test_an_order_over_http_counts_as_the_annotation_does() -> None:
+    plan = plan_check(observed(None, requests=RequestsStatus(check=ORDER)), START)
+    assert names(plan)[0] == [NAME]
+
+
+@pytest.mark.parametrize(
+    ("seen", "why"),
+    [
+        (observed(serving=None), "No version is serving"),
+        (replace(observed(), profile=None), "no runtime profile"),
+        (observed(spec={"serving": {"predictionLog": {"sink": "None"}}}), "no prediction log"),
+        (observed(spec={"serving": {}}), "not logged with the label site"),
+        (observed(spec={"suspend": True}), "suspended"),
+    ],
+)
+def test_a_check_that_cannot_start_says_why_and_makes_no_job(seen: Observed, why: str) -> None:
+    plan = plan_check(seen, START)
+    assert plan.status
+    assert (plan.status.phase, why in plan.status.message) == ("Pending", True), plan.status.message
+    assert not plan.create
+
+
+def test_the_models_plan_creates_the_job_records_it_and_keeps_the_requests() -> None:
+    world = World()
+    world.settle()
+    world.finish_job()
+    world.settle()
+    world.start_pods()
+    world.settle()
+    order = ORDER.model_copy(update={"where": {}})
+    asked = RequestsStatus(check=order)
+    world.model = world.model.model_copy(update={"status": world.model.status.model_copy(update={"requests": asked})})
+    plan = world.plan()
+    assert [item["metadata"]["name"] for item in plan.create] == [NAME]
+    assert plan.status.requests == asked
+    assert plan.status.check
+    assert plan.status.check.phase == "Running"
