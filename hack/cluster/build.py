@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hack.cluster import gobuild, ownimages, packages
+from hack.cluster.archive import tar_layer, write_archive
 from hack.cluster.lock import locked
-from hack.cluster.paths import base_dir, build_dir, extras_dir, gateway_dir, images_dir, versions
+from hack.cluster.paths import base_dir, build_dir, extras_dir, gateway_dir, images_dir, policies_dir, versions
 from hack.cluster.report import Problem
 
 
@@ -78,6 +79,23 @@ def build_gateway() -> None:
     with locked("cluster-build"):
         _step("gateway", gateway_dir(), gobuild.build_gateway)
         gobuild.drop_caches()
+
+
+def build_policies() -> None:
+    """Make what enforces NetworkPolicies, and its image."""
+    check_machine()
+    with locked("cluster-build"):
+        _step("network-policies", policies_dir(), _make_policies)
+        gobuild.drop_caches()
+
+
+def _make_policies(target: Path) -> None:
+    gobuild.build_policies(target)
+    layer = target / "layer.tar"
+    tar_layer(layer, {"bin/netpol": target / "bin" / "cmd"})
+    archive = target / "kube-network-policies.tar"
+    write_archive(archive, f"heartops/kube-network-policies:{target.name}", [layer], {"Entrypoint": ["/bin/netpol"]})
+    layer.unlink()
 
 
 def build_extras() -> None:

@@ -57,6 +57,12 @@ def gateway_dir() -> Path:
     return cache_dir() / "gateway" / digest(repr(versions()["gateway"]).encode(), *sources)
 
 
+def policies_dir() -> Path:
+    """The enforcement of NetworkPolicies, a binary and its image: apart like the gateway."""
+    sources = (f.read_bytes() for f in source_files(HERE / "netpol"))
+    return cache_dir() / "network-policies" / digest(repr(versions()["netpol"]).encode(), *sources, *_wrapping_code())
+
+
 def extras_dir() -> Path:
     """bin/ with prometheus-adapter and the checks of dashboards and bundles: apart, as few tests ask for them."""
     sources = (f.read_bytes() for f in source_files(HERE / "extras"))

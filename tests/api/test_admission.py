@@ -107,6 +107,18 @@ def test_nobody_changes_a_part_of_anothers_command(people: As, heart: str, annot
     rejected(annotate(people, "bob", {annotation: None}), "(bob)")
 
 
+@pytest.mark.parametrize(
+    ("what", "by"), [(Annotation.CHECK, Annotation.CHECK_BY), (Annotation.ERASED, Annotation.ERASED_BY)]
+)
+def test_nobody_checks_or_erases_in_anothers_name(people: As, heart: str, what: str, by: str) -> None:
+    passes(annotate(people, "alice", {what: '{"id": "1"}', by: "alice"}))
+    rejected(annotate(people, "bob", {what: '{"id": "2"}', by: "alice"}), f"{by} must be the user of the request (bob)")
+    rejected(annotate(people, "bob", {what: '{"id": "2"}'}), "(bob)")
+    rejected(annotate(people, "bob", {by: "carol"}), "(bob)")
+    passes(annotate(people, "bob", {"example.org/note": "1"}))
+    passes(annotate(people, "bob", {what: None, by: None}))
+
+
 def test_what_leaves_the_command_alone_passes(people: As, heart: str) -> None:
     """Edits of the spec, of other annotations, and a GitOps tool that applies the model without the annotations."""
     passes(annotate(people, "alice", order("alice")))

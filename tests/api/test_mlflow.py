@@ -9,13 +9,21 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import urllib3
 
 from heart_api.evaluation import EVALUATION_PATH
 from heart_api.handover import Tag, TrainingOutcome, TrainingRequest, TrainingResult
+from heart_api.historyfile import experiment_name
+from heart_api.kube.objects import parse_model
 from heart_api.names import short_hash
-from heart_operator.mlflow.backend import MlflowBackend, RegistryError
+from heart_api.outbox import OutboxEntry
+from heart_cli.errors import Failure
+from heart_cli.wholehistory import Registry, entries_of
+from heart_operator.mlflow.backend import MlflowBackend
+from heart_operator.mlflow.errors import RegistryError
 from heart_operator.plan.actions import CloseRuns, SetAlias, TagVersion
 from tests.support.apiserver.client import poll
+from tests.support.apiserver.heart_objects import heart_model
 from tests.support.apiserver.world import OPERATOR_NAMESPACE, PROFILES, World
 from tests.support.registry.fake import evaluation_of
 from tests.support.registry.mlflow import running_mlflow
@@ -98,6 +106,27 @@ def test_a_run_cannot_send_the_operator_to_another_place(mlflow_uri: str) -> Non
     run = backend.client.create_run(where).info.run_id
     with pytest.raises(RegistryError, match="does not serve"):
         backend.read_artifact(run, EVALUATION_PATH, 10_000)
+
+
+def test_the_history_grows_in_one_run_by_what_is_new(mlflow_uri: str) -> None:
+    """As the operator writes it, and as `kubectl heart history --all` reads it."""
+    backend, name = MlflowBackend(mlflow_uri), "clinic.told"
+    entries = [
+        OutboxEntry(id=f"id-{month}", type="gated", time=f"2026-{month}-01T00:00:00Z", data={"message": "größer"})
+        for month in ("10", "11", "12")
+    ]
+    backend.record(name, entries[:2])
+    for _ in range(2):
+        backend.record(name, entries[1:])
+    (run,) = backend.client.search_runs([backend.client.get_experiment_by_name(experiment_name(name)).experiment_id])
+    assert run.info.status == "FINISHED"
+    registry = Registry(mlflow_uri, {}, urllib3.PoolManager(retries=False))
+    model = parse_model(heart_model(spec={"registryName": name}))
+    assert [entry.id for entry in entries_of(registry, model)] == ["id-10", "id-11", "id-12"]
+    assert next(entries_of(registry, model)).data == {"message": "größer"}
+    nobody = parse_model(heart_model(spec={"registryName": "clinic.nobody"}))
+    with pytest.raises(Failure, match="keeps no history"):
+        list(entries_of(registry, nobody))
 
 
 def test_aliases_tags_and_runs(mlflow_uri: str) -> None:

@@ -72,7 +72,9 @@ TRAINING = HeartModelStatus(training=JOB.model_copy(update={"phase": "Running"})
 TRAINED = STATUS.model_copy(update={"training": JOB})
 PROMOTED = HeartModelStatus(serving=ServingStatus(version="7", digest="d", since=NOW), training=JOB)
 REJECTED = STATUS.model_copy(
-    update={"rejected": (RejectedStatus(version="7", digest="d", reason="CanaryAnalysisFailed", message="m", time=NOW),)}
+    update={
+        "rejected": (RejectedStatus(version="7", digest="d", reason="CanaryAnalysisFailed", message="m", time=NOW),)
+    }
 )
 WATCHFUL = retrain_schedule(
     status=RetrainScheduleStatus.model_validate(
@@ -189,9 +191,7 @@ def use(world: World) -> None:
         world.operator.ended.count(HEART, before, after)
 
 
-@pytest.mark.parametrize(
-    "variable", [each for path in DASHBOARDS for each in variables(path)], ids=str
-)
+@pytest.mark.parametrize("variable", [each for path in DASHBOARDS for each in variables(path)], ids=str)
 def test_every_choice_offers_the_model(world: World, variable: Variable) -> None:
     series = filled(variable.series, "clinic", "heart")
     expected = {"namespace": namespace_of(variable.board), "model": "heart"}[variable.name]

@@ -59,6 +59,8 @@ class Annotation:
     COMMAND = "heartops.dev/command"  # on a HeartModel: the latest user command
     COMMAND_BY = "heartops.dev/command-by"
     COMMAND_REASON = "heartops.dev/command-reason"
+    ERASED = "heartops.dev/erased"  # on a HeartModel: the latest erasure from its log, an api.outbox.Erasure as JSON
+    ERASED_BY = "heartops.dev/erased-by"  # on a HeartModel: the user who erased
     APPLIED = "heartops.dev/applied"  # hash of the last applied manifest: detects removed fields
 
 

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from heart_api.base import FrozenLenient
 from heart_api.checks import CheckOrder, CheckStatus
+from heart_api.outbox import OutboxStatus
 from heart_api.rules import list_map
 from heart_api.statustypes import Digest, DriftVerdict, Time, Version
 
@@ -332,6 +333,8 @@ class HeartModelStatus(FrozenLenient):
     command: CommandStatus | None = None
     check: CheckStatus | None = None
     requests: RequestsStatus | None = None
+    outbox: OutboxStatus | None = None
+    erasure: str | None = Field(None, description="ID of the latest erasure from the prediction log that was noticed.")
     desired_version: str | None = Field(None, description="`spec.version` last acted on.")
     gate: str | None = Field(None, description="Summary of the latest gate evaluation, for the Gate column.")
     drift: DriftSummary | None = None

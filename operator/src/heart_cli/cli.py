@@ -14,13 +14,15 @@ from heart_cli.checkcommand import check
 from heart_cli.client import Client
 from heart_cli.commands import COMMANDS
 from heart_cli.completing import complete_models, complete_reasons
+from heart_cli.copying.command import copy
 from heart_cli.doctor.command import doctor
+from heart_cli.erasure import announce
 from heart_cli.erasure import erase as erase_rows
 from heart_cli.explaining import find_explanations, similar
 from heart_cli.following import follow, follow_list, show
 from heart_cli.installation import texts_for
 from heart_cli.keycommands import key
-from heart_cli.listing import Columns, history_table, models_table, print_table
+from heart_cli.listing import Columns, history_table, models_table, print_table, whole_history_table
 from heart_cli.load.command import load
 from heart_cli.load.records import read_example
 from heart_cli.mlflowdata import kubectl_exec
@@ -31,7 +33,7 @@ from heart_cli.namespaces import offboard_namespace as offboard
 from heart_cli.namespaces import plan_offboarding
 from heart_cli.namespaces import rotate_namespace as rotate
 from heart_cli.new.command import new
-from heart_cli.options import NAME, SYSTEM_NAMESPACE, VERSION, on_cluster, version_text
+from heart_cli.options import NAME, SYSTEM_NAMESPACE, VERSION, connection_options, on_cluster, version_text
 from heart_cli.output import (
     ALL_NAMESPACES,
     OUTPUT,
@@ -46,6 +48,7 @@ from heart_cli.predict import predict as ask
 from heart_cli.reading import read_model, read_models, read_view
 from heart_cli.text import clean, harmless
 from heart_cli.waitcommand import wait
+from heart_cli.wholehistory import read_history
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -54,7 +57,7 @@ def cli() -> None:
     """Inspect HeartModels and control their rollouts."""
 
 
-for entry in (*COMMANDS, check, doctor, key, load, new, wait):
+for entry in (*COMMANDS, check, copy, doctor, key, load, new, wait):
     cli.add_command(entry)
 
 
@@ -108,12 +111,6 @@ def kubectl_options(client: Client, again: bool, selector: str, everywhere: bool
     return [*where, *chosen, *(["--watch"] if again else []), *connection_options()]
 
 
-def connection_options() -> list[str]:
-    """--kubeconfig and --context as they were given."""
-    given = click.get_current_context().params
-    return [f"--{name}={given[name]}" for name in ("kubeconfig", "context") if given.get(name)]
-
-
 @cli.command()
 @click.argument("name", type=NAME, shell_complete=complete_models)
 @SYSTEM_NAMESPACE
@@ -125,12 +122,24 @@ def watch(client: Client, name: str, system_namespace: str) -> None:
 
 @cli.command()
 @click.argument("name", type=NAME, shell_complete=complete_models)
+@click.option("--all", "whole", is_flag=True, help="Every decision since the beginning, from MLflow.")
+@SYSTEM_NAMESPACE
 @STRUCTURED
 @on_cluster
-def history(client: Client, name: str, output: str | None) -> None:
-    """List serving and rejected versions, with reasons."""
+def history(client: Client, name: str, whole: bool, system_namespace: str, output: str | None) -> None:
+    """List serving and rejected versions, with reasons.
+
+    The status keeps the newest (spec.rollout.historyLimit). --all reads every decision: trained, gated, approved,
+    promoted, rolled back, rejected, drift, erased.
+    """
     model = read_model(client, name)
-    if output:
+    if whole:
+        entries = read_history(client, client.elsewhere(system_namespace), connection_options(), model)
+        if output:
+            print_data(output, {"history": [entry.model_dump(by_alias=True, exclude={"pending"}) for entry in entries]})
+        else:
+            print_table(whole_history_table(entries))
+    elif output:
         status = model.status.dump()
         print_data(output, {"history": status.get("history", []), "rejected": status.get("rejected", [])})
     else:
@@ -245,7 +254,10 @@ def erase(client: Client, name: str, requests: tuple[str, ...], subject: str | N
     """Delete predictions and outcomes from the prediction log."""
     if not requests and subject is None:
         raise click.UsageError("give --request-id or --subject")
-    click.echo(clean(erase_rows(client, name, requests, subject)))
+    report = erase_rows(client, name, requests, subject)
+    click.echo(clean(report))
+    if why := announce(client, name, report):
+        click.echo(clean(why), err=True)
 
 
 @cli.command()

@@ -1,18 +1,25 @@
 """`kubectl heart erase`: a Job in the model's namespace, with the login that its serving pods have."""
 
+import re
+import secrets
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
+from heart_api.checks import new_id
 from heart_api.handover import Env
 from heart_api.kube.kinds import DEPLOYMENT, JOB, POD
 from heart_api.kube.values import Manifest
-from heart_api.names import PART_OF, Component, Label
+from heart_api.names import PART_OF, Annotation, Component, Label
+from heart_api.outbox import Erasure
+from heart_api.times import written
 from heart_cli.client import Client
-from heart_cli.errors import Failure
+from heart_cli.errors import ApiFailure, Failure
 from heart_cli.podlogs import JOB_LABEL
 
 POLL_SECONDS = 1.0
+REPORT = re.compile(r"erased ([0-9]{1,12}) predictions and ([0-9]{1,12}) outcomes")
 DEADLINE_SECONDS = 120
 KEPT_SECONDS = 300
 """Of the Job, whose arguments name whom it was about."""
@@ -28,6 +35,26 @@ def erase(client: Client, model: str, requests: Sequence[str], subject: str | No
     if not succeeded:
         raise Failure(f"Nothing is known to be erased: Job {name} failed{': ' + lines[-1] if lines else ''}")
     return lines[-1] if lines else f"Job {name} has erased it"
+
+
+def announce(client: Client, model: str, report: str) -> str:
+    """Tell the operator how much was erased, for the history and its receivers; why not, if it could not be told.
+
+    The erasure itself is done, and recorded in the log's database.
+    """
+    found = REPORT.search(report)
+    try:
+        erasure = Erasure(
+            id=new_id(datetime.now(UTC), secrets.token_hex(4)),
+            time=written(datetime.now(UTC)),
+            predictions=int(found[1]) if found else 0,
+            outcomes=int(found[2]) if found else 0,
+        )
+        text = erasure.model_dump_json(by_alias=True)
+        client.annotate(model, {Annotation.ERASED: text, Annotation.ERASED_BY: client.user_name()})
+    except ApiFailure as error:
+        return f"It is erased, but the operator could not be told, so that no event says so: {error}"
+    return ""
 
 
 def build_job(client: Client, model: str, requests: Sequence[str], subject: str | None) -> Manifest:

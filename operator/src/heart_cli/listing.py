@@ -10,6 +10,7 @@ from rich.text import Text
 
 from heart_api.heartmodel import HeartModel
 from heart_api.names import Condition
+from heart_api.outbox import OutboxEntry
 from heart_cli.targets import newest
 from heart_cli.text import age, clean, clock, short
 
@@ -68,6 +69,20 @@ def history_table(model: HeartModel) -> Table:
     table = plain_table("VERSION", "FROM", "UNTIL", "REASON", "BY", "MESSAGE", "DIGEST")
     for _, row in sorted([*served_rows(model), *rejected_rows(model)], reverse=True):
         add(table, *row)
+    return table
+
+
+SHOWN_FIELDS = ("verdict", "reason", "share", "schedule", "where", "predictions", "outcomes", "message")
+
+
+def whole_history_table(entries: Iterable[OutboxEntry]) -> Table:
+    """Every decision, newest first; times in UTC."""
+    table = plain_table("TIME", "DECISION", "VERSION", "BY", "ABOUT", "DIGEST")
+    for entry in sorted(entries, key=lambda entry: (entry.time, entry.id), reverse=True):
+        about = entry.data
+        told = " · ".join(about[name] for name in SHOWN_FIELDS if about.get(name))
+        digest = short(about["digest"]) if "digest" in about else ""
+        add(table, clock(entry.time), entry.type, about.get("version", ""), about.get("by", ""), told, digest)
     return table
 
 

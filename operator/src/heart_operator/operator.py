@@ -26,6 +26,7 @@ from heart_operator.controllers.workqueue import WorkQueue
 from heart_operator.kube.client import Cluster
 from heart_operator.kube.errors import ApiError, NotFound
 from heart_operator.kube.lease import REQUEST_TIMEOUT, LeaderLease
+from heart_operator.lineage.build import Sessions, build_deliverer
 from heart_operator.mlflow.backend import MlflowBackend
 from heart_operator.mlflow.calls import Backend
 from heart_operator.mlflow.snapshots import RegistryReader
@@ -100,7 +101,13 @@ class Operator:
         self._registry.on_change = self._enqueue_users_of
         writer = StatusWriter(self._cluster, self.metrics.stored)
         executor = Executor(self._cluster, self._registry, writer)
-        self._reconcile_model = Reconciler(self._observer, decide, executor, self._queue, self.metrics, self._usage)
+        self._sessions = Sessions()
+        self._deliverer = build_deliverer(
+            settings, self._registry, self._sessions, self._enqueue, self.metrics.registry
+        )
+        self._reconcile_model = Reconciler(
+            self._observer, decide, executor, self._queue, self.metrics, self._usage, deliverer=self._deliverer
+        )
         sites = SiteObserver(self._cluster, lambda: self._profiles.current, settings.watches)
         self._reconcile_site = SiteReconciler(sites, executor, self._queue.add_after, self.metrics)
         probes = build_probes(lambda: is_alive(self._pulse, self._lease.read))
@@ -125,6 +132,7 @@ class Operator:
             await self._lease.release()
             await self._close_endpoints()
             self._registry.close()
+            await self._sessions.close()
             await self._answers.close()
             await self._coordinators.close()
             await self._elections.close()
@@ -144,6 +152,7 @@ class Operator:
             self._profiles.watch(self._enqueue_all),
             self._installation.keep(),
             self._resync(),
+            *((self._deliverer.keep(),) if self._deliverer.destinations else ()),
         )
         try:
             await first_of(stop.wait(), unending(work), unending(watches), *upkeep)

@@ -13,6 +13,11 @@
 | HEARTOPS_TRIGGERS_PORT | (empty) | port of the triggers over HTTP (TLS); empty: off |
 | HEARTOPS_TRIGGERS_TLS | (empty) | folder with tls.crt and tls.key; empty: a self-signed certificate |
 | HEARTOPS_TRIGGERS_KEYS | (empty) | folder with a file of webhook keys for each namespace |
+| HEARTOPS_EVENTS_URL | (empty) | where decisions are POSTed as CloudEvents; empty: nowhere |
+| HEARTOPS_EVENTS_TOKEN | (empty) | file with the bearer token for it |
+| HEARTOPS_EVENTS_HISTORY | false | keep the whole history of each model in MLflow |
+| HEARTOPS_LINEAGE_URL | (empty) | where trainings and evaluations are POSTed as OpenLineage events; empty: nowhere |
+| HEARTOPS_LINEAGE_TOKEN | (empty) | file with the bearer token for it |
 | HEARTOPS_WORKERS | 8 | models reconciled at the same time |
 | HEARTOPS_RESYNC_SECONDS | 300 | every model is reconciled again after about this time |
 | HEARTOPS_REGISTRY_SECONDS | 15 | age at which the view of the registry is read again |
@@ -44,6 +49,10 @@ def lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
 
+SinkUrl = Annotated[str, Field(pattern=r"^(https?://[^@\s]+)?$")]
+"""Without user and password: a token is read from a file."""
+
+
 class Settings(BaseModel):
     """One field per variable of the table above."""
 
@@ -57,6 +66,11 @@ class Settings(BaseModel):
     http_host: str = "0.0.0.0"  # noqa: S104  kubelet and Prometheus reach the pod's own address
     http_port: int = Field(8080, ge=0, le=65535)
     metrics_port: int = Field(8443, ge=0, le=65535)
+    events_url: SinkUrl = ""
+    events_token: Path | None = None
+    events_history: bool = False
+    lineage_url: SinkUrl = ""
+    lineage_token: Path | None = None
     triggers_port: int | None = Field(None, ge=0, le=65535)
     triggers_tls: Path | None = None
     triggers_keys: Path | None = None

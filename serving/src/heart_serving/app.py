@@ -77,7 +77,7 @@ def create_app(model: Model, settings: Settings, log: RequestLog | None = None) 
     info = {"version": settings.version, "digest": f"sha256:{settings.sha256}", "algorithm": model.package.algorithm}
     files = AuthFiles(settings.auth) if settings.auth else None
     guard = files.open() if files else Guard()
-    metrics = ServingMetrics(settings.name, settings.version, info, OutputCounts(answers), guard.denied)
+    metrics = ServingMetrics(settings.name, settings.version, info, OutputCounts(answers), guard)
     readiness = Readiness()
     log = log or RequestLog(model=settings.name, version=settings.version)
     protocols = build_protocols(settings, contract, answers, inference)

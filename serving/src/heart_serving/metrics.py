@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate
 from types import MappingProxyType
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import (
@@ -21,6 +22,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from heart_api.metrics import (
+    CALLER_KEYS,
     CALLERS,
     DENIED,
     EXPERIMENT_REQUESTS,
@@ -35,7 +37,27 @@ from heart_serving.protocols.answers import Outputs
 from heart_serving.protocols.confidence import ConfidenceCounts
 from heart_serving.protocols.output_bins import OutputCounts
 
-NONE: Mapping[str, int] = MappingProxyType({})
+
+class Admission(Protocol):
+    """Who admits callers, for the metrics."""
+
+    @property
+    def denied(self) -> Mapping[str, int]:
+        """Requests without a valid key or token, by reason."""
+
+    @property
+    def keys(self) -> int | None:
+        """How many keys could admit a caller; None where callers need not say who they are."""
+
+
+class Open:
+    """Everybody is admitted."""
+
+    denied: Mapping[str, int] = MappingProxyType({})
+    keys = None
+
+
+OPEN = Open()
 
 
 class Histogram:
@@ -71,9 +93,8 @@ class ServingMetrics(Collector):
     """What one pod has done since its start, for one model version."""
 
     def __init__(
-        self, name: str, version: str, info: dict[str, str], outputs: OutputCounts, denied: Mapping[str, int] = NONE
+        self, name: str, version: str, info: dict[str, str], outputs: OutputCounts, admission: Admission = OPEN
     ) -> None:
-        """`denied`: requests without a valid key or token, by reason."""
         self._labels = {"model_name": name, "model_version": version}
         self._info = info
         self.codes: dict[int, int] = {200: 0}
@@ -82,7 +103,7 @@ class ServingMetrics(Collector):
         """Seconds since 1970; 0: there was none."""
         self.outputs = outputs
         self.confidence = ConfidenceCounts() if outputs.of_classes else None
-        self.denied = denied
+        self.admission = admission
         self.callers: dict[str, int] = {}
         self.arms: dict[tuple[str, str, int], int] = {}
         """Predictions for the users of experiments, by candidate, arm and status code."""
@@ -141,9 +162,13 @@ class ServingMetrics(Collector):
         denied = CounterMetricFamily(
             DENIED, "Requests denied for want of a valid key or token, by reason.", labels=[*names, "reason"]
         )
-        for reason, count in self.denied.items():
+        for reason, count in self.admission.denied.items():
             denied.add_metric([*values, reason], count)
         yield denied
+        if self.admission.keys is not None:
+            keys = GaugeMetricFamily(CALLER_KEYS, "API keys, or keys of the issuer, that admit callers.", labels=names)
+            keys.add_metric(values, self.admission.keys)
+            yield keys
         callers = CounterMetricFamily(CALLERS, "Requests admitted, by caller.", labels=[*names, "caller"])
         for caller, count in sorted(self.callers.items()):
             callers.add_metric([*values, caller], count)

@@ -310,7 +310,7 @@ def test_metrics_are_scraped_over_tls_with_the_scrapers_own_token() -> None:
     (endpoint,) = find(documents, "ServiceMonitor", "heartops-operator")["spec"]["endpoints"]
     assert (endpoint["scheme"], endpoint["port"]) == ("https", "metrics")
     assert endpoint["bearerTokenFile"] == "/var/run/secrets/kubernetes.io/serviceaccount/token"
-    (port,) = find(documents, "Service", "heartops-operator")["spec"]["ports"]
+    port, _ = find(documents, "Service", "heartops-operator")["spec"]["ports"]
     container = operator_container(documents)
     assert {"name": port["targetPort"], "containerPort": Settings().metrics_port} in container["ports"]
     rules = find(documents, "NetworkPolicy", "heartops-operator")["spec"]["ingress"]
@@ -486,7 +486,7 @@ def test_kustomize_installs_the_operator_alone_or_all_that_the_chart_does() -> N
     assert "StatefulSet" not in base
     found = kustomized("kustomize/with-mlflow")
     names = set(map(plain_name, found))
-    charted = set(map(plain_name, render("--set", "monitoring.dashboards.enabled=false")))
+    charted = set(map(plain_name, render("--skip-tests", "--set", "monitoring.dashboards.enabled=false")))
     assert charted <= names
     assert {kind for kind, _ in names - charted} == {"CustomResourceDefinition", "Namespace"}
     assert profiles(found)["default"].tracking_uri == "http://heartops-mlflow.heartops-system.svc:5000"
@@ -558,3 +558,29 @@ def test_triggers_get_a_port_their_secrets_and_no_right() -> None:
     assert 9443 in [port["port"] for port in find(documents, "Service", "heartops-operator")["spec"]["ports"]]
     roles = ("Role", "ClusterRole")
     assert [d for d in documents if d["kind"] in roles] == [d for d in render() if d["kind"] in roles]
+
+
+def test_events_go_where_an_administrator_says_with_a_mounted_token() -> None:
+    assert environment(operator_container(render()))["HEARTOPS_EVENTS_HISTORY"] == "true"
+    options = (
+        "events.url=https://events.example.org:8443/in",
+        "events.lineageUrl=http://marquez/api",
+        "events.tokenSecret=t",
+    )
+    documents = render("--set", ",".join(options))
+    container = operator_container(documents)
+    values = environment(container)
+    mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
+    assert values["HEARTOPS_EVENTS_URL"] == "https://events.example.org:8443/in"
+    assert str(Path(values["HEARTOPS_LINEAGE_TOKEN"]).parent) in mounts
+    rules = find(documents, "NetworkPolicy", "heartops-operator")["spec"]["egress"]
+    ports = {port["port"] for rule in rules for port in rule["ports"]}
+    assert {8443, 80} <= ports
+    done = subprocess.run(
+        ["helm", "template", "heartops", str(CHART), "--set", "events.url=https://user:secret@example.org"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0, "a password in a URL would be in every manifest"

@@ -21,7 +21,7 @@ class RunningOperator:
         self._started = threading.Event()
         self._thread = threading.Thread(target=self._main, daemon=True)
         self.error: BaseException | None = None
-        self.port = self.metrics_port = 0
+        self.port = self.metrics_port = self.triggers_port = 0
 
     def __enter__(self) -> "RunningOperator":
         self._thread.start()
@@ -93,5 +93,8 @@ class RunningOperator:
         while not operator.scraped.port and not running.done():  # noqa: ASYNC110  for a moment
             await asyncio.sleep(0.02)
         self.port, self.metrics_port = operator.http.port, operator.scraped.port
+        while operator.triggered and not operator.triggered.port and not running.done():  # noqa: ASYNC110  for a moment
+            await asyncio.sleep(0.02)
+        self.triggers_port = operator.triggered.port if operator.triggered else 0
         self._started.set()
         await running

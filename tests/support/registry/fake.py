@@ -2,11 +2,12 @@
 
 import hashlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from heart_api.evaluation import Comparison, Difference, Estimate, Evaluation, ServingReference
 from heart_api.handover import EvaluationRequest, TrainingFailure, TrainingOutcome, TrainingRequest, TrainingResult
+from heart_api.outbox import OutboxEntry
 from heart_operator.mlflow.backend import RegisteredModel, Snapshot
 from heart_operator.plan.actions import CloseRuns, RegistryAction, SetAlias, TagVersion
 from heart_operator.plan.observed import RegisteredVersion
@@ -37,12 +38,14 @@ class FakeRegistry:
     versions: dict[str, dict[str, RegisteredVersion]] = field(default_factory=dict)
     open_runs: dict[str, frozenset[str]] = field(default_factory=dict)
     artifacts: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    history: dict[str, dict[str, OutboxEntry]] = field(default_factory=dict)
+    """By registered model and id."""
     unservable: set[tuple[str, str]] = field(default_factory=set)
     """Versions registered by hand that no evaluation Job can measure."""
     actions: list[tuple[str, RegistryAction]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self, named: Collection[str] = ()) -> Snapshot:
         self._check()
         with self.lock:
             self.snapshots += 1
@@ -58,6 +61,12 @@ class FakeRegistry:
         with self.lock:
             self.actions.append((registry_name, action))
             self._act(registry_name, action)
+
+    def record(self, registry_name: str, entries: Sequence[OutboxEntry]) -> None:
+        self._check()
+        with self.lock:
+            known = self.history.setdefault(registry_name, {})
+            known.update({entry.id: entry for entry in entries if entry.id not in known})
 
     def train(self, request: TrainingRequest) -> TrainingOutcome:
         """What a training Job does to the registry, and its termination message."""

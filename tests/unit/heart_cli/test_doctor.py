@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from heart_api.kube.kinds import EVENT, JOB, Kind
+from heart_api.kube.kinds import EVENT, HEART_MODEL, JOB, Kind
 from heart_cli import options
 from heart_cli.cli import cli
 from heart_cli.errors import ApiFailure
@@ -209,6 +209,21 @@ def test_a_job_of_the_installation_that_has_no_pod_and_one_that_failed(doctor):
     assert "(Quota)" in waits["message"]
     assert "exceeded quota: small" in waits["message"]
     assert "Raise the namespace's ResourceQuota" in waits["fix"]
+
+
+def test_a_model_that_demands_keys_and_has_none_admits_nobody(doctor):
+    """Only somebody who may read Secrets learns it here; for others the pods' metric and its alert say it."""
+    model = heart_model({"conditions": [condition("Ready", "True", "Serving", "")]})
+    model["spec"]["serving"] = {"auth": "APIKey"}
+    name, where = model["metadata"]["name"], "/api/v1/namespaces/clinic/secrets"
+    answers = healthy() | {HEART_MODEL.path("clinic"): {"items": [model]}}
+    found = problem(doctor(answers, "-o", "json"), "callers")
+    assert f"kubectl heart key create {name}" in found["fix"]
+    secret = {"data": {"ward": "c2hhMjU2", "lab": "c2hhMjU2"}}
+    done = doctor(answers | {f"{where}/{name}-api-keys": secret}, "-o", "json")
+    assert [each["message"] for each in findings(done, "callers")] == [f"{name} admits lab, ward"]
+    done = doctor(answers | {f"{where}/{name}-api-keys": ApiFailure("forbidden", 403)}, "-o", "json")
+    assert [each["level"] for each in findings(done, "callers")] == ["unknown"]
 
 
 def test_a_model_that_failed_leads_to_its_reason_and_one_that_works_is_a_note(doctor):

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from heart_cli.client import Client
+from heart_cli.doctor.callers import check_callers
 from heart_cli.doctor.findings import Finding
 from heart_cli.doctor.installation import check_crds, check_database, check_jobs, check_mlflow, check_operator
 from heart_cli.doctor.monitoring import check_metrics_api, check_monitoring
@@ -30,6 +31,7 @@ def examine(client: Client, system_namespace: str, own_version: str) -> list[Fin
         ("storage", partial(check_storage, system, models)),
         ("images", partial(check_images, system, models)),
         ("Secret", partial(check_secret, system, models)),
+        ("callers", partial(check_callers, models)),
         ("permissions", partial(check_operator_rights, system, models)),
         ("permissions", partial(check_registry_rights, models)),
         ("monitoring", partial(check_monitoring, system, models)),

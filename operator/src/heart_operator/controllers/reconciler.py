@@ -20,6 +20,8 @@ from heart_operator.controllers.executor import Executor, NameTaken
 from heart_operator.controllers.status import problem
 from heart_operator.controllers.workqueue import WorkQueue
 from heart_operator.kube.errors import ApiError, Conflict, NotLeading
+from heart_operator.lineage.deliverer import Deliverer
+from heart_operator.mlflow.backend import server_address
 from heart_operator.mlflow.calls import RegistryUnavailable
 from heart_operator.observe.observation import Observation, SeenModel, SeenSchedule, Unobserved, Unreadable
 from heart_operator.observe.observer import Observer
@@ -60,7 +62,9 @@ class Reconciler:
         usage: NamespaceUsage,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         deadline: float = DEADLINE,
+        deliverer: Deliverer | None = None,
     ) -> None:
+        self._deliverer = deliverer
         self._usage = usage
         self._deadline = deadline
         self._observer = observer
@@ -85,12 +89,15 @@ class Reconciler:
                     observed, plan = self._plan(key, seen.model, stored)
                     await self._executor.carry_out(seen.model.owner, plan)
                     self._carried_out(key, plan)
+                    self._tell(key, observed, plan)
                     await self._executor.tell_registry(observed, plan)
                     self._requeue(key, plan)
                 elif seen.model:
                     await self._executor.carry_out(seen.model.owner, self._unreadable(seen.model))
                 else:
                     self._metrics.forget(key.namespace, key.name)
+                    if self._deliverer:
+                        self._deliverer.forget(key)
         failures.raise_first()
 
     def _count(self, key: ModelKey, seen: Observation) -> None:
@@ -110,7 +117,7 @@ class Reconciler:
         self._usage.confirm(key.namespace, {job.name for job in seen.observed.jobs})
         self._usage.place(key.namespace, key.name, addresses(seen.observed.model))
         usage = self._usage.of(HEART_MODEL, key.namespace, key.name, now)
-        observed = replace(with_stored(seen.observed, stored), usage=usage)
+        observed = replace(with_stored(seen.observed, stored), usage=usage, **self._told(key))
         plan = self._decide(observed, seen.selection, now)
         for job in training_jobs(plan.create):
             self._usage.reserve(key.namespace, job, now)
@@ -118,6 +125,18 @@ class Reconciler:
         self._metrics.quota.show(key, seen.owner.uid, plan.waits)
         self._queue.prioritize(key, urgent=is_in_flight(plan.facts))
         return observed, plan
+
+    def _told(self, key: ModelKey) -> dict[str, Any]:
+        """Who is told of decisions, and what they have acknowledged."""
+        if self._deliverer is None:
+            return {}
+        return {"destinations": self._deliverer.destinations, "delivered": self._deliverer.delivered(key)}
+
+    def _tell(self, key: ModelKey, observed: Observed, plan: Plan) -> None:
+        """Offer what is stored in the outbox; nothing waits for its delivery."""
+        if self._deliverer and observed.profile:
+            address = server_address(observed.profile, key.namespace)
+            self._deliverer.offer(key, address, observed.model.registry_name, plan.status.outbox)
 
     def _carried_out(self, key: ModelKey, plan: Plan) -> None:
         self._usage.confirm(key.namespace, training_jobs(plan.create))

@@ -2,11 +2,13 @@
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
-from heart_operator.mlflow.backend import MlflowBackend, RegistryError, Snapshot
+from heart_api.outbox import OutboxEntry
+from heart_operator.mlflow.backend import MlflowBackend, Snapshot
+from heart_operator.mlflow.errors import RegistryError
 from heart_operator.plan.actions import RegistryAction
 
 TIMEOUT = 10.0
@@ -18,11 +20,13 @@ T = TypeVar("T")
 class Backend(Protocol):
     """Blocking calls of one registry."""
 
-    def snapshot(self) -> Snapshot: ...
+    def snapshot(self, named: Collection[str] = ()) -> Snapshot: ...
 
     def read_artifact(self, run_id: str, path: str, limit: int) -> bytes: ...
 
     def act(self, registry_name: str, action: RegistryAction) -> None: ...
+
+    def record(self, registry_name: str, entries: Sequence[OutboxEntry]) -> None: ...
 
 
 class RegistryUnavailable(Exception):

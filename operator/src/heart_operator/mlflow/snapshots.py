@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from heart_api.outbox import OutboxEntry
 from heart_operator.mlflow.backend import MlflowBackend, RegisteredModel, Snapshot
 from heart_operator.mlflow.calls import TIMEOUT, Backend, RegistryCalls, RegistryUnavailable, public
 from heart_operator.mlflow.evaluations import Evaluations, wanted_evaluation
@@ -54,6 +55,8 @@ class RegistryReader:
         """As `_entries`, and kept when an entry is known to be out of date."""
         self._refreshes: dict[str, asyncio.Task[Entry]] = {}
         self._used: dict[str, float] = {}
+        self._named: dict[str, set[str]] = {}
+        """Registered models that HeartModels use, by server."""
         self._sought: set[tuple[str, str, str]] = set()
 
     def close(self) -> None:
@@ -71,6 +74,11 @@ class RegistryReader:
         unknown.
         """
         self._used[uri] = self._clock()
+        known = self._named.setdefault(uri, set())
+        if registry_name not in known:
+            known.add(registry_name)
+            if "." not in registry_name:
+                self.renew(uri)  # the newest snapshot was not asked for it
         entry = await self._entry(uri, self._max_age)
         found = model_view(entry, registry_name)
         selection = select(found)
@@ -91,6 +99,10 @@ class RegistryReader:
             await asyncio.sleep(self._max_age)
             used = [uri for uri, when in self._used.items() if self._clock() - when < FORGET_AFTER]
             await asyncio.gather(*(self._entry(uri, self._max_age / 2) for uri in used))
+
+    async def record(self, uri: str, registry_name: str, entries: Sequence[OutboxEntry]) -> None:
+        """Add to the history of a registered model. Raises RegistryUnavailable when it was not done for sure."""
+        await self._calls.call(uri, lambda backend: backend.record(registry_name, entries))
 
     def renew(self, uri: str) -> None:
         """The next view reads the server again."""
@@ -128,7 +140,8 @@ class RegistryReader:
 
     async def _refresh(self, uri: str) -> Entry:
         try:
-            snapshot = await self._calls.call(uri, lambda backend: backend.snapshot())
+            named = frozenset(self._named.get(uri, ()))
+            snapshot = await self._calls.call(uri, lambda backend: backend.snapshot(named))
         except RegistryUnavailable as error:
             entry = Entry(self._clock(), None, str(error))
         else:

@@ -25,6 +25,7 @@ from heart_operator.plan.selection.selection import Selection
 from heart_operator.plan.status.conditions import build_conditions
 from heart_operator.plan.status.events import build_events
 from heart_operator.plan.status.facts import build_facts
+from heart_operator.plan.status.outbox import with_outbox
 from heart_operator.plan.status.requeue import requeue_after
 from heart_operator.plan.training.training import plan_training
 from heart_operator.plan.versions import Version, stable_version
@@ -39,6 +40,7 @@ def plan_heart_model(observed: Observed, selection: Selection, now: datetime) ->
     decision = decide(observed, selection, now)
     conditions = build_conditions(decision)
     facts = build_facts(decision)
+    facts = with_outbox(observed, facts, conditions, now)
     events = build_events(observed.model.status, facts.model_copy(update={"conditions": conditions}))
     plan = Plan(
         facts,

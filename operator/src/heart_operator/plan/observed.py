@@ -14,6 +14,7 @@ from heart_api.handover import TrainingFailure, TrainingResult
 from heart_api.heartmodel import HeartModel
 from heart_api.kube.values import Blocked, Manifest, ObjectKey, VersionDeployment
 from heart_api.names import Annotation, Label
+from heart_api.outbox import Destination
 from heart_api.profile import RuntimeProfile
 from heart_api.retrainschedule import RetrainSchedule
 from heart_operator.plan.analysis.counts import NO_ANSWERS, NO_OUTCOMES, Counts, Share
@@ -181,6 +182,10 @@ class Observed:
     """The model's RetrainSchedules: their requests (plan.training.requests) and findings (plan.status.drift)."""
     usage: Usage = NO_USAGE
     """Of the model's namespace, for its quotas."""
+    destinations: tuple[Destination, ...] = ()
+    """Who is told of decisions."""
+    delivered: frozenset[tuple[str, Destination]] = frozenset()
+    """Entries of the outbox, by id, and who has acknowledged them."""
     installation: tuple[BlockedWorkload, ...] = ()
     """What cannot start of HeartOps itself, such as MLflow."""
     sites: tuple[ObservedSite, ...] = ()

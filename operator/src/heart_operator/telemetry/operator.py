@@ -11,6 +11,7 @@ from heart_api.kube.objects import parse_status
 from heart_api.kube.values import Manifest, ModelKey
 from heart_operator.telemetry.blocked import BlockedCollector
 from heart_operator.telemetry.ended import EndedMetrics
+from heart_operator.telemetry.federation import FederationCollector
 from heart_operator.telemetry.quota import QuotaCollector
 from heart_operator.telemetry.rollout import RolloutCollector
 from heart_operator.telemetry.schedules import ScheduleMetrics
@@ -50,6 +51,8 @@ class Metrics:
         self.registry.register(self.blocked)
         self.quota = QuotaCollector()
         self.registry.register(self.quota)
+        self._sites = FederationCollector()
+        self.registry.register(self._sites)
         self._candidates = RolloutCollector()
         self.registry.register(self._candidates)
         self.duration = Histogram(
@@ -79,11 +82,13 @@ class Metrics:
         self.ended.begin(ModelKey(namespace, name))
         self.tracks.models[namespace, name] = tracks(status)
         self._candidates.models[namespace, name] = status
+        self._sites.models[namespace, name] = status
 
     def forget(self, namespace: str, name: str) -> None:
         """The model is gone."""
         self.tracks.models.pop((namespace, name), None)
         self._candidates.models.pop((namespace, name), None)
+        self._sites.models.pop((namespace, name), None)
         self.ended.forget(ModelKey(namespace, name))
 
 

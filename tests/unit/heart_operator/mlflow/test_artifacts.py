@@ -7,7 +7,8 @@ import pytest
 from aiohttp import web
 
 from heart_api.evaluation import EVALUATION_PATH
-from heart_operator.mlflow.backend import PROXIED, MlflowBackend, RegistryError
+from heart_operator.mlflow.backend import PROXIED, MlflowBackend
+from heart_operator.mlflow.errors import RegistryError
 
 
 @pytest.mark.parametrize(

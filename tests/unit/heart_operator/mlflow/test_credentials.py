@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from heart_api.profile import RuntimeProfile
-from heart_operator.mlflow.backend import MlflowBackend, RegistryError, server_address
+from heart_operator.mlflow.backend import MlflowBackend, server_address
 from heart_operator.mlflow.credentials import FOLDER_VARIABLE, TOKEN_VARIABLE, secret_header
+from heart_operator.mlflow.errors import RegistryError
 
 IMAGES = {"trainer": "t", "serving": "s"}
 

@@ -51,7 +51,7 @@ def add_feedback(
 
 
 def fetch_labelled(model: str, environ: Mapping[str, str]) -> list[Prediction]:
-    """Return the model's logged predictions whose outcome is known, `MOST` at most. Raises SourceError."""
+    """Return the model's logged predictions whose outcome is known, the latest `MOST`. Raises SourceError."""
     url = environ.get(Env.DATABASE_URL)
     if not url:
         raise SourceError(

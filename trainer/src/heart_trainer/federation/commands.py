@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import ssl
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,11 +29,12 @@ from heart_trainer.federation.exchange import Site
 from heart_trainer.federation.federate import Federation
 from heart_trainer.federation.files import write_private
 from heart_trainer.federation.holder import Holder
+from heart_trainer.federation.messages import refusal
 from heart_trainer.federation.progress import Board, publish
 from heart_trainer.federation.serve_site import Monotonic, read_holding, serve
 from heart_trainer.outcome import LIMIT
 
-PASSING = ("CoordinatorUnreachable", "DatasetUnreachable")
+PASSING = ("CoordinatorUnreachable", "DatasetUnreachable", "Withdrawn")
 SUPERLINK = "127.0.0.1:8000"
 SUPERLINK_VARIABLE = "HEARTOPS_SUPERLINK"
 PROGRESS_VARIABLE = "HEARTOPS_PROGRESS_PORT"
@@ -76,8 +78,13 @@ def _run(options: argparse.Namespace, environ: Mapping[str, str], say: Callable[
     say(held.message if isinstance(held, SiteFailure) else f"{len(held)} rows pass the data contract")
     from heart_trainer.federation.flower.node import SuperNode  # noqa: PLC0415  only the federation's image has Flower
 
-    connection = SuperNode(request.coordinator, request.certificate, key)
-    outcome = serve(Holder(request, held), connection, Monotonic(), say)
+    try:
+        connection = SuperNode(request.coordinator, request.certificate, key)
+        outcome = serve(Holder(request, held), connection, Monotonic(), say)
+    except ssl.SSLError:
+        outcome = SiteOutcome(failure=refusal("CoordinatorUntrusted", "the certificate that was given is none"))
+    except KeyboardInterrupt:  # the pod is stopped; the coordinator has been told
+        outcome = SiteOutcome(failure=refusal("Withdrawn", "the site was stopped before the coordinator was done"))
     _tell(environ, outcome)
     if outcome.failure is None:
         say(f"done: {outcome.exchanges} requests answered")

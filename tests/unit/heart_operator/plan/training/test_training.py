@@ -23,6 +23,8 @@ CHANGES = [
     ({"training": {"resources": {"limits": {"memory": "8Gi"}}}}, False),
     ({"training": {"timeoutSeconds": 7200}}, False),
     ({"training": {"backoffLimit": 5}}, False),
+    ({"training": {"tuning": {"parallelism": 3}}}, False),
+    ({"training": {"tuning": {"parallelism": 3, "trials": 50}}}, True),
     ({"gates": {"checks": []}}, False),
     ({"serving": {"replicas": 2}}, False),
 ]

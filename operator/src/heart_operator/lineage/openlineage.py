@@ -1,0 +1,73 @@
+"""An entry of the outbox as an OpenLineage RunEvent (spec 2-0-2): a training or evaluation reads a dataset, and
+registers or measures a version."""
+
+import json
+from typing import Any
+from urllib.parse import urlsplit
+
+from heart_api.outbox import EventType, OutboxEntry
+
+PRODUCER = "https://heartops.dev"
+SCHEMA = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"
+FACETS = "https://openlineage.io/spec/facets"
+JOB_TYPE = f"{FACETS}/2-0-4/JobTypeJobFacet.json#/$defs/JobTypeJobFacet"
+ERROR = f"{FACETS}/1-0-1/ErrorMessageRunFacet.json#/$defs/ErrorMessageRunFacet"
+VERSION = f"{FACETS}/1-0-1/DatasetVersionDatasetFacet.json#/$defs/DatasetVersionDatasetFacet"
+STATES: dict[EventType, str] = {
+    "training-started": "START",
+    "trained": "COMPLETE",
+    "evaluated": "COMPLETE",
+    "training-failed": "FAIL",
+    "evaluation-failed": "FAIL",
+}
+Json = dict[str, Any]
+
+
+def run_event(entry: OutboxEntry) -> tuple[dict[str, str], bytes]:
+    """Headers and body of the request."""
+    body = json.dumps(as_run_event(entry), ensure_ascii=False).encode()
+    return {"Content-Type": "application/json"}, body
+
+
+def as_run_event(entry: OutboxEntry) -> Json:
+    about, state = entry.data, STATES[entry.type]
+    kind = about.get("kind", "training")
+    job_type = {"processingType": "BATCH", "integration": "HEARTOPS", "jobType": kind.upper()}
+    return {
+        "eventTime": entry.time,
+        "eventType": state,
+        "producer": PRODUCER,
+        "schemaURL": SCHEMA,
+        "run": {"runId": about["run"], "facets": failure(about) if state == "FAIL" else {}},
+        "job": {
+            "namespace": f"heartops://{about['namespace']}",
+            "name": f"{about['name']}.{kind}",
+            "facets": {"jobType": facet(JOB_TYPE, **job_type)},
+        },
+        "inputs": [source(about)],
+        "outputs": [result(about)] if state == "COMPLETE" else [],
+    }
+
+
+def facet(schema: str, **values: Any) -> Json:
+    return {"_producer": PRODUCER, "_schemaURL": schema, **values}
+
+
+def failure(about: dict[str, str]) -> Json:
+    text = ": ".join(filter(None, (about.get("reason"), about.get("message")))) or "the Job failed"
+    return {"errorMessage": facet(ERROR, message=text, programmingLanguage="PYTHON")}
+
+
+def source(about: dict[str, str]) -> Json:
+    """The dataset, named as OpenLineage names them: `s3://bucket` and the key, `https://host` and the path."""
+    address = urlsplit(about["dataset"])
+    place = f"{about['namespace']}/{address.netloc}" if address.scheme in ("pvc", "configmap") else address.netloc
+    within = f"#{address.fragment}" if address.fragment else ""
+    name = f"{address.path.lstrip('/') or address.netloc}{within}"
+    return {"namespace": f"{address.scheme}://{place}", "name": name, "facets": {}}
+
+
+def result(about: dict[str, str]) -> Json:
+    """The registered model; its version is a facet."""
+    version = {"version": facet(VERSION, datasetVersion=about["version"])} if "version" in about else {}
+    return {"namespace": f"mlflow://{about['namespace']}", "name": about["registryName"], "facets": version}

@@ -1,0 +1,116 @@
+"""`kubectl heart history --all`: read from MLflow, shown newest first, whatever somebody wrote there."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from heart_api.historyfile import merged
+from heart_api.outbox import OutboxEntry
+from heart_cli import wholehistory
+from tests.support.apiserver.heart_objects import heart_model, serving, sha
+
+
+def entry(id_: str, type_: str, time: str, **data: str) -> OutboxEntry:
+    return OutboxEntry.model_validate({"id": id_, "type": type_, "time": time, "data": data})
+
+
+OCTOBER = [
+    entry("a", "trained", "2026-10-01T06:00:00Z", version="1", digest=sha("1")),
+    entry("b", "promoted", "2026-10-01T07:00:00Z", version="1", digest=sha("1"), by="heartops"),
+]
+NOVEMBER = [entry("c", "rejected", "2026-11-01T06:00:00Z", version="2", reason="GateFailed", message="too \x1b[31mbad")]
+
+
+class MLflow:
+    """As much of it as the command asks."""
+
+    def __init__(self) -> None:
+        self.experiment = "heart.history"
+        self.files = {
+            "history/2026-10.jsonl": merged(b"", OCTOBER),
+            "history/2026-11.jsonl": merged(b"no json\n[1]\n", NOVEMBER),
+            "history/../../secret": b"{}",
+        }
+        self.asked: list[tuple[str, str | None, str | None]] = []
+
+    def answer(self, path: str) -> tuple[int, bytes]:
+        if "experiments/get-by-name" in path:
+            known = path.endswith(f"experiment_name={self.experiment}")
+            return (200, json.dumps({"experiment": {"experiment_id": "5"}}).encode()) if known else (404, b"{}")
+        if "runs/search" in path:
+            run = {"info": {"run_id": "r", "artifact_uri": "mlflow-artifacts:/5/r/artifacts"}}
+            return 200, json.dumps({"runs": [run]}).encode()
+        if "artifacts/list" in path:
+            return 200, json.dumps({"files": [{"path": name} for name in self.files]}).encode()
+        found = self.files.get(path.partition("/5/r/artifacts/")[2])
+        return (200, found) if found is not None else (404, b"")
+
+
+@pytest.fixture
+def mlflow(cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[MLflow]:
+    found = MLflow()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            found.asked.append((self.path, self.headers["Authorization"], self.headers["X-MLFLOW-WORKSPACE"]))
+            status, body = found.answer(self.path)
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_POST = do
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    Thread(target=server.serve_forever, daemon=True).start()
+
+    @contextmanager
+    def forwarded(*_: Any) -> Iterator[str]:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+
+    monkeypatch.setattr(wholehistory, "forwarded", forwarded)
+    monkeypatch.setattr(wholehistory, "find_service", lambda system: "mlflow")
+    monkeypatch.setattr(wholehistory, "request_token", lambda client: "token")
+    cluster.model = heart_model({"serving": serving("1")})
+    cluster.elsewhere = lambda namespace: cluster
+    yield found
+    server.shutdown()
+    server.server_close()
+
+
+def test_every_decision_is_listed_newest_first(heart, mlflow: MLflow) -> None:
+    done = heart("history", "heart", "--all")
+    assert done.exit_code == 0, done.output
+    head, *rows = done.stdout.splitlines()
+    assert head.split() == ["TIME", "DECISION", "VERSION", "BY", "ABOUT", "DIGEST"]
+    assert [row.split()[2] for row in rows] == ["rejected", "promoted", "trained"]
+    assert "GateFailed · too" in rows[0]
+    assert "\x1b" not in done.stdout
+    assert {(token, workspace) for _, token, workspace in mlflow.asked} == {("Bearer token", "clinic")}
+    assert not any("secret" in path for path, _, _ in mlflow.asked)
+
+
+def test_machines_get_the_entries(heart, mlflow: MLflow) -> None:
+    found = json.loads(heart("history", "heart", "--all", "-o", "json").stdout)["history"]
+    assert [one["id"] for one in found] == ["a", "b", "c"]
+    assert found[0]["data"]["digest"] == sha("1")
+
+
+def test_without_workspaces_the_name_has_its_prefix(heart, mlflow: MLflow) -> None:
+    mlflow.experiment = "clinic.heart.history"
+    assert heart("history", "heart", "--all").exit_code == 0
+
+
+def test_where_nothing_is_kept_it_says_why(heart, mlflow: MLflow) -> None:
+    mlflow.experiment = "another"
+    done = heart("history", "heart", "--all")
+    assert (done.exit_code, "keeps no history of heart" in done.stderr) == (1, True)
