@@ -1,4 +1,4 @@
-"""Decisions that have to be reported to receivers: `status.outbox`, stored in the write that stores the decision itself."""
+"""Decisions that receivers have to hear of: `status.outbox`, stored in the write that stores the decision itself."""
 
 from typing import Literal
 
