@@ -104,7 +104,7 @@ def external(images: dict[str, str]) -> Iterator[str]:
     where = {"namespace": EXTERNAL_NAMESPACE}
     labels = {"app": "mlflow"}
     apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": EXTERNAL_NAMESPACE, "labels": RESTRICTED}})
-    gate = (Path(__file__).parent / "authproxy.py").read_text()
+    gate = (ROOT / "tests/support/registry/gate.py").read_text()
     apply(
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "gate", **where}, "data": {"gate.py": gate}},
         {
