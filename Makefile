@@ -57,13 +57,15 @@ bench-training: $(VENV)/ready ## Compare trainings with a bare scikit-learn scri
 fmt: $(VENV)/ready ## Format the code
 	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format -q .
 
-generate: $(VENV)/ready ## CRDs and API pages from the types, and the dashboards
+generate: $(VENV)/ready ## CRDs and API pages from the types, dashboards, and the OLM bundle from kustomize/
 	@$(BIN)/python -m heart_operator.crdgen
 	@$(BIN)/python -m hack.dashboards
+	@$(BIN)/python -m hack.olm
 
 verify: $(VENV)/ready ## Fail when a generated file differs from its source
 	@$(BIN)/python -m heart_operator.crdgen --check
 	@$(BIN)/python -m hack.dashboards --check
+	@$(BIN)/python -m hack.olm --check
 
 # --- cluster and images ---------------------------------------------------------------------------
 .PHONY: cluster-build cluster-up cluster-down images sbom scan

@@ -28,6 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs/benchmarks-training.md"
 BARE = "benchmarks.training_bare"
 SAMPLE_SECONDS = 0.2
+LARGER = "## Larger than memory"
 GOAL_RATIO, GOAL_SECONDS, GOAL_ROWS = 1.3, 15.0, 303
 PAIRS = 5
 """How often the case with that goal is measured."""
@@ -75,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     busy = busy_share()
     rows = list(measure_all([case for case in CASES if case.rows <= options.largest]))
-    PAGE.write_text(write_page(rows, busy, describe(), datetime.now(UTC)))
+    PAGE.write_text(write_page(rows, busy, describe(), datetime.now(UTC)) + measured_apart(PAGE.read_text()))
     print(f"written: {PAGE.relative_to(ROOT)}")
 
 
@@ -162,6 +163,12 @@ def run(command: Sequence[str], folder: Path) -> Cost:
 
 def write_page(rows: Sequence[Row], busy: float, computer: str, when: datetime) -> str:
     return "\n\n".join([introduction(busy, computer, when), table(rows), goals(rows), reading()]) + "\n"
+
+
+def measured_apart(page: str) -> str:
+    """What the page says of data larger than memory: measured by `benchmarks.training_large`, and kept."""
+    start = page.find(LARGER)
+    return "" if start < 0 else f"\n{page[start:]}"
 
 
 def introduction(busy: float, computer: str, when: datetime) -> str:

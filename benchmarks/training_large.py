@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -113,7 +113,7 @@ def start(command: Sequence[str], more: dict[str, str], log: Path, folder: Path)
         return subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT, cwd=folder)
 
 
-CONTENDERS = {
+CONTENDERS: dict[str, Callable[[Path], Found]] = {
     "HeartOps, xgboost, External": external,
     "HeartOps, xgboost, Distributed, 2 workers": lambda data: external(data, workers=2),
     "HeartOps, logistic-regression, External": lambda data: external(data, "logistic-regression"),

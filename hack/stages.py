@@ -50,6 +50,7 @@ def lint() -> bool:
         (tool("mypy"),),
         (tool("python"), "-m", "heart_operator.crdgen", "--check"),
         (tool("python"), "-m", "hack.dashboards", "--check"),
+        (tool("python"), "-m", "hack.olm", "--check"),
         (tool("zizmor"), "--offline", "--no-progress", "--quiet", ".github"),
     )
 

@@ -9,7 +9,7 @@ mkdir -p "$target/base" "$target/with-mlflow" "$target/components/monitoring"
 render() { # FILE OPTION…: kustomize sets other images, and no release of Helm manages the objects
     file="$1"
     shift
-    helm template heartops charts/heartops --namespace heartops-system --kube-version 1.34 "$@" \
+    helm template heartops charts/heartops --namespace heartops-system --kube-version 1.34 --skip-tests "$@" \
         | sed -e '/^ *helm.sh\/chart: /d' -e 's/managed-by: Helm/managed-by: kustomize/' >"$target/$file"
 }
 

@@ -1,5 +1,6 @@
 """Compile the locks from pyproject.toml: one for development, one per image under its constraints, one for uv itself,
-and one for what builds the wheel. Examples with an image have their requirements and their lock beside them. The image for federated training has Flower, which caps some packages below dev.txt.
+and one for what builds the wheel. The image for federated training has Flower, which caps some packages below dev.txt.
+Examples with an image have their requirements and their lock beside them.
 
 The tests run in the development environment, so an image must not hold another version of anything that they ran with.
 Pins are kept while they satisfy pyproject.toml; delete a package's lines from dev.txt to upgrade it everywhere.

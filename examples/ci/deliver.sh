@@ -1,6 +1,7 @@
 #!/bin/sh
 # What every pipeline of this folder runs. Usage: deliver.sh STEP, in this order:
 #   lint validate data train gate release scan staging production, and rollback when it is needed.
+# VERSION: what `rollback` goes back to.
 # MODEL_FILE: the HeartModel. NAME: its name. STAGING, PRODUCTION: namespaces. TIMEOUT: longest wait (30m). RELEASE: the file that `release` writes.
 # Exit codes: 0 done; 1 rejected or failed, with the reason on stderr; 3 timeout.
 set -eu
@@ -52,8 +53,14 @@ production) # the copy is measured on production's data, gated, and rolled out s
         kubectl apply --namespace "$PRODUCTION" -f -
     reach "$PRODUCTION" serving --version "$version"
     ;;
-rollback) # the previous version serves again; the one that served is rejected
-    kubectl heart rollback "$NAME" --namespace "$PRODUCTION" --reason "${REASON:-rolled back by the pipeline}"
+rollback) # production names its version, so going back is naming another: VERSION, or the one that served before
+    : "${VERSION:=$(kubectl get heartmodel "$NAME" --namespace "$PRODUCTION" -o 'jsonpath={.status.previous.version}')}"
+    if [ -z "$VERSION" ]; then
+        echo "no previous version is warm any more: set VERSION to one of \`kubectl heart history $NAME -n $PRODUCTION\`" >&2
+        exit 1
+    fi
+    kubectl patch heartmodel "$NAME" --namespace "$PRODUCTION" --type merge -p "{\"spec\":{\"version\":$VERSION}}"
+    reach "$PRODUCTION" serving --version "$VERSION"
     ;;
 *)
     echo "usage: $0 lint|validate|data|train|gate|release|scan|staging|production|rollback" >&2

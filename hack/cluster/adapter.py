@@ -1,5 +1,4 @@
-"""prometheus-adapter in a running cluster, for autoscaling on predictions; few tests ask for it, so that no cluster starts
-with it."""
+"""prometheus-adapter in a running cluster, for autoscaling on predictions; no cluster starts with it: few tests ask."""
 
 import json
 from pathlib import Path

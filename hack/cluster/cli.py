@@ -139,7 +139,7 @@ def _parser() -> argparse.ArgumentParser:
     parts.add_argument("--gateway", action="store_true", help="only the gateway controller of some api tests")
     parts.add_argument("--network-policies", action="store_true", help="only what `enforce` starts")
     parts.add_argument(
-        "--extras", action="store_true", help="only prometheus-adapter and checks of dashboards, bundles"
+        "--extras", action="store_true", help="only prometheus-adapter, checks of dashboards and bundles"
     )
     starting = command("up", _up, "start a cluster and wait until everything is ready")
     starting.add_argument("--no-monitoring", action="store_true", help="without metrics-server and Prometheus")

@@ -21,7 +21,6 @@ PROMETHEUS = "github.com/prometheus/prometheus"
 TRAEFIK = "github.com/traefik/traefik/v3"
 DNS_CLIENTS = "github.com/go-acme/lego/v4/providers/dns"
 ADAPTER = "sigs.k8s.io/prometheus-adapter"
-VERIFIER = "github.com/operator-framework/api/cmd/operator-verify"
 DROPPED = "go-build.dropped."
 """What caches are renamed to before they are deleted, so that a build may start anew meanwhile."""
 
@@ -147,7 +146,7 @@ def build_policies(target: Path) -> None:
 
 
 def build_extras(target: Path) -> None:
-    """Compile prometheus-adapter, `dashboards` (a strict decoder) and `operator-verify` (OLM's own check of bundles).
+    """Compile prometheus-adapter, `dashboards` (a strict decoder) and `bundle` (the checks of operator-sdk).
 
     With the libraries of metrics-server, so that most of them are compiled once.
     """
@@ -160,7 +159,7 @@ def build_extras(target: Path) -> None:
     (source / "adapter").mkdir()
     (source / "adapter" / "main.go").write_text(with_todays_libraries(main.read_text()))
     (target / "bin").mkdir(parents=True, exist_ok=True)
-    _compile("prometheus-adapter", source, ["./adapter", "./dashboards", VERIFIER], target / "bin", "-s -w")
+    _compile("prometheus-adapter", source, ["./adapter", "./dashboards", "./bundle"], target / "bin", "-s -w")
     (target / "bin" / "adapter").rename(target / "bin" / "prometheus-adapter")
 
 

@@ -137,6 +137,17 @@ def test_a_claimed_model_of_any_name_is_seen(backend: MlflowBackend) -> None:
     assert set(backend.snapshot().versions["allowed"]) == {"1"}
 
 
+def test_a_model_of_a_name_that_a_heart_model_uses_is_seen_before_it_is_claimed(backend: MlflowBackend) -> None:
+    """As people name them; an administrator allows such a name in the runtime profile."""
+    for name in ("CaliforniaHousingBestModel", "OtherBestModel"):
+        backend.client.create_registered_model(name)
+        empty_version(backend, name)
+    seen = backend.snapshot({"CaliforniaHousingBestModel", "clinic.heart", "x' OR name LIKE '%"}).versions
+    assert set(seen["CaliforniaHousingBestModel"]) == {"1"}
+    assert "OtherBestModel" not in seen
+    assert "CaliforniaHousingBestModel" not in backend.snapshot().versions
+
+
 def test_many_models_are_read_in_few_searches(backend: MlflowBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("heart_operator.mlflow.backend.NAMES", 7)
     names = {f"many.m{number}" for number in range(20)}

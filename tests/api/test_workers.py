@@ -108,6 +108,8 @@ def test_a_queued_training_waits_for_kueue(world: World) -> None:
         assert job["metadata"]["labels"][Label.QUEUE] == "trainings"
         poll("the controller's word", lambda: suspended(world))
         assert not world.api.list(POD, world.namespace, Label.MODEL)
+        world.wait_condition("Trained", "Unknown", "TrainingPending")
+        assert "until the queue trainings admits it" in world.condition("Trained")["message"]
         world.api.patch(JOB, world.namespace, job["metadata"]["name"], {"spec": {"suspend": False}})
         world.wait_serving("1")
 

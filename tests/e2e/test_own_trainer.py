@@ -120,6 +120,28 @@ def test_a_program_that_never_ends_is_ended(models: dict[str, Model]) -> None:
     assert "was ended after" in failure(models["never-ends"])
 
 
+@pytest.mark.skipif(not SOAK, reason="two trainings more (HEARTOPS_SOAK=1)")
+def test_a_search_on_two_pods_makes_the_file_of_one(namespace: str, product: None) -> None:
+    manifest = example("iris", namespace)
+    del manifest["spec"]["gates"]
+    families = ["logistic-regression", "random-forest"]
+    training = {"algorithms": families, "tuning": {"trials": 2}, "crossValidation": {"folds": 3}}
+    manifest["spec"] |= {"training": training, "serving": {"replicas": 1}}
+    iris = declare(manifest)
+    digest = iris.wait_serving("1", TRAINING)["digest"]
+    iris.patch(training={"tuning": {"parallelism": 2}})
+    kubectl("annotate", "heartmodel", iris.name, "-n", namespace, "heartops.dev/retrain=on-two-pods")
+
+    def trained() -> Object:
+        found: Object = iris.status.get("training", {})
+        return found if found.get("version") == "2" else {}
+
+    second = eventually(trained, TRAINING, "the search on two pods to end")
+    assert second["artifactSha256"] == digest
+    modes = [job["spec"].get("completionMode") for job in iris.children("jobs")]
+    assert sorted(modes) == ["Indexed", "NonIndexed"]
+
+
 def test_its_pod_is_restricted_and_its_containers_took_turns(models: dict[str, Model], namespace: str) -> None:
     models["flowers"].wait_serving("1", TRAINING)
     selector = "app.kubernetes.io/component=training,heartops.dev/model=flowers"

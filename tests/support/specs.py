@@ -30,6 +30,12 @@ DISTRIBUTED: dict[str, Any] = {
 }
 
 GOOD: dict[str, dict[str, Any]] = {
+    "a file that DVC tracks": {
+        "spec.dataset.uri": "dvc+https://git.example.org/team/heart.git#data/heart.csv",
+        "spec.dataset.rev": "v1.2",
+    },
+    "labels of predictions": {"spec.serving": {"predictionLog": {"labels": ["site", "ward_2"]}}},
+    "a registered model with capital letters": {"spec.registryName": "CaliforniaHousingBestModel"},
     "smallest": {},
     "a file by digest and column names": {
         "spec.dataset": {
@@ -60,6 +66,10 @@ GOOD: dict[str, dict[str, Any]] = {
         "spec.dataset.format": "parquet",
         "spec.training": {"algorithms": ["xgboost"], "scale": {"mode": "Distributed", "workers": 2}},
     },
+    "a trainer of one's own": {
+        "spec.training": {"trainer": "lightgbm", "holdout": 0.25, "parameters": {"depth": 3, "grid": [{"a": None}]}},
+    },
+    "a shared search": {"spec.training.tuning": {"parallelism": 6}},
     "a volume": {"spec.dataset.uri": "pvc://data/2024/heart.csv"},
     "a ConfigMap": {"spec.dataset.uri": "configmap://heart-data/heart.csv"},
     "built in with options": {"spec.dataset.uri": "builtin://heart-synthetic?rows=300&shift=0.5"},
@@ -127,6 +137,20 @@ GOOD: dict[str, dict[str, Any]] = {
 }
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
+    "a revision without Git": ({"spec.dataset.rev": "v1"}, "rev is for dvc+https addresses"),
+    "a DVC address without a path": (
+        {"spec.dataset.uri": "dvc+https://git.example.org/team/heart.git"},
+        "spec.dataset.uri",
+    ),
+    "a revision that is an option": (
+        {"spec.dataset.uri": "dvc+https://git.example.org/heart.git#a.csv", "spec.dataset.rev": "--upload-pack=x"},
+        "spec.dataset.rev",
+    ),
+    "a label with a capital letter": (
+        {"spec.serving": {"predictionLog": {"labels": ["Site"]}}},
+        "predictionLog.labels",
+    ),
+    "a label twice": ({"spec.serving": {"predictionLog": {"labels": ["site", "site"]}}}, "predictionLog.labels"),
     "codes that YAML changed": ({"spec.features.1.codes": {"false": 0, "true": 1}}, "true and false are no names"),
     "codes of a number": ({"spec.features.0.codes": {"old": 1}}, "codes are for the type category"),
     "a code of no value": ({"spec.features.1.codes": {"female": 7}}, "codes must name values of the feature"),
@@ -247,6 +271,28 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         {"spec.training.scale": {"mode": "External"}, "spec.training.algorithms": ["random-forest"]},
         "spec.training.algorithms",
     ),
+    "a trainer that nothing judges": ({"spec.training": {"trainer": "lightgbm"}}, "spec.training.holdout"),
+    "a trainer beside algorithms": (
+        {"spec.training": {"trainer": "lightgbm", "holdout": 0.25, "algorithms": ["random-forest"]}},
+        "spec.training.algorithms",
+    ),
+    "a trainer that is calibrated": (
+        {"spec.training": {"trainer": "lightgbm", "holdout": 0.25, "calibration": "sigmoid"}},
+        "spec.training.calibration",
+    ),
+    "a trainer in chunks": (
+        {"spec.training": {"trainer": "lightgbm", "holdout": 0.25, "scale": {"mode": "External"}}},
+        "spec.training.scale",
+    ),
+    "a trainer by its image": (
+        {"spec.training": {"trainer": "registry.example.org/lightgbm:1", "holdout": 0.25}},
+        "spec.training.trainer",
+    ),
+    "a search of nothing shared": (
+        {"spec.training": {"trainer": "lightgbm", "holdout": 0.25, "tuning": {"parallelism": 2}}},
+        "spec.training.tuning",
+    ),
+    "too many pods for a search": ({"spec.training.tuning": {"parallelism": 22}}, "spec.training.tuning.parallelism"),
     "ridge for classes": ({"spec.training.algorithms": ["ridge"]}, "spec.training.algorithms"),
     "logistic regression for numbers": (
         {"spec.training": {"task": "regression", "algorithms": ["logistic-regression"]}},
@@ -418,6 +464,26 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "more sites than there are": (
         {"spec.dataset": GONE, "spec.federation": SITES | {"minSites": 3}},
         "minSites must not be greater",
+    ),
+    "a trainer of one's own at sites": (
+        {
+            "spec.dataset": GONE,
+            "spec.federation": SITES,
+            "spec.training": {"trainer": "our-lightgbm", "holdout": 0.25},
+        },
+        "stay at the sites",
+    ),
+    "boosting at sites": (
+        {"spec.dataset": GONE, "spec.federation": SITES, "spec.training": {"algorithms": ["gradient-boosting"]}},
+        "sites train linear models and random forests",
+    ),
+    "sites and workers": (
+        {
+            "spec.dataset": GONE,
+            "spec.federation": SITES,
+            "spec.training": {"algorithms": ["logistic-regression"], "scale": {"mode": "Distributed", "workers": 2}},
+        },
+        "with federation leave scale.mode",
     ),
     "a feature called site": (
         {"spec.dataset": GONE, "spec.federation": SITES, f"{FEATURE}.name": "site"},

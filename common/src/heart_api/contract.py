@@ -12,6 +12,7 @@ from heart_api.rules import LIST_SET, UNTYPED, rule, rules
 COLUMN_PATTERN = r"^[A-Za-z_][A-Za-z0-9_.-]*$"
 URI_PATTERN = (
     r"^((https?|s3|gs)://[^\s/]+/[^\s]*"
+    r"|dvc\+https?://[^\s/]+/[^\s#]+#[^\s]+"
     r"|pvc://[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[^\s]+"
     r"|configmap://[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[-._a-zA-Z0-9]+"
     r"|builtin://[a-z0-9]([-_a-z0-9]*[a-z0-9])?/?(\?[^\s]*)?)$"
@@ -300,6 +301,7 @@ class Dataset(Frozen):
                 "a path on a volume claim may not hold `..`",
                 ".uri",
             ),
+            rule("!has(self.rev) || self.uri.startsWith('dvc+')", "rev is for dvc+https addresses", ".rev"),
             rule(
                 "self.format == 'parquet' || !self.uri.endsWith('/') || !(self.uri.startsWith('pvc://')"
                 " || self.uri.startsWith('s3://') || self.uri.startsWith('gs://'))",
@@ -313,8 +315,15 @@ class Dataset(Frozen):
         pattern=URI_PATTERN,
         max_length=2048,
         description="https://host/path, s3://bucket/key, gs://bucket/key, pvc://claim/path, configmap://name/key or"
-        " builtin://name?options. A pvc, s3 or gs address that ends in / means all Parquet files below it."
+        " builtin://name?options; dvc+https://host/repo.git#path for a file that DVC tracks."
+        " A pvc, s3 or gs address that ends in / means all Parquet files below it."
         " The runtime profile restricts schemes and hosts.",
+    )
+    rev: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,99}$",
+        max_length=100,
+        description="Branch, tag or commit of the Git repository of a dvc+https address; by default its HEAD.",
     )
     sha256: str | None = Field(None, pattern=SHA256_PATTERN, description="Expected SHA-256 digest of the file.")
     format: Literal["csv", "parquet"] = Field(

@@ -83,6 +83,7 @@ class Tag:
     CONTRACT_SHA256 = "heartops.contract_sha256"  # task, target and features of its package
     SEAL = "heartops.seal"  # HMAC over name, version, trigger and digests: only a Job with the namespace's key makes it
     SIGNATURE = "heartops.signature"  # of model.onnx (heart_model.signing); may come after the version
+    SEARCH = "heartops.search"  # trigger: on the run in which a pod hands its part of a search to the first
     COPIED_FROM = "heartops.copied_from"  # namespace/registered model/version, for people; it proves nothing
     REJECTED = "heartops.rejected"  # reason; only ever used to reject a version
 
@@ -90,7 +91,7 @@ class Tag:
 class DataAccess(Frozen):
     """An administrator's bounds on where data may come from (runtime profile)."""
 
-    schemes: tuple[str, ...] = ("https", "s3", "gs", "pvc", "configmap", "builtin")
+    schemes: tuple[str, ...] = ("https", "s3", "gs", "pvc", "configmap", "builtin", "dvc+https")
     hosts: tuple[str, ...] = Field((), description="Allowed hosts, `*.` wildcards; empty: every public host.")
 
 

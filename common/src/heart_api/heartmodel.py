@@ -130,12 +130,28 @@ class HeartModelSpec(Frozen):
                 ".dataset.columns",
             ),
             rule(
-                f"!{DISTRIBUTED} || (has(self.dataset) && self.dataset.format == 'parquet')",
+                "!has(self.federation) || !has(self.training.trainer)",
+                "a trainer of your own needs rows, which stay at the sites: remove it",
+                ".training.trainer",
+            ),
+            rule(
+                "!has(self.federation) || !has(self.training.algorithms)"
+                " || self.training.algorithms.exists(name, name in ['logistic-regression', 'ridge', 'random-forest'])",
+                "sites train linear models and random forests: name logistic-regression, ridge or random-forest",
+                ".training.algorithms",
+            ),
+            rule(
+                f"!has(self.federation) || !{DISTRIBUTED}",
+                "Distributed deals a dataset to its workers: with federation leave scale.mode as it is",
+                ".training.scale.mode",
+            ),
+            rule(
+                f"!{DISTRIBUTED} || !has(self.dataset) || self.dataset.format == 'parquet'",
                 "Distributed deals row groups of Parquet to its workers: the format must be parquet",
                 ".dataset.format",
             ),
             rule(
-                f"!{DISTRIBUTED} || (has(self.dataset) && self.dataset.uri.matches('^(pvc|s3|gs)://'))",
+                f"!{DISTRIBUTED} || !has(self.dataset) || self.dataset.uri.matches('^(pvc|s3|gs)://')",
                 "Distributed reads from a volume or a bucket: pvc://, s3:// or gs://",
                 ".dataset.uri",
             ),
@@ -190,10 +206,11 @@ class HeartModelSpec(Frozen):
     )
     registry_name: str | None = Field(
         None,
-        pattern=r"^[a-z0-9][a-z0-9._-]*$",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
         max_length=200,
         description="Name of the MLflow registered model. Defaults to the HeartModel's name, or to `<namespace>.<name>`"
-        " where MLflow has no workspace per namespace. Immutable.",
+        " where MLflow has no workspace per namespace; there, other names need the runtime profile (registryNames)."
+        " Immutable.",
     )
     runtime: str = Field("default", pattern=NAME_PATTERN, max_length=63, description="Name of a runtime profile.")
     dataset: Dataset | None = Field(None, description="Location and format of the training data.")

@@ -41,6 +41,13 @@ class Tuning(Frozen):
 
     trials: int = Field(10, ge=0, le=1000, description="Number of trials per algorithm and fold; 0: defaults only.")
     timeout_seconds: int = Field(600, ge=1, le=86400, description="Time limit for the whole search.")
+    parallelism: int | None = Field(
+        None,
+        ge=1,
+        le=21,
+        description="Number of pods that share the search; the result is the same. More than folds + 1 have nothing to"
+        " do. Every pod gets `resources`.",
+    )
 
 
 class CrossValidation(Frozen):
@@ -112,6 +119,12 @@ class Training(Frozen):
                 " || self.algorithms.exists(name, name in ['logistic-regression', 'ridge', 'xgboost'])",
                 "External and Distributed train logistic-regression, ridge or xgboost: name one of them",
                 ".algorithms",
+            ),
+            rule(
+                "!has(self.tuning) || !has(self.tuning.parallelism) || (!has(self.trainer)"
+                " && (!has(self.scale) || !has(self.scale.mode) || self.scale.mode in ['Auto', 'Single']))",
+                "only searches of HeartOps' own algorithms in memory are shared between pods",
+                ".tuning",
             ),
             rule(
                 "!has(self.trainer) || self.holdout > 0.0",

@@ -4,6 +4,7 @@ Parameters of the HeartModel: hidden (a list of widths), epochs, learning_rate, 
 """
 
 import io
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -27,7 +28,7 @@ class Network(nn.Module):
         self.register_buffer("centre", torch.tensor(float(y.mean()) if regression else 0.0))
         self.register_buffer("spread", torch.tensor(float(y.std()) if regression else 1.0))
         widths = [wide.shape[1], *settings["hidden"]]
-        layers = [layer for a, b in zip(widths, widths[1:], strict=False) for layer in (nn.Linear(a, b), nn.ReLU())]
+        layers = [layer for a, b in pairwise(widths) for layer in (nn.Linear(a, b), nn.ReLU())]
         self.layers = nn.Sequential(*layers, nn.Linear(widths[-1], task.outputs))
         self.regression = regression
 

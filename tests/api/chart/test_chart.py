@@ -310,7 +310,7 @@ def test_metrics_are_scraped_over_tls_with_the_scrapers_own_token() -> None:
     (endpoint,) = find(documents, "ServiceMonitor", "heartops-operator")["spec"]["endpoints"]
     assert (endpoint["scheme"], endpoint["port"]) == ("https", "metrics")
     assert endpoint["bearerTokenFile"] == "/var/run/secrets/kubernetes.io/serviceaccount/token"
-    (port,) = find(documents, "Service", "heartops-operator")["spec"]["ports"]
+    port, _ = find(documents, "Service", "heartops-operator")["spec"]["ports"]
     container = operator_container(documents)
     assert {"name": port["targetPort"], "containerPort": Settings().metrics_port} in container["ports"]
     rules = find(documents, "NetworkPolicy", "heartops-operator")["spec"]["ingress"]
@@ -486,7 +486,7 @@ def test_kustomize_installs_the_operator_alone_or_all_that_the_chart_does() -> N
     assert "StatefulSet" not in base
     found = kustomized("kustomize/with-mlflow")
     names = set(map(plain_name, found))
-    charted = set(map(plain_name, render("--set", "monitoring.dashboards.enabled=false")))
+    charted = set(map(plain_name, render("--skip-tests", "--set", "monitoring.dashboards.enabled=false")))
     assert charted <= names
     assert {kind for kind, _ in names - charted} == {"CustomResourceDefinition", "Namespace"}
     assert profiles(found)["default"].tracking_uri == "http://heartops-mlflow.heartops-system.svc:5000"

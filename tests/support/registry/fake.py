@@ -2,7 +2,7 @@
 
 import hashlib
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from heart_api.evaluation import Comparison, Difference, Estimate, Evaluation, ServingReference
@@ -45,7 +45,7 @@ class FakeRegistry:
     actions: list[tuple[str, RegistryAction]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self, named: Collection[str] = ()) -> Snapshot:
         self._check()
         with self.lock:
             self.snapshots += 1

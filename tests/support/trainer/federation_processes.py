@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from tests.support.trainer.federation import SECRET
 ROOT = Path(__file__).resolve().parents[3]
 LOCK = ROOT / "requirements" / "federation.txt"
 SOURCES = ":".join(str(ROOT / part) for part in ("common/src", "trainer/src"))
-PATIENCE = 240.0
+PATIENCE = 420.0
 
 
 def environment() -> Environment:
@@ -110,6 +111,9 @@ class Pod:
         assert first.wait() == 0, first.log.read_text()
         self.identity = CoordinatorIdentity.model_validate_json(first.message.read_bytes())
         self.superlink()
+        self.gate()
+
+    def gate(self) -> Running:
         gate = [
             "gate",
             "--port",
@@ -117,7 +121,7 @@ class Pod:
             "--superlink",
             f"https://127.0.0.1:{self.ports['superlink']}",
         ]
-        self.start("gate", ["heart_trainer.federation", *gate], {})
+        return self.start("gate", ["heart_trainer.federation", *gate], {})
 
     def superlink(self) -> Running:
         words = ["heart_trainer.federation", "superlink", "--port", str(self.ports["superlink"])]
@@ -146,8 +150,6 @@ class Pod:
         return self.start(request.name, ["heart_trainer", "site"], environ)
 
     def progress(self) -> Progress | None:
-        from http.client import HTTPConnection
-
         with (
             contextlib.suppress(OSError),
             contextlib.closing(HTTPConnection("127.0.0.1", self.ports["progress"])) as page,

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from benchmarks.training import Case, Cost, Row, write_page
+from benchmarks.training import LARGER, Case, Cost, Row, measured_apart, write_page
 
 SMALL = Case(303, 13, ("logistic-regression",), 5)
 LARGE = Case(1_000_000, 20, ("logistic-regression",), 0, holdout=0.2)
@@ -27,3 +27,10 @@ def test_goals_that_were_missed() -> None:
     text = page(40, 5.0)
     assert "2.00 times, +20.0 s: **missed**" in text
     assert "5.00 GiB: **missed**" in text
+
+
+def test_what_was_measured_apart_is_kept() -> None:
+    assert measured_apart("# What a training costs\n\ntext\n") == ""
+    page = f"# What a training costs\n\n{LARGER}\n\ntable\n"
+    assert measured_apart(page) == f"\n{LARGER}\n\ntable\n"
+    assert measured_apart(f"new\n{measured_apart(page)}") == measured_apart(page), "however often the page is written"

@@ -1,4 +1,4 @@
-"""The dashboards: what is written is what hack/dashboards describes, every query is asked somewhere, and nothing overlaps."""
+"""The dashboards are what hack/dashboards describes; every query is asked somewhere, and no panel lies on another."""
 
 import pytest
 

@@ -62,6 +62,10 @@ def code(text: str) -> Iterator[str]:
     yield from CODE.findall(FENCE.sub("", text))
 
 
+ADAPTER = yaml.safe_load((ROOT / "examples/monitoring/prometheus-adapter.yaml").read_text())
+"""Pages that show its rule show this one."""
+
+
 def broken_yaml(text: str) -> list[str]:
     """What is wrong with the documents of a YAML block."""
     found = []
@@ -81,6 +85,8 @@ def kind_of_fragment(document: dict[str, Any]) -> str | None:
     for kind, spec in TYPES.items():
         if set(document) <= {field.alias for field in spec.model_fields.values()}:
             return kind
+    if document.get("rules", {}).get("custom") == ADAPTER["rules"]["custom"]:
+        return "values of prometheus-adapter"
     return "values" if set(document) <= set(VALUES) else None
 
 

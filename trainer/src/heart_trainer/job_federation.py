@@ -14,7 +14,8 @@ from heart_trainer.evaluation.findings import better_than_chance, onnx_parity, p
 from heart_trainer.evaluation.leaks import given_away
 from heart_trainer.external.learned import Learned
 from heart_trainer.external.train import LOGISTIC, RIDGE, linear, profile_of
-from heart_trainer.federation.federate import Federation, folds_key, run_study
+from heart_trainer.federation.families import FOREST, choose_families
+from heart_trainer.federation.federate import Federation, SitesLost, attempt, folds_key, with_the_rest
 from heart_trainer.federation.standin import stand_in
 from heart_trainer.fit import calibrate
 from heart_trainer.fit.families import Setting
@@ -24,7 +25,6 @@ from heart_trainer.job import Job, JobResult
 from heart_trainer.job_training import Learnt, train_and_register
 from heart_trainer.report.card import SiteRow, Sites
 from heart_trainer.sums.additive import Sums, total
-from heart_trainer.sums.driver import Trained
 from heart_trainer.sums.evaluation import measure
 from heart_trainer.sums.paired import FoldModels, PairedRequest, compare_tables
 from heart_trainer.sums.split import cross_validation, hold_out
@@ -56,9 +56,8 @@ def _learn(job: Job[FederatedTrainingRequest], federation: Federation) -> Learnt
     federation.join()
     study = study_of(request, federation)
     job.progress(f"{sum(site.rows for site in federation.sites)} rows at {len(federation.sites)} sites")
-    trained, answers = run_study(study, federation)
-    measured = _measure(trained, answers, federation)
-    learned = linear(trained)
+    learned, answers = with_the_rest(lambda: _study(request, study, federation), federation)
+    measured = _measure(learned, answers, federation)
     here = {site.title: federation.joined[site.title] for site in federation.sites}
     table, oof = stand_in(learned, request.features, here)
     fitted = _fitted(job, learned, table, oof)
@@ -67,18 +66,31 @@ def _learn(job: Job[FederatedTrainingRequest], federation: Federation) -> Learnt
         fitted,
         measured,
         profile_of(request.features, learned, table.classes),
-        _out_of_fold(request, trained, table),
+        _out_of_fold(request, learned, table),
         _checks(request, table, fitted, measured, federation),
-        lambda serving: _compare(request, trained, table, federation, serving),
+        lambda serving: _compare(request, learned, table, federation, serving),
         _sites(federation),
     )
 
 
+def _study(request: FederatedTrainingRequest, study: Study, federation: Federation) -> tuple[Learned, dict[str, Sums]]:
+    """Raises SitesLost or SitesFailed."""
+    studied = attempt(study, federation)
+    algorithms = request.training.algorithms or ()
+    if FOREST not in algorithms:
+        return linear(studied.trained), studied.answers
+    return choose_families(studied, federation, only_forest=family_of(request) not in algorithms)
+
+
 def _check_possible(request: FederatedTrainingRequest) -> None:
-    family = family_of(request)
-    offered = request.training.algorithms
-    if offered is not None and family not in offered:
-        raise DataInvalid(f"spec.training.algorithms names {', '.join(offered)}; a federation trains {family}: add it.")
+    """Raises DataInvalid. A forest is grown on request alone: trees say more of single rows than sums do."""
+    family, offered = family_of(request), request.training.algorithms
+    known = {family} if request.training.task == "regression" else {family, FOREST}
+    if offered is not None and not known & set(offered):
+        trained = " and ".join(sorted(known))
+        raise DataInvalid(
+            f"spec.training.algorithms names {', '.join(offered)}; a federation trains {trained}: add it."
+        )
 
 
 def family_of(request: FederatedTrainingRequest) -> Algorithm:
@@ -102,11 +114,11 @@ def study_of(request: FederatedTrainingRequest, federation: Federation) -> Study
     )
 
 
-def _measure(trained: Trained, answers: dict[str, Sums], federation: Federation) -> Measurement:
+def _measure(learned: Learned, answers: dict[str, Sums], federation: Federation) -> Measurement:
     """With each site as a group of its own, so that `maxGap` says something about sites."""
     names = federation.names
     by_site = {names[title]: sums for title, sums in answers.items()}
-    return measure(trained.request, trained.tables, trained.study.seed, by_site)
+    return measure(learned.request, learned.tables, learned.study.seed, by_site)
 
 
 def _fitted(job: Job[FederatedTrainingRequest], learned: Learned, table: Table, oof: OutOfFoldResult) -> Fitted:
@@ -117,8 +129,8 @@ def _fitted(job: Job[FederatedTrainingRequest], learned: Learned, table: Table, 
     return Fitted(last.algorithm, last.params, last.calibration, model, oof, converted, parity)
 
 
-def _out_of_fold(request: FederatedTrainingRequest, trained: Trained, table: Table) -> OutOfFold:
-    models = FoldModels(trained.study.split, folds_key(request), request.features, trained.request.models)
+def _out_of_fold(request: FederatedTrainingRequest, learned: Learned, table: Table) -> OutOfFold:
+    models = FoldModels(learned.study.split, folds_key(request), request.features, learned.request.models)
     return OutOfFold(task=table.task, predictions={}, complete=False, fold_models=models.dump())
 
 
@@ -175,12 +187,12 @@ def _sites(federation: Federation) -> Sites:
 
 
 def _compare(
-    request: FederatedTrainingRequest, trained: Trained, table: Table, federation: Federation, serving: ServingModel
+    request: FederatedTrainingRequest, learned: Learned, table: Table, federation: Federation, serving: ServingModel
 ) -> Comparison:
     """Both versions' models of each fold, on the rows of that fold, which neither has learnt. Raises NotComparable."""
     theirs = _fold_models(serving)
-    own = trained.study.split, folds_key(request)
-    if trained.study.regression:
+    own = learned.study.split, folds_key(request)
+    if learned.study.regression:
         raise NotComparable("federated versions of a regression are not compared with each other yet")
     if serving.package.task != table.task or serving.package.classes != table.classes:
         raise NotComparable("it answers another question (task or classes differ)")
@@ -188,8 +200,11 @@ def _compare(
         _encoding(f) for f in request.features
     ]:
         raise NotComparable("its folds or its columns are others (spec.training or spec.features have changed since)")
-    asked = PairedRequest(trained.study.split, trained.request.models, theirs.models)
-    summed = total(asked.schema(), federation.sum(asked).values())
+    asked = PairedRequest(learned.study.split, learned.request.models, theirs.models)
+    try:
+        summed = total(asked.schema(), federation.sum(asked).values())
+    except SitesLost as lost:
+        raise NotComparable("a site was lost before its rows were compared") from lost
     metrics = compare_tables(summed, request.training.seed)
     return Comparison(against=serving.reference, metrics=metrics, rows_unseen_by_serving=0)
 

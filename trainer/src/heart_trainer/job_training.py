@@ -19,17 +19,18 @@ from heart_api.referenceprofile import ReferenceProfile
 from heart_trainer.data.load import contract_of, load
 from heart_trainer.evaluation.compare import ServingModel, compare, out_of_fold
 from heart_trainer.evaluation.evaluate import Measurement, judged_sample, measure
-from heart_trainer.evaluation.families import as_values, measure_families
+from heart_trainer.evaluation.families import as_values, estimates_of, measure_families
 from heart_trainer.evaluation.findings import training_findings
 from heart_trainer.external.decide import Scale, decide
 from heart_trainer.external.place import place_of
-from heart_trainer.fit.nested_cv import fit
+from heart_trainer.fit.nested_cv import fit, help_searching
 from heart_trainer.fit.onnx_export import attach_package, is_double, run_onnx
 from heart_trainer.job import Job, JobResult, R, build_evaluation, compare_with_serving, open_run, open_store
 from heart_trainer.mlflow.client import Store
 from heart_trainer.mlflow.registry import Digests, already_registered, register
 from heart_trainer.mlflow.seals import contract_sha256, sha256
 from heart_trainer.mlflow.serving_version import read_package, serving_model
+from heart_trainer.mlflow.shared_search import SharedSearch, rank_of
 from heart_trainer.mlflow.tracking import (
     as_json,
     documents,
@@ -53,7 +54,7 @@ from heart_trainer.report.plot_style import Subject
 from heart_trainer.report.plots import as_png, draw_plots
 from heart_trainer.report.plots_families import draw_families
 from heart_trainer.report.wording import class_names
-from heart_trainer.values import Fitted, Table
+from heart_trainer.values import FamilyResult, Fitted, Table
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,9 @@ def run_training(job: Job[TrainingRequest]) -> JobResult | None:
         from heart_trainer.external.distributed import follow  # noqa: PLC0415  XGBoost takes a second to import
 
         follow(job.request, place, job.environ, job.data, job.progress)
+        return None
+    if rank_of(job.request, job.environ):
+        _help(job)
         return None
     done = train_and_register(job, lambda: _learn(job))
     if place and done.evaluation is None:
@@ -157,7 +161,32 @@ def _in_memory(job: Job[TrainingRequest], fit_model: Callable[[Job[TrainingReque
 
 
 def _by_families(job: Job[TrainingRequest], table: Table) -> Fitted:
-    return fit(table, job.request, job.progress)
+    helpers = _helpers(job, Store(job.tracking_uri), table)
+    if helpers is None:
+        return fit(table, job.request, job.progress)
+    job.progress(f"the search is shared by {helpers.count} pods")
+    fitted = fit(table, job.request, job.progress, helpers)
+    helpers.forget()
+    return fitted
+
+
+def _helpers(job: Job[TrainingRequest], store: Store, table: Table) -> SharedSearch | None:
+    """The pods that share the search; None where this one is alone."""
+    rank = rank_of(job.request, job.environ)
+    if rank is None:
+        return None
+    return SharedSearch(store, job.request, table.raw_sha256, job.row_key, rank, job.progress)
+
+
+def _help(job: Job[TrainingRequest]) -> None:
+    """A pod other than the first: it searches its part, unless the training is done or needs no search."""
+    store = Store(job.tracking_uri)
+    if already_registered(store, job.request, job.row_key) or decide(job.request, job.data).external:
+        job.progress("there is nothing to search")
+        return
+    table = load(job.request, job.environ, data=job.data)
+    if helpers := _helpers(job, store, table):
+        help_searching(table, job.request, helpers, job.progress)
 
 
 def _by_own_trainer(job: Job[TrainingRequest], table: Table) -> Fitted:
@@ -234,6 +263,18 @@ def build_package(
     )
 
 
+def compared(table: Table, fitted: Fitted) -> tuple[FamilyResult, ...]:
+    """The families' out-of-fold predictions; those of the search where there are too many rows."""
+    return estimates_of(fitted.oof, table.y) or fitted.families
+
+
+def family_values(table: Table, fitted: Fitted) -> dict[str, float]:
+    """As MLflow's metrics, both kinds."""
+    inner = measure_families(table.task, fitted.families)
+    outer = measure_families(table.task, estimates_of(fitted.oof, table.y))
+    return as_values(inner) | as_values(outer, "out_of_fold")
+
+
 def _keep(job: Job[R], store: Store, run_id: str, product: Product) -> TrainingResult:
     request, table, fitted, evaluation = job.request, product.table, product.fitted, product.evaluation
     job.progress("writing figures, model card and model to MLflow")
@@ -242,7 +283,7 @@ def _keep(job: Job[R], store: Store, run_id: str, product: Product) -> TrainingR
     subject = Subject(table, request.features, sample, names, request.target.name)
     plots = draw_plots(subject, rows=product.sites is None)
     if len(fitted.families) > 1:
-        plots["families"] = as_png(draw_families(table.task, fitted.families, fitted.algorithm))
+        plots["families"] = as_png(draw_families(table.task, compared(table, fitted), fitted.algorithm))
     digests = Digests(
         artifact=sha256(product.model),
         evaluation=sha256(product.documents[EVALUATION_PATH]),
@@ -251,7 +292,7 @@ def _keep(job: Job[R], store: Store, run_id: str, product: Product) -> TrainingR
     )
     provenance = Provenance(run_id, digests.artifact, digests.evaluation, job.today)
     card = render_card(request, table, fitted, evaluation, plots, provenance, product.influence, product.sites)
-    values = figures(evaluation) | as_values(measure_families(table.task, fitted.families))
+    values = figures(evaluation) | family_values(table, fitted)
     store.log_values(run_id, parameters(request, table, fitted), values)
     log_dataset(store, run_id, request, table)
     log_files(store, run_id, lambda folder: write_files(folder, fitted, product.documents, card, plots))

@@ -3,7 +3,8 @@
 load ──Table──► fit ──Fitted──► evaluate, compare, plots, card ──► tracking ──► TrainingOutcome
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -100,6 +101,9 @@ class OutOfFoldResult:
     fold: Integers
     choices: tuple[FoldChoice, ...]
     """One for each fold."""
+    families: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    """The same predictions for each family that every fold tried, in the order in which they were; none where there
+    were too many rows to fit them all."""
 
     @property
     def judged(self) -> NDArray[np.bool_]:

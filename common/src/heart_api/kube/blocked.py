@@ -12,6 +12,7 @@ from typing import Any
 
 from heart_api.kube.objects import MAX_TEXT, condition
 from heart_api.kube.values import Blocked, Manifest
+from heart_api.names import Label
 from heart_api.times import read
 
 ADVICE = {
@@ -20,6 +21,7 @@ ADVICE = {
     "PodSecurity": "Ask the administrator which Pod Security level the namespace enforces",
     "Admission": "Ask the administrator about the admission policy or webhook that is named",
     "ServiceAccount": "Wait a few seconds; if it lasts, check who deletes the ServiceAccount",
+    "Queued": "See `kubectl get workloads` in the namespace: its quota may be in use, or Kueue may not run",
     "PodCreation": "See `kubectl get events` in the namespace",
     "Scheduling": "Lower {resources}, or add a node that has room and meets the runtime profile's nodeSelector",
     "VolumeMissing": "Create it, or correct spec.dataset.uri",
@@ -112,10 +114,19 @@ def find_blocked(item: Manifest, pods: Iterable[Manifest], events: Iterable[Mani
     waiting = [pod for pod in newest if not has_ended_well(pod) and condition(pod, "Ready") is None]
     found = (
         next(filter(None, map(_of_pod, waiting)), None)
+        or _of_queue(item)
         or _of_replica_failure(item)
         or _of_events(events, waiting, has_pods=bool(newest))
     )
     return _with_advice(found, item, max(filter(None, map(disrupted_at, newest)), default=None)) if found else None
+
+
+def _of_queue(item: Manifest) -> _Found | None:
+    """A Job that waits for Kueue, which makes it run by resuming it."""
+    queue = ((item.get("metadata") or {}).get("labels") or {}).get(Label.QUEUE)
+    if not queue or not (item.get("spec") or {}).get("suspend"):
+        return None
+    return _Found("Queued", f"It waits until the queue {queue} admits it")
 
 
 def unexplained(pods: Iterable[Manifest]) -> list[str]:

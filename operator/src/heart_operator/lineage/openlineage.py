@@ -62,11 +62,9 @@ def source(about: dict[str, str]) -> Json:
     """The dataset, named as OpenLineage names them: `s3://bucket` and the key, `https://host` and the path."""
     address = urlsplit(about["dataset"])
     place = f"{about['namespace']}/{address.netloc}" if address.scheme in ("pvc", "configmap") else address.netloc
-    return {
-        "namespace": f"{address.scheme}://{place}",
-        "name": address.path.lstrip("/") or address.netloc,
-        "facets": {},
-    }
+    within = f"#{address.fragment}" if address.fragment else ""
+    name = f"{address.path.lstrip('/') or address.netloc}{within}"
+    return {"namespace": f"{address.scheme}://{place}", "name": name, "facets": {}}
 
 
 def result(about: dict[str, str]) -> Json:

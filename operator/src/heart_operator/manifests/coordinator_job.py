@@ -37,6 +37,8 @@ from heart_operator.manifests.training_job import (
 SHARED_DIR = "/federation"
 SHARED = {"name": "federation", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}}
 """Keys of the pod; they go with it."""
+COMMAND = ["python3", "-m", "heart_trainer.federation"]
+"""Without the trainer's libraries, which take more memory to import than these containers have."""
 HOSTS = "HEARTOPS_FEDERATION_HOSTS"
 HELPERS = {
     IDENTITY: Resources(requests=Amounts(cpu="50m", memory="128Mi"), limits=Amounts(cpu="1", memory="256Mi")),
@@ -115,7 +117,8 @@ def image_of(profile: RuntimeProfile) -> str:
 def helper(profile: RuntimeProfile, name: str) -> dict[str, Any]:
     return {
         "name": name,
-        "args": ["federation", name],
+        "command": COMMAND,
+        "args": [name],
         "env": env({Env.FEDERATION_DIR: SHARED_DIR, "HOME": "/tmp"}),  # noqa: S108  a mount of its own
         "volumeMounts": mounts(),
         **container_defaults(image_of(profile), profile, HELPERS[name]),

@@ -96,7 +96,7 @@ def build_coordinator_policy(model: HeartModel, profile: RuntimeProfile) -> Mani
     """
     fleet: Rule = {"ports": tcp(FLEET_PORT)}
     egress = [dns(), server(profile.tracking_uri)]
-    return policy(model, Component.TRAINING, ingress=[fleet, {"ports": tcp(PROGRESS_PORT)}], egress=egress)
+    return policy(model, Component.TRAINING, ingress=[fleet, scrapers(profile, PROGRESS_PORT)], egress=egress)
 
 
 def build_check_policy(model: HeartModel, profile: RuntimeProfile) -> Manifest:
@@ -155,9 +155,9 @@ def entrances(model: HeartModel, profile: RuntimeProfile) -> list[Rule]:
     return found
 
 
-def scrapers(profile: RuntimeProfile) -> Rule:
+def scrapers(profile: RuntimeProfile, port: int = MANAGEMENT_PORT) -> Rule:
     """Prometheus and the operator."""
-    rule: Rule = {"ports": tcp(MANAGEMENT_PORT)}
+    rule: Rule = {"ports": tcp(port)}
     return {"from": namespaces(profile.monitoring_namespaces), **rule} if profile.monitoring_namespaces else rule
 
 
@@ -199,12 +199,12 @@ def issuer(model: HeartModel) -> list[Rule]:
 def data_source(uri: str) -> list[Rule]:
     """The web's ports for data that comes over the network; nothing for data that is mounted or built in."""
     parts = urlsplit(uri)
-    if parts.scheme not in ("http", "https", "s3", "gs"):
+    if parts.scheme not in ("http", "https", "s3", "gs", "dvc+http", "dvc+https"):
         return []
     ports = {*WEB_PORTS}
-    if parts.scheme == "s3":
+    if parts.scheme == "s3" or parts.scheme.startswith("dvc+"):  # DVC's remote may be a bucket
         ports.add(S3_PORT)
-    elif parts.port:
+    if parts.scheme not in ("s3", "gs") and parts.port:
         ports.add(parts.port)
     blocks = [{"ipBlock": {"cidr": cidr, "except": rejected}} for cidr, rejected in METADATA_SERVICES.items()]
     return [{"to": blocks, "ports": tcp(*sorted(ports))}]

@@ -4,6 +4,7 @@ from typing import Any
 
 from heart_api.base import Frozen
 from heart_api.evaluation import ServingReference
+from heart_api.federation import IDENTITY
 from heart_api.handover import EXIT_PERMANENT, Env, JobRequest, ModelRequest, TrainingRequest
 from heart_api.heartmodel import HeartModel
 from heart_api.kube.values import Manifest
@@ -53,6 +54,9 @@ def build_training_job(
     if workers := model.spec.training.scale.workers:
         pod["containers"][0]["env"] += [*env(worker_environment(model, workers)), INDEX]
         return in_lockstep(trainer_job(model, profile, pod, request), workers, attempt)
+    if (searching := model.spec.training.tuning.parallelism or 1) > 1:
+        pod["containers"][0]["env"].append(INDEX)
+        return in_lockstep(trainer_job(model, profile, pod, request), searching, attempt)
     return trainer_job(model, profile, with_own_trainer(pod, model, profile, DEFAULT_RESOURCES), request)
 
 
@@ -74,7 +78,7 @@ def trainer_job(
                 "parallelism": 1,
                 "backoffLimit": model.spec.training.backoff_limit,
                 "activeDeadlineSeconds": model.spec.training.timeout_seconds,
-                "podFailurePolicy": failure_policy(*([PREPARE] if "initContainers" in pod else [])),
+                "podFailurePolicy": failure_policy(*first_containers(pod)),
                 "template": {
                     "metadata": {"labels": labels(model, Component.TRAINING), "annotations": annotations},
                     "spec": pod,
@@ -137,6 +141,11 @@ def training_request(
         access=profile.data,
         trainer_image=own.image if own else None,
     )
+
+
+def first_containers(pod: dict[str, Any]) -> list[str]:
+    """Containers of ours that run before the trainer's and end."""
+    return [entry["name"] for entry in pod.get("initContainers", ()) if entry["name"] in (PREPARE, IDENTITY)]
 
 
 def failure_policy(*first: str) -> dict[str, Any]:

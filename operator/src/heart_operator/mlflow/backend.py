@@ -7,7 +7,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -47,7 +47,7 @@ PROXIED = re.compile(r"mlflow-artifacts:/(?!/)")
 """Artifacts served by the tracking server itself: a run cannot point to another host or to a local file."""
 TRAINING = re.compile(r"[0-9a-f]+(-[0-9A-Za-z]+)*")
 """Any user can write tags; only values in the form of a trigger are accepted as triggers (and used in a search)."""
-REGISTRY_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+REGISTRY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 """Registered models that a HeartModel can name; models with other names are ignored."""
 COPY = re.compile(r"models:/[^/]+/[0-9]+")
 """Where MLflow says that a copied version comes from; the copy has the tags of the original."""
@@ -148,18 +148,20 @@ class MlflowBackend:
         except CredentialsMissing as error:
             raise RegistryError(str(error)) from None
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self, named: Collection[str] = ()) -> Snapshot:
         """Read models, their versions (`NAMES` models per search) and runs with paginated searches only.
 
         Versions registered by hand have no HeartOps tag. So the search is for models that a HeartModel has claimed, or
         that one may claim by the default name `<namespace>.<name>`, and then for all of their versions. A workspace is
         one namespace's, so that each of its models may be a HeartModel's.
+
+        `named`: names that HeartModels use; an administrator may allow some that neither search finds.
         """
         with self._in_workspace():
-            return self._snapshot()
+            return self._snapshot(named)
 
-    def _snapshot(self) -> Snapshot:
-        models = {model.name: registered_model(model) for model in self._models()}
+    def _snapshot(self, named: Collection[str]) -> Snapshot:
+        models = {model.name: registered_model(model) for model in self._models(named)}
         versions: dict[str, dict[str, RegisteredVersion]] = {}
         for names in batched(sorted(models), NAMES):
             quoted = ", ".join(f"'{name}'" for name in names)
@@ -167,8 +169,9 @@ class MlflowBackend:
                 versions.setdefault(found.name, {})[str(found.version)] = registered_version(found)
         return Snapshot(models, versions, self._open_runs())
 
-    def _models(self) -> list[Any]:
-        wanted = ("",) if self._workspace else (f"tags.`{Tag.MODEL}` LIKE '%'", "name LIKE '%.%'")
+    def _models(self, named: Collection[str]) -> list[Any]:
+        others = [f"name = '{name}'" for name in sorted(named) if "." not in name and REGISTRY_NAME.fullmatch(name)]
+        wanted = ("",) if self._workspace else (f"tags.`{Tag.MODEL}` LIKE '%'", "name LIKE '%.%'", *others)
         found = [
             model
             for condition in wanted

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 class Backend(Protocol):
     """Blocking calls of one registry."""
 
-    def snapshot(self) -> Snapshot: ...
+    def snapshot(self, named: Collection[str] = ()) -> Snapshot: ...
 
     def read_artifact(self, run_id: str, path: str, limit: int) -> bytes: ...
 

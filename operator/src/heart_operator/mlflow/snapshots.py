@@ -55,6 +55,8 @@ class RegistryReader:
         """As `_entries`, and kept when an entry is known to be out of date."""
         self._refreshes: dict[str, asyncio.Task[Entry]] = {}
         self._used: dict[str, float] = {}
+        self._named: dict[str, set[str]] = {}
+        """Registered models that HeartModels use, by server."""
         self._sought: set[tuple[str, str, str]] = set()
 
     def close(self) -> None:
@@ -72,6 +74,11 @@ class RegistryReader:
         unknown.
         """
         self._used[uri] = self._clock()
+        known = self._named.setdefault(uri, set())
+        if registry_name not in known:
+            known.add(registry_name)
+            if "." not in registry_name:
+                self.renew(uri)  # the newest snapshot was not asked for it
         entry = await self._entry(uri, self._max_age)
         found = model_view(entry, registry_name)
         selection = select(found)
@@ -133,7 +140,8 @@ class RegistryReader:
 
     async def _refresh(self, uri: str) -> Entry:
         try:
-            snapshot = await self._calls.call(uri, lambda backend: backend.snapshot())
+            named = frozenset(self._named.get(uri, ()))
+            snapshot = await self._calls.call(uri, lambda backend: backend.snapshot(named))
         except RegistryUnavailable as error:
             entry = Entry(self._clock(), None, str(error))
         else:

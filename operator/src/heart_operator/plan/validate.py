@@ -80,7 +80,7 @@ def dataset_problems(uri: str, access: DataAccess) -> Iterable[str]:
     if scheme not in access.schemes:
         allowed = ", ".join(access.schemes)
         yield f"spec.dataset.uri: the runtime profile does not allow {scheme}://; use one of: {allowed}"
-    elif scheme in ("http", "https"):
+    elif scheme in ("http", "https", "dvc+http", "dvc+https"):
         yield from host_problems(uri, access)
 
 
@@ -121,6 +121,8 @@ def trainer_problems(model: HeartModel, profile: RuntimeProfile) -> Iterable[str
     if training.trainer is None:
         if training.parameters:
             yield "spec.training.parameters: they are for a trainer of your own; name it in training.trainer"
+    elif model.spec.federation:
+        yield "spec.training.trainer: sites train HeartOps' own algorithms; remove it, or give the model a dataset"
     elif training.trainer not in profile.trainers:
         approved = ", ".join(sorted(profile.trainers)) or "none"
         yield (

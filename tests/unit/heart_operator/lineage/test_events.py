@@ -94,6 +94,7 @@ def without_empty(value: object) -> object:
         ("https://example.org/data/a.csv", "https://example.org", "data/a.csv"),
         ("pvc://claim/a.csv", "pvc://clinic/claim", "a.csv"),
         ("builtin://iris", "builtin://iris", "iris"),
+        ("dvc+https://git.example.org/a.git#b.csv", "dvc+https://git.example.org", "a.git#b.csv"),
     ],
 )
 def test_datasets_have_openlineages_names(uri: str, namespace: str, name: str) -> None:

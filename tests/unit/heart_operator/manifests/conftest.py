@@ -193,6 +193,11 @@ def distributed() -> Case:
     return read_case("distributed")
 
 
+@pytest.fixture
+def own_trainer() -> Case:
+    return read_case("own-trainer")
+
+
 @pytest.fixture(params=["smallest", "full"])
 def case(request: pytest.FixtureRequest) -> Case:
     return read_case(request.param)

@@ -5,6 +5,8 @@ import pytest
 from heart_api.evaluation import ServingReference
 from heart_api.handover import EXIT_PERMANENT, Env, TrainingRequest
 from heart_api.names import Label
+from heart_api.training import Tuning
+from heart_operator.manifests.network_policy import build_training_policy
 from heart_operator.manifests.training_job import MAX_SPEC_BYTES, build_training_job
 from heart_operator.observe.jobs import attempt_of
 from heart_operator.plan.validate import size_problems
@@ -166,3 +168,15 @@ def test_kueue_starts_what_the_profile_queues(smallest, distributed):
         assert job["spec"]["template"]["spec"]["priorityClassName"] == "low"
     assert Label.QUEUE not in smallest.job["metadata"]["labels"]
     assert "suspend" not in smallest.job["spec"]
+
+
+def test_pods_that_share_a_search_know_their_number_and_do_not_reach_each_other(smallest):
+    training = smallest.model.spec.training.model_copy(update={"tuning": Tuning(parallelism=4)})
+    spec = smallest.model.spec.model_copy(update={"training": training})
+    model = smallest.model.model_copy(update={"spec": spec})
+    job = build_training_job(model, smallest.profile, TRIGGER, None, 1)
+    assert (job["spec"]["completions"], job["spec"]["completionMode"], attempt_of(job)) == (4, "Indexed", 1)
+    (container,) = containers(job)
+    assert [variable["name"] for variable in container["env"]].count("JOB_COMPLETION_INDEX") == 1
+    assert not any(variable["name"].startswith("DMLC") for variable in container["env"])
+    assert "ingress" not in build_training_policy(model, smallest.profile)["spec"]

@@ -178,9 +178,9 @@ async def test_a_hanging_server_holds_nobody_longer_than_the_timeout(clock: Cloc
     release = threading.Event()
 
     class Hanging(FakeRegistry):
-        def snapshot(self):  # type: ignore[no-untyped-def]
+        def snapshot(self, named=()):  # type: ignore[no-untyped-def]
             release.wait(30)
-            return super().snapshot()
+            return super().snapshot(named)
 
     reader = RegistryReader(lambda uri: Hanging(), clock=clock, timeout=0.1)
     try:

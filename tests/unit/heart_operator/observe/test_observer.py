@@ -181,10 +181,10 @@ async def test_a_requested_look_at_the_registry_reads_it_again_once() -> None:
     reads = 0
     plain = registry.snapshot
 
-    def counted() -> Any:
+    def counted(named: Any) -> Any:
         nonlocal reads
         reads += 1
-        return plain()
+        return plain(named)
 
     registry.snapshot = counted  # type: ignore[method-assign]
     reader = RegistryReader(lambda uri: registry, clock=lambda: 0.0)

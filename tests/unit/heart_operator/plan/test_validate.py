@@ -14,7 +14,8 @@ FEATURES = [
 ]
 DATA = PROFILE.data.model_copy(update={"schemes": ("https", "pvc", "configmap"), "hosts": ("*.example.org",)})
 TRAINERS = {name: ApprovedTrainer(image=f"registry.example.org/{name}:1") for name in ("torch", "lightgbm")}
-NARROW = PROFILE.model_copy(update={"data": DATA, "registry_names": ("shared.heart",), "trainers": TRAINERS})
+NAMES = ("shared.heart", "CaliforniaHousingBestModel")
+NARROW = PROFILE.model_copy(update={"data": DATA, "registry_names": NAMES, "trainers": TRAINERS})
 
 
 def check(**values: Any) -> dict[str, Any]:
@@ -42,6 +43,8 @@ REJECTED = [
     ({"dataset": {"uri": "https://[::1/x.csv"}}, "it names no host"),
     ({"registryName": "other.heart"}, "spec.registryName: 'other.heart' does not start with 'clinic.'"),
     ({"registryName": "clinicheart"}, "spec.registryName"),
+    ({"registryName": "HousingBestModel"}, "spec.registryName"),
+    ({"registryName": "Clinic.heart"}, "spec.registryName"),
     ({"training": {"task": "regression"}, "gates": {}}, "spec.target.positiveAbove"),
     ({"features": [FEATURES[0], FEATURES[0]]}, "spec.features: age is listed more than once"),
     ({"features": [{"name": "num", "type": "number"}]}, "spec.features: num is the target"),
@@ -80,6 +83,8 @@ ALLOWED = [
     {"dataset": {"uri": "https://a.example.org/x", "columns": ["age", "sex", "num"]}},
     {"registryName": "clinic.other"},
     {"registryName": "shared.heart"},
+    {"registryName": "CaliforniaHousingBestModel"},
+    {"registryName": "clinic.HeartDisease"},
     check(metric="recall", maxGap=0.1, slice="sex"),
     check(metric="calibration_slope", min=0.8, max=1.2),
     latency("500ms", "1s"),
@@ -200,3 +205,9 @@ def test_a_workspace_is_the_namespaces_own_whatever_its_models_are_called() -> N
     assert problems(World(model=named, profile=profile).observe()) == ()
     workspace = heart_model().model_copy(update={"has_workspace": True})
     assert (heart_model().registry_name, workspace.registry_name) == ("clinic.heart", "heart")
+
+
+def test_sites_run_no_trainer_of_ones_own() -> None:
+    training = {"trainer": "torch", "holdout": 0.2}
+    model = heart_model({"dataset": None, "federation": {"sites": ["a/b", "c/d"]}, "training": training})
+    assert any("sites train HeartOps' own algorithms" in each for each in problems(World(model=model).observe()))

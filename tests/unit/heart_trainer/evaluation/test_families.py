@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from heart_trainer.evaluation.families import as_values, fold_figures, measure_families
+from heart_trainer.evaluation.families import as_values, estimates_of, fold_figures, measure_families
 from heart_trainer.report.plots import as_png
 from heart_trainer.report.plots_families import draw_families
-from heart_trainer.values import FamilyResult
+from heart_trainer.values import FamilyResult, OutOfFoldResult
 
 
 def family(algorithm: str, sharpness: float, rows: int = 90) -> FamilyResult:
@@ -29,6 +29,20 @@ def test_each_family_is_measured_on_the_same_rows() -> None:
 def test_mlflow_gets_a_metric_for_each_family_and_figure() -> None:
     values = as_values(measure_families("binary", FAMILIES))
     assert {"family.logistic-regression.roc_auc", "family.random-forest.brier"} <= set(values)
+
+
+def test_out_of_fold_figures_are_of_the_rows_that_were_held_out() -> None:
+    one = FAMILIES[0]
+    output = np.vstack([one.output, np.full((10, 2), np.nan)])
+    fold = np.append(one.fold, np.full(10, -1))
+    judged = OutOfFoldResult(output, fold, (), {"logistic-regression": output})
+    (found,) = estimates_of(judged, np.append(one.y, np.zeros(10, dtype=int)))
+    assert measure_families("binary", [found]) == {
+        "logistic-regression": measure_families("binary", [one])[one.algorithm]
+    }
+    values = as_values(measure_families("binary", [found]), "out_of_fold")
+    assert "family.logistic-regression.out_of_fold.roc_auc" in values
+    assert estimates_of(OutOfFoldResult(output, fold, ()), one.y) == ()
 
 
 def test_a_fold_that_does_not_define_the_metric_is_left_out() -> None:

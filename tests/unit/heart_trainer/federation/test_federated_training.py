@@ -1,7 +1,7 @@
 """A federated training in one process, from the request to the registered version."""
 
 import json
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,16 @@ import onnx
 import pytest
 from mlflow import MlflowClient
 
+from heart_api.contract import Target
 from heart_api.evaluation import CARD_PATH, EVALUATION_PATH, Evaluation, ServingReference
+from heart_api.federation import contract_sha256
 from heart_api.handover import Env, Tag
 from heart_api.package import PACKAGE_KEY, ServingPackage
-from heart_trainer.federation.federate import Federation
+from heart_trainer.federation.federate import Federation, SitesFailed
+from heart_trainer.federation.messages import read_ask
 from heart_trainer.job import Job, JobResult
 from heart_trainer.job_federation import run_federated
-from tests.support.trainer.federation import SECRET, three_sites, together
+from tests.support.trainer.federation import FEATURES, NAMES, SECRET, three_sites, together, training
 
 
 def train(federation: Federation, tracking_uri: str, out: Path, **more: Any) -> JobResult:
@@ -31,10 +34,15 @@ def train(federation: Federation, tracking_uri: str, out: Path, **more: Any) -> 
     return run_federated(job, opened)
 
 
-@pytest.fixture
-def trained(tracking_uri: str, tmp_path: Path) -> tuple[JobResult, Path, str]:
+@pytest.fixture(scope="module")
+def trained(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[JobResult, Path, str]:
+    """(result, folder with what it left, MLflow); files of MLflow go below the working directory."""
+    folder = tmp_path_factory.mktemp("federated")
+    (folder / "mlflow.db").write_bytes(empty_store.read_bytes())
     federation, _ = together(three_sites())
-    return train(federation, tracking_uri, tmp_path / "out"), tmp_path / "out", tracking_uri
+    with chdir(folder):
+        result = train(federation, f"sqlite:///{folder}/mlflow.db", folder / "out")
+    return result, folder / "out", f"sqlite:///{folder}/mlflow.db"
 
 
 def test_three_sites_give_a_sealed_version_with_figures_by_site(trained: tuple[JobResult, Path, str]) -> None:
@@ -48,7 +56,7 @@ def test_three_sites_give_a_sealed_version_with_figures_by_site(trained: tuple[J
         "hospital-03",
     }
     assert any(gap.feature == "site" for gap in evaluation.gaps)
-    version = MlflowClient(uri).get_model_version("clinic.heart", result.result.version)
+    version = MlflowClient(uri, registry_uri=uri).get_model_version("clinic.heart", result.result.version)
     assert version.tags[Tag.SEAL].startswith("training:")
     assert [site.state for site in result.result.sites or ()] == ["Completed"] * 3
     assert [site.rows for site in result.result.sites or ()] == [400, 150, 300]
@@ -71,9 +79,10 @@ def test_the_file_serves_like_any_other(trained: tuple[JobResult, Path, str]) ->
 
 
 def test_the_next_version_is_compared_on_rows_that_neither_has_learnt(
-    trained: tuple[JobResult, Path, str], tmp_path: Path
+    trained: tuple[JobResult, Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first, _, uri = trained
+    first, out, uri = trained
+    monkeypatch.chdir(out.parent)
     federation, _ = together(three_sites())
     serving = ServingReference(version=first.result.version, digest=first.result.artifact_sha256)
     found = train(federation, uri, tmp_path / "again", trigger="t-1", serving=serving)
@@ -87,3 +96,44 @@ def test_the_next_version_is_compared_on_rows_that_neither_has_learnt(
     assert abs(difference.difference) < 1e-9  # equal data and an equal spec
     assert difference.n <= 850
     assert json.loads((tmp_path / "second" / EVALUATION_PATH).read_text())["comparison"]["against"]["version"] == "1"
+
+
+def test_a_number_is_predicted_from_sums_as_well(tracking_uri: str, tmp_path: Path) -> None:
+    features = tuple(feature for feature in FEATURES if feature.name != "thalach")
+    target, settings = Target(name="thalach", unit="1/min"), training(task="regression")
+    digest = contract_sha256("regression", target, features)
+    changed = {"features": features, "target": target, "task": "regression", "contract_sha256": digest}
+    sites = [site.model_copy(update=changed) for site in three_sites()]
+    federation, _ = together(sites, features=features, target=target, training=settings)
+    found = train(federation, tracking_uri, tmp_path / "out")
+    assert found.evaluation is not None
+    assert (found.evaluation.algorithm, found.evaluation.rows) == ("ridge", 850)
+    assert found.evaluation.metrics["r2"].estimate > 0.1
+    assert {one.group for one in found.evaluation.slices if one.feature == "site"} == set(NAMES)
+
+
+def test_a_hold_out_is_judged_where_it_is_asked_for(tracking_uri: str, tmp_path: Path) -> None:
+    federation, _ = together(three_sites(), training=training(holdout=0.3))
+    found = train(federation, tracking_uri, tmp_path / "out")
+    assert found.evaluation is not None
+    assert 150 < found.evaluation.metrics["roc_auc"].n < 350
+
+
+def test_nothing_is_registered_when_a_site_is_lost(tracking_uri: str, tmp_path: Path) -> None:
+    federation, fleet = together(three_sites())
+    fleet.nodes[2].behave = lambda answer, count: answer if count < 6 else None
+    with pytest.raises(SitesFailed, match="hospital-02"):
+        train(federation, tracking_uri, tmp_path / "out")
+    assert MlflowClient(tracking_uri, registry_uri=tracking_uri).search_model_versions("name='clinic.heart'") == []
+    assert not (tmp_path / "out").exists()
+    assert not any(read_ask(body)[0].kind == "end" for _, body in fleet.sent)  # the Job tries again: sites wait for it
+
+
+def test_a_permanent_failure_sends_the_sites_home(tracking_uri: str, tmp_path: Path) -> None:
+    sites = three_sites()
+    sites[1] = sites[1].model_copy(update={"contract_sha256": f"sha256:{'2' * 64}"})
+    federation, fleet = together(sites)
+    with pytest.raises(SitesFailed, match="another contract"):
+        train(federation, tracking_uri, tmp_path / "out")
+    assert fleet.nodes[1].holder.ended
+    assert fleet.nodes[3].holder.ended

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heart_trainer.federation.federate import Federation, run_study
-from heart_trainer.federation.limits import NotLimited, deal, groups, limited
+from heart_trainer.federation.limits import LIMITS, NotLimited, deal, groups, limited
 from heart_trainer.job_federation import _measure, study_of
 from heart_trainer.sums import requests
-from heart_trainer.sums.scores import ScoreRequest, cells_of, count_cells, stack
+from heart_trainer.sums.scores import Scale, ScoreRequest, cells_of, count_cells, stack
 from heart_trainer.sums.split import cross_validation
 from tests.support.trainer.federation import three_sites, together
 
@@ -57,8 +57,6 @@ def test_groups_hold_every_filled_cell_once(rows: list[int], minimum: int) -> No
 
 def test_every_kind_of_request_has_limits() -> None:
     """A new statistic must not be answered before somebody has said what its small cells are."""
-    from heart_trainer.federation.limits import LIMITS
-
     assert set(LIMITS) == set(requests.KINDS.values())
     sums = stack([count_cells(np.zeros(3), np.zeros(3), None)], False)
     with pytest.raises(NotLimited):
@@ -90,8 +88,6 @@ def test_a_table_is_empty_where_a_class_is_too_small() -> None:
 
 
 def test_a_regression_keeps_its_sums() -> None:
-    from heart_trainer.sums.scores import Scale
-
     rng = np.random.default_rng(3)
     y = rng.normal(10, 3, 200)
     output = y + rng.normal(0, 1, 200)

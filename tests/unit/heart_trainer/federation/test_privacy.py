@@ -3,6 +3,7 @@
 import io
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import numpy as np
 import pytest
 
 from heart_api.contract import Dataset
+from heart_api.federation import contract_sha256
 from heart_api.training import Tuning
 from heart_trainer.data.sources.cohort import heart_cohort
+from heart_trainer.federation.bundle import bundle_sha256
 from heart_trainer.federation.federate import run_study
 from heart_trainer.federation.holder import Holder
 from heart_trainer.federation.holding import Holding, hold, shield
@@ -19,7 +22,7 @@ from heart_trainer.federation.messages import Ask, encode, read_ask, read_tell
 from heart_trainer.job_federation import study_of
 from heart_trainer.sums.additive import total
 from heart_trainer.sums.calibration import CalibratedLinearModel
-from heart_trainer.sums.describe import RangeRequest
+from heart_trainer.sums.describe import DescribeRequest, RangeRequest, axes_of
 from heart_trainer.sums.evaluation import EvaluationRequest
 from heart_trainer.sums.paired import PairedRequest
 from heart_trainer.sums.requests import decode
@@ -28,6 +31,7 @@ from heart_trainer.sums.split import cross_validation
 from tests.support.trainer.federation import (
     FEATURES,
     SECRET,
+    TARGET,
     FakeFleet,
     site_request,
     three_sites,
@@ -194,25 +198,18 @@ def test_what_few_rows_share_is_missing_before_anything_is_summed() -> None:
 
 
 def ask(request: Any, key: str = "k") -> bytes:
-    from heart_api.federation import contract_sha256
-    from tests.support.trainer.federation import TARGET
-
     digest = contract_sha256("classification", TARGET, FEATURES)
     head = Ask(kind="sums", model="clinic/heart", trigger="t-1", contract_sha256=digest, folds_key=key)
     return encode(head, encode_request(request))
 
 
 def refusal_of(holder: Holder, request: Any, key: str = "k") -> str:
-    from heart_trainer.federation.bundle import bundle_sha256
-
     tell, body = read_tell(holder.answer(ask(request, key), bundle_sha256()))
     assert bool(body) != bool(tell.refusal)
     return tell.refusal.message if tell.refusal else ""
 
 
 def test_a_coordinator_that_asks_about_ever_new_parts_is_refused(marked: Holding) -> None:
-    from heart_trainer.sums.describe import DescribeRequest, axes_of
-
     holder = Holder(site_request("hospital-01"), marked)
     ranges = RangeRequest(FEATURES)
     assert refusal_of(holder, ranges) == ""
@@ -223,8 +220,6 @@ def test_a_coordinator_that_asks_about_ever_new_parts_is_refused(marked: Holding
 
 
 def test_a_coordinator_that_asks_about_some_rows_of_a_part_is_refused(captured: FakeFleet, marked: Holding) -> None:
-    from dataclasses import replace
-
     requests = [decode(body) for ask, body, _ in conversation(captured, 1) if ask.kind == "sums"]
     newton: Any = next(one for one in requests if type(one).__name__ == "NewtonRequest")
     narrow = replace(newton, learners=tuple(replace(one, bound=0.5) for one in newton.learners))

@@ -15,7 +15,7 @@ from tests.support.soak import SOAK
 from tests.support.trainer.federation import federated, site_ref, three_sites
 from tests.support.trainer.federation_processes import Pod, Running, environment, pod, until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +34,8 @@ def test_three_sites_train_a_sealed_version(python: str, tracking_uri: str, tmp_
     """One of them is a hospital without a cluster (`site --file`); a stranger and a wary one stand beside them."""
     sites, key = three_sites(), new_key()
     outside = site_ref(sites[2]).model_copy(update={"public_key": public_text(read_key(key))})
-    request = federated(sites, sites=(site_ref(sites[0]), site_ref(sites[1]), outside))
+    refs = (site_ref(sites[0]), site_ref(sites[1]), outside)
+    request = federated(sites, round_deadline_seconds=300).model_copy(update={"sites": refs})
     with pod(tmp_path, request, python) as found:
         stranger = found.start("stranger", site_file(found, "stranger", sites[2], new_key()), {})
         wary = found.start("wary", site_file(found, "wary", sites[2], new_key(), OTHER_AUTHORITY), {})
@@ -105,7 +106,7 @@ def test_a_superlink_that_is_killed_ends_the_attempt_and_the_next_one_goes_on(
     python: str, tracking_uri: str, tmp_path: Path
 ) -> None:
     sites = three_sites()
-    request = federated(sites)
+    request = federated(sites, round_deadline_seconds=300)
     with pod(tmp_path, request, python) as found:
         trainer = found.coordinator(request, tracking_uri)
         answering = [found.site(site) for site in sites]
@@ -119,4 +120,19 @@ def test_a_superlink_that_is_killed_ends_the_attempt_and_the_next_one_goes_on(
         found.superlink()
         again = found.coordinator(request, tracking_uri)
         assert again.wait() == 0, logs(found)
+        assert [site.wait() for site in answering] == [0, 0, 0], logs(found)
+
+
+@pytest.mark.skipif(not SOAK, reason="minutes")
+def test_a_gate_that_is_away_for_moments_costs_nothing(python: str, tracking_uri: str, tmp_path: Path) -> None:
+    """Its container was restarted: sites connect anew, and are asked again what they had not answered."""
+    sites = three_sites()
+    request = federated(sites, round_deadline_seconds=300)
+    with pod(tmp_path, request, python) as found:
+        trainer = found.coordinator(request, tracking_uri)
+        answering = [found.site(site) for site in sites]
+        until(lambda: (now := found.progress()) and now.exchanges >= 2, "the training to begin")
+        found.running[2].kill()
+        found.gate()
+        assert trainer.wait() == 0, logs(found)
         assert [site.wait() for site in answering] == [0, 0, 0], logs(found)

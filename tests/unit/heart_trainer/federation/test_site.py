@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from heart_api.contract import Dataset, Feature
-from heart_api.federation import SiteCheckOutcome, SiteCheckRequest, SiteModel
+from heart_api.federation import SiteCheckOutcome, SiteCheckRequest, SiteModel, contract_sha256
 from heart_api.handover import EXIT_PERMANENT, Env
 from heart_trainer.__main__ import main
 from heart_trainer.data.sources.cohort import heart_cohort
@@ -53,8 +53,6 @@ class Line:
 
 
 def ask(kind: str, **more: Any) -> bytes:
-    from heart_api.federation import contract_sha256
-
     digest = contract_sha256("classification", TARGET, FEATURES)
     return encode(Ask(kind=kind, model="clinic/heart", trigger="t-1", contract_sha256=digest, **more))  # type: ignore[arg-type]
 

@@ -10,6 +10,7 @@ from heart_api.contract import Dataset, Target
 from heart_api.training import Algorithm
 from heart_trainer.data.load import load
 from heart_trainer.errors import DataInvalid
+from heart_trainer.fit import nested_cv
 from heart_trainer.fit.families import Setting
 from heart_trainer.fit.nested_cv import fit, processes
 from heart_trainer.fit.onnx_export import run_onnx
@@ -59,6 +60,29 @@ def test_cleveland_with_every_default() -> None:
 def twice(rows: Table, seed: int = 0) -> Table:
     shuffled = np.random.default_rng(seed).permutation(np.tile(np.arange(len(rows)), 2))
     return table(rows.x[shuffled], rows.y[shuffled], 2)
+
+
+def test_each_family_that_was_tried_gets_out_of_fold_predictions() -> None:
+    """Those of the family that every fold chose are the version's own; noise fools none of them."""
+    wanted = heart_request(**QUICK, crossValidation={"folds": 3})
+    rows = synthetic_patients()
+    fitted = fit(rows, wanted, quiet)
+    assert set(fitted.oof.families) == set(QUICK["algorithms"])
+    assert not any(np.isnan(output).any() for output in fitted.oof.families.values())
+    for k, choice in enumerate(fitted.oof.choices):
+        held = fitted.oof.fold == k
+        assert np.array_equal(fitted.oof.families[choice.algorithm][held], fitted.oof.output[held])
+    nothing = table(*noise(300), 2)
+    plain = request(MIXED, **QUICK, crossValidation={"folds": 3})
+    for output in fit(nothing, plain, quiet).oof.families.values():
+        assert 0.35 < roc_auc_score(nothing.y, output[:, 1]) < 0.65
+
+
+def test_with_many_rows_only_the_chosen_family_is_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nested_cv, "FAMILY_ROWS", 100)
+    fitted = fit(synthetic_patients(), heart_request(**QUICK, crossValidation={"folds": 2}), quiet)
+    assert fitted.oof.families == {}
+    assert len(fitted.families) == 2
 
 
 def test_every_row_twice_scores_no_better_and_makes_the_same_model() -> None:

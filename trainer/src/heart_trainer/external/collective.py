@@ -78,13 +78,13 @@ def _start_tracker(place: Place) -> RabitTracker:
 
 
 def _connect(place: Place, seconds: int) -> None:
-    """The pod of the first worker may start last, and its name be known later still."""
+    """The pod of the first worker may start last, and its name mean an earlier attempt's pod for a while."""
     deadline = time.monotonic() + MOST_SECONDS
     while True:
         try:
             collective.init(
                 dmlc_communicator="rabit",
-                dmlc_tracker_uri=_own_address(place) if place.rank == 0 else socket.gethostbyname(place.tracker),
+                dmlc_tracker_uri=_own_address(place) if place.rank == 0 else _living_tracker(place),
                 dmlc_tracker_port=place.port,
                 dmlc_task_id=f"{place.rank:06}",
                 dmlc_retry=1,
@@ -97,11 +97,23 @@ def _connect(place: Place, seconds: int) -> None:
         time.sleep(RETRY_SECONDS)
 
 
+def _living_tracker(place: Place) -> str:
+    """Its address, once something listens there: XGBoost would wait as long as for a step of the training.
+
+    Raises OSError.
+    """
+    address = _address_of(place.tracker)
+    socket.create_connection((address, place.port), RETRY_SECONDS).close()
+    return address
+
+
 def _own_address(place: Place) -> str:
     """Where the others reach this worker: beside a tracker on the loopback interface, all of them are there."""
-    if place.tracker in ("127.0.0.1", "localhost"):
-        return "127.0.0.1"
-    return socket.gethostbyname(socket.gethostname())
+    return "127.0.0.1" if place.tracker in ("127.0.0.1", "localhost") else _address_of(socket.gethostname())
+
+
+def _address_of(name: str) -> str:
+    return str(socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)[0][4][0])
 
 
 def _added(own: NDArray[Any]) -> NDArray[Any]:

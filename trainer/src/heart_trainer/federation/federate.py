@@ -6,7 +6,7 @@ without it; with Hold the training fails, and says which site it was.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from heart_api.federation import FederatedTrainingRequest, SiteFailure
 from heart_api.handover import FailureReason, SiteResult
@@ -16,10 +16,13 @@ from heart_trainer.federation.exchange import Clock, Fleet, Rules, Site, exchang
 from heart_trainer.federation.messages import Ask, Joined, Kind, encode, refusal
 from heart_trainer.sums.additive import StatisticRejected, Sums, total
 from heart_trainer.sums.describe import DescribeRequest
-from heart_trainer.sums.driver import Request, Trained, start, step
+from heart_trainer.sums.driver import Choosing, Request, Trained, start, step
+from heart_trainer.sums.forests import Grown
 from heart_trainer.sums.requests import encode as encode_request
 from heart_trainer.sums.study import Study
+from heart_trainer.sums.union import GrowRequest, from_bytes, join
 
+T = TypeVar("T")
 END_SECONDS = 15.0
 """How long the coordinator says goodbye."""
 PERMANENT = ("SiteRefused", "ContractMismatch")
@@ -110,6 +113,24 @@ class Federation:
                 self.known[title] = replace(self.known[title], parts=tuple(sums["rows"].tolist()))
         return {site.title: found[site.title] for site in self.sites}
 
+    def grow(self, request: GrowRequest) -> list[Grown]:
+        """A forest of all sites' trees for each set. Raises SitesLost or SitesFailed."""
+        found: dict[str, list[Grown]] = {}
+
+        def take(site: Site, data: bytes) -> SiteFailure | None:
+            problem, _, body = told(data)
+            if problem:
+                return problem
+            try:
+                found[site.title] = from_bytes(body, request.preparations[0].columns, len(request.sets))
+            except StatisticRejected as error:
+                return refusal("SiteRefused", f"its answer is not believed: {error}")
+            return None
+
+        self._ask("trees", take, request.dump())
+        own = [found[site.title] for site in self.sites]
+        return [join([forests[number] for forests in own]) for number in range(len(request.sets))]
+
     def _ask(
         self, kind: Kind, take: Callable[[Site, bytes], SiteFailure | None], body: bytes = b""
     ) -> Mapping[str, bytes]:
@@ -159,24 +180,43 @@ def folds_key(request: FederatedTrainingRequest) -> str:
     return f"{request.namespace}/{request.name}/{request.training.seed}"
 
 
+@dataclass(frozen=True)
+class Studied:
+    """A study's end: `answers` to its evaluation by site, `scores` of its search (None where nothing was chosen)."""
+
+    trained: Trained
+    answers: dict[str, Sums]
+    scores: Sums | None = None
+
+
 def run_study(study: Study, federation: Federation) -> tuple[Trained, dict[str, Sums]]:
     """The study, and each site's answer to its evaluation. Raises SitesFailed, or what `step` raises."""
+    found = with_the_rest(lambda: attempt(study, federation), federation)
+    return found.trained, found.answers
+
+
+def with_the_rest(work: Callable[[], T], federation: Federation) -> T:
+    """`work` from its beginning until no site is lost in it. Raises SitesFailed."""
     while True:
         try:
-            return _attempt(study, federation)
+            return work()
         except SitesLost:
             federation.report(f"the study begins again with {len(federation.sites)} sites")
 
 
-def _attempt(study: Study, federation: Federation) -> tuple[Trained, dict[str, Sums]]:
+def attempt(study: Study, federation: Federation) -> Studied:
+    """Raises SitesLost or SitesFailed."""
     following: Any = start(study)
     answers: dict[str, Sums] = {}
+    scores: Sums | None = None
     while not isinstance(following, Trained):
         state, request = following
         answers = federation.sum(request)
         federation.report(f"exchange {state.exchanges} done")
-        following = step(state, total(request.schema(), answers.values()))
-    return following, answers
+        summed = total(request.schema(), answers.values())
+        scores = summed if isinstance(state, Choosing) else scores
+        following = step(state, summed)
+    return Studied(following, answers, scores)
 
 
 def _blame(lost: Sequence[Site]) -> tuple[FailureReason, str]:

@@ -13,6 +13,7 @@ from heart_trainer.sums.driver import Request
 from heart_trainer.sums.requests import decode
 from heart_trainer.sums.rows import Rows, draws
 from heart_trainer.sums.split import Split
+from heart_trainer.sums.union import CannotGrow, GrowRequest, grow
 from heart_trainer.sums.wire import to_bytes
 
 MOST_EXCHANGES = 400
@@ -54,7 +55,7 @@ class Holder:
         assert isinstance(self.held, Holding)  # else it was a problem
         if ask.kind == "join":
             return encode(Tell(joined=self.held.joined))
-        return self._sums(ask, decode(body), self.held)
+        return self._trees(ask, body, self.held) if ask.kind == "trees" else self._sums(ask, decode(body), self.held)
 
     def _bundle_problem(self, bundle: str) -> SiteFailure | None:
         wanted = self.request.bundle_sha256 or bundle_sha256()
@@ -92,13 +93,27 @@ class Holder:
         self.exchanges += 1
         return encode(Tell(), to_bytes(found))
 
+    def _trees(self, ask: Ask, body: bytes, held: Holding) -> bytes:
+        """Trees grown on the site's rows: every threshold and leaf is of the minimum of rows at least."""
+        request, rows = GrowRequest.read(body), self._dealt(ask.folds_key, held)
+        if few := enough(held, self.request, _sizes(request.split, rows)):
+            return self._refuse(refusal("TooFewRows", few))
+        if prying := self._prying(request, request.split):
+            return self._refuse(refusal("SiteRefused", prying))
+        try:
+            found = grow(request, rows, self.request.minimum_cell)
+        except CannotGrow as error:
+            return self._refuse(refusal("TooFewRows", str(error)))
+        self.exchanges += 1
+        return encode(Tell(), found)
+
     def _dealt(self, key: str, held: Holding) -> Rows:
         """The key is the first one for good: sums over ever new parts would single rows out."""
         if self._rows is None:
             self._rows = Rows(held.x, held.y, draws(held.x, key.encode()))
         return self._rows
 
-    def _prying(self, request: Request, split: Split | None) -> str:
+    def _prying(self, request: Request | GrowRequest, split: Split | None) -> str:
         """Why a request is none of a study: sums that differ in few rows would say what those rows are."""
         if split and self._split not in (None, split):
             return "it answers about one split of its rows, and was asked about another"

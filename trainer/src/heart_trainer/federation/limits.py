@@ -5,6 +5,7 @@
   more than the whole.
 - Scores: neighbouring bins of a class are merged until each has the minimum; a table with fewer rows of a class than
   that is empty. The tables of an evaluation's folds are one.
+- Trees are limited where they are grown (heart_trainer.sums.union).
 - Sums of gradients, curvature and products are over at least the minimum of rows, or empty; they are exact otherwise.
 """
 

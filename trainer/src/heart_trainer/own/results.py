@@ -68,7 +68,7 @@ def read(folder: Path, name: str, most: int) -> bytes:
     except FileNotFoundError:
         raise TrainerFailed(f"The trainer ended without a file {name} among its results.") from None
     except OSError as error:
-        raise TrainerFailed(f"The trainer's {name} is not a file ({error.strerror}).") from None
+        raise TrainerFailed(f"The trainer's {name} is not a file that can be read ({error.strerror}).") from None
     found = os.fstat(descriptor)
     if not stat.S_ISREG(found.st_mode):
         os.close(descriptor)

@@ -8,7 +8,7 @@ from typing import Any
 from heart_api.contract import Feature
 from heart_api.evaluation import Evaluation, Task
 from heart_api.handover import ModelRequest
-from heart_trainer.evaluation.families import measure_families
+from heart_trainer.evaluation.families import estimates_of, measure_families
 from heart_trainer.evaluation.metrics import THRESHOLD, wilson
 from heart_trainer.package.influence import Influence
 from heart_trainer.redaction import source_of
@@ -32,7 +32,7 @@ CAPTIONS = {
     "predicted_actual": "Dots on the dashed line are exact predictions.",
     "residuals": "Errors should scatter evenly around the line.",
     "distributions": "What the model was trained on; each class is drawn to the same area.",
-    "families": "Diamonds: all rows of the search; dots: each of its folds; blue: the family that was chosen.",
+    "families": "Diamonds: all rows; dots: each fold; blue: the family that was chosen.",
     "correlation": "Spearman's rank correlation between the columns.",
 }
 FAMILY_METRICS: dict[Task, tuple[str, ...]] = {
@@ -103,6 +103,7 @@ def render_card(
         group_metrics=GROUP_METRICS[evaluation.task],
         method=_method(request, fitted, len(fitted.oof.choices), table.whole is None),
         families=_families(table, fitted),
+        families_out_of_fold=bool(fitted.oof.families),
         family_metrics=[words.title(metric) for metric in FAMILY_METRICS[table.task]],
         contract=[_contract_row(feature) for feature in request.features],
         coded=[feature.name for feature in request.features if is_coded(feature)],
@@ -114,7 +115,7 @@ def _families(table: Table, fitted: Fitted) -> list[tuple[str, bool, list[str]]]
     """(family, whether it was chosen, its figures as text); empty if there was no choice."""
     if len(fitted.families) < 2:
         return []
-    measured = measure_families(table.task, fitted.families)
+    measured = measure_families(table.task, estimates_of(fitted.oof, table.y) or fitted.families)
     return [
         (
             name,

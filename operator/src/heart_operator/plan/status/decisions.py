@@ -80,7 +80,8 @@ def dataset(model: HeartModel) -> str:
     if model.spec.dataset is None:
         return f"federation://{model.namespace}/{model.name}"
     address = urlsplit(model.spec.dataset.uri)
-    return f"{address.scheme}://{address.netloc.rpartition('@')[2]}{address.path}"
+    within = f"#{address.fragment}" if address.fragment else ""
+    return f"{address.scheme}://{address.netloc.rpartition('@')[2]}{address.path}{within}"
 
 
 def gated(model: HeartModel, after: HeartModelStatus, now: datetime) -> Iterator[Made]:

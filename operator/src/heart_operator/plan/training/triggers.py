@@ -15,7 +15,12 @@ from heart_operator.plan.observed import Observed
 from heart_operator.plan.training.requests import open_requests
 from heart_operator.plan.versions import order
 
-WITHOUT_EFFECT = {"resources", "timeout_seconds", "backoff_limit"}
+WITHOUT_EFFECT: dict[str, Any] = {
+    "resources": True,
+    "timeout_seconds": True,
+    "backoff_limit": True,
+    "tuning": {"parallelism"},
+}
 """Fields of `spec.training` that change how long it takes, not what comes out."""
 
 
@@ -29,9 +34,14 @@ def spec_trigger(model: HeartModel) -> str:
         **source(spec),
         "target": spec.target.model_dump(exclude_defaults=True),
         "features": [feature.model_dump(exclude_defaults=True) for feature in spec.features],
-        "training": spec.training.model_dump(exclude_defaults=True, exclude=WITHOUT_EFFECT),
+        "training": without_empty(spec.training.model_dump(exclude_defaults=True, exclude=WITHOUT_EFFECT)),
     }
     return short_hash(json.dumps(parts, sort_keys=True))
+
+
+def without_empty(fields: dict[str, Any]) -> dict[str, Any]:
+    """Less the sections of which nothing is left."""
+    return {name: value for name, value in fields.items() if value != {}}
 
 
 def source(spec: HeartModelSpec) -> dict[str, Any]:

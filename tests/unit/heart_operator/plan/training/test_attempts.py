@@ -125,3 +125,8 @@ def test_other_jobs_have_one_attempt() -> None:
 @pytest.mark.parametrize(("limit", "following"), [(0, None), (1, 1)])
 def test_no_retry_is_no_second_attempt(limit: int, following: int | None) -> None:
     assert another_attempt(job(0), limit) == following
+
+
+def test_another_number_of_workers_is_another_training() -> None:
+    three = {**SPEC, "training": {**SPEC["training"], "scale": {"mode": "Distributed", "workers": 3}}}
+    assert spec_trigger(heart_model(three)) != TRIGGER

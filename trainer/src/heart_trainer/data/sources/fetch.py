@@ -7,17 +7,18 @@ from urllib.parse import SplitResult, urlsplit
 
 from heart_api.contract import Dataset
 from heart_api.handover import DataAccess
-from heart_trainer.data.sources import builtin, mounts, objects, web
+from heart_trainer.data.sources import builtin, dvc, mounts, objects, web
 from heart_trainer.errors import SourceError
 
 Read = Callable[[SplitResult, DataAccess], bytes]
 
 
 def fetch(dataset: Dataset, access: DataAccess, file: Path | None = None) -> bytes:
-    """Return the dataset's bytes, their digest checked. `file` takes the place of the URI on a laptop. Raises
-    SourceError.
+    """Return the dataset's bytes, their digest checked. `file` takes the place of the URI on a laptop.
+
+    Raises SourceError.
     """
-    data = _read(dataset.uri, access) if file is None else mounts.read_file(file, str(file))
+    data = _read(dataset, access) if file is None else mounts.read_file(file, str(file))
     check_digest(data, dataset)
     return data
 
@@ -44,8 +45,10 @@ def compare_digest(found: str, dataset: Dataset) -> None:
         )
 
 
-def _read(uri: str, access: DataAccess) -> bytes:
-    address = allowed_address(uri, access)
+def _read(dataset: Dataset, access: DataAccess) -> bytes:
+    address = allowed_address(dataset.uri, access)
+    if address.scheme.startswith(dvc.PREFIX):
+        return dvc.read(address, dataset.rev, access)
     return _READERS[address.scheme](address, access)
 
 

@@ -6,6 +6,7 @@ bundle is compared by its digest, and that is all that becomes of it.
 
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,6 +71,8 @@ class SuperNode:
         self._heartbeat = HeartbeatSender(self._beat)
 
     def connect(self) -> None:
+        """Anew, whatever came before: what was fetched and not answered is asked again for a new connection alone."""
+        self._leave()
         request = ActivateNodeRequest(public_key=self._public, heartbeat_interval=HEARTBEAT_DEFAULT_INTERVAL)
         found = _speaking(lambda: self._client.ActivateNode(request))
         self._node = Node(node_id=found.node_id)
@@ -132,12 +135,14 @@ class SuperNode:
         """Says goodbye, so that nobody waits for this site."""
         if self._heartbeat.is_running:
             self._heartbeat.stop()
-        try:
-            if self._node is not None:
-                self._client.DeactivateNode(DeactivateNodeRequest(node_id=self._node.node_id))
-        except httpx.HTTPError:
-            pass  # it will be Offline within a minute
+        self._leave()
         self._client.close()
+
+    def _leave(self) -> None:
+        """An active node cannot be activated again, and a node that says nothing is Offline within a minute anyway."""
+        if self._node is not None:
+            with suppress(httpx.HTTPError):
+                self._client.DeactivateNode(DeactivateNodeRequest(node_id=self._node.node_id))
 
 
 def _speaking(call: Callable[[], Any]) -> Any:
