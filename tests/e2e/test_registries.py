@@ -36,8 +36,9 @@ from tests.e2e.profiles import (
     SIGNED,
     private_pem,
 )
+from tests.support.soak import SOAK
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.skipif(not SOAK, reason="in make test-soak")]
 
 QUICK = {"algorithms": ["logistic-regression"], "tuning": {"trials": 0}}
 FLOWER = {"sepal_length_cm": 5.1, "sepal_width_cm": 3.5, "petal_length_cm": 1.4, "petal_width_cm": 0.2}
@@ -104,7 +105,7 @@ def external(images: dict[str, str]) -> Iterator[str]:
     where = {"namespace": EXTERNAL_NAMESPACE}
     labels = {"app": "mlflow"}
     apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": EXTERNAL_NAMESPACE, "labels": RESTRICTED}})
-    gate = (Path(__file__).parent / "authproxy.py").read_text()
+    gate = (ROOT / "tests/support/registry/gate.py").read_text()
     apply(
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "gate", **where}, "data": {"gate.py": gate}},
         {

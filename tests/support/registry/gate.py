@@ -8,7 +8,7 @@ import os
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-BEHIND = ("127.0.0.1", 5001)
+PORT, BEHIND = int(os.environ.get("PORT", "5000")), ("127.0.0.1", int(os.environ.get("PORT_BEHIND", "5001")))
 ADMITTED = "Basic " + base64.b64encode(f"{os.environ['USER_NAME']}:{os.environ['PASSWORD']}".encode()).decode()
 PER_CONNECTION = {"connection", "transfer-encoding", "keep-alive", "content-length"}
 
@@ -40,4 +40,4 @@ class Gate(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
-    ThreadingHTTPServer(("0.0.0.0", 5000), Gate).serve_forever()
+    ThreadingHTTPServer((os.environ.get("HOST", "0.0.0.0"), PORT), Gate).serve_forever()
