@@ -57,14 +57,18 @@ bench-training: $(VENV)/ready ## Compare trainings with a bare scikit-learn scri
 fmt: $(VENV)/ready ## Format the code
 	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format -q .
 
-generate: $(VENV)/ready ## CRDs and API pages from the types
+generate: $(VENV)/ready ## CRDs and API pages from the types, dashboards, and the OLM bundle from kustomize/
 	@$(BIN)/python -m heart_operator.crdgen
+	@$(BIN)/python -m hack.dashboards
+	@$(BIN)/python -m hack.olm
 
 verify: $(VENV)/ready ## Fail when a generated file differs from its source
 	@$(BIN)/python -m heart_operator.crdgen --check
+	@$(BIN)/python -m hack.dashboards --check
+	@$(BIN)/python -m hack.olm --check
 
 # --- cluster and images ---------------------------------------------------------------------------
-.PHONY: cluster-build cluster-up cluster-down images sbom
+.PHONY: cluster-build cluster-up cluster-down images sbom scan
 cluster-build: ## Build Kubernetes and the base images (cached)
 	@$(CLUSTER) build
 
@@ -79,6 +83,9 @@ images: ## Build the product's images (cached)
 
 sbom: $(VENV)/ready ## Write a bill of materials (CycloneDX) of each image to dist/sbom
 	@$(BIN)/python -m hack.sbom
+
+scan: $(VENV)/ready ## Scan the images for known vulnerabilities: Debian's security archive, PyPI's advisories (needs both)
+	@$(BIN)/python -m hack.scan
 
 # --- environment ----------------------------------------------------------------------------------
 .PHONY: lock clean clean-cache

@@ -1,13 +1,15 @@
 """`python -m benchmarks.training`: what a training costs beside a bare scikit-learn script of the same search.
 
 Each figure is one process of its own with its workers: seconds from its start to its end, processor seconds (which
-say more where the machine is not quiet), and the most memory at a time.
+say more where the machine is not quiet), and the most memory at a time. The smallest case, which has a goal by the
+clock, is run several times in turn with the bare script; its figures are medians.
 Writes docs/benchmarks-training.md. `--largest ROWS` leaves out greater files.
 """
 
 import argparse
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -26,7 +28,10 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs/benchmarks-training.md"
 BARE = "benchmarks.training_bare"
 SAMPLE_SECONDS = 0.2
+LARGER = "## Larger than memory"
 GOAL_RATIO, GOAL_SECONDS, GOAL_ROWS = 1.3, 15.0, 303
+PAIRS = 5
+"""How often the case with that goal is measured."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     busy = busy_share()
     rows = list(measure_all([case for case in CASES if case.rows <= options.largest]))
-    PAGE.write_text(write_page(rows, busy, describe(), datetime.now(UTC)))
+    PAGE.write_text(write_page(rows, busy, describe(), datetime.now(UTC)) + measured_apart(PAGE.read_text()))
     print(f"written: {PAGE.relative_to(ROOT)}")
 
 
@@ -87,10 +92,20 @@ def measure_all(cases: Sequence[Case]) -> Iterator[Row]:
                 "--tracking-uri",
                 "sqlite:///mlflow.db",
             ]
-            bare = run([BARE, json.dumps(vars(case))], Path(folder))
-            row = Row(case, run(trainer, Path(folder)), bare)
+            script = [BARE, json.dumps(vars(case))]
+            pairs = [(run(script, Path(folder)), run(trainer, Path(folder))) for _ in range(repetitions(case))]
+            row = Row(case, median([ours for _, ours in pairs]), median([bare for bare, _ in pairs]))
         print(f"{case.rows} x {case.features}: {row.ours.seconds:.1f} s, bare {row.bare.seconds:.1f} s", flush=True)
         yield row
+
+
+def repetitions(case: Case) -> int:
+    return PAIRS if case.rows == GOAL_ROWS else 1
+
+
+def median(costs: Sequence[Cost]) -> Cost:
+    """Of each figure by itself."""
+    return Cost(*(statistics.median(getattr(cost, name) for cost in costs) for name in ("seconds", "cpu", "gib")))
 
 
 def prepare(folder: Path, case: Case) -> None:
@@ -150,11 +165,18 @@ def write_page(rows: Sequence[Row], busy: float, computer: str, when: datetime) 
     return "\n\n".join([introduction(busy, computer, when), table(rows), goals(rows), reading()]) + "\n"
 
 
+def measured_apart(page: str) -> str:
+    """What the page says of data larger than memory: measured by `benchmarks.training_large`, and kept."""
+    start = page.find(LARGER)
+    return "" if start < 0 else f"\n{page[start:]}"
+
+
 def introduction(busy: float, computer: str, when: datetime) -> str:
     return (
         "# What a training costs\n\n"
         f"Written by `make bench-training` on {when:%d %B %Y} ({computer}; {busy:.0%} of it in use by others at the "
-        "start, so that processor time says more than the clock). Each figure is one process with its workers. The "
+        "start, so that processor time says more than the clock). Each figure is one process with its workers; for "
+        f"{GOAL_ROWS} rows the median of {PAIRS} in turn with the bare script. The "
         "bare script (`benchmarks/training_bare.py`) reads the same file with pandas and does the same search, nested "
         "as ours, with scikit-learn and Optuna alone: it checks nothing, measures one ROC-AUC and writes one pickle."
     )
@@ -182,21 +204,24 @@ def cells(row: Row) -> list[str]:
 
 
 def goals(rows: Sequence[Row]) -> str:
-    small = [row for row in rows if row.case.rows == GOAL_ROWS]
-    lines = []
-    for row in small:
-        ratio, more = row.ours.cpu / row.bare.cpu, row.ours.cpu - row.bare.cpu
-        met = ratio <= GOAL_RATIO and more <= GOAL_SECONDS
-        lines.append(
-            f"- {GOAL_ROWS} rows: at most {GOAL_RATIO:g} times the bare script and {GOAL_SECONDS:g} s more (CPU): "
-            f"{ratio:.2f} times, {more:+.1f} s: {'met' if met else '**missed**'}."
-        )
+    lines = [line for row in rows if row.case.rows == GOAL_ROWS for line in overhead(row)]
     most = max(rows, key=lambda row: row.case.rows)
     lines.append(
         f"- {most.case.rows:,} rows in at most 4 GiB: {most.ours.gib:.2f} GiB: "
         f"{'met' if most.ours.gib <= 4 else '**missed**'}."
     )
     return "## Goals\n\n" + "\n".join(lines)
+
+
+def overhead(row: Row) -> list[str]:
+    """The goal of the smallest case, by processor time and by the clock."""
+    goal = f"{GOAL_ROWS} rows: at most {GOAL_RATIO:g} times the bare script and {GOAL_SECONDS:g} s more"
+    figures = ("processor time", row.ours.cpu, row.bare.cpu), ("the clock", row.ours.seconds, row.bare.seconds)
+    return [
+        f"- {goal}, by {what}: {ours / bare:.2f} times, {ours - bare:+.1f} s: "
+        f"{'met' if ours <= GOAL_RATIO * bare and ours - bare <= GOAL_SECONDS else '**missed**'}."
+        for what, ours, bare in figures
+    ]
 
 
 def reading() -> str:

@@ -27,14 +27,17 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, default=5_000_000)
     parser.add_argument("--keep", type=Path, help="folder for the files")
+    parser.add_argument("--algorithm", choices=("logistic-regression", "xgboost"), default="logistic-regression")
+    parser.add_argument("--trials", type=int, default=10)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.keep or Path(temporary)
         data = folder / f"cohort-{options.rows}.parquet"
         if not data.exists():
             write(data, options.rows)
-        (folder / "model.yaml").write_text(yaml.safe_dump(manifest()))
-        print(json.dumps({"rows": options.rows, "bytes": data.stat().st_size, **train(folder, data)}))
+        (folder / "model.yaml").write_text(yaml.safe_dump(manifest(options.algorithm, options.trials)))
+        about = {"rows": options.rows, "bytes": data.stat().st_size, "algorithm": options.algorithm}
+        print(json.dumps({**about, **train(folder, data)}))
 
 
 def write(path: Path, rows: int) -> None:
@@ -48,7 +51,7 @@ def write(path: Path, rows: int) -> None:
     writer.close()
 
 
-def manifest() -> dict[str, object]:
+def manifest(algorithm: str, trials: int) -> dict[str, object]:
     features = [
         {"name": name, "type": "category", "values": CATEGORIES[name]}
         if name in CATEGORIES
@@ -63,7 +66,7 @@ def manifest() -> dict[str, object]:
             "dataset": {"uri": "pvc://data/cohort.parquet", "format": "parquet"},
             "target": {"name": "num", "positiveAbove": 0},
             "features": features,
-            "training": {"scale": {"mode": "External"}},
+            "training": {"scale": {"mode": "External"}, "algorithms": [algorithm], "tuning": {"trials": trials}},
         },
     }
 

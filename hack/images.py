@@ -1,6 +1,7 @@
 """The product's images: built once per content, by Docker where it runs, else by the cluster tool.
 
 `python3 -m hack.images build` prints one JSON object, image name → reference, as its last line;
+`python3 -m hack.images example lightgbm-trainer` builds an image of the examples in the same way;
 `python3 -m hack.images sizes` also prints what a registry stores of each, and fails where that is too much;
 `--into NAME` also loads them into the cluster tool's cluster NAME, `--kind NAME` into a kind cluster.
 Standard library only: it runs before any environment exists.
@@ -15,6 +16,7 @@ import sys
 import tarfile
 import tempfile
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +31,8 @@ class Image:
     name: str
     dockerfile: str
     base: str = "python-base"
+    demo: bool = True
+    """Whether `make demo` needs it."""
     most_megabytes: int = 0
     """Of its compressed layers; 0: no bound."""
 
@@ -44,10 +48,16 @@ class Built:
 IMAGES = (
     Image("operator", "operator/Dockerfile"),
     Image("trainer", "trainer/Dockerfile"),
+    Image("federation", "trainer/federation.Dockerfile", demo=False),
     Image("serving", "serving/Dockerfile", most_megabytes=250),
     Image("mlflow", "charts/images/mlflow/Dockerfile"),
     Image("postgres", "charts/images/postgres/Dockerfile", base="debian-base"),
 )
+EXAMPLES = (
+    Image("lightgbm-trainer", "examples/trainers/lightgbm/Dockerfile"),
+    Image("pytorch-trainer", "examples/trainers/pytorch/Dockerfile"),
+)
+"""Trainers of one's own (docs/own-trainer.md)."""
 
 
 def docker_answers() -> bool:
@@ -87,18 +97,18 @@ def build_with_cluster_tool(image: Image) -> Built:
     return Built(reference, archive)
 
 
-def build_all(cluster: str | None = None) -> dict[str, Built]:
-    """Build every image of the product; load each into the cluster tool's `cluster` as soon as it is built.
+def build_all(cluster: str | None = None, wanted: Iterable[Image] = IMAGES) -> dict[str, Built]:
+    """Build every image; load each into the cluster tool's `cluster` as soon as it is built.
 
     Another process may build them at the same time (the demo's does): what it has finished is loaded meanwhile.
     """
     build = build_with_docker if docker_answers() else build_with_cluster_tool
-    images = {}
-    for image in IMAGES:
-        images[image.name] = built = build(image)
+    found = {}
+    for image in wanted:
+        found[image.name] = built = build(image)
         if cluster and built.archive:
             run([*CLUSTER, "load", "--name", cluster, built.archive])
-    return images
+    return found
 
 
 def megabytes(archive: Path) -> tuple[float, float]:
@@ -122,6 +132,8 @@ def print_sizes(images: dict[str, Built]) -> None:
     """Raises SystemExit where an image is larger than it may be."""
     too_large = []
     for image in IMAGES:
+        if image.name not in images:
+            continue
         built = images[image.name]
         with tempfile.TemporaryDirectory() as folder:
             archive = Path(built.archive or Path(folder) / "image.tar")
@@ -145,13 +157,24 @@ def load_into_kind(images: dict[str, Built], cluster: str) -> None:
         run(["kind", "load", "docker-image", "--name", cluster, *missing])
 
 
+def examples_of(names: list[str]) -> list[Image]:
+    """Raises SystemExit for a name that no example has."""
+    known = {image.name: image for image in EXAMPLES}
+    if wrong := [name for name in names if name not in known]:
+        raise SystemExit(f"there is no example {', '.join(wrong)}; there are {', '.join(known)}")
+    return [known[name] for name in names]
+
+
 def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python3 -m hack.images", description="Build the product's images.")
-    parser.add_argument("command", choices=["build", "sizes"])
+    parser.add_argument("command", choices=["build", "sizes", "example"])
+    parser.add_argument("names", nargs="*", help=f"of examples: {', '.join(image.name for image in EXAMPLES)}")
     parser.add_argument("--into", metavar="NAME", help="load into this cluster of the cluster tool")
     parser.add_argument("--kind", metavar="NAME", help="load into this kind cluster")
+    parser.add_argument("--demo", action="store_true", help="only what `make demo` needs")
     options = parser.parse_args(arguments)
-    images = build_all(options.into)
+    ours = [image for image in IMAGES if image.demo or not options.demo]
+    images = build_all(options.into, examples_of(options.names) if options.command == "example" else ours)
     if options.command == "sizes":
         print_sizes(images)
     if options.kind:

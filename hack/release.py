@@ -1,7 +1,7 @@
 """What the release workflow decides: whether a tag may be released, the chart's image references, the release notes.
 
-`python3 -m hack.release check TAG` · `… pin FOLDER` · `… notes TAG FOLDER`, where FOLDER has a file for each image that
-holds its reference with its digest. Standard library only.
+`python3 -m hack.release check TAG` · `… pin FOLDER SOURCE` · `… notes TAG FOLDER`, where FOLDER has a file for each
+image that holds its reference with its digest. Standard library only.
 """
 
 import argparse
@@ -81,6 +81,18 @@ def pin(values: str, pins: Mapping[str, str]) -> str:
     return values.replace(block, IMAGE_LINE.sub(lambda line: f"  {line['name']}: {pins[line['name']]}", block))
 
 
+def described(chart: str, pins: Mapping[str, str], source: str) -> str:
+    """Chart.yaml with what Artifact Hub shows of a release: its images by digest, and where it comes from.
+
+    The chart's annotations are its last block.
+    """
+    for name, reference in pins.items():
+        chart = re.sub(rf"(- name: {name}\n +image: )\S+", lambda found, to=reference: found[1] + to, chart)
+    pages = {"Documentation": "docs/README.md", "Limits": "docs/limits.md", "Security": "SECURITY.md"}
+    links = "".join(f"    - name: {name}\n      url: {source}/blob/main/{page}\n" for name, page in pages.items())
+    return f"home: {source}\nsources: [{source}]\n{chart}  artifacthub.io/links: |\n{links}"
+
+
 def notes(version: str, pins: Mapping[str, str], root: Path = ROOT) -> str:
     """The release's text: the changelog's section, the digests, and where to read how to verify them."""
     rows = "\n".join(f"| {name} | `{reference}` |" for name, reference in pins.items())
@@ -92,7 +104,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python3 -m hack.release")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("check").add_argument("tag")
-    commands.add_parser("pin").add_argument("folder", type=Path)
+    pinning = commands.add_parser("pin")
+    pinning.add_argument("folder", type=Path)
+    pinning.add_argument("source", help="address of the repository")
     noting = commands.add_parser("notes")
     noting.add_argument("tag")
     noting.add_argument("folder", type=Path)
@@ -100,7 +114,9 @@ def main() -> None:
     if options.command == "check":
         check(options.tag)
     elif options.command == "pin":
-        (ROOT / VALUES).write_text(pin((ROOT / VALUES).read_text(), read_pins(options.folder)))
+        pins = read_pins(options.folder)
+        (ROOT / VALUES).write_text(pin((ROOT / VALUES).read_text(), pins))
+        (ROOT / CHART).write_text(described((ROOT / CHART).read_text(), pins, options.source))
     else:
         print(notes(options.tag.removeprefix("v"), read_pins(options.folder)))
 

@@ -49,6 +49,8 @@ def lint() -> bool:
         (tool("lint-imports"),),
         (tool("mypy"),),
         (tool("python"), "-m", "heart_operator.crdgen", "--check"),
+        (tool("python"), "-m", "hack.dashboards", "--check"),
+        (tool("python"), "-m", "hack.olm", "--check"),
         (tool("zizmor"), "--offline", "--no-progress", "--quiet", ".github"),
     )
 

@@ -2,13 +2,14 @@
 # Renders the chart into kustomize/; needs helm on the PATH. `sh kustomize/render.sh DIR` writes below DIR instead.
 set -eu
 cd "$(dirname "$0")/.."
+command -v helm >/dev/null || { echo "render.sh needs helm on the PATH" >&2; exit 1; }
 target="${1:-kustomize}"
 mkdir -p "$target/base" "$target/with-mlflow" "$target/components/monitoring"
 
 render() { # FILE OPTION…: kustomize sets other images, and no release of Helm manages the objects
     file="$1"
     shift
-    helm template heartops charts/heartops --namespace heartops-system --kube-version 1.34 "$@" \
+    helm template heartops charts/heartops --namespace heartops-system --kube-version 1.34 --skip-tests "$@" \
         | sed -e '/^ *helm.sh\/chart: /d' -e 's/managed-by: Helm/managed-by: kustomize/' >"$target/$file"
 }
 

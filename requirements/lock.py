@@ -1,5 +1,6 @@
 """Compile the locks from pyproject.toml: one for development, one per image under its constraints, one for uv itself,
-and one for what builds the wheel.
+and one for what builds the wheel. The image for federated training has Flower, which caps some packages below dev.txt.
+Examples with an image have their requirements and their lock beside them.
 
 The tests run in the development environment, so an image must not hold another version of anything that they ran with.
 Pins are kept while they satisfy pyproject.toml; delete a package's lines from dev.txt to upgrade it everywhere.
@@ -9,11 +10,15 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 HERE = Path(__file__).parent
 PROJECT = HERE.parent / "pyproject.toml"
 DEV = HERE / "dev.txt"
 IMAGES = ("operator", "serving", "trainer", "mlflow")
+EXAMPLES = HERE.parent / "examples"
+FLOWER_PINS = "certifi fastapi packaging protobuf rich starlette typer uv uvicorn".split()
+"""Of which flwr wants other versions than dev.txt has; only the federation's image holds these."""
 UV = Path(sys.executable).with_name("uv")
 FLAGS = (
     "pip compile -q --universal --python-version 3.11 --generate-hashes "
@@ -26,9 +31,30 @@ def compile_lock(target: Path, *options: str | Path) -> None:
     subprocess.run([UV, *FLAGS, *options, PROJECT, "-o", target], check=True)
 
 
+def lock_examples() -> None:
+    """With the versions of dev.txt, by which the tests run them."""
+    for wanted in sorted(EXAMPLES.rglob("requirements.in")):
+        lock = wanted.with_suffix(".txt")
+        print(f"==> {lock.relative_to(HERE.parent)}", flush=True)
+        subprocess.run([UV, *FLAGS, "-c", DEV, wanted, "-o", lock], check=True)
+
+
 def lock_given(target: Path, requirements: str) -> None:
     print(f"==> requirements/{target.name}", flush=True)
     subprocess.run([UV, *FLAGS, "-", "-o", target], check=True, input=requirements, text=True)
+
+
+def lock_federation() -> None:
+    """The trainer's packages and Flower. Everything else is of the versions that the tests ran with."""
+    kept, skipped = [], False
+    for line in DEV.read_text().splitlines(keepends=True):
+        if not line.startswith((" ", "#")):
+            skipped = line.partition("==")[0] in FLOWER_PINS
+        kept += [] if skipped else [line]
+    with NamedTemporaryFile("w", suffix=".txt") as constraints:
+        constraints.writelines(kept)
+        constraints.flush()
+        compile_lock(HERE / "federation.txt", "--extra", "trainer", "--group", "federation", "-c", constraints.name)
 
 
 def pin_uv() -> None:
@@ -46,5 +72,7 @@ if __name__ == "__main__":
     compile_lock(DEV, "--all-extras", "--group", "dev")
     for image in IMAGES:
         compile_lock(HERE / f"{image}.txt", "--extra", image, "-c", DEV)
+    lock_examples()
+    lock_federation()
     pin_uv()
     pin_build_backend()

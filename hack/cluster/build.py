@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hack.cluster import gobuild, ownimages, packages
+from hack.cluster.archive import tar_layer, write_archive
 from hack.cluster.lock import locked
-from hack.cluster.paths import base_dir, build_dir, gateway_dir, images_dir, versions
+from hack.cluster.paths import base_dir, build_dir, extras_dir, gateway_dir, images_dir, policies_dir, versions
 from hack.cluster.report import Problem
 
 
@@ -45,6 +46,7 @@ def build_full() -> None:
         _step("crds", build_dir(), gobuild.build_crds)
         _step("monitoring", build_dir(), gobuild.build_monitoring)
         _step("prometheus", build_dir(), gobuild.build_prometheus)
+        _step("extras", extras_dir(), gobuild.build_extras)
         packages.ensure([*versions()["debian"]["node"], *versions()["debian"]["test_servers"]])
         _step("basic-images", images_dir(), ownimages.make_basic_images)
         _step("monitoring-images", images_dir(), ownimages.make_monitoring_images)
@@ -57,6 +59,7 @@ def build_for_api() -> None:
     with locked("cluster-build"):
         _step("node", build_dir(), gobuild.build_node)
         _step("prometheus", build_dir(), gobuild.build_prometheus)
+        _step("extras", extras_dir(), gobuild.build_extras)
 
 
 def build_bases() -> None:
@@ -76,6 +79,30 @@ def build_gateway() -> None:
     with locked("cluster-build"):
         _step("gateway", gateway_dir(), gobuild.build_gateway)
         gobuild.drop_caches()
+
+
+def build_policies() -> None:
+    """Make what enforces NetworkPolicies, and its image."""
+    check_machine()
+    with locked("cluster-build"):
+        _step("network-policies", policies_dir(), _make_policies)
+        gobuild.drop_caches()
+
+
+def _make_policies(target: Path) -> None:
+    gobuild.build_policies(target)
+    layer = target / "layer.tar"
+    tar_layer(layer, {"bin/netpol": target / "bin" / "cmd"})
+    archive = target / "kube-network-policies.tar"
+    write_archive(archive, f"heartops/kube-network-policies:{target.name}", [layer], {"Entrypoint": ["/bin/netpol"]})
+    layer.unlink()
+
+
+def build_extras() -> None:
+    """Make prometheus-adapter and the checks of dashboards and bundles."""
+    check_machine()
+    with locked("cluster-build"):
+        _step("extras", extras_dir(), gobuild.build_extras)
 
 
 def _kubernetes() -> None:

@@ -5,8 +5,16 @@ import json
 import sys
 from pathlib import Path
 
-from hack.cluster import cgroups, cleanup, images, processes, store
-from hack.cluster.build import build_bases, build_basic, build_for_api, build_full, build_gateway
+from hack.cluster import adapter, cgroups, cleanup, images, policies, processes, store
+from hack.cluster.build import (
+    build_bases,
+    build_basic,
+    build_extras,
+    build_for_api,
+    build_full,
+    build_gateway,
+    build_policies,
+)
 from hack.cluster.cluster import API_ONLY, BASIC, FULL, read_state, up
 from hack.cluster.lock import locked
 from hack.cluster.paths import DEFAULT_NAME, Cluster, bin_dir
@@ -26,6 +34,10 @@ def main() -> int:
 def _build(options: argparse.Namespace) -> None:
     if options.gateway:
         build_gateway()
+    elif options.network_policies:
+        build_policies()
+    elif options.extras:
+        build_extras()
     elif options.api:
         build_for_api()
     elif options.basic:
@@ -57,6 +69,18 @@ def _verify(options: argparse.Namespace) -> int:
 
 def _load(options: argparse.Namespace) -> None:
     store.load(_state(options)["containerd_socket"], [Path(name) for name in options.archives])
+
+
+def _enforce(options: argparse.Namespace) -> None:
+    cluster, state = Cluster(options.name), _state(options)
+    if options.off:
+        policies.relax(cluster)
+    else:
+        policies.enforce(cluster, state["pod_subnet"])
+
+
+def _adapter(options: argparse.Namespace) -> None:
+    adapter.install(Cluster(options.name), Path(_state(options)["containerd_socket"]))
 
 
 def _freeze(options: argparse.Namespace) -> None:
@@ -113,6 +137,10 @@ def _parser() -> argparse.ArgumentParser:
     parts.add_argument("--api", action="store_true", help="what the api tests need; needs no root")
     parts.add_argument("--basic", action="store_true", help="what a cluster without monitoring needs; no base images")
     parts.add_argument("--gateway", action="store_true", help="only the gateway controller of some api tests")
+    parts.add_argument("--network-policies", action="store_true", help="only what `enforce` starts")
+    parts.add_argument(
+        "--extras", action="store_true", help="only prometheus-adapter, checks of dashboards and bundles"
+    )
     starting = command("up", _up, "start a cluster and wait until everything is ready")
     starting.add_argument("--no-monitoring", action="store_true", help="without metrics-server and Prometheus")
     starting.add_argument("--control-plane-only", action="store_true", help="etcd, API server, controllers; no node")
@@ -128,7 +156,10 @@ def _parser() -> argparse.ArgumentParser:
     freezing = command("freeze", _freeze, "freeze daemons for a while, then let them continue")
     freezing.add_argument("daemons", nargs="+", help="e.g. etcd kube-apiserver")
     freezing.add_argument("--seconds", type=float, default=20)
+    enforcing = command("enforce", _enforce, "enforce NetworkPolicies, which the network plugin does not")
+    enforcing.add_argument("--off", action="store_true", help="stop it")
     command("load", _load, "import image archives into the node").add_argument("archives", nargs="+")
+    command("adapter", _adapter, "add prometheus-adapter, for autoscaling on predictions, to a cluster with monitoring")
     command("clean-cache", lambda _options: cleanup.remove_cache(), "delete everything that is cached", named=False)
     command("tools", lambda _options: print(bin_dir()), "print the folder of kubectl, helm, promtool …", named=False)
     building = command("image", _image, "build a product image; prints archive and reference", named=False)

@@ -20,6 +20,7 @@ OPERATOR = "github.com/prometheus-operator/prometheus-operator"
 PROMETHEUS = "github.com/prometheus/prometheus"
 TRAEFIK = "github.com/traefik/traefik/v3"
 DNS_CLIENTS = "github.com/go-acme/lego/v4/providers/dns"
+ADAPTER = "sigs.k8s.io/prometheus-adapter"
 DROPPED = "go-build.dropped."
 """What caches are renamed to before they are deleted, so that a build may start anew meanwhile."""
 
@@ -133,6 +134,44 @@ def build_gateway(target: Path) -> None:
     user.write_text(user.read_text().replace(f'"{DNS_CLIENTS}"', f'"{TRAEFIK}/pkg/nodns"'))
     (target / "bin").mkdir(parents=True, exist_ok=True)
     _compile("traefik", source, ["./cmd/traefik"], target / "bin", "-s -w")
+
+
+def build_policies(target: Path) -> None:
+    """Compile kube-network-policies from its own module's pins (two minutes of processor time)."""
+    require("go", "install a Go toolchain (version 1.26 or later)")
+    check_pins("netpol")
+    (target / "bin").mkdir(parents=True, exist_ok=True)
+    package = "sigs.k8s.io/kube-network-policies/cmd"
+    _compile("kube-network-policies", HERE / "netpol", [package], target / "bin", "-s -w")
+
+
+def build_extras(target: Path) -> None:
+    """Compile prometheus-adapter, `dashboards` (a strict decoder) and `bundle` (the checks of operator-sdk).
+
+    With the libraries of metrics-server, so that most of them are compiled once.
+    """
+    require("go", "install a Go toolchain (version 1.26 or later)")
+    check_pins("extras")
+    source = _go_cache() / "extras"
+    shutil.rmtree(source, ignore_errors=True)
+    shutil.copytree(HERE / "extras", source)
+    main = _module_folder("extras", ADAPTER, versions()["extras"][ADAPTER]) / "cmd" / "adapter" / "adapter.go"
+    (source / "adapter").mkdir()
+    (source / "adapter" / "main.go").write_text(with_todays_libraries(main.read_text()))
+    (target / "bin").mkdir(parents=True, exist_ok=True)
+    _compile("prometheus-adapter", source, ["./adapter", "./dashboards", "./bundle"], target / "bin", "-s -w")
+    (target / "bin" / "adapter").rename(target / "bin" / "prometheus-adapter")
+
+
+def with_todays_libraries(main: str) -> str:
+    """The main file of prometheus-adapter's last release, which was written for older libraries of Kubernetes: how they
+    are stopped has changed, and they describe the API (OpenAPI) by themselves."""
+    start = "stopCh := genericapiserver.SetupSignalHandler()"
+    main = main.replace(start, "ctx := genericapiserver.SetupSignalContext()\n\tstopCh := ctx.Done()")
+    main = main.replace("cmd.Run(stopCh)", "cmd.Run(ctx)")
+    description = r"\tif cmd\.OpenAPIConfig == nil \{.*?(?=\t// if --metrics-max-age)"
+    main = re.sub(description, "", main, flags=re.DOTALL)
+    return re.sub(r"^\t(openapinamer|customexternalmetrics|generatedopenapi) .*\n", "", main, flags=re.MULTILINE)
 
 
 def drop_caches() -> None:

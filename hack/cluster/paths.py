@@ -57,6 +57,18 @@ def gateway_dir() -> Path:
     return cache_dir() / "gateway" / digest(repr(versions()["gateway"]).encode(), *sources)
 
 
+def policies_dir() -> Path:
+    """The enforcement of NetworkPolicies, a binary and its image: apart like the gateway."""
+    sources = (f.read_bytes() for f in source_files(HERE / "netpol"))
+    return cache_dir() / "network-policies" / digest(repr(versions()["netpol"]).encode(), *sources, *_wrapping_code())
+
+
+def extras_dir() -> Path:
+    """bin/ with prometheus-adapter and the checks of dashboards and bundles: apart, as few tests ask for them."""
+    sources = (f.read_bytes() for f in source_files(HERE / "extras"))
+    return cache_dir() / "extras" / digest(repr(versions()["extras"]).encode(), *sources)
+
+
 def images_dir() -> Path:
     """The cluster's own images: they also change with the code that wraps the binaries."""
     return cache_dir() / "cluster-images" / digest(build_key().encode(), *_wrapping_code())

@@ -19,7 +19,7 @@ NAME = "demo"
 KIND_NAME = "heartops-demo"
 KIND_CONFIG = ROOT / "hack" / "cluster" / "kind.yaml"
 TOOL = (sys.executable, "-m", "hack.cluster")
-BUILD_IMAGES = (sys.executable, "-m", "hack.images", "build")
+BUILD_IMAGES = (sys.executable, "-m", "hack.images", "build", "--demo")
 
 
 def start(kind: Kind) -> Place:

@@ -6,6 +6,7 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hack.cluster.paths import cache_dir
 from hack.cluster.report import Problem, say
@@ -27,6 +28,13 @@ class Source:
     """Its bytes go into the ConfigMap."""
     synthetic: bool
     description: str
+
+    def dataset(self) -> dict[str, Any]:
+        """Changes to the example's `spec.dataset`; None removes a field.
+
+        Synthetic data has no digest and no missing values: one that is declared in vain would be a finding.
+        """
+        return {"uri": self.uri} | ({"sha256": None, "missingValues": None} if self.synthetic else {})
 
 
 def public_uri() -> str:

@@ -5,7 +5,6 @@ The model and its schedule are those of examples/heart-drift, with checks every 
 
 import json
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +17,8 @@ from hack.demo.progress import Progress, outcome
 
 MODEL = "heart-drift"
 EXAMPLE = ROOT / "examples" / MODEL
+PYTHON = ROOT / ".venv" / "bin" / "python"
+"""With httpx and the cohort, which `make demo` has installed."""
 WHERE = f"{MODEL} -n {NAMESPACE}"
 MINUTES = 20
 """Bound of each of the three waits; on two busy cores all of them take about ten."""
@@ -152,7 +153,7 @@ class Patients:
 
     def __init__(self, url: str, shift: int) -> None:
         options = ("--url", url, "--shift", str(shift), "--rows", "5", "--every", "0.25")
-        self._command = [sys.executable, str(EXAMPLE / "send.py"), *options]
+        self._command = [str(PYTHON), str(EXAMPLE / "send.py"), *options]
         self._process = self._start()
         self._failures = 0
 
@@ -168,7 +169,7 @@ class Patients:
 
     def stop(self) -> None:
         self._process.terminate()
-        self._process.communicate()
+        self._process.wait(30)
 
     def _start(self) -> subprocess.Popen[str]:
         return subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)

@@ -11,7 +11,7 @@ from hack.demo.place import CHART, EXAMPLE, MODEL, NAMESPACE, RELEASE, SYSTEM, P
 
 TIMEOUT = 900
 OURS = "heartops.dev/demo"
-KINDS = ("retrainschedules", "heartmodels")
+KINDS = ("retrainschedules", "federationsites", "heartmodels")
 
 
 def install(place: Place, images: dict[str, str]) -> None:

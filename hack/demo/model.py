@@ -90,11 +90,8 @@ class Bound:
 
 
 def _manifest(place: Place, source: Source) -> str:
-    """The example with the address of its data and shorter pauses; synthetic data has no digest."""
-    dataset: dict[str, Any] = {"uri": source.uri}
-    if source.synthetic:
-        dataset["sha256"] = None
-    patch = json.dumps({"spec": {"dataset": dataset, "rollout": ROLLOUT}})
+    """The example with the address of its data and shorter pauses."""
+    patch = json.dumps({"spec": {"dataset": source.dataset(), "rollout": ROLLOUT}})
     return place.kubectl(
         "patch", "--local", "-f", EXAMPLE / "heartmodel.yaml", "--type=merge", "-p", patch, "-o", "json"
     )

@@ -1,7 +1,6 @@
 """Requests for a rollout: without traffic its analysis has nothing to judge, and waits."""
 
 import re
-import signal
 import subprocess
 import threading
 
@@ -32,7 +31,7 @@ class Traffic:
         if self._process is None:
             return
         process, self._process = self._process, None
-        process.send_signal(signal.SIGINT)
+        process.terminate()  # SIGINT would be ignored below a shell's background job
         killer = threading.Timer(SUMMARY_SECONDS, process.kill)
         killer.start()
         output, _ = process.communicate()

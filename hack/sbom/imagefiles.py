@@ -9,13 +9,15 @@ from typing import IO, Any
 
 INVENTORY = re.compile(
     r"var/lib/dpkg/status(\.d/[^/]+)?|(usr/lib|etc)/os-release|(.+/)?[^/]+\.(dist-info/METADATA|egg-info(/PKG-INFO)?)"
+    r"|etc/apt/sources\.list(\.d/[^/]+)?|usr/share/keyrings/debian-archive-keyring\.[gp]+"
 )
+"""Beside what is installed, where Debian's packages came from and whose signatures apt accepts (for the scan)."""
 WHITEOUT, OPAQUE = ".wh.", ".wh..wh..opq"
 
 
 @dataclass(frozen=True)
 class ImageFiles:
-    """An image's configuration, and its inventory files by path (without a leading slash)."""
+    """An image's configuration, and the files that `INVENTORY` names by path (without a leading slash)."""
 
     config: dict[str, Any]
     files: dict[str, bytes]

@@ -43,6 +43,7 @@ REGRESSION = HeartModel.model_validate(
     }
 )
 ROOT = Path(__file__).resolve().parents[2]
+GUARDED = HeartModel.model_validate(MODEL.dump() | {"spec": MODEL.spec.dump() | {"serving": {"auth": "APIKey"}}})
 PROFILE = RuntimeProfile(images=Images(trainer="t", serving="s"), tracking_uri="http://mlflow")
 HOUR, DAY = 60, 24 * 60
 REQUESTS = 6000
@@ -385,6 +386,22 @@ SCENARIOS = [
     *deployed(),
     *retrained(),
 ]
+
+
+def no_key() -> list[Scenario]:
+    def scenario(name: str, *pods: str, **when: Sequence[int]) -> Scenario:
+        series = [{"series": selector("caller_keys", pod=str(i)), "values": values} for i, values in enumerate(pods)]
+        return Scenario(name, "HeartModelAdmitsNobody", "warning", series, **when)
+
+    return [
+        scenario("no pod has a key", "0x60", "0x60", fires=(20, 60), silent=(5, 9)),
+        scenario("a pod has read the new key", "0x60", "0x30 1x30", fires=(25,), silent=(40,)),
+        scenario("there are keys", "2x60", silent=(20, 60)),
+        scenario("nothing is measured", silent=(20, 60)),
+    ]
+
+
+OF_A_GUARDED_MODEL = no_key()
 OF_A_REGRESSION = [*regression_error("critical", 6.0), *regression_error("warning", 4.0)]
 
 
@@ -410,6 +427,13 @@ def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def regression_rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("alerts") / "regression.yaml"
     path.write_text(yaml.safe_dump(built(REGRESSION)))
+    return path
+
+
+@pytest.fixture(scope="module")
+def guarded_rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("alerts") / "guarded.yaml"
+    path.write_text(yaml.safe_dump(built(GUARDED)))
     return path
 
 
@@ -465,6 +489,11 @@ def test_fires_when_it_should(tools, rules, tmp_path, scenario):
 @pytest.mark.parametrize("scenario", OF_A_REGRESSION, ids=title)
 def test_fires_when_a_regression_is_too_far_off(tools, regression_rules, tmp_path, scenario):
     check(tools, regression_rules, tmp_path, scenario)
+
+
+@pytest.mark.parametrize("scenario", OF_A_GUARDED_MODEL, ids=title)
+def test_fires_when_nobody_is_admitted(tools, guarded_rules, tmp_path, scenario):
+    check(tools, guarded_rules, tmp_path, scenario)
 
 
 def check(tools: Path, rules: Path, tmp_path: Path, scenario: Scenario) -> None:

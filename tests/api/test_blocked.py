@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from heart_api.kube.kinds import EVENT, JOB, POD
 from heart_api.names import PART_OF, Label
-from tests.support.apiserver.client import Resource, poll
+from tests.support.apiserver.client import KubeApi, Resource, poll
+from tests.support.apiserver.users import Person, make_person
 from tests.support.apiserver.world import OPERATOR_NAMESPACE, World
 
 pytestmark = pytest.mark.api
@@ -119,6 +121,17 @@ def test_serving_pods_that_a_quota_forbids(world: World) -> None:
 
 
 @pytest.fixture
+def admin(api_server: Path, tools: Path) -> Person:
+    return Person("admin", api_server, tools)
+
+
+@pytest.fixture
+def vera(world: World, kube_api: KubeApi, tools: Path, tmp_path: Path) -> Person:
+    """May look at the world's namespace alone."""
+    return make_person(kube_api, tools, tmp_path, world.namespace, "vera", "view")
+
+
+@pytest.fixture
 def quota_of_the_installation(world: World) -> Iterator[None]:
     """No pod more in the operator's namespace."""
     forbid(world, "resourcequotas", "ResourceQuota", {"hard": {"pods": "0"}}, OPERATOR_NAMESPACE)
@@ -127,7 +140,10 @@ def quota_of_the_installation(world: World) -> Iterator[None]:
     world.api.delete(JOB, OPERATOR_NAMESPACE, INSTALLATION_JOB)
 
 
-def test_a_job_of_the_installation_that_a_quota_forbids(world: World, quota_of_the_installation: None) -> None:
+def test_a_job_of_the_installation_that_a_quota_forbids(
+    world: World, quota_of_the_installation: None, admin: Person, vera: Person
+) -> None:
+    """Said in an event, a metric, `kubectl heart status` and `kubectl heart doctor`."""
     labels = {Label.PART_OF: PART_OF, "app.kubernetes.io/component": "secrets"}
     pod = {"restartPolicy": "Never", "containers": [{"name": "secrets", "image": "heartops/operator"}]}
     metadata = {"name": INSTALLATION_JOB, "namespace": OPERATOR_NAMESPACE, "labels": labels}
@@ -139,6 +155,15 @@ def test_a_job_of_the_installation_that_a_quota_forbids(world: World, quota_of_t
         assert "Raise the namespace's ResourceQuota" in said["message"]
         name = f'kind="Job",model="",name="{INSTALLATION_JOB}",namespace="{OPERATOR_NAMESPACE}"'
         assert operator.metric(f'heartops_blocked_workloads{{cause="Quota",{name}}}') == 1
+        world.create()
+        shown = admin("status", "heart", "-n", world.namespace, "--system-namespace", OPERATOR_NAMESPACE)
+        assert f"{OPERATOR_NAMESPACE}: Job {INSTALLATION_JOB} cannot run (Quota): " in shown.stdout, shown.stderr
+        assert "exceeded quota: small" in shown.stdout
+        asked = admin("doctor", "-n", world.namespace, "--system-namespace", OPERATOR_NAMESPACE)
+        assert f"Job {INSTALLATION_JOB} cannot run (Quota)" in asked.stdout, asked.stderr
+        seen = vera("status", "heart", "--system-namespace", OPERATOR_NAMESPACE)
+        assert seen.returncode == 0, seen.stderr
+        assert INSTALLATION_JOB not in seen.stdout, "she may not read the installation's namespace"
 
 
 def events_about(world: World, name: str) -> list[Resource]:

@@ -45,15 +45,23 @@ def deliver(
 def test_a_version_is_delivered_and_rolled_back(world: World, kubectl: Kubectl, tmp_path: Path) -> None:
     with world.start():
         world.create(rollout={"steps": []})
-        assert deliver(world, kubectl, tmp_path, "validate").returncode == 0
-        done = deliver(world, kubectl, tmp_path, "production")
-        assert done.returncode == 0, done.stderr
-        assert "version 1 serves" in done.stdout
+        for step in ("lint", "validate", "data", "train"):
+            done = deliver(world, kubectl, tmp_path, step)
+            assert done.returncode == 0, done.stderr
+        assert "version 1 was trained" in done.stdout
+        world.wait_serving("1")
         again = {"metadata": {"annotations": {Annotation.RETRAIN: "again"}}}
         world.api.patch(HEART_MODEL, world.namespace, "heart", again)
         world.wait_serving("2")
-        assert deliver(world, kubectl, tmp_path, "rollback", REASON="complaints").returncode == 0
-        world.wait_serving("1")
+        release = tmp_path / "release.txt"
+        release.write_text("2\n")
+        done = deliver(world, kubectl, tmp_path, "production", RELEASE=str(release))
+        assert done.returncode == 0, done.stderr
+        assert "version 2 serves" in done.stdout
+        assert world.model()["spec"]["version"] == 2
+        done = deliver(world, kubectl, tmp_path, "rollback")
+        assert done.returncode == 0, done.stderr
+        assert "version 1 serves" in done.stdout
 
 
 def test_an_invalid_spec_fails_before_anything_is_stored(world: World, kubectl: Kubectl, tmp_path: Path) -> None:
@@ -76,7 +84,8 @@ def test_without_an_operator_it_times_out(world: World, kubectl: Kubectl, tmp_pa
 @pytest.mark.parametrize("name", PIPELINES)
 def test_a_pipeline_runs_steps_of_the_script(name: str) -> None:
     text = (FOLDER / name).read_text()
-    steps = re.findall(r"^(\w+)\) ?(?:#.*)?$", SCRIPT.read_text(), re.MULTILINE)
+    labels = re.findall(r"^([\w |]+)\) ?(?:#.*)?$", SCRIPT.read_text(), re.MULTILINE)
+    steps = [step for label in labels for step in label.split(" | ")]
     used = re.findall(r"deliver\.sh (\w+)", text)
     assert set(used) <= set(steps)
     assert {"validate", "staging", "production"} <= set(used)

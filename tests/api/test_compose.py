@@ -19,7 +19,22 @@ from tests.support.serving.tiny_model import tiny_model
 pytestmark = pytest.mark.api
 
 ROOT = Path(__file__).resolve().parents[2]
-OF_ONE_VERSION = {"Roles", "Requests", "Error rate", "Invalid requests", "Latency", "Outputs"}
+OF_ONE_VERSION = {
+    ("model", panel)
+    for panel in (
+        "Roles",
+        "Requests",
+        "Predictions",
+        "Error rate",
+        "Invalid requests",
+        "Latency",
+        "Latency by stage (p95)",
+        "Outputs",
+        "Confidence",
+        "Median confidence",
+        "Pods",
+    )
+}
 """Panels that need no operator, no candidate and no outcomes."""
 
 
@@ -76,8 +91,8 @@ def test_the_dashboard_has_data_without_a_cluster(prometheus: Prometheus, served
         return bool(prometheus.ask('heartops_model_track{namespace="laptop",model="heart",track="stable"}'))
 
     poll("the version's role", asked, 30)
-    chosen = [query for path in DASHBOARDS for query in queries(path) if query.panel in OF_ONE_VERSION]
-    assert {query.panel for query in chosen} == OF_ONE_VERSION
+    chosen = [query for path in DASHBOARDS for query in queries(path) if (query.board, query.panel) in OF_ONE_VERSION]
+    assert {(query.board, query.panel) for query in chosen} == OF_ONE_VERSION
 
     def shown(expression: str) -> bool:
         httpx.post(f"{served.url}/predict", json=record)

@@ -185,6 +185,18 @@ def test_a_path_prefix_is_cut_off(world: World, gateway: Gateway, servers: dict[
         assert gateway.ask("elsewhere.example.org", "/models/heart").status_code == 404
 
 
+def test_the_name_below_predict_is_the_prediction_itself(
+    world: World, gateway: Gateway, servers: dict[str, str]
+) -> None:
+    users = Users(world, gateway, servers, "named.example.org")
+    with world.start():
+        begin(users, pathPrefix="/predict/heart")
+        users.wait_weights({"1": 100})
+        assert gateway.ask(users.host, "/predict/heart").json()["path"] == "/predict"
+        assert gateway.ask(users.host, "/predict/heart/health").json()["path"] == "/health"
+        assert gateway.ask(users.host, "/predict/hearts").status_code == 404
+
+
 def test_a_gateway_that_rejects_the_route_is_heard(world: World, gateway: Gateway) -> None:
     with world.start():
         world.create(serving={"replicas": 2, "route": {"gateway": CLOSED}})

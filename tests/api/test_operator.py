@@ -38,8 +38,12 @@ def test_apply_ends_in_a_version_that_serves(world: World) -> None:
         assert {"TrainingStarted", "TrainingSucceeded", "GatePassed", "Promoted"} <= set(told)
         track = f'heartops_model_track{{model="heart",namespace="{world.namespace}",track="stable",version="1"}}'
         assert operator.metric(track) == 1
-        assert operator.metric('heartops_trainings_total{result="succeeded",trigger="spec"}') >= 1
-        assert operator.metric('heartops_rollouts_total{result="promoted"}') >= 1
+        labels = f'model="heart",namespace="{world.namespace}"'
+        assert operator.metric(f'heartops_trainings_total{{{labels},result="succeeded",trigger="spec"}}') == 1
+        assert operator.metric(f'heartops_rollouts_total{{{labels},result="promoted"}}') == 1
+        assert operator.metric(f"heartops_training_duration_seconds_count{{{labels}}}") == 1
+        assert operator.metric(f"heartops_lead_time_seconds_count{{{labels}}}") == 1
+        assert operator.metric(f"heartops_time_to_restore_seconds_count{{{labels}}}") == 0
         assert operator.metric("heartops_is_leader") == 1
         assert operator.metric("heartops_reconcile_errors_total") == 0
         assert operator.fetch("/livez") == "ok\n"
@@ -72,7 +76,9 @@ def test_a_version_that_fails_its_gate_is_never_served(world: World) -> None:
         assert not world.deployments()
         assert world.condition("Ready")["status"] == "False"
         assert world.condition("Available")["status"] == "False"
-        assert operator.metric('heartops_rollouts_total{result="rejected"}') >= 1
+        labels = f'model="heart",namespace="{world.namespace}"'
+        assert operator.metric(f'heartops_rollouts_total{{{labels},result="gate_failed"}}') == 1
+        assert operator.metric(f'heartops_rollouts_total{{{labels},result="rejected"}}') == 0
 
 
 def test_a_changed_gate_is_applied_without_training_again(world: World) -> None:

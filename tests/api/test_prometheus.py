@@ -1,4 +1,4 @@
-"""With a real Prometheus: every panel of the dashboard shows data, and analyses count what happened, no more."""
+"""With a real Prometheus: every panel of the dashboards shows data, and analyses count what happened, no more."""
 
 import asyncio
 import threading
@@ -13,21 +13,34 @@ import numpy as np
 import pytest
 from prometheus_client import generate_latest
 
-from heart_api.heartmodel import HeartModelStatus
+from heart_api.heartmodel import HeartModelStatus, RejectedStatus, ServingStatus
 from heart_api.kube.kinds import Kind
-from heart_api.kube.values import Manifest
+from heart_api.kube.values import Manifest, ModelKey
+from heart_api.schedulestatus import RetrainScheduleStatus
+from heart_api.status import TrainingStatus
 from heart_log.quality import wilson
 from heart_operator.plan.analysis.counts import Counts
 from heart_operator.plan.observed import AnalysisSample
 from heart_operator.telemetry.operator import Metrics
+from heart_operator.telemetry.registry import RegistryCollector
 from heart_operator.traffic.sampler import MetricsReader, Question
 from heart_serving.metrics import Exposition, ServingMetrics
-from heart_serving.predictionlog.metrics import LogMetrics
+from heart_serving.predictionlog.metrics import QUALITY, LogMetrics
 from heart_serving.protocols.answers import Answers
 from heart_serving.protocols.output_bins import OutputCounts
 from tests.support.apiserver.client import poll
-from tests.support.apiserver.dashboard import DASHBOARDS, Query, Variable, filled, queries, variables
+from tests.support.apiserver.dashboard import (
+    DASHBOARDS,
+    MEASURED_ELSEWHERE,
+    OF_SYSTEM,
+    Query,
+    Variable,
+    all_queries,
+    filled,
+    variables,
+)
 from tests.support.apiserver.prometheus import Prometheus, Target, finite, running, served
+from tests.support.plan.schedules import retrain_schedule
 
 pytestmark = pytest.mark.api
 
@@ -53,6 +66,32 @@ STATUS = HeartModelStatus.model_validate(
     }
 )
 
+HEART, SYSTEM = ModelKey("clinic", "heart"), "heartops-system"
+JOB = TrainingStatus(job="j", trigger="t", phase="Succeeded", started_at=NOW, finished_at=NOW, version="7")
+TRAINING = HeartModelStatus(training=JOB.model_copy(update={"phase": "Running"}))
+TRAINED = STATUS.model_copy(update={"training": JOB})
+PROMOTED = HeartModelStatus(serving=ServingStatus(version="7", digest="d", since=NOW), training=JOB)
+REJECTED = STATUS.model_copy(
+    update={
+        "rejected": (RejectedStatus(version="7", digest="d", reason="CanaryAnalysisFailed", message="m", time=NOW),)
+    }
+)
+WATCHFUL = retrain_schedule(
+    status=RetrainScheduleStatus.model_validate(
+        {
+            "lastSuccessfulTime": NOW,
+            "lastDrift": {
+                "time": NOW,
+                "version": "6",
+                "verdict": "Drift",
+                "share": 0.25,
+                "samples": 300,
+                "features": [{"name": "age", "statistic": "ks", "value": 0.4, "pValue": 1e-9, "drifted": True}],
+            },
+        }
+    )
+)
+
 
 @dataclass
 class Pod:
@@ -70,7 +109,8 @@ class Pod:
     def begin(self) -> None:
         """As a container that was just started."""
         self.metrics = ServingMetrics("heart", self.version, {}, OutputCounts(BINARY))
-        figures = {"feedback": {"accuracy": wilson(8, 10)}}
+        share = wilson(8, 10)
+        figures = {"feedback": dict.fromkeys(QUALITY, share)} if share else {}
         labels = {"model_name": "heart", "model_version": self.version}
         self.log = LogMetrics(labels, figures=lambda: figures)
 
@@ -85,8 +125,11 @@ class Pod:
     def answer(self, code: int = 200, times: int = 1) -> None:
         for _ in range(times):
             self.metrics.count(code)
+            for histogram in (self.metrics.preprocess, self.metrics.predict, self.metrics.postprocess):
+                histogram.observe(0.003)
             self.metrics.latency.observe(0.01)
-            self.metrics.outputs.add(np.array([[0.4, 0.6]], dtype=np.float32))
+            self.metrics.predictions += 1
+            self.metrics.count_outputs(np.array([[0.4, 0.6]], dtype=np.float32))
 
 
 @dataclass
@@ -101,6 +144,8 @@ class World:
 def world(tools: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     stable, candidate, operator = Pod("6"), Pod("7"), Metrics()
     operator.show("clinic", "heart", STATUS)
+    operator.schedules.show(WATCHFUL, WATCHFUL.status)
+    operator.registry.register(RegistryCollector(lambda: {"http://mlflow": True}))
     with ExitStack() as stack:
         for pod in (stable, candidate):
             pod.up()
@@ -110,18 +155,23 @@ def world(tools: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wor
             Target(f"127.0.0.1:{pod.port}", {"namespace": "clinic", "pod": f"heart-v{pod.version}"})
             for pod in (stable, candidate)
         ]
-        targets.append(Target(f"127.0.0.1:{port}", {"namespace": "heartops-system"}, honor=True))
+        targets.append(Target(f"127.0.0.1:{port}", {"namespace": SYSTEM}, honor=True))
         folder = tmp_path_factory.mktemp("prometheus")
         yield World(stack.enter_context(running(tools / "prometheus", folder, targets)), stable, candidate, operator)
 
 
-PANELS = [query for path in DASHBOARDS for query in queries(path)]
+PANELS = [query for query in all_queries() if not MEASURED_ELSEWHERE.search(query.expression)]
+"""tests/e2e/test_dashboard.py asks the others on a node."""
 
 
-@pytest.mark.parametrize("query", PANELS, ids=lambda query: f"{query.panel}: {query.legend}")
+def namespace_of(board: str) -> str:
+    return SYSTEM if board in OF_SYSTEM else "clinic"
+
+
+@pytest.mark.parametrize("query", PANELS, ids=str)
 def test_every_panel_shows_data(world: World, query: Query) -> None:
     """During a canary with shadow traffic and feedback; a query that finds nothing then never will."""
-    expression = filled(query.expression, "clinic", "heart", "10s")
+    expression = filled(query.expression, namespace_of(query.board), "heart", "10s")
 
     def shown() -> list[float]:
         use(world)
@@ -137,22 +187,21 @@ def use(world: World) -> None:
     world.stable.metrics.mirrored_to("7").results.update({"equal": 3, "different": 1})
     world.operator.duration.observe(0.1)
     world.operator.errors.inc()
-    world.operator.rollouts.labels("promoted").inc()
+    for before, after in ((TRAINING, TRAINED), (STATUS, PROMOTED), (STATUS, REJECTED)):
+        world.operator.ended.count(HEART, before, after)
 
 
-@pytest.mark.parametrize(
-    "variable", [each for path in DASHBOARDS for each in variables(path)], ids=lambda each: each.name
-)
+@pytest.mark.parametrize("variable", [each for path in DASHBOARDS for each in variables(path)], ids=str)
 def test_every_choice_offers_the_model(world: World, variable: Variable) -> None:
     series = filled(variable.series, "clinic", "heart")
-    expected = {"namespace": "clinic", "model": "heart"}[variable.name]
+    expected = {"namespace": namespace_of(variable.board), "model": "heart"}[variable.name]
     assert poll(f"a choice of {variable.name}", lambda: world.prometheus.label_values(variable.label, series)) == [
         expected
     ]
 
 
 def test_a_version_without_an_error_shows_none_and_not_nothing(world: World) -> None:
-    query = next(query for query in PANELS if query.panel == "Error rate")
+    query = next(query for query in PANELS if (query.board, query.panel) == ("model", "Error rate"))
 
     def shown() -> list[float]:
         use(world)

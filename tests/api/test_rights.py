@@ -2,7 +2,7 @@
 
 import pytest
 
-from heart_api.kube.kinds import LEASE
+from heart_api.kube.kinds import FEDERATION_SITE, LEASE
 from heart_api.names import Label
 from tests.support.apiserver.client import poll
 from tests.support.apiserver.tenant import scrape, token
@@ -29,6 +29,11 @@ def test_the_chart_grants_what_is_used_and_nothing_else(world: World) -> None:
         world.wait_serving("1")
         world.create_schedule(schedule="0 3 29 2 *")
         poll("the schedule's status", world.schedule_status)
+        dataset = {"uri": "pvc://cohort/rows.csv"}
+        metadata = {"namespace": world.namespace, "name": "ward"}
+        kind = {"apiVersion": FEDERATION_SITE.api_version, "kind": FEDERATION_SITE.kind}
+        world.api.create(FEDERATION_SITE, kind | {"metadata": metadata, "spec": {"dataset": dataset}})
+        poll("the site's status", lambda: world.api.get(FEDERATION_SITE, world.namespace, "ward").get("status"))
         for kind, name in sorted(world.children()):
             disturb(world, kind, name)
         world.settle()

@@ -65,7 +65,8 @@ def test_a_scheduled_time_and_a_finding_train_once_and_their_versions_take_over(
         labels = f'model="lungs",namespace="{world.namespace}",schedule="watchful"'
         assert operator.metric(f"heartops_drift_detected{{{labels}}}") == 0
         assert operator.metric(f"heartops_retraining_failed{{{labels}}}") == 0
-        assert operator.metric('heartops_trainings_total{result="succeeded",trigger="drift"}') == 1
+        labels = f'model="lungs",namespace="{world.namespace}"'
+        assert operator.metric(f'heartops_trainings_total{{{labels},result="succeeded",trigger="drift"}}') == 1
         assert operator.metric("heartops_reconcile_errors_total") == 0
     assert world.audit.forbidden() == []
 

@@ -89,7 +89,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 def look_around() -> str:
     commands = (
-        ("get", "heartmodels,jobs,deployments,pods", "-A", "-o", "wide"),
+        ("get", "heartmodels,federationsites,jobs,deployments,pods", "-A", "-o", "wide"),
         ("get", "events", "-A", "--sort-by=.lastTimestamp"),
         ("logs", f"deployment/{RELEASE}-operator", "-n", SYSTEM, "--tail=60"),
     )

@@ -7,8 +7,11 @@ from collections.abc import Mapping
 import yaml
 
 from tests.e2e.kit import PROMETHEUS_URL, RECORDED, RELEASE, RESTRICTED, ROOT, SYSTEM, apply, items, kubectl, require
+from tests.e2e.profiles import EXTERNAL_SECRET, LOGIN, profiles
 
 CHART = ROOT / "charts" / "heartops"
+ENTRANCE, PUBLIC_HOST = "entrance", "models.example.org"
+"""IngressClass and host that models may claim."""
 OF_ANOTHER_RELEASE = "ofAnotherRelease"
 """A field that only the other release's CRDs have."""
 
@@ -24,8 +27,19 @@ def install(images: Mapping[str, str]) -> None:
     """The chart in a `restricted` namespace, as the living tree has it."""
     apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM, "labels": RESTRICTED}})
     apply_crds()
-    options = (f"runtimes.{RECORDED}.prometheusUrl={PROMETHEUS_URL}", "monitoring.labels.release=prometheus")
-    helm_upgrade(images, "--install", *(word for option in options for word in ("--set-string", option)))
+    meta = {"name": EXTERNAL_SECRET, "namespace": SYSTEM}
+    apply({"apiVersion": "v1", "kind": "Secret", "metadata": meta, "stringData": LOGIN})
+    options = (
+        f"runtimes.{RECORDED}.prometheusUrl={PROMETHEUS_URL}",
+        "monitoring.labels.release=prometheus",
+        f"runtimes.default.routes.ingressClasses={{{ENTRANCE}}}",
+        f"runtimes.default.routes.hosts={{{PUBLIC_HOST}}}",
+    )
+    given = [word for option in options for word in ("--set-string", option)]
+    given += [
+        word for name, values in profiles().items() for word in ("--set-json", f"runtimes.{name}={json.dumps(values)}")
+    ]
+    helm_upgrade(images, "--install", *given)
 
 
 def helm_upgrade(images: Mapping[str, str], *options: str) -> None:

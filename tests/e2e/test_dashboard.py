@@ -1,21 +1,23 @@
-"""In a canary with shadow traffic, every panel of the dashboard shows data of the cluster's own Prometheus."""
+"""In a canary with shadow traffic, every panel of the dashboards shows data of the cluster's own Prometheus."""
 
 import json
+import time
 from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.kit import HTTP, PROMETHEUS, ROOT, Model, declare, eventually, example, has_monitoring, require
+from tests.e2e.kit import HTTP, PROMETHEUS, ROOT, SYSTEM, Model, declare, eventually, example, has_monitoring, require
 from tests.e2e.traffic import traffic
-from tests.support.apiserver.dashboard import DASHBOARDS, Query, filled, queries
+from tests.support.apiserver.dashboard import OF_HISTORY, OF_SYSTEM, Query, all_queries, filled
 from tests.support.apiserver.prometheus import finite
 
 pytestmark = pytest.mark.timeout(900)
 
 FLOWER = json.loads((ROOT / "examples/iris/requests/predict.json").read_text())[0]
-WITH_FEEDBACK = {"Accuracy"}
-"""Nobody reports outcomes here; tests/api/test_prometheus.py asks these of the same Prometheus with outcomes."""
-PANELS = [query for path in DASHBOARDS for query in queries(path) if query.panel not in WITH_FEEDBACK]
+PANELS = [query for query in all_queries() if not OF_HISTORY.search(query.expression)]
+"""Of what happens here; tests/api/test_prometheus.py asks the others of the same Prometheus with such a history."""
+RANGE = 900
+"""Seconds before now that a dashboard shows."""
 
 
 @pytest.fixture(scope="module")
@@ -38,13 +40,20 @@ def canary(namespace: str, images: dict[str, str]) -> Iterator[Model]:
         yield model
 
 
-@pytest.mark.parametrize("query", PANELS, ids=lambda query: f"{query.panel}: {query.legend}")
+@pytest.mark.parametrize("query", PANELS, ids=str)
 def test_every_panel_shows_data(canary: Model, proxy: str, query: Query) -> None:
-    """Scrapes are 15 s apart, and a mounted file that switches the mirror takes up to a minute and a half."""
-    expression = filled(query.expression, canary.namespace, canary.name)
+    """Scrapes are up to 30 s apart, and a mounted file that switches the mirror takes up to a minute and a half."""
+    namespace = SYSTEM if query.board in OF_SYSTEM else canary.namespace
+    expression = filled(query.expression, namespace, canary.name, range_=f"{RANGE}s")
+    assert eventually(lambda: shown(proxy, expression, query.instant), 180, f"data for {expression}")
 
-    def shown() -> list[float]:
-        answer = HTTP.get(f"{proxy}/{PROMETHEUS}/query", params={"query": expression})
-        return finite(answer.raise_for_status().json()["data"]["result"])
 
-    assert eventually(shown, 180, f"data for {expression}")
+def shown(proxy: str, expression: str, instant: bool) -> list[float]:
+    """The latest values, or those that a graph of the time range has."""
+    now = time.time()
+    path, span = ("query", {}) if instant else ("query_range", {"start": now - RANGE, "end": now, "step": 5})
+    answer = HTTP.get(f"{proxy}/{PROMETHEUS}/{path}", params={"query": expression, **span})
+    series = answer.raise_for_status().json()["data"]["result"]
+    if instant:
+        return finite(series)
+    return [value for each in series for value in finite([{"value": point} for point in each["values"]])]

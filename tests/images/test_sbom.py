@@ -7,7 +7,7 @@ from functools import cache
 import pytest
 
 from hack.images import IMAGES, Built, build_all
-from hack.sbom.__main__ import read_built
+from hack.sbom.chosen import read_built
 from hack.sbom.document import write_document
 from tests.support.locks import REQUIREMENTS, pins
 

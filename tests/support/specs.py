@@ -19,7 +19,15 @@ SMALLEST: Resource = {
 }
 
 FEATURE = "spec.features.0"
+SITES = {"sites": ["north/ward", "south/ward"]}
 CHECKS = "spec.gates.checks"
+
+DISTRIBUTED: dict[str, Any] = {
+    "spec.dataset.uri": "pvc://data/rows.parquet",
+    "spec.dataset.format": "parquet",
+    "spec.training.scale.mode": "Distributed",
+    "spec.training.scale.workers": 2,
+}
 
 GOOD: dict[str, dict[str, Any]] = {
     "a file that DVC tracks": {
@@ -50,6 +58,18 @@ GOOD: dict[str, dict[str, Any]] = {
         "spec.dataset.format": "parquet",
         "spec.training.scale": {"mode": "External"},
     },
+    "xgboost": {"spec.training.algorithms": ["xgboost"]},
+    "xgboost of numbers": {"spec.training": {"task": "regression", "algorithms": ["ridge", "xgboost"]}},
+    "xgboost in chunks": {"spec.training": {"algorithms": ["xgboost"], "scale": {"mode": "External"}}},
+    "two workers": {
+        "spec.dataset.uri": "s3://bucket/cohort/",
+        "spec.dataset.format": "parquet",
+        "spec.training": {"algorithms": ["xgboost"], "scale": {"mode": "Distributed", "workers": 2}},
+    },
+    "a trainer of one's own": {
+        "spec.training": {"trainer": "lightgbm", "holdout": 0.25, "parameters": {"depth": 3, "grid": [{"a": None}]}},
+    },
+    "a shared search": {"spec.training.tuning": {"parallelism": 6}},
     "a volume": {"spec.dataset.uri": "pvc://data/2024/heart.csv"},
     "a ConfigMap": {"spec.dataset.uri": "configmap://heart-data/heart.csv"},
     "built in with options": {"spec.dataset.uri": "builtin://heart-synthetic?rows=300&shift=0.5"},
@@ -70,6 +90,9 @@ GOOD: dict[str, dict[str, Any]] = {
     "words as category values": {"spec.features.1.values": ["low", "high", 3]},
     "a fixed number of pods": {"spec.serving.replicas": 0},
     "an autoscaler": {"spec.serving.autoscaling": {"minReplicas": 1, "maxReplicas": 1}},
+    "autoscaling on predictions": {
+        "spec.serving.autoscaling": {"targetPredictionsPerSecond": 50, "scaleDownStabilizationWindow": "15s"}
+    },
     "amounts as numbers and as text": {
         "spec.serving.resources": {"requests": {"cpu": 1, "memory": "0.5Gi"}, "limits": {"cpu": "1500m"}}
     },
@@ -94,6 +117,20 @@ GOOD: dict[str, dict[str, Any]] = {
     "a version by alias": {"spec.version": "@champion"},
     "all traffic at once": {"spec.rollout.steps": []},
     "a pause without end": {"spec.rollout.steps": [{"setWeight": 5}, {"pause": {}}]},
+    "an experiment by a header": {
+        "spec.rollout.experiment": {"duration": "14d", "by": {"header": "X-User-Id"}, "minDetectable": 0.02}
+    },
+    "an experiment by a cookie": {
+        "spec.rollout.experiment": {
+            "duration": "1h",
+            "split": 10,
+            "by": {"cookie": "visitor"},
+            "metric": "MeanOutcome",
+            "goal": "Minimize",
+            "minDetectable": 12.5,
+            "onInconclusive": "Rollback",
+        }
+    },
     "a route": {"spec.serving.route": {"gateway": {"name": "public"}, "hostnames": ["heart.example.org"]}},
     "256 features": {"spec.features": [{"name": f"f{i}", "type": "boolean"} for i in range(256)]},
     "the longest name": {"metadata.name": "a" * 63},
@@ -207,11 +244,55 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "unknown algorithm": ({"spec.training.algorithms": ["svm"]}, "spec.training.algorithms"),
     "an algorithm twice": ({"spec.training.algorithms": ["stacking", "stacking"]}, "spec.training.algorithms"),
     "an address of CSV files": ({"spec.dataset.uri": "pvc://data/cohort/"}, "spec.dataset.format"),
-    "unknown scale": ({"spec.training.scale": {"mode": "Distributed"}}, "spec.training.scale.mode"),
+    "unknown scale": ({"spec.training.scale": {"mode": "Cluster"}}, "spec.training.scale.mode"),
+    "no number of workers": (
+        {
+            "spec.dataset": {"uri": "pvc://data/rows.parquet", "format": "parquet"},
+            "spec.training.scale.mode": "Distributed",
+        },
+        "spec.training.scale.workers",
+    ),
+    "a trainer of one's own on several workers": (
+        DISTRIBUTED | {"spec.training.trainer": "ours", "spec.training.holdout": 0.2},
+        "spec.training.",
+    ),
+    "one worker": (DISTRIBUTED | {"spec.training.scale.workers": 1}, "spec.training.scale.workers"),
+    "workers of a mode that has none": ({"spec.training.scale": {"workers": 2}}, "spec.training.scale.workers"),
+    "text files for several workers": (DISTRIBUTED | {"spec.dataset.format": "csv"}, "spec.dataset.format"),
+    "workers on a web address": (
+        DISTRIBUTED | {"spec.dataset.uri": "https://example.org/a.parquet"},
+        "spec.dataset.uri",
+    ),
+    "forests on several workers": (
+        DISTRIBUTED | {"spec.training.algorithms": ["random-forest"]},
+        "spec.training.algorithms",
+    ),
     "trees from sums": (
         {"spec.training.scale": {"mode": "External"}, "spec.training.algorithms": ["random-forest"]},
         "spec.training.algorithms",
     ),
+    "a trainer that nothing judges": ({"spec.training": {"trainer": "lightgbm"}}, "spec.training.holdout"),
+    "a trainer beside algorithms": (
+        {"spec.training": {"trainer": "lightgbm", "holdout": 0.25, "algorithms": ["random-forest"]}},
+        "spec.training.algorithms",
+    ),
+    "a trainer that is calibrated": (
+        {"spec.training": {"trainer": "lightgbm", "holdout": 0.25, "calibration": "sigmoid"}},
+        "spec.training.calibration",
+    ),
+    "a trainer in chunks": (
+        {"spec.training": {"trainer": "lightgbm", "holdout": 0.25, "scale": {"mode": "External"}}},
+        "spec.training.scale",
+    ),
+    "a trainer by its image": (
+        {"spec.training": {"trainer": "registry.example.org/lightgbm:1", "holdout": 0.25}},
+        "spec.training.trainer",
+    ),
+    "a search of nothing shared": (
+        {"spec.training": {"trainer": "lightgbm", "holdout": 0.25, "tuning": {"parallelism": 2}}},
+        "spec.training.tuning",
+    ),
+    "too many pods for a search": ({"spec.training.tuning": {"parallelism": 22}}, "spec.training.tuning.parallelism"),
     "ridge for classes": ({"spec.training.algorithms": ["ridge"]}, "spec.training.algorithms"),
     "logistic regression for numbers": (
         {"spec.training": {"task": "regression", "algorithms": ["logistic-regression"]}},
@@ -303,6 +384,14 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         {"spec.serving.autoscaling.minReplicas": 0},
         "spec.serving.autoscaling.minReplicas",
     ),
+    "autoscaling on no predictions": (
+        {"spec.serving.autoscaling.targetPredictionsPerSecond": 0},
+        "spec.serving.autoscaling.targetPredictionsPerSecond",
+    ),
+    "pods that are kept for longer than Kubernetes can": (
+        {"spec.serving.autoscaling.scaleDownStabilizationWindow": "61m"},
+        "spec.serving.autoscaling.scaleDownStabilizationWindow",
+    ),
     "no memory": ({"spec.serving.resources.limits.memory": 0}, "spec.serving.resources.limits.memory"),
     "no cores": ({"spec.serving.resources.limits.cpu": "0m"}, "spec.serving.resources.limits.cpu"),
     "memory in a unit that is none": (
@@ -322,8 +411,30 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         "nvidia.com/gpu",
     ),
     "an address as host": ({"spec.serving.ingress.host": "http://heart"}, "spec.serving.ingress.host"),
+    "a path that climbs": ({"spec.serving.ingress": {"host": "a.b", "path": "/a/../b"}}, "spec.serving.ingress.path"),
+    "an empty segment": ({"spec.serving.ingress": {"host": "a.b", "path": "/a//b"}}, "spec.serving.ingress.path"),
     "a path that is none": ({"spec.serving.ingress": {"host": "a.b", "path": "x;"}}, "spec.serving.ingress.path"),
     # rollout and monitoring
+    "an experiment by nothing": (
+        {"spec.rollout.experiment": {"duration": "1d", "by": {}, "minDetectable": 0.02}},
+        "set either header or cookie",
+    ),
+    "an experiment by both": (
+        {"spec.rollout.experiment": {"duration": "1d", "by": {"header": "A", "cookie": "b"}, "minDetectable": 0.02}},
+        "set either header or cookie",
+    ),
+    "an experiment with everybody": (
+        {"spec.rollout.experiment": {"duration": "1d", "split": 100, "by": {"header": "A"}, "minDetectable": 0.02}},
+        "spec.rollout.experiment.split",
+    ),
+    "an experiment about nothing": (
+        {"spec.rollout.experiment": {"duration": "1d", "by": {"header": "A"}, "minDetectable": 0}},
+        "spec.rollout.experiment.minDetectable",
+    ),
+    "an experiment without an end": (
+        {"spec.rollout.experiment": {"duration": "0s", "by": {"header": "A"}, "minDetectable": 0.02}},
+        "spec.rollout.experiment.duration",
+    ),
     "no time to get ready": ({"spec.rollout.readyDeadline": "0s"}, "spec.rollout.readyDeadline"),
     "a length of time in words": ({"spec.rollout.rollbackWindow": "one hour"}, "spec.rollout.rollbackWindow"),
     "more errors to warn than to call": (
@@ -343,6 +454,41 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         "spec.monitoring.alerts.latencyP95.critical",
     ),
     "no errors ever": ({"spec.monitoring.alerts.availabilityObjective": 1}, "availabilityObjective"),
+    # sites
+    "no data at all": ({"spec.dataset": GONE}, "exactly one of dataset and federation"),
+    "data and sites": ({"spec.federation": SITES}, "exactly one of dataset and federation"),
+    "sites that nobody named": (
+        {"spec.dataset": GONE, "spec.federation": {}},
+        "exactly one of sites and selector",
+    ),
+    "more sites than there are": (
+        {"spec.dataset": GONE, "spec.federation": SITES | {"minSites": 3}},
+        "minSites must not be greater",
+    ),
+    "a trainer of one's own at sites": (
+        {
+            "spec.dataset": GONE,
+            "spec.federation": SITES,
+            "spec.training": {"trainer": "our-lightgbm", "holdout": 0.25},
+        },
+        "stay at the sites",
+    ),
+    "boosting at sites": (
+        {"spec.dataset": GONE, "spec.federation": SITES, "spec.training": {"algorithms": ["gradient-boosting"]}},
+        "sites train linear models and random forests",
+    ),
+    "sites and workers": (
+        {
+            "spec.dataset": GONE,
+            "spec.federation": SITES,
+            "spec.training": {"algorithms": ["logistic-regression"], "scale": {"mode": "Distributed", "workers": 2}},
+        },
+        "with federation leave scale.mode",
+    ),
+    "a feature called site": (
+        {"spec.dataset": GONE, "spec.federation": SITES, f"{FEATURE}.name": "site"},
+        "give the feature another name",
+    ),
     # what must not exist
     "a pod template": ({"spec.serving.template": {}}, "spec.serving.template"),
     "an image": ({"spec.training.image": "evil"}, "spec.training.image"),

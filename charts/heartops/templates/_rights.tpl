@@ -1,13 +1,13 @@
 {{- /* What the operator does to the API, verb by verb: no Secrets, no wildcards (operator/RBAC.md says why). */ -}}
 {{- define "heartops.rules" -}}
 - apiGroups: [heartops.dev]
-  resources: [heartmodels]
+  resources: [heartmodels, federationsites]
   verbs: [get, list, watch]
 - apiGroups: [heartops.dev]
   resources: [retrainschedules]
   verbs: [list, watch]
 - apiGroups: [heartops.dev]
-  resources: [heartmodels/status, retrainschedules/status]
+  resources: [heartmodels/status, retrainschedules/status, federationsites/status]
   verbs: [update]
 - apiGroups: [batch]
   resources: [jobs]

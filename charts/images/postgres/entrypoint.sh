@@ -60,6 +60,21 @@ REVOKE ALL ON DATABASE "$1" FROM PUBLIC
 SQL
 }
 
+# monitored: a role that reads statistics alone, for the exporter in the same pod. It has no password: the socket, which no
+# other pod has, says which system user connects, and the map says that this one may be it.
+monitored() {
+    if missing pg_roles rolname heartops_monitor; then echo "CREATE ROLE heartops_monitor LOGIN" | run_sql postgres; fi
+    run_sql postgres <<SQL
+ALTER ROLE heartops_monitor LOGIN NOSUPERUSER NOCREATEROLE NOCREATEDB NOREPLICATION NOBYPASSRLS CONNECTION LIMIT 3 PASSWORD NULL
+GRANT pg_monitor TO heartops_monitor
+GRANT CONNECT ON DATABASE postgres TO heartops_monitor
+SQL
+    peer="local postgres heartops_monitor peer map=exporter"
+    grep -qxF "$peer" "$PGDATA/pg_hba.conf" || sed -i "1i $peer" "$PGDATA/pg_hba.conf"
+    map="exporter $(id -un) heartops_monitor"
+    grep -qxF "$map" "$PGDATA/pg_ident.conf" || echo "$map" >>"$PGDATA/pg_ident.conf"
+}
+
 # watch_statements PID: enforces the logins' statement limits while the server of this process id lives. One connection is
 # kept, so that logins which use up all others cannot shut it out.
 watch_statements() {
@@ -85,6 +100,7 @@ run_sql postgres <<SQL
 REVOKE ALL ON DATABASE postgres FROM PUBLIC
 REVOKE ALL ON DATABASE template1 FROM PUBLIC
 SQL
+monitored
 if [ -n "$HEARTOPS_PASSWORD" ]; then watch_statements $$ & fi
 unset POSTGRES_PASSWORD HEARTOPS_PASSWORD
 

@@ -23,6 +23,8 @@ AUTH_FILE = "auth.json"
 """Key of the ConfigMap `<model>-auth`, and the file's name where it is mounted: AuthConfig as JSON."""
 JWKS_FILE = "jwks.json"
 """Key of the ConfigMap `<model>-jwks`: a JSON Web Key Set."""
+CA_FILE = "ca.crt"
+"""Key of the same ConfigMap: certificate authorities (PEM) that verify `jwksUrl`, in place of the image's."""
 KEY_HEADER = "X-API-Key"
 """Carries a key or a token where something on the way, such as the API server's proxy, consumes Authorization."""
 KEY_PREFIX = "heart_"
@@ -45,8 +47,9 @@ class Jwt(Frozen):
         None,
         pattern=r"^https://[^\s#]+$",
         max_length=1024,
-        description="Address of the issuer's JSON Web Key Set. Without it, the key `jwks.json` of the ConfigMap"
-        " `<model>-jwks`.",
+        description="Address of the issuer's JSON Web Key Set, verified by the certificate authorities in the key"
+        " `ca.crt` of the ConfigMap `<model>-jwks`, else by the image's. Without an address, the key `jwks.json` of"
+        " that ConfigMap is the key set.",
     )
     clock_skew_seconds: int = Field(
         30, ge=0, le=300, description="Tolerated difference of the clocks when `exp` and `nbf` are checked."

@@ -104,3 +104,6 @@ class OutOfFold(FrozenLenient):
     complete: bool = Field(
         True, description="False: a sample. Rows without a key here may have been learnt, and are never judged."
     )
+    fold_models: str | None = Field(
+        None, description="Of a federated version, which has no rows: the models that judged each fold, as JSON."
+    )

@@ -26,9 +26,8 @@ class Explanation(FrozenLenient):
     record's values and the others a background row's, averaged over the background (interventional; Lundberg and Lee
     2017, Janzing et al. 2020). Players are the features of the contract, including missing values.
 
-    The background is synthetic: each column holds quantiles of its own, shuffled independently. No row of it describes
-    a
-    real case; it reveals what the reference profile reveals.
+    The background is synthetic: each column holds quantiles of its own, shuffled independently. No row of it
+    describes a real case; it reveals what the reference profile reveals.
     """
 
     schema_version: int = 1

@@ -6,6 +6,7 @@ operator ──EvaluationRequest──► Job, for a manually registered version
 operator ──environment (Env)──► serving pod, which opens model.onnx by its digest
 """
 
+from datetime import datetime
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -13,10 +14,18 @@ from pydantic import Field, model_validator
 from heart_api.base import Frozen, FrozenLenient
 from heart_api.contract import Dataset, Feature, Target
 from heart_api.evaluation import ServingReference
+from heart_api.experiment import AssignBy, Metric
+from heart_api.paths import PATH_PATTERN
 from heart_api.training import Training
 
 MIRROR_FILE = "mirror.json"
 """Key of the ConfigMap `<model>-mirror`, and the file's name where it is mounted."""
+
+
+EXPERIMENT_FILE = "experiment.json"
+"""Another key of that ConfigMap, while there is an experiment."""
+PATHS_FILE = "paths.json"
+"""Key of the ConfigMap `<model>-auth`, and the file's name where it is mounted."""
 
 
 class Env:
@@ -36,6 +45,9 @@ class Env:
     MODEL_SHA256 = "HEARTOPS_MODEL_SHA256"  # sha256:<hex>
     MODEL_FILE = "HEARTOPS_MODEL_FILE"  # /model/model.onnx
     REGISTRY_NAME = "HEARTOPS_REGISTRY_NAME"
+    OWN_ROWS = "HEARTOPS_ROWS"  # folder with what a trainer of one's own is given
+    OWN_RESULTS = "HEARTOPS_RESULTS"  # folder with what it returns
+    OWN_LAUNCHER = "HEARTOPS_LAUNCHER"  # folder with the program that starts it
     MIRROR_FILE = "HEARTOPS_MIRROR_FILE"  # MirrorTarget as JSON, changed while pods run
     AUTH_FILE = "HEARTOPS_AUTH_FILE"  # AuthConfig as JSON, changed while pods run
     API_KEYS = "HEARTOPS_API_KEYS"  # folder with a file of hashes for each caller, changed while pods run
@@ -43,11 +55,16 @@ class Env:
     PORT = "HEARTOPS_PORT"  # of predictions
     TLS_DIR = "HEARTOPS_TLS_DIR"  # folder with tls.crt and tls.key, changed while pods run
     EXPLANATIONS = "HEARTOPS_EXPLANATIONS"  # true | false: whether /explain answers
+    PATHS_FILE = "HEARTOPS_PATHS_FILE"  # PublicPaths as JSON, changed while pods run
     CORS_ORIGINS = "HEARTOPS_CORS_ORIGINS"  # separated by spaces: web pages that may read answers in a browser
     PREDICTION_LOG = "HEARTOPS_PREDICTION_LOG"  # api.predictionlog.PredictionLog as JSON
     DATABASE_URL = "HEARTOPS_DATABASE_URL"  # from the Secret heartops-runtime: the prediction log's database
     PROOF_KEY = "HEARTOPS_PROOF_KEY"  # from the Secret heartops-runtime: key of the proofs that /feedback demands
     SIGNING_KEYS = "HEARTOPS_SIGNING_KEYS"  # PEM, one after the other: a version must be signed with one of them
+    FEDERATED_REQUEST = "HEARTOPS_FEDERATED_REQUEST"  # api.federation.FederatedTrainingRequest as JSON
+    SITE_REQUEST = "HEARTOPS_SITE_REQUEST"  # api.federation.SiteRequest as JSON
+    SITE_CHECK_REQUEST = "HEARTOPS_SITE_CHECK_REQUEST"  # api.federation.SiteCheckRequest as JSON
+    FEDERATION_DIR = "HEARTOPS_FEDERATION_DIR"  # folder that the containers of a federated training's pod share
     SIBLINGS = "HEARTOPS_SIBLINGS"  # host:port of the headless Service of this model's ready pods
 
 
@@ -66,6 +83,8 @@ class Tag:
     CONTRACT_SHA256 = "heartops.contract_sha256"  # task, target and features of its package
     SEAL = "heartops.seal"  # HMAC over name, version, trigger and digests: only a Job with the namespace's key makes it
     SIGNATURE = "heartops.signature"  # of model.onnx (heart_model.signing); may come after the version
+    SEARCH = "heartops.search"  # trigger: on the run in which a pod hands its part of a search to the first
+    COPIED_FROM = "heartops.copied_from"  # namespace/registered model/version, for people; it proves nothing
     REJECTED = "heartops.rejected"  # reason; only ever used to reject a version
 
 
@@ -76,19 +95,25 @@ class DataAccess(Frozen):
     hosts: tuple[str, ...] = Field((), description="Allowed hosts, `*.` wildcards; empty: every public host.")
 
 
-class JobRequest(FrozenLenient):
-    """Input common to training and evaluation Jobs: the model, its dataset, and the version to compare with."""
+class ModelRequest(FrozenLenient):
+    """Input common to every Job that measures a version: the model, its contract, and the version to compare with."""
 
     namespace: str
     name: str
     registry_name: str
     trigger: str = Field(description="Deterministic identity of this run; at most one version is registered for it.")
     job: str = ""
-    dataset: Dataset
     target: Target
     features: tuple[Feature, ...]
     training: Training
+    trainer_image: str | None = Field(None, description="Image of `training.trainer`, as the runtime profile has it.")
     serving: ServingReference | None = None
+
+
+class JobRequest(ModelRequest):
+    """A Job that reads the dataset itself."""
+
+    dataset: Dataset
     access: DataAccess = DataAccess()
 
 
@@ -112,9 +137,32 @@ FailureReason = Literal[
     "RowKeyMissing",
     "ExportFailed",
     "NotServable",
+    "TrainerFailed",
     "TrainingFailed",
     "TrainingInterrupted",
+    "SiteMissing",
+    "SiteRefused",
+    "TooFewSites",
+    "ContractMismatch",
 ]
+
+
+SiteState = Literal["Waiting", "Active", "Offline", "Late", "Refused", "Completed"]
+"""Waiting: not seen yet. Offline: no heartbeat for about a minute. Late: no answer within the round's deadline."""
+
+
+class SiteResult(FrozenLenient):
+    """What a federated training saw of one site."""
+
+    namespace: str
+    name: str
+    state: SiteState
+    rows: int = Field(0, description="Rows that the site learnt and judged on.")
+    exchanges: int = Field(0, description="Requests that the site answered.")
+    seconds: float = Field(0, description="Time that the site took to answer, in all.")
+    received_bytes: int = Field(0, description="Size of the site's answers, in all.")
+    last_seen: str | None = Field(None, description="Time of the latest answer, RFC 3339.")
+    message: str = Field("", max_length=200, description="Why the site does not take part.")
 
 
 class TrainingResult(FrozenLenient):
@@ -128,6 +176,7 @@ class TrainingResult(FrozenLenient):
         None, description="Of an evaluation: whether the seal of a training in this namespace is valid."
     )
     seal_message: str | None = Field(None, max_length=300, description="Why the seal is not valid.")
+    sites: tuple[SiteResult, ...] | None = Field(None, description="Of a federated training.")
 
 
 class TrainingFailure(FrozenLenient):
@@ -135,6 +184,7 @@ class TrainingFailure(FrozenLenient):
 
     reason: FailureReason
     message: str = Field(max_length=3000)
+    sites: tuple[SiteResult, ...] | None = Field(None, description="Of a federated training.")
 
 
 class TrainingOutcome(FrozenLenient):
@@ -146,6 +196,17 @@ class TrainingOutcome(FrozenLenient):
 
 EXIT_PERMANENT = 2
 """Exit code of a failure that a retry cannot mend (bad data, bad digest): the Job's podFailurePolicy stops there."""
+
+
+class PublicPaths(FrozenLenient):
+    """PATHS_FILE of the ConfigMap about callers, which every serving pod mounts: where users find the model."""
+
+    prefix: str = Field(
+        "",
+        pattern=rf"^$|{PATH_PATTERN}",
+        description="Of an Ingress, which passes paths on unchanged: the server cuts it off.",
+    )
+    public: tuple[str, ...] = Field((), description="Every prefix that users write, for the model's documents.")
 
 
 class MirrorTarget(FrozenLenient):
@@ -160,3 +221,15 @@ class MirrorTarget(FrozenLenient):
         if self.percent and not (self.url and self.version):
             raise ValueError("a percent above 0 needs url and version")
         return self
+
+
+class ExperimentTarget(FrozenLenient):
+    """EXPERIMENT_FILE: which users' requests a serving pod of the stable version hands on, and where to."""
+
+    version: str = Field(description="The candidate, which answers at `url`.")
+    url: str = Field(pattern=r"^https?://[A-Za-z0-9.:\[\]-]+$", description="Without a path.")
+    split: int = Field(ge=1, le=99, description="Percentage of the users.")
+    by: AssignBy
+    salt: str = Field(min_length=1, max_length=64, description="Of this experiment: the next one mixes users anew.")
+    metric: Metric
+    since: datetime = Field(description="Outcomes of earlier predictions do not count.")

@@ -9,6 +9,8 @@ from pydantic import ConfigDict, Field, model_validator
 
 from heart_api.base import NAME_PATTERN, Frozen
 from heart_api.contract import Dataset, Feature, Target
+from heart_api.federating import Federation
+from heart_api.federation import contract_sha256
 from heart_api.gates import GateCheck, Gates
 from heart_api.monitoring import Alerts, LatencyLimits, Monitoring, RateLimits
 from heart_api.rollout import Analysis, Mirror, Pause, Rollout, RolloutStep
@@ -68,6 +70,7 @@ NAME_RULE = rule(
     "self.metadata.name.size() <= 63 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
     "metadata.name is also the Service's name: at most 63 characters of a-z, 0-9 and -, starting with a letter",
 )
+DISTRIBUTED = "(has(self.training.scale.mode) && self.training.scale.mode == 'Distributed')"
 VERSION_RULES = rules(
     rule(
         "type(self) == int ? self >= 1 : self.matches('^(latest|[1-9][0-9]{0,8}|@[A-Za-z0-9_.-]{1,100})$')",
@@ -93,6 +96,17 @@ class HeartModelSpec(Frozen):
                 "FieldValueForbidden",
             ),
             rule(
+                "has(self.dataset) != has(self.federation)",
+                "exactly one of dataset and federation is needed",
+                ".dataset",
+                "FieldValueRequired",
+            ),
+            rule(
+                "!has(self.federation) || !self.features.exists(f, f.name == 'site')",
+                "with federation, site means the FederationSite: give the feature another name",
+                ".features",
+            ),
+            rule(
                 "!self.features.exists(f, f.name == self.target.name)",
                 "the target must not be among the features",
                 ".features",
@@ -104,16 +118,42 @@ class HeartModelSpec(Frozen):
                 ".features",
             ),
             rule(
-                "!has(self.dataset.columns)"
+                "!has(self.dataset) || !has(self.dataset.columns)"
                 " || (has(self.target.column) ? self.target.column : self.target.name) in self.dataset.columns",
                 "columns must hold the target",
                 ".dataset.columns",
             ),
             rule(
-                "!has(self.dataset.columns)"
+                "!has(self.dataset) || !has(self.dataset.columns)"
                 " || self.features.all(f, (has(f.column) ? f.column : f.name) in self.dataset.columns)",
                 "columns must hold every feature",
                 ".dataset.columns",
+            ),
+            rule(
+                "!has(self.federation) || !has(self.training.trainer)",
+                "a trainer of your own needs rows, which stay at the sites: remove it",
+                ".training.trainer",
+            ),
+            rule(
+                "!has(self.federation) || !has(self.training.algorithms)"
+                " || self.training.algorithms.exists(name, name in ['logistic-regression', 'ridge', 'random-forest'])",
+                "sites train linear models and random forests: name logistic-regression, ridge or random-forest",
+                ".training.algorithms",
+            ),
+            rule(
+                f"!has(self.federation) || !{DISTRIBUTED}",
+                "Distributed deals a dataset to its workers: with federation leave scale.mode as it is",
+                ".training.scale.mode",
+            ),
+            rule(
+                f"!{DISTRIBUTED} || !has(self.dataset) || self.dataset.format == 'parquet'",
+                "Distributed deals row groups of Parquet to its workers: the format must be parquet",
+                ".dataset.format",
+            ),
+            rule(
+                f"!{DISTRIBUTED} || !has(self.dataset) || self.dataset.uri.matches('^(pvc|s3|gs)://')",
+                "Distributed reads from a volume or a bucket: pvc://, s3:// or gs://",
+                ".dataset.uri",
             ),
             rule(
                 "self.training.task == 'classification' || !has(self.target.positiveAbove)",
@@ -127,7 +167,7 @@ class HeartModelSpec(Frozen):
                 ".gates.checks",
             ),
             rule(
-                "!has(self.dataset.includeFeedback) || !self.dataset.includeFeedback"
+                "!has(self.dataset) || !has(self.dataset.includeFeedback) || !self.dataset.includeFeedback"
                 " || (self.serving.predictionLog.sink == 'PostgreSQL' && (!has(self.serving.predictionLog.redact)"
                 " || size(self.serving.predictionLog.redact) == 0))",
                 "includeFeedback needs whole rows: predictionLog.sink PostgreSQL, and nothing redacted",
@@ -141,8 +181,9 @@ class HeartModelSpec(Frozen):
             ),
             rule(
                 "!has(self.gates.checks) || self.gates.checks.all(c,"
-                " !has(c.slice) || self.features.exists(f, f.name == c.slice && f.sensitive))",
-                "slice must name a feature with sensitive: true",
+                " !has(c.slice) || (has(self.federation) && c.slice == 'site')"
+                " || self.features.exists(f, f.name == c.slice && f.sensitive))",
+                "slice must name a feature with sensitive: true, or site with federation",
                 ".gates.checks",
             ),
         )
@@ -172,7 +213,10 @@ class HeartModelSpec(Frozen):
         " Immutable.",
     )
     runtime: str = Field("default", pattern=NAME_PATTERN, max_length=63, description="Name of a runtime profile.")
-    dataset: Dataset
+    dataset: Dataset | None = Field(None, description="Location and format of the training data.")
+    federation: Federation | None = Field(
+        None, description="Sites to train at in place of a `dataset`: their rows stay where they are."
+    )
     target: Target
     features: tuple[Feature, ...] = Field(
         min_length=1,
@@ -185,6 +229,12 @@ class HeartModelSpec(Frozen):
     serving: Serving = Field(default=Serving())
     rollout: Rollout = Field(default=Rollout())
     monitoring: Monitoring = Field(default=Monitoring())
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.dataset is None) == (self.federation is None):
+            raise ValueError("exactly one of dataset and federation is needed")
+        return self
 
     @model_validator(mode="after")
     def _regression_has_no_classes(self) -> Self:
@@ -213,3 +263,8 @@ class HeartModel(Frozen):
     def registry_name(self) -> str:
         """The registered model in MLflow."""
         return self.spec.registry_name or (self.name if self.has_workspace else f"{self.namespace}.{self.name}")
+
+    @property
+    def contract_hash(self) -> str:
+        """Of task, target and features: what a data holder may limit a consent to."""
+        return contract_sha256(self.spec.training.task, self.spec.target, self.spec.features)

@@ -31,6 +31,29 @@ REASONS = {
     Reason.NEVER_TRAINED: Explained(
         "No training has finished yet.", "Wait for the first training; `kubectl heart status NAME` shows its progress."
     ),
+    Reason.WAITING_FOR_SITES: Explained(
+        "The training waits for sites whose data are being checked.",
+        "Wait for the checks; `kubectl get fsite -A` shows their state.",
+    ),
+    Reason.SITE_MISSING: Explained(
+        "A site of `spec.federation` does not exist, or was lost during the training, and `onMissingSite` is Hold.",
+        "Ask the data holder for the FederationSite that the message names, remove it from `spec.federation.sites`, or"
+        " set `onMissingSite: Continue`; after a lost training `kubectl heart retrain NAME`.",
+    ),
+    Reason.SITE_REFUSED: Explained(
+        "A site does not let this model be trained on its data; the message says why.",
+        "Ask the data holder to add the model to `spec.allow` of the FederationSite, to end its suspension, or to"
+        " correct what its check has found: `kubectl describe fsite NAME -n NAMESPACE`.",
+    ),
+    Reason.TOO_FEW_SITES: Explained(
+        "Fewer sites than `spec.federation.minSites` can take part.",
+        "See `status.sites` for the reason of each; lower `minSites` only if the figures of so few sites are enough.",
+    ),
+    Reason.CONTRACT_MISMATCH: Explained(
+        "A site's data break the data contract, or its consent is for another one.",
+        "Correct the columns that `status.problems` of the FederationSite names, or the contract; after a change of the"
+        " contract the data holder renews `contractHash`.",
+    ),
     Reason.GATE_PASSED: Explained("Every check passed."),
     Reason.GATE_FAILED: Explained(
         "A check failed: the version is in `status.rejected`, and the stable version continues to serve.",
@@ -64,6 +87,10 @@ REASONS = {
         "Compare the two versions in `kubectl heart status NAME` and read `kubectl heart logs NAME --version N`;"
         " after a correction outside the model, `kubectl heart retry NAME`.",
     ),
+    Reason.EXPERIMENT_FAILED: Explained(
+        "The candidate lost its A/B experiment, or ended it without a winner and `onInconclusive` is Rollback.",
+        "Compare both groups in `kubectl heart status NAME`; `kubectl heart retry NAME` begins another experiment.",
+    ),
     Reason.CRASHING: Explained(
         "The candidate's pods crashed repeatedly; the stable version receives all traffic.",
         "Read `kubectl heart logs NAME --version N`; often `spec.serving.resources` is too small.",
@@ -83,6 +110,11 @@ REASONS = {
     Reason.PAUSED: Explained(
         "The rollout is paused, for a duration or until a user resumes it.",
         "`kubectl heart promote NAME` ends a pause of the steps, `kubectl heart resume NAME` one of a user.",
+    ),
+    Reason.EXPERIMENTING: Explained(
+        "An A/B experiment between the stable version and the candidate is in progress.",
+        "Follow both groups with `kubectl heart status NAME`; outcomes come by `POST /feedback`."
+        " `kubectl heart promote NAME` and `abort` end it by hand.",
     ),
     Reason.FOREIGN_JOB: Explained(
         "Event: Jobs with the owner reference that the operator did not create were removed.",
@@ -197,6 +229,11 @@ REASONS = {
     "ExportFailed": Explained(
         "The fitted model has no ONNX form with equal predictions.",
         "Leave the algorithm out of `spec.training.algorithms`, and report the message.",
+    ),
+    "TrainerFailed": Explained(
+        "The program that `spec.training.trainer` names ended badly, or returned nothing that can be judged.",
+        "Read its log with `kubectl logs JOB-POD -c own-trainer`, and try it with `python -m heart_trainer"
+        " conformance` (docs/own-trainer.md).",
     ),
     "TrainingInterrupted": Explained(
         "The training Job was stopped, for example by an eviction; it retries.",

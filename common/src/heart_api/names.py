@@ -27,6 +27,9 @@ class Label:
     MODEL = "heartops.dev/model"
     MODEL_VERSION = "heartops.dev/model-version"
     SCHEDULE = "heartops.dev/schedule"
+    SITE = "heartops.dev/site"
+    POD_INDEX = "batch.kubernetes.io/job-completion-index"  # set by the Job controller on pods of an Indexed Job
+    QUEUE = "kueue.x-k8s.io/queue-name"
 
 
 class Component:
@@ -35,6 +38,7 @@ class Component:
     SERVING = "serving"
     TRAINING = "training"
     CHECK = "check"
+    SITE = "site"
     PODS = "serving-pods"  # the headless Service: scraped, and source of model files
 
 
@@ -42,7 +46,9 @@ class Annotation:
     RETRAIN = "heartops.dev/retrain"  # on a HeartModel: any new value starts a training
     DIGEST = "heartops.dev/digest"
     TRIGGER = "heartops.dev/trigger"
+    ATTEMPT = "heartops.dev/attempt"  # on the Job of a training on several pods: how many were lost before
     RUN_ID = "heartops.dev/run-id"
+    TRAINED_MODEL = "heartops.dev/trained-model"  # on a site's Job: namespace/name of the model
     CHECK = "heartops.dev/check"  # on a HeartModel and on a check Job: an api.checks.CheckOrder as JSON
     CHECK_BY = "heartops.dev/check-by"  # on a HeartModel: the user who requested it
     SCHEDULED_TIME = "heartops.dev/scheduled-time"  # on a check Job: end of its window
@@ -81,6 +87,11 @@ class Reason:
     TRAINING_FAILED = "TrainingFailed"
     TRAINING_PENDING = "TrainingPending"  # the Job has no running pod, and the message says why
     NEVER_TRAINED = "NeverTrained"
+    WAITING_FOR_SITES = "WaitingForSites"  # their data are being checked
+    SITE_MISSING = "SiteMissing"
+    SITE_REFUSED = "SiteRefused"
+    TOO_FEW_SITES = "TooFewSites"
+    CONTRACT_MISMATCH = "ContractMismatch"
     # GatePassed
     GATE_PASSED = "GatePassed"
     GATE_FAILED = "GateFailed"
@@ -96,11 +107,13 @@ class Reason:
     READY_DEADLINE_EXCEEDED = "ReadyDeadlineExceeded"
     ROLLED_BACK = "RolledBack"
     CANARY_ANALYSIS_FAILED = "CanaryAnalysisFailed"
+    EXPERIMENT_FAILED = "ExperimentFailed"
     CRASHING = "Crashing"
     PROGRESS_DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"
     ABORTED = "Aborted"
     AWAITING_APPROVAL = "AwaitingApproval"
     PAUSED = "Paused"
+    EXPERIMENTING = "Experimenting"
     FOREIGN_JOB = "ForeignJob"  # event: a Job that only claims to be ours is removed
     COMMAND_EXECUTED = "CommandExecuted"  # event: a user command was executed
     COMMAND_FAILED = "CommandFailed"  # event: a user command could not be executed
@@ -126,6 +139,39 @@ class Reason:
     MONITORING_APPLIED = "MonitoringApplied"
     MONITORING_UNAVAILABLE = "MonitoringUnavailable"
     MONITORING_DISABLED = "MonitoringDisabled"
+
+
+class SiteCondition:
+    """Conditions of a FederationSite."""
+
+    READY = "Ready"
+    CHECKED = "Checked"
+    STALLED = "Stalled"  # of kstatus: present only while it is True
+
+
+class SiteReason:
+    """Shared by a FederationSite's conditions and events."""
+
+    # Ready
+    READY = "Ready"
+    TRAINING = "Training"
+    NOTHING_ALLOWED = "NothingAllowed"
+    WAITING_FOR_MODEL = "WaitingForModel"
+    TOO_FEW_ROWS = "TooFewRows"
+    SUSPENDED = "Suspended"
+    INVALID_SPEC = "InvalidSpec"
+    APPLY_FAILED = "ApplyFailed"
+    ELSEWHERE = "Elsewhere"
+    # Checked
+    CHECKED = "Checked"
+    CHECKING = "Checking"
+    CHECK_FAILED = "CheckFailed"
+    CHECK_PENDING = "CheckPending"  # the Job has no running pod, and the message says why
+    CONTRACT_MISMATCH = "ContractMismatch"
+    # events alone
+    TRAINING_JOINED = "TrainingJoined"
+    TRAINING_LEFT = "TrainingLeft"
+    CONSENT_WITHDRAWN = "ConsentWithdrawn"
 
 
 class ScheduleCondition:
@@ -193,14 +239,35 @@ def deployment_name(model: str, version: str) -> str:
     return child_name(model, f"v{version}", limit=47)
 
 
-def training_job_name(model: str, uid: str, trigger: str) -> str:
-    """One Job per (model uid, trigger)."""
-    return child_name(model, "train", short_hash(uid, trigger), limit=52)
+def training_job_name(model: str, uid: str, trigger: str, attempt: int = 0) -> str:
+    """One Job per (model uid, trigger), and of a training on several pods one for each attempt."""
+    tries = (str(attempt),) if attempt else ()
+    return child_name(model, "train", short_hash(uid, trigger, *tries), limit=52)
 
 
 def check_job_name(schedule: str, uid: str, scheduled_time: str) -> str:
     """One Job per (schedule uid, scheduled time of the check)."""
     return child_name(schedule, "check", short_hash(uid, scheduled_time), limit=52)
+
+
+def site_check_job_name(site: str, uid: str, trigger: str) -> str:
+    """One Job per (site uid, what is checked)."""
+    return child_name(site, "check", short_hash(uid, trigger), limit=52)
+
+
+def site_training_job_name(site: str, uid: str, model: str, trigger: str) -> str:
+    """One Job per (site uid, `namespace/name` of the model, training)."""
+    return child_name(site, "site", short_hash(uid, model, trigger), limit=52)
+
+
+def site_account_name(site: str) -> str:
+    """The ServiceAccount of a site's pods, without rights; also the name of their NetworkPolicy."""
+    return child_name(site, Component.SITE)
+
+
+def fleet_service_name(model: str) -> str:
+    """The Service by which sites reach the coordinator of a model's training: one name for all trainings."""
+    return child_name(model, "fleet")
 
 
 def evaluation_trigger(version: str, *identity: str) -> str:
@@ -222,6 +289,11 @@ def evaluation_job_name(model: str, uid: str, trigger: str) -> str:
 def pods_service_name(model: str) -> str:
     """The headless Service of all ready serving pods of a model, whichever version they serve."""
     return child_name(model, "pods")
+
+
+def workers_service_name(model: str) -> str:
+    """The headless Service under which the workers of a training find the first of them."""
+    return child_name(model, "workers")
 
 
 def candidate_service_name(model: str) -> str:

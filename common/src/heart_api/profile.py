@@ -1,6 +1,6 @@
 """Runtime profiles: an administrator's settings, mounted into the operator from a ConfigMap."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -13,6 +13,8 @@ from heart_api.resources import Amounts
 class Images(Frozen):
     trainer: str
     serving: str
+    federation: str | None = None
+    """Of coordinators and sites of federated trainings; None: there are none."""
 
 
 class RouteAccess(Frozen):
@@ -40,6 +42,27 @@ class Signing(Frozen):
 
     public_keys: tuple[str, ...] = Field(min_length=1)
     """PEM, elliptic curve P-256, P-384 or P-521; two during a rotation."""
+
+
+class ApprovedTrainer(Frozen):
+    """A program that fits models in place of the trainer image's own algorithms (docs/own-trainer.md).
+
+    It runs in a container of its own, without credentials and without a network.
+    """
+
+    image: str = Field(min_length=1)
+    command: tuple[str, ...] = Field(("/trainer",), min_length=1)
+    """The program in the image; the image's own ENTRYPOINT is not used."""
+    caps: Amounts = Amounts(cpu="4", memory="8Gi")
+    """Most that spec.training.resources may ask of its container."""
+
+
+class TrainingPods(Frozen):
+    """How the pods of trainings are started."""
+
+    queue_name: str | None = Field(None, pattern=NAME_PATTERN, max_length=63)
+    """LocalQueue of Kueue, in each model's namespace: Jobs are created suspended, and Kueue starts them."""
+    priority_class_name: str | None = Field(None, pattern=NAME_PATTERN, max_length=63)
 
 
 class RuntimeProfile(Frozen):
@@ -75,6 +98,9 @@ class RuntimeProfile(Frozen):
     """Who may call models besides the pods of their own namespaces, unless a model says it itself."""
     routes: RouteAccess = RouteAccess()
     quota: Quota = Quota()
+    trainers: dict[Annotated[str, Field(pattern=NAME_PATTERN, max_length=63)], ApprovedTrainer] = {}
+    """By the name that spec.training.trainer gives."""
+    training: TrainingPods = TrainingPods()
     signing: Signing | None = None
     """None: digests from training Jobs and seals suffice."""
 

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 
 from heart_api.base import POSITIVE, Duration, Frozen, ShortDuration
+from heart_api.experiment import Experiment
 from heart_api.rules import rule, rules
 
 
@@ -97,6 +98,11 @@ class Rollout(Frozen):
         max_length=32,
         description="Steps of the canary rollout; with an empty list the candidate receives all traffic as soon"
         " as its pods are ready.",
+    )
+    experiment: Experiment | None = Field(
+        None,
+        description="A/B experiment, in place of `steps` and `mirror`; a model's first version has none. The analysis"
+        " runs beside it and ends it when the candidate fails.",
     )
     mirror: Mirror = Field(default=Mirror(), description="Traffic mirroring to the candidate.")
     analysis: Analysis = Field(default=Analysis(), description="Canary analysis of the candidate.")

@@ -5,8 +5,9 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from heart_api.authentication import Auth, Jwt
-from heart_api.base import NAME_PATTERN, Frozen
+from heart_api.base import NAME_PATTERN, Frozen, ShortDuration
 from heart_api.callers import Caller
+from heart_api.paths import PATH_PATTERN
 from heart_api.predictionlog import PredictionLog
 from heart_api.resources import Resources
 from heart_api.rules import LIST_SET, rule, rules
@@ -26,7 +27,12 @@ class Autoscaling(Frozen):
                 "self.minReplicas <= self.maxReplicas",
                 "minReplicas (3 when not given) must not be greater than maxReplicas (20 when not given)",
                 ".minReplicas",
-            )
+            ),
+            rule(
+                "duration(self.scaleDownStabilizationWindow) <= duration('1h')",
+                "must not be longer than 1h, Kubernetes' limit",
+                ".scaleDownStabilizationWindow",
+            ),
         )
     )
 
@@ -47,6 +53,17 @@ class Autoscaling(Frozen):
     target_memory_utilization_percentage: int | None = Field(
         None, ge=1, le=100, description="Target average memory utilization, in percent of the request."
     )
+    target_predictions_per_second: int | None = Field(
+        None,
+        ge=1,
+        le=1_000_000,
+        description="Target average predictions (records, not requests) per second of a pod. Needs prometheus-adapter"
+        " or another server of the custom metrics API with the metric `predictions_per_second`.",
+    )
+    scale_down_stabilization_window: ShortDuration = Field(
+        "5m",
+        description="Before pods are removed, the load must have been lower for so long. Pods are added at once.",
+    )
 
 
 class Ingress(Frozen):
@@ -61,10 +78,11 @@ class Ingress(Frozen):
     host: HostName = Field(description="Fully qualified host name under which the model is reached.")
     path: str = Field(
         "/",
-        pattern=r"^/[A-Za-z0-9._~/-]*$",
+        pattern=PATH_PATTERN,
         max_length=253,
-        description="Path prefix, passed on unchanged: `/`, or one of the model's own paths such as `/v2`. A `route`"
-        " removes its prefix.",
+        description="Path prefix: `/iris` makes `/iris/predict` the model's `/predict`, and `/predict/iris` is its"
+        " `/predict`; one of the model's own paths, such as `/v2`, stays as it is. The pods cut it off, and follow a"
+        " change within a minute or so.",
     )
     tls_secret_name: str | None = Field(
         None,
@@ -100,9 +118,9 @@ class Route(Frozen):
     )
     path_prefix: str = Field(
         "/",
-        pattern=r"^/[A-Za-z0-9._~/-]*$",
+        pattern=PATH_PATTERN,
         max_length=253,
-        description="Path prefix; removed before a request reaches the model.",
+        description="Path prefix, as in `ingress.path`; the Gateway cuts it off before a request reaches the model.",
     )
 
 

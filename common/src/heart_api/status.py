@@ -44,7 +44,7 @@ class ServingStatus(FrozenLenient):
 
 
 Origin = Literal["Training", "Sealed", "Outside"]
-Phase = Literal["Starting", "Scaling", "Paused", "Held", "AwaitingApproval"]
+Phase = Literal["Starting", "Scaling", "Paused", "Held", "Experimenting", "AwaitingApproval"]
 
 
 class TrackCounts(FrozenLenient):
@@ -83,6 +83,38 @@ class AnalysisStatus(FrozenLenient):
     evidence: Evidence = {}
 
 
+class ArmStatus(FrozenLenient):
+    """One group of an experiment's users: the version that answers them, and its figure."""
+
+    count: int = Field(0, description="Outcomes (ErrorRate: requests) that the figure rests on.")
+    total: float = Field(0, description="Their sum.")
+    squares: float = Field(0, description="Sum of their squares.")
+    mean: float | None = Field(None, description="The figure.")
+    low: float | None = Field(None, description="Lower bound of its 95% confidence sequence.")
+    high: float | None = Field(None, description="Upper bound of its 95% confidence sequence.")
+
+
+class ExperimentStatus(FrozenLenient):
+    """The A/B experiment between the stable version and the candidate."""
+
+    since: Time = Field(description="Time from which on requests and their outcomes count.")
+    stable: ArmStatus = Field(default=ArmStatus(), description="Users whom the stable version answers.")
+    candidate: ArmStatus = Field(default=ArmStatus(), description="Users whom the candidate answers.")
+    difference: float | None = Field(None, description="The candidate's figure less the stable version's.")
+    low: float | None = Field(
+        None, description="Lower bound of the difference, valid at every analysis interval (95%)."
+    )
+    high: float | None = Field(
+        None, description="Upper bound of the difference, valid at every analysis interval (95%)."
+    )
+    verdict: Literal["Running", "Better", "Worse", "NoDifference", "TimeUp"] = Field(
+        "Running",
+        description="Better, Worse: of the candidate, beyond doubt. NoDifference: none as large as minDetectable."
+        " TimeUp: undecided at the end of the duration.",
+    )
+    message: str = Field("", description="Human-readable result so far.")
+
+
 class CandidateStatus(FrozenLenient):
     """The version being rolled out."""
 
@@ -110,11 +142,18 @@ class CandidateStatus(FrozenLenient):
     message: str = Field("", description="Human-readable description of the phase.")
     analysis: AnalysisStatus | None = Field(None, description="Canary analysis of its traffic.")
     mirror: MirrorStatus | None = Field(None, description="Comparison on mirrored traffic.")
+    experiment: ExperimentStatus | None = Field(None, description="A/B experiment.")
     origin: Origin | None = Field(
         None,
         description="Training: its training Job reported it. Sealed: an evaluation Job found a training Job's"
         " valid seal. Outside: anybody may have registered it.",
     )
+
+    @property
+    def waits_for(self) -> str:
+        """The message without the analysis' figures, which change with every interval."""
+        figures = self.analysis.message if self.analysis else ""
+        return self.message.removesuffix(f": {figures}") if figures else self.message
 
 
 class PreviousStatus(FrozenLenient):
@@ -147,6 +186,35 @@ class RejectedStatus(FrozenLenient):
     time: Time = Field(description="Time of the rejection.")
 
 
+class TrainingSite(FrozenLenient):
+    """A site that takes part in a training. Its identity and bounds are those of the training's start."""
+
+    site: str = Field(description="The FederationSite, as `namespace/name`.")
+    uid: str = Field("", description="UID of the FederationSite.")
+    public_key: str = Field("", description="Key by which the coordinator knows the site.")
+    minimum_rows: int = Field(1, description="The site's minimum number of rows.")
+    minimum_cell: int = Field(1, description="The site's minimum number of rows behind a count.")
+    state: Literal["Waiting", "Active", "Offline", "Late", "Rejected", "Completed", "Withdrawn"] = Field(
+        "Waiting",
+        description="Waiting: not seen yet. Offline: no heartbeat for about a minute. Late: no answer within the"
+        " deadline of an exchange. Rejected: it does not answer this training, and says why. Withdrawn: its consent"
+        " ended during the training.",
+    )
+    rows: int | None = Field(None, description="Number of its rows, rounded down to two significant digits.")
+    exchanges: int = Field(0, description="Exchanges that it has answered.")
+    seconds: float = Field(0, description="Time that it took to answer, in all.")
+    received_bytes: int = Field(0, description="Size of its answers, in all.")
+    last_seen: Time | None = Field(None, description="Time of its latest answer.")
+    message: str = Field("", description="Why it does not take part.")
+
+
+class CoordinatorStatus(FrozenLenient):
+    """What the sites of a federated training have to trust."""
+
+    certificate: str = Field(description="PEM of the coordinator's certificate authority.")
+    bundle_sha256: str = Field(description="Digest of the only code that sites run.")
+
+
 class TrainingStatus(FrozenLenient):
     """The latest training or evaluation Job."""
 
@@ -169,6 +237,21 @@ class TrainingStatus(FrozenLenient):
         None, description="Machine-readable reason of a failure, or of a Job without a running pod."
     )
     message: str | None = Field(None, description="Human-readable explanation of the reason.")
+    sites: tuple[TrainingSite, ...] | None = Field(
+        None, description="Sites of a federated training, fixed when it starts.", json_schema_extra=list_map("site")
+    )
+    coordinator: CoordinatorStatus | None = None
+
+
+class SiteConsent(FrozenLenient):
+    """Whether a site can take part in the next training."""
+
+    site: str = Field(description="The FederationSite, as `namespace/name`.")
+    state: Literal["Ready", "Checking", "Missing", "Rejected", "ContractMismatch"] = Field(
+        description="Ready: it allows this model, and its data keep the contract."
+    )
+    rows: int | None = Field(None, description="Number of its rows, rounded down to two significant digits.")
+    message: str = Field("", description="Why it cannot, with the next step.")
 
 
 class JobRecord(FrozenLenient):
@@ -259,5 +342,8 @@ class HeartModelStatus(FrozenLenient):
     desired_version: str | None = Field(None, description="`spec.version` last acted on.")
     gate: str | None = Field(None, description="Summary of the latest gate evaluation, for the Gate column.")
     drift: DriftSummary | None = None
+    sites: tuple[SiteConsent, ...] | None = Field(
+        None, description="The sites of `spec.federation`, as they are now.", json_schema_extra=list_map("site")
+    )
     replicas: int | None = Field(None, description="Number of serving pods, for the scale subresource.")
     selector: str | None = Field(None, description="Label selector of the serving pods, for the scale subresource.")

@@ -1,7 +1,8 @@
 """Quality of predictions, with 95% intervals; pure.
 
-Shares (accuracy, precision, recall): Wilson's score interval (Wilson 1927, JASA 22:209). Means (brier, mae, rmse): the
-mean's normal interval. Estimates without outcomes assume calibrated probabilities (CBPE, Bialek et al. 2024,
+Shares (accuracy, precision, recall): Wilson's score interval (Wilson 1927, JASA 22:209). F1 is 2s/(1+s) of such a share
+s: true positives among the rows that are positive by prediction or by outcome; so is its interval. Means (brier, mae,
+rmse): the mean's normal interval. Estimates without outcomes assume calibrated probabilities (CBPE, Bialek et al. 2024,
 arXiv:2401.08348): their intervals cover the randomness of outcomes alone, not a loss of calibration.
 """
 
@@ -31,7 +32,7 @@ Figures = dict[str, Figure]
 def measure(scored: Sequence[Scored], labels: Sequence[str]) -> Figures:
     """From outcomes. `labels`: names of the classes in order, the positive one second of two; none for regression.
 
-    accuracy and brier for classes (summed over the classes when there are more than two), precision and recall for
+    accuracy and brier for classes (summed over the classes when there are more than two), precision, recall and F1 for
     two; mae and rmse for regression. A figure that nothing is known about is absent, and so are outcomes that are no
     class of this model.
     """
@@ -46,6 +47,7 @@ def measure(scored: Sequence[Scored], labels: Sequence[str]) -> Figures:
         hits = sum(row.label == row.outcome == labels[1] for row in rows)
         figures["precision"] = wilson(hits, sum(row.label == labels[1] for row in rows))
         figures["recall"] = wilson(hits, sum(row.outcome == labels[1] for row in rows))
+        figures["f1"] = f1(hits, sum(labels[1] in (row.label, row.outcome) for row in rows))
     return _known(figures)
 
 
@@ -72,6 +74,7 @@ def estimate(scored: Sequence[Scored], labels: Sequence[str]) -> Figures:
         negative = [row.outputs[1] for row in rows if row.label != labels[1]]
         figures["precision"] = expected_share(positive)
         figures["recall"] = _expected_recall(positive, negative)
+        figures["f1"] = _expected_f1(positive, negative)
         figures["brier"] = _expected_brier([*positive, *negative])
     return _known(figures)
 
@@ -84,6 +87,15 @@ def wilson(hits: int, rows: int) -> Figure | None:
     middle = (share + weight / 2) / (1 + weight)
     reach = Z * sqrt(share * (1 - share) / rows + weight / (4 * rows)) / (1 + weight)
     return Figure(share, max(middle - reach, 0.0), min(middle + reach, 1.0), rows)
+
+
+def f1(hits: int, rows: int) -> Figure | None:
+    """Of `hits` true positives among the rows that are positive by prediction or by outcome; None of nothing."""
+    share = wilson(hits, rows)
+    if share is None:
+        return None
+    value, low, high = (2 * part / (1 + part) for part in (share.value, share.low, share.high))
+    return Figure(value, low, high, share.rows)
 
 
 def mean_of(values: Sequence[float]) -> Figure | None:
@@ -111,6 +123,16 @@ def _expected_recall(positive: Sequence[float], negative: Sequence[float]) -> Fi
         return None
     variance = (missed**2 * _spread(positive) + found**2 * _spread(negative)) / total**4
     return _normal(found / total, variance, len(positive) + len(negative))
+
+
+def _expected_f1(positive: Sequence[float], negative: Sequence[float]) -> Figure | None:
+    """Twice the expected true positives over predicted and expected positives; variance by the delta method."""
+    found, missed = sum(positive), sum(negative)
+    total = len(positive) + found + missed
+    if not total:
+        return None
+    variance = 4 * ((len(positive) + missed) ** 2 * _spread(positive) + found**2 * _spread(negative)) / total**4
+    return _normal(2 * found / total, variance, len(positive) + len(negative))
 
 
 def _expected_brier(chances: Sequence[float]) -> Figure:

@@ -40,6 +40,15 @@ class Stored:
     """Another author has reported an outcome of the same answer, which stays."""
 
 
+@dataclass(frozen=True, slots=True)
+class ArmSums:
+    """Of one group's outcomes."""
+
+    count: int = 0
+    total: float = 0.0
+    squares: float = 0.0
+
+
 class Erased(NamedTuple):
     """Rows that an erasure removed."""
 

@@ -7,7 +7,7 @@ from heart_api.commands import Action, Command, read_command
 from heart_api.heartmodel import HeartModel
 from heart_cli.targets import TARGETS, NotApplicable, is_number, newest, typed, way_back
 
-HELD = ("Paused", "Held", "AwaitingApproval")
+HELD = ("Paused", "Held", "Experimenting", "AwaitingApproval")
 """Phases that a person may end."""
 
 

@@ -14,11 +14,13 @@ from heart_cli.checkcommand import check
 from heart_cli.client import Client
 from heart_cli.commands import COMMANDS
 from heart_cli.completing import complete_models, complete_reasons
+from heart_cli.copying.command import copy
 from heart_cli.doctor.command import doctor
 from heart_cli.erasure import announce
 from heart_cli.erasure import erase as erase_rows
 from heart_cli.explaining import find_explanations, similar
 from heart_cli.following import follow, follow_list, show
+from heart_cli.installation import texts_for
 from heart_cli.keycommands import key
 from heart_cli.listing import Columns, history_table, models_table, print_table, whole_history_table
 from heart_cli.load.command import load
@@ -31,7 +33,7 @@ from heart_cli.namespaces import offboard_namespace as offboard
 from heart_cli.namespaces import plan_offboarding
 from heart_cli.namespaces import rotate_namespace as rotate
 from heart_cli.new.command import new
-from heart_cli.options import NAME, SYSTEM_NAMESPACE, VERSION, on_cluster, version_text
+from heart_cli.options import NAME, SYSTEM_NAMESPACE, VERSION, connection_options, on_cluster, version_text
 from heart_cli.output import (
     ALL_NAMESPACES,
     OUTPUT,
@@ -43,7 +45,7 @@ from heart_cli.output import (
 )
 from heart_cli.podlogs import copy_logs, find_pods
 from heart_cli.predict import predict as ask
-from heart_cli.reading import read_model, read_models
+from heart_cli.reading import read_model, read_models, read_view
 from heart_cli.text import clean, harmless
 from heart_cli.waitcommand import wait
 from heart_cli.wholehistory import read_history
@@ -55,7 +57,7 @@ def cli() -> None:
     """Inspect HeartModels and control their rollouts."""
 
 
-for entry in (*COMMANDS, check, doctor, key, load, new, wait):
+for entry in (*COMMANDS, check, copy, doctor, key, load, new, wait):
     cli.add_command(entry)
 
 
@@ -65,11 +67,21 @@ for entry in (*COMMANDS, check, doctor, key, load, new, wait):
 @OUTPUT
 @SELECTOR
 @ALL_NAMESPACES
+@SYSTEM_NAMESPACE
 @on_cluster
-def status(client: Client, name: str | None, again: bool, output: str | None, selector: str, everywhere: bool) -> None:
+def status(
+    client: Client,
+    name: str | None,
+    again: bool,
+    output: str | None,
+    selector: str,
+    everywhere: bool,
+    system_namespace: str,
+) -> None:
     """Show a model as a tree; without NAME, a line for each model.
 
-    Shows versions and pods, the candidate's analysis, gate, training, what it is waiting for, and possible commands.
+    Shows versions and pods, the candidate's analysis, gate, training, what it is waiting for, and possible commands;
+    also what keeps the installation's own Jobs and Deployments from running, if you may read its namespace.
     With -o, prints the HeartModels themselves, as kubectl get does.
     """
     if name and (selector or everywhere):
@@ -78,9 +90,9 @@ def status(client: Client, name: str | None, again: bool, output: str | None, se
         options = kubectl_options(client, again, selector, everywhere)
         watched(partial(print_objects, output, [name] if name else [], options))
     elif name and again:
-        watched(partial(follow, client, name, Console()))
+        watched(partial(follow, partial(read_view, client, name, system_namespace), Console()))
     elif name:
-        show(client, name, Console())
+        show(partial(read_view, client, name, system_namespace), Console())
     else:
         read = partial(read_models, client, selector, everywhere=everywhere)
         columns = Columns(namespace=everywhere, wide=output == "wide")
@@ -88,6 +100,8 @@ def status(client: Client, name: str | None, again: bool, output: str | None, se
             watched(partial(follow_list, read, columns, Console()))
         else:
             print_table(models_table(read(), datetime.now(UTC), columns))
+            for text in texts_for(client, system_namespace):
+                click.echo(f"Installation: {clean(text)}", err=True)
 
 
 def kubectl_options(client: Client, again: bool, selector: str, everywhere: bool) -> list[str]:
@@ -97,18 +111,13 @@ def kubectl_options(client: Client, again: bool, selector: str, everywhere: bool
     return [*where, *chosen, *(["--watch"] if again else []), *connection_options()]
 
 
-def connection_options() -> list[str]:
-    """--kubeconfig and --context as they were given."""
-    given = click.get_current_context().params
-    return [f"--{name}={given[name]}" for name in ("kubeconfig", "context") if given.get(name)]
-
-
 @cli.command()
 @click.argument("name", type=NAME, shell_complete=complete_models)
+@SYSTEM_NAMESPACE
 @on_cluster
-def watch(client: Client, name: str) -> None:
+def watch(client: Client, name: str, system_namespace: str) -> None:
     """Watch the status tree until interrupted."""
-    watched(partial(follow, client, name, Console()))
+    watched(partial(follow, partial(read_view, client, name, system_namespace), Console()))
 
 
 @cli.command()

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from difflib import get_close_matches
 
-from heart_api import meanings, schedulemeanings
+from heart_api import meanings, schedulemeanings, sitemeanings
 from heart_api.explained import Explained
 from heart_api.kube.blocked import ADVICE
 
@@ -11,6 +11,7 @@ Entry = tuple[str, Explained]
 TABLES = (
     ("HeartModel", meanings.CONDITIONS, meanings.REASONS),
     ("RetrainSchedule", schedulemeanings.CONDITIONS, schedulemeanings.REASONS),
+    ("FederationSite", sitemeanings.CONDITIONS, sitemeanings.REASONS),
 )
 RESOURCES = "spec.training.resources or spec.serving.resources"
 

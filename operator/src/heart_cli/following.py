@@ -10,43 +10,42 @@ from rich.text import Text
 from rich.tree import Tree
 
 from heart_api.heartmodel import HeartModel
-from heart_cli.client import Client
 from heart_cli.errors import ApiFailure
 from heart_cli.listing import Columns, model_row, models_table
-from heart_cli.reading import read_view
 from heart_cli.text import clean
 from heart_cli.tree import build_tree, render
 from heart_cli.view import View
 
+ReadView = Callable[[], View]
 SECONDS = 2.0
 
 
-def show(client: Client, name: str, console: Console) -> None:
+def show(read: ReadView, console: Console) -> None:
     """Once."""
-    tree = build_tree(read_view(client, name), datetime.now(UTC))
+    tree = build_tree(read(), datetime.now(UTC))
     if console.is_terminal:
         console.print(tree)
     else:
         console.file.write(render(tree))
 
 
-def follow(client: Client, name: str, console: Console) -> None:
+def follow(read: ReadView, console: Console) -> None:
     """On a terminal in place; elsewhere a new tree whenever something changed (the passing of time is no change)."""
     if console.is_terminal:
-        follow_live(client, name, console)
+        follow_live(read, console)
     else:
-        follow_plain(client, name, console)
+        follow_plain(read, console)
 
 
-def follow_live(client: Client, name: str, console: Console) -> None:
+def follow_live(read: ReadView, console: Console) -> None:
     """An answer that fails to come leaves the last tree, and says so."""
-    view = read_view(client, name)
+    view = read()
     with Live(console=console, auto_refresh=False) as live:
         while True:
             live.update(build_tree(view, datetime.now(UTC)), refresh=True)
             time.sleep(SECONDS)
             try:
-                view = read_view(client, name)
+                view = read()
             except ApiFailure as error:
                 live.update(stale(view, str(error)), refresh=True)
 
@@ -57,10 +56,10 @@ def stale(view: View, problem: str) -> Tree:
     return tree
 
 
-def follow_plain(client: Client, name: str, console: Console) -> None:
+def follow_plain(read: ReadView, console: Console) -> None:
     shown: View | None = None
     while True:
-        view = read_view(client, name)
+        view = read()
         if view != shown:
             console.file.write(render(build_tree(view, datetime.now(UTC))) + "\n")
             console.file.flush()

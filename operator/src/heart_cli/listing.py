@@ -112,8 +112,13 @@ def add(table: Table, *cells: str) -> None:
 
 
 def print_table(table: Table) -> None:
-    """On stdout, without folding where that is no terminal."""
+    """On stdout, without folding and without trailing blanks where that is no terminal."""
     console = Console()
-    if not console.is_terminal:
-        console = Console(width=PIPE_WIDTH)
-    console.print(table)
+    if console.is_terminal:
+        console.print(table)
+        return
+    wide = Console(width=PIPE_WIDTH)
+    with wide.capture() as printed:
+        wide.print(table)
+    for row in printed.get().splitlines():
+        print(row.rstrip())

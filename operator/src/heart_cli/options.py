@@ -71,5 +71,11 @@ def on_cluster(function: Function) -> Function:
     return functools.reduce(lambda wrapped, option: option(wrapped), reversed(WHERE), run)
 
 
+def connection_options() -> list[str]:
+    """--kubeconfig and --context as they were given, for kubectl."""
+    given = click.get_current_context().params
+    return [f"--{name}={given[name]}" for name in ("kubeconfig", "context") if given.get(name)]
+
+
 def version_text(version: int | None) -> str:
     return "" if version is None else str(version)

@@ -27,7 +27,7 @@ def find_pods(client: Client, name: str, version: str, training: bool) -> list[s
         job = model.status.training
         if job is None:
             raise Failure(f"{name} has never been trained")
-        return newest_pod(client.list(POD, labelSelector=f"{JOB_LABEL}={job.job}"), job)
+        return training_pods(client.list(POD, labelSelector=f"{JOB_LABEL}={job.job}"), job)
     wanted = version or (model.status.serving.version if model.status.serving else "")
     if not wanted:
         raise Failure(f"No version of {name} is serving yet; choose one with --version, or use --training")
@@ -40,8 +40,11 @@ def find_pods(client: Client, name: str, version: str, training: bool) -> list[s
     return found
 
 
-def newest_pod(pods: list[Manifest], job: TrainingStatus) -> list[str]:
-    """Raises Failure where no pod has begun, with what the operator found, or where none is left."""
+def training_pods(pods: list[Manifest], job: TrainingStatus) -> list[str]:
+    """The newest pod of a Job, or all workers of a training on several pods, the first one first.
+
+    Raises Failure where no pod has begun, with what the operator found, or where none is left.
+    """
     running = job.phase == "Running"
     if running and job.reason == Reason.TRAINING_PENDING and not any(map(has_logs, pods)):
         raise Failure(f"There are no logs yet. {job.message}")
@@ -49,8 +52,15 @@ def newest_pod(pods: list[Manifest], job: TrainingStatus) -> list[str]:
         raise Failure(f"There are no logs yet: Job {job.job} has no pod yet; see kubectl heart status")
     if not pods:
         raise Failure(f"The pods of Job {job.job} no longer exist, and neither do their logs; see the run in MLflow")
+    workers = {int(pod["metadata"]["labels"][Label.POD_INDEX]): pod for pod in pods if is_worker(pod)}
+    if workers:
+        return [workers[number]["metadata"]["name"] for number in sorted(workers)]
     newest = max(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
     return [newest["metadata"]["name"]]
+
+
+def is_worker(pod: Manifest) -> bool:
+    return Label.POD_INDEX in (pod["metadata"].get("labels") or {})
 
 
 def has_logs(pod: Manifest) -> bool:

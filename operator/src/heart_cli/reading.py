@@ -1,5 +1,7 @@
 """Reads one model with what belongs to it, and says what is there when it is not."""
 
+from dataclasses import replace
+
 from heart_api.heartmodel import HeartModel
 from heart_api.kube.kinds import DEPLOYMENT, EVENT, HEART_MODEL, POD, RETRAIN_SCHEDULE
 from heart_api.kube.objects import InvalidSpec, parse_model
@@ -7,6 +9,7 @@ from heart_api.kube.values import Manifest
 from heart_api.names import Component, Label
 from heart_cli.client import Client
 from heart_cli.errors import ApiFailure, Failure
+from heart_cli.installation import texts_for
 from heart_cli.view import View, build_view
 
 
@@ -14,13 +17,13 @@ def read_model(client: Client, name: str) -> HeartModel:
     return parsed(name, read_raw(client, name))
 
 
-def read_view(client: Client, name: str) -> View:
-    """The model with Deployments, serving pods, events and schedules."""
+def read_view(client: Client, name: str, system_namespace: str) -> View:
+    """The model with Deployments, serving pods, events and schedules, and what of the installation cannot run."""
     raw = read_raw(client, name)
     serving = f"{Label.MODEL}={name},{Label.COMPONENT}={Component.SERVING}"
     about = f"involvedObject.kind={HEART_MODEL.kind},involvedObject.name={name}"
     try:
-        return build_view(
+        view = build_view(
             raw,
             client.list(DEPLOYMENT, labelSelector=serving),
             client.list(POD, labelSelector=serving),
@@ -29,6 +32,7 @@ def read_view(client: Client, name: str) -> View:
         )
     except InvalidSpec as error:
         raise unreadable(name, error) from None
+    return replace(view, installation=texts_for(client, system_namespace))
 
 
 def read_schedules(client: Client) -> list[Manifest]:

@@ -75,6 +75,8 @@ def step_text(model: HeartModel, found: CandidateStatus, now: datetime) -> str:
     steps = model.spec.rollout.steps
     if model.status.serving is None:
         return "first version: no steps"
+    if experiment := model.spec.rollout.experiment:
+        return f"experiment with {experiment.split}% of the users"
     if not steps:
         return "no steps: all traffic at once"
     if found.step >= len(steps):

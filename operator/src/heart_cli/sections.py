@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from heart_api.commands import read_command
+from heart_api.experiment import Experiment
 from heart_api.heartmodel import AnalysisStatus, ConditionStatus, HeartModel, TrackCounts, TrainingStatus
 from heart_api.names import Condition, Reason
-from heart_api.status import MirrorStatus
+from heart_api.status import ArmStatus, ExperimentStatus, MirrorStatus
 from heart_cli.builder import go_on, offers
 from heart_cli.targets import typed
 from heart_cli.text import age, count
@@ -35,16 +36,32 @@ def headline(view: View) -> str:
 
 
 def analysis_text(found: AnalysisStatus, now: datetime) -> list[str]:
-    """The verdict, then one line for each of the two versions."""
+    """The verdict, then one line for each check that decided and for each of the two versions."""
     failures = count(found.consecutive_failures, "consecutive failure")
     intervals = f"{count(found.intervals, 'interval')}, last {age(found.time, now)} ago, {failures}"
-    verdict = f"analysis {found.verdict}: {found.message}" if found.message else f"analysis {found.verdict}"
-    return [f"{verdict} ({intervals})", track("stable   ", found.stable), track("candidate", found.candidate)]
+    checks = found.message.split("; ") if found.message else []
+    tracks = (track("stable   ", found.stable), track("candidate", found.candidate))
+    return [f"analysis {found.verdict} ({intervals})", *checks, *tracks]
 
 
 def track(name: str, found: TrackCounts) -> str:
     share = f" ({found.errors / found.requests:.1%})" if found.requests else ""
     return f"{name} {found.requests} requests, {found.errors} errors{share}, {found.invalid} invalid"
+
+
+def experiment_text(spec: Experiment, found: ExperimentStatus, now: datetime) -> list[str]:
+    """The verdict, then one line for each group of users, and one for their difference."""
+    ends = f"for {age(found.since, now)}, {spec.duration} at most"
+    lines = [arm_text("stable   ", found.stable), arm_text("candidate", found.candidate)]
+    if found.difference is not None:
+        lines.append(f"difference {found.difference:+.4g} (between {found.low:+.4g} and {found.high:+.4g})")
+    return [f"experiment {found.verdict}: {spec.metric} ({ends})", *lines]
+
+
+def arm_text(name: str, found: ArmStatus) -> str:
+    if found.mean is None:
+        return f"{name} nothing known of its users yet"
+    return f"{name} {found.mean:.4g} (between {found.low:.4g} and {found.high:.4g}) of {found.count}"
 
 
 def mirror_text(found: MirrorStatus) -> str:
@@ -105,7 +122,7 @@ def current_notes(view: View) -> list[str]:
     if candidate is None or not candidate.message:
         return once(found)
     others = [entry for entry in found if entry.reason != Reason.ROLLING_OUT and candidate.message not in entry.message]
-    return [f"version {candidate.version}: {candidate.message}", *once(others)]
+    return [f"version {candidate.version}: {candidate.waits_for}", *once(others)]
 
 
 def once(found: Iterable[ConditionStatus]) -> list[str]:

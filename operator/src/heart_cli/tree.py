@@ -16,12 +16,14 @@ from heart_cli.sections import (
     command_text,
     current_notes,
     event_text,
+    experiment_text,
     gate_text,
     headline,
     mirror_text,
     next_steps,
     training_text,
 )
+from heart_cli.sites import site_lines
 from heart_cli.text import age, clean, count
 from heart_cli.view import Pod, View
 
@@ -37,10 +39,12 @@ def build_tree(view: View, now: datetime) -> Tree:
         tree.add(line("no version is serving yet", "yellow"))
     for words in (gate_text(view), training_text(view.model, now), *command_text(view.model, now)):
         tree.add(line(words))
+    add_list(tree, "sites", site_lines(view.model, now), "default")
     for schedule in view.schedules:
         add_schedule(tree, schedule, now)
     for name in view.unreadable:
         tree.add(line(f"schedule {name} · another version of HeartOps wrote it", "yellow"))
+    add_list(tree, "installation", view.installation, "red")
     add_list(tree, "now", current_notes(view), "yellow")
     add_list(tree, "next steps", next_steps(view.model), "cyan")
     if events := event_text(view, now):
@@ -73,6 +77,9 @@ def add_analysis(branch: Tree, view: View, now: datetime) -> None:
     if candidate and candidate.analysis:
         verdict, *tracks = analysis_text(candidate.analysis, now)
         add_list(branch, verdict, tracks, "default")
+    if candidate and candidate.experiment and (spec := view.model.spec.rollout.experiment):
+        verdict, *figures = experiment_text(spec, candidate.experiment, now)
+        add_list(branch, verdict, figures, "default")
     if candidate and candidate.mirror:
         branch.add(line(mirror_text(candidate.mirror)))
 

@@ -48,6 +48,8 @@ class View:
     schedules: tuple[RetrainSchedule, ...] = ()
     unreadable: tuple[str, ...] = ()
     """Names of schedules that another version of HeartOps wrote."""
+    installation: tuple[str, ...] = ()
+    """What cannot run of HeartOps itself, each with the reason and what to do."""
 
     def deployment(self, version: str) -> VersionDeployment | None:
         return next((entry for entry in self.deployments if entry.version == version), None)

@@ -14,16 +14,17 @@ from datetime import UTC, datetime
 import kopf
 from kubernetes.aio import client
 
-from heart_api.kube.kinds import HEART_MODEL, Kind, children_kinds
-from heart_api.kube.values import ModelKey
+from heart_api.kube.kinds import FEDERATION_SITE, HEART_MODEL, Kind, children_kinds
+from heart_api.kube.values import Manifest, ModelKey, SiteKey
 from heart_operator.controllers.executor import Executor
 from heart_operator.controllers.installation import InstallationWatch
 from heart_operator.controllers.reconciler import Decide, Reconciler
+from heart_operator.controllers.site_reconciler import SiteReconciler
 from heart_operator.controllers.status import StatusWriter
-from heart_operator.controllers.watches import SETTLE, build_registry, build_settings, use_credentials
+from heart_operator.controllers.watches import SETTLE, Key, build_registry, build_settings, use_credentials
 from heart_operator.controllers.workqueue import WorkQueue
 from heart_operator.kube.client import Cluster
-from heart_operator.kube.errors import ApiError
+from heart_operator.kube.errors import ApiError, NotFound
 from heart_operator.kube.lease import REQUEST_TIMEOUT, LeaderLease
 from heart_operator.lineage.build import Sessions, build_deliverer
 from heart_operator.mlflow.backend import MlflowBackend
@@ -31,7 +32,9 @@ from heart_operator.mlflow.calls import Backend
 from heart_operator.mlflow.snapshots import RegistryReader
 from heart_operator.mlflow.token import RegistryToken
 from heart_operator.observe.children import optional_kinds
+from heart_operator.observe.coordinator import CoordinatorReader
 from heart_operator.observe.observer import Observer
+from heart_operator.observe.sites import SiteObserver
 from heart_operator.observe.usage import NamespaceUsage
 from heart_operator.plan.heartmodel import plan_heart_model
 from heart_operator.profiles import ProfilesFile
@@ -80,9 +83,10 @@ class Operator:
         self._token = RegistryToken(self._elections, settings.lease_namespace, settings.registry_account)
         self._registry = RegistryReader(connect, clock=clock, max_age=settings.registry_seconds)
         self.metrics.registry.register(RegistryCollector(self._registry.availability))
-        self._queue = WorkQueue[ModelKey](clock=clock, group=lambda key: key.namespace, on_depth=self.metrics.depth.set)
+        self._queue = WorkQueue[Key](clock=clock, group=lambda key: key.namespace, on_depth=self.metrics.depth.set)
         self._usage = NamespaceUsage()
         self._answers = MetricsReader(self._cluster)
+        self._coordinators = CoordinatorReader(self._cluster, clock)
         self._installation = InstallationWatch(self._cluster, settings.lease_namespace, self.metrics.blocked)
         self._observer = Observer(
             self._cluster,
@@ -91,6 +95,8 @@ class Operator:
             clock,
             self._answers,
             lambda: self._installation.blocked,
+            self._coordinators,
+            settings.watches,
         )
         self._registry.on_change = self._enqueue_users_of
         writer = StatusWriter(self._cluster, self.metrics.stored)
@@ -99,9 +105,11 @@ class Operator:
         self._deliverer = build_deliverer(
             settings, self._registry, self._sessions, self._enqueue, self.metrics.registry
         )
-        self._reconcile = Reconciler(
+        self._reconcile_model = Reconciler(
             self._observer, decide, executor, self._queue, self.metrics, self._usage, deliverer=self._deliverer
         )
+        sites = SiteObserver(self._cluster, lambda: self._profiles.current, settings.watches)
+        self._reconcile_site = SiteReconciler(sites, executor, self._queue.add_after, self.metrics)
         probes = build_probes(lambda: is_alive(self._pulse, self._lease.read))
         self.http = HttpServer(probes, settings.http_host, settings.http_port)
         readable = build_metrics(self.metrics.registry, MetricsAuthorizer(self._elections, clock).decide)
@@ -126,6 +134,7 @@ class Operator:
             self._registry.close()
             await self._sessions.close()
             await self._answers.close()
+            await self._coordinators.close()
             await self._elections.close()
             await self._cluster.close()
 
@@ -219,8 +228,22 @@ class Operator:
             return
         named = {ModelKey(model.namespace, model.name) for model in models}
         seen = {ModelKey(*name) for name in self.metrics.tracks.models}
-        for key in named | seen | self.metrics.schedules.models():
+        keys: list[Key] = [*(named | seen | self.metrics.schedules.models()), *await self._all_sites()]
+        for key in keys:
             self._queue.add_after(key, random.uniform(0, SPREAD))
+
+    async def _all_sites(self) -> list[SiteKey]:
+        """None where the cluster does not know the kind (older CRDs)."""
+        try:
+            return await self._cluster.collect(FEDERATION_SITE, self._settings.namespaces, site_key)
+        except NotFound:
+            return []
+        except ApiError as error:
+            log.warning("The FederationSites cannot be listed: %s", error)
+            return []
+
+    async def _reconcile(self, key: Key) -> None:
+        await (self._reconcile_site(key) if isinstance(key, SiteKey) else self._reconcile_model(key))
 
     def _enqueue_users_of(self, uri: str, names: frozenset[str] | None) -> None:
         for key in self._observer.interested(uri, names):
@@ -237,6 +260,10 @@ class Operator:
         for key in self.metrics.quota.waiting_for(namespace, FREED_BY_DELETION):
             self._queue.add_after(key, SETTLE)
 
-    def _enqueue(self, key: ModelKey) -> None:
+    def _enqueue(self, key: Key) -> None:
         if self._settings.watches(key.namespace):
             self._queue.add_after(key, SETTLE)
+
+
+def site_key(item: Manifest) -> SiteKey:
+    return SiteKey(item["metadata"]["namespace"], item["metadata"]["name"])

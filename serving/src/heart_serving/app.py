@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from heart_api.handover import EXPERIMENT_FILE
 from heart_log.values import Source
 from heart_model.model import Model
 from heart_serving.admission.capacity import Capacity
@@ -14,9 +15,11 @@ from heart_serving.admission.request_body import BodyReader
 from heart_serving.admission.worker import Worker, inline_bytes
 from heart_serving.auth.files import AuthFiles
 from heart_serving.auth.guard import Guard
+from heart_serving.experiment.experiment import Experiment
 from heart_serving.explain.worker import open_explain_worker
 from heart_serving.http.cross_origin import cross_origin
 from heart_serving.http.fast_path import FastPath
+from heart_serving.http.prefix import PathsFile, Prefix, WithoutPrefix
 from heart_serving.http.tls import Certificate
 from heart_serving.log import RequestLog
 from heart_serving.metrics import ServingMetrics
@@ -74,30 +77,39 @@ def create_app(model: Model, settings: Settings, log: RequestLog | None = None) 
     info = {"version": settings.version, "digest": f"sha256:{settings.sha256}", "algorithm": model.package.algorithm}
     files = AuthFiles(settings.auth) if settings.auth else None
     guard = files.open() if files else Guard()
-    metrics = ServingMetrics(settings.name, settings.version, info, OutputCounts(answers), guard.denied)
+    metrics = ServingMetrics(settings.name, settings.version, info, OutputCounts(answers), guard)
     readiness = Readiness()
     log = log or RequestLog(model=settings.name, version=settings.version)
     protocols = build_protocols(settings, contract, answers, inference)
     source = Source(settings.name, settings.version, f"sha256:{settings.sha256}", settings.log.spec.redact)
     predictions = build_log(settings.log, source, answers)
     proofs = Proofs(settings.log.proof_keys, settings.namespace, settings.name, settings.version)
-    framework = build_framework(model, settings, inference, metrics, readiness, predictions, proofs, guard)
+    prefix = Prefix()
+    framework = build_framework(model, settings, inference, metrics, readiness, predictions, proofs, guard, prefix)
     mirror = Mirror(settings.version, metrics, proofs, relative=answers.task == "regression", tls=settings.tls)
-    predictor = Predictor(model.run, metrics, log, mirror, predictions.recorder, proofs)
+    experiment = Experiment(settings.version, settings.tls)
+    if predictions.maintenance:
+        predictions.maintenance.experiment = lambda: experiment.target
+    predictor = Predictor(model.run, metrics, log, mirror, predictions.recorder, proofs, experiment)
     capacity = build_capacity(model, settings)
     explainer = open_explain_worker(model, settings, contract, answers)
     app = PredictionApp(predictor, protocols, explainer, framework, capacity, BodyReader(settings.max_body), guard)
-    fast_path = FastPath(predictor, protocols, capacity, guard)
+    fast_path = FastPath(predictor, protocols, capacity, guard, prefix)
     background: list[Callable[[], Coroutine[Any, Any, None]]] = []
     if settings.mirror_file is not None:
         background.append(partial(mirror.run, MirrorFile(settings.mirror_file, settings.version)))
+        background.append(partial(experiment.run, settings.mirror_file.with_name(EXPERIMENT_FILE)))
+    if settings.paths_file is not None:
+        paths = PathsFile(settings.paths_file)
+        paths.refresh(prefix)
+        background.append(partial(paths.follow, prefix))
     certificate = Certificate(settings.tls) if settings.tls else None
     if certificate is not None:
         background.append(certificate.follow)
     if files is not None:
         background.append(partial(files.follow, guard))
     return Application(
-        cross_origin(app, settings.cors_origins),
+        cross_origin(WithoutPrefix(app, prefix), settings.cors_origins),
         build_management(settings, readiness, framework, metrics, predictions.metrics),
         app,
         fast_path,

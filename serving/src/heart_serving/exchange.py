@@ -12,6 +12,7 @@ from heart_serving.auth.denied import Denied
 from heart_serving.auth.guard import NOBODY
 from heart_serving.auth.keys import Caller
 from heart_serving.errors import Problem
+from heart_serving.experiment.assignment import Arm
 from heart_serving.predictionlog.recorder import Records
 from heart_serving.protocols.answers import Outputs
 from heart_serving.protocols.base import PredictionProtocol, Reply
@@ -56,6 +57,12 @@ class Exchange:
     caller: Caller = NOBODY
     denied: bool = False
     """For want of a valid key or token."""
+    arm: Arm | None = None
+    """Group of an experiment that the request counts for."""
+    arm_code: int = 0
+    """The status that it counts as, if another one than was sent; 0: it is the same."""
+    handed_on: bool = False
+    """The candidate has answered: it counts there, and says nothing of this version."""
 
     @property
     def id(self) -> str:

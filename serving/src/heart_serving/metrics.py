@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate
 from types import MappingProxyType
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import (
@@ -20,10 +21,43 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from heart_api.metrics import CALLERS, DENIED, LATENCY_EDGES, MIRROR_DIFFERENCE, MIRRORED, OUTPUT, REQUESTS
+from heart_api.metrics import (
+    CALLER_KEYS,
+    CALLERS,
+    DENIED,
+    EXPERIMENT_REQUESTS,
+    LATENCY_EDGES,
+    MIRROR_DIFFERENCE,
+    MIRRORED,
+    OUTPUT,
+    PREDICTIONS,
+    REQUESTS,
+)
+from heart_serving.protocols.answers import Outputs
+from heart_serving.protocols.confidence import ConfidenceCounts
 from heart_serving.protocols.output_bins import OutputCounts
 
-NONE: Mapping[str, int] = MappingProxyType({})
+
+class Admission(Protocol):
+    """Who admits callers, for the metrics."""
+
+    @property
+    def denied(self) -> Mapping[str, int]:
+        """Requests without a valid key or token, by reason."""
+
+    @property
+    def keys(self) -> int | None:
+        """How many keys could admit a caller; None where callers need not say who they are."""
+
+
+class Open:
+    """Everybody is admitted."""
+
+    denied: Mapping[str, int] = MappingProxyType({})
+    keys = None
+
+
+OPEN = Open()
 
 
 class Histogram:
@@ -59,9 +93,8 @@ class ServingMetrics(Collector):
     """What one pod has done since its start, for one model version."""
 
     def __init__(
-        self, name: str, version: str, info: dict[str, str], outputs: OutputCounts, denied: Mapping[str, int] = NONE
+        self, name: str, version: str, info: dict[str, str], outputs: OutputCounts, admission: Admission = OPEN
     ) -> None:
-        """`denied`: requests without a valid key or token, by reason."""
         self._labels = {"model_name": name, "model_version": version}
         self._info = info
         self.codes: dict[int, int] = {200: 0}
@@ -69,16 +102,30 @@ class ServingMetrics(Collector):
         self.last_prediction = 0.0
         """Seconds since 1970; 0: there was none."""
         self.outputs = outputs
-        self.denied = denied
+        self.confidence = ConfidenceCounts() if outputs.of_classes else None
+        self.admission = admission
         self.callers: dict[str, int] = {}
+        self.arms: dict[tuple[str, str, int], int] = {}
+        """Predictions for the users of experiments, by candidate, arm and status code."""
         self._mirrored: dict[str, Mirrored] = {}
         self.latency, self.preprocess, self.predict, self.postprocess, self.explain = (Histogram() for _ in range(5))
 
     def count(self, code: int) -> None:
         self.codes[code] = self.codes.get(code, 0) + 1
 
+    def count_outputs(self, outputs: Outputs) -> None:
+        """Records that were answered."""
+        self.outputs.add(outputs)
+        if self.confidence:
+            self.confidence.add(outputs)
+
     def count_caller(self, name: str) -> None:
         self.callers[name] = self.callers.get(name, 0) + 1
+
+    def count_arm(self, candidate: str, arm: str, code: int) -> None:
+        """A prediction for a user of an experiment with this candidate."""
+        key = (candidate, arm, code)
+        self.arms[key] = self.arms.get(key, 0) + 1
 
     def mirrored_to(self, version: str) -> Mirrored:
         """The counts of a candidate, from when mirroring to it first began."""
@@ -90,15 +137,22 @@ class ServingMetrics(Collector):
         for code, count in sorted(self.codes.items()):
             requests.add_metric([*values, str(code)], count)
         yield requests
-        predictions = CounterMetricFamily("predictions", "Predicted records.", labels=names)
+        predictions = CounterMetricFamily(PREDICTIONS, "Predicted records.", labels=names)
         predictions.add_metric(values, self.predictions)
         yield predictions
         outputs = CounterMetricFamily(OUTPUT, "Predicted records, by output bin.", labels=[*names, "bin"])
         for bin_, count in self.outputs.items():
             outputs.add_metric([*values, bin_], count)
         yield outputs
+        if self.confidence:
+            confidence = HistogramMetricFamily(
+                "prediction_confidence_ratio", "Probability of the predicted class.", labels=names
+            )
+            confidence.add_metric(values, self.confidence.buckets(), self.confidence.sum)
+            yield confidence
         yield from self._callers(names, values)
         yield from self._mirror(names, values)
+        yield self._arms(names, values)
         info = InfoMetricFamily("model", "Model version served by this pod.", labels=names)
         info.add_metric(values, self._info)
         yield info
@@ -108,13 +162,24 @@ class ServingMetrics(Collector):
         denied = CounterMetricFamily(
             DENIED, "Requests denied for want of a valid key or token, by reason.", labels=[*names, "reason"]
         )
-        for reason, count in self.denied.items():
+        for reason, count in self.admission.denied.items():
             denied.add_metric([*values, reason], count)
         yield denied
+        if self.admission.keys is not None:
+            keys = GaugeMetricFamily(CALLER_KEYS, "API keys, or keys of the issuer, that admit callers.", labels=names)
+            keys.add_metric(values, self.admission.keys)
+            yield keys
         callers = CounterMetricFamily(CALLERS, "Requests admitted, by caller.", labels=[*names, "caller"])
         for caller, count in sorted(self.callers.items()):
             callers.add_metric([*values, caller], count)
         yield callers
+
+    def _arms(self, names: list[str], values: list[str]) -> Metric:
+        text = "Predictions for the users of an experiment, by arm and status code."
+        family = CounterMetricFamily(EXPERIMENT_REQUESTS, text, labels=[*names, "candidate_version", "arm", "code"])
+        for (candidate, arm, code), count in sorted(self.arms.items()):
+            family.add_metric([*values, candidate, arm, str(code)], count)
+        return family
 
     def _mirror(self, names: list[str], values: list[str]) -> Iterator[Metric]:
         names = [*names, "candidate_version"]

@@ -19,11 +19,12 @@ from heart_serving.auth.guard import NOBODY, OPEN_PATHS, Guard
 from heart_serving.auth.keys import Caller
 from heart_serving.errors import Problem
 from heart_serving.exchange import FAILED, Exchange, error_reply
+from heart_serving.experiment.experiment import UNREACHABLE, marked
 from heart_serving.explain.worker import ExplainWorker
 from heart_serving.http.responses import Fields, respond
-from heart_serving.predictor import Predictor
+from heart_serving.predictor import Predictor, packed
 from heart_serving.protocols.base import PredictionProtocol, Reply
-from heart_serving.routes.names import AUTHOR, error_key
+from heart_serving.routes.names import AUTHOR, LEAVE_VERSION, error_key
 
 CLIENT_GONE = 499
 """nginx' code for a client that did not wait; never sent, only logged and counted."""
@@ -56,6 +57,7 @@ class PredictionApp:
         self._capacity = capacity
         self._bodies = bodies
         self._guard = guard
+        self._experiment = predictor.experiment
         self.tasks: Sized = ()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -70,7 +72,9 @@ class PredictionApp:
 
     async def _answer(self, protocol: PredictionProtocol, work: Work, scope: Any, receive: Any, send: Any) -> None:
         head = read_head(scope["headers"], self._predictor.proofs)
-        exchange = Exchange(head, scope["path"], time.perf_counter())
+        arm = None if head.shadow else self._experiment.arm_of(scope["path"], scope["headers"])
+        exchange = Exchange(marked(head) if arm == "stable" else head, scope["path"], time.perf_counter())
+        exchange.arm = arm if work == self._predict else None
         try:
             self._admit(scope["method"])
             wanted: Scope = "predict" if work == self._predict else "explain"
@@ -81,7 +85,8 @@ class PredictionApp:
             exchange.body = await self._bodies.read(receive, head)
             exchange.received = time.perf_counter()
             try:
-                reply = await work(accepted, exchange)
+                reply = await self._hand_on(exchange, scope) if arm == "candidate" else None
+                reply = reply or await work(accepted, exchange)
             finally:
                 self._bodies.release(len(exchange.body))
         except ClientGone:
@@ -107,6 +112,20 @@ class PredictionApp:
 
     async def _predict(self, protocol: PredictionProtocol, exchange: Exchange) -> Reply:
         return await self._capacity.run(len(exchange.body), self._predictor.predict, protocol, exchange)
+
+    async def _hand_on(self, exchange: Exchange, scope: Any) -> Reply | None:
+        """The answer of the candidate to one of its users; None: it does not answer, and counts as failed."""
+        reply = await self._experiment.ask(scope["path"], scope["headers"], exchange.body)
+        if reply is None:
+            exchange.arm_code = UNREACHABLE
+            return None
+        headers = dict(reply.headers)
+        exchange.handed_on = True
+        exchange.proof = headers.pop("X-Feedback-Proof", "")
+        exchange.head = exchange.head._replace(request_id=headers.pop("X-Request-Id", exchange.id))
+        if leave_version_to_reply := scope.get(LEAVE_VERSION):
+            leave_version_to_reply()
+        return packed(Reply(reply.body, headers, reply.status), exchange.head.accept_encoding)
 
     async def _explain(self, protocol: PredictionProtocol, exchange: Exchange) -> Reply:
         """No prediction: neither counted as one nor mirrored."""

@@ -8,6 +8,7 @@ import orjson
 
 from heart_serving.admission.compression import accepted_encoding, pack
 from heart_serving.exchange import Exchange, HttpCopy
+from heart_serving.experiment.experiment import Experiment
 from heart_serving.log import RequestLog
 from heart_serving.metrics import ServingMetrics
 from heart_serving.mirroring.mirror import Mirror
@@ -32,6 +33,7 @@ class Predictor:
     mirror: Mirror
     recorder: Recorder
     proofs: Proofs
+    experiment: Experiment
 
     def predict(self, protocol: PredictionProtocol, exchange: Exchange) -> Reply:
         """Body to answer: contract check, one ONNX run, answer in the form of the protocol. Raises Problem."""
@@ -65,7 +67,9 @@ class Predictor:
             return
         if exchange.caller.name:
             self.metrics.count_caller(exchange.caller.name)
-        if exchange.route not in UNCOUNTED:
+        if exchange.arm and (target := self.experiment.target):
+            self.metrics.count_arm(target.version, exchange.arm, exchange.arm_code or status)
+        if exchange.route not in UNCOUNTED and not exchange.handed_on:
             self.metrics.count(status)
         seconds = time.perf_counter() - exchange.started
         head = exchange.head
@@ -75,7 +79,7 @@ class Predictor:
         metrics = self.metrics
         metrics.predictions += exchange.rows
         metrics.last_prediction = time.time()
-        metrics.outputs.add(outputs)
+        metrics.count_outputs(outputs)
         head = exchange.head
         self.recorder.offer(exchange.id, exchange.records, outputs, head.shadow, head.subject, head.labels)
         metrics.latency.observe(exchange.written - exchange.received)

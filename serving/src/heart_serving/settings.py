@@ -62,6 +62,8 @@ class Settings:
     """Folder with tls.crt and tls.key; None: predictions come without TLS."""
     auth: AuthSettings | None = None
     """None: callers need not say who they are."""
+    paths_file: Path | None = None
+    """Says, while the server runs, under which path prefixes users find the model."""
     mirror_file: Path | None = None
     """Says, while the server runs, what to copy to a candidate."""
     log: LogSettings = NO_LOG
@@ -89,6 +91,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         management_port=int(number(environ, MANAGEMENT_PORT, DEFAULT_MANAGEMENT_PORT, 0, 65535)) or None,
         tls=Path(path) if (path := environ.get(Env.TLS_DIR)) else None,
         auth=read_auth_settings(environ),
+        paths_file=Path(path) if (path := environ.get(Env.PATHS_FILE)) else None,
         mirror_file=Path(path) if (path := environ.get(Env.MIRROR_FILE)) else None,
         log=read_log_settings(environ),
     )

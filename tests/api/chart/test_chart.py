@@ -310,7 +310,7 @@ def test_metrics_are_scraped_over_tls_with_the_scrapers_own_token() -> None:
     (endpoint,) = find(documents, "ServiceMonitor", "heartops-operator")["spec"]["endpoints"]
     assert (endpoint["scheme"], endpoint["port"]) == ("https", "metrics")
     assert endpoint["bearerTokenFile"] == "/var/run/secrets/kubernetes.io/serviceaccount/token"
-    (port,) = find(documents, "Service", "heartops-operator")["spec"]["ports"]
+    port, _ = find(documents, "Service", "heartops-operator")["spec"]["ports"]
     container = operator_container(documents)
     assert {"name": port["targetPort"], "containerPort": Settings().metrics_port} in container["ports"]
     rules = find(documents, "NetworkPolicy", "heartops-operator")["spec"]["ingress"]
@@ -388,6 +388,23 @@ def test_mlflow_is_scraped_at_the_address_of_its_pod() -> None:
     assert "watchers" not in json.dumps(find(render(), "NetworkPolicy", "heartops-mlflow"))
 
 
+def test_postgresql_is_scraped_by_a_container_that_knows_no_password() -> None:
+    options = ("--set", "monitoring.serviceMonitor=true", "--set", "monitoring.namespaces={watchers}")
+    documents = render(*options, "--set", "predictionLog.separateServer=true")
+    for name in ("heartops-postgresql", "heartops-log-postgresql"):
+        assert find(documents, "ServiceMonitor", name)["spec"]["endpoints"][0]["port"] == "metrics"
+        _, exporter = find(documents, "StatefulSet", name)["spec"]["template"]["spec"]["containers"]
+        assert [variable["name"] for variable in exporter["env"]] == ["DATA_SOURCE_NAME"]
+        assert "password" not in json.dumps(exporter)
+        assert [mount["mountPath"] for mount in exporter["volumeMounts"]] == ["/run/postgresql"]
+        scraped = find(documents, "NetworkPolicy", name)["spec"]["ingress"][-1]
+        assert scraped["ports"] == [{"port": exporter["ports"][0]["containerPort"]}]
+        assert "watchers" in json.dumps(scraped["from"])
+    without = render("--set", "monitoring.serviceMonitor=true", "--set", "postgresql.metrics.enabled=false")
+    assert "9187" not in json.dumps(without)
+    assert not [d for d in without if d["kind"] == "ServiceMonitor" and "postgresql" in d["metadata"]["name"]]
+
+
 def test_monitoring_labels_are_on_what_the_chart_and_the_models_show_to_prometheus() -> None:
     options = ("--set", "monitoring.serviceMonitor=true", "--set", "monitoring.labels.release=stack")
     documents = render(*options, "--set", "runtimes.b.monitoringLabels.team=hearts")
@@ -403,7 +420,12 @@ def test_dashboards_wear_the_label_that_grafanas_sidecar_looks_for() -> None:
     found = find(render(), "ConfigMap", "heartops-dashboards")
     assert found["metadata"]["labels"]["grafana_dashboard"] == "1"
     boards = [json.loads(text) for text in found["data"].values()]
-    assert [board["title"] for board in boards] == ["HeartOps / Model"]
+    assert [board["title"] for board in boards] == [
+        "HeartOps / Model",
+        "HeartOps / Operator",
+        "HeartOps / Registry",
+        "HeartOps / Rollouts",
+    ]
     other = render("--set", "monitoring.dashboards.labels.dashboards=ours")
     assert find(other, "ConfigMap", "heartops-dashboards")["metadata"]["labels"]["dashboards"] == "ours"
     without = render("--set", "monitoring.dashboards.enabled=false")
@@ -464,7 +486,7 @@ def test_kustomize_installs_the_operator_alone_or_all_that_the_chart_does() -> N
     assert "StatefulSet" not in base
     found = kustomized("kustomize/with-mlflow")
     names = set(map(plain_name, found))
-    charted = set(map(plain_name, render("--set", "monitoring.dashboards.enabled=false")))
+    charted = set(map(plain_name, render("--skip-tests", "--set", "monitoring.dashboards.enabled=false")))
     assert charted <= names
     assert {kind for kind, _ in names - charted} == {"CustomResourceDefinition", "Namespace"}
     assert profiles(found)["default"].tracking_uri == "http://heartops-mlflow.heartops-system.svc:5000"
@@ -480,6 +502,7 @@ def test_kustomize_adds_monitoring_with_the_labels_of_the_readme(tmp_path: Path)
     assert {(d["kind"], d["metadata"]["name"]) for d in monitored} == {
         ("ServiceMonitor", "heartops-operator"),
         ("ServiceMonitor", "heartops-mlflow"),
+        ("ServiceMonitor", "heartops-postgresql"),
         ("PrometheusRule", "heartops-operator"),
     }
     assert {d["metadata"]["labels"]["release"] for d in monitored} == {"kube-prometheus-stack"}

@@ -8,19 +8,32 @@ from typing import Any, Literal
 import httpx
 
 from heart_api.drift import CHECK_REQUEST, CheckOutcome, CheckRequest
+from heart_api.federation import (
+    CoordinatorIdentity,
+    FederatedTrainingRequest,
+    SiteCheckOutcome,
+    SiteCheckRequest,
+    SiteOutcome,
+    SiteRequest,
+)
 from heart_api.handover import Env, EvaluationRequest, TrainingFailure, TrainingOutcome, TrainingRequest
 from heart_api.kube.kinds import POD
 from heart_api.names import Component, Label
 from tests.support.apiserver.client import KubeApi, Resource
 
 Fate = Literal["ready", "crash", "pending"]
-Train = Callable[[TrainingRequest], TrainingOutcome | None]
+Train = Callable[[Any], TrainingOutcome | None]
+"""From a TrainingRequest, or a FederatedTrainingRequest."""
 Evaluate = Callable[[EvaluationRequest], TrainingOutcome | None]
 Check = Callable[[CheckRequest], CheckOutcome | None]
+SiteCheck = Callable[[SiteCheckRequest], SiteCheckOutcome | None]
+Join = Callable[[SiteRequest], SiteOutcome | None]
+IDENTITY = CoordinatorIdentity(certificate="-----BEGIN CERTIFICATE-----", bundle_sha256="b" * 64)
 
 
 class FakeKubelet:
-    """Ends pods of Jobs with what `train`, `evaluate` or `check` returns (None: they run on); serving pods get ready.
+    """Ends pods of Jobs with what `train`, `evaluate`, `check`, `check_site` or `join` returns (None: they run on);
+    serving pods get ready, and a coordinator's pod says who it is.
 
     `fates` changes the lot of a serving version: `crash` for CrashLoopBackOff, `pending` for a pod that never starts.
     """
@@ -29,6 +42,8 @@ class FakeKubelet:
         self.train = train
         self.evaluate = evaluate
         self.check: Check = lambda request: None
+        self.check_site: SiteCheck = lambda request: None
+        self.join: Join = lambda request: None
         self.fates: dict[str, Fate] = {}
         self._api = api
         self._namespace = namespace
@@ -50,8 +65,9 @@ class FakeKubelet:
     def _run(self) -> None:
         while not self._stop.wait(0.2):
             try:
-                for pod in self._api.list(POD, self._namespace, Label.MODEL):
-                    self._step(pod)
+                for label in (Label.MODEL, Label.SITE):
+                    for pod in self._api.list(POD, self._namespace, label):
+                        self._step(pod)
             except httpx.HTTPError:
                 continue
             except Exception as error:
@@ -64,7 +80,9 @@ class FakeKubelet:
         fate = self.fates.get(meta["labels"].get(Label.MODEL_VERSION, ""), "ready")
         if self._told.get(meta["uid"]) in (fate, "ended"):
             return
-        if component in (Component.TRAINING, Component.CHECK):
+        if component == Component.SITE:
+            self._end_site_job(pod)
+        elif component in (Component.TRAINING, Component.CHECK):
             self._end_job(pod)
         elif fate != "pending":
             self._tell(pod, fate, serving_status(fate))
@@ -74,12 +92,32 @@ class FakeKubelet:
         outcome: TrainingOutcome | CheckOutcome | None
         if CHECK_REQUEST in variables:
             outcome = self.check(CheckRequest.model_validate_json(variables[CHECK_REQUEST]))
+        elif index_of(pod) not in (None, "0"):
+            outcome = TrainingOutcome()  # the first worker alone has something to tell
         elif Env.EVALUATION_REQUEST in variables:
             outcome = self.evaluate(EvaluationRequest.model_validate_json(variables[Env.EVALUATION_REQUEST]))
+        elif Env.FEDERATED_REQUEST in variables:
+            self._tell_once(pod, coordinating_status())
+            outcome = self.train(FederatedTrainingRequest.model_validate_json(variables[Env.FEDERATED_REQUEST]))
         else:
             outcome = self.train(TrainingRequest.model_validate_json(variables[Env.TRAINING_REQUEST]))
         if outcome is not None:
             self._tell(pod, "ended", training_status(outcome))
+
+    def _end_site_job(self, pod: Resource) -> None:
+        variables = {entry["name"]: entry.get("value", "") for entry in pod["spec"]["containers"][0]["env"]}
+        self._tell_once(pod, {"phase": "Running"})
+        outcome: SiteCheckOutcome | SiteOutcome | None
+        if Env.SITE_CHECK_REQUEST in variables:
+            outcome = self.check_site(SiteCheckRequest.model_validate_json(variables[Env.SITE_CHECK_REQUEST]))
+        else:
+            outcome = self.join(SiteRequest.model_validate_json(variables[Env.SITE_REQUEST]))
+        if outcome is not None:
+            self._tell(pod, "ended", training_status(outcome))
+
+    def _tell_once(self, pod: Resource, status: Resource) -> None:
+        if self._told.get(pod["metadata"]["uid"]) != "running":
+            self._tell(pod, "running", status)
 
     def _tell(self, pod: Resource, fate: str, status: Resource) -> None:
         meta = pod["metadata"]
@@ -87,15 +125,33 @@ class FakeKubelet:
         self._told[meta["uid"]] = fate
 
 
+def index_of(pod: Resource) -> str | None:
+    """The number of a worker among several."""
+    index: str | None = pod["metadata"]["labels"].get(Label.POD_INDEX)
+    return index
+
+
 def container(name: str, state: Resource, **more: Any) -> Resource:
     return {"name": name, "image": "i", "imageID": "i", "restartCount": 0, "ready": False, "state": state, **more}
 
 
-def training_status(outcome: TrainingOutcome | CheckOutcome) -> Resource:
+def coordinating_status() -> Resource:
+    """A coordinator's pod whose first container has said whom sites have to trust."""
+    message = IDENTITY.model_dump_json(by_alias=True)
+    ended = container("identity", {"terminated": {"exitCode": 0, "reason": "Completed", "message": message}})
+    return {"phase": "Running", "initContainerStatuses": [ended]}
+
+
+def training_status(outcome: TrainingOutcome | CheckOutcome | SiteCheckOutcome | SiteOutcome) -> Resource:
     """A pod that wrote its outcome and ended."""
     failed = outcome.failure is not None
+    passing = outcome.failure is not None and outcome.failure.reason == "TrainingInterrupted"
     message = outcome.model_dump_json(by_alias=True, exclude_none=True)
-    ended = {"exitCode": 2 if failed else 0, "reason": "Error" if failed else "Completed", "message": message}
+    ended = {
+        "exitCode": 1 if passing else 2 if failed else 0,
+        "reason": "Error" if failed else "Completed",
+        "message": message,
+    }
     state = {"terminated": ended}
     return {"phase": "Failed" if failed else "Succeeded", "containerStatuses": [container("trainer", state)]}
 

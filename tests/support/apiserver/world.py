@@ -15,6 +15,7 @@ from heart_api.kube.kinds import (
     CHILDREN,
     DEPLOYMENT,
     EVENT,
+    FEDERATION_SITE,
     HEART_MODEL,
     JOB,
     OPTIONAL_CHILDREN,
@@ -36,7 +37,7 @@ OPERATOR_NAMESPACE = "heartops"
 ACCOUNT = f"system:serviceaccount:{OPERATOR_NAMESPACE}:heartops"
 PROFILES: dict[str, Any] = {
     "default": {
-        "images": {"trainer": "trainer:1", "serving": "serving:1"},
+        "images": {"trainer": "trainer:1", "serving": "serving:1", "federation": "federation:1"},
         "trackingUri": "https://mlflow.example:5000",
         "routes": {
             "gateways": ["gateways/public", "gateways/closed", "ingress/public", "{namespace}/public"],
@@ -84,7 +85,7 @@ class World:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.kubelet.__exit__(kind, error, trace)
-        for ours in (RETRAIN_SCHEDULE, HEART_MODEL):
+        for ours in (FEDERATION_SITE, RETRAIN_SCHEDULE, HEART_MODEL):
             for found in self.api.list(ours, self.namespace):
                 self.api.delete(ours, self.namespace, found["metadata"]["name"])
 

@@ -47,6 +47,10 @@ class Mounted:
     def revoke(self, caller: str) -> None:
         (self.settings.keys / caller).unlink()
 
+    def trust(self, authorities: str) -> None:
+        """These certificates vouch for the address of the issuer's keys."""
+        self._replace(self.settings.authorities, authorities)
+
     def publish(self, keys: str) -> None:
         self._replace(self.settings.jwks, keys)
 

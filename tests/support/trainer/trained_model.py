@@ -30,6 +30,7 @@ CLASSES: dict[Task, tuple[int | str, ...]] = {
 SMALL: dict[Algorithm, dict[str, Any]] = {
     "random-forest": {"n_estimators": 10, "min_samples_leaf": 2},
     "gradient-boosting": {"max_iter": 10, "min_samples_leaf": 5},
+    "xgboost": {"n_estimators": 10, "min_child_weight": 1.0},
 }
 OFFERED: list[tuple[Task, Algorithm]] = [
     (task, algorithm)

@@ -14,6 +14,7 @@ from click import Command, Group
 from hack.demo.choice import Kind
 from hack.demo.place import ROOT, Place
 from hack.demo.summary import next_steps
+from heart_api.federationsite import FederationSiteSpec
 from heart_api.heartmodel import HeartModelSpec
 from heart_api.retrainschedule import RetrainScheduleSpec
 from heart_cli.cli import cli
@@ -23,7 +24,7 @@ PAGES = [
     for pattern in ("*.md", "docs/**/*.md", "examples/**/README.md", "hack/cluster/README.md", "tests/README.md")
     for path in sorted(ROOT.glob(pattern))
 ]
-TYPES = {"HeartModel": HeartModelSpec, "RetrainSchedule": RetrainScheduleSpec}
+TYPES = {"HeartModel": HeartModelSpec, "RetrainSchedule": RetrainScheduleSpec, "FederationSite": FederationSiteSpec}
 SMALLEST: dict[str, dict[str, Any]] = {
     "HeartModel": {
         "dataset": {"uri": "builtin://iris"},
@@ -31,6 +32,7 @@ SMALLEST: dict[str, dict[str, Any]] = {
         "features": [{"name": "petal_length_cm", "type": "number"}],
     },
     "RetrainSchedule": {"modelName": "iris", "schedule": "0 3 * * 0"},
+    "FederationSite": {"dataset": {"uri": "builtin://iris"}},
 }
 """What a fragment of a spec is laid over."""
 VALUES = yaml.safe_load((ROOT / "charts/heartops/values.yaml").read_text())
@@ -60,10 +62,15 @@ def code(text: str) -> Iterator[str]:
     yield from CODE.findall(FENCE.sub("", text))
 
 
+ADAPTER = yaml.safe_load((ROOT / "examples/monitoring/prometheus-adapter.yaml").read_text())
+"""Pages that show its rule show this one."""
+
+
 def broken_yaml(text: str) -> list[str]:
     """What is wrong with the documents of a YAML block."""
     found = []
     for document in yaml.safe_load_all(text):
+        document = document["spec"] if set(document) == {"spec"} else document  # a patch
         kind = document["kind"] if "kind" in document else kind_of_fragment(document)
         if kind is None:
             found.append(f"neither a resource, a part of a spec, nor values of the chart: {', '.join(document)}")
@@ -78,6 +85,8 @@ def kind_of_fragment(document: dict[str, Any]) -> str | None:
     for kind, spec in TYPES.items():
         if set(document) <= {field.alias for field in spec.model_fields.values()}:
             return kind
+    if document.get("rules", {}).get("custom") == ADAPTER["rules"]["custom"]:
+        return "values of prometheus-adapter"
     return "values" if set(document) <= set(VALUES) else None
 
 

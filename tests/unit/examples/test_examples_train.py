@@ -28,8 +28,9 @@ FILES = {
 
 
 def published() -> dict[str, dict[str, Any]]:
-    """The manifests under examples/, and README's smallest one."""
-    found = {path.parent.name: yaml.safe_load(path.read_text()) for path in ROOT.glob("examples/*/heartmodel.yaml")}
+    """The manifests under examples/ with a dataset of their own, and README's smallest one."""
+    read = {path.parent.name: yaml.safe_load(path.read_text()) for path in ROOT.glob("examples/*/heartmodel.yaml")}
+    found = {name: manifest for name, manifest in read.items() if "dataset" in manifest["spec"]}
     fences = re.findall(r"^```yaml\n(.*?)^```$", (ROOT / "README.md").read_text(), re.M | re.S)
     documents = [yaml.safe_load(text) for text in fences]
     smallest = next(document for document in documents if document.get("kind") == "HeartModel")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hack.release import ROOT, NotReleasable, check, image_references, notes, pin, read_pins, stated_versions
+from hack.release import ROOT, NotReleasable, check, described, image_references, notes, pin, read_pins, stated_versions
 
 VALUES = (ROOT / "charts/heartops/values.yaml").read_text()
 IMAGES = tuple(yaml.safe_load(VALUES)["images"])
@@ -57,6 +57,16 @@ def test_the_chart_gets_every_image_by_digest_and_nothing_else_changes() -> None
     assert after["images"] == PINS
     assert {**after, "images": before["images"]} == before
     assert len(pinned.splitlines()) == len(VALUES.splitlines())
+
+
+def test_artifact_hub_shows_the_released_images_and_where_they_come_from() -> None:
+    source = "https://git.example.org/someone/heartops"
+    chart = yaml.safe_load(described((ROOT / "charts/heartops/Chart.yaml").read_text(), PINS, source))
+    images = yaml.safe_load(chart["annotations"]["artifacthub.io/images"])
+    assert {image["name"]: image["image"] for image in images} == PINS
+    assert (chart["home"], chart["sources"]) == (source, [source])
+    links = yaml.safe_load(chart["annotations"]["artifacthub.io/links"])
+    assert all((ROOT / link["url"].removeprefix(f"{source}/blob/main/")).is_file() for link in links)
 
 
 def test_an_image_that_was_not_pushed_stops_the_release() -> None:

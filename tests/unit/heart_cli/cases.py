@@ -124,6 +124,19 @@ def paused() -> View:
     return build_view(heart_model(status, STEPS, asked), [deployment("6"), deployment("7", 1)], canary_pods())
 
 
+def in_an_experiment() -> View:
+    """Two groups of users, and no winner yet."""
+    stable = {"count": 900, "total": 720, "squares": 720, "mean": 0.8, "low": 0.757, "high": 0.843}
+    its = {"count": 870, "total": 720, "squares": 720, "mean": 0.8276, "low": 0.7861, "high": 0.8691}
+    bounds = {"difference": 0.0276, "low": -0.0301, "high": 0.0853}
+    found = {"since": "2026-11-20T08:00:00Z", "stable": stable, "candidate": its, "verdict": "Running", **bounds}
+    words = "experiment (Accuracy): the candidate has 82.76% of 870, the stable version 80.00% of 900: not decided yet"
+    status = canary(phase="Experimenting", message=words, analysis=ANALYSIS, experiment=found, weight=50)
+    experiment = {"duration": "14d", "by": {"header": "X-User-Id"}, "minDetectable": 0.02}
+    spec = {"rollout": {"experiment": experiment}}
+    return build_view(heart_model(status, spec), [deployment("6"), deployment("7", 1)], canary_pods())
+
+
 def waiting_for_approval() -> View:
     words = "waiting for approval; `kubectl heart promote` approves it"
     status = canary(step=4, weight=50, actualWeight=50, phase="AwaitingApproval", message=words)
@@ -246,6 +259,27 @@ def new() -> View:
     return build_view(heart_model())
 
 
+def federated() -> View:
+    """A training at three sites, one of which was lost."""
+    consents = [
+        {"site": "north/ward", "state": "Ready", "rows": 1200},
+        {
+            "site": "south/ward",
+            "state": "Rejected",
+            "message": "the data holder has suspended FederationSite south/ward",
+        },
+        {"site": "west/ward", "state": "Checking", "message": "the data of FederationSite west/ward are being checked"},
+    ]
+    seen = {"exchanges": 8, "lastSeen": "2026-11-21T07:54:00Z"}
+    parts = [
+        {"site": "east/ward", "state": "Completed", **seen},
+        {"site": "north/ward", "state": "Completed", "rows": 1200, **seen},
+        {"site": "south/ward", "state": "Offline", "exchanges": 1, "message": "no heartbeat"},
+    ]
+    status = {"serving": serving(), "sites": consents, "training": TRAINED | {"sites": parts}, "conditions": [READY]}
+    return build_view(heart_model(status))
+
+
 CASES = {
     case.__name__: case
     for case in (
@@ -253,6 +287,7 @@ CASES = {
         at_a_step,
         first_version,
         paused,
+        in_an_experiment,
         waiting_for_approval,
         starting,
         rejected_versions,
@@ -260,6 +295,7 @@ CASES = {
         nothing_serves,
         registry_down,
         retrained,
+        federated,
         new,
     )
 }

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from heart_api.commands import read_command
-from heart_api.kube.kinds import DEPLOYMENT, EVENT, HEART_MODEL, POD, RETRAIN_SCHEDULE, SECRET, Kind
+from heart_api.kube.kinds import DEPLOYMENT, EVENT, HEART_MODEL, JOB, POD, RETRAIN_SCHEDULE, SECRET, Kind
 from heart_cli import options
 from heart_cli.cli import cli
 from heart_cli.errors import ApiFailure
@@ -26,6 +26,9 @@ class FakeCluster:
     pods: list[Object] = field(default_factory=list)
     events: list[Object] = field(default_factory=list)
     schedules: list[Object] | ApiFailure = field(default_factory=list)
+    installation: "FakeCluster | ApiFailure | None" = None
+    """The namespace of HeartOps; None: it is empty."""
+    jobs: list[Object] = field(default_factory=list)
     logs: dict[str, list[bytes]] = field(default_factory=dict)
     answer: Any = None
     """What the proxied Service answers; an ApiFailure is raised."""
@@ -41,6 +44,11 @@ class FakeCluster:
     posted: list[tuple[str, Any]] = field(default_factory=list)
     where: tuple[str | None, ...] = ()
 
+    def elsewhere(self, namespace: str) -> "FakeCluster":
+        if isinstance(self.installation, ApiFailure):
+            raise self.installation
+        return self.installation or FakeCluster(namespace=namespace)
+
     def get(self, kind: Kind, name: str) -> Object:
         if kind == SECRET and name in self.secrets:
             return copy.deepcopy(self.secrets[name])
@@ -54,7 +62,8 @@ class FakeCluster:
                 raise self.schedules
             return self.schedules
         models = [self.model] if self.model else []
-        return {HEART_MODEL: models, DEPLOYMENT: self.deployments, POD: self.pods, EVENT: self.events}[kind]
+        found = {HEART_MODEL: models, DEPLOYMENT: self.deployments, POD: self.pods, EVENT: self.events, JOB: self.jobs}
+        return found[kind]
 
     def annotate(self, name: str, annotations: Mapping[str, str], *, dry_run: bool = False) -> None:
         assert self.model

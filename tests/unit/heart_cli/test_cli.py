@@ -21,6 +21,7 @@ from tests.support.apiserver.heart_objects import (
     serving,
     sha,
 )
+from tests.unit.heart_cli.conftest import FakeCluster
 
 ROLLOUT = {"serving": serving("6"), "candidate": candidate("7"), "previous": previous("5")}
 
@@ -59,6 +60,26 @@ def test_status_says_what_its_schedules_found_to_those_who_may_read_them(heart, 
         done = heart("status", "heart")
         assert (done.exit_code, "schedule" in done.stdout) == (0, False)
     rollout.schedules = ApiFailure("broken", 500)
+    assert heart("status", "heart").exit_code == 1
+
+
+def test_status_says_which_job_of_the_installation_cannot_run_and_why(heart, rollout):
+    """In the tree, and beside the list; a user who may not read there sees the model all the same."""
+    job = {"metadata": {"name": "heartops-secrets-1", "uid": "u", "creationTimestamp": "2026-01-02T03:04:05Z"}}
+    quota = 'Error creating: pods "heartops-secrets-1-x7k2p" is forbidden: exceeded quota: small'
+    said = {"metadata": job["metadata"], "reason": "FailedCreate", "message": quota}
+    rollout.installation = FakeCluster(jobs=[job], events=[said])
+    expected = "heartops-system: Job heartops-secrets-1 cannot run (Quota): "
+    tree = heart("status", "heart").stdout
+    assert expected in tree
+    assert "exceeded quota: small. Raise the namespace's ResourceQuota" in tree
+    listed = heart("status")
+    assert expected in listed.stderr
+    assert "heartops-secrets" not in listed.stdout, "a list in a pipe has a line for each model"
+    rollout.installation = ApiFailure("not for you", 403)
+    done = heart("status", "heart")
+    assert (done.exit_code, "installation" in done.stdout) == (0, False)
+    rollout.installation = ApiFailure("broken", 500)
     assert heart("status", "heart").exit_code == 1
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from heart_api.kube.kinds import EVENT, HEART_MODEL, JOB, Kind
 from heart_cli import options
 from heart_cli.cli import cli
 from heart_cli.errors import ApiFailure
@@ -28,6 +29,9 @@ class FakeServer:
 
     def elsewhere(self, namespace: str) -> "FakeServer":
         return FakeServer(self.answers, self.allowed, namespace, self.reviewed)
+
+    def list(self, kind: Kind, **_: Any) -> list[dict[str, Any]]:
+        return self.answers.get(kind.path(self.namespace), {"items": []})["items"]
 
     def call(self, method: str, path: str, query: Any = None, body: Any = None, **_: Any) -> Any:
         if method == "POST":
@@ -113,6 +117,7 @@ def test_a_healthy_installation_has_no_problem(doctor):
     done = doctor(healthy())
     assert done.exit_code == 0, done.output
     assert "problem" not in done.stdout
+    assert [line for line in done.stdout.splitlines() if line != line.rstrip()] == []
 
 
 @pytest.mark.parametrize(
@@ -152,6 +157,24 @@ def test_a_selector_that_nothing_matches_names_the_label(doctor):
     assert ["heartops-system" in each["message"] for each in left if each["level"] == "problem"] == [True]
 
 
+@pytest.mark.parametrize(
+    ("served", "level", "words"),
+    [
+        ({}, "problem", "Install prometheus-adapter"),
+        ({"/apis/custom.metrics.k8s.io/v1beta1": resources("pods/other")}, "problem", "Add the rule"),
+        ({"/apis/custom.metrics.k8s.io/v1beta1": resources("pods/predictions_per_second")}, "ok", ""),
+        ({"/apis/custom.metrics.k8s.io/v1beta2": resources("pods/predictions_per_second")}, "ok", ""),
+    ],
+)
+def test_scaling_on_predictions_needs_an_adapter_that_serves_their_rate(doctor, served, level, words):
+    path = "/apis/heartops.dev/v1alpha1/namespaces/clinic/heartmodels"
+    busy = heart_model({})
+    busy["spec"] = busy.get("spec", {}) | {"serving": {"autoscaling": {"targetPredictionsPerSecond": 50}}}
+    answers = healthy() | {path: {"items": [busy]}, "/apis/metrics.k8s.io/v1beta1": None} | served
+    (found,) = findings(doctor(answers, "-o", "json"), "autoscaling")
+    assert (found["level"], found["fix"].startswith(words)) == (level, True)
+
+
 def test_a_prometheus_that_may_not_read_metrics_gets_a_binding(doctor):
     done = doctor(healthy(), "-o", "json", allowed=False)
     assert "--clusterrole=heartops-metrics-reader" in problem(done, "monitoring")["fix"]
@@ -165,6 +188,44 @@ def test_what_may_not_be_read_is_no_problem(doctor):
     assert [each["level"] for each in findings(done, "Secret")] == ["unknown"]
 
 
+def test_a_job_of_the_installation_that_has_no_pod_and_one_that_failed(doctor):
+    made = {"labels": OURS, "uid": "u", "creationTimestamp": "2026-01-02T03:04:05Z"}
+    failed = {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": "too many retries"}
+    jobs = [
+        {"metadata": {"name": "heartops-secrets-1", **made}, "status": {}},
+        {"metadata": {"name": "heartops-log-database-1", **made}, "status": {"conditions": [failed]}},
+    ]
+    quota = 'Error creating: pods "heartops-secrets-1-x7k2p" is forbidden: exceeded quota: small'
+    said = {"metadata": made, "reason": "FailedCreate", "message": quota, "lastTimestamp": "2026-01-02T03:04:06Z"}
+    answers = healthy() | {
+        JOB.path("heartops-system"): {"items": jobs},
+        EVENT.path("heartops-system"): {"items": [said]},
+    }
+    done = doctor(answers, "-o", "json")
+    assert done.exit_code == 1
+    failure, waits = findings(done, "Jobs")
+    assert "too many retries" in failure["message"]
+    assert "kubectl logs job/heartops-log-database-1" in failure["fix"]
+    assert "(Quota)" in waits["message"]
+    assert "exceeded quota: small" in waits["message"]
+    assert "Raise the namespace's ResourceQuota" in waits["fix"]
+
+
+def test_a_model_that_demands_keys_and_has_none_admits_nobody(doctor):
+    """Only somebody who may read Secrets learns it here; for others the pods' metric and its alert say it."""
+    model = heart_model({"conditions": [condition("Ready", "True", "Serving", "")]})
+    model["spec"]["serving"] = {"auth": "APIKey"}
+    name, where = model["metadata"]["name"], "/api/v1/namespaces/clinic/secrets"
+    answers = healthy() | {HEART_MODEL.path("clinic"): {"items": [model]}}
+    found = problem(doctor(answers, "-o", "json"), "callers")
+    assert f"kubectl heart key create {name}" in found["fix"]
+    secret = {"data": {"ward": "c2hhMjU2", "lab": "c2hhMjU2"}}
+    done = doctor(answers | {f"{where}/{name}-api-keys": secret}, "-o", "json")
+    assert [each["message"] for each in findings(done, "callers")] == [f"{name} admits lab, ward"]
+    done = doctor(answers | {f"{where}/{name}-api-keys": ApiFailure("forbidden", 403)}, "-o", "json")
+    assert [each["level"] for each in findings(done, "callers")] == ["unknown"]
+
+
 def test_a_model_that_failed_leads_to_its_reason_and_one_that_works_is_a_note(doctor):
     path = "/apis/heartops.dev/v1alpha1/namespaces/clinic/heartmodels"
     failed = condition("Ready", "False", "TrainingFailed", "OOMKilled")
@@ -174,6 +235,16 @@ def test_a_model_that_failed_leads_to_its_reason_and_one_that_works_is_a_note(do
     works = heart_model({"conditions": [failed, condition("Progressing", "True", "TrainingStarted", "")]})
     done = doctor(healthy() | {path: {"items": [works]}}, "-o", "json")
     assert [each["level"] for each in findings(done, "models")] == ["note"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "level"), [("Paused", "note"), ("AwaitingApproval", "note"), ("RegistryUnavailable", "problem")]
+)
+def test_a_rollout_that_waits_is_a_note(doctor, reason, level):
+    path = "/apis/heartops.dev/v1alpha1/namespaces/clinic/heartmodels"
+    waits = [condition(type_, status, reason, "") for type_, status in (("Ready", "False"), ("Progressing", "Unknown"))]
+    done = doctor(healthy() | {path: {"items": [heart_model({"conditions": waits})]}}, "-o", "json")
+    assert [each["level"] for each in findings(done, "models")] == [level]
 
 
 def test_an_unreachable_server_is_an_error_and_no_finding(doctor):

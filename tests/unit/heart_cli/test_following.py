@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -9,6 +10,7 @@ from rich.console import Console
 
 from heart_cli import following
 from heart_cli.errors import ApiFailure
+from heart_cli.reading import read_view
 from tests.support.apiserver.heart_objects import candidate, heart_model, serving
 
 
@@ -66,7 +68,7 @@ def test_a_terminal_keeps_the_last_tree_through_an_outage(cluster, passing, monk
     passing(lambda: monkeypatch.setattr(cluster, "get", fail), nothing)
     terminal = Console(file=io.StringIO(), force_terminal=True, width=200)
     with pytest.raises(KeyboardInterrupt):
-        following.follow(cluster, "heart", terminal)
+        following.follow(partial(read_view, cluster, "heart", "heartops-system"), terminal)
     shown = terminal.file.getvalue()
     assert "not up to date: The API server cannot be reached" in shown
     assert "version 6 · stable" in shown.split("not up to date")[0].rpartition("clinic/heart")[2]

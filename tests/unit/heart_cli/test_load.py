@@ -1,9 +1,10 @@
 """Load on a model: how much is sent and when, what is measured, and the command against a server on loopback."""
 
 import json
+import signal
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -217,7 +218,18 @@ def test_what_is_sent_is_made_of_the_examples(heart, api: Api) -> None:
     assert all(set(record) == {"age", "sex", "ca"} for record in api.received)
 
 
-def test_ctrl_c_ends_it_with_the_summary(heart, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def press_ctrl_c() -> None:
+    raise KeyboardInterrupt
+
+
+def terminate() -> None:
+    signal.raise_signal(signal.SIGTERM)
+
+
+@pytest.mark.parametrize("stop", [press_ctrl_c, terminate])
+def test_ctrl_c_and_sigterm_end_it_with_the_summary(
+    heart, api: Api, monkeypatch: pytest.MonkeyPatch, stop: Callable[[], None]
+) -> None:
     api.broken = False
     enough = threading.Event()
     answer = Api.post
@@ -230,7 +242,8 @@ def test_ctrl_c_ends_it_with_the_summary(heart, api: Api, monkeypatch: pytest.Mo
     def interrupted(self: Load, seconds: float) -> bool:
         monkeypatch.setattr(Load, "wait", wait)
         assert enough.wait(10)
-        raise KeyboardInterrupt
+        stop()
+        raise AssertionError("it should have stopped")
 
     wait = Load.wait
     monkeypatch.setattr(Api, "post", post)

@@ -22,12 +22,13 @@ def test_binary_figures_by_hand() -> None:
         [binary(0.9, "disease"), binary(0.6, "healthy"), binary(0.4, "disease"), binary(0.2, "healthy")], LABELS
     )
     assert {name: figure.value for name, figure in found.items()} == pytest.approx(
-        {"accuracy": 0.5, "precision": 0.5, "recall": 0.5, "brier": (0.01 + 0.36 + 0.36 + 0.04) / 4}
+        {"accuracy": 0.5, "precision": 0.5, "recall": 0.5, "f1": 0.5, "brier": (0.01 + 0.36 + 0.36 + 0.04) / 4}
     )
     assert {name: figure.rows for name, figure in found.items()} == {
         "accuracy": 4,
         "precision": 2,
         "recall": 2,
+        "f1": 3,
         "brier": 4,
     }
 
@@ -37,6 +38,13 @@ def test_shares_have_wilsons_interval(hits: int, rows: int) -> None:
     figure, wanted = wilson(hits, rows), binomtest(hits, rows).proportion_ci(method="wilson")
     assert figure is not None
     assert (figure.low, figure.high) == pytest.approx((wanted.low, wanted.high), abs=1e-6)
+
+
+def test_f1_is_the_harmonic_mean_of_precision_and_recall() -> None:
+    scored = calibrated(400, seed=3)
+    for found in (measure(scored, LABELS), estimate(scored, LABELS)):
+        precision, recall = found["precision"].value, found["recall"].value
+        assert found["f1"].value == pytest.approx(2 * precision * recall / (precision + recall))
 
 
 def test_multiclass_counts_every_class_in_brier() -> None:
@@ -69,6 +77,7 @@ def test_outcomes_of_another_vocabulary_do_not_count() -> None:
 def test_a_model_that_never_says_disease_has_a_recall_and_no_precision() -> None:
     found = measure([binary(0.1, "disease"), binary(0.1, "healthy")], LABELS)
     assert found["recall"].value == 0
+    assert found["f1"].value == 0
     assert "precision" not in found
 
 
@@ -82,7 +91,7 @@ def test_intervals_of_a_calibrated_model_cover_what_is_promised() -> None:
     """In 95 of 100 samples: the measured figure's interval the truth, the estimate's interval the measured figure."""
     truth = measure(calibrated(50_000, seed=1), LABELS)
     samples = [calibrated(150, seed) for seed in range(2, 302)]
-    for name in ("accuracy", "precision", "recall", "brier"):
+    for name in ("accuracy", "precision", "recall", "f1", "brier"):
         measured, expected = zip(*((measure(s, LABELS)[name], estimate(s, LABELS)[name]) for s in samples), strict=True)
         covered = sum(figure.low <= truth[name].value <= figure.high for figure in measured) / len(samples)
         foretold = sum(e.low <= m.value <= e.high for m, e in zip(measured, expected, strict=True)) / len(samples)

@@ -55,3 +55,27 @@ def test_a_file_that_turned_bad_leaves_the_former_profiles_in_force(tmp_path: Pa
     assert profiles.current["default"].images.trainer == "t:1"
     path.write_text(GOOD.replace("t:1", "t:3"))
     assert profiles.refresh()
+
+
+def with_trainers(entries: str) -> str:
+    return GOOD.replace("}\n", f", trainers: {{{entries}}}}}\n")
+
+
+def test_trainers_are_approved_by_name_with_their_bounds() -> None:
+    entries = "lightgbm: {image: 'l:1', caps: {memory: 2Gi}}, r: {image: 'r:1', command: [Rscript, a.R]}"
+    found = parse_profiles(with_trainers(entries), "profiles.yaml")["default"].trainers
+    assert found["lightgbm"].command == ("/trainer",)
+    assert (found["lightgbm"].caps.memory, found["r"].command) == ("2Gi", ("Rscript", "a.R"))
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ("Light_GBM: {image: 'l:1'}", "trainers.Light_GBM"),
+        ("l: {}", "trainers.l.image"),
+        ("l: {image: 'l:1', command: []}", "trainers.l.command"),
+    ],
+)
+def test_a_trainer_without_an_image_or_a_name_is_rejected(entry: str, said: str) -> None:
+    with pytest.raises(ProfilesError, match=said):
+        parse_profiles(with_trainers(entry), "profiles.yaml")

@@ -74,6 +74,7 @@ def test_every_image_of_the_product_is_built_and_scanned(workflow: Path) -> None
     ]
     assert matrix == [{"name": image.name, "dockerfile": image.dockerfile} for image in IMAGES]
     assert any(step.get("uses", "").startswith("anchore/scan-action@") for step in steps(workflow))
+    assert any("hack.scan --strict" in step.get("run", "") for step in steps(workflow))
 
 
 def test_one_base_image_has_one_digest() -> None:

@@ -3,9 +3,11 @@
 TrainerError
 ├── SourceError      the data could not be fetched, or must not be
 ├── DataInvalid      the file broke the contract: nothing but another file or contract mends it
+│   └── ColumnsMissing   columns of the contract are not in the file
 ├── ExportFailed     the fitted model has no faithful ONNX form
 ├── NoRowKey         a Job without the key that hashes rows and seals versions
-└── NotServable      a version registered by hand is not one that serving could answer with
+├── NotServable      a model made elsewhere is not one that serving could answer with
+└── TrainerFailed    a trainer of one's own ended badly, or returned nothing that can be judged
 """
 
 from heart_api.handover import FailureReason
@@ -35,6 +37,14 @@ class DataInvalid(TrainerError):
         super().__init__("DataInvalid", message, permanent=True)
 
 
+class ColumnsMissing(DataInvalid):
+    """`columns`: those of the contract that the file does not have, by the names that they have there."""
+
+    def __init__(self, message: str, columns: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.columns = columns
+
+
 class NoRowKey(TrainerError):
     """A Job must not hash rows, nor seal a version, with a key that everybody knows."""
 
@@ -54,3 +64,10 @@ class ExportFailed(TrainerError):
 class NotServable(TrainerError):
     def __init__(self, message: str) -> None:
         super().__init__("NotServable", message, permanent=True)
+
+
+class TrainerFailed(TrainerError):
+    """The same rows and settings would end the same way: nothing is tried again."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("TrainerFailed", message, permanent=True)

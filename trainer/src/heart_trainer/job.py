@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from heart_api.evaluation import Comparison, Evaluation, Finding, ServingReference
-from heart_api.handover import Env, JobRequest, Tag, TrainingResult
+from heart_api.handover import Env, ModelRequest, Tag, TrainingResult
 from heart_trainer.evaluation.compare import NotComparable
 from heart_trainer.evaluation.evaluate import Measurement
 from heart_trainer.evaluation.findings import not_compared
@@ -20,12 +20,16 @@ from heart_trainer.values import Table
 Progress = Callable[[str], None]
 Compared = tuple[Comparison | None, tuple[Finding, ...]]
 """With the version that serves; without a comparison, a finding that says why it is missing."""
-R = TypeVar("R", bound=JobRequest)
+R = TypeVar("R", bound=ModelRequest)
 
 
 @dataclass(frozen=True)
 class Job(Generic[R]):
-    """A request and where it runs. `data`: a local file in place of the dataset's URI; `out`: where copies go."""
+    """A request and where it runs.
+
+    `data`: a local file in place of the dataset's URI; `out`: where copies go; `trainer`: on a laptop, the command of a
+    trainer of one's own.
+    """
 
     request: R
     environ: Mapping[str, str]
@@ -34,6 +38,7 @@ class Job(Generic[R]):
     progress: Progress
     data: Path | None = None
     out: Path | None = None
+    trainer: str = ""
 
     @property
     def row_key(self) -> str:

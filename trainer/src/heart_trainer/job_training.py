@@ -1,5 +1,6 @@
 """One training, from the request to the registered version."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from heart_api.evaluation import (
@@ -12,23 +13,24 @@ from heart_api.evaluation import (
     OutOfFold,
     ServingReference,
 )
-from heart_api.handover import TrainingRequest, TrainingResult
+from heart_api.handover import ModelRequest, TrainingRequest, TrainingResult
 from heart_api.package import MODEL_FILE, ServingPackage
 from heart_api.referenceprofile import ReferenceProfile
 from heart_trainer.data.load import contract_of, load
-from heart_trainer.evaluation.compare import compare, out_of_fold
+from heart_trainer.evaluation.compare import ServingModel, compare, out_of_fold
 from heart_trainer.evaluation.evaluate import Measurement, judged_sample, measure
 from heart_trainer.evaluation.families import as_values, estimates_of, measure_families
 from heart_trainer.evaluation.findings import training_findings
 from heart_trainer.external.decide import Scale, decide
-from heart_trainer.external.train import train_external
-from heart_trainer.fit.nested_cv import fit
+from heart_trainer.external.place import place_of
+from heart_trainer.fit.nested_cv import fit, help_searching
 from heart_trainer.fit.onnx_export import attach_package, is_double, run_onnx
-from heart_trainer.job import Job, JobResult, build_evaluation, compare_with_serving, open_run, open_store
+from heart_trainer.job import Job, JobResult, R, build_evaluation, compare_with_serving, open_run, open_store
 from heart_trainer.mlflow.client import Store
 from heart_trainer.mlflow.registry import Digests, already_registered, register
 from heart_trainer.mlflow.seals import contract_sha256, sha256
 from heart_trainer.mlflow.serving_version import read_package, serving_model
+from heart_trainer.mlflow.shared_search import SharedSearch, rank_of
 from heart_trainer.mlflow.tracking import (
     as_json,
     documents,
@@ -40,12 +42,14 @@ from heart_trainer.mlflow.tracking import (
     write,
     write_files,
 )
+from heart_trainer.own.exchange import exchanged, prepare_in_pod
+from heart_trainer.own.judge import judge
 from heart_trainer.package.example import typical_record
-from heart_trainer.package.explanation import build_explanation
+from heart_trainer.package.explanation import build_explanation, by_answers
 from heart_trainer.package.influence import Influence, measure_influence
 from heart_trainer.package.profile import build_profile
 from heart_trainer.package.reference_rows import reference_rows
-from heart_trainer.report.card import Provenance, render_card
+from heart_trainer.report.card import Provenance, Sites, render_card
 from heart_trainer.report.plot_style import Subject
 from heart_trainer.report.plots import as_png, draw_plots
 from heart_trainer.report.plots_families import draw_families
@@ -57,7 +61,8 @@ from heart_trainer.values import FamilyResult, Fitted, Table
 class Learnt:
     """A fitted model and what was measured, whichever way the rows were read.
 
-    `out_of_fold`: for comparisons with later versions. `remarks`: findings about the way itself.
+    `table`: rows, or (`sites`) a stand-in for rows that stayed where they are. `checks`: findings about data and
+    method. `out_of_fold`: for comparisons with later versions. `compare` may raise NotComparable.
     """
 
     table: Table
@@ -65,7 +70,9 @@ class Learnt:
     measured: Measurement
     profile: ReferenceProfile
     out_of_fold: OutOfFold
-    remarks: tuple[Finding, ...] = ()
+    checks: tuple[Finding, ...]
+    compare: Callable[[ServingModel], Comparison]
+    sites: Sites | None = None
 
 
 @dataclass(frozen=True)
@@ -75,13 +82,39 @@ class Product:
     table: Table
     fitted: Fitted
     evaluation: Evaluation
+    sites: Sites | None
     influence: Influence | None
     model: bytes
     documents: dict[str, bytes]
 
 
-def run_training(job: Job[TrainingRequest]) -> JobResult:
-    """Train and register at most one version for the request's trigger. Raises TrainerError."""
+def run_training(job: Job[TrainingRequest]) -> JobResult | None:
+    """Train and register at most one version for the request's trigger. Raises TrainerError.
+
+    None for a worker other than the first, which has nothing to tell.
+    """
+    place = place_of(job.request.training, job.environ)
+    if place and place.rank:
+        from heart_trainer.external.distributed import follow  # noqa: PLC0415  XGBoost takes a second to import
+
+        follow(job.request, place, job.environ, job.data, job.progress)
+        return None
+    if rank_of(job.request, job.environ):
+        _help(job)
+        return None
+    done = train_and_register(job, lambda: _learn(job))
+    if place and done.evaluation is None:
+        from heart_trainer.external.distributed import dismiss  # noqa: PLC0415
+
+        dismiss(job.request, place, job.progress)
+    return done
+
+
+def train_and_register(job: Job[R], learn: Callable[[], Learnt]) -> JobResult:
+    """What `learn` gives, measured, sealed and registered. It is not called if that was done before.
+
+    Raises TrainerError.
+    """
     request = job.request
     store = open_store(job)
     found = already_registered(store, request, job.row_key)
@@ -89,14 +122,13 @@ def run_training(job: Job[TrainingRequest]) -> JobResult:
         job.progress(f"version {found.version} was already registered for this trigger; nothing to train")
         return JobResult(found, None)
     with open_run(job, store, request.name) as run_id:
-        product = _make(job, store)
+        product = _make(job, store, learn())
         result = _keep(job, store, run_id, product)
     return JobResult(result, product.evaluation)
 
 
-def _make(job: Job[TrainingRequest], store: Store) -> Product:
+def _make(job: Job[R], store: Store, learnt: Learnt) -> Product:
     request = job.request
-    learnt = _learn(job)
     table, fitted = learnt.table, learnt.fitted
     rows, profile = as_json(learnt.out_of_fold), as_json(learnt.profile)
     evaluation = _evaluate(job, store, learnt, sha256(rows), sha256(profile))
@@ -104,58 +136,111 @@ def _make(job: Job[TrainingRequest], store: Store) -> Product:
     job.progress("measuring what moves the answers")
     influence = measure_influence(fitted.onnx, package, table)
     files = documents(as_json(evaluation), rows, profile)
-    return Product(table, fitted, evaluation, influence, attach_package(fitted.onnx, package), files)
+    return Product(table, fitted, evaluation, learnt.sites, influence, attach_package(fitted.onnx, package), files)
 
 
 def _learn(job: Job[TrainingRequest]) -> Learnt:
+    if job.request.training.trainer:
+        return _in_memory(job, _by_own_trainer)
     scale = decide(job.request, job.data)
     job.progress(scale.why)
-    return _from_sums(job, scale) if scale.external else _in_memory(job)
+    return _from_sums(job, scale) if scale.external else _in_memory(job, _by_families)
 
 
-def _in_memory(job: Job[TrainingRequest]) -> Learnt:
+def _in_memory(job: Job[TrainingRequest], fit_model: Callable[[Job[TrainingRequest], Table], Fitted]) -> Learnt:
     request = job.request
     table = load(request, job.environ, data=job.data)
     job.progress(f"read as {'; '.join(table.reading)}")
     job.progress(f"{len(table)} rows and {len(request.features)} features pass the data contract")
-    fitted = fit(table, request, job.progress)
+    fitted = fit_model(job, table)
     job.progress("measuring out of fold, with bootstrap intervals")
     measured = measure(table, request.features, fitted.oof, request.training.seed)
     profile = build_profile(table, request.features, fitted.oof)
-    return Learnt(table, fitted, measured, profile, out_of_fold(table, fitted.oof))
+    oof = out_of_fold(table, fitted.oof)
+    return Learnt(table, fitted, measured, profile, oof, *_by_rows(job, table, fitted, measured))
+
+
+def _by_families(job: Job[TrainingRequest], table: Table) -> Fitted:
+    helpers = _helpers(job, Store(job.tracking_uri), table)
+    if helpers is None:
+        return fit(table, job.request, job.progress)
+    job.progress(f"the search is shared by {helpers.count} pods")
+    fitted = fit(table, job.request, job.progress, helpers)
+    helpers.forget()
+    return fitted
+
+
+def _helpers(job: Job[TrainingRequest], store: Store, table: Table) -> SharedSearch | None:
+    """The pods that share the search; None where this one is alone."""
+    rank = rank_of(job.request, job.environ)
+    if rank is None:
+        return None
+    return SharedSearch(store, job.request, table.raw_sha256, job.row_key, rank, job.progress)
+
+
+def _help(job: Job[TrainingRequest]) -> None:
+    """A pod other than the first: it searches its part, unless the training is done or needs no search."""
+    store = Store(job.tracking_uri)
+    if already_registered(store, job.request, job.row_key) or decide(job.request, job.data).external:
+        job.progress("there is nothing to search")
+        return
+    table = load(job.request, job.environ, data=job.data)
+    if helpers := _helpers(job, store, table):
+        help_searching(table, job.request, helpers, job.progress)
+
+
+def _by_own_trainer(job: Job[TrainingRequest], table: Table) -> Fitted:
+    with exchanged(job, table) as exchange:
+        job.progress(f"judging what {job.request.training.trainer} returned, on rows that it never had")
+        return judge(table, job.request, exchange)
+
+
+def prepare_own(job: Job[TrainingRequest]) -> None:
+    """The first container of a pod with a trainer of one's own. Raises TrainerError."""
+    table = load(job.request, job.environ, data=job.data)
+    prepare_in_pod(table, job.request, job.environ)
+    job.progress(f"rows are prepared for {job.request.training.trainer}")
 
 
 def _from_sums(job: Job[TrainingRequest], scale: Scale) -> Learnt:
-    request = job.request
-    found = train_external(request, contract_of(request, job.data), scale, job.environ, job.progress)
+    from heart_trainer.external.train import train_external  # noqa: PLC0415  a third of a second that most need not spend
+
+    request, place = job.request, place_of(job.request.training, job.environ)
+    if place:
+        from heart_trainer.external.distributed import lead  # noqa: PLC0415
+
+        found = lead(request, place, scale, job.environ, job.data, job.progress)
+    else:
+        found = train_external(request, contract_of(request, job.data), scale, job.environ, job.progress)
     oof = out_of_fold(found.table, found.fitted.oof).model_copy(update={"complete": False})
-    return Learnt(found.table, found.fitted, found.measured, found.profile, oof, (scale.finding,))
+    checks, compared = _by_rows(job, found.table, found.fitted, found.measured)
+    return Learnt(found.table, found.fitted, found.measured, found.profile, oof, (*checks, scale.finding), compared)
 
 
-def _evaluate(
-    job: Job[TrainingRequest], store: Store, learnt: Learnt, rows_sha256: str, profile_sha256: str
-) -> Evaluation:
-    request, table, fitted, measured = job.request, learnt.table, learnt.fitted, learnt.measured
-    compared = compare_with_serving(job, lambda version: _compare(job, store, table, fitted, version))
-    checks = (
-        *training_findings(table, request.features, request.target, measured.metrics, fitted),
-        *table.findings,
-        *learnt.remarks,
-    )
-    return build_evaluation(table, fitted.algorithm, measured, checks, compared, profile_sha256, rows_sha256)
-
-
-def _compare(
-    job: Job[TrainingRequest], store: Store, table: Table, fitted: Fitted, version: ServingReference
-) -> Comparison:
-    """The candidate compared with the serving version on the same rows. Raises NotComparable."""
+def _by_rows(
+    job: Job[TrainingRequest], table: Table, fitted: Fitted, measured: Measurement
+) -> tuple[tuple[Finding, ...], Callable[[ServingModel], Comparison]]:
+    """The checks of a training that has rows at hand, and its comparison with the serving version on those rows."""
     request = job.request
-    serving = serving_model(store, request.registry_name, version, job.row_key)
-    return compare(table, request.features, fitted.oof, serving, run_onnx, request.training.seed)
+    checks = training_findings(table, request.features, request.target, measured.metrics, fitted)
+
+    def compared(serving: ServingModel) -> Comparison:
+        return compare(table, request.features, fitted.oof, serving, run_onnx, request.training.seed)
+
+    return (*checks, *table.findings), compared
+
+
+def _evaluate(job: Job[R], store: Store, learnt: Learnt, rows_sha256: str, profile_sha256: str) -> Evaluation:
+    def compared(version: ServingReference) -> Comparison:
+        return learnt.compare(serving_model(store, job.request.registry_name, version, job.row_key))
+
+    found = compare_with_serving(job, compared)
+    algorithm = learnt.fitted.algorithm
+    return build_evaluation(learnt.table, algorithm, learnt.measured, learnt.checks, found, profile_sha256, rows_sha256)
 
 
 def build_package(
-    request: TrainingRequest, table: Table, fitted: Fitted, metrics: dict[str, Estimate], profile: ReferenceProfile
+    request: ModelRequest, table: Table, fitted: Fitted, metrics: dict[str, Estimate], profile: ReferenceProfile
 ) -> ServingPackage:
     """All that serving knows of the version."""
     return ServingPackage(
@@ -169,7 +254,11 @@ def build_package(
         synthetic=table.synthetic,
         metrics=metrics,
         reference=reference_rows(fitted.onnx, table, request.features),
-        explanation=build_explanation(fitted.pipeline, table, request.features),
+        explanation=(
+            by_answers(table)
+            if fitted.pipeline is None
+            else build_explanation(fitted.pipeline, table, request.features)
+        ),
         example=typical_record(request.features, profile.features),
     )
 
@@ -186,12 +275,13 @@ def family_values(table: Table, fitted: Fitted) -> dict[str, float]:
     return as_values(inner) | as_values(outer, "out_of_fold")
 
 
-def _keep(job: Job[TrainingRequest], store: Store, run_id: str, product: Product) -> TrainingResult:
+def _keep(job: Job[R], store: Store, run_id: str, product: Product) -> TrainingResult:
     request, table, fitted, evaluation = job.request, product.table, product.fitted, product.evaluation
     job.progress("writing figures, model card and model to MLflow")
     names = class_names(table.classes, request.target)
     sample = judged_sample(table, fitted.oof)
-    plots = draw_plots(Subject(table, request.features, sample, names, request.target.name))
+    subject = Subject(table, request.features, sample, names, request.target.name)
+    plots = draw_plots(subject, rows=product.sites is None)
     if len(fitted.families) > 1:
         plots["families"] = as_png(draw_families(table.task, compared(table, fitted), fitted.algorithm))
     digests = Digests(
@@ -201,7 +291,7 @@ def _keep(job: Job[TrainingRequest], store: Store, run_id: str, product: Product
         contract=contract_sha256(read_package(product.model)),
     )
     provenance = Provenance(run_id, digests.artifact, digests.evaluation, job.today)
-    card = render_card(request, table, fitted, evaluation, plots, provenance, product.influence)
+    card = render_card(request, table, fitted, evaluation, plots, provenance, product.influence, product.sites)
     values = figures(evaluation) | family_values(table, fitted)
     store.log_values(run_id, parameters(request, table, fitted), values)
     log_dataset(store, run_id, request, table)

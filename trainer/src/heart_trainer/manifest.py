@@ -29,6 +29,8 @@ def read_manifest(path: Path, trigger: str) -> TrainingRequest:
     if not isinstance(name, str) or not isinstance(namespace, str):
         raise BadManifest(f"{path}: metadata.name: a name is needed")
     spec = _spec(path, found)
+    if spec.dataset is None:
+        raise BadManifest(f"{path}: spec.federation: its data are at the sites, and only a cluster trains there")
     return TrainingRequest(
         namespace=namespace,
         name=name,

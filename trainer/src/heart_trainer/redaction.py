@@ -2,6 +2,9 @@
 
 import re
 
+from heart_api.federation import FederatedTrainingRequest
+from heart_api.handover import JobRequest, ModelRequest
+
 ADDRESS = re.compile(
     r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?:[^/\s?#]*@)?(?P<rest>[^\s?#\"'<>]*)(?P<query>[?#][^\s\"'<>]*)?",
     re.IGNORECASE,
@@ -14,6 +17,13 @@ def redact(text: str) -> str:
     The options of a built-in data set (`builtin://iris?rows=10`) are no secret, and stay.
     """
     return ADDRESS.sub(_shown, text)
+
+
+def source_of(request: ModelRequest) -> str:
+    """Where a training's rows are, as it may be shown: the dataset's address, or the sites that hold them."""
+    if isinstance(request, FederatedTrainingRequest):
+        return f"federation of {', '.join(f'{site.namespace}/{site.name}' for site in request.sites)}"
+    return redact(request.dataset.uri) if isinstance(request, JobRequest) else ""
 
 
 def _shown(found: re.Match[str]) -> str:

@@ -135,7 +135,7 @@ class Fitted:
     params: dict[str, Any]
     calibration: str
     pipeline: Any
-    """scikit-learn estimator; takes `Table.x`."""
+    """scikit-learn estimator; takes `Table.x`. None: the ONNX file is all that there is."""
     oof: OutOfFoldResult
     onnx: bytes
     """model.onnx without the serving package."""

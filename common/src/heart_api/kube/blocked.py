@@ -7,11 +7,12 @@ gives a cause, with Kubernetes' message.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from heart_api.kube.objects import MAX_TEXT, condition
 from heart_api.kube.values import Blocked, Manifest
+from heart_api.names import Label
 from heart_api.times import read
 
 ADVICE = {
@@ -20,6 +21,7 @@ ADVICE = {
     "PodSecurity": "Ask the administrator which Pod Security level the namespace enforces",
     "Admission": "Ask the administrator about the admission policy or webhook that is named",
     "ServiceAccount": "Wait a few seconds; if it lasts, check who deletes the ServiceAccount",
+    "Queued": "See `kubectl get workloads` in the namespace: its quota may be in use, or Kueue may not run",
     "PodCreation": "See `kubectl get events` in the namespace",
     "Scheduling": "Lower {resources}, or add a node that has room and meets the runtime profile's nodeSelector",
     "VolumeMissing": "Create it, or correct spec.dataset.uri",
@@ -27,7 +29,7 @@ ADVICE = {
     "Volume": "Check the PersistentVolumeClaim and its storage class with `kubectl describe pvc`",
     "ImagePull": "Ask the administrator to check images and imagePullSecrets of the runtime profile",
     "Container": "See `kubectl describe pod`; the node could not start the container",
-    "InitContainer": "See `kubectl logs -c` with the init container's name; it fetches the model from the registry",
+    "InitContainer": "See `kubectl logs -c` with the init container's name",
     "OutOfMemory": "Raise {resources} (limits.memory); the runtime profile may cap it",
     "Crash": "See `kubectl heart logs`",
     "Evicted": "It was moved off its node (drain, shutdown, eviction API); see `kubectl get nodes` for room elsewhere",
@@ -88,6 +90,8 @@ ENDED_BY_NODE = {
 }
 """Reasons in the status of a pod that its node ended or did not take; besides these OutOfcpu and the like."""
 POD_NAME = re.compile(r'pods "([a-z0-9.-]+)-[a-z0-9]{5}"')
+REPLACEMENT = timedelta(minutes=1)
+"""How long the replacement of an evicted pod may take to start before anything is said of it."""
 PREEMPTION = re.compile(r",? *(no new claims to deallocate, *)?preemption: .*", re.DOTALL)
 
 
@@ -110,10 +114,19 @@ def find_blocked(item: Manifest, pods: Iterable[Manifest], events: Iterable[Mani
     waiting = [pod for pod in newest if not has_ended_well(pod) and condition(pod, "Ready") is None]
     found = (
         next(filter(None, map(_of_pod, waiting)), None)
+        or _of_queue(item)
         or _of_replica_failure(item)
         or _of_events(events, waiting, has_pods=bool(newest))
     )
     return _with_advice(found, item, max(filter(None, map(disrupted_at, newest)), default=None)) if found else None
+
+
+def _of_queue(item: Manifest) -> _Found | None:
+    """A Job that waits for Kueue, which makes it run by resuming it."""
+    queue = ((item.get("metadata") or {}).get("labels") or {}).get(Label.QUEUE)
+    if not queue or not (item.get("spec") or {}).get("suspend"):
+        return None
+    return _Found("Queued", f"It waits until the queue {queue} admits it")
 
 
 def unexplained(pods: Iterable[Manifest]) -> list[str]:
@@ -131,6 +144,11 @@ def disrupted_at(pod: Manifest) -> datetime | None:
     disruption = condition(pod, "DisruptionTarget") or {}
     moment = disruption.get("lastTransitionTime")
     return read(moment) if moment else None
+
+
+def is_being_replaced(blocked: Blocked, now: datetime) -> bool:
+    """Whether a pod was evicted so recently that its replacement may only be starting."""
+    return blocked.disrupted is not None and now - blocked.disrupted < REPLACEMENT
 
 
 def _with_advice(found: _Found, item: Manifest, disrupted: datetime | None) -> Blocked:

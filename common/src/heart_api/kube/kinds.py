@@ -36,6 +36,7 @@ class Kind:
 
 HEART_MODEL = Kind(f"{GROUP}/{API_VERSION}", "HeartModel", "heartmodels")
 RETRAIN_SCHEDULE = Kind(f"{GROUP}/{API_VERSION}", "RetrainSchedule", "retrainschedules")
+FEDERATION_SITE = Kind(f"{GROUP}/{API_VERSION}", "FederationSite", "federationsites")
 LEASE = Kind("coordination.k8s.io/v1", "Lease", "leases")
 POD = Kind("v1", "Pod", "pods")
 SECRET = Kind("v1", "Secret", "secrets")

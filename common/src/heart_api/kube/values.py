@@ -20,6 +20,17 @@ class ModelKey:
 
 
 @dataclass(frozen=True, slots=True)
+class SiteKey:
+    """Which FederationSite."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"site {self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
 class ObjectKey:
     """One object in the model's namespace."""
 

@@ -1,11 +1,10 @@
 """Kernel SHAP (Lundberg and Lee 2017) for any model, from its predictions for mixtures of a record and the background.
 
-Shapley values are the weighted least-squares fit of an additive game to the values of coalitions. Up to nine players
-every coalition is evaluated, and the fit is exact. Beyond, coalition sizes are evaluated completely from both ends as
-far
-as the budget allows, and the sizes between by pairs of a coalition and its complement (Covert and Lee 2021), drawn with
-a fixed seed: the same record always has the same explanation. The coalitions are those of every record, so that the
-fit is one matrix, computed once.
+Shapley values are the weighted least-squares fit of an additive game to the values of coalitions. Up to nine
+players every coalition is evaluated, and the fit is exact. Beyond, coalition sizes are evaluated completely from
+both ends as far as the budget allows, and the sizes between by pairs of a coalition and its complement (Covert and
+Lee 2021), drawn with a fixed seed: the same record always has the same explanation. The coalitions are those of
+every record, so that the fit is one matrix, computed once.
 """
 
 from collections import Counter

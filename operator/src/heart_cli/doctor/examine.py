@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from heart_cli.client import Client
+from heart_cli.doctor.callers import check_callers
 from heart_cli.doctor.findings import Finding
-from heart_cli.doctor.installation import check_crds, check_database, check_mlflow, check_operator
+from heart_cli.doctor.installation import check_crds, check_database, check_jobs, check_mlflow, check_operator
 from heart_cli.doctor.monitoring import check_metrics_api, check_monitoring
 from heart_cli.doctor.namespace import check_gateway, check_images, check_models, check_secret, check_storage
 from heart_cli.doctor.reader import Reader
@@ -26,9 +27,11 @@ def examine(client: Client, system_namespace: str, own_version: str) -> list[Fin
         ("operator", partial(check_operator, system, own_version)),
         ("MLflow", partial(check_mlflow, system)),
         ("database", partial(check_database, system)),
+        ("Jobs", partial(check_jobs, system)),
         ("storage", partial(check_storage, system, models)),
         ("images", partial(check_images, system, models)),
         ("Secret", partial(check_secret, system, models)),
+        ("callers", partial(check_callers, models)),
         ("permissions", partial(check_operator_rights, system, models)),
         ("permissions", partial(check_registry_rights, models)),
         ("monitoring", partial(check_monitoring, system, models)),

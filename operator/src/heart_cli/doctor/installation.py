@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 from heart_api.kube.deployments import is_ready, pod_problem
-from heart_api.kube.kinds import DEPLOYMENT, HEART_MODEL, JOB, POD, RETRAIN_SCHEDULE, Kind
+from heart_api.kube.kinds import DEPLOYMENT, HEART_MODEL, POD, RETRAIN_SCHEDULE, Kind
 from heart_api.kube.objects import condition
 from heart_api.kube.values import Manifest
 from heart_api.names import Label
 from heart_cli.doctor.findings import Finding
-from heart_cli.doctor.reader import OURS, Reader, read_profiles
+from heart_cli.doctor.reader import Reader, read_profiles
+from heart_cli.installation import blocked_jobs
 
 STATEFUL_SET = Kind("apps/v1", "StatefulSet", "statefulsets")
 DATABASES = ("postgresql", "log-postgresql")
@@ -75,14 +76,17 @@ def check_mlflow(system: Reader) -> Iterator[Finding]:
 
 
 def check_database(system: Reader) -> Iterator[Finding]:
-    """The chart's PostgreSQL servers, and the Jobs that prepare the prediction log."""
+    """The chart's PostgreSQL servers."""
     for component in DATABASES:
         if found := system.component(STATEFUL_SET, component):
             yield from check_workload(system, "database", "StatefulSet", found)
-    jobs = system.objects(JOB, labelSelector=f"{OURS},{Label.COMPONENT}=log-database")
-    newest = max(jobs, key=lambda job: job["metadata"]["creationTimestamp"], default=None)
-    failure = condition(newest, "Failed") if newest else None
-    if newest and failure:
-        name = newest["metadata"]["name"]
-        fix = f"kubectl logs -n {system.namespace} job/{name}; then kubectl heart init-namespace NAMESPACE"
-        yield Finding("problem", "database", f"Job {name} failed: {failure.get('message', '')}", fix)
+
+
+def check_jobs(system: Reader) -> Iterator[Finding]:
+    """The Jobs that make Secrets and prepare the prediction log: none has failed or waits for a pod in vain."""
+    found = blocked_jobs(system.client)
+    for entry in found:
+        message = f"Job {entry.name} cannot run ({entry.blocked.cause}): {entry.blocked.message}"
+        yield Finding("problem", "Jobs", message, entry.blocked.advice)
+    if not found:
+        yield Finding("ok", "Jobs", "no Job of the installation waits for a pod or has failed")

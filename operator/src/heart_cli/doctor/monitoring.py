@@ -1,16 +1,20 @@
-"""Checks of what measures: the Prometheus Operator, its selectors, and the metrics API of autoscaling."""
+"""Checks of what measures: the Prometheus Operator, its selectors, and the metrics APIs of autoscaling."""
 
 from collections.abc import Iterator, Mapping
 
 from heart_api.kube.kinds import HEART_MODEL, MONITORING, OPTIONAL_CHILDREN
 from heart_api.kube.values import Manifest
+from heart_api.metrics import PREDICTION_RATE
 from heart_api.names import PART_OF, Label
 from heart_cli.doctor.findings import Finding
 from heart_cli.doctor.reader import Reader, read_profiles
 from heart_cli.doctor.rights import may_get
 from heart_cli.doctor.selectors import FIELDS, Monitored, fixes, selects
 
-AREA = "monitoring"
+AREA, AUTOSCALING = "monitoring", "autoscaling"
+RATE_FIELD = "targetPredictionsPerSecond"
+USAGE_FIELDS = frozenset({"targetCPUUtilizationPercentage", "targetMemoryUtilizationPercentage"})
+CUSTOM_METRICS = ("custom.metrics.k8s.io/v1beta2", "custom.metrics.k8s.io/v1beta1")
 KINDS = {kind.kind: kind for kind in OPTIONAL_CHILDREN if kind.kind in FIELDS}
 STACK = "Install the Prometheus Operator, for example with the chart kube-prometheus-stack"
 
@@ -76,12 +80,39 @@ def full_name(item: Manifest) -> str:
 
 
 def check_metrics_api(models: Reader) -> Iterator[Finding]:
-    """The HorizontalPodAutoscaler of a model without `serving.replicas` reads CPU usage from it."""
-    area, items = "autoscaling", models.objects(HEART_MODEL)
-    scaled = [item for item in items if (item["spec"].get("serving") or {}).get("replicas") is None]
+    """The HorizontalPodAutoscaler of a model without `serving.replicas` reads usage or predictions from it."""
+    scaled = {
+        item["metadata"]["name"]: (item["spec"].get("serving") or {}).get("autoscaling") or {}
+        for item in models.objects(HEART_MODEL)
+        if (item["spec"].get("serving") or {}).get("replicas") is None
+    }
+    on_usage = {name for name, found in scaled.items() if RATE_FIELD not in found or USAGE_FIELDS & found.keys()}
+    yield from check_usage(models, on_usage)
+    yield from check_prediction_rate(models, {name for name, found in scaled.items() if RATE_FIELD in found})
+
+
+def check_usage(models: Reader, names: set[str]) -> Iterator[Finding]:
     if models.resources("metrics.k8s.io/v1beta1"):
-        yield Finding("ok", area, "the metrics API answers")
-    elif scaled:
-        names = ", ".join(sorted(item["metadata"]["name"] for item in scaled))
+        yield Finding("ok", AUTOSCALING, "the metrics API answers")
+    elif names:
         fix = "Install metrics-server (or an adapter for metrics.k8s.io), or set spec.serving.replicas"
-        yield Finding("problem", area, f"no metrics API (metrics.k8s.io): {names} cannot scale", fix)
+        message = f"no metrics API (metrics.k8s.io): {', '.join(sorted(names))} cannot scale"
+        yield Finding("problem", AUTOSCALING, message, fix)
+
+
+def check_prediction_rate(models: Reader, names: set[str]) -> Iterator[Finding]:
+    """An adapter lists the metrics that it serves as resources: `pods/predictions_per_second`."""
+    if not names:
+        return
+    served = {name for version in CUSTOM_METRICS for name in models.resources(version)}
+    which = ", ".join(sorted(names))
+    if f"pods/{PREDICTION_RATE}" in served:
+        yield Finding("ok", AUTOSCALING, f"the custom metrics API serves {PREDICTION_RATE}")
+    elif served:
+        message = f"the custom metrics API does not serve {PREDICTION_RATE}: {which} cannot scale on predictions"
+        fix = "Add the rule of docs/monitoring.md to your adapter; it finds a metric once pods have been scraped"
+        yield Finding("problem", AUTOSCALING, message, fix)
+    else:
+        message = f"no custom metrics API (custom.metrics.k8s.io): {which} cannot scale on predictions"
+        fix = "Install prometheus-adapter with the rule of docs/monitoring.md"
+        yield Finding("problem", AUTOSCALING, message, fix)

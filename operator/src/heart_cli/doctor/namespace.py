@@ -15,6 +15,7 @@ from heart_cli.doctor.reader import OURS, Reader, read_profiles
 
 CLAIM = Kind("v1", "PersistentVolumeClaim", "persistentvolumeclaims")
 GATEWAY = Kind("gateway.networking.k8s.io/v1", "Gateway", "gateways")
+ROLLOUT_WAITS = (Reason.PAUSED, Reason.ON_HOLD, Reason.AWAITING_APPROVAL)
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 
 
@@ -109,7 +110,7 @@ def judge_claim(namespace: str, claim: Manifest, classes: set[str], has_default:
 
 def missing_claims(models: Reader) -> Iterator[Finding]:
     for model in models.objects(HEART_MODEL):
-        scheme, _, rest = model["spec"]["dataset"]["uri"].partition("://")
+        scheme, _, rest = (model["spec"].get("dataset") or {}).get("uri", "").partition("://")
         claim = rest.partition("/")[0]
         if scheme == "pvc" and models.object(CLAIM, claim) is None:
             message = f"HeartModel {model['metadata']['name']} reads from claim {claim}, which does not exist"
@@ -173,6 +174,7 @@ def judge_model(item: Manifest) -> Finding:
         return Finding("ok", "models", f"{name} is ready")
     progressing = conditions.get(Condition.PROGRESSING) or {}
     is_working = progressing.get("status") == "True" and progressing.get("reason") != Reason.UP_TO_DATE
+    is_working |= progressing.get("reason") in ROLLOUT_WAITS
     level: Level = "note" if is_working else "problem"
     message = f"{name}: {ready['reason']}: {ready['message']}"
     return Finding(level, "models", message, f"kubectl heart explain {ready['reason']}")

@@ -1,5 +1,6 @@
-"""The command: its options, progress while it runs, and the summary at its end or at Ctrl-C."""
+"""The command: its options, progress while it runs, and the summary at its end, at Ctrl-C or at SIGTERM."""
 
+import signal
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -58,11 +59,9 @@ def load(
     """Send synthetic records to the model and measure the responses.
 
     The records are drawn from the example records of the serving version, which contain no real data. Requests go
-    through
-    the API server to the model's Service, so that a candidate receives its share of them; latencies include this path.
-    The
-    prediction log records them like any other request. Ends after --for or --requests, or at Ctrl-C, with a summary by
-    version; exit code 1 if a request failed.
+    through the API server to the model's Service, so that a candidate receives its share of them; latencies include
+    this path. The prediction log records them like any other request. Ends after --for or --requests, at Ctrl-C or at
+    SIGTERM, with a summary by version; exit code 1 if a request failed.
     """
     if rate is None:
         rate = 0.0 if requests else DEFAULT_RATE
@@ -77,13 +76,16 @@ def load(
 
 
 def follow(run: Load) -> None:
-    """Until the plan's end or Ctrl-C."""
+    """Until the plan's end, Ctrl-C or SIGTERM, which is how scripts end what they started in the background."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with run.running():
             while not run.wait(PROGRESS):
                 click.echo(f"{length(run.seconds)}: {headline(tuple(run.outcomes), run.seconds, 0)}", err=True)
     except KeyboardInterrupt:
         click.echo("interrupted", err=True)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def summarize(run: Load, rate: float) -> None:

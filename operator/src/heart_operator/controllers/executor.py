@@ -28,7 +28,7 @@ class NameTaken(Exception):
 
 
 class Executor:
-    """Carries out the plans of HeartModels and RetrainSchedules."""
+    """Carries out the plans of HeartModels, RetrainSchedules and FederationSites."""
 
     def __init__(
         self,

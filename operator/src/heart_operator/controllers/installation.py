@@ -6,11 +6,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Never
 
+from heart_api.kube.installation import BlockedComponent
 from heart_api.kube.values import ModelKey
 from heart_operator.controllers.status import StatusWriter
 from heart_operator.kube.client import Cluster
 from heart_operator.kube.errors import ApiError
-from heart_operator.observe.installation import BlockedComponent, find_blocked_components
+from heart_operator.observe.installation import find_blocked_components
 from heart_operator.observe.observation import Owner
 from heart_operator.plan.actions import Event
 from heart_operator.plan.observed import BlockedWorkload
@@ -50,9 +51,7 @@ class InstallationWatch:
         except ApiError as error:
             log.warning("The installation's Jobs and Deployments cannot be read: %s", error)
             return
-        self.blocked = tuple(
-            BlockedWorkload(entry.kind.kind, entry.item["metadata"]["name"], entry.blocked.cause) for entry in found
-        )
+        self.blocked = tuple(BlockedWorkload(entry.kind.kind, entry.name, entry.blocked.cause) for entry in found)
         self._collector.show(ModelKey(self._namespace, ""), "installation", self.blocked)
         seen = self._before
         self._before = {identity(entry): identity(entry) in seen for entry in found}
@@ -62,9 +61,8 @@ class InstallationWatch:
 
     async def _report(self, entry: BlockedComponent) -> None:
         owner = Owner(entry.kind, entry.item, {})
-        message = f"{entry.kind.kind} {owner.name} cannot run ({entry.blocked.cause}): {entry.blocked}"
-        log.warning("%s", message)
-        await self._events.emit(owner, Event("Warning", REASON, message))
+        log.warning("%s", entry)
+        await self._events.emit(owner, Event("Warning", REASON, str(entry)))
 
 
 def identity(entry: BlockedComponent) -> tuple[str, str]:

@@ -27,6 +27,7 @@ from heart_operator.observe.observation import Observation, SeenModel, SeenSched
 from heart_operator.observe.observer import Observer
 from heart_operator.observe.usage import NamespaceUsage, is_training
 from heart_operator.plan.actions import Plan, ResourcePlan
+from heart_operator.plan.claims import addresses
 from heart_operator.plan.observed import Observed
 from heart_operator.plan.schedule.schedule import plan_retrain_schedule
 from heart_operator.plan.selection.selection import Selection
@@ -56,7 +57,7 @@ class Reconciler:
         observer: Observer,
         decide: Decide,
         executor: Executor,
-        queue: WorkQueue[ModelKey],
+        queue: WorkQueue[Any],
         metrics: Metrics,
         usage: NamespaceUsage,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -114,6 +115,7 @@ class Reconciler:
         """The model's plan. The trainings in it count at once: another worker may plan for the same namespace next."""
         now = self._now()
         self._usage.confirm(key.namespace, {job.name for job in seen.observed.jobs})
+        self._usage.place(key.namespace, key.name, addresses(seen.observed.model))
         usage = self._usage.of(HEART_MODEL, key.namespace, key.name, now)
         observed = replace(with_stored(seen.observed, stored), usage=usage, **self._told(key))
         plan = self._decide(observed, seen.selection, now)

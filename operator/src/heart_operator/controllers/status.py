@@ -6,10 +6,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from heart_api.federationsitestatus import FederationSiteStatus
 from heart_api.heartmodel import ConditionStatus, HeartModelStatus
-from heart_api.kube.kinds import EVENT, HEART_MODEL, RETRAIN_SCHEDULE, Kind
+from heart_api.kube.kinds import EVENT, FEDERATION_SITE, HEART_MODEL, RETRAIN_SCHEDULE, Kind
 from heart_api.kube.objects import parse_status
 from heart_api.kube.schedules import parse_schedule_status
+from heart_api.kube.sites import parse_site_status
 from heart_api.kube.values import Manifest
 from heart_api.names import FIELD_MANAGER, Condition, short_hash
 from heart_api.schedulestatus import RetrainScheduleStatus
@@ -22,17 +24,18 @@ from heart_operator.plan.status.kstatus import set_abnormal
 
 log = logging.getLogger(__name__)
 
-AnyStatus = HeartModelStatus | RetrainScheduleStatus
+AnyStatus = HeartModelStatus | RetrainScheduleStatus | FederationSiteStatus
 PARSERS: Mapping[Kind, Callable[[Manifest], AnyStatus]] = {
     HEART_MODEL: parse_status,
     RETRAIN_SCHEDULE: parse_schedule_status,
+    FEDERATION_SITE: parse_site_status,
 }
 Stored = Callable[[Manifest, AnyStatus], None]
 """Called after a status was written: the object as it was before, and the new status."""
 
 
 class StatusWriter:
-    """Writes the statuses of HeartModels and RetrainSchedules, and the events that follow."""
+    """Writes the statuses of our kinds, and the events that follow."""
 
     def __init__(self, cluster: Cluster, stored: Stored = lambda owner, status: None) -> None:
         self._cluster = cluster
@@ -41,9 +44,8 @@ class StatusWriter:
     async def write(self, owner: Owner, status: AnyStatus) -> Owner:
         """Return the owner as stored; nothing is written when it already has this status.
 
-        Raises RequestRejected when the installed CRD is older than the operator and lacks a field: without the field
-        the operator
-        would forget what it did and repeat it.
+        Raises RequestRejected when the installed CRD is older than the operator and lacks a field: without the
+        field the operator would forget what it did and repeat it.
         """
         dumped = status.dump()
         if owner.raw.get("status") == dumped:

@@ -11,10 +11,11 @@ from typing import Any
 import kopf
 from kubernetes.aio import client
 
-from heart_api.kube.kinds import DEPLOYMENT, HEART_MODEL, JOB, LEASE, RETRAIN_SCHEDULE, Kind
+from heart_api.kube.kinds import DEPLOYMENT, FEDERATION_SITE, HEART_MODEL, JOB, LEASE, RETRAIN_SCHEDULE, Kind
 from heart_api.kube.schedules import model_of
-from heart_api.kube.values import Manifest, ModelKey
+from heart_api.kube.values import Manifest, ModelKey, SiteKey
 from heart_api.names import FIELD_MANAGER, Label, short_hash
+from heart_operator.controllers.federation import FederationIndex, news_of
 
 SETTLE = 0.1
 """Seconds to wait for the other events of one change."""
@@ -31,7 +32,8 @@ HELD = 1.0
 
 VOLATILE = ("resourceVersion", "managedFields", "generation")
 
-Enqueue = Callable[[ModelKey], None]
+Key = ModelKey | SiteKey
+Enqueue = Callable[[Key], None]
 Count = Callable[[Kind, str, str, str | None], None]
 """Kind, namespace, name and creation time of a HeartModel or RetrainSchedule; None: it was deleted."""
 
@@ -39,12 +41,24 @@ Count = Callable[[Kind, str, str, str | None], None]
 def build_registry(
     kinds: Iterable[Kind], enqueue: Enqueue, pulse: Callable[[], None], count: Count
 ) -> kopf.OperatorRegistry:
-    """Watches of HeartModels, of their schedules and children, and of the operator's own Lease."""
-    registry = kopf.OperatorRegistry()
+    """Watches of HeartModels, of their schedules, sites and children, and of the operator's own Lease."""
+    registry, index = kopf.OperatorRegistry(), FederationIndex()
 
-    def on_model(type: str | None, namespace: str, name: str, body: Manifest, **_: Any) -> None:
+    def on_model(
+        type: str | None, namespace: str, name: str, body: Manifest, memo: kopf.Memo | None = None, **_: Any
+    ) -> None:
         count(HEART_MODEL, namespace, name, created_of(type, body))
-        enqueue(ModelKey(namespace, name))
+        key = ModelKey(namespace, name)
+        enqueue(key)
+        if (sites := index.sites_of(key, body)) and (has_changed(memo, news_of(body)) or type == "DELETED"):
+            for site in sites:
+                enqueue(site)
+
+    def on_site(type: str | None, namespace: str, name: str, body: Manifest, **_: Any) -> None:
+        site = SiteKey(namespace, name)
+        for model in index.models_of(site, body, gone=type == "DELETED"):
+            enqueue(model)
+        enqueue(site)
 
     def on_schedule(type: str | None, namespace: str, name: str, body: Manifest, **_: Any) -> None:
         count(RETRAIN_SCHEDULE, namespace, name, created_of(type, body))
@@ -54,6 +68,8 @@ def build_registry(
     def on_child(namespace: str, labels: Any, **_: Any) -> None:
         if name := labels.get(Label.MODEL):
             enqueue(ModelKey(namespace, name))
+        if name := labels.get(Label.SITE):
+            enqueue(SiteKey(namespace, name))
 
     def on_plain_child(type: str | None, body: Manifest, memo: kopf.Memo, **event: Any) -> None:
         if is_news(body, memo) or type == "DELETED":
@@ -64,6 +80,7 @@ def build_registry(
 
     watch(registry, HEART_MODEL, on_model)
     watch(registry, RETRAIN_SCHEDULE, on_schedule)
+    watch(registry, FEDERATION_SITE, on_site)
     watch(registry, LEASE, on_lease)
     for kind in kinds:
         watch(registry, kind, on_child if kind in (JOB, DEPLOYMENT) else on_plain_child)
@@ -80,7 +97,13 @@ def is_news(body: Manifest, memo: kopf.Memo) -> bool:
     """Whether more than the status changed since the last event: an HPA's is written several times a minute."""
     metadata = {name: value for name, value in body["metadata"].items() if name not in VOLATILE}
     rest = {name: value for name, value in body.items() if name not in ("metadata", "status")}
-    seen = short_hash(json.dumps([metadata, rest], sort_keys=True, default=dict), length=16)
+    return has_changed(memo, short_hash(json.dumps([metadata, rest], sort_keys=True, default=dict), length=16))
+
+
+def has_changed(memo: kopf.Memo | None, seen: object) -> bool:
+    """Whether it differs from what was seen of the object before."""
+    if memo is None:
+        return True
     news: bool = memo.get("seen") != seen
     memo["seen"] = seen
     return news

@@ -10,11 +10,12 @@ import yaml
 
 from heart_operator.crdgen.crd import build_crd
 from heart_operator.crdgen.definition import Definition
+from heart_operator.crdgen.federationsite import FEDERATION_SITE
 from heart_operator.crdgen.heartmodel import HEART_MODEL
 from heart_operator.crdgen.page import build_page
 from heart_operator.crdgen.retrainschedule import RETRAIN_SCHEDULE
 
-KINDS = (HEART_MODEL, RETRAIN_SCHEDULE)
+KINDS = (HEART_MODEL, RETRAIN_SCHEDULE, FEDERATION_SITE)
 NOTICE = "# Generated from common/src/heart_api by `make generate`; do not edit.\n"
 
 

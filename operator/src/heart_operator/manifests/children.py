@@ -18,7 +18,13 @@ from heart_operator.manifests.network_policy import (
 )
 from heart_operator.manifests.pdb import build_pdb
 from heart_operator.manifests.prometheus_rule import build_prometheus_rule
-from heart_operator.manifests.service import build_candidate_service, build_headless_service, build_service
+from heart_operator.manifests.service import (
+    build_candidate_service,
+    build_fleet_service,
+    build_headless_service,
+    build_service,
+    build_workers_service,
+)
 from heart_operator.manifests.service_account import build_service_account
 from heart_operator.manifests.service_monitor import build_service_monitor
 from heart_operator.manifests.traffic import Traffic
@@ -48,16 +54,18 @@ def build_children(
 ) -> tuple[Manifest, ...]:
     """The children to apply; an owned object of APPLIED_KINDS that is not among them is to be deleted.
 
-    Before anything serves (`stable` is None): ServiceAccount, headless Service, NetworkPolicies and the ConfigMap about
-    callers. Then also the
-    Service with the version as selector, the candidate's Service, the mirror's ConfigMap, PodDisruptionBudget, HPA
-    (unless `serving.replicas`), Ingress, and, where `kinds` has them, HTTPRoute, ServiceMonitor and PrometheusRule.
+    Before anything serves (`stable` is None): ServiceAccount, headless Services, NetworkPolicies, the ConfigMap about
+    callers and, with `spec.federation`, the Service for sites. Then also the Service with the version as selector, the
+    candidate's Service, the mirror's ConfigMap, PodDisruptionBudget, HPA (unless `serving.replicas`), Ingress, and,
+    where `kinds` has them, HTTPRoute, ServiceMonitor and PrometheusRule.
     """
     before = (
         build_service_account(model),
         *policies(model, profile, traffic),
         build_headless_service(model),
+        *([build_workers_service(model)] if model.spec.training.scale.workers else []),
         build_auth_config(model),
+        *([build_fleet_service(model)] if model.spec.federation else []),
     )
     if stable is None:
         return before
@@ -91,9 +99,9 @@ def serving_children(
     """The Service comes first: it decides who serves, the others only help."""
     secure = {stable.is_secure, is_candidate_secure} if traffic.spread else {stable.is_secure}
     found = [build_service(model, stable.version, secure, spread=traffic.spread), build_pdb(model, stable.version)]
-    if traffic.candidate and (model.spec.serving.route or traffic.mirror_percent):
+    if traffic.candidate and (model.spec.serving.route or traffic.mirror_percent or traffic.experiment_since):
         found.append(build_candidate_service(model, traffic.candidate, is_candidate_secure))
-    found.append(build_mirror_config(model, traffic.candidate, traffic.mirror_percent, secure=is_candidate_secure))
+    found.append(build_mirror_config(model, traffic, secure=is_candidate_secure))
     if model.spec.serving.replicas is None:
         found.append(build_hpa(model, stable.name))
     return tuple(found)

@@ -1,6 +1,7 @@
 """What the children share: metadata, labels, and the security settings of every pod."""
 
 from collections.abc import Mapping
+from math import ceil
 from typing import Any
 
 from heart_api.handover import Env
@@ -17,6 +18,7 @@ from heart_api.names import (
     service_account_name,
 )
 from heart_api.profile import RuntimeProfile
+from heart_api.quantities import amount
 from heart_api.resources import Resources
 
 USER = 65532
@@ -59,6 +61,11 @@ def serving_pods(model: HeartModel, version: str | None = None) -> dict[str, str
     return found | {Label.MODEL_VERSION: version} if version else found
 
 
+def training_pods(model: HeartModel) -> dict[str, str]:
+    """Selector of the pods of the model's trainings."""
+    return {Label.MODEL: model.name, Label.COMPONENT: Component.TRAINING}
+
+
 def metadata(
     model: HeartModel,
     name: str,
@@ -90,9 +97,14 @@ def owner(model: HeartModel) -> dict[str, Any]:
 
 
 def pod_defaults(model: HeartModel, profile: RuntimeProfile) -> dict[str, Any]:
-    """Pod fields that training and serving share: no API token, Pod Security `restricted`, the profile's nodes."""
+    """Pod fields that training and serving share."""
+    return account_defaults(service_account_name(model.name), profile)
+
+
+def account_defaults(account: str, profile: RuntimeProfile) -> dict[str, Any]:
+    """Pod fields of every pod of ours: no API token, Pod Security `restricted`, the profile's nodes."""
     found: dict[str, Any] = {
-        "serviceAccountName": service_account_name(model.name),
+        "serviceAccountName": account,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "securityContext": {
@@ -162,6 +174,12 @@ def registry_volumes(profile: RuntimeProfile) -> list[dict[str, Any]]:
         return []
     token = {"serviceAccountToken": {"path": "token", "expirationSeconds": TOKEN_SECONDS}}
     return [{"name": TOKEN_VOLUME, "projected": {"sources": [token], "defaultMode": 0o444}}]
+
+
+def cores_of(resources: Resources) -> int:
+    """Whole cores that a container may use."""
+    cpu = resources.limits.cpu if resources.limits else None
+    return max(1, ceil(amount(cpu or "1")))
 
 
 def thread_limits(count: int) -> dict[str, str]:

@@ -6,7 +6,7 @@ Its pods fetch the model by digest in an init container; the server then reads i
 from typing import Any
 
 from heart_api.authentication import AUTH_FILE, JWKS_FILE
-from heart_api.handover import MIRROR_FILE, Env
+from heart_api.handover import MIRROR_FILE, PATHS_FILE, Env
 from heart_api.heartmodel import HeartModel
 from heart_api.kube.values import Manifest
 from heart_api.names import (
@@ -166,6 +166,7 @@ def server_container(model: HeartModel, profile: RuntimeProfile, variables: dict
     own = {
         Env.MIRROR_FILE: f"{MIRROR_DIR}/{MIRROR_FILE}",
         Env.AUTH_FILE: f"{AUTH_DIR}/{AUTH_FILE}",
+        Env.PATHS_FILE: f"{AUTH_DIR}/{PATHS_FILE}",
         Env.API_KEYS: API_KEYS_DIR,
         Env.JWKS_FILE: f"{JWKS_DIR}/{JWKS_FILE}",
         Env.EXPLANATIONS: str(model.spec.serving.explanations).lower(),

@@ -18,7 +18,7 @@ def build_evaluation_job(
     request = evaluation_request(model, profile, trigger, version, serving)
     pod = pod_spec(model, profile, request, Env.EVALUATION_REQUEST)
     pod["containers"][0]["args"] = ARGUMENTS
-    return trainer_job(model, pod, request, version)
+    return trainer_job(model, profile, pod, request, version)
 
 
 def evaluation_request(

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from heart_api.durations import seconds
 from heart_api.heartmodel import Autoscaling, HeartModel
 from heart_api.kube.values import Manifest
+from heart_api.metrics import PREDICTION_RATE
 from heart_api.names import Component
 from heart_operator.manifests.common import metadata
 
@@ -22,29 +24,45 @@ def build_hpa(model: HeartModel, deployment: str) -> Manifest:
             "minReplicas": autoscaling.min_replicas,
             "maxReplicas": autoscaling.max_replicas,
             "metrics": metrics(autoscaling),
-            "behavior": behavior(),
+            "behavior": behavior(autoscaling),
         },
     }
 
 
 def metrics(autoscaling: Autoscaling) -> list[dict[str, Any]]:
-    """Mean use as a share of the request; naming one target means that one alone."""
+    """What was asked for: naming targets means those alone."""
     asked = {
         "cpu": autoscaling.target_cpu_utilization_percentage,
         "memory": autoscaling.target_memory_utilization_percentage,
     }
-    targets = {name: target for name, target in asked.items() if target is not None} or DEFAULT_TARGETS
-    return [
-        {
-            "type": "Resource",
-            "resource": {"name": name, "target": {"type": "Utilization", "averageUtilization": target}},
-        }
-        for name, target in targets.items()
-    ]
+    rate = autoscaling.target_predictions_per_second
+    named = {name: target for name, target in asked.items() if target is not None}
+    found = [utilization(name, target) for name, target in (named or ({} if rate else DEFAULT_TARGETS)).items()]
+    return [*found, prediction_rate(rate)] if rate else found
 
 
-def behavior() -> dict[str, Any]:
-    """Up: double, or four pods, whichever is more, per 15 s. Down: after five calm minutes, a tenth a minute."""
+def utilization(name: str, target: int) -> dict[str, Any]:
+    """Mean use as a share of the request."""
+    return {
+        "type": "Resource",
+        "resource": {"name": name, "target": {"type": "Utilization", "averageUtilization": target}},
+    }
+
+
+def prediction_rate(target: int) -> dict[str, Any]:
+    """Mean records per second of the pods."""
+    return {
+        "type": "Pods",
+        "pods": {
+            "metric": {"name": PREDICTION_RATE},
+            "target": {"type": "AverageValue", "averageValue": str(target)},
+        },
+    }
+
+
+def behavior(autoscaling: Autoscaling) -> dict[str, Any]:
+    """Up: double, or four pods, whichever is more, per 15 s. Down: when it has been calm, a tenth a minute."""
+    calm = max(1, round(seconds(autoscaling.scale_down_stabilization_window)))
     return {
         "scaleUp": {
             "stabilizationWindowSeconds": 0,
@@ -55,7 +73,7 @@ def behavior() -> dict[str, Any]:
             ],
         },
         "scaleDown": {
-            "stabilizationWindowSeconds": 300,
+            "stabilizationWindowSeconds": calm,
             "selectPolicy": "Max",
             "policies": [
                 {"type": "Percent", "value": 10, "periodSeconds": 60},

@@ -5,6 +5,7 @@ from typing import Any
 from heart_api.heartmodel import HeartModel
 from heart_api.kube.values import Manifest
 from heart_api.names import Component, candidate_service_name
+from heart_api.paths import PREDICT, cut_prefix, is_predict
 from heart_api.serving import Route
 from heart_operator.manifests.common import HTTP_PORT, HTTPS_PORT, metadata
 
@@ -15,16 +16,11 @@ def build_http_route(model: HeartModel, route: Route, weight: int, secure: bool,
     """`weight` percent of the requests go to the candidate's Service, the others to the model's. `secure`,
     `candidate_secure`: whether the pods behind each of them speak TLS.
 
-    The path prefix is cut off: a model answers the same paths wherever it is routed to.
+    The path prefix is cut off by the Gateway, as pods do with an Ingress' path: they need not know it, so that a change
+    counts at once.
     """
-    rule: dict[str, Any] = {
-        "matches": [{"path": {"type": "PathPrefix", "value": route.path_prefix}}],
-        "backendRefs": backends(model.name, weight, secure, candidate_secure),
-    }
-    if route.path_prefix != "/":
-        rewrite = {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}}
-        rule["filters"] = [{"type": "URLRewrite", "urlRewrite": rewrite}]
-    spec: dict[str, Any] = {"parentRefs": [parent(route)], "rules": [rule]}
+    targets = backends(model.name, weight, secure, candidate_secure)
+    spec: dict[str, Any] = {"parentRefs": [parent(route)], "rules": rules(route.path_prefix, targets)}
     if route.hostnames:
         spec["hostnames"] = list(route.hostnames)
     return {
@@ -33,6 +29,23 @@ def build_http_route(model: HeartModel, route: Route, weight: int, secure: bool,
         "metadata": metadata(model, model.name, Component.SERVING),
         "spec": spec,
     }
+
+
+def rules(path_prefix: str, targets: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The prefix `/predict/NAME` alone is the model's `/predict`; an exact match goes before a prefix."""
+    prefix = cut_prefix(path_prefix)
+    if not prefix:
+        return [rule("PathPrefix", path_prefix, {}, targets)]
+    below = rule("PathPrefix", path_prefix, {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}, targets)
+    if not is_predict(prefix):
+        return [below]
+    return [rule("Exact", prefix, {"type": "ReplaceFullPath", "replaceFullPath": PREDICT}, targets), below]
+
+
+def rule(match: str, path: str, rewrite: dict[str, str], targets: list[dict[str, Any]]) -> dict[str, Any]:
+    """Requests that match go to the targets; an empty rewrite leaves their path as it is."""
+    found: dict[str, Any] = {"matches": [{"path": {"type": match, "value": path}}], "backendRefs": targets}
+    return found | {"filters": [{"type": "URLRewrite", "urlRewrite": {"path": rewrite}}]} if rewrite else found
 
 
 def parent(route: Route) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from heart_operator.manifests.common import metadata
 
 
 def build_ingress(model: HeartModel, ingress: Ingress, *, secure: bool) -> Manifest:
-    """One host, one path, the port for predictions (`secure`: pods speak TLS).
+    """One host, one path, the port for predictions (`secure`: pods speak TLS). An Ingress passes paths on unchanged:
+    the pods cut it off.
 
     The Ingress' own TLS Secret is read by the ingress controller alone.
     """

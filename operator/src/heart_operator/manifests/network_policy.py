@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from heart_api.callers import Caller, Selector
+from heart_api.federation import FLEET_PORT, PROGRESS_PORT
 from heart_api.heartmodel import HeartModel
 from heart_api.kube.values import Manifest
 from heart_api.names import Component, Label, callers_policy_name, child_name
@@ -20,6 +21,7 @@ from heart_operator.manifests.common import (
     SERVING_PORT,
     metadata,
     serving_pods,
+    training_pods,
 )
 
 Rule = dict[str, Any]
@@ -66,10 +68,35 @@ def build_serving_policy(model: HeartModel, profile: RuntimeProfile) -> Manifest
 
 
 def build_training_policy(model: HeartModel, profile: RuntimeProfile) -> Manifest:
-    """In: nothing. Out: names, MLflow, and where the data is: the web, the prediction log."""
-    log = database(profile, model.spec.dataset.include_feedback)
-    egress = [dns(), server(profile.tracking_uri), *log, *data_source(model.spec.dataset.uri)]
-    return policy(model, Component.TRAINING, ingress=[], egress=egress)
+    """In: nothing, but for workers of one training each other. Out: the same, names, MLflow, and where the data is: the
+    web, the prediction log.
+
+    Workers choose ports of their own. They are admitted by their model and not by their Job, whose name is not known.
+    """
+    dataset = model.spec.dataset
+    if dataset is None:
+        return build_coordinator_policy(model, profile)
+    log = database(profile, dataset.include_feedback)
+    workers = {"podSelector": {"matchLabels": training_pods(model)}}
+    several = model.spec.training.scale.workers is not None
+    egress = [dns(), server(profile.tracking_uri), *log, *data_source(dataset.uri)]
+    return policy(
+        model,
+        Component.TRAINING,
+        ingress=[{"from": [workers]}] if several else [],
+        egress=[*egress, *([{"to": [workers]}] if several else [])],
+    )
+
+
+def build_coordinator_policy(model: HeartModel, profile: RuntimeProfile) -> Manifest:
+    """In: sites, to the port for them, and the operator, to what it asks for progress. Out: names and MLflow.
+
+    Sites outside the cluster come through whatever publishes the Service. Only keys that the coordinator knows get an
+    answer there, whoever connects.
+    """
+    fleet: Rule = {"ports": tcp(FLEET_PORT)}
+    egress = [dns(), server(profile.tracking_uri)]
+    return policy(model, Component.TRAINING, ingress=[fleet, scrapers(profile, PROGRESS_PORT)], egress=egress)
 
 
 def build_check_policy(model: HeartModel, profile: RuntimeProfile) -> Manifest:
@@ -128,9 +155,9 @@ def entrances(model: HeartModel, profile: RuntimeProfile) -> list[Rule]:
     return found
 
 
-def scrapers(profile: RuntimeProfile) -> Rule:
+def scrapers(profile: RuntimeProfile, port: int = MANAGEMENT_PORT) -> Rule:
     """Prometheus and the operator."""
-    rule: Rule = {"ports": tcp(MANAGEMENT_PORT)}
+    rule: Rule = {"ports": tcp(port)}
     return {"from": namespaces(profile.monitoring_namespaces), **rule} if profile.monitoring_namespaces else rule
 
 

@@ -14,5 +14,8 @@ class Traffic:
     weight: int = 0
     """Percentage that the HTTPRoute sends to the candidate."""
     mirror_percent: int = 0
+    experiment_since: str = ""
+    """When the experiment with the candidate began, whose pods then answer those of their users that the serving pods
+    hand on; empty: there is none."""
     closed: str = ""
     """Version whose pods take requests from the Gateway and the mirror alone; empty: there is none."""

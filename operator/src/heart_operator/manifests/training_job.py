@@ -1,18 +1,21 @@
 """The Job that trains one version."""
 
-from math import ceil
 from typing import Any
 
+from heart_api.base import Frozen
 from heart_api.evaluation import ServingReference
-from heart_api.handover import EXIT_PERMANENT, Env, JobRequest, TrainingRequest
+from heart_api.federation import IDENTITY
+from heart_api.handover import EXIT_PERMANENT, Env, JobRequest, ModelRequest, TrainingRequest
 from heart_api.heartmodel import HeartModel
 from heart_api.kube.values import Manifest
-from heart_api.names import Annotation, Component, training_job_name
+from heart_api.names import Annotation, Component, Label, training_job_name, workers_service_name
+from heart_api.owntrainer import PREPARE
 from heart_api.profile import RuntimeProfile
-from heart_api.quantities import amount, bounded
+from heart_api.quantities import bounded
 from heart_api.resources import Amounts, Resources
 from heart_operator.manifests.common import (
     container_defaults,
+    cores_of,
     env,
     labels,
     metadata,
@@ -24,8 +27,15 @@ from heart_operator.manifests.common import (
     thread_limits,
 )
 from heart_operator.manifests.data_volume import data_volume
+from heart_operator.manifests.own_trainer import with_own_trainer
 
 CONTAINER = "trainer"
+TRACKER_PORT = 9091
+INDEX = {
+    "name": "JOB_COMPLETION_INDEX",
+    "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": f"metadata.labels['{Label.POD_INDEX}']"}},
+}
+"""The Job controller would add it to the pods, which would then differ from their template."""
 DEFAULT_RESOURCES = Resources(
     requests=Amounts(cpu="500m", memory="1Gi"),
     limits=Amounts(cpu="2", memory="4Gi"),
@@ -36,59 +46,115 @@ MAX_SPEC_BYTES = 120_000
 
 
 def build_training_job(
-    model: HeartModel, profile: RuntimeProfile, trigger: str, serving: ServingReference | None
+    model: HeartModel, profile: RuntimeProfile, trigger: str, serving: ServingReference | None, attempt: int = 0
 ) -> Manifest:
-    """Created once (POST) under a name that model uid and trigger determine; never patched."""
-    request = training_request(model, profile, trigger, serving)
-    return trainer_job(model, pod_spec(model, profile, request, Env.TRAINING_REQUEST), request)
+    """Created once (POST) under a name that model uid, trigger and attempt determine; never patched."""
+    request = training_request(model, profile, trigger, serving, attempt)
+    pod = pod_spec(model, profile, request, Env.TRAINING_REQUEST)
+    if workers := model.spec.training.scale.workers:
+        pod["containers"][0]["env"] += [*env(worker_environment(model, workers)), INDEX]
+        return in_lockstep(trainer_job(model, profile, pod, request), workers, attempt)
+    if (searching := model.spec.training.tuning.parallelism or 1) > 1:
+        pod["containers"][0]["env"].append(INDEX)
+        return in_lockstep(trainer_job(model, profile, pod, request), searching, attempt)
+    return trainer_job(model, profile, with_own_trainer(pod, model, profile, DEFAULT_RESOURCES), request)
 
 
-def trainer_job(model: HeartModel, pod: dict[str, Any], request: JobRequest, version: str | None = None) -> Manifest:
+def trainer_job(
+    model: HeartModel, profile: RuntimeProfile, pod: dict[str, Any], request: ModelRequest, version: str | None = None
+) -> Manifest:
     """A Job of the trainer image; `version` labels one that is about a version that exists already."""
     annotations = {Annotation.TRIGGER: request.trigger}
-    return {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": metadata(model, request.job, Component.TRAINING, version=version, annotations=annotations),
-        "spec": {
-            "completions": 1,
-            "parallelism": 1,
-            "backoffLimit": model.spec.training.backoff_limit,
-            "activeDeadlineSeconds": model.spec.training.timeout_seconds,
-            "podFailurePolicy": failure_policy(),
-            "template": {
-                "metadata": {"labels": labels(model, Component.TRAINING), "annotations": annotations},
-                "spec": pod,
+    if priority := profile.training.priority_class_name:
+        pod = {**pod, "priorityClassName": priority}
+    return queued(
+        profile,
+        {
+            "apiVersion": "batch/v1",
+            "kind": "Job",
+            "metadata": metadata(model, request.job, Component.TRAINING, version=version, annotations=annotations),
+            "spec": {
+                "completions": 1,
+                "parallelism": 1,
+                "backoffLimit": model.spec.training.backoff_limit,
+                "activeDeadlineSeconds": model.spec.training.timeout_seconds,
+                "podFailurePolicy": failure_policy(*first_containers(pod)),
+                "template": {
+                    "metadata": {"labels": labels(model, Component.TRAINING), "annotations": annotations},
+                    "spec": pod,
+                },
             },
         },
+    )
+
+
+def queued(profile: RuntimeProfile, job: Manifest) -> Manifest:
+    """Suspended until Kueue has room for all of its pods, where the profile names a queue."""
+    if not (queue := profile.training.queue_name):
+        return job
+    meta = job["metadata"]
+    labelled = {**meta, "labels": {**meta["labels"], Label.QUEUE: queue}}
+    return {**job, "metadata": labelled, "spec": {"suspend": True, **job["spec"]}}
+
+
+def in_lockstep(job: Manifest, workers: int, attempt: int) -> Manifest:
+    """The same on several pods that need each other: one that is lost ends all, and the next attempt is another Job."""
+    spec, template = job["spec"], job["spec"]["template"]
+    annotations = {**template["metadata"]["annotations"], Annotation.ATTEMPT: str(attempt)}
+    changed = {
+        "completions": workers,
+        "parallelism": workers,
+        "completionMode": "Indexed",
+        "backoffLimit": 0,
+        "podFailurePolicy": {"rules": failure_policy()["rules"][:1]},
+        "template": {**template, "metadata": {**template["metadata"], "annotations": annotations}},
+    }
+    return {**job, "spec": {**spec, **changed}}
+
+
+def worker_environment(model: HeartModel, workers: int) -> dict[str, str]:
+    """How workers find each other, in the variables of XGBoost's launchers; a pod's own number is set by Kubernetes."""
+    return {
+        "DMLC_TRACKER_URI": f"{workers_service_name(model.name)}.{model.namespace}.svc",
+        "DMLC_TRACKER_PORT": str(TRACKER_PORT),
+        "DMLC_NUM_WORKER": str(workers),
     }
 
 
 def training_request(
-    model: HeartModel, profile: RuntimeProfile, trigger: str, serving: ServingReference | None
+    model: HeartModel, profile: RuntimeProfile, trigger: str, serving: ServingReference | None, attempt: int = 0
 ) -> TrainingRequest:
     """The training that the trainer carries out."""
+    assert model.spec.dataset, "a model with spec.federation trains at its sites"
+    own = profile.trainers.get(model.spec.training.trainer or "")
     return TrainingRequest(
         namespace=model.namespace,
         name=model.name,
         registry_name=model.registry_name,
         trigger=trigger,
-        job=training_job_name(model.name, model.uid, trigger),
+        job=training_job_name(model.name, model.uid, trigger, attempt),
         dataset=model.spec.dataset,
         target=model.spec.target,
         features=model.spec.features,
         training=model.spec.training,
         serving=serving,
         access=profile.data,
+        trainer_image=own.image if own else None,
     )
 
 
-def failure_policy() -> dict[str, Any]:
-    """Bad data is not tried again; an evicted pod does not count as a try."""
-    exit_codes = {"containerName": CONTAINER, "operator": "In", "values": [EXIT_PERMANENT]}
+def first_containers(pod: dict[str, Any]) -> list[str]:
+    """Containers of ours that run before the trainer's and end."""
+    return [entry["name"] for entry in pod.get("initContainers", ()) if entry["name"] in (PREPARE, IDENTITY)]
+
+
+def failure_policy(*first: str) -> dict[str, Any]:
+    """Bad data is not tried again; an evicted pod does not count as a try. `first`: containers of ours before the
+    trainer's."""
+    codes = [{"containerName": name, "operator": "In", "values": [EXIT_PERMANENT]} for name in (CONTAINER, *first)]
     return {
         "rules": [
-            {"action": "FailJob", "onExitCodes": exit_codes},
+            *({"action": "FailJob", "onExitCodes": each} for each in codes),
             {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
         ]
     }
@@ -113,14 +179,13 @@ def pod_spec(model: HeartModel, profile: RuntimeProfile, request: JobRequest, va
     }
 
 
-def request_json(request: JobRequest) -> str:
+def request_json(request: Frozen) -> str:
     return request.model_dump_json(by_alias=True, exclude_none=True)
 
 
 def environment(model: HeartModel, profile: RuntimeProfile, resources: Resources) -> dict[str, str]:
     """Where MLflow is, and how many threads the container may use."""
-    cpu = resources.limits.cpu if resources.limits else None
-    cores = max(1, ceil(amount(cpu or "1")))
+    cores = cores_of(resources)
     return {
         Env.TERMINATION_LOG: "/dev/termination-log",
         **registry_environment(model, profile),

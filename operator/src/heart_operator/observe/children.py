@@ -9,6 +9,7 @@ from heart_api.drift import CheckResult
 from heart_api.heartmodel import HeartModel
 from heart_api.kube.blocked import find_blocked, unexplained
 from heart_api.kube.deployments import is_ready, parse_deployment
+from heart_api.kube.jobs import is_finished, is_waiting
 from heart_api.kube.kinds import EVENT, OPTIONAL_API_VERSIONS, OPTIONAL_CHILDREN, POD, RETRAIN_SCHEDULE, Kind
 from heart_api.kube.objects import owned, owner_uids
 from heart_api.kube.schedules import model_of
@@ -20,8 +21,6 @@ from heart_operator.kube.client import Cluster
 from heart_operator.kube.errors import NotFound, RequestRejected
 from heart_operator.manifests.children import key_of
 from heart_operator.observe.jobs import (
-    is_finished,
-    is_waiting,
     lost_training,
     parse_check,
     parse_job,

@@ -9,9 +9,11 @@ from pydantic import ValidationError
 from heart_api.drift import CheckFailure, CheckOutcome
 from heart_api.handover import TrainingFailure, TrainingOutcome, TrainingResult
 from heart_api.heartmodel import TrainingStatus
-from heart_api.kube.objects import condition, condition_text
+from heart_api.kube.jobs import is_waiting, job_end
+from heart_api.kube.objects import condition_text
 from heart_api.kube.values import Blocked, Manifest
 from heart_api.names import Annotation
+from heart_api.owntrainer import OWN, PREPARE
 from heart_api.times import read
 from heart_operator.manifests.training_job import CONTAINER
 from heart_operator.plan.observed import CheckJob, ObservedJob, TrainingJob
@@ -36,11 +38,30 @@ def parse_job(
         phase=job_phase(job),
         finished=end_time(job),
         result=outcome.result or recorded_result(meta["name"], known),
-        failure=outcome.failure,
+        failure=None if reason and is_indexed(job) and is_consequence(outcome) else outcome.failure,
         why=failure_reason(job, reason),
         waiting=is_waiting(job),
         blocked=blocked,
+        attempt=attempt_of(job),
+        lost=is_lost(job),
     )
+
+
+def attempt_of(job: Manifest) -> int:
+    stated_number = stated(job, Annotation.ATTEMPT)
+    return int(stated_number) if stated_number.isdecimal() else 0
+
+
+def is_lost(job: Manifest) -> bool:
+    """Whether it failed because a pod did, and not for good (bad data, its deadline)."""
+    end = job_end(job)
+    failed = end is not None and end["type"] == "Failed" and end.get("reason") == "BackoffLimitExceeded"
+    return is_indexed(job) and failed
+
+
+def is_indexed(job: Manifest) -> bool:
+    """Whether it is a training on several pods."""
+    return bool((job.get("spec") or {}).get("completionMode") == "Indexed")
 
 
 def stated(job: Manifest, annotation: str) -> str:
@@ -82,23 +103,9 @@ def parse_check(job: Manifest, pods: Iterable[Manifest] | None = None, blocked: 
     )
 
 
-def is_finished(job: Manifest) -> bool:
-    return job_end(job) is not None
-
-
-def is_waiting(job: Manifest) -> bool:
-    """Whether no pod of an unfinished Job is ready, by the Job controller's own count."""
-    return not is_finished(job) and not (job.get("status") or {}).get("ready")
-
-
 def job_phase(job: Manifest) -> Literal["Running", "Succeeded", "Failed"]:
     end = job_end(job)
     return "Running" if end is None else "Succeeded" if end["type"] == "Complete" else "Failed"
-
-
-def job_end(job: Manifest) -> dict[str, Any] | None:
-    """The condition that says how a Job ended; None: it runs."""
-    return condition(job, "Complete", "Failed")
 
 
 def end_time(job: Manifest) -> datetime | None:
@@ -131,21 +138,39 @@ def recorded_result(job: str, known: TrainingStatus | None) -> TrainingResult | 
 
 
 def termination_messages(pods: Iterable[Manifest], kind: type[Outcome]) -> tuple[Outcome, str]:
-    """Termination message of the newest pod that left one, and the reason of the newest pod that ended badly."""
+    """Termination message of the newest pod that left one, and the reason of the newest pod that ended badly.
+
+    Of several pods that need each other, the one that says what is wrong goes before those that only lost it.
+    """
     newest = sorted(pods, key=lambda pod: pod["metadata"]["creationTimestamp"], reverse=True)
     ends = [end for pod in newest for end in container_ends(pod)]
-    outcomes = [outcome for end in ends if (outcome := parse_outcome(end.get("message", ""), kind))]
+    outcomes: list[Outcome] = [outcome for end in ends if (outcome := parse_outcome(end.get("message", ""), kind))]
     container_reason = next(
         (end["reason"] for end in ends if end.get("reason") not in (None, "Completed", "Error")), ""
     )
     pod_reason = next((reason for pod in newest if (reason := (pod.get("status") or {}).get("reason"))), "")
-    return outcomes[0] if outcomes else kind(), container_reason or pod_reason
+    found = next((outcome for outcome in outcomes if not is_consequence(outcome)), outcomes[0] if outcomes else kind())
+    return found, container_reason or pod_reason
+
+
+def is_consequence(outcome: TrainingOutcome | CheckOutcome) -> bool:
+    return outcome.failure is not None and outcome.failure.reason == "TrainingInterrupted"
 
 
 def container_ends(pod: Manifest) -> list[dict[str, Any]]:
-    """How the trainer's container ended; one that a service mesh added has nothing to say."""
-    statuses = (pod.get("status") or {}).get("containerStatuses") or []
-    ours = (status for status in statuses if status["name"] == CONTAINER)
+    """How the trainer's containers ended; one that a service mesh added has nothing to say.
+
+    A trainer of one's own could write any message: of its container nothing counts but why it was ended.
+    """
+    status = pod.get("status") or {}
+    found = [(status.get("containerStatuses"), CONTAINER), (status.get("initContainerStatuses"), PREPARE)]
+    ends = [end for statuses, name in found for end in ends_of(statuses, name)]
+    return [*ends, *({"reason": end.get("reason")} for end in ends_of(status.get("initContainerStatuses"), OWN))]
+
+
+def ends_of(statuses: Iterable[Manifest] | None, name: str) -> list[dict[str, Any]]:
+    """How the container of this name ended, if it did."""
+    ours = (status for status in statuses or () if status["name"] == name)
     return [end for status in ours if (end := (status.get("state") or {}).get("terminated"))]
 
 

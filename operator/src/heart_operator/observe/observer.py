@@ -32,6 +32,7 @@ from heart_operator.observe.children import (
     read_jobs,
     read_ordered_checks,
 )
+from heart_operator.observe.coordinator import CoordinatorReader
 from heart_operator.observe.observation import Observation, Owner, SeenModel, SeenSchedule, Unobserved, Unreadable
 from heart_operator.observe.own_jobs import (
     MOST_FOREIGN,
@@ -40,6 +41,7 @@ from heart_operator.observe.own_jobs import (
     rebuild_for_schedule,
     sort_jobs,
 )
+from heart_operator.observe.sites import Watches, named_sites
 from heart_operator.plan.objects.adoption import is_orphan
 from heart_operator.plan.observed import AnalysisSample, BlockedWorkload, Observed, Registry, TrainingJob
 from heart_operator.plan.rollout.sampling import has_traffic, is_interval_due, last_analysis_time
@@ -81,8 +83,12 @@ class Observer:
         clock: Callable[[], float],
         metrics: MetricsReader | None = None,
         installation: Callable[[], tuple[BlockedWorkload, ...]] = tuple,
+        coordinators: CoordinatorReader | None = None,
+        watches: Watches = lambda namespace: True,
     ) -> None:
-        """`installation`: what cannot start of HeartOps itself."""
+        """`installation`: what cannot start of HeartOps itself. `watches`: whether the operator watches a namespace."""
+        self._coordinators = coordinators or CoordinatorReader(cluster, clock)
+        self._watches = watches
         self._cluster = cluster
         self._metrics = metrics or MetricsReader(cluster)
         self._registry = registry
@@ -171,9 +177,13 @@ class Observer:
             schedules=objects.schedules,
             installation=self._installation(),
         )
-        (registry, selection), sample = await asyncio.gather(
-            self._registry_view(observed), self._sample(observed, datetime.now(UTC))
+        (registry, selection), sample, sites, (coordinator, progress) = await asyncio.gather(
+            self._registry_view(observed),
+            self._sample(observed, datetime.now(UTC)),
+            named_sites(self._cluster, model.spec.federation, self._watches),
+            self._coordinators.read(model, found.ours),
         )
+        observed = replace(observed, sites=sites, coordinator=coordinator, progress=progress)
         owner = Owner(HEART_MODEL, raw, children)
         return SeenModel(owner, replace(observed, registry=registry, sample=sample), selection)
 

@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from heart_api.checks import read_order
 from heart_api.drift import CHECK_REQUEST, CheckRequest
-from heart_api.handover import Env, EvaluationRequest, JobRequest, TrainingRequest
+from heart_api.federation import FederatedTrainingRequest
+from heart_api.handover import Env, EvaluationRequest, JobRequest, ModelRequest, TrainingRequest
 from heart_api.heartmodel import HeartModel, ServingStatus
 from heart_api.kube.values import Manifest
 from heart_api.names import Annotation, evaluated_version
@@ -20,13 +21,20 @@ from heart_api.profile import RuntimeProfile
 from heart_api.retrainschedule import RetrainSchedule
 from heart_operator.manifests import check_job, training_job
 from heart_operator.manifests.common import env
+from heart_operator.manifests.coordinator_job import build_coordinator_job
 from heart_operator.manifests.evaluation_job import build_evaluation_job
 from heart_operator.manifests.training_job import build_training_job
-from heart_operator.observe.jobs import scheduled_time, stated
+from heart_operator.observe.jobs import attempt_of, scheduled_time, stated
 from heart_operator.observe.pod_templates import by_name, same_template
 
 MOST_FOREIGN = 20
 """Foreign Jobs that one reconcile removes; the others follow."""
+CONTAINERS = ("containers", "initContainers")
+REQUESTS: dict[str, type[ModelRequest]] = {
+    Env.TRAINING_REQUEST: TrainingRequest,
+    Env.EVALUATION_REQUEST: EvaluationRequest,
+    Env.FEDERATED_REQUEST: FederatedTrainingRequest,
+}
 Rebuild = Callable[[Manifest], Manifest | None]
 """From a living Job to the one that would be built in its place today; None: none would."""
 
@@ -79,6 +87,8 @@ def rebuild_for_model(model: HeartModel, profile: RuntimeProfile | None) -> Rebu
             return rebuilt_check(job, model, profile)
         trigger = stated(job, Annotation.TRIGGER)
         version = evaluated_version(trigger)
+        if model.spec.federation:
+            return rebuild_coordinator(model, profile, trigger, job)
         variable, kind = (
             (Env.EVALUATION_REQUEST, EvaluationRequest) if version else (Env.TRAINING_REQUEST, TrainingRequest)
         )
@@ -88,11 +98,24 @@ def rebuild_for_model(model: HeartModel, profile: RuntimeProfile | None) -> Rebu
         built = (
             build_evaluation_job(model, profile, trigger, version, given.serving)
             if version
-            else build_training_job(model, profile, trigger, given.serving)
+            else build_training_job(model, profile, trigger, given.serving, attempt_of(job))
         )
         return with_job_name(built, variable, job["metadata"]["name"])
 
     return rebuild
+
+
+def rebuild_coordinator(
+    model: HeartModel, profile: RuntimeProfile | None, trigger: str, job: Manifest
+) -> Manifest | None:
+    """The sites are those that the status recorded before the Job was created, not the ones that the Job names."""
+    training = model.status.training
+    if profile is None or training is None or training.trigger != trigger or training.sites is None:
+        return None
+    text = variable_of(job, training_job.CONTAINER, Env.FEDERATED_REQUEST)
+    given = FederatedTrainingRequest.model_validate_json(text)
+    built = build_coordinator_job(model, profile, trigger, given.serving, training.sites)
+    return with_job_name(built, Env.FEDERATED_REQUEST, job["metadata"]["name"])
 
 
 def is_ordered_check(job: Manifest) -> bool:
@@ -142,13 +165,18 @@ def variable_of(job: Manifest, container: str, variable: str) -> str:
 
 
 def with_job_name(built: Manifest, variable: str, name: str) -> Manifest:
-    """The Job with another name in its request."""
+    """The Job with another name in its request, in every container that has it."""
     pod = pod_of(built)
-    (container,) = pod["containers"]
-    kind = EvaluationRequest if variable == Env.EVALUATION_REQUEST else TrainingRequest
-    request = kind.model_validate_json(variable_of(built, container["name"], variable))
+    kind = REQUESTS[variable]
+    request = kind.model_validate_json(variable_of(built, training_job.CONTAINER, variable))
     text = training_job.request_json(request.model_copy(update={"job": name}))
-    variables = [env({variable: text})[0] if entry["name"] == variable else entry for entry in container["env"]]
+    changed = {
+        part: [with_variable(entry, variable, text) for entry in pod[part]] for part in CONTAINERS if part in pod
+    }
     spec = built["spec"]
-    changed = {**pod, "containers": [{**container, "env": variables}]}
-    return {**built, "spec": {**spec, "template": {**spec["template"], "spec": changed}}}
+    return {**built, "spec": {**spec, "template": {**spec["template"], "spec": {**pod, **changed}}}}
+
+
+def with_variable(container: Manifest, variable: str, text: str) -> Manifest:
+    variables = [env({variable: text})[0] if entry["name"] == variable else entry for entry in container["env"]]
+    return {**container, "env": variables}

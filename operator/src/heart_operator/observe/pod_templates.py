@@ -45,15 +45,20 @@ def is_made_from(pod: Manifest, job: Manifest) -> bool:
     if not any(owner.get("controller") and owner["uid"] == job["metadata"]["uid"] for owner in owners):
         return False
     template, spec = job["spec"]["template"]["spec"], pod.get("spec") or {}
-    containers, volumes = by_name(spec.get("containers")), by_name(spec.get("volumes"))
-    ours = by_name(template["containers"])
+    volumes = by_name(spec.get("volumes"))
     return (
-        all(same_container(container, containers.get(name)) for name, container in ours.items())
+        all(same_containers(template, spec, part) for part in ("containers", "initContainers"))
         and all(same_template(volume, volumes.get(name)) for name, volume in by_name(template.get("volumes")).items())
         and all(same_template(template.get(field), spec.get(field)) for field in PINNED)
         and not spec.get("shareProcessNamespace")
-        and not any(reaches(other, template) for other in others(spec, ours))
+        and not any(reaches(other, template) for other in others(spec, template))
     )
+
+
+def same_containers(template: Manifest, spec: Manifest, part: str) -> bool:
+    """Whether every container of the template is there as it says."""
+    living = by_name(spec.get(part))
+    return all(same_container(container, living.get(name)) for name, container in by_name(template.get(part)).items())
 
 
 def same_container(wanted: Manifest, living: Manifest | None) -> bool:
@@ -64,8 +69,10 @@ def same_container(wanted: Manifest, living: Manifest | None) -> bool:
     )
 
 
-def others(spec: Manifest, ours: Mapping[str, Manifest]) -> Iterable[Manifest]:
+def others(spec: Manifest, template: Manifest) -> Iterable[Manifest]:
+    """Containers that the template does not have in that place."""
     for part in ("containers", "initContainers", "ephemeralContainers"):
+        ours = by_name(template.get(part))
         yield from (container for name, container in by_name(spec.get(part)).items() if name not in ours)
 
 

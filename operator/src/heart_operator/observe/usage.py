@@ -50,11 +50,15 @@ class NamespaceUsage:
     def __init__(self) -> None:
         self._rosters: dict[tuple[Kind, str], Roster] = {}
         self._trainings: dict[str, list[StartedTraining]] = {}
+        self._addresses: dict[str, dict[str, frozenset[str]]] = {}
+        """Of each namespace's models that have any, by name."""
 
     def add(self, kind: Kind, namespace: str, name: str, created: str) -> None:
         self._rosters.setdefault((kind, namespace), Roster()).add(name, created)
 
     def remove(self, kind: Kind, namespace: str, name: str) -> None:
+        if kind == HEART_MODEL:
+            self.place(namespace, name, frozenset())
         roster = self._rosters.get((kind, namespace))
         if roster is None:
             return
@@ -65,7 +69,27 @@ class NamespaceUsage:
     def of(self, kind: Kind, namespace: str, name: str, now: datetime) -> Usage:
         """The namespace's usage, as the plan of this object sees it."""
         roster = self._rosters.get((kind, namespace), Roster())
-        return replace(roster.usage(name), trainings=self._recent(namespace, now))
+        taken = self._taken(roster, namespace, name) if kind == HEART_MODEL else {}
+        return replace(roster.usage(name), trainings=self._recent(namespace, now), taken=taken)
+
+    def place(self, namespace: str, name: str, addresses: frozenset[str]) -> None:
+        """A model wants to be reached at these addresses (plan.claims)."""
+        placed = self._addresses.setdefault(namespace, {})
+        placed.pop(name, None)
+        if addresses:
+            placed[name] = addresses
+        if not placed:
+            del self._addresses[namespace]
+
+    def _taken(self, roster: Roster, namespace: str, name: str) -> dict[str, str]:
+        """Addresses of older models; of two of an age the first by name."""
+        mine = (roster.created.get(name, "~"), name)
+        return {
+            address: other
+            for other, addresses in self._addresses.get(namespace, {}).items()
+            if (roster.created.get(other, "~"), other) < mine
+            for address in addresses
+        }
 
     def reserve(self, namespace: str, job: str, now: datetime) -> None:
         """The training is planned: it counts from now on, whether or not its Job can be created at once."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Literal, Self, TypeVar
 
+from heart_api.federationsitestatus import FederationSiteStatus
 from heart_api.heartmodel import ConditionStatus, HeartModelStatus
 from heart_api.kube.values import Manifest, ObjectKey
 from heart_api.schedulestatus import RetrainScheduleStatus
@@ -11,7 +12,7 @@ from heart_api.status import JobRecord
 from heart_operator.plan.observed import BlockedWorkload
 from heart_operator.plan.quota import QuotaWait
 
-Status = TypeVar("Status", HeartModelStatus, RetrainScheduleStatus)
+Status = TypeVar("Status", HeartModelStatus, RetrainScheduleStatus, FederationSiteStatus)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,3 +126,8 @@ class Plan(ResourcePlan[HeartModelStatus]):
 @dataclass(frozen=True, slots=True)
 class SchedulePlan(ResourcePlan[RetrainScheduleStatus]):
     """The plan of a RetrainSchedule: it creates and deletes check Jobs, and never trains."""
+
+
+@dataclass(frozen=True, slots=True)
+class SitePlan(ResourcePlan[FederationSiteStatus]):
+    """The plan of a FederationSite: everything in it is in the site's own namespace, and owned by the site."""

@@ -5,13 +5,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
+from heart_api.kube.blocked import is_being_replaced
 from heart_api.kube.values import Blocked, VersionDeployment
 from heart_operator.plan.observed import BlockedWorkload, Observed, ObservedJob
 
 GIVE_UP = timedelta(minutes=10)
 """How long a Job waits for a volume, ConfigMap or Secret that does not exist."""
-REPLACEMENT = timedelta(minutes=1)
-"""How long the replacement of an evicted pod may take to start before anything is said of it."""
 CRASHES = frozenset({"Crash", "OutOfMemory", "InitContainer"})
 """Causes of pods that begin again and again; the rollout counts and judges these itself."""
 RECENT = timedelta(minutes=2)
@@ -52,11 +51,6 @@ def settled_deployment(entry: VersionDeployment, now: datetime) -> VersionDeploy
     if entry.blocked is None or not is_being_replaced(entry.blocked, now):
         return entry
     return replace(entry, blocked=None, problem="" if entry.problem == entry.blocked.message else entry.problem)
-
-
-def is_being_replaced(blocked: Blocked, now: datetime) -> bool:
-    """Whether a pod was evicted so recently that its replacement may only be starting."""
-    return blocked.disrupted is not None and now - blocked.disrupted < REPLACEMENT
 
 
 def is_given_up(job: ObservedJob[Any, Any]) -> bool:

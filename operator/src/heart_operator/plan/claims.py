@@ -3,7 +3,7 @@
 The operator claims with its own rights, so it must claim nothing for a tenant that is not the tenant's to have.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from heart_api.heartmodel import HeartModel
 from heart_api.kube.values import Manifest
@@ -35,6 +35,29 @@ def route_problems(model: HeartModel, allowed: RouteAccess) -> Iterable[str]:
     yield from unlisted(model, "route.gateway", (gateway,), allowed.gateways, "gateways")
     hosts = route.hostnames or ("every host of the listener",)
     yield from unlisted(model, "route.hostnames", hosts, allowed.hosts, "hosts")
+
+
+def addresses(model: HeartModel) -> frozenset[str]:
+    """Where the model is to be reached from outside: entrance, host and path. No two models can have the same one."""
+    ingress, route = model.spec.serving.ingress, model.spec.serving.route
+    found = set()
+    if ingress:
+        found.add(f"{ingress.host}{ingress.path.rstrip('/')}/ of IngressClass {ingress.class_name or '(default)'}")
+    if route:
+        gateway = f"{route.gateway.namespace or model.namespace}/{route.gateway.name}"
+        path = route.path_prefix.rstrip("/")
+        found |= {f"{host}{path}/ of Gateway {gateway}" for host in route.hostnames or ("*",)}
+    return frozenset(found)
+
+
+def taken_problems(model: HeartModel, taken: Mapping[str, str]) -> Iterable[str]:
+    """A problem for each address that an older model of the namespace has: a controller would choose one of the two."""
+    for address in sorted(addresses(model) & taken.keys()):
+        field = "ingress.path" if " of IngressClass " in address else "route.pathPrefix"
+        yield (
+            f"spec.serving.{field}: the HeartModel {taken[address]} is at {address} already; choose another path, such"
+            f" as /predict/{model.name}"
+        )
 
 
 def unlisted(model: HeartModel, path: str, values: Iterable[str], listed: Iterable[str], setting: str) -> Iterable[str]:
@@ -70,7 +93,8 @@ def may_claim(observed: Observed, child: Manifest) -> bool:
     if observed.profile is None:
         living = observed.children.get(key_of(child))
         return living is not None and claims(living) == claims(child)
-    return not any(problems(observed.model, observed.profile.routes))
+    is_taken = key_of(child) not in observed.children and any(taken_problems(observed.model, observed.usage.taken))
+    return not is_taken and not any(problems(observed.model, observed.profile.routes))
 
 
 def claims(child: Manifest) -> tuple[object, ...]:

@@ -1,28 +1,30 @@
 """Jobs of the trainer: which are in the way of another one, and which may go."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 from heart_api.kube.values import ObjectKey
 from heart_api.names import Reason
 from heart_api.status import JobRecord
 from heart_operator.plan.actions import Event
-from heart_operator.plan.observed import ObservedJob, TrainingJob
+from heart_operator.plan.observed import ObservedJob
 
 KEPT_JOBS = 3
 
+AnyJob = TypeVar("AnyJob", bound=ObservedJob[Any, Any])
 
-def newest_first(jobs: Iterable[TrainingJob]) -> list[TrainingJob]:
+
+def newest_first(jobs: Iterable[AnyJob]) -> list[AnyJob]:
     """Times are whole seconds: of the Jobs of one second the running one is the newest, for one runs at a time."""
     return sorted(jobs, key=lambda job: (job.created, job.phase == "Running", job.name), reverse=True)
 
 
-def superseded(jobs: Iterable[TrainingJob], trigger: str) -> list[TrainingJob]:
+def superseded(jobs: Iterable[AnyJob], trigger: str) -> list[AnyJob]:
     """Jobs whose trigger is no longer requested: one Job runs at a time."""
     return [job for job in jobs if job.phase == "Running" and job.trigger != trigger]
 
 
-def surplus(jobs: Iterable[TrainingJob], trigger: str) -> list[TrainingJob]:
+def surplus(jobs: Iterable[AnyJob], trigger: str) -> list[AnyJob]:
     """Finished Jobs beyond the newest three; the current trigger's is never among them."""
     return [job for job in newest_first(jobs)[KEPT_JOBS:] if job.trigger != trigger and job.phase != "Running"]
 

@@ -7,6 +7,9 @@ from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from heart_api.drift import CheckFailure, CheckResult
 from heart_api.evaluation import Evaluation
+from heart_api.federating import Place
+from heart_api.federation import CoordinatorIdentity, Progress
+from heart_api.federationsite import FederationSite
 from heart_api.handover import TrainingFailure, TrainingResult
 from heart_api.heartmodel import HeartModel
 from heart_api.kube.values import Blocked, Manifest, ObjectKey, VersionDeployment
@@ -15,6 +18,7 @@ from heart_api.outbox import Destination
 from heart_api.profile import RuntimeProfile
 from heart_api.retrainschedule import RetrainSchedule
 from heart_operator.plan.analysis.counts import NO_ANSWERS, NO_OUTCOMES, Counts, Share
+from heart_operator.plan.analysis.experiment import Sums
 from heart_operator.plan.quota import NO_USAGE, Usage
 
 Result = TypeVar("Result")
@@ -41,6 +45,10 @@ class ObservedJob(Generic[Result, Failure]):
     """It has not ended and no pod of it runs: not made yet, starting, or blocked."""
     blocked: Blocked | None = None
     """Why no pod of it runs; None: one does, or is only starting."""
+    attempt: int = 0
+    """Of a training on several pods: how many attempts were lost before."""
+    lost: bool = False
+    """A training on several pods that lost one of them, and may be tried again."""
 
 
 TrainingJob: TypeAlias = ObservedJob[TrainingResult, TrainingFailure]
@@ -103,6 +111,21 @@ NO_MIRROR = MirrorCounts()
 
 
 @dataclass(frozen=True, slots=True)
+class Arms:
+    """What the pods of the serving version know of the two groups of an experiment's users."""
+
+    stable_requests: Share = NO_OUTCOMES
+    """5xx among the requests since the last interval."""
+    candidate_requests: Share = NO_OUTCOMES
+    stable_outcomes: Sums | None = None
+    """Of all outcomes that are known by now: a state and no increment. None: no pod knows, as without a database."""
+    candidate_outcomes: Sums | None = None
+
+
+NO_ARMS = Arms()
+
+
+@dataclass(frozen=True, slots=True)
 class AnalysisSample:
     """Responses of the versions since the last interval; unknown if `error` is set."""
 
@@ -112,9 +135,22 @@ class AnalysisSample:
     stable_outcomes: Share = NO_OUTCOMES
     """Wrong ones among all predictions whose outcome is known by now: a state and no increment."""
     candidate_outcomes: Share = NO_OUTCOMES
+    arms: Arms = NO_ARMS
+    """Of an experiment's users."""
     error: str | None = None
     partial: str = ""
     """What is missing from it, e.g. pods that did not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedSite:
+    """A site that a model names."""
+
+    place: Place
+    site: FederationSite | None
+    """None: there is none, or it cannot be read."""
+    problem: str = ""
+    """Why it cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +188,12 @@ class Observed:
     """Entries of the outbox, by id, and who has acknowledged them."""
     installation: tuple[BlockedWorkload, ...] = ()
     """What cannot start of HeartOps itself, such as MLflow."""
+    sites: tuple[ObservedSite, ...] = ()
+    """Of `spec.federation`; what it selects, or names whether it exists or not."""
+    coordinator: CoordinatorIdentity | None = None
+    """Of the running federated training, once its pod has said it."""
+    progress: Progress | None = None
+    """Of the running federated training, if its pod answers."""
 
     @property
     def all_jobs(self) -> tuple[ObservedJob[Any, Any], ...]:

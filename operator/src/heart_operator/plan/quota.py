@@ -4,7 +4,8 @@ The oldest models and schedules of a namespace are those within the quota. A ten
 profile's quota counts all of the namespace's objects, whatever profile they use.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -34,6 +35,8 @@ class Usage:
     """Those that are older than the one that is planned."""
     trainings: tuple[StartedTraining, ...] = ()
     """Started within the last hour, oldest first."""
+    taken: Mapping[str, str] = field(default_factory=dict)
+    """Addresses (plan.claims) that older models have, and their names."""
 
 
 NO_USAGE = Usage()

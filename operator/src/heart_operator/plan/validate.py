@@ -12,7 +12,7 @@ from heart_api.profile import RuntimeProfile
 from heart_api.quantities import amount
 from heart_api.resources import Resources
 from heart_operator.manifests.training_job import MAX_SPEC_BYTES
-from heart_operator.plan.claims import claim_problems, matches
+from heart_operator.plan.claims import claim_problems, matches, taken_problems
 from heart_operator.plan.observed import Observed
 
 DNS_LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
@@ -25,6 +25,7 @@ def problems(observed: Observed) -> tuple[str, ...]:
     """`spec.field: what is wrong; what to do`, for every problem; empty when the spec can be carried out."""
     return (
         *_problems(observed.model, observed.profile, observed.profiles),
+        *taken_problems(observed.model, observed.usage.taken),
         *kind_problems(observed.model, observed.kinds),
     )
 
@@ -35,16 +36,18 @@ def _problems(model: HeartModel, profile: RuntimeProfile | None, profiles: tuple
         known = ", ".join(profiles) or "none"
         yield f"spec.runtime: runtime profile {model.spec.runtime!r} not found (available: {known})"
     else:
-        yield from dataset_problems(model.spec.dataset.uri, profile.data)
+        yield from source_problems(model.spec, profile)
         yield from registry_name_problems(model, profile)
         yield from registry_access_problems(model, profile)
         yield from claim_problems(model, profile.routes)
+        yield from trainer_problems(model, profile)
     yield from size_problems(model.spec)
     yield from contract_problems(model.spec)
     for index, check in enumerate(model.spec.gates.checks):
         yield from check_problems(f"spec.gates.checks[{index}]", check, model.spec)
     yield from alert_problems(model.spec.monitoring.alerts)
     yield from step_problems(model.spec.rollout.steps)
+    yield from experiment_problems(model.spec)
     yield from resource_problems("spec.training.resources", model.spec.training.resources)
     yield from resource_problems("spec.serving.resources", model.spec.serving.resources)
     autoscaling = model.spec.serving.autoscaling
@@ -59,6 +62,16 @@ def name_problems(model: HeartModel) -> Iterable[str]:
             "metadata.name: it becomes the Service's name, so it must have at most 63 characters of a-z, 0-9"
             " and hyphens "
             "and start with a letter; create the model under another name"
+        )
+
+
+def source_problems(spec: HeartModelSpec, profile: RuntimeProfile) -> Iterable[str]:
+    if spec.dataset:
+        yield from dataset_problems(spec.dataset.uri, profile.data)
+    elif profile.images.federation is None:
+        yield (
+            f"spec.federation: the runtime profile {spec.runtime!r} has no image for federated trainings; ask the"
+            f" administrator to set runtimes.{spec.runtime}.images.federation"
         )
 
 
@@ -103,6 +116,21 @@ def registry_access_problems(model: HeartModel, profile: RuntimeProfile) -> Iter
         )
 
 
+def trainer_problems(model: HeartModel, profile: RuntimeProfile) -> Iterable[str]:
+    training = model.spec.training
+    if training.trainer is None:
+        if training.parameters:
+            yield "spec.training.parameters: they are for a trainer of your own; name it in training.trainer"
+    elif model.spec.federation:
+        yield "spec.training.trainer: sites train HeartOps' own algorithms; remove it, or give the model a dataset"
+    elif training.trainer not in profile.trainers:
+        approved = ", ".join(sorted(profile.trainers)) or "none"
+        yield (
+            f"spec.training.trainer: the runtime profile {model.spec.runtime!r} approves no trainer"
+            f" {training.trainer!r} (approved: {approved}); name one of these, or ask the administrator to add it"
+        )
+
+
 def size_problems(spec: HeartModelSpec) -> Iterable[str]:
     """The trainer gets the spec in its environment, and a variable has a greatest length."""
     size = len(spec.model_dump_json(by_alias=True, exclude_none=True).encode())
@@ -123,7 +151,7 @@ def contract_problems(spec: HeartModelSpec) -> Iterable[str]:
         yield f"spec.features: {name} is listed more than once"
     if spec.target.name in names:
         yield f"spec.features: {spec.target.name} is the target; a model must not see what it predicts"
-    if spec.dataset.columns:
+    if spec.dataset and spec.dataset.columns:
         for name in (*names, spec.target.name):
             if name not in spec.dataset.columns:
                 yield f"spec.dataset.columns: {name} is not among them; add it or remove it from the contract"
@@ -147,14 +175,19 @@ def check_problems(path: str, check: GateCheck, spec: HeartModelSpec) -> Iterabl
         yield f"{path}: min is above max"
     if check.metric in BOUNDS_ONLY and (check.max_regression is not None or check.max_gap is not None):
         yield f"{path}: {check.metric} is best at 1 and can only have min and max"
-    yield from slice_problems(path, check, spec.features)
+    yield from slice_problems(path, check, spec)
 
 
-def slice_problems(path: str, check: GateCheck, features: Iterable[Feature]) -> Iterable[str]:
+def slice_problems(path: str, check: GateCheck, spec: HeartModelSpec) -> Iterable[str]:
     if (check.slice is None) != (check.max_gap is None):
         yield f"{path}: maxGap and slice belong together"
-    elif check.slice is not None and check.slice not in [feature.name for feature in features if feature.sensitive]:
+    elif check.slice is not None and check.slice not in groupings(spec):
         yield f"{path}.slice: {check.slice} is not a sensitive feature; set sensitive: true on it in spec.features"
+
+
+def groupings(spec: HeartModelSpec) -> list[str]:
+    """What figures are computed per group of."""
+    return [*(["site"] if spec.federation else []), *(feature.name for feature in spec.features if feature.sensitive)]
 
 
 def kind_problems(model: HeartModel, kinds: Set[str]) -> Iterable[str]:
@@ -169,6 +202,20 @@ def step_problems(steps: Iterable[RolloutStep]) -> Iterable[str]:
         if step.set_weight is not None and step.set_weight < before:
             yield f"spec.rollout.steps[{index}].setWeight: {step.set_weight} is less than {before}, which came before"
         before = max(before, step.set_weight or 0)
+
+
+def experiment_problems(spec: HeartModelSpec) -> Iterable[str]:
+    """A metric that nobody could ever measure."""
+    experiment, path = spec.rollout.experiment, "spec.rollout.experiment.metric"
+    if experiment is None or experiment.metric == "ErrorRate":
+        return
+    if experiment.metric == "Accuracy" and spec.training.task == "regression":
+        yield f"{path}: Accuracy does not exist for training.task regression; use MeanOutcome or ErrorRate"
+    if spec.serving.prediction_log.sink != "PostgreSQL":
+        yield (
+            f"{path}: {experiment.metric} needs the outcomes that people report; set serving.predictionLog.sink to"
+            " PostgreSQL, or use ErrorRate"
+        )
 
 
 def alert_problems(alerts: Alerts) -> Iterable[str]:

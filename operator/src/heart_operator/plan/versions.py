@@ -50,9 +50,8 @@ def serving_version_name(observed: Observed) -> str | None:
     """The version that the Service's selector names, or is about to name.
 
     A promotion is recorded first and the Service follows: where they differ the status is newer, and the operator
-    stopped
-    in between. It counts while its version could answer, or when the Service is gone or names a version that does not
-    exist.
+    stopped in between. It counts while its version could answer, or when the Service is gone or names a version
+    that does not exist.
     """
     selected, reported = observed.stable_version, observed.model.status.serving
     if reported is None or selected == reported.version:

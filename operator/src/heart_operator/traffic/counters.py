@@ -10,6 +10,8 @@ from typing import Any
 from heart_api.metrics import (
     ACCURACY,
     ACCURACY_ROWS,
+    EXPERIMENT_OUTCOMES,
+    EXPERIMENT_REQUESTS,
     LATENCY_BUCKET,
     LATENCY_EDGES,
     MIRROR_DIFFERENCE,
@@ -18,10 +20,11 @@ from heart_api.metrics import (
     REQUESTS,
 )
 from heart_operator.plan.analysis.counts import NO_OUTCOMES, Counts, Share
-from heart_operator.plan.observed import MirrorCounts
+from heart_operator.plan.analysis.experiment import Sums
+from heart_operator.plan.observed import Arms, MirrorCounts
 
-GAUGES = (MIRROR_DIFFERENCE, ACCURACY, ACCURACY_ROWS)
-NAMES = (REQUESTS, LATENCY_BUCKET, OUTPUT, MIRRORED, *GAUGES)
+GAUGES = (MIRROR_DIFFERENCE, ACCURACY, ACCURACY_ROWS, EXPERIMENT_OUTCOMES)
+NAMES = (REQUESTS, LATENCY_BUCKET, OUTPUT, MIRRORED, EXPERIMENT_REQUESTS, *GAUGES)
 UNKNOWN_FORM = "Prometheus' answer has an unknown form"
 
 
@@ -105,6 +108,35 @@ def count_mirrored(grown: Reading, candidate: str) -> MirrorCounts:
     equal, different = results.get("equal", 0), results.get("different", 0)
     largest = max((value for entry, value in about.items() if entry.name == MIRROR_DIFFERENCE), default=0.0)
     return MirrorCounts(equal + different, different, results.get("failed", 0), largest)
+
+
+def count_arms(grown: Reading, candidate: str) -> Arms:
+    """The groups of the experiment with this candidate, as the serving version's pods tell them apart."""
+    about = {entry: value for entry, value in grown.items() if entry.label("candidate_version") == candidate}
+    return Arms(
+        arm_requests(about, "stable"),
+        arm_requests(about, "candidate"),
+        arm_outcomes(about, "stable"),
+        arm_outcomes(about, "candidate"),
+    )
+
+
+def arm_requests(about: Reading, arm: str) -> Share:
+    codes = summed(
+        {entry: value for entry, value in about.items() if entry.label("arm") == arm}, EXPERIMENT_REQUESTS, "code"
+    )
+    return Share(sum(count for code, count in codes.items() if code.startswith("5")), sum(codes.values()))
+
+
+def arm_outcomes(about: Reading, arm: str) -> Sums | None:
+    """As the pod says that knows most: each has asked the same database, at its own time."""
+    pods: dict[tuple[str, str], dict[str, float]] = {}
+    for entry, value in about.items():
+        if entry.name == EXPERIMENT_OUTCOMES and entry.label("arm") == arm:
+            pods.setdefault((entry.source, entry.label("pod")), {})[entry.label("statistic")] = value
+    known = [found for found in pods.values() if found.keys() >= {"count", "total", "squares"}]
+    most = max(known, key=lambda found: found["count"], default=None)
+    return Sums(round(most["count"]), most["total"], most["squares"]) if most else None
 
 
 def count_outcomes(reading: Reading) -> Share:

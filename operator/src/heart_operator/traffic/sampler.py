@@ -19,6 +19,7 @@ from heart_operator.traffic.counters import (
     Unreadable,
     answered,
     count_answers,
+    count_arms,
     count_mirrored,
     count_outcomes,
     growth,
@@ -103,8 +104,7 @@ class MetricsReader:
         """The sample by Prometheus; None until it has scraped every version again.
 
         Samples may be more frequent than scrapes, and each version is scraped at its own time: a sample in between
-        would see the
-        responses of one version alone, and so never both side by side.
+        would see the responses of one version alone, and so never both side by side.
         """
         about = question.namespace, question.model, question.versions
         scrapes = await read_scrapes(self._http(), url, series_of(*about, names=[REQUESTS]), now)
@@ -171,6 +171,7 @@ def count(question: Question, interval: Interval) -> AnalysisSample:
         count_mirrored(stable, question.candidate),
         stable_outcomes=count_outcomes(of_version(interval.after, question.stable)),
         candidate_outcomes=count_outcomes(of_version(interval.after, question.candidate)),
+        arms=count_arms(stable, question.candidate),
         partial=interval.partial,
     )
 

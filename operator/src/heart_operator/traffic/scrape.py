@@ -123,8 +123,7 @@ def is_ours(pod: Manifest, model: str) -> bool:
     """True if a ReplicaSet of the version's Deployment controls the pod: any user can set labels.
 
     An owner that does not exist is no way around: Kubernetes collects such a pod, and one of a running ReplicaSet
-    counts as
-    its replica.
+    counts as its replica.
     """
     meta = pod["metadata"]
     deployment = deployment_name(model, meta["labels"][Label.MODEL_VERSION])

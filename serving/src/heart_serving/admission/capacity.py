@@ -21,15 +21,16 @@ class Capacity:
     """Requests begun and not answered."""
 
     def is_small(self, size: int) -> bool:
+        """Return whether a body of `size` bytes is answered on the event loop, without waiting for the worker."""
         return size <= self.inline_bytes
 
     def check(self, size: int) -> None:
-        """Raises Busy for a body of so many bytes that the worker has no time for."""
+        """Raise Busy for a body of `size` bytes if the worker has no time for it."""
         if not self.is_small(size):
             self.worker.check()
 
     async def run(self, size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """What `work` returns for a body of so many bytes. Raises what it raises, and Busy."""
+        """Return what `work` returns, for a body of `size` bytes. Raises Busy, and whatever `work` raises."""
         if self.is_small(size):
             return work(*args, **kwargs)
         return await self.worker.run(work, *args, **kwargs)

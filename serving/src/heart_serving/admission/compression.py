@@ -15,18 +15,21 @@ LEVEL = 1
 
 
 def check_encoding(encoding: bytes) -> None:
-    """Raises Problem 415."""
+    """Raise Problem 415 for a Content-Encoding that is neither gzip, deflate nor identity."""
     if encoding not in ENCODINGS:
         offer = {"Accept-Encoding": "gzip, deflate"}
         raise Problem(415, "the body must come as it is, or compressed by gzip or deflate", offer)
 
 
 def too_large(max_body: int) -> Problem:
+    """Return Problem 413, which names the bound in bytes."""
     return Problem(413, f"the body may have at most {max_body} bytes: send the records in parts")
 
 
 def unpack(packed: bytes, encoding: bytes, max_body: int) -> bytes:
-    """Raises Problem: 413 as soon as there is more than max_body, 400 for what is not of the encoding."""
+    """Return the body's bytes, decompressed. Raises Problem: 413 as soon as there are more than `max_body`, 400 for
+    bytes that are not of the encoding.
+    """
     chunks, size = [], 0
     try:
         for chunk in _members(packed, encoding, max_body + 1):
@@ -54,12 +57,12 @@ def _members(packed: bytes, encoding: bytes, most: int) -> Iterator[bytes]:
 
 
 def has_zlib_header(packed: bytes) -> bool:
-    """RFC 1950; some clients send `deflate` without one."""
+    """Return whether the bytes begin as RFC 1950 has it; some clients send `deflate` without it."""
     return len(packed) >= 2 and packed[0] & 0x0F == 8 and int.from_bytes(packed[:2]) % 31 == 0
 
 
 def accepted_encoding(accept_encoding: bytes) -> str | None:
-    """gzip or deflate, if the client accepts one of them."""
+    """Return `gzip` or `deflate`, the first that an Accept-Encoding header takes; None if it takes neither."""
     for part in accept_encoding.lower().split(b","):
         name, _, quality = part.replace(b" ", b"").partition(b";q=")
         if name in (b"gzip", b"deflate") and (not quality or quality.strip(b"0.")):
@@ -68,5 +71,6 @@ def accepted_encoding(accept_encoding: bytes) -> str | None:
 
 
 def pack(body: bytes, encoding: str) -> bytes:
+    """Return the body compressed with `gzip` or `deflate`."""
     member = zlib.compressobj(LEVEL, wbits=31 if encoding == "gzip" else 15)
     return member.compress(body) + member.flush()

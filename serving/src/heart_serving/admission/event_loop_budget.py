@@ -11,7 +11,7 @@ from heart_serving.admission.worker import BUDGET_SECONDS, rest_seconds
 
 
 class EventLoopBudget:
-    """Used on the event loop alone."""
+    """Keeps rejections from taking the event loop's time from requests. Used on the event loop alone."""
 
     def __init__(self) -> None:
         self.handed_over = 0
@@ -33,7 +33,7 @@ class EventLoopBudget:
         return now - self._began > BUDGET_SECONDS and time.thread_time() - self._worked > BUDGET_SECONDS
 
     def count_rejection(self, loop: asyncio.AbstractEventLoop) -> None:
-        """One more request that the worker has no time for."""
+        """Count one more request that the worker has no time for; the loop may rest after this pass."""
         if not self._rejections:
             loop.call_soon(self._rest)
         self._rejections += 1

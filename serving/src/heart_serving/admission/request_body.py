@@ -88,24 +88,24 @@ def read_head(headers: Iterable[tuple[bytes, bytes]], proofs: Proofs = NO_PROOFS
 
 
 def new_request_id() -> str:
-    """24 hex digits, unique for all practical purposes across pods and restarts."""
+    """Return 24 hex digits, unique for all practical purposes across pods and restarts."""
     return os.urandom(12).hex()
 
 
 def check_json(head: Head) -> None:
-    """Raises Problem 415 for anything but plain JSON in UTF-8."""
+    """Raise Problem 415 unless the request says that it is plain JSON in UTF-8."""
     check_unsplit(head)
     check_media_type(head, b"application/json")
 
 
 def check_unsplit(head: Head) -> None:
-    """Raises Problem 415 for JSON with binary tensor data behind it."""
+    """Raise Problem 415 for JSON with binary tensor data behind it."""
     if head.json_length is not None:
         raise Problem(415, "binary tensor data belongs to the Open Inference Protocol: send plain JSON")
 
 
 def check_media_type(head: Head, *allowed: bytes) -> bytes:
-    """The media type, which is one of the allowed ones, in UTF-8. Raises Problem 415."""
+    """Return the media type, in lower case, if it is an allowed one in UTF-8. Raises Problem 415."""
     if head.content_type in allowed:
         return head.content_type
     media, *parameters = [part.strip().lower() for part in head.content_type.split(b";")]
@@ -127,7 +127,9 @@ class BodyReader:
         self.buffered = 0
 
     async def read(self, receive: Receive, head: Head) -> bytes:
-        """The whole body, unpacked; `release` its length when it is no longer held. Raises Problem or ClientGone."""
+        """Return the whole body, decompressed; `release` its length once it is not held any more. Raises Problem or
+        ClientGone.
+        """
         if head.encoding:
             check_encoding(head.encoding)
         if head.length is not None and head.length > self._max_body:
@@ -142,6 +144,7 @@ class BodyReader:
         return await self._unpack(body, head.encoding) if head.encoding else body
 
     def release(self, size: int) -> None:
+        """Give back the room of `size` bytes that `read` had reserved."""
         self.buffered -= size
 
     async def _unpack(self, packed: bytes, encoding: bytes) -> bytes:

@@ -57,7 +57,7 @@ def inline_bytes(first: float, further: float, record_bytes: int) -> int:
 
 
 def rest_seconds(rejections: int) -> float:
-    """How long the event loop rests after it has rejected so many requests in one pass."""
+    """Return how long the event loop rests after `rejections` rejected requests in one pass."""
     wanted = rejections * REJECTION_SECONDS * REST_SHARE / (1 - REST_SHARE)
     return min(max(wanted, LEAST_REST), LONGEST_REST)
 
@@ -73,20 +73,20 @@ class Worker:
 
     @property
     def places(self) -> int:
-        """How many may be pending at the pace of the last ones."""
+        """Return how many requests may be pending at the pace of the last ones."""
         return max(LEAST, min(self._most, int(WAIT_SECONDS / self._mean)))
 
     def is_full(self, ahead: int = 0) -> bool:
-        """`ahead`: requests that will be in the queue in a moment."""
+        """Return whether the queue has no place. `ahead`: requests that will be in it in a moment."""
         return self.pending + ahead >= self.places
 
     def check(self) -> None:
-        """Raises Busy when the queue is full."""
+        """Raise Busy when the queue is full."""
         if self.is_full():
             raise Busy
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Raises what `work` raises, and what `check` does."""
+        """Return what `work` returns, once its turn has come. Raises what `work` raises, and Busy."""
         self.check()
         self.pending += 1
         try:
@@ -100,6 +100,6 @@ class Worker:
 
 
 def timed(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> tuple[T, float]:
-    """(what `work` returns, seconds)."""
+    """Return (what `work` returns, seconds that it took)."""
     started = time.perf_counter()
     return work(*args, **kwargs), time.perf_counter() - started

@@ -89,7 +89,7 @@ class AuthFiles:
             return False
         self._next_fetch = time.monotonic() + FETCH_SECONDS
         try:
-            document = fetch_key_set(self._url)
+            document = fetch_key_set(self._url, read_if_there(self._settings.authorities))
         except OSError as error:
             why = error.strerror or type(error).__name__
             raise ValueError(f"the issuer's keys at {self._url} cannot be read: {why}") from None

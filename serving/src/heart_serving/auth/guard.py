@@ -21,6 +21,9 @@ class Authenticator(Protocol):
     def find(self, credential: bytes) -> Caller | None:
         """The caller; None: the credential is not valid. Raises Denied."""
 
+    def __len__(self) -> int:
+        """How many keys could admit a caller: API keys, or keys of the issuer of tokens."""
+
 
 NOBODY = Caller()
 """Of a model whose callers need not say who they are."""
@@ -35,6 +38,11 @@ class Guard:
         self.denied: dict[str, int] = dict.fromkeys(REASONS, 0)
         self._unsaid = 0
         self._said = -SUMMARY_SECONDS
+
+    @property
+    def keys(self) -> int | None:
+        """How many keys could admit a caller; None where callers need not say who they are."""
+        return None if self.authenticator is None else len(self.authenticator)
 
     def admit(self, headers: Iterable[tuple[bytes, bytes]], scope: Scope | None) -> Caller:
         """Who calls; NOBODY where they need not say. `headers`: names in lower case.

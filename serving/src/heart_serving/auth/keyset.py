@@ -1,16 +1,25 @@
 """The issuer's JSON Web Key Set, from its address."""
 
 import http.client
+import ssl
 from urllib.parse import urlsplit
+
+from heart_api.authentication import CA_FILE
 
 TIMEOUT_SECONDS = 5.0
 MAX_BYTES = 256 * 1024
 
 
-def fetch_key_set(url: str) -> bytes:
-    """The document at an https address; redirects are not followed. Raises OSError."""
+def fetch_key_set(url: str, authorities: bytes = b"") -> bytes:
+    """The document at an https address; redirects are not followed.
+
+    `authorities`: PEM certificates that alone may vouch for the server; empty: those of the image. Raises OSError, also
+    for authorities that are no certificates.
+    """
     parts = urlsplit(url)
-    connection = http.client.HTTPSConnection(parts.hostname or "", parts.port or 443, timeout=TIMEOUT_SECONDS)
+    connection = http.client.HTTPSConnection(
+        parts.hostname or "", parts.port or 443, timeout=TIMEOUT_SECONDS, context=_trust(authorities)
+    )
     try:
         path = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
         connection.request("GET", path, headers={"Accept": "application/json", "Connection": "close"})
@@ -25,3 +34,10 @@ def fetch_key_set(url: str) -> bytes:
     if len(document) > MAX_BYTES:
         raise OSError(0, f"it has more than {MAX_BYTES} bytes")
     return document
+
+
+def _trust(authorities: bytes) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cadata=authorities.decode("ascii") if authorities else None)
+    except (ssl.SSLError, ValueError):
+        raise OSError(0, f"{CA_FILE} in its ConfigMap holds no certificates in PEM") from None

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from heart_api.authentication import CA_FILE
 from heart_api.handover import Env
 
 
@@ -16,6 +17,12 @@ class AuthSettings:
     keys: Path = Path("/nonexistent")
     """A file of hashes for each caller."""
     jwks: Path = Path("/nonexistent")
+    """A JSON Web Key Set, in the folder of a mounted ConfigMap."""
+
+    @property
+    def authorities(self) -> Path:
+        """Certificates that vouch for the address of the issuer's keys; the file may be missing."""
+        return self.jwks.with_name(CA_FILE)
 
 
 def read_auth_settings(environ: Mapping[str, str]) -> AuthSettings | None:

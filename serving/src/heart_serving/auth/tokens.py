@@ -34,6 +34,9 @@ class Tokens:
         self._secret = os.urandom(32)
         self._valid: dict[bytes, tuple[float, Caller]] = {}
 
+    def __len__(self) -> int:
+        return len(self._keys)
+
     def find(self, credential: bytes) -> Caller | None:
         """Raises Denied for a token that has expired."""
         if len(credential) > LONGEST_TOKEN:

@@ -19,11 +19,11 @@ class OneWrite:
             self._head = b""
 
     def write_all(self, response: bytes) -> None:
-        """A response with its body."""
+        """Send a whole response, head and body, in one write."""
         self._transport.write(response)
 
     def flush(self) -> None:
-        """For a response without a body."""
+        """Send the head that is held back, of a response that has no body."""
         if self._head:
             self._transport.write(self._head)
             self._head = b""

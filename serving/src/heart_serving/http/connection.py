@@ -5,10 +5,12 @@ Small predictions take the fast path, everything else goes through uvicorn's ASG
 
 import asyncio
 import random
+from functools import partial
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from heart_api.names import VERSION_HEADER
 from heart_serving.http.coalescing_transport import OneWrite
 from heart_serving.http.heads import (
     HEAD_BYTES,
@@ -23,6 +25,7 @@ from heart_serving.http.heads import (
 )
 from heart_serving.http.responses import connection_error, render
 from heart_serving.http.server_state import State
+from heart_serving.routes.names import LEAVE_VERSION
 
 PEER_SECONDS = 10.0
 """How long a connection that has reached its age still waits for its peer: for the rest of a body, or to read."""
@@ -33,8 +36,14 @@ JITTER = 0.2
 CLOSING_SHARE = 0.2
 """Share of a connection's life in which an answer also says `Connection: close`: a client that is using it learns
 in time, and the server does not close what a client is just about to write to."""
+OWN_VERSION = VERSION_HEADER.lower().encode()
 NEVER_UPGRADED = (b"CONNECT", b"PRI")
 """Methods that ask for a tunnel or another protocol, and mean nothing without it."""
+
+
+def leave_version(cycle: RequestResponseCycle) -> None:
+    """The response is another version's, which its own headers name."""
+    cycle.default_headers = [field for field in cycle.default_headers if field[0].lower() != OWN_VERSION]
 
 
 class Connection(HttpToolsProtocol):
@@ -68,7 +77,7 @@ class Connection(HttpToolsProtocol):
 
     @property
     def is_idle(self) -> bool:
-        """Whether no request is being read or answered."""
+        """Return whether no request is being read or answered."""
         return not self._head.open and (self.cycle is None or self.cycle.response_complete)
 
     def data_received(self, data: bytes) -> None:
@@ -98,7 +107,9 @@ class Connection(HttpToolsProtocol):
             raise_too_large()
 
     def _ignore_upgrade(self, rest: bytes) -> None:
-        """Reads the request as if it had not offered another protocol (RFC 9110, 7.8); the parser gives up there."""
+        """Read the request as if it had not offered another protocol (RFC 9110, 7.8), from `rest` on, where the parser
+        gave up.
+        """
         method = self.parser.get_method()
         if self._head.open or method in NEVER_UPGRADED:
             raise HeadRejected(400, "this server speaks HTTP/1.1 alone")
@@ -107,7 +118,7 @@ class Connection(HttpToolsProtocol):
         self.parser.feed_data(head + rest)
 
     def _watch_head(self) -> None:
-        """A head that does not come whole in one read has until its deadline."""
+        """Start the deadline of a head that did not come whole in one read; end it once the head is complete."""
         if not self._head.open:
             self._cancel_head_timer()
         elif self._head_timer is None:
@@ -166,7 +177,7 @@ class Connection(HttpToolsProtocol):
         super().on_message_complete()
 
     def _may_be_answered_fast(self) -> bool:
-        """The plainest of requests, with no other before it that is still being answered."""
+        """Return whether the request is of the plainest kind, and none before it is still being answered."""
         fast_path = self.server_state.fast_path
         return (
             fast_path is not None
@@ -181,7 +192,7 @@ class Connection(HttpToolsProtocol):
         )
 
     def _answer_fast(self, body: bytes) -> bool:
-        """False when the request has to go through ASGI."""
+        """Answer the request at once, and return True; False when it has to go through ASGI."""
         fast_path = self.server_state.fast_path
         if fast_path is None or (exchange := fast_path.answer(self.loop, self.url, self.headers, body)) is None:
             return False
@@ -192,7 +203,7 @@ class Connection(HttpToolsProtocol):
         return True
 
     def _hand_over(self) -> None:
-        """To uvicorn and ASGI: what has been held back was not all, or too much."""
+        """Give the request to uvicorn and ASGI: what has been held back was not all of it, or too much."""
         parts, self._whole = self._whole or [], None
         if not self.transport.is_closing():
             self._begin()
@@ -201,6 +212,7 @@ class Connection(HttpToolsProtocol):
 
     def _begin(self) -> None:
         super().on_headers_complete()
+        self.cycle.scope[LEAVE_VERSION] = partial(leave_version, self.cycle)  # type: ignore[literal-required]
         if self._closes_soon():
             self.cycle.keep_alive = False
 
@@ -212,7 +224,9 @@ class Connection(HttpToolsProtocol):
         super().on_response_complete()
 
     def _reject(self, status: int, message: str) -> None:
-        """Answers what is no request, and reads no more of it. One that is being answered is left to end."""
+        """Answer what is no request with `status` and `message`, and read no more of it; let a request in flight end
+        first.
+        """
         self._rejected = True
         self._cancel_head_timer()
         cycle = self.cycle
@@ -235,7 +249,7 @@ class Connection(HttpToolsProtocol):
         self._end = self.loop.call_later(LINGER_SECONDS, self.transport.abort)
 
     def _grow_old(self) -> None:
-        """An idle connection closes; a request in flight ends, unless its peer neither sends nor reads."""
+        """Close the connection at its age, once it is idle; cut it off when its peer neither sends nor reads."""
         self.shutdown()
         self._end = self.loop.call_later(PEER_SECONDS, self._give_up)
 

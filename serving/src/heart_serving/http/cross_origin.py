@@ -25,7 +25,10 @@ REMEMBERED_SECONDS = 600
 
 
 def cross_origin(app: Any, origins: Sequence[str]) -> Any:
-    """The ASGI application, which answers preflights of these origins and lets their pages read its answers."""
+    """Return the ASGI application with CORS: preflights of `origins` are answered, and their pages may read answers.
+
+    Without origins it is `app` itself.
+    """
     if not origins:
         return app
     return CORSMiddleware(

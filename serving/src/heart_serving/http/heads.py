@@ -30,6 +30,7 @@ class HeadBounds:
         self.open = False
 
     def begin(self) -> None:
+        """Start counting anew, for a head that begins."""
         self.open = True
         """Whether a head has begun and is not complete."""
         self.size = 0
@@ -49,7 +50,7 @@ def raise_too_large() -> None:
 
 
 def without_upgrade(method: bytes, url: bytes, version: str, fields: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """The request's head as if it had not offered to change the protocol."""
+    """Return the request's head as bytes, without the fields that offer to change the protocol."""
     lines = [b"%b %b HTTP/%b" % (method, url, version.encode()), *_kept(fields)]
     return b"\r\n".join(lines) + b"\r\n\r\n"
 

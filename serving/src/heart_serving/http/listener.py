@@ -26,7 +26,7 @@ class Listener:
     """None: without TLS."""
 
     async def listen(self) -> asyncio.Server:
-        """Accepts connections until the server that it returns is closed. Raises OSError when the port is taken."""
+        """Accept connections until the server that is returned is closed. Raises OSError when the port is taken."""
         if not self.config.loaded:
             self.config.load()
         loop = asyncio.get_running_loop()
@@ -34,7 +34,7 @@ class Listener:
         return await loop.create_server(arrival, self.config.host, self.config.port, backlog=self.config.backlog)
 
     def close_connections(self) -> None:
-        """Each as soon as the request on it has been answered."""
+        """Close each connection as soon as the request on it has been answered."""
         for connection in list(self.state.connections):
             connection.shutdown()
 
@@ -43,6 +43,7 @@ class Listener:
 
 
 def server_config(application: Any, settings: Settings, port: int) -> uvicorn.Config:
+    """Return uvicorn's settings for the application on `port`, with our connections and without its own logging."""
     return uvicorn.Config(
         application,
         host=settings.host,

@@ -18,13 +18,13 @@ PLAIN = b"%bcontent-type: application/json\r\ncontent-length: %d\r\nx-request-id
 
 
 async def respond(send: Any, reply: Reply, request_id: str, proof: str = "") -> None:
-    """Through ASGI. `proof`: of the answer, for /feedback; empty: the response has none."""
+    """Send the reply through ASGI. `proof`: that of the answer, for /feedback; empty if it has none."""
     await send({"type": "http.response.start", "status": reply.status, "headers": fields(reply, request_id, proof)})
     await send({"type": "http.response.body", "body": reply.body})
 
 
 def render(reply: Reply, request_id: str, common: Iterable[tuple[bytes, bytes]], proof: str = "") -> bytes:
-    """A whole response; `common`: headers that it has besides its own."""
+    """Return a whole response as bytes. `common`: headers besides its own."""
     head = STATUS_LINES[reply.status] + b"".join([b"%b: %b\r\n" % field for field in common])
     if not reply.headers:
         proven = b"%b: %b\r\n" % (PROOF_HEADER, proof.encode()) if proof else b""
@@ -34,7 +34,7 @@ def render(reply: Reply, request_id: str, common: Iterable[tuple[bytes, bytes]],
 
 
 def connection_error(status: int, message: str, common: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """The last response of a connection, to something that never became a request: its form is that of /predict."""
+    """Return the last response of a connection to what never became a request, in the form of /predict."""
     body = orjson.dumps({"detail": message})
     return render(Reply(body, {"Connection": "close"}, status), new_request_id(), common)
 

@@ -38,7 +38,7 @@ class State(ServerState):
         self.count = count
 
     def has_room(self) -> bool:
-        """Whether the newest connection may stay. At the bound the oldest idle one makes way for it."""
+        """Return whether the newest connection may stay. At the bound the oldest idle one is closed for it."""
         if len(self.connections) <= self.max_connections:
             return True
         connections = cast(Set[OpenConnection], self.connections)

@@ -21,7 +21,7 @@ logger = logging.getLogger("heart_serving")
 
 
 class Certificate:
-    """`tls.crt` and `tls.key` of a mounted Secret, as one pair."""
+    """Follows `tls.crt` and `tls.key` of a mounted Secret, as one pair."""
 
     def __init__(self, folder: Path) -> None:
         """Raises SettingsError when they cannot be used."""
@@ -33,13 +33,15 @@ class Certificate:
             raise SettingsError(f"TLS: {folder} holds no usable tls.crt and tls.key ({type(error).__name__})") from None
 
     async def follow(self) -> None:
-        """Until cancelled."""
+        """Look for a changed pair again and again, until cancelled."""
         while True:
             await asyncio.sleep(POLL_SECONDS)
             await asyncio.to_thread(self.refresh)
 
     def refresh(self) -> None:
-        """Takes a changed pair up for new connections; one that cannot be used, or half of one, changes nothing."""
+        """Use a changed pair for new connections. One that cannot be used, or half of one, changes nothing and is
+        logged.
+        """
         try:
             pair = self._read()
             if pair == self.pair:
@@ -52,7 +54,7 @@ class Certificate:
         logger.info("the certificate was read again")
 
     def _read(self) -> tuple[bytes, bytes]:
-        """(private key, certificate chain)."""
+        """Return (private key, certificate chain), in PEM. Raises OSError."""
         return (self._folder / "tls.key").read_bytes(), (self._folder / "tls.crt").read_bytes()
 
     def _open(self) -> ssl.SSLContext:
@@ -64,7 +66,7 @@ class Certificate:
 
 
 class Handshakes:
-    """Those of one listener. Used on the event loop alone."""
+    """Holds the handshakes of one listener's new connections. Used on the event loop alone."""
 
     def __init__(self, certificate: Certificate, protocol: Callable[[], asyncio.Protocol]) -> None:
         """`protocol` makes what speaks over TLS."""
@@ -76,7 +78,7 @@ class Handshakes:
         return len(self._open)
 
     def arrival(self) -> asyncio.Protocol:
-        """The protocol of a connection that has just been accepted."""
+        """Return the protocol for a connection that has just been accepted."""
         return Arrival(self._begin)
 
     def _begin(self, transport: asyncio.Transport) -> None:
@@ -105,7 +107,7 @@ class Handshakes:
 
 
 class Arrival(asyncio.Protocol):
-    """Reads nothing: the first byte belongs to TLS."""
+    """A connection before its handshake: reads nothing, as the first byte belongs to TLS."""
 
     def __init__(self, begin: Callable[[asyncio.Transport], None]) -> None:
         self._begin = begin

@@ -26,6 +26,11 @@ def build_openapi(routes: Sequence[BaseRoute], package: ServingPackage, settings
     return document
 
 
+def servers(public_paths: Sequence[str]) -> list[Json]:
+    """What the document's paths are found below, as users write it first."""
+    return [*({"url": path} for path in public_paths), {"url": "/", "description": "Inside the cluster."}]
+
+
 def prediction_paths(package: ServingPackage, settings: Settings) -> Json:
     model = f"/v2/models/{settings.name}"
     explanation = shipped(package, settings)

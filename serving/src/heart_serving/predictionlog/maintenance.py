@@ -13,7 +13,10 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from heart_api.handover import ExperimentTarget
 from heart_log.quality import Figures, estimate, measure
+from heart_serving.experiment.experiment import MARK
+from heart_serving.predictionlog.metrics import NO_ARMS, Arms
 from heart_serving.predictionlog.sinks import RowsRejected, Unavailable
 
 if TYPE_CHECKING:
@@ -38,6 +41,9 @@ class LogMaintenance:
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="prediction-log-maintenance", daemon=True)
         self.figures = NOTHING
+        self.arms = NO_ARMS
+        self.experiment: Callable[[], ExperimentTarget | None] = lambda: None
+        """Which experiment is on now."""
 
     def start(self) -> None:
         self._thread.start()
@@ -53,9 +59,9 @@ class LogMaintenance:
                 if time.monotonic() >= clean_at and self.clean(datetime.now(UTC)):
                     clean_at = time.monotonic() + CLEAN_SECONDS * random.uniform(0.8, 1.2)
             except (Unavailable, RowsRejected):
-                self.figures = NOTHING  # the writer says why
+                self.figures, self.arms = NOTHING, NO_ARMS  # the writer says why
             except Exception:
-                self.figures = NOTHING
+                self.figures, self.arms = NOTHING, NO_ARMS
                 logger.exception("prediction log: live quality could not be computed")
             self._closing.wait(REFRESH_SECONDS)
 
@@ -63,6 +69,14 @@ class LogMaintenance:
         """Compute `figures` from the rows that the log has at `now`. Raises Unavailable."""
         outcomes, outputs = self._store().known(now)
         self.figures = {"feedback": measure(outcomes, self._labels), "estimated": estimate(outputs, self._labels)}
+        self.arms = self._known_arms()
+
+    def _known_arms(self) -> Arms:
+        """Of the experiment that is on, if its metric rests on outcomes."""
+        target = self.experiment()
+        if target is None or target.metric == "ErrorRate":
+            return NO_ARMS
+        return Arms(target.version, self._store().arms(target, MARK, self._labels))
 
     def clean(self, now: datetime) -> bool:
         """Deletes the model's rows that are older than their retention; whether none is left."""

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from heart_api.metrics import EXPERIMENT_OUTCOMES
 from heart_log.quality import Figures
+from heart_log.values import ArmSums
 
 DROP_REASONS = ("queue_full", "rejected", "shutdown", "no_database")
 FEEDBACK_RESULTS = ("new", "corrected", "unchanged", "conflicts", "rejected", "unavailable")
@@ -15,10 +17,22 @@ QUALITY = {
     "accuracy": "Accuracy of the predictions",
     "precision": "Precision of the positive class",
     "recall": "Recall of the positive class",
+    "f1": "F1 score of the positive class",
     "brier": "Brier score of the probabilities",
     "mae": "Mean absolute error",
     "rmse": "Root mean squared error",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Arms:
+    """What the log knows of an experiment's two groups, by arm."""
+
+    candidate: str = ""
+    sums: Mapping[str, ArmSums] = field(default_factory=dict)
+
+
+NO_ARMS = Arms()
 
 
 @dataclass(slots=True, eq=False)
@@ -32,6 +46,7 @@ class LogMetrics(Collector):
     errors: Callable[[], int] = lambda: 0
     waiting: Callable[[], int] = lambda: 0
     figures: Callable[[], Mapping[str, Figures]] = dict
+    arms: Callable[[], Arms] = lambda: NO_ARMS
 
     def collect(self) -> Iterator[Metric]:
         names, values = list(self.labels), list(self.labels.values())
@@ -54,6 +69,16 @@ class LogMetrics(Collector):
         waiting.add_metric(values, self.waiting())
         yield waiting
         yield from self._quality([*names, "source"], values)
+        yield self._arms(names, values)
+
+    def _arms(self, names: list[str], values: list[str]) -> Metric:
+        text = "Reported outcomes of an experiment's users, by arm: their count, sum and sum of squares."
+        family = GaugeMetricFamily(EXPERIMENT_OUTCOMES, text, labels=[*names, "candidate_version", "arm", "statistic"])
+        found = self.arms()
+        for arm, sums in found.sums.items():
+            for statistic in ("count", "total", "squares"):
+                family.add_metric([*values, found.candidate, arm, statistic], getattr(sums, statistic))
+        return family
 
     def _counts(
         self, name: str, text: str, label: str, kinds: tuple[str, ...], counts: Counter[str]

@@ -96,6 +96,7 @@ def _with_database(settings: LogSettings, source: Source, answers: Answers, metr
     store = LazyStore(settings.url, source)
     maintenance = LogMaintenance(store, answers.labels, timedelta(days=settings.spec.retention_days))
     metrics.figures = lambda: maintenance.figures
+    metrics.arms = lambda: maintenance.arms
     return replace(_with_writer(settings, answers, metrics, store), store=store, maintenance=maintenance)
 
 

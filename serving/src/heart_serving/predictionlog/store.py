@@ -1,6 +1,6 @@
 """The log's database, as serving uses it: every call is one short transaction, from whatever thread."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,10 +9,12 @@ import orjson
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
+from heart_api.handover import ExperimentTarget
+from heart_log.arms import accuracy, mean_outcome, read_arm
 from heart_log.database import open_database, plain
 from heart_log.read import read_outcomes, read_outputs
 from heart_log.tables import feedback, predictions
-from heart_log.values import Key, Outcome, Scored, Source, Stored
+from heart_log.values import ArmSums, Key, Outcome, Scored, Source, Stored
 from heart_log.write import delete_older, store_outcomes, store_predictions
 from heart_serving.predictionlog.rows import Row
 from heart_serving.predictionlog.sinks import RowsRejected, Unavailable
@@ -57,6 +59,14 @@ class Store:
         with self._transaction() as connection:
             outcomes = read_outcomes(connection, model, version, now - OUTCOME_WINDOW, limit=NEWEST)
             return outcomes, read_outputs(connection, model, version, now - OUTPUT_WINDOW, limit=NEWEST)
+
+    def arms(self, target: ExperimentTarget, ending: str, labels: Sequence[str]) -> dict[str, ArmSums]:
+        """Outcomes of both groups. `ending`: of the ids of requests that count for this version's."""
+        add_up = accuracy if target.metric == "Accuracy" else mean_outcome
+        with self._transaction() as connection:
+            mine = read_arm(connection, self.source.model, self.source.version, target.since, ending)
+            its = read_arm(connection, self.source.model, target.version, target.since)
+        return {"stable": add_up(mine, labels), "candidate": add_up(its, labels)}
 
     def forget(self, before: datetime) -> int:
         """Deletes some of the model's older rows; 0 when none is left."""

@@ -30,6 +30,11 @@ class OutputCounts:
         self._counts = [0] * len(self._names)
         self._edges_array = np.array(self._edges)
 
+    @property
+    def of_classes(self) -> bool:
+        """Whether outputs are probabilities."""
+        return self._task != "regression"
+
     def add(self, outputs: Outputs) -> None:
         """One record per row of finite outputs: [n, classes] probabilities, or [n, 1] values."""
         if len(outputs) > FEW_ROWS:

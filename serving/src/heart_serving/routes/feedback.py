@@ -76,7 +76,7 @@ class Outcomes:
         return {key: self._outcome(item["outcome"]) for key, item in zip(found, items, strict=True)}
 
     def _check_proofs(self, keys: Sequence[Key], items: Sequence[dict[str, Any]]) -> None:
-        """Raises Problem, which says of none what is wrong with it."""
+        """Raise Problem if the proof of any item is not valid; it does not say which, or why."""
         for position, (key, item) in enumerate(zip(keys, items, strict=True)):
             if not self.proofs.is_proven(key.request_id, key.row_index, item["proof"]):
                 what = f"outcome {position} of the list" if len(items) > 1 else "the outcome"
@@ -101,7 +101,7 @@ class Outcomes:
         return type(value) in (int, float, str) and (value in self.answers.classes or value in self.answers.labels)
 
     def _outcome(self, value: Any) -> Outcome:
-        """The name of a class that is given by its value or its name; or the number."""
+        """Return the name of a class that is given by its value or its name; of a regression the number."""
         if not self.answers.classes:
             return float(value)
         classes, labels = self.answers.classes, self.answers.labels
@@ -126,7 +126,7 @@ class Feedback:
         self._waiting = 0
 
     async def take(self, request: Request) -> Stored:
-        """Raises Problem or ClientGone."""
+        """Store the outcomes of one request, and return how many. Raises Problem or ClientGone."""
         try:
             outcomes = await self._read(request)
             stored = await self._keep(outcomes, request.scope.get(AUTHOR) or ANONYMOUS)
@@ -169,6 +169,7 @@ class Feedback:
 def add_feedback(
     app: FastAPI, settings: Settings, answers: Answers, predictions: PredictionLogging, proofs: Proofs
 ) -> None:
+    """Add /feedback, which takes one outcome or a list of them, each with the proof of its prediction."""
     outcomes = Outcomes(answers, settings.max_rows, proofs)
     feedback = Feedback(outcomes, predictions.store, predictions.metrics, settings.max_body)
     outcome = {"enum": [*dict.fromkeys([*answers.classes, *answers.labels])]} if answers.classes else {"type": "number"}
@@ -206,7 +207,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 
 
 def request_body(outcome: dict[str, Any], most: int) -> dict[str, Any]:
-    """OpenAPI's description of it."""
+    """Return OpenAPI's description of the body: at most `most` outcomes of the given schema."""
     one = {
         "type": "object",
         "required": ["request_id", "proof", "outcome"],

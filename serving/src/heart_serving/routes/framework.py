@@ -8,10 +8,11 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from heart_model.model import Model
 from heart_serving.auth.guard import Guard
 from heart_serving.explain.worker import add_explain_error
+from heart_serving.http.prefix import Prefix
 from heart_serving.metrics import ServingMetrics
 from heart_serving.model.examples import example_record, example_records
 from heart_serving.openapi.docs_page import docs_page
-from heart_serving.openapi.document import build_openapi, prediction_paths
+from heart_serving.openapi.document import build_openapi, prediction_paths, servers
 from heart_serving.openapi.security import with_security
 from heart_serving.predictionlog.parts import PredictionLogging
 from heart_serving.predictionlog.proofs import Proofs
@@ -37,7 +38,9 @@ def build_framework(
     predictions: PredictionLogging,
     proofs: Proofs,
     guard: Guard,
+    prefix: Prefix,
 ) -> FastAPI:
+    """Return the FastAPI application of all routes but predictions and explanations, which are answered before it."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.exception_handler(HTTPException)(as_json)
     app.exception_handler(404)(as_json)
@@ -49,15 +52,18 @@ def build_framework(
     add_model(app, model, settings)
     add_feedback(app, settings, inference.answers, predictions, proofs)
     add_explain_error(app, model.package, settings)
-    add_documents(app, model, settings, guard)
+    add_documents(app, model, settings, guard, prefix)
     return app
 
 
 async def as_json(request: Request, error: Any) -> JSONResponse:
+    """Return the error as a response, in the form of the route's protocol."""
     return JSONResponse({error_key(request.url.path): error.detail}, error.status_code, error.headers)
 
 
 def add_health(app: FastAPI, settings: Settings, readiness: Readiness) -> None:
+    """Add the probes for callers: whether the process lives, and whether it is ready."""
+
     @app.get("/health", tags=["health"], responses=STOPPING)
     async def health(response: Response) -> dict[str, str]:
         """Whether this pod answers predictions: 200, or 503 while it stops."""
@@ -76,6 +82,7 @@ def add_health(app: FastAPI, settings: Settings, readiness: Readiness) -> None:
 
 
 def add_model(app: FastAPI, model: Model, settings: Settings) -> None:
+    """Add /model: what serves, by which contract, with example records."""
     package = model.package.model_dump(mode="json", by_alias=True, exclude_none=True)
     shown = ("task", "algorithm", "target", "classes", "threshold", "synthetic", "metrics", "features")
     card = {
@@ -95,14 +102,16 @@ def add_model(app: FastAPI, model: Model, settings: Settings) -> None:
         return card
 
 
-def add_documents(app: FastAPI, model: Model, settings: Settings, guard: Guard) -> None:
+def add_documents(app: FastAPI, model: Model, settings: Settings, guard: Guard, prefix: Prefix) -> None:
+    """Add the OpenAPI document and /docs; where callers must prove who they are, the document says how."""
     document = build_openapi(app.routes, model.package, settings)
     secured = with_security(document, prediction_paths(model.package, settings))
     page = docs_page(document, model.package, settings)
 
     @app.get("/openapi.json", include_in_schema=False)
     async def openapi() -> JSONResponse:
-        return JSONResponse(document if guard.authenticator is None else secured)
+        found = document if guard.authenticator is None else secured
+        return JSONResponse(found | {"servers": servers(prefix.public)} if prefix.public else found)
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:

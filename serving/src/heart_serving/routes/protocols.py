@@ -17,12 +17,14 @@ STOPPING: dict[int | str, Json] = {503: {"description": "The pod is stopping."}}
 
 
 def add_protocols(app: FastAPI, settings: Settings, inference: OpenInference, readiness: Readiness) -> None:
+    """Add the routes of all protocols besides predictions: metadata, liveness, readiness."""
     add_open_inference(app, settings, inference, readiness)
     add_kserve_v1(app, settings, readiness)
     add_mlflow(app, readiness)
 
 
 def add_open_inference(app: FastAPI, settings: Settings, inference: OpenInference, readiness: Readiness) -> None:
+    """Add those of the Open Inference Protocol (v2)."""
     tags: list[Any] = ["open inference protocol"]
 
     @app.get("/v2", tags=tags)
@@ -57,6 +59,7 @@ def add_open_inference(app: FastAPI, settings: Settings, inference: OpenInferenc
 
 
 def add_kserve_v1(app: FastAPI, settings: Settings, readiness: Readiness) -> None:
+    """Add those of KServe's protocol v1."""
     tags: list[Any] = ["kserve v1"]
 
     @app.get("/v1/models", tags=tags)
@@ -76,6 +79,8 @@ def add_kserve_v1(app: FastAPI, settings: Settings, readiness: Readiness) -> Non
 
 
 def add_mlflow(app: FastAPI, readiness: Readiness) -> None:
+    """Add those of MLflow's scoring server."""
+
     @app.get("/ping", tags=["mlflow"], responses=STOPPING, response_class=PlainTextResponse)
     async def ping(response: Response) -> PlainTextResponse:
         """200 while predictions are answered."""

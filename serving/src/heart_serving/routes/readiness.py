@@ -12,7 +12,7 @@ class Readiness:
     draining: bool = False
 
     def check(self, response: Response) -> bool:
-        """Whether the pod is ready; gives the response the status 503 when it is not."""
+        """Return whether the pod is ready; give the response the status 503 when it is not."""
         if self.draining:
             response.status_code = 503
         return not self.draining

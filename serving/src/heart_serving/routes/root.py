@@ -5,10 +5,12 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
+from heart_serving.routes.names import PREFIX
 from heart_serving.settings import Settings
 
 
 def add_root(app: FastAPI, settings: Settings) -> None:
+    """Add `/`: what this server is, and where its documentation is."""
     card: dict[str, Any] = {
         "status": "alive",
         "model": settings.name,
@@ -21,5 +23,6 @@ def add_root(app: FastAPI, settings: Settings) -> None:
     async def root(request: Request) -> Response:
         """Name and version, and where the documents are; a browser is sent to them."""
         if "text/html" in request.headers.get("accept", ""):
-            return RedirectResponse("docs")  # relative: a path prefix may have been cut off on the way
+            prefix = request.scope.get(PREFIX)
+            return RedirectResponse(f"{prefix}/docs" if prefix else "docs")  # a Gateway may have cut one off, too
         return JSONResponse(card)

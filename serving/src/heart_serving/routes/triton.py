@@ -24,12 +24,15 @@ TAGS: list[Any] = ["open inference protocol"]
 
 
 def add_triton(app: FastAPI, settings: Settings, inference: OpenInference, metrics: ServingMetrics) -> None:
+    """Add the routes that clients of Triton ask besides: configuration, statistics, repository."""
     add_configuration(app, settings, inference)
     add_statistics(app, settings, metrics)
     add_repository(app, settings)
 
 
 def add_configuration(app: FastAPI, settings: Settings, inference: OpenInference) -> None:
+    """Add `…/config`, in Triton's form."""
+
     @app.get(f"{V2}/config", tags=TAGS, responses=UNKNOWN)
     @app.get(f"{V2_VERSION}/config", tags=TAGS, responses=UNKNOWN)
     async def model_configuration(name: str, version: str = settings.version) -> dict[str, Any]:
@@ -48,11 +51,14 @@ def add_configuration(app: FastAPI, settings: Settings, inference: OpenInference
 
 
 def described(tensor: Json) -> Json:
+    """Return a tensor as Triton's configuration describes it."""
     kind = "STRING" if tensor["datatype"] == "BYTES" else tensor["datatype"]
     return {"name": tensor["name"], "data_type": f"TYPE_{kind}", "dims": tensor["shape"]}
 
 
 def add_statistics(app: FastAPI, settings: Settings, metrics: ServingMetrics) -> None:
+    """Add `…/stats`, in Triton's form."""
+
     @app.get("/v2/models/stats", tags=TAGS)
     async def all_statistics() -> dict[str, Any]:
         """Requests and times since the pod's start, of its one model."""
@@ -67,7 +73,7 @@ def add_statistics(app: FastAPI, settings: Settings, metrics: ServingMetrics) ->
 
 
 def statistics(settings: Settings, metrics: ServingMetrics) -> Json:
-    """Counts are of requests, times in nanoseconds. Nothing is queued before it is measured."""
+    """Return the counts of requests and their times, in nanoseconds. Nothing is queued before it is measured."""
     failed = sum(count for code, count in metrics.codes.items() if code >= 400)
     return {
         "name": settings.name,
@@ -88,10 +94,13 @@ def statistics(settings: Settings, metrics: ServingMetrics) -> Json:
 
 
 def duration(histogram: Histogram) -> Json:
+    """Return count and total nanoseconds of a histogram."""
     return {"count": sum(histogram.counts), "ns": int(histogram.sum * 1e9)}
 
 
 def add_repository(app: FastAPI, settings: Settings) -> None:
+    """Add the repository's index, and answers to load and unload, which HeartModels decide."""
+
     @app.post("/v2/repository/index", tags=TAGS)
     async def repository_index(request: Request) -> list[dict[str, str]]:
         """The one version that this server has. A body is allowed and changes nothing: the version is always ready."""

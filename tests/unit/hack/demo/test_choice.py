@@ -88,6 +88,9 @@ def test_without_file_and_web_the_data_are_synthetic_and_called_so(kind: Kind) -
     source = choose_source(None, False, kind, Path("fetched"))
     assert source.uri == SYNTHETIC
     assert "SYNTHETIC" in source.description
+    declared = source.dataset()
+    assert declared["sha256"] is None
+    assert declared["missingValues"] is None, "declared in vain it would be a finding"
 
 
 def test_address_and_digest_are_those_of_the_example() -> None:

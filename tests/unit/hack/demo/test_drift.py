@@ -1,8 +1,10 @@
 """`make demo SHOW=drift`: its resources, what it says, and when it ends."""
 
 import json
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +13,7 @@ import yaml
 
 from hack.cluster.report import Problem
 from hack.demo import drift
+from hack.demo.drift import EXAMPLE, PYTHON, patients
 from heart_api.heartmodel import HeartModelSpec
 from heart_api.retrainschedule import RetrainScheduleSpec
 
@@ -128,3 +131,23 @@ def test_an_earlier_run_is_not_taken_for_this_one() -> None:
     assert drift.ended([new, old], {old["time"]}) == [new]
     assert drift.ended([old], {old["time"]}) == []
     assert drift.ended([run("Training"), old], {old["time"]}) == []
+
+
+def test_a_sender_that_keeps_failing_ends_the_demo_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "send.py").write_text("raise SystemExit('the model does not answer')")
+    monkeypatch.setattr(drift, "EXAMPLE", tmp_path)
+
+    def keep_sending() -> None:
+        with patients("http://localhost", shift=0) as sent:
+            while True:
+                sent.keep_sending()
+
+    with pytest.raises(Problem, match="the model does not answer"):
+        keep_sending()
+
+
+def test_the_sender_runs_with_what_make_demo_has_installed() -> None:
+    done = subprocess.run([PYTHON, EXAMPLE / "send.py", "--help"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

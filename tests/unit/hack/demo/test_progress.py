@@ -108,7 +108,7 @@ def test_one_message_of_several_conditions_is_shown_once() -> None:
 PLUGIN = """#!{python}
 import signal, sys
 open({calls!r}, "a").write(" ".join(sys.argv[1:]) + "\\n")
-signal.signal(signal.SIGINT, lambda *_: sys.exit(print("5 requests, 0 failed")))
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(print("5 requests, 0 failed")))
 print("sending", flush=True)
 signal.pause()
 """

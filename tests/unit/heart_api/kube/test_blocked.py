@@ -245,3 +245,14 @@ def test_a_deployment_whose_pods_were_never_made_says_so() -> None:
     assert "spec.serving.resources" in found.blocked.advice
     assert "exceeded quota" in found.problem
     assert parse_deployment(item | {"spec": {"replicas": 1}}).blocked is None
+
+
+def test_a_job_that_waits_in_a_queue_says_so_and_one_that_was_admitted_does_not() -> None:
+    job = {"kind": "Job", "metadata": {"labels": {"kueue.x-k8s.io/queue-name": "trainings"}}, "spec": {"suspend": True}}
+    found = find_blocked(job, [])
+    assert found
+    assert (found.cause, found.hopeless) == ("Queued", False)
+    assert "the queue trainings" in found.message
+    assert "kubectl get workloads" in found.advice
+    assert find_blocked({**job, "spec": {"suspend": False}}, []) is None
+    assert find_blocked({**job, "metadata": {}}, []) is None, "suspended by somebody else"

@@ -36,7 +36,13 @@ CASES = [
     ("gradient-boosting", "binary", "isotonic"),
     *[(a, "regression", "none") for a in families.REGRESSORS],
 ]
-METHODS = {"logistic-regression": "linear", "ridge": "linear", "random-forest": "tree", "gradient-boosting": "tree"}
+METHODS = {
+    "logistic-regression": "linear",
+    "ridge": "linear",
+    "random-forest": "tree",
+    "gradient-boosting": "tree",
+    "xgboost": "tree",
+}
 
 
 @dataclass(frozen=True)
@@ -132,7 +138,7 @@ def test_the_method_is_the_cheapest_exact_one(algorithm: str, task: str, calibra
     expected = METHODS.get(algorithm, "kernel") if calibration == "none" else "kernel"
     assert explanation.method == expected
     margins = {"binary": "log-odds", "multiclass": "logit"}
-    margin = expected == "linear" or (expected, algorithm) == ("tree", "gradient-boosting")
+    margin = expected == "linear" or (expected == "tree" and algorithm != "random-forest")
     assert explanation.unit == ("target" if task == "regression" else margins[task] if margin else "probability")
 
 

@@ -81,7 +81,7 @@ async def test_a_job_whose_pods_are_forbidden_says_so_in_a_metric_and_one_event(
     assert (said["type"], said["reason"]) == ("Warning", "PodsPending")
     assert "exceeded quota: small" in said["message"]
     assert "the chart's values" in said["message"]
-    assert cluster.selectors == {"app.kubernetes.io/part-of=heartops,!heartops.dev/model"}, "no model's own workloads"
+    assert cluster.selectors == {"app.kubernetes.io/part-of=heartops,!heartops.dev/model,!heartops.dev/site"}
     cluster.objects = {}
     await found.watch.check()
     assert found.metric("Job", "heartops-secrets-1a2b3c4d", "Quota") is None

@@ -330,7 +330,8 @@ async def test_an_ended_rollout_is_counted_once() -> None:
     for _ in range(3):
         await around.reconcile(KEY)
         around.cluster.objects.pop(("Service", "heart"))
-    value = around.metrics.registry.get_sample_value("heartops_rollouts_total", {"result": "promoted"})
+    labels = {"namespace": KEY.namespace, "model": KEY.name, "result": "promoted"}
+    value = around.metrics.registry.get_sample_value("heartops_rollouts_total", labels)
     assert value == 1
 
 

@@ -3,7 +3,7 @@
 import kopf
 import pytest
 
-from heart_api.kube.kinds import CHILDREN, HEART_MODEL, LEASE, OPTIONAL_CHILDREN, POD, RETRAIN_SCHEDULE
+from heart_api.kube.kinds import CHILDREN, FEDERATION_SITE, HEART_MODEL, LEASE, OPTIONAL_CHILDREN, POD, RETRAIN_SCHEDULE
 from heart_api.kube.values import ModelKey
 from heart_operator.controllers.watches import build_registry, build_settings
 
@@ -26,7 +26,9 @@ def test_nothing_forces_a_finalizer(registry: kopf.OperatorRegistry) -> None:
 
 
 def test_models_children_and_the_lease_are_watched_and_pods_are_not(registry: kopf.OperatorRegistry) -> None:
-    assert selected(registry) == {kind.plural for kind in (HEART_MODEL, RETRAIN_SCHEDULE, LEASE, *KINDS)}
+    assert selected(registry) == {
+        kind.plural for kind in (HEART_MODEL, RETRAIN_SCHEDULE, FEDERATION_SITE, LEASE, *KINDS)
+    }
     assert POD.plural not in selected(registry)
 
 

@@ -9,16 +9,24 @@ import pytest
 import yaml
 
 from heart_api.evaluation import ServingReference
-from heart_api.heartmodel import HeartModel, HeartModelStatus, ServingStatus
+from heart_api.federationsite import FederationSite
+from heart_api.heartmodel import HeartModel, HeartModelStatus, ServingStatus, TrainingStatus
 from heart_api.kube.values import Manifest, VersionDeployment
 from heart_api.profile import RuntimeProfile
 from heart_api.retrainschedule import RetrainSchedule
+from heart_api.status import CoordinatorStatus, TrainingSite
 from heart_operator.manifests.check_job import build_check_job
 from heart_operator.manifests.children import build_children
+from heart_operator.manifests.coordinator_job import build_coordinator_job
 from heart_operator.manifests.deployment import build_deployment
 from heart_operator.manifests.evaluation_job import build_evaluation_job
+from heart_operator.manifests.network_policy import build_training_policy
+from heart_operator.manifests.service import build_fleet_service
+from heart_operator.manifests.site_children import build_site_children
+from heart_operator.manifests.site_job import build_site_check_job, build_site_job
 from heart_operator.manifests.traffic import Traffic
 from heart_operator.manifests.training_job import build_training_job
+from tests.support.plan.federated import FEDERATED, IDENTITY, KEY, federated_model, site
 
 INPUT = Path(__file__).parent / "input"
 DIGEST = "sha256:" + "ab" * 32
@@ -35,6 +43,54 @@ SCHEDULE = RetrainSchedule.model_validate(
 )
 KINDS = frozenset({"ServiceMonitor", "PrometheusRule", "HTTPRoute"})
 CANARY = Traffic(candidate="8", weight=25, mirror_percent=20)
+
+
+@dataclass(frozen=True)
+class FederatedCase:
+    """A model that trains at a site, the site, and everything that is built from the two."""
+
+    model: HeartModel
+    site: FederationSite
+    profile: RuntimeProfile
+
+    @property
+    def training_model(self) -> HeartModel:
+        """In the middle of a training."""
+        sites = (TrainingSite(site=str(self.site.place), uid=self.site.uid, public_key=KEY, minimum_rows=50),)
+        coordinator = CoordinatorStatus.model_validate(IDENTITY.model_dump())
+        record = {"job": "j", "trigger": TRIGGER, "phase": "Running", "sites": sites, "coordinator": coordinator}
+        return self.model.model_copy(
+            update={"status": HeartModelStatus(training=TrainingStatus.model_validate(record))}
+        )
+
+    @property
+    def coordinator_job(self) -> Manifest:
+        training = self.training_model.status.training
+        assert training
+        return build_coordinator_job(self.model, self.profile, TRIGGER, None, training.sites or ())
+
+    @property
+    def site_job(self) -> Manifest:
+        return build_site_job(self.site, self.training_model, self.profile)
+
+    @property
+    def check_job(self) -> Manifest:
+        return build_site_check_job(self.site, [self.model], self.profile, "1a2b3c4d")
+
+    @property
+    def fleet_service(self) -> Manifest:
+        return build_fleet_service(self.model)
+
+    @property
+    def training_policy(self) -> Manifest:
+        return build_training_policy(self.model, self.profile)
+
+    def site_child(self, kind: str) -> Manifest:
+        return next(child for child in build_site_children(self.site) if child["kind"] == kind)
+
+    def everything(self) -> tuple[Manifest, ...]:
+        built = (self.coordinator_job, self.site_job, self.check_job, self.fleet_service, self.training_policy)
+        return (*built, *build_site_children(self.site))
 
 
 @dataclass(frozen=True)
@@ -125,6 +181,21 @@ def smallest() -> Case:
 @pytest.fixture
 def full() -> Case:
     return read_case("full")
+
+
+@pytest.fixture
+def federated() -> FederatedCase:
+    return FederatedCase(federated_model(), site(), FEDERATED)
+
+
+@pytest.fixture
+def distributed() -> Case:
+    return read_case("distributed")
+
+
+@pytest.fixture
+def own_trainer() -> Case:
+    return read_case("own-trainer")
 
 
 @pytest.fixture(params=["smallest", "full"])

@@ -29,7 +29,7 @@ def files(case) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("name", ["smallest", "full"])
+@pytest.mark.parametrize("name", ["smallest", "full", "federated", "distributed", "own_trainer"])
 def test_manifests_are_the_golden_ones(name, request):
     built = files(request.getfixturevalue(name))
     folder = GOLDEN / name

@@ -39,6 +39,16 @@ def test_a_model_that_is_scaled_to_nothing_on_purpose_is_not_down(smallest):
     assert "HeartModelDown" in {rule["alert"] for rule in alerts(smallest)}
 
 
+def test_a_model_that_demands_keys_is_watched_for_having_none(smallest):
+    def names(case):
+        return [rule["alert"] for rule in alerts(case)]
+
+    assert "HeartModelAdmitsNobody" not in names(smallest)
+    guarded = smallest.with_spec(serving={"auth": "APIKey"})
+    (rule,) = [rule for rule in alerts(guarded) if rule["alert"] == "HeartModelAdmitsNobody"]
+    assert "kubectl heart key create" in rule["annotations"]["description"]
+
+
 def test_every_alert_says_what_to_look_at(case):
     for rule in alerts(case):
         assert rule["annotations"]["summary"].startswith("HeartModel clinic/heart-disease ")

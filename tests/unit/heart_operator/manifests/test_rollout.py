@@ -144,6 +144,22 @@ def test_the_prefix_is_cut_off(full, smallest):
     assert "filters" not in bare
 
 
+def test_the_name_below_predict_is_the_prediction_itself(full):
+    route = {"gateway": {"name": "public"}, "pathPrefix": "/predict/heart"}
+    alone, below = route_of(full.with_spec(serving={"route": route}), 25)["rules"]
+    assert alone["matches"] == [{"path": {"type": "Exact", "value": "/predict/heart"}}]
+    assert alone["filters"][0]["urlRewrite"] == {"path": {"type": "ReplaceFullPath", "replaceFullPath": "/predict"}}
+    assert below["matches"] == [{"path": {"type": "PathPrefix", "value": "/predict/heart"}}]
+    assert alone["backendRefs"] == below["backendRefs"]
+
+
+def test_the_models_own_paths_are_passed_on_as_they_are(full):
+    route = {"gateway": {"name": "public"}, "pathPrefix": "/v2"}
+    (rule,) = route_of(full.with_spec(serving={"route": route}), 0)["rules"]
+    assert rule["matches"] == [{"path": {"type": "PathPrefix", "value": "/v2"}}]
+    assert "filters" not in rule
+
+
 def test_no_route_unless_it_was_asked_for_and_the_cluster_has_the_kind(full, smallest):
     assert names(smallest.children(), "HTTPRoute") == []
     assert names(full.children(frozenset({"ServiceMonitor"})), "HTTPRoute") == []

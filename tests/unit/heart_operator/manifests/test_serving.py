@@ -1,5 +1,7 @@
 """Deployment, Services, autoscaler and budget: who serves, how many, and what the server is told."""
 
+import pytest
+
 from heart_api.handover import Env
 from heart_operator.manifests.children import APPLIED_KINDS, key_of
 from heart_operator.manifests.deployment import with_replicas
@@ -97,7 +99,7 @@ def test_the_budget_lets_one_pod_go_and_broken_ones_always(case):
 
 def targets(case):
     metrics = case.child("HorizontalPodAutoscaler")["spec"]["metrics"]
-    return {m["resource"]["name"]: m["resource"]["target"]["averageUtilization"] for m in metrics}
+    return {m["resource"]["name"]: m["resource"]["target"]["averageUtilization"] for m in metrics if "resource" in m}
 
 
 def test_autoscaling_is_3_to_20_on_cpu_and_memory_by_default(smallest):
@@ -111,6 +113,25 @@ def test_one_target_means_that_one_alone(full):
     spec = full.child("HorizontalPodAutoscaler")["spec"]
     assert (spec["minReplicas"], spec["maxReplicas"]) == (2, 5)
     assert targets(full) == {"cpu": 60}
+
+
+def test_predictions_per_second_count_beside_named_targets_and_instead_of_the_defaults(full, smallest):
+    rate = {"type": "AverageValue", "averageValue": "50"}
+    for case, left in ((full, {"cpu": 60}), (smallest, {})):
+        given = case.model.spec.serving.autoscaling
+        asked = (given.dump() if given else {}) | {"targetPredictionsPerSecond": 50}
+        scaled = case.with_spec(serving={"autoscaling": asked})
+        *_, last = scaled.child("HorizontalPodAutoscaler")["spec"]["metrics"]
+        assert last == {"type": "Pods", "pods": {"metric": {"name": "predictions_per_second"}, "target": rate}}
+        assert targets(scaled) == left
+
+
+@pytest.mark.parametrize(("window", "seconds"), [("5m", 300), ("15s", 15), ("100ms", 1)])
+def test_pods_go_when_it_has_been_calm_for_the_window(smallest, window, seconds):
+    scaled = smallest.with_spec(serving={"autoscaling": {"scaleDownStabilizationWindow": window}})
+    behavior = scaled.child("HorizontalPodAutoscaler")["spec"]["behavior"]
+    assert behavior["scaleDown"]["stabilizationWindowSeconds"] == seconds
+    assert behavior["scaleUp"]["stabilizationWindowSeconds"] == 0
 
 
 def test_a_fixed_number_of_pods_needs_no_autoscaler(smallest):

@@ -4,9 +4,14 @@ import pytest
 
 from heart_api.evaluation import ServingReference
 from heart_api.handover import EXIT_PERMANENT, Env, TrainingRequest
+from heart_api.names import Label
+from heart_api.training import Tuning
+from heart_operator.manifests.network_policy import build_training_policy
 from heart_operator.manifests.training_job import MAX_SPEC_BYTES, build_training_job
+from heart_operator.observe.jobs import attempt_of
 from heart_operator.plan.validate import size_problems
-from tests.unit.heart_operator.manifests.conftest import DIGEST, TRIGGER, containers, environment
+from heart_trainer.external.place import Place, place_of
+from tests.unit.heart_operator.manifests.conftest import DIGEST, TRIGGER, containers, environment, matches
 
 
 def test_the_trainer_reads_its_request_from_the_environment(case):
@@ -103,3 +108,75 @@ def test_a_spec_that_no_process_could_be_handed_is_a_problem_of_the_spec(smalles
     assert MAX_SPEC_BYTES * 0.9 < len(f"{Env.TRAINING_REQUEST}={variable}".encode()) < 128 * 1024
     (problem,) = size_problems(with_features(largest + 1).model.spec)
     assert problem.startswith("spec.features: ")
+
+
+def test_workers_need_each_other(distributed):
+    """A lost pod ends the Job, and bad data does so for good; a single pod's rules would start one pod alone anew."""
+    spec = distributed.job["spec"]
+    assert (spec["completions"], spec["parallelism"], spec["completionMode"]) == (3, 3, "Indexed")
+    assert spec["backoffLimit"] == 0
+    (rule,) = spec["podFailurePolicy"]["rules"]
+    assert rule["onExitCodes"]["values"] == [EXIT_PERMANENT]
+
+
+def test_workers_find_the_first_of_them(distributed):
+    (service,) = [s for s in distributed.children() if s["metadata"]["name"] == "large-workers"]
+    found = environment(containers(distributed.job)[0])
+    assert found["DMLC_TRACKER_URI"] == "large-workers.clinic.svc"
+    assert found["DMLC_NUM_WORKER"] == "3"
+    assert service["spec"]["clusterIP"] == "None"
+    assert service["spec"]["publishNotReadyAddresses"], "the others wait for it before anything is ready"
+    first = {**distributed.job["spec"]["template"]["metadata"]["labels"], Label.POD_INDEX: "0"}
+    other = first | {Label.POD_INDEX: "1"}
+    assert matches(service["spec"]["selector"], first)
+    assert not matches(service["spec"]["selector"], other)
+    assert str(service["spec"]["ports"][0]["port"]) == found["DMLC_TRACKER_PORT"]
+
+
+def test_the_place_of_a_worker_is_read_by_the_trainer(distributed):
+    found = environment(containers(distributed.job)[0]) | {"JOB_COMPLETION_INDEX": "2"}
+    place = place_of(distributed.model.spec.training, found)
+    assert place == Place("large-workers.clinic.svc", 9091, 3, 2)
+
+
+def test_the_next_attempt_is_another_job(distributed):
+    jobs = [build_training_job(distributed.model, distributed.profile, TRIGGER, None, number) for number in (0, 1, 2)]
+    assert len({job["metadata"]["name"] for job in jobs}) == 3
+    assert [attempt_of(job) for job in jobs] == [0, 1, 2]
+
+
+def test_only_trainings_on_several_pods_open_their_pods_to_each_other(smallest, distributed):
+    def policy(case):
+        (found,) = [c for c in case.children() if c["kind"] == "NetworkPolicy" and "training" in c["metadata"]["name"]]
+        return found["spec"]
+
+    assert "ingress" not in policy(smallest)
+    (rule,) = policy(distributed)["ingress"]
+    (peer,) = rule["from"]
+    pod = distributed.job["spec"]["template"]["metadata"]["labels"]
+    assert matches(peer["podSelector"]["matchLabels"], pod)
+    assert not matches(
+        peer["podSelector"]["matchLabels"], distributed.deployment()["spec"]["template"]["metadata"]["labels"]
+    )
+    assert {"to": [peer]} in policy(distributed)["egress"]
+
+
+def test_kueue_starts_what_the_profile_queues(smallest, distributed):
+    for job in (distributed.job, distributed.evaluation_job):
+        assert job["metadata"]["labels"][Label.QUEUE] == "trainings"
+        assert job["spec"]["suspend"] is True
+        assert job["spec"]["template"]["spec"]["priorityClassName"] == "low"
+    assert Label.QUEUE not in smallest.job["metadata"]["labels"]
+    assert "suspend" not in smallest.job["spec"]
+
+
+def test_pods_that_share_a_search_know_their_number_and_do_not_reach_each_other(smallest):
+    training = smallest.model.spec.training.model_copy(update={"tuning": Tuning(parallelism=4)})
+    spec = smallest.model.spec.model_copy(update={"training": training})
+    model = smallest.model.model_copy(update={"spec": spec})
+    job = build_training_job(model, smallest.profile, TRIGGER, None, 1)
+    assert (job["spec"]["completions"], job["spec"]["completionMode"], attempt_of(job)) == (4, "Indexed", 1)
+    (container,) = containers(job)
+    assert [variable["name"] for variable in container["env"]].count("JOB_COMPLETION_INDEX") == 1
+    assert not any(variable["name"].startswith("DMLC") for variable in container["env"])
+    assert "ingress" not in build_training_policy(model, smallest.profile)["spec"]

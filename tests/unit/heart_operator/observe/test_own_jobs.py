@@ -10,6 +10,7 @@ import pytest
 from heart_api.checks import CheckOrder
 from heart_api.heartmodel import HeartModel, HeartModelStatus, ServingStatus
 from heart_api.names import Annotation
+from heart_api.profile import ApprovedTrainer
 from heart_api.retrainschedule import RetrainSchedule
 from heart_operator.manifests.check_job import build_check_job, build_ordered_check
 from heart_operator.manifests.evaluation_job import build_evaluation_job
@@ -40,6 +41,9 @@ SCHEDULE = RetrainSchedule.model_validate(
     }
 )
 TIME = datetime(2026, 1, 3, 6, tzinfo=UTC)
+APPROVED = PROFILE.model_copy(update={"trainers": {"ours": ApprovedTrainer(image="registry.example.org/ours:1")}})
+OWN = heart_model({"training": {"trainer": "ours", "holdout": 0.25}})
+OWN_JOB = build_training_job(OWN, APPROVED, "0a1b2c3d-s20260103T000000Z", None)
 ORDER = CheckOrder(id="1", since="2026-01-02T00:00:00Z", until="2026-01-03T00:00:00Z", where={"site": "a"})
 JOBS = {
     "training": build_training_job(MODEL, PROFILE, "0a1b2c3d-s20260103T000000Z", None),
@@ -58,11 +62,11 @@ def stored(job: dict[str, Any], uid: str = "j") -> dict[str, Any]:
     pod = pod_of(job)
     pod |= {"dnsPolicy": "ClusterFirst", "schedulerName": "default-scheduler", "terminationGracePeriodSeconds": 30}
     pod["serviceAccount"] = pod["serviceAccountName"]
-    (container,) = pod["containers"]
-    container["resources"] = {"limits": {"cpu": "1"}}
-    for variable in container["env"]:
-        if not variable["value"]:
-            del variable["value"]
+    for container in (*pod["containers"], *pod.get("initContainers", ())):
+        container["resources"] = {"limits": {"cpu": "1"}}
+        for variable in container["env"]:
+            if variable.get("value") == "":
+                del variable["value"]
     return job
 
 
@@ -211,3 +215,81 @@ def test_a_pod_under_our_job_is_not_believed(name: str) -> None:
     forged = pod(job)
     PODS[name](forged)
     assert not is_made_from(forged, job)
+
+
+def own_init(item: dict[str, Any], index: int) -> dict[str, Any]:
+    """An init container of a pod, or of a Job's template."""
+    spec = pod_of(item) if "template" in item["spec"] else item["spec"]
+    found: dict[str, Any] = spec["initContainers"][index]
+    return found
+
+
+def test_a_job_with_a_trainer_of_ones_own_is_known_by_all_its_containers() -> None:
+    rebuilt = rebuild_for_model(OWN, APPROVED)
+    assert is_rebuilt(stored(OWN_JOB), rebuilt)
+    adopted = OWN.model_copy(update={"uid": "u-2"})
+    assert is_rebuilt(stored(OWN_JOB), rebuild_for_model(adopted, APPROVED))
+    for index, change in (
+        (0, {"image": "evil:1"}),
+        (1, {"image": "evil:1"}),
+        (1, {"command": ["sh"]}),
+        (1, {"envFrom": [{"secretRef": {"name": "heartops-runtime"}}]}),
+    ):
+        forged = stored(OWN_JOB)
+        own_init(forged, index).update(change)
+        assert not is_rebuilt(forged, rebuilt), change
+
+
+OWN_PODS: dict[str, Edit] = {
+    "another image that prepares": lambda pod: own_init(pod, 0).update(image="evil:1"),
+    "another trainer": lambda pod: own_init(pod, 1).update(image="evil:1"),
+    "a trainer without the launcher": lambda pod: own_init(pod, 1).update(command=["/trainer"]),
+    "a trainer with the Secret": lambda pod: own_init(pod, 1).update(
+        envFrom=[{"secretRef": {"name": "heartops-runtime"}}]
+    ),
+    "a trainer that stays": lambda pod: own_init(pod, 1).update(restartPolicy="Always"),
+    "a trainer that can change the rows": lambda pod: own_init(pod, 1)["volumeMounts"][0].update(readOnly=False),
+    "no preparation": lambda pod: pod["spec"]["initContainers"].pop(0),
+    "a neighbour in the results": lambda pod: pod["spec"]["initContainers"].append(
+        MESH | {"volumeMounts": [{"name": "own-results", "mountPath": "/x"}]}
+    ),
+}
+
+
+def test_a_pod_with_a_trainer_of_ones_own_is_believed() -> None:
+    job = stored(OWN_JOB)
+    assert is_made_from(pod(job), job)
+    assert is_made_from(pod(job, initContainers=[MESH, *pod_of(job)["initContainers"]]), job)
+
+
+@pytest.mark.parametrize("name", OWN_PODS)
+def test_a_pod_whose_trainer_was_replaced_is_not_believed(name: str) -> None:
+    job = stored(OWN_JOB)
+    forged = pod(job)
+    OWN_PODS[name](forged)
+    assert not is_made_from(forged, job)
+
+
+WORKERS = heart_model(
+    {
+        "dataset": {"uri": "pvc://data/rows/", "format": "parquet"},
+        "training": {"algorithms": ["xgboost"], "scale": {"mode": "Distributed", "workers": 2}},
+    }
+)
+
+
+@pytest.mark.parametrize("attempt", [0, 2])
+def test_an_attempt_of_several_pods_is_recognised_without_a_record(attempt: int) -> None:
+    job = stored(build_training_job(WORKERS, PROFILE, "0a1b2c3d", None, attempt))
+    assert is_rebuilt(job, rebuild("training", WORKERS))
+    trainer(job)["env"].append({"name": "PYTHONPATH", "value": "/data"})
+    assert not is_rebuilt(job, rebuild("training", WORKERS))
+
+
+def test_a_pod_of_an_indexed_job_is_what_its_template_says() -> None:
+    """The Job controller adds the index to the environment unless it is there: then pod and template are alike."""
+    job = stored(build_training_job(WORKERS, PROFILE, "0a1b2c3d", None))
+    pod = {"metadata": {"ownerReferences": [{"uid": "j", "controller": True}]}, "spec": copy.deepcopy(pod_of(job))}
+    assert is_made_from(pod, job)
+    names = [variable["name"] for variable in pod["spec"]["containers"][0]["env"]]
+    assert "JOB_COMPLETION_INDEX" in names

@@ -206,3 +206,82 @@ def test_a_pods_problem_in_kubernetes_words(found: dict[str, Any], words: str) -
 def test_long_words_are_cut() -> None:
     found = waiting("CrashLoopBackOff", lastState={"terminated": {"message": "x" * 5000}})
     assert len(pod_problem(found)) <= 300
+
+
+def init_pod(name: str, reason: str, message: str = "") -> dict[str, Any]:
+    state = {"terminated": {"exitCode": 1, "reason": reason, "message": message}}
+    return {
+        "metadata": {"creationTimestamp": CREATED},
+        "status": {"initContainerStatuses": [{"name": name, "state": state}], "containerStatuses": []},
+    }
+
+
+def test_what_prepares_rows_says_why_they_cannot_be_used() -> None:
+    failure = TrainingFailure(reason="DataInvalid", message="age: 3 rows are above 120")
+    pods = [init_pod("prepare", "Error", said(TrainingOutcome(failure=failure)))]
+    assert parse_job(job(ended("Failed")), pods).failure == failure
+
+
+@pytest.mark.parametrize("name", ["own-trainer", "mesh-init"])
+def test_a_program_that_is_not_ours_cannot_say_what_was_trained(name: str) -> None:
+    pods = [init_pod(name, "Completed", said(TrainingOutcome(result=RESULT)))]
+    found = parse_job(job(ended("Complete")), pods)
+    assert found.result is None
+    assert found.failure is None
+
+
+def test_a_program_that_ran_out_of_memory_is_told_apart() -> None:
+    assert parse_job(job(ended("Failed")), [init_pod("own-trainer", "OOMKilled")]).why == "OOMKilled"
+
+
+def indexed(*conditions: dict[str, Any], attempt: str = "1") -> dict[str, Any]:
+    """The Job of a training on several pods."""
+    annotations = {Annotation.TRIGGER: "t1", Annotation.ATTEMPT: attempt}
+    spec = {"completionMode": "Indexed", "template": {"metadata": {"annotations": annotations}}}
+    return {**job(*conditions), "spec": spec}
+
+
+def failed_pod(reason: Any, message: str, **more: Any) -> dict[str, Any]:
+    outcome = TrainingOutcome(failure=TrainingFailure(reason=reason, message=message))
+    return pod(message=said(outcome), reason="Error", **more)
+
+
+def test_of_several_pods_the_one_that_knows_the_cause_is_heard() -> None:
+    cause = failed_pod("DataInvalid", "row group 3 of 3: broken", created="2026-01-02T03:04:05Z")
+    consequence = failed_pod("TrainingInterrupted", "lost another worker", created="2026-01-02T03:04:06Z")
+    found = parse_job(indexed(ended("Failed", reason="PodFailurePolicy")), [consequence, cause])
+    assert found.failure == TrainingFailure(reason="DataInvalid", message="row group 3 of 3: broken")
+    assert not found.lost, "bad data is final"
+
+
+def test_a_killed_pod_is_the_cause_of_what_the_others_say() -> None:
+    killed = pod(reason="OOMKilled")
+    consequence = failed_pod("TrainingInterrupted", "lost another worker", created="2026-01-02T03:04:06Z")
+    found = parse_job(indexed(ended("Failed", reason="BackoffLimitExceeded")), [consequence, killed])
+    assert (found.failure, found.why) == (None, "OOMKilled")
+    assert (found.lost, found.attempt) == (True, 1)
+
+
+def test_the_first_workers_result_is_the_jobs() -> None:
+    others = [pod(message=said(TrainingOutcome()), created="2026-01-02T03:04:09Z") for _ in range(2)]
+    found = parse_job(indexed(ended("Complete")), [*others, pod(message=said(TrainingOutcome(result=RESULT)))])
+    assert found.result == RESULT
+
+
+@pytest.mark.parametrize(
+    ("given", "lost"),
+    [
+        (indexed(), False),
+        (indexed(ended("Complete")), False),
+        (indexed(ended("Failed", reason="BackoffLimitExceeded")), True),
+        (indexed(ended("Failed", reason="DeadlineExceeded")), False),
+        (job(ended("Failed", reason="BackoffLimitExceeded")), False),
+    ],
+)
+def test_only_a_lost_worker_is_worth_another_attempt(given: dict[str, Any], lost: bool) -> None:
+    assert parse_job(given).lost is lost
+
+
+@pytest.mark.parametrize("stated", ["", "-1", "many", "1e3"])
+def test_an_attempt_that_is_no_number_is_the_first(stated: str) -> None:
+    assert parse_job(indexed(attempt=stated)).attempt == 0

@@ -129,3 +129,19 @@ def test_nothing_is_kept_of_trainings_that_count_no_more() -> None:
 
 def trainings(usage: NamespaceUsage) -> list[StartedTraining]:
     return list(usage.of(HEART_MODEL, "clinic", "a", NOW).trainings)
+
+
+def test_the_older_model_keeps_its_address() -> None:
+    usage = NamespaceUsage()
+    for name, age in (("a", 5), ("b", 10), ("c", 10)):
+        usage.add(HEART_MODEL, "clinic", name, at(age))
+        usage.place("clinic", name, frozenset({"host/"}))
+    assert {name: dict(usage.of(HEART_MODEL, "clinic", name, NOW).taken) for name in "bc"} == {
+        "b": {},
+        "c": {"host/": "b"},
+    }
+    assert usage.of(HEART_MODEL, "clinic", "a", NOW).taken.keys() == {"host/"}
+    assert usage.of(HEART_MODEL, "lab", "a", NOW).taken == {}
+    usage.remove(HEART_MODEL, "clinic", "b")
+    usage.place("clinic", "c", frozenset())
+    assert usage.of(HEART_MODEL, "clinic", "a", NOW).taken == {}

@@ -1,10 +1,14 @@
 """What a profile does not let a model claim is not applied, whatever else is wrong, and not kept."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from heart_api.profile import RouteAccess
+from heart_operator.plan.claims import addresses, may_claim
+from heart_operator.plan.quota import Usage
+from heart_operator.plan.validate import problems
 from tests.support.plan.world import PROFILE, World, serving_world
 
 INGRESS = {"className": "nginx", "host": "heart.example.org"}
@@ -65,3 +69,26 @@ def test_a_star_allows_every_host_of_a_listener() -> None:
     route = world.child("HTTPRoute")
     assert route
     assert "hostnames" not in route["spec"]
+
+
+@pytest.mark.parametrize(("kind", "field"), [("Ingress", "ingress.path"), ("HTTPRoute", "route.pathPrefix")])
+def test_two_models_of_a_namespace_cannot_be_at_one_address(kind: str, field: str) -> None:
+    world = claiming(kind, profile=PROFILE.model_copy(update={"routes": ANY}))
+    observed = world.observe()
+    mine = dict.fromkeys(addresses(observed.model), "older")
+    (problem,) = problems(replace(observed, usage=Usage(2, 1, taken=mine)))
+    assert problem.startswith(f"spec.serving.{field}: the HeartModel older is at heart.example.org/ of ")
+    assert "such as /predict/heart" in problem
+    taken = replace(observed, usage=Usage(2, 1, taken=mine), children={})
+    living = world.child(kind)
+    assert living
+    assert not may_claim(taken, living), "what the older one has is not claimed as well"
+    assert may_claim(replace(taken, children=observed.children), living), "and not taken away where it is there"
+
+
+def test_models_share_a_host_by_their_paths() -> None:
+    world = claiming("Ingress", profile=PROFILE.model_copy(update={"routes": ANY}))
+    world.merge_spec({"serving": {"ingress": INGRESS | {"path": "/predict/iris"}}})
+    observed = world.observe()
+    others = {"heart.example.org/predict/housing/ of IngressClass nginx": "housing"}
+    assert problems(replace(observed, usage=Usage(2, 1, taken=others))) == ()

@@ -5,6 +5,7 @@ the surroundings become kind, and the world must come to rest with the right ver
 """
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,8 +13,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from heart_api.names import Annotation, evaluated_version
+from heart_operator.plan.analysis.counts import Share
+from heart_operator.plan.analysis.experiment import Sums
 from heart_operator.plan.gates.verdict import judge
-from heart_operator.plan.observed import AnalysisSample
+from heart_operator.plan.observed import AnalysisSample, Arms
 from heart_operator.plan.rollout.scale import fewest
 from heart_operator.plan.training.triggers import current_trigger
 from tests.support.plan.samples import BAD, GOOD, SILENT
@@ -22,6 +25,7 @@ from tests.support.plan.world import PROFILE, Crash, World, bring_up
 LOOSE = {"checks": [{"metric": "roc_auc", "min": 0.5}]}
 USUAL = {"checks": [{"metric": "roc_auc", "min": 0.8}, {"metric": "roc_auc", "maxRegression": 0.02}]}
 STRICT = {"checks": [{"metric": "roc_auc", "min": 0.85}]}
+EXPERIMENT = {"duration": "5m", "by": {"cookie": "user"}, "metric": "ErrorRate", "minDetectable": 0.01}
 SERVING: list[dict[str, Any]] = [
     {"autoscaling": {"minReplicas": 2, "maxReplicas": 5}},
     {"autoscaling": {"minReplicas": 1, "maxReplicas": 3}},
@@ -35,8 +39,14 @@ ROLLOUTS: list[dict[str, Any]] = [
     {"steps": [{"setWeight": 40}, {"pause": {}}], "historyLimit": 10},
     {"steps": [{"pause": {"duration": "1m"}}], "mirror": {"percent": 50}},
     {"steps": [{"setWeight": 10}], "analysis": {"onInconclusive": "Promote"}},
+    {"experiment": EXPERIMENT | {"onInconclusive": "Rollback"}},
+    {"experiment": EXPERIMENT | {"duration": "1m", "onInconclusive": "Promote"}},
 ]
-SAMPLES = [GOOD, BAD, SILENT, AnalysisSample(error="Prometheus is down")]
+BETTER, WORSE = (
+    replace(GOOD, arms=Arms(Share(bad, 2000), Share(40, 2000), Sums(2000, good, good), Sums(2000, 1700, 1700)))
+    for bad, good in ((160, 1500), (2, 1900))
+)
+SAMPLES = [GOOD, BAD, SILENT, BETTER, WORSE, AnalysisSample(error="Prometheus is down")]
 ACTIONS = ["promote", "promote-full", "abort", "rollback", "retry", "pause", "resume"]
 RARELY = st.sampled_from([False, False, True])
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from heart_api.profile import RouteAccess, RuntimeProfile
+from heart_api.profile import ApprovedTrainer, RouteAccess, RuntimeProfile
 from heart_operator.plan.validate import problems
 from tests.support.plan.world import PROFILE, World, heart_model
 
@@ -13,7 +13,9 @@ FEATURES = [
     {"name": "sex", "type": "category", "values": [0, 1], "sensitive": True},
 ]
 DATA = PROFILE.data.model_copy(update={"schemes": ("https", "pvc", "configmap"), "hosts": ("*.example.org",)})
-NARROW = PROFILE.model_copy(update={"data": DATA, "registry_names": ("shared.heart", "CaliforniaHousingBestModel")})
+TRAINERS = {name: ApprovedTrainer(image=f"registry.example.org/{name}:1") for name in ("torch", "lightgbm")}
+NAMES = ("shared.heart", "CaliforniaHousingBestModel")
+NARROW = PROFILE.model_copy(update={"data": DATA, "registry_names": NAMES, "trainers": TRAINERS})
 
 
 def check(**values: Any) -> dict[str, Any]:
@@ -26,6 +28,11 @@ def latency(warning: str, critical: str) -> dict[str, Any]:
 
 REJECTED = [
     ({"runtime": "gpu"}, "spec.runtime: runtime profile 'gpu' not found (available: default)"),
+    (
+        {"training": {"trainer": "catboost", "holdout": 0.2}},
+        "the runtime profile 'default' approves no trainer 'catboost' (approved: lightgbm, torch)",
+    ),
+    ({"training": {"parameters": {"depth": 3}}}, "spec.training.parameters: they are for a trainer of your own"),
     ({"dataset": {"uri": "s3://bucket/key"}}, "spec.dataset.uri: the runtime profile does not allow s3://; use one of"),
     (
         {"dataset": {"uri": "https://example.com/x.csv"}},
@@ -198,3 +205,9 @@ def test_a_workspace_is_the_namespaces_own_whatever_its_models_are_called() -> N
     assert problems(World(model=named, profile=profile).observe()) == ()
     workspace = heart_model().model_copy(update={"has_workspace": True})
     assert (heart_model().registry_name, workspace.registry_name) == ("clinic.heart", "heart")
+
+
+def test_sites_run_no_trainer_of_ones_own() -> None:
+    training = {"trainer": "torch", "holdout": 0.2}
+    model = heart_model({"dataset": None, "federation": {"sites": ["a/b", "c/d"]}, "training": training})
+    assert any("sites train HeartOps' own algorithms" in each for each in problems(World(model=model).observe()))

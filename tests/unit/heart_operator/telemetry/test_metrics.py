@@ -1,111 +1,13 @@
-"""What is counted: each end of a training or a rollout once, whatever is written how often."""
+"""What is shown of the models that are there: roles of their versions, and what a candidate does."""
 
-from heart_api.heartmodel import (
-    CandidateStatus,
-    HeartModelStatus,
-    PreviousStatus,
-    RejectedStatus,
-    ServingStatus,
-    TrainingStatus,
-)
-from heart_api.names import evaluation_trigger
-from heart_operator.telemetry.operator import Metrics, ended_rollouts, ended_trainings, tracks
-from tests.support.plan.world import World, bring_up, serving_world
+from heart_api.heartmodel import CandidateStatus, HeartModelStatus, PreviousStatus, ServingStatus
+from heart_operator.telemetry.operator import Metrics, tracks
 
 NOW = "2026-01-02T03:04:05Z"
-EMPTY = HeartModelStatus()
-
-
-def job(phase: str, trigger: str = "abc", name: str = "j1") -> TrainingStatus:
-    return TrainingStatus.model_validate({"job": name, "trigger": trigger, "phase": phase})
-
-
-def training(phase: str, trigger: str = "abc", name: str = "j1") -> HeartModelStatus:
-    return HeartModelStatus(training=job(phase, trigger, name))
-
-
-def evaluation(phase: str, version: str = "8") -> HeartModelStatus:
-    """Beside a training that ended long ago."""
-    found = job(phase, evaluation_trigger(version, "m"), f"evaluate-{version}")
-    return HeartModelStatus(training=job("Succeeded"), evaluation=found)
 
 
 def serving(version: str) -> ServingStatus:
     return ServingStatus(version=version, digest="d", since=NOW)
-
-
-def test_a_training_counts_when_it_ends() -> None:
-    assert ended_trainings(EMPTY, training("Running")) == []
-    assert ended_trainings(training("Running"), training("Succeeded")) == [("spec", "succeeded")]
-    assert ended_trainings(training("Running"), training("Failed", "abc-def")) == [("retrain", "failed")]
-    assert ended_trainings(training("Running"), training("Failed", "abc-s20260102T030000Z")) == [("schedule", "failed")]
-
-
-def test_the_measurement_of_a_version_registered_by_hand_counts_when_it_ends() -> None:
-    assert ended_trainings(training("Succeeded"), evaluation("Running")) == []
-    assert ended_trainings(evaluation("Running"), evaluation("Succeeded")) == [("evaluation", "succeeded")]
-    assert ended_trainings(evaluation("Running"), evaluation("Failed")) == [("evaluation", "failed")]
-    assert ended_trainings(evaluation("Succeeded"), evaluation("Succeeded")) == []
-
-
-def test_an_end_is_counted_where_prometheus_looks() -> None:
-    metrics = Metrics()
-    metrics.count_changes(evaluation("Running"), evaluation("Failed"))
-    labels = {"trigger": "evaluation", "result": "failed"}
-    assert metrics.registry.get_sample_value("heartops_trainings_total", labels) == 1
-
-
-def test_an_end_that_is_known_does_not_count_again() -> None:
-    assert ended_trainings(training("Succeeded"), training("Succeeded")) == []
-    assert ended_trainings(training("Succeeded"), training("Succeeded", name="j2")) == []
-    assert ended_trainings(evaluation("Succeeded", "9"), evaluation("Succeeded", "8")) == []
-
-
-def test_every_end_counts_once_in_a_models_life() -> None:
-    """A version trained, one by hand; back to each, their Jobs still there; and again without the status."""
-    ends: list[tuple[str, str]] = []
-    before = [EMPTY]
-
-    def count(world: World) -> None:
-        ends.extend(ended_trainings(before[0], world.model.status))
-        before[0] = world.model.status
-
-    world = serving_world(watchers=[count])
-    assert ends == [("spec", "succeeded")]
-    world.register_by_hand()
-    bring_up(world)
-    world.finish_evaluation()
-    bring_up(world)
-    assert ends[1:] == [("evaluation", "succeeded")]
-    for version in ("1", "2", "latest"):
-        world.change_spec(version=version)
-        bring_up(world)
-    world.register_by_hand()
-    bring_up(world)
-    world.reject_evaluation()
-    bring_up(world)
-    world.wipe_status()
-    bring_up(world)
-    assert ends[2:] == [("evaluation", "failed")]
-
-
-def test_rollouts_end_in_promotion_or_rejection() -> None:
-    rejected = RejectedStatus(version="2", digest="d", reason="GateFailed", message="m", time=NOW)
-    before, after = HeartModelStatus(serving=serving("1")), HeartModelStatus(serving=serving("1"), rejected=(rejected,))
-    assert ended_rollouts(EMPTY, before) == ["promoted"]
-    assert ended_rollouts(before, after) == ["rejected"]
-    assert ended_rollouts(after, after) == []
-
-
-def test_a_way_back_is_no_promotion() -> None:
-    """Rejecting what serves, and the return to the version before, are one rollback, however many writes it takes."""
-    previous = PreviousStatus(version="1", digest="d", warm_until=NOW)
-    rejected = RejectedStatus(version="2", digest="d", reason="RolledBack", message="m", time=NOW)
-    bad = HeartModelStatus(serving=serving("2"), previous=previous)
-    noted = bad.model_copy(update={"rejected": (rejected,)})
-    back = HeartModelStatus(serving=serving("1"), rejected=(rejected,))
-    assert ended_rollouts(bad, back) == ["rolled_back"]
-    assert ended_rollouts(bad, noted) + ended_rollouts(noted, back) == ["rolled_back"]
 
 
 def candidate(**analysis: object) -> HeartModelStatus:

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 from heart_api.kube.values import ModelKey
 from heart_api.retrainschedule import RetrainSchedule
 from heart_api.schedulestatus import RetrainScheduleStatus
-from heart_operator.telemetry.operator import kind_of
+from heart_operator.telemetry.delivery import kind_of
 from heart_operator.telemetry.schedules import ScheduleMetrics
 from tests.support.plan.schedules import retrain_schedule
 

@@ -11,12 +11,14 @@ from aiohttp import web
 from heart_api.kube.kinds import Kind
 from heart_api.kube.values import Manifest
 from heart_log.quality import wilson
+from heart_log.values import ArmSums
 from heart_operator.kube.errors import ApiUnavailable
 from heart_operator.plan.analysis.counts import Counts, Share
+from heart_operator.plan.analysis.experiment import Sums
 from heart_operator.plan.observed import AnalysisSample
 from heart_operator.traffic.sampler import MetricsReader, Question
 from heart_serving.metrics import Exposition, ServingMetrics
-from heart_serving.predictionlog.metrics import LogMetrics
+from heart_serving.predictionlog.metrics import Arms, LogMetrics
 from heart_serving.protocols.answers import Answers
 from heart_serving.protocols.output_bins import OutputCounts
 
@@ -157,7 +159,7 @@ async def test_outputs_by_bin(world: World) -> None:
     import numpy as np
 
     await world.sample()
-    world.pod("c").metrics.outputs.add(np.array([[0.4, 0.6], [0.9, 0.1], [0.4, 0.62]], dtype=np.float32))
+    world.pod("c").metrics.count_outputs(np.array([[0.4, 0.6], [0.9, 0.1], [0.4, 0.62]], dtype=np.float32))
     assert dict((await world.sample()).candidate.outputs) == {"0.60": 2, "0.10": 1}
 
 
@@ -314,6 +316,27 @@ async def test_outcomes_are_of_the_version_and_not_of_each_pod(world: World) -> 
     world.pod("a").more, world.pod("b").more = log(100, 80), log(120, 90)
     found = await world.sample()
     assert (found.stable_outcomes, found.candidate_outcomes) == (Share(30, 120), Share(0, 0))
+
+
+async def test_both_groups_of_an_experiment(world: World) -> None:
+    def log(count: int, total: float) -> LogMetrics:
+        known = {"stable": ArmSums(count, total, total), "candidate": ArmSums(5, 4.5, 4.25)}
+        return LogMetrics({"model_name": "heart", "model_version": "6"}, arms=lambda: Arms("7", known))
+
+    await world.sample()
+    a, b = world.pod("a").metrics, world.pod("b").metrics
+    for code, count in ((200, 30), (500, 2)):
+        a.arms["7", "candidate", code] = count
+    a.arms["7", "stable", 200], b.arms["7", "stable", 503] = 40, 1
+    b.arms["5", "stable", 500] = 99
+    world.pod("a").more, world.pod("b").more = log(100, 80), log(120, 90)
+    found = (await world.sample()).arms
+    assert (found.stable_requests, found.candidate_requests) == (Share(1, 41), Share(2, 32))
+    assert found.stable_outcomes == Sums(120, 90, 90), "one pod's, and not the sum of all"
+    assert found.candidate_outcomes == Sums(5, 4.5, 4.25)
+    again = (await world.sample()).arms
+    assert again.candidate_requests == Share(0, 0), "requests are counted once"
+    assert again.stable_outcomes == Sums(120, 90, 90), "outcomes are a state"
 
 
 # --- Prometheus ----------------------------------------------------------------------------------

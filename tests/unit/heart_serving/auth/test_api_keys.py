@@ -169,6 +169,21 @@ async def test_denied_requests_are_counted_apart(served: InProcess) -> None:
     assert await samples(served, "http_requests_total") == before
 
 
+@pytest.mark.parametrize(
+    ("kind", "keys", "shown"), [("APIKey", (), [0]), ("APIKey", (KEY, "other"), [2]), ("None", (), [])]
+)
+async def test_keys_that_admit_somebody_are_counted(
+    kind: str, keys: tuple[str, ...], shown: list[float], tmp_path: Path
+) -> None:
+    """0: every request is denied, which an alert says. A model that asks nobody has no such series."""
+    files = Mounted(tmp_path)
+    files.require(kind)
+    files.allow("clinic", *keys)
+    served = in_process(tiny_model(), tmp_path, auth=files.settings)
+    async with served.client:
+        assert list((await samples(served, "caller_keys")).values()) == shown
+
+
 async def test_callers_are_counted_by_name(served: InProcess, mounted: Mounted) -> None:
     for _ in range(2):
         await served.client.post("/predict", json=RECORD, headers=BEARER)

@@ -82,6 +82,40 @@ def test_a_server_that_nobody_vouches_for_is_not_believed(issuer: Issuer, monkey
         fetch_key_set(issuer.url)
 
 
+def test_an_authority_of_ones_own_vouches_alone(
+    issuer: Issuer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = (tmp_path / "ca.pem").read_bytes()
+    assert fetch_key_set(issuer.url, trustme.CA().cert_pem.bytes() + own) == key_set().encode()
+    with pytest.raises(ssl.SSLCertVerificationError):
+        fetch_key_set(issuer.url, trustme.CA().cert_pem.bytes())
+    monkeypatch.delenv("SSL_CERT_FILE")
+    assert fetch_key_set(issuer.url, own) == key_set().encode(), "the image's authorities do not know it"
+
+
+@pytest.mark.parametrize("text", [b"no certificate", "Zertifikat für".encode(), b"-----BEGIN CERTIFICATE-----\nx\n"])
+def test_authorities_that_are_no_certificates_are_an_error(issuer: Issuer, text: bytes) -> None:
+    with pytest.raises(OSError, match=r"ca\.crt in its ConfigMap"):
+        fetch_key_set(issuer.url, text)
+    assert issuer.asked == []
+
+
+async def test_the_authority_is_read_from_the_config_map(
+    issuer: Issuer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files_module, "FETCH_SECONDS", 0.0)
+    monkeypatch.delenv("SSL_CERT_FILE")
+    mounted = Mounted(tmp_path)
+    mounted.require("JWT", Jwt(issuer=ISSUER, audience=AUDIENCE, jwks_url=issuer.url))
+    files = AuthFiles(mounted.settings)
+    guard = files.open()
+    await files.refresh(guard)
+    assert (may(guard, token()), guard.keys) == (False, 0)
+    mounted.trust((tmp_path / "ca.pem").read_text())
+    await files.refresh(guard)
+    assert (may(guard, token()), guard.keys) == (True, 1)
+
+
 def may(guard: Guard, credential: str) -> bool:
     try:
         guard.admit([(b"authorization", b"Bearer " + credential.encode())], "predict")

@@ -179,4 +179,9 @@ async def test_a_server_takes_tokens_in_both_ways(tmp_path: Path) -> None:
     assert await status("/predict", token({"scope": "explain"})) == 403
     assert await status("/predict", token({"exp": NOW - 7200})) == 401
     assert await status("/predict", unsigned("none")) == 401
-    assert served.application.predictor.metrics.denied == {"missing": 0, "invalid": 1, "expired": 1, "scope": 2}
+    assert served.application.predictor.metrics.admission.denied == {
+        "missing": 0,
+        "invalid": 1,
+        "expired": 1,
+        "scope": 2,
+    }

@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,48 +11,14 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from heart_api.evaluation import Evaluation, OutOfFold, ServingReference
-from heart_trainer.__main__ import main
-from heart_trainer.data import stream
+from heart_api.evaluation import OutOfFold, ServingReference
 from heart_trainer.data.sources.cohort import heart_cohort
 from heart_trainer.evaluation.compare import ServingModel, compare
-from heart_trainer.external import memory, prepared
+from heart_trainer.external import memory
 from heart_trainer.values import OutOfFoldResult
 from tests.support.trainer.evaluation_tables import FEATURES as TABLE_FEATURES
 from tests.support.trainer.evaluation_tables import make_table
-
-ROWS = 3000
-
-
-@pytest.fixture(autouse=True)
-def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "ROWS", 256)
-    monkeypatch.setattr(prepared, "ROWS", 512)
-
-
-@pytest.fixture
-def cohort() -> pd.DataFrame:
-    frame = heart_cohort(ROWS, 5)[["age", "sex", "thalach", "oldpeak", "num"]]
-    return (
-        frame.astype({"age": "float64"})
-        .mask(np.random.default_rng(0).random(frame.shape) < 0.02)
-        .assign(num=frame["num"])
-    )
-
-
-def change(manifest: Path, **spec: Any) -> None:
-    document = yaml.safe_load(manifest.read_text())
-    for name, value in spec.items():
-        document["spec"].setdefault(name, {}).update(value)
-    manifest.write_text(yaml.safe_dump(document))
-
-
-def train(manifest: Path, tracking_uri: str, data: Path, out: Path) -> int:
-    return main([str(manifest), "--data", str(data), "--tracking-uri", tracking_uri, "--out", str(out)])
-
-
-def evaluation(out: Path) -> Evaluation:
-    return Evaluation.model_validate_json((out / "evaluation/evaluation.json").read_bytes())
+from tests.support.trainer.large_files import ROWS, change, evaluation, train
 
 
 def test_external_and_in_memory_agree_on_the_same_file(
@@ -76,7 +41,7 @@ def test_external_and_in_memory_agree_on_the_same_file(
     assert {one.feature for one in found.slices} == {"sex"}
     (scale,) = [finding for finding in found.findings if finding.name == "scale"]
     assert "External by spec.training.scale.mode" in scale.message
-    assert "only logistic-regression is trained" in scale.message
+    assert "only logistic-regression is trained, other" in scale.message
     card = (tmp_path / "external/model_card.html").read_text()
     assert "3,000 rows" in card
     oof = OutOfFold.model_validate_json((tmp_path / "external/evaluation/out_of_fold.json").read_bytes())
@@ -183,7 +148,7 @@ def test_families_that_were_named_are_never_swapped(
     cohort.to_csv(tmp_path / "rows.csv", index=False)
     change(manifest, training={"scale": {"mode": "External"}, "algorithms": ["random-forest"]})
     assert train(manifest, tracking_uri, tmp_path / "rows.csv", tmp_path / "out") == 2
-    assert "External trains linear models" in capsys.readouterr().err
+    assert "External and Distributed train logistic-regression, ridge or xgboost" in capsys.readouterr().err
 
 
 def test_a_damaged_row_group_in_the_middle_is_named(

@@ -35,7 +35,10 @@ class Cells:
 
 
 def read_cells(column: Column, feature: Feature, missing_values: Iterable[str]) -> Cells:
-    """A column's cells as numbers; faults name rows and bounds, never values."""
+    """Return a column's cells as numbers, with what is wrong with it.
+
+    Faults name rows and bounds, never values.
+    """
     missing, unused = find_missing(column, missing_values, own=feature.values or ())
     values = encode(column, feature).mask(missing)
     wrong = values.isna() & ~missing
@@ -70,7 +73,7 @@ def find_missing(
 
 
 def encode(column: Column, feature: Feature) -> "pd.Series[float]":
-    """A column as `Feature` says the model gets it, NaN where it is not of its type."""
+    """Return a column as the model gets it (float64, see `Feature`); NaN where a cell is missing or not of the type."""
     if feature.type == "category":
         return category_index(column, feature.values or ())
     numbers = column.numbers
@@ -80,7 +83,9 @@ def encode(column: Column, feature: Feature) -> "pd.Series[float]":
 
 
 def category_index(column: Column, values: tuple[int | str, ...]) -> "pd.Series[float]":
-    """float64 index into `values`; an integer value is matched as a number, so that `1.0` and `01` are 1."""
+    """Return the index of each cell in `values` (float64, NaN for none). An integer value is matched as a number, so
+    that `1.0` and `01` are 1.
+    """
     codes = {float(value): float(index) for index, value in enumerate(values) if isinstance(value, int)}
     words = {value: float(index) for index, value in enumerate(values) if isinstance(value, str)}
     if not words:
@@ -149,7 +154,9 @@ def _decimal_comma(column: Column, feature: Feature, wrong: "pd.Series[bool]") -
 
 
 def declared_missing(column: Column, name: str, missing: "pd.Series[bool]") -> str:
-    """The way out where the target holds a value that `dataset.missingValues` declares missing."""
+    """Return the way out where the target holds a value that `dataset.missingValues` declares missing; empty if it does
+    not.
+    """
     written = missing & column.values.notna()
     if column.is_text:
         written &= column.values != ""

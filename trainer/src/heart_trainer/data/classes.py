@@ -23,14 +23,17 @@ class Classes:
 
 
 def name_classes(found: tuple[Value, ...], target: Target) -> Classes:
-    """`found`: the file's classes, ascending. Raises DataInvalid where labels or `positive` do not fit them."""
+    """Return the classes with their names, in the order of the model's outputs. `found`: the file's, ascending.
+
+    Raises DataInvalid where `labels` or `positive` do not fit them.
+    """
     named = _names(found, target)
     order = _order(found, named, target)
     return Classes(order, tuple(named[value] for value in order))
 
 
 def threshold_names(target: Target) -> tuple[Value, Value]:
-    """Names of the classes at or below positiveAbove, and above it. Raises DataInvalid."""
+    """Return the names of the classes at or below positiveAbove, and above it. Raises DataInvalid."""
     if isinstance(target.labels, dict):
         named = _by_value((0, 1), target.labels)
         return named[0], named[1]
@@ -38,14 +41,16 @@ def threshold_names(target: Target) -> tuple[Value, Value]:
 
 
 def matching(found: Iterable[Value], wanted: object) -> list[Value]:
-    """The classes that are spelt exactly so, else those that mean the same (`1.0` and 1, `True` and true)."""
+    """Return the classes that are spelt exactly as `wanted`, else those that mean the same (`1.0` and 1, `True` and
+    true).
+    """
     known = list(found)
     exact = [value for value in known if str(value) == str(wanted)]
     return exact or [value for value in known if same_class(value, wanted)]
 
 
 def is_ordered_by_alphabet(classes: tuple[Value, ...], target: Target) -> bool:
-    """Nobody said which of two text classes is the positive one. `classes`: by name."""
+    """Return whether nobody said which of two text classes is the positive one. `classes`: by name."""
     said = target.positive is not None or target.positive_above is not None or isinstance(target.labels, tuple)
     values = target.labels if isinstance(target.labels, dict) else classes
     return len(classes) == 2 and not said and not all(map(_has_an_order, values))
@@ -119,4 +124,5 @@ def _has_an_order(value: Value) -> bool:
 
 
 def listed(values: Iterable[object]) -> str:
+    """Return the values as a person writes them, separated by commas."""
     return ", ".join(map(str, values))

@@ -26,22 +26,23 @@ class Column:
 
     @property
     def is_text(self) -> bool:
+        """Return whether its cells came as text, and not as numbers."""
         return not pd.api.types.is_numeric_dtype(self.values.dtype)
 
     @property
     def precision(self) -> Precision:
-        """Of the numbers as they came."""
+        """Return the precision of its numbers as they came."""
         return {"float32": 32, "float16": 16}.get(str(self.values.dtype), 64)  # type: ignore[return-value]
 
     @cached_property
     def numbers(self) -> "pd.Series[float]":
-        """float64; NaN where there is no number that a float32 can hold."""
+        """Return its cells as float64; NaN where there is no number that a float32 can hold."""
         found = self._from_text() if self.is_text else _widened(self.values)
         return found.where(found.abs() <= GREATEST)
 
     @cached_property
     def texts(self) -> "pd.Series[str]":
-        """Text, NaN where there is none; a column of numbers alone gets decimal points."""
+        """Return its cells as text, NaN for missing; the numbers of a column of numbers get decimal points."""
         if not self.is_text:
             return pd.Series(self.values.map(number_text, na_action="ignore"), dtype="str")
         filled = self.values.notna() & (self.values != "")
@@ -50,7 +51,9 @@ class Column:
         return pd.Series(self.numbers.map(number_text, na_action="ignore"), dtype="str")
 
     def equals(self, spelling: str) -> "pd.Series[bool]":
-        """Where a cell is this: a number by its value (`-9` is also `-9.0` and `-09`), text as it is written."""
+        """Return where a cell is `spelling`: a number by its value (`-9` is also `-9.0` and `-09`), text as it is
+        written.
+        """
         exact = self.values == spelling if self.is_text else pd.Series(False, index=self.values.index)
         return exact | (self.numbers == float(spelling)) if _NUMBER.fullmatch(spelling) else exact
 
@@ -66,17 +69,17 @@ class Column:
 
 
 def text_column(values: Iterable[Any], decimal: str = ".") -> Column:
-    """Cells that are text already; None for missing."""
+    """Return a Column of cells that are text already; None for missing. `decimal`: the mark of its numbers."""
     return Column(pd.Series(list(values), dtype="str"), decimal)
 
 
 def numbers(texts: "pd.Series[Any]") -> "pd.Series[float]":
-    """float64; NaN where the text is missing or no number that a float32 can hold."""
+    """Return texts as float64; NaN where one is missing or no number that a float32 can hold."""
     return Column(texts).numbers
 
 
 def number_text(value: Any) -> str:
-    """The shortest text of a number; whole ones without a fraction."""
+    """Return the shortest text of a number; a whole one has no fraction."""
     if isinstance(value, bool | np.bool_):
         return str(bool(value))
     return str(int(value)) if np.isfinite(value) and value == int(value) else str(value)

@@ -25,6 +25,7 @@ class Contract:
 
     @property
     def fields(self) -> tuple[Feature | Target, ...]:
+        """Return features and target, in the order of the contract."""
         return *self.features, self.target
 
 

@@ -29,7 +29,9 @@ WHERE = "The labelled rows of the prediction log (spec.dataset.includeFeedback)"
 def add_feedback(
     file: CheckedRows, sha256: str, request: JobRequest, environ: Mapping[str, str]
 ) -> tuple[CheckedRows, str]:
-    """The file's rows with the log's behind them, and the digest of both. Raises TrainerError."""
+    """Return the file's rows followed by those of the prediction log, and the SHA-256 of both together. Raises
+    TrainerError.
+    """
     found = fetch_labelled(request.name, environ)
     if not found:
         return file, sha256
@@ -49,7 +51,7 @@ def add_feedback(
 
 
 def fetch_labelled(model: str, environ: Mapping[str, str]) -> list[Prediction]:
-    """Raises SourceError."""
+    """Return the model's logged predictions whose outcome is known, the latest `MOST`. Raises SourceError."""
     url = environ.get(Env.DATABASE_URL)
     if not url:
         raise SourceError(
@@ -68,7 +70,7 @@ def fetch_labelled(model: str, environ: Mapping[str, str]) -> list[Prediction]:
 
 
 def as_text(found: Sequence[Prediction], file: "pd.Series[str]", request: JobRequest) -> pd.DataFrame:
-    """Features and target as a file would have them; `file`: its own target column."""
+    """Return features and target as a file would have them, a row for each prediction. `file`: its target column."""
     _reject_redacted(found, request.features)
     names = [feature.name for feature in request.features]
     known = texts_of_classes(file, request.target, request.training)

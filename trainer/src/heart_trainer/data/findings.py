@@ -16,7 +16,7 @@ LEAST_STEPS = 1000
 
 
 def file_findings(rows: CheckedRows, features: Sequence[Feature]) -> tuple[Finding, ...]:
-    """At most one of each kind; none where there is nothing to report."""
+    """Return at most one finding of each kind; none where there is nothing to report."""
     return *_unused(rows), *_undeclared(rows, features), *_too_fine(rows, features)
 
 

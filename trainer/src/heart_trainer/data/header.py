@@ -10,7 +10,7 @@ from heart_table.layout import NUMBER, Layout
 from heart_trainer.data.cells import encode
 from heart_trainer.data.columns import text_column
 from heart_trainer.data.contract import Contract
-from heart_trainer.errors import DataInvalid
+from heart_trainer.errors import ColumnsMissing, DataInvalid
 
 SHOWN_NAMES = 40
 
@@ -25,7 +25,7 @@ class Header:
 
 
 def name_columns(layout: Layout, contract: Contract) -> Header:
-    """Raises DataInvalid."""
+    """Return the names of the file's columns, and whether its first line is a header. Raises DataInvalid."""
     names = contract.dataset.columns
     first = tuple(same_form(cell) for cell in layout.rows[0])
     if names is None:
@@ -42,7 +42,9 @@ def name_columns(layout: Layout, contract: Contract) -> Header:
 
 
 def find_columns(header: Header, contract: Contract) -> dict[str, int]:
-    """The contract's names → places in the file. Raises DataInvalid: a column that is not there, or is there twice."""
+    """Return the place of each of the contract's columns in the file. Raises DataInvalid for one that is not there, or
+    is there twice.
+    """
     wanted = {field.name: same_form(field.file_column) for field in contract.fields}
     twice = sorted({name for name in wanted.values() if header.names.count(name) > 1})
     if twice:
@@ -52,12 +54,12 @@ def find_columns(header: Header, contract: Contract) -> dict[str, int]:
         )
     absent = [name for name in dict.fromkeys(wanted.values()) if name not in header.names]
     if absent:
-        raise DataInvalid(_absent(absent, header))
+        raise ColumnsMissing(_absent(absent, header), tuple(absent))
     return {name: header.names.index(column) for name, column in wanted.items()}
 
 
 def same_form(name: str) -> str:
-    """One form for texts that look alike: composed characters, plain blanks, none at the ends."""
+    """Return one form for texts that look alike: composed characters, plain blanks, none at the ends."""
     return unicodedata.normalize("NFC", name).replace("\u00a0", " ").strip()
 
 

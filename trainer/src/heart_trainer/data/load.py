@@ -19,7 +19,7 @@ from heart_trainer.data.findings import file_findings
 from heart_trainer.data.read import RawRows, read_columns
 from heart_trainer.data.rows import equal_rows, row_keys
 from heart_trainer.data.sources import fetch
-from heart_trainer.data.sources.builtin import SYNTHETIC
+from heart_trainer.data.sources.builtin import SYNTHETIC, VITALS
 from heart_trainer.data.sources.fetch import digest
 from heart_trainer.data.sources.stored import digest_of, is_prefix, stored_files
 from heart_trainer.data.stream import how_read, in_memory, read_chunks
@@ -33,9 +33,9 @@ log = logging.getLogger(__name__)
 
 
 def load(request: JobRequest, environ: Mapping[str, str], data: Path | None = None) -> Table:
-    """The dataset of a request, checked; `data`: a local file in place of its URI. Raises TrainerError."""
+    """Return the dataset of a request, checked. `data`: a local file in place of its URI. Raises TrainerError."""
     contract = contract_of(request, data)
-    raw, sha256 = _read(request, contract, data)
+    raw, sha256 = read_dataset(request, contract, data)
     rows = check_rows(raw.columns, contract)
     findings = file_findings(rows, request.features)
     synthetic = is_synthetic(request, data)
@@ -45,7 +45,7 @@ def load(request: JobRequest, environ: Mapping[str, str], data: Path | None = No
     return replace(table, reading=raw.notes, findings=findings)
 
 
-def _read(request: JobRequest, contract: Contract, data: Path | None) -> tuple[RawRows, str]:
+def read_dataset(request: JobRequest, contract: Contract, data: Path | None) -> tuple[RawRows, str]:
     """The columns, and the digest of what they were read from."""
     if is_prefix(request.dataset) or (data is not None and data.is_dir()):
         files = stored_files(request.dataset, request.access, data)
@@ -56,11 +56,15 @@ def _read(request: JobRequest, contract: Contract, data: Path | None) -> tuple[R
 
 
 def is_synthetic(request: JobRequest, data: Path | None) -> bool:
-    return data is None and request.dataset.uri.startswith(f"builtin://{SYNTHETIC}")
+    """Return whether the rows are generated, so that they say nothing about anybody."""
+    return data is None and request.dataset.uri.startswith((f"builtin://{SYNTHETIC}", f"builtin://{VITALS}"))
 
 
 def contract_of(request: JobRequest, data: Path | None) -> Contract:
-    """Built-in sets are CSV under names of their own, whatever the spec says of the file that they stand in for."""
+    """Return what the rows of a request have to be.
+
+    Built-in sets are CSV under names of their own, whatever the spec says of the file that they stand in for.
+    """
     dataset = request.dataset
     if data is None and dataset.uri.startswith("builtin://"):
         dataset = dataset.model_copy(update={"format": "csv", "columns": None, "header": None, "csv": None})
@@ -68,6 +72,7 @@ def contract_of(request: JobRequest, data: Path | None) -> Contract:
 
 
 def row_key(environ: Mapping[str, str]) -> bytes:
+    """Return the key of the row hashes; without one a public key, which is for trying out only."""
     key = environ.get(Env.ROW_KEY)
     if not key:
         log.warning("%s is not set: row hashes are made with a public key, which is for trying out only.", Env.ROW_KEY)
@@ -86,7 +91,7 @@ def _table(checked: CheckedRows, request: JobRequest, secret: bytes, sha256: str
 
 
 def readable(encoded: pd.DataFrame, features: Sequence[Feature]) -> pd.DataFrame:
-    """Categories as the contract's own values instead of their indices."""
+    """Return the rows with categories as the contract's own values instead of their indices."""
     frame = encoded.copy()
     for feature in features:
         if feature.type == "category":
@@ -97,5 +102,6 @@ def readable(encoded: pd.DataFrame, features: Sequence[Feature]) -> pd.DataFrame
 
 
 def with_target(rows: pd.DataFrame, target: Target, texts: "pd.Series[str]") -> pd.DataFrame:
+    """Return the rows with the target as their last column, as `texts` has it."""
     values = numbers(texts)
     return rows.assign(**{target.name: values.where(values.notna(), texts.astype(object))})

@@ -33,7 +33,7 @@ class RawRows:
 
 
 def read_columns(data: bytes, contract: Contract) -> RawRows:
-    """Raises DataInvalid."""
+    """Return the contract's columns of a file, by name, with how it was read. Raises DataInvalid."""
     try:
         kind = packed(data[:4])
         content = unpack_all(data, kind, open_zstd, MAX_BYTES) if kind else data
@@ -47,6 +47,7 @@ def read_columns(data: bytes, contract: Contract) -> RawRows:
 
 
 def open_zstd(stream: IO[bytes]) -> IO[bytes]:
+    """Return a stream of the decompressed bytes."""
     return pa.CompressedInputStream(stream, "zstd")  # type: ignore[no-any-return]
 
 
@@ -160,7 +161,7 @@ def _parquet(data: bytes, contract: Contract) -> RawRows:
 
 
 def plain(values: "pd.Series[Any]") -> "pd.Series[Any]":
-    """Numbers and booleans as they are, everything else as stripped text."""
+    """Return numbers and booleans as they are, and everything else as stripped text."""
     if pd.api.types.is_bool_dtype(values.dtype) or pd.api.types.is_numeric_dtype(values.dtype):
         return values
     texts = values.astype(object).map(lambda value: str(value).strip(), na_action="ignore")

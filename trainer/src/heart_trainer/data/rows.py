@@ -51,7 +51,9 @@ def _named(column: "pd.Series[Any]", text: "pd.Series[bool]", name: str) -> list
 
 
 def equal_rows(x: NDArray[Any]) -> Integers:
-    """[rows] → number of the group of equal rows, in the order in which they appear; a missing value equals itself."""
+    """Return for each row the number of its group of equal rows, in the order in which groups appear; a missing value
+    equals itself.
+    """
     frame = pd.DataFrame(x)
     return np.asarray(frame.groupby(list(frame.columns), dropna=False, sort=False).ngroup(), dtype=np.int64)
 
@@ -72,7 +74,9 @@ def worth_learning(x: NDArray[np.float32], y: NDArray[Any]) -> Integers:
 
 
 def held_out(keys: Sequence[str], groups: Integers, share: float) -> NDArray[np.bool_]:
-    """Rows kept out for good: by the hash of the row, so that a row never changes sides between versions."""
+    """Return [rows] which rows are kept out for good: by the hash of the row, so that a row never changes sides between
+    versions.
+    """
     draw = pd.Series([int(key[:8], 16) / 2**32 for key in keys])
     return np.asarray(draw.groupby(groups).transform("min") < share)
 
@@ -88,15 +92,17 @@ class EqualRowsTogether:
         self.n_splits, self.seed, self.stratify = n_splits, seed, stratify
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
+        """Return the number of folds; the arguments are scikit-learn's, and not looked at."""
         return self.n_splits
 
     def split(self, X: Any, y: Any, groups: Any = None) -> Iterator[Split]:
+        """Yield (training rows, held-out rows) of each fold, as indices."""
         fold = self.folds(np.asarray(X), np.asarray(y))
         for k in range(self.n_splits):
             yield np.flatnonzero(fold != k), np.flatnonzero(fold == k)
 
     def folds(self, x: NDArray[Any], y: NDArray[Any]) -> Integers:
-        """[rows] → fold of each row."""
+        """Return the fold of each row, from 0."""
         group = equal_rows(x)
         first = _representatives(group, y) if self.stratify else np.unique(group, return_index=True)[1]
         kind = StratifiedKFold if self.stratify else KFold

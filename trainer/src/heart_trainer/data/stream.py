@@ -40,7 +40,7 @@ class Chunk:
     before: int
 
     def check(self, contract: Contract) -> CheckedRows:
-        """Raises DataInvalid, which names the place."""
+        """Return the rows, checked by the contract. Raises DataInvalid, which names the place."""
         try:
             return check_rows(self.columns, contract, self.before)
         except DataInvalid as error:
@@ -48,27 +48,65 @@ class Chunk:
             raise DataInvalid(message) from None
 
 
-def read_chunks(files: tuple[StoredFile, ...], contract: Contract) -> Iterator[Chunk]:
-    """Every row once, in the order of the files. Raises DataInvalid or SourceError."""
-    read = _parquet if contract.dataset.format == "parquet" else _csv
+@dataclass(frozen=True)
+class Share:
+    """Which row groups one of several workers reads: every `of`-th, counted over all files, beginning with `number`."""
+
+    number: int = 0
+    of: int = 1
+
+
+EVERYTHING = Share()
+
+
+def read_chunks(files: tuple[StoredFile, ...], contract: Contract, share: Share = EVERYTHING) -> Iterator[Chunk]:
+    """Yield every row of the share once, in the order of the files; of text there is one share.
+
+    Raises DataInvalid or SourceError.
+    """
+    is_parquet = contract.dataset.format == "parquet"
     found = False
-    for file in files:
-        for chunk in read(file, contract):
-            found = True
-            yield chunk
+    for chunk in _parquet_files(files, contract, share) if is_parquet else _csv_files(files, contract):
+        found = True
+        yield chunk
     if not found:
         raise DataInvalid("The file has no rows." if len(files) == 1 else "The files have no rows.")
 
 
+def _csv_files(files: tuple[StoredFile, ...], contract: Contract) -> Iterator[Chunk]:
+    for file in files:
+        yield from _csv(file, contract)
+
+
+def _parquet_files(files: tuple[StoredFile, ...], contract: Contract, share: Share) -> Iterator[Chunk]:
+    if share.of > 1:
+        _check_enough_groups(files, share)
+    before = 0
+    for file in files:
+        opened = open_parquet(file)
+        groups = range(opened.num_row_groups)
+        yield from _parquet(file, opened, contract, [k for k in groups if (before + k) % share.of == share.number])
+        before += len(groups)
+
+
+def _check_enough_groups(files: tuple[StoredFile, ...], share: Share) -> None:
+    groups = sum(open_parquet(file).num_row_groups for file in files)
+    if groups < share.of:
+        raise DataInvalid(
+            f"The dataset has {groups} row groups for {share.of} workers, which read whole ones: write smaller row"
+            " groups (100,000 rows each, say), or lower spec.training.scale.workers."
+        )
+
+
 def how_read(files: tuple[StoredFile, ...], contract: Contract) -> str:
-    """For people."""
+    """Return how the files are read, for people: format, separator, encoding."""
     if contract.dataset.format == "parquet":
         return "Parquet in row groups" + (f" of {len(files)} files" if len(files) > 1 else "")
     return f"{_layout(files[0], contract)}, in chunks"
 
 
 def open_parquet(file: StoredFile) -> pq.ParquetFile:
-    """Raises DataInvalid. Only the footer is read."""
+    """Return the file, of which only the footer is read yet. Raises DataInvalid."""
     stream = file.open()
     try:
         if stream.read(len(PARQUET)) != PARQUET:
@@ -78,16 +116,17 @@ def open_parquet(file: StoredFile) -> pq.ParquetFile:
         raise DataInvalid(f"{file.name} is damaged or incomplete: its Parquet footer cannot be read.") from None
 
 
-def _parquet(file: StoredFile, contract: Contract) -> Iterator[Chunk]:
-    opened = open_parquet(file)
+def _parquet(file: StoredFile, opened: pq.ParquetFile, contract: Contract, chosen: list[int]) -> Iterator[Chunk]:
+    """The chosen row groups of a file."""
     stored = opened.schema_arrow.names
     try:
         places = find_columns(Header(tuple(str(name).strip() for name in stored)), contract)
     except DataInvalid as error:
         raise DataInvalid(f"{file.name}: {error.message}") from None
     wanted = sorted({stored[place] for place in places.values()})
-    before, groups = 0, opened.num_row_groups
-    for group in range(groups):
+    groups = opened.num_row_groups
+    for group in chosen:
+        before = sum(opened.metadata.row_group(earlier).num_rows for earlier in range(group))
         where = f"{file.name}, row group {group + 1} of {groups}"
         batches = _Readable(opened.iter_batches(ROWS, row_groups=[group], columns=wanted), where)
         for batch in batches:
@@ -198,7 +237,7 @@ class _CsvBatches:
 
 
 def in_memory(chunks: Iterator[Chunk]) -> dict[str, Column]:
-    """All chunks as one."""
+    """Return the columns of all chunks, by name."""
     parts = list(chunks)
     return {
         name: Column(pd.concat([part.columns[name].values for part in parts], ignore_index=True))

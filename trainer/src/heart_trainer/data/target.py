@@ -21,14 +21,16 @@ Encoded = tuple[Task, NDArray[Any], tuple[int | str, ...]]
 
 
 def encode_target(texts: pd.Series, target: Target, training: Training) -> Encoded:
-    """(task, y, classes) from text without missing values. Raises DataInvalid."""
+    """Return task, y and classes from text without missing values. Raises DataInvalid."""
     if training.task == "regression":
         return _regression(texts, target)
     return _positive_above(texts, target) if target.positive_above is not None else _classes(texts, target)
 
 
 def check_enough(y: NDArray[Any], groups: Integers, classes: tuple[int | str, ...], folds: int) -> None:
-    """Distinct rows in all and for each class; nested folds need every class in each of them."""
+    """Raise DataInvalid if there are too few distinct rows, in all or of a class: nested folds need every class in each
+    of them.
+    """
     distinct = len(np.unique(groups))
     if distinct < max(LEAST_ROWS, 2 * folds):
         raise DataInvalid(f"The file has {distinct} distinct rows; training needs {max(LEAST_ROWS, 2 * folds)}.")
@@ -96,7 +98,7 @@ def _plain(value: Any) -> int | str:
 
 
 def texts_of_classes(texts: pd.Series, target: Target, training: Training) -> dict[str, str]:
-    """Name of each class → the text that the target's column has for it; empty for regression."""
+    """Return for each class, by name, the text that the target's column has for it; empty for a regression."""
     if training.task == "regression":
         return {}
     if target.positive_above is not None:

@@ -5,7 +5,7 @@ gives the target away, or (a version from outside) a figure that no model reache
 Looks at a bounded sample of rows, so that the cost grows with the features alone.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,7 +86,11 @@ def _is_high(metrics: dict[str, Estimate], name: str) -> bool:
 
 
 def _telling_columns(table: Table, features: tuple[Feature, ...]) -> str:
-    names = list(_telling(table, features))
+    return given_away(list(telling(table, features)))
+
+
+def given_away(names: Sequence[str]) -> str:
+    """A sentence about columns that give the target away; empty where there are none."""
     if not names:
         return ""
     return (
@@ -95,7 +99,8 @@ def _telling_columns(table: Table, features: tuple[Feature, ...]) -> str:
     )
 
 
-def _telling(table: Table, features: tuple[Feature, ...]) -> Iterator[str]:
+def telling(table: Table, features: tuple[Feature, ...]) -> Iterator[str]:
+    """Columns that alone give the target away."""
     rows = _sample(table)
     if table.task != "regression" and np.bincount(_classes(table, rows)).min() < LEAST_FOLD_CLASS:
         return

@@ -5,7 +5,8 @@ keyed hash: for what shows, explains or compares rows.
 """
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,12 +23,15 @@ from heart_trainer.data.contract import CheckedRows, Contract
 from heart_trainer.data.stream import ROWS, Chunk
 from heart_trainer.data.target import encode_target
 from heart_trainer.errors import DataInvalid, TrainerError
+from heart_trainer.external.peers import Peers, gather_arrays, gather_values
 from heart_trainer.sums.rows import Draws, Rows, draws
 
 Encoding = tuple[Task, NDArray[np.float64], tuple[int | str, ...]]
 """(task, what each stored code of the target stands for, classes)"""
 
 SAMPLE = 20_000
+BYTES_PER_CELL, BYTES_PER_ROW = 4, 16
+"""On scratch space: of a feature, and of target and hash."""
 MOST_TEXTS = 1000
 """Different values of a class target from which on it is no class target."""
 
@@ -46,7 +50,10 @@ class Sample:
 
 @dataclass(frozen=True)
 class Prepared:
-    """`values`: what a stored code of the target stands for; empty where the target is stored as it is."""
+    """Rows of one worker. `values`: what a stored code of the target stands for; empty where it is stored as it is.
+
+    `rows`: of all workers. `sample`: of all rows.
+    """
 
     path: Path
     features: int
@@ -56,9 +63,10 @@ class Prepared:
     classes: tuple[int | str, ...]
     sample: Sample
 
-    def chunks(self) -> Iterator[Rows]:
+    def chunks(self, rows: int = 0) -> Iterator[Rows]:
+        """This worker's rows, so many at a time (0: ROWS)."""
         with self.path.open("rb") as file:
-            while len(block := np.fromfile(file, _layout(self.features), ROWS)):
+            while len(block := np.fromfile(file, _layout(self.features), rows or ROWS)):
                 yield Rows(block["x"], _decoded(block["y"], self.values), block["draw"])
 
 
@@ -67,23 +75,30 @@ def _decoded(y: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.
 
 
 def prepare_rows(
-    chunks: Iterator[Chunk], contract: Contract, request: TrainingRequest, key: bytes, path: Path
+    chunks: Iterator[Chunk], contract: Contract, request: TrainingRequest, key: bytes, path: Path, peers: Peers
 ) -> Prepared:
-    """Checks every chunk and writes its rows to `path`. Raises TrainerError."""
+    """Checks every chunk of this worker and writes its rows to `path`. Raises TrainerError."""
     writer = _Writer(request, path)
+    size = BYTES_PER_CELL * len(request.features) + BYTES_PER_ROW
+    with _full_disk_named(lambda: writer.rows, size), path.open("wb") as file:
+        for chunk in chunks:
+            writer.add(chunk.check(contract), key).tofile(file)
+    return writer.finish(peers)
+
+
+@contextmanager
+def _full_disk_named(rows: Callable[[], int], size: int) -> Iterator[None]:
     try:
-        with path.open("wb") as file:
-            for chunk in chunks:
-                writer.add(chunk.check(contract), key).tofile(file)
+        yield
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, None):
             raise
-        raise TrainerError("TrainingFailed", _full(writer.rows, len(request.features)), permanent=True) from error
-    return writer.finish()
+        raise full_disk(f"is full after {rows()} rows of {size} bytes") from error
 
 
-def _full(rows: int, features: int) -> str:
-    return f"The scratch space is full after {rows} rows of {4 * features + 16} bytes: use fewer rows or columns."
+def full_disk(what: str) -> TrainerError:
+    message = f"The scratch space {what}: use fewer rows or columns."
+    return TrainerError("TrainingFailed", message, permanent=True)
 
 
 def _layout(features: int) -> np.dtype[Any]:
@@ -140,24 +155,41 @@ class _Writer:
         kept = np.sort(np.argsort(joined[-1], kind="stable")[:SAMPLE])
         return tuple(array[kept] for array in joined)
 
-    def finish(self) -> Prepared:
-        """Raises DataInvalid where the target cannot be learnt."""
-        encoded, target, y, draw = self._least()
-        task, values, classes = self._encoding(target)
+    def finish(self, peers: Peers) -> Prepared:
+        """Raises DataInvalid where the target cannot be learnt. What is found is the same for every worker."""
+        texts = sorted({text for texts in gather_values(peers, list(self.codes)) for text in texts})
+        unused = [set(names) for names in gather_values(peers, sorted(self.unused or ()))]
+        encoded, target, draw, y = self._sample(peers, texts)
+        task, values, classes = self._encoding(target, texts)
         if task == "multiclass":
             raise DataInvalid(
                 f"The target {self.request.target.name} has {len(classes)} classes; External trains two classes or a"
                 " number. Give the pod more memory (spec.training.resources), and set spec.training.scale.mode: Single."
             )
-        sample = Sample(encoded, target, _decoded(y, values), draw, self.unused or frozenset())
-        return Prepared(self.path, encoded.shape[1], self.rows, values, task, classes, sample)
+        sample = Sample(encoded, target, _decoded(y, values), draw, frozenset(set.intersection(*unused)))
+        own = values[[texts.index(text) for text in self.codes]] if len(values) else values
+        rows = sum(gather_values(peers, self.rows))
+        return Prepared(self.path, encoded.shape[1], rows, own, task, classes, sample)
 
-    def _encoding(self, target: NDArray[np.object_]) -> Encoding:
+    def _sample(self, peers: Peers, texts: list[str]) -> tuple[NDArray[Any], ...]:
+        """Encoded rows, the target's texts, hashes, and the target: as numbers, or as places among `texts`."""
+        encoded, target, y, draw = self._least()
+        if self.codes:
+            y = np.array([texts.index(text) for text in self.codes], np.float64)[y.astype(np.int64)]
+        own = {"encoded": encoded, "target": target.astype(str), "y": y, "draw": draw}
+        self.parts = [
+            (one["encoded"], one["target"].astype(object), one["y"], one["draw"]) for one in gather_arrays(peers, own)
+        ]
+        encoded, target, y, draw = self._least()
+        return encoded, target, draw, y
+
+    def _encoding(self, target: NDArray[np.object_], texts: list[str]) -> Encoding:
+        """`values`: by the place among `texts`."""
         spec, training = self.request.target, self.request.training
         if training.task == "regression":
             encode_target(pd.Series(target, dtype="str"), spec, training)
             return "regression", np.empty(0), ()
         if spec.positive_above is not None:
             return "binary", np.empty(0), threshold_names(spec)
-        task, y, classes = encode_target(pd.Series(list(self.codes), dtype="str"), spec, training)
+        task, y, classes = encode_target(pd.Series(texts, dtype="str"), spec, training)
         return task, y.astype(np.float64), classes

@@ -24,8 +24,9 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from heart_api.contract import Feature
-from heart_api.training import Algorithm
+from heart_api.training import LINEAR, Algorithm
 from heart_trainer.data.rows import EqualRowsTogether
+from heart_trainer.fit.boosted import BoostedClassifier, BoostedRegressor
 
 Params = Mapping[str, Any]
 Space = Callable[[Any], dict[str, Any]]
@@ -36,11 +37,19 @@ SIMPLEST_FIRST: tuple[Algorithm, ...] = (
     "ridge",
     "random-forest",
     "gradient-boosting",
+    "xgboost",
     "stacking",
 )
-CLASSIFIERS: tuple[Algorithm, ...] = ("logistic-regression", "random-forest", "gradient-boosting", "stacking")
-REGRESSORS: tuple[Algorithm, ...] = ("ridge", "random-forest", "gradient-boosting", "stacking")
-LINEAR = frozenset[Algorithm]({"logistic-regression", "ridge"})
+CLASSIFIERS: tuple[Algorithm, ...] = (
+    "logistic-regression",
+    "random-forest",
+    "gradient-boosting",
+    "xgboost",
+    "stacking",
+)
+REGRESSORS: tuple[Algorithm, ...] = ("ridge", *CLASSIFIERS[1:])
+ON_REQUEST = frozenset[Algorithm]({"xgboost"})
+"""Tried only where `algorithms` names them: gradient-boosting finds the same, and a second search takes its time."""
 STACK_FOLDS = 3
 
 
@@ -55,7 +64,7 @@ class Setting:
 
 def build(algorithm: Algorithm, params: Params, setting: Setting) -> Pipeline:
     """An unfitted pipeline; for stacking `params` maps each member to its own settings."""
-    scale = algorithm in ("logistic-regression", "ridge")
+    scale = algorithm in LINEAR
     steps = [("prepare", prepare(setting.features, scale)), ("model", _model(algorithm, params, setting))]
     return Pipeline(steps)
 
@@ -70,9 +79,14 @@ def space(algorithm: Algorithm) -> Space | None:
     return _SPACES.get(algorithm)
 
 
+def by_default(regression: bool) -> tuple[Algorithm, ...]:
+    """The algorithms that are tried where none is named."""
+    return tuple(name for name in (REGRESSORS if regression else CLASSIFIERS) if name not in ON_REQUEST)
+
+
 def members(regression: bool) -> tuple[Algorithm, ...]:
     """The algorithms that a stacking ensemble combines."""
-    return REGRESSORS[:-1] if regression else CLASSIFIERS[:-1]
+    return by_default(regression)[:-1]
 
 
 def prepare(features: Sequence[Feature], scale: bool) -> ColumnTransformer:
@@ -109,6 +123,8 @@ def _model(algorithm: Algorithm, params: Params, setting: Setting) -> Any:
     if algorithm == "stacking":
         return _stack(params, setting)
     seeded = {**_FIXED[algorithm], **params, "random_state": setting.seed}
+    if algorithm == "xgboost":
+        return (BoostedRegressor if setting.regression else BoostedClassifier)(**seeded)
     if algorithm == "random-forest":
         return (RandomForestRegressor if setting.regression else RandomForestClassifier)(**seeded)
     return (HistGradientBoostingRegressor if setting.regression else HistGradientBoostingClassifier)(**seeded)
@@ -136,6 +152,7 @@ def _member(algorithm: Algorithm, params: Params, setting: Setting) -> Any:
 _FIXED: dict[str, dict[str, Any]] = {
     "random-forest": {"n_estimators": 150, "max_leaf_nodes": 1024},
     "gradient-boosting": {"early_stopping": False, "max_bins": 255},
+    "xgboost": {},
 }
 
 _DEFAULTS: dict[str, dict[str, Any]] = {
@@ -148,6 +165,13 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
         "max_leaf_nodes": 31,
         "min_samples_leaf": 20,
         "l2_regularization": 1e-3,
+    },
+    "xgboost": {
+        "learning_rate": 0.1,
+        "n_estimators": 100,
+        "max_depth": 4,
+        "min_child_weight": 5.0,
+        "reg_lambda": 1.0,
     },
     "stacking": {},
 }
@@ -170,9 +194,20 @@ def _boosting(trial: Any) -> dict[str, Any]:
     }
 
 
+def _xgboost(trial: Any) -> dict[str, Any]:
+    return {
+        "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.3, log=True),
+        "n_estimators": trial.suggest_int("n_estimators", 40, 400, log=True),
+        "max_depth": trial.suggest_int("max_depth", 2, 8),
+        "min_child_weight": trial.suggest_float("min_child_weight", 1.0, 50.0, log=True),
+        "reg_lambda": trial.suggest_float("reg_lambda", 1e-3, 10.0, log=True),
+    }
+
+
 _SPACES: dict[str, Space] = {
     "logistic-regression": lambda trial: {"C": trial.suggest_float("C", 1e-3, 1e2, log=True)},
     "ridge": lambda trial: {"alpha": trial.suggest_float("alpha", 1e-3, 1e3, log=True)},
     "random-forest": _forest,
     "gradient-boosting": _boosting,
+    "xgboost": _xgboost,
 }

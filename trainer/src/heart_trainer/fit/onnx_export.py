@@ -16,7 +16,7 @@ from sklearn.ensemble import RandomForestClassifier
 
 from heart_api.package import ONNX_INPUT, ONNX_OUTPUT, PACKAGE_KEY, ServingPackage
 from heart_trainer.errors import ExportFailed
-from heart_trainer.fit import converters
+from heart_trainer.fit import boosted_graph, converters
 from heart_trainer.fit.calibrate import CalibratedModel
 from heart_trainer.fit.calibration_graph import append_calibrator
 from heart_trainer.fit.offset import ShiftedModel
@@ -133,6 +133,7 @@ def random_rows(
 
 def _single_output(pipeline: Any, features: int) -> onnx.ModelProto:
     converters.register()
+    boosted_graph.register()
     classifier = hasattr(pipeline, "predict_proba")
     model = to_onnx(
         pipeline,

@@ -14,7 +14,7 @@ from heart_trainer.fit.search import fit_one
 from heart_trainer.values import Integers, Table
 
 ROWS = 2000
-SMALL = {"random-forest": {"n_estimators": 10}, "gradient-boosting": {"max_iter": 10}}
+SMALL = {"random-forest": {"n_estimators": 10}, "gradient-boosting": {"max_iter": 10}, "xgboost": {"n_estimators": 10}}
 
 
 def exportable(

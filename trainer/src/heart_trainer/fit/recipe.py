@@ -3,7 +3,8 @@
 Runs in processes of its own, each of which imports this module: nothing of ONNX is needed here, and takes a second.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from heart_trainer.fit import calibrate
 from heart_trainer.fit import search as tune
+from heart_trainer.fit.helpers import Settings
 from heart_trainer.fit.predict import predict
 from heart_trainer.fit.search import Search, SearchRows, Tried
 from heart_trainer.values import FamilyResult, FoldChoice
@@ -37,18 +39,40 @@ class FittedModel:
     """Predictions of the held-out rows by each family with its best settings."""
 
 
-def search_and_fit(
-    x: NDArray[np.float32], y: NDArray[Any], recipe: Recipe, held_out: NDArray[np.float32] | None = None
-) -> FittedModel:
-    """Settings, family, calibration and fit from these rows alone; equal input gives an equal model.
-
-    `held_out`: rows that every family predicts as well, each fitted once on the rows `x` for it.
-    """
+@contextmanager
+def _quickly() -> Iterator[None]:
     # The order of sums depends on the number of threads, and so would the last bits. Parameters come from our own
     # search: checking them for each of a forest's trees costs an eighth of the time.
     with threadpool_limits(1), sklearn.config_context(skip_parameter_validation=True):
+        yield
+
+
+def search_only(x: NDArray[np.float32], y: NDArray[Any], recipe: Recipe) -> Settings:
+    """The settings with which search_and_fit would fit on these rows."""
+    with _quickly():
+        tried = tune.run_each(recipe.search, tune.search_rows(x, y, recipe.search.setting))
+    return [(one.algorithm, one.params) for one in tried]
+
+
+def search_and_fit(
+    x: NDArray[np.float32],
+    y: NDArray[Any],
+    recipe: Recipe,
+    known: Settings | None = None,
+    held_out: NDArray[np.float32] | None = None,
+) -> FittedModel:
+    """Settings, family, calibration and fit from these rows alone; equal input gives an equal model.
+
+    `known`: what search_only found for these rows, so that there is nothing left to search.
+    `held_out`: rows that every family predicts as well, each fitted once on the rows `x` for it.
+    """
+    with _quickly():
         rows = tune.search_rows(x, y, recipe.search.setting)
-        tried = tune.run_each(recipe.search, rows)
+        tried = (
+            tune.run_each(recipe.search, rows)
+            if known is None
+            else [tune.judge(algorithm, params, recipe.search, rows) for algorithm, params in known]
+        )
         best = tune.simplest_of_the_best(tried, rows.y, recipe.search.score)
         model, method = fit_and_calibrate(best, rows, recipe, x, y)
         predicted: dict[str, NDArray[np.float64]] = {}

@@ -7,14 +7,14 @@ from typing import Any
 from mlflow.exceptions import MlflowException
 
 from heart_api.evaluation import EVALUATION_PATH
-from heart_api.handover import EvaluationRequest, JobRequest, Tag, TrainingRequest, TrainingResult
+from heart_api.handover import EvaluationRequest, ModelRequest, Tag, TrainingResult
 from heart_api.package import MODEL_FILE
 from heart_trainer.errors import TrainerError
 from heart_trainer.mlflow.client import Store
 from heart_trainer.mlflow.seals import Maker, Sealed, read_seal, seal, sha256
 
 
-def claim(store: Store, request: JobRequest) -> None:
+def claim(store: Store, request: ModelRequest) -> None:
     """Take the registered model for this HeartModel. Raises TrainerError (RegistryNameTaken) when it is another's."""
     ours = f"{request.namespace}/{request.name}"
     with store.speaking():
@@ -34,7 +34,7 @@ def claim(store: Store, request: JobRequest) -> None:
         raise TrainerError("RegistryNameTaken", message, permanent=True)
 
 
-def already_registered(store: Store, request: TrainingRequest, row_key: str) -> TrainingResult | None:
+def already_registered(store: Store, request: ModelRequest, row_key: str) -> TrainingResult | None:
     """What an earlier pod of this trigger registered before it was killed; only if its files are what it sealed."""
     with store.speaking():
         clause = f"name = '{request.registry_name}' and tags.`{Tag.TRIGGER}` = '{request.trigger}'"
@@ -61,7 +61,7 @@ class Digests:
 
 
 def register(
-    store: Store, request: TrainingRequest, run_id: str, model_id: str, digests: Digests, row_key: str
+    store: Store, request: ModelRequest, run_id: str, model_id: str, digests: Digests, row_key: str
 ) -> TrainingResult:
     """The last step of a training: a version with its tags, then its seal, which names the version's number.
 
@@ -103,7 +103,7 @@ def evaluated(request: EvaluationRequest, run_id: str, digests: Digests) -> Trai
 
 
 def _set_seal(
-    store: Store, request: JobRequest, maker: Maker, version: str, run_id: str, digests: Digests, row_key: str
+    store: Store, request: ModelRequest, maker: Maker, version: str, run_id: str, digests: Digests, row_key: str
 ) -> None:
     about = Sealed(
         registry_name=request.registry_name,
@@ -118,7 +118,7 @@ def _set_seal(
         store.client.set_model_version_tag(request.registry_name, version, Tag.SEAL, seal(row_key, maker, about))
 
 
-def _tags(request: JobRequest, digests: Digests) -> dict[str, str]:
+def _tags(request: ModelRequest, digests: Digests) -> dict[str, str]:
     return {
         Tag.TRIGGER: request.trigger,
         Tag.JOB: request.job,

@@ -14,13 +14,13 @@ from mlflow.types import Schema, TensorSpec
 
 from heart_api.base import Frozen
 from heart_api.evaluation import CARD_PATH, EVALUATION_PATH, OOF_PATH, Evaluation
-from heart_api.handover import JobRequest, TrainingRequest
+from heart_api.handover import ModelRequest
 from heart_api.package import MODEL_FILE, ONNX_INPUT, ONNX_OUTPUT
 from heart_api.referenceprofile import PROFILE_PATH
 from heart_trainer.errors import TrainerError
 from heart_trainer.fit.onnx_export import is_double
 from heart_trainer.mlflow.client import Store
-from heart_trainer.redaction import redact
+from heart_trainer.redaction import redact, source_of
 from heart_trainer.values import Fitted, Table
 
 PIPELINE_PATH = "pipeline/pipeline.joblib"
@@ -30,7 +30,7 @@ def as_json(value: Frozen) -> bytes:
     return value.model_dump_json(by_alias=True, exclude_none=True).encode()
 
 
-def parameters(request: TrainingRequest, table: Table, fitted: Fitted) -> dict[str, str]:
+def parameters(request: ModelRequest, table: Table, fitted: Fitted) -> dict[str, str]:
     training = request.training
     general = {
         "algorithm": fitted.algorithm,
@@ -42,11 +42,13 @@ def parameters(request: TrainingRequest, table: Table, fitted: Fitted) -> dict[s
         "trials": training.tuning.trials,
         "holdout": training.holdout,
         "seed": training.seed,
-        "dataset_uri": redact(request.dataset.uri),
+        "dataset_uri": source_of(request),
         "dataset_sha256": table.raw_sha256,
         "dataset_read_as": "; ".join(table.reading),
         "synthetic": table.synthetic,
     }
+    if training.trainer:
+        general |= {"trainer": training.trainer, "trainer_image": request.trainer_image or ""}
     chosen = {f"model.{name}": value for name, value in fitted.params.items()}
     return {name: str(value) for name, value in (general | chosen).items()}
 
@@ -64,6 +66,8 @@ def write_files(
 ) -> None:
     """Lay out the run's artifacts under `folder`. `documents`: evaluation, out-of-fold predictions, profile."""
     write(folder, {**documents, CARD_PATH: card.encode(), **{f"plots/{name}.png": png for name, png in plots.items()}})
+    if fitted.pipeline is None:  # a trainer of one's own returns the ONNX file alone
+        return
     (folder / PIPELINE_PATH).parent.mkdir(exist_ok=True)
     joblib.dump(fitted.pipeline, folder / PIPELINE_PATH, compress=3)
 
@@ -81,10 +85,10 @@ def log_files(store: Store, run_id: str, write_to: Callable[[Path], None]) -> No
         store.log_folder(run_id, Path(folder))
 
 
-def log_dataset(store: Store, run_id: str, request: JobRequest, table: Table) -> None:
+def log_dataset(store: Store, run_id: str, request: ModelRequest, table: Table) -> None:
     """MLflow's own record of the dataset; its digest field holds 36 characters."""
     digest = table.raw_sha256.removeprefix("sha256:")[:36]
-    source = redact(request.dataset.uri)
+    source = source_of(request)
     dataset = Dataset(name=request.name, digest=digest, source_type="uri", source=source)
     with store.speaking():
         store.client.log_inputs(run_id, datasets=[DatasetInput(dataset)])

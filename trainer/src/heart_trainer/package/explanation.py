@@ -23,6 +23,8 @@ from sklearn.pipeline import Pipeline
 from heart_api.contract import Feature
 from heart_api.evaluation import Task
 from heart_api.explanation import EncodedColumn, Explanation, Unit
+from heart_trainer.fit.boosted import Boosted
+from heart_trainer.fit.boosted_graph import nodes_of
 from heart_trainer.fit.calibrate import CalibratedModel
 from heart_trainer.fit.offset import ShiftedModel
 from heart_trainer.package.background import background_rows
@@ -31,7 +33,7 @@ from heart_trainer.values import Table
 Vector = NDArray[np.float64]
 LINEAR = (LogisticRegression, Ridge)
 FORESTS = (RandomForestClassifier, RandomForestRegressor)
-BOOSTED = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
+BOOSTED = (HistGradientBoostingClassifier, HistGradientBoostingRegressor, Boosted)
 MARGINS: dict[Task, Unit] = {"binary": "log-odds", "multiclass": "logit", "regression": "target"}
 OUTPUTS: dict[Task, Unit] = {"binary": "probability", "multiclass": "probability", "regression": "target"}
 
@@ -129,6 +131,9 @@ def _split_columns(estimator: Any) -> Iterator[NDArray[np.int64]]:
     """For each tree of a forest or boosting ensemble the feature index of each of its splits."""
     if isinstance(estimator, FORESTS):
         yield from (tree.tree_.feature[tree.tree_.feature >= 0] for tree in estimator.estimators_)
+    elif isinstance(estimator, Boosted):
+        nodes = nodes_of(estimator)
+        yield nodes.column[~nodes.leaf]
     else:
         for trees in estimator._predictors:
             yield from (tree.nodes["feature_idx"][tree.nodes["is_leaf"] == 0].astype(np.int64) for tree in trees)

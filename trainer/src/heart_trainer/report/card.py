@@ -7,11 +7,11 @@ from typing import Any
 
 from heart_api.contract import Feature
 from heart_api.evaluation import Evaluation, Task
-from heart_api.handover import TrainingRequest
+from heart_api.handover import ModelRequest
 from heart_trainer.evaluation.families import estimates_of, measure_families
 from heart_trainer.evaluation.metrics import THRESHOLD, wilson
 from heart_trainer.package.influence import Influence
-from heart_trainer.redaction import redact
+from heart_trainer.redaction import source_of
 from heart_trainer.report import wording as words
 from heart_trainer.report.pages import inline_image, render_page
 from heart_trainer.values import Fitted, Table
@@ -45,6 +45,24 @@ MOST_INPUTS = 20
 
 
 @dataclass(frozen=True)
+class SiteRow:
+    """A site of a federated training, as the card tells of it. `without`: columns of which it holds no value."""
+
+    name: str
+    rows: int
+    minimum_cell: int
+    without: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Sites:
+    """Who took part in a federated training, and (name, why) of those who did not."""
+
+    rows: tuple[SiteRow, ...]
+    missing: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
 class Provenance:
     """The run, files and date of the training that the card describes; digests are `sha256:<hex>`."""
 
@@ -55,20 +73,21 @@ class Provenance:
 
 
 def render_card(
-    request: TrainingRequest,
+    request: ModelRequest,
     table: Table,
     fitted: Fitted,
     evaluation: Evaluation,
     plots: Mapping[str, bytes],
     provenance: Provenance,
     influence: Influence | None = None,
+    sites: Sites | None = None,
 ) -> str:
     """The card as HTML; text of the resource is escaped."""
     names = words.class_names(table.classes, request.target)
     return render_page(
         "model_card.html",
         request=request,
-        dataset=redact(request.dataset.uri),
+        dataset=source_of(request),
         table=table,
         evaluation=evaluation,
         provenance=provenance,
@@ -77,6 +96,7 @@ def render_card(
         sentences=[*words.in_plain_language(evaluation, names, request.target), *_false_alarms(table, fitted, names)],
         calibration=words.calibration(evaluation.metrics) if evaluation.task == "binary" else None,
         gaps=_gaps(evaluation),
+        sites=sites,
         influence=influence,
         most_inputs=MOST_INPUTS,
         unit=words.UNITS[influence.unit] if influence else "",
@@ -154,8 +174,10 @@ def _bounds(feature: Feature) -> str:
     return f"{high:g} or less" if high is not None else "any number"
 
 
-def _method(request: TrainingRequest, fitted: Fitted, folds: int, in_memory: bool) -> str:
+def _method(request: ModelRequest, fitted: Fitted, folds: int, in_memory: bool) -> str:
     training = request.training
+    if training.trainer:
+        return _own_method(request)
     trials = training.tuning.trials
     search = f"a search of up to {trials} settings for each family" if trials else "default settings"
     chosen = ", ".join(sorted({choice.algorithm for choice in fitted.oof.choices}))
@@ -170,4 +192,15 @@ def _method(request: TrainingRequest, fitted: Fitted, folds: int, in_memory: boo
         f"choice of the family ({chosen}) and calibration all happened without the rows that were judged. Equal rows "
         "were kept together. The model that serves was then fitted on all rows that were not kept out. Intervals are "
         f"95% bootstrap intervals over {'distinct rows' if in_memory else 'rows'}. Seed {training.seed}."
+    )
+
+
+def _own_method(request: ModelRequest) -> str:
+    training = request.training
+    image = f" (image {request.trainer_image})" if request.trainer_image else ""
+    return (
+        f"A model of the trainer {training.trainer}{image}, which is not a part of HeartOps. It never got the "
+        f"{training.holdout:.0%} of the rows that a stable hash kept out: the figures are of those rows, and of the "
+        "very file that serves. Equal rows were kept together. Intervals are 95% bootstrap intervals over distinct "
+        f"rows. Seed {training.seed}."
     )

@@ -17,9 +17,13 @@ from heart_trainer.report.plots_data import correlation, distributions
 Layout = Literal["constrained"]
 
 
-def draw_plots(subject: Subject) -> dict[str, bytes]:
-    """The plots of the subject's task: PNG bytes by file name without `.png`."""
-    painters = {"binary": BINARY, "multiclass": MULTICLASS, "regression": REGRESSION}[subject.table.task] | COMMON
+def draw_plots(subject: Subject, rows: bool = True) -> dict[str, bytes]:
+    """The plots of the subject's task: PNG bytes by file name without `.png`.
+
+    `rows`: whether its table holds rows. If not, what needs features beside outcomes, or single errors, is left out.
+    """
+    of_task = {"binary": BINARY, "multiclass": MULTICLASS, "regression": REGRESSION if rows else {}}
+    painters = of_task[subject.table.task] | (COMMON if rows else {})
     with rc_context(STYLE):
         return {name: as_png(painter(subject)) for name, painter in painters.items()}
 

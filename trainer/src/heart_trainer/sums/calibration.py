@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from heart_trainer.fit.calibrate import Calibrator, Method, choose, learn
 from heart_trainer.sums.linear import Floats, LinearModel
 from heart_trainer.sums.scores import Cells
+from heart_trainer.sums.union import ForestModel
 
 
 def choose_calibrator(methods: tuple[Method, ...], folds: Sequence[Cells]) -> tuple[Method, Calibrator | None]:
@@ -33,5 +34,5 @@ class CalibratedLinearModel:
         return np.asarray(self.calibrator(np.column_stack([1 - found, found]))[:, 1])
 
 
-Model = LinearModel | CalibratedLinearModel
+Model = LinearModel | CalibratedLinearModel | ForestModel
 """`answers`: [rows, features] → [rows]."""

@@ -7,7 +7,9 @@ means are known, so that they stay close to those of the full tables.
 from dataclasses import dataclass
 
 import numpy as np
+from pydantic import TypeAdapter
 
+from heart_api.contract import Feature
 from heart_api.evaluation import Difference
 from heart_trainer.evaluation.weighted import weighted
 from heart_trainer.sums.additive import Field, Schema, Sums
@@ -25,11 +27,11 @@ GRID = len(GRID_EDGES)
 
 @dataclass(frozen=True)
 class PairedRequest:
-    """`candidates`: of the folds, as in an EvaluationRequest; `serving`: a model that did not learn from the rows."""
+    """`candidates`: of the folds, as in an EvaluationRequest; `serving`: as many, or one that learnt from no row."""
 
     split: Split
     candidates: tuple[Model, ...]
-    serving: Model
+    serving: tuple[Model, ...]
 
     def schema(self) -> Schema:
         shape = (2, GRID, GRID)
@@ -38,10 +40,40 @@ class PairedRequest:
     def collect(self, rows: Rows) -> Sums:
         fold = self.split.fold_of(self.split.part_of(rows.draw))
         rows, fold = rows.take(fold != HELD), fold[fold != HELD]
-        candidate = np.zeros(len(rows))
-        for number, model in enumerate(self.candidates):
-            candidate[fold == number] = model.answers(rows.x[fold == number])
-        return count_pairs(self.schema(), rows.y.astype(np.int64), candidate, self.serving.answers(rows.x))
+        folds = len(self.candidates)
+        theirs = self.serving if len(self.serving) == folds else self.serving[:1] * folds
+        candidate, serving = (_by_fold(models, rows, fold) for models in (self.candidates, theirs))
+        return count_pairs(self.schema(), rows.y.astype(np.int64), candidate, serving)
+
+
+def _by_fold(models: tuple[Model, ...], rows: Rows, fold: Integers) -> Floats:
+    """[rows]: the answer of the model of each row's fold."""
+    found = np.zeros(len(rows))
+    for number, model in enumerate(models):
+        found[fold == number] = model.answers(rows.x[fold == number])
+    return found
+
+
+@dataclass(frozen=True)
+class FoldModels:
+    """What a later version needs to be compared with this one on rows that neither had learnt.
+
+    `folds_key`: of the hash that deals rows to the parts of `split`.
+    """
+
+    split: Split
+    folds_key: str
+    features: tuple[Feature, ...]
+    models: tuple[Model, ...]
+
+    def dump(self) -> str:
+        return TypeAdapter(FoldModels).dump_json(self).decode()
+
+    @staticmethod
+    def read(text: str) -> "FoldModels":
+        """Raises ValueError."""
+        found: FoldModels = TypeAdapter(FoldModels).validate_json(text)
+        return found
 
 
 def count_pairs(schema: Schema, y: Integers, candidate: Floats, serving: Floats) -> Sums:

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 
 import numpy as np
+from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 
 from heart_api.contract import Feature
 from heart_trainer.fit import families
 from heart_trainer.fit.families import Setting
-from heart_trainer.sums.describe import NUMBERS
+from heart_trainer.sums.describe import NUMBERS, Preparation
 from heart_trainer.sums.linear import LinearModel
 
 
@@ -17,13 +18,21 @@ def fitted_pipeline(model: LinearModel, setting: Setting, penalty: float) -> Pip
     name, params = named(setting.regression, penalty)
     pipeline = families.build(name, params, setting)  # type: ignore[arg-type]
     pipeline.fit(_placeholder(setting.features), np.array([0, 1]))  # gives every attribute its shape
-    _fill(pipeline, model)
+    _fill(pipeline["prepare"], model.preparation)
     estimator, coefficients = pipeline["model"], model.coefficients
     if setting.regression:
         estimator.coef_, estimator.intercept_ = coefficients[:-1], float(coefficients[-1])
     else:
         estimator.coef_, estimator.intercept_ = coefficients[None, :-1], coefficients[-1:]
     return pipeline
+
+
+def fitted_preparation(preparation: Preparation, setting: Setting, scale: bool) -> ColumnTransformer:
+    """The first step of a pipeline, as it would be after a fit on all the rows."""
+    step = families.prepare(setting.features, scale)
+    step.fit(_placeholder(setting.features))
+    _fill(step, preparation)
+    return step
 
 
 def named(regression: bool, penalty: float) -> tuple[str, dict[str, float]]:
@@ -36,9 +45,8 @@ def _placeholder(features: Sequence[Feature]) -> np.ndarray:
     return np.array([np.zeros(len(features)), [1.0 if f.type in NUMBERS else 0.0 for f in features]], np.float32)
 
 
-def _fill(pipeline: Pipeline, model: LinearModel) -> None:
-    preparation = model.preparation
-    for _, steps, columns in pipeline["prepare"].transformers_:
+def _fill(step: ColumnTransformer, preparation: Preparation) -> None:
+    for _, steps, columns in step.transformers_:
         if not isinstance(steps, Pipeline):
             continue
         steps["impute"].statistics_ = np.array(preparation.fills)[columns]

@@ -17,6 +17,7 @@ from heart_trainer.sums.bins import SCORES, score_bin
 from heart_trainer.sums.linear import Floats, LinearModel
 from heart_trainer.sums.rows import Rows, shares
 from heart_trainer.sums.split import Parts, Split
+from heart_trainer.sums.union import ForestModel
 
 Integers = NDArray[np.int64]
 TARGETS, ERRORS = 40, 200
@@ -28,7 +29,7 @@ ERROR_SUMS = ("absolute", "squared", "target", "target_squared")
 class Judged:
     """A model, and the rows that it is judged on: those of the parts whose `shares` are below `bound`."""
 
-    model: LinearModel
+    model: LinearModel | ForestModel
     parts: Parts
     bound: float = 1.0
 

@@ -143,10 +143,10 @@ def judge_share(
     mine, its = check.measure(candidate), check.measure(stable)
     if mine.n == 0:
         return CheckResult(check.name, "Inconclusive", "the candidate has not served any requests yet")
-    said = f"{check.name}: {describe_share(check, mine)}; {check.limit:.2%} allowed"
+    said = f"{check.name}: {describe_share(check, mine)}, {check.limit:.2%} allowed"
     said += f", the stable version has {its.rate:.2%} of {its.n}" if its.n else ""
     if is_worse(check, evidence, compared=its.n > 0):
-        return CheckResult(check.name, "Failed", f"{said}; {lately(check.measure(newest))}")
+        return CheckResult(check.name, "Failed", f"{said}, {lately(check.measure(newest))}")
     if is_good(check, evidence):
         return CheckResult(check.name, "Passed", said)
     return CheckResult(check.name, "Inconclusive", f"{said}: {more(check, evidence, mine)}")

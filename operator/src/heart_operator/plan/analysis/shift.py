@@ -73,9 +73,9 @@ def spread(weights: Sequence[float], values: Sequence[float]) -> float:
     return sum(weight * (value - mean) ** 2 for weight, value in zip(weights, values, strict=True))
 
 
-def factor(size: float, alpha: float) -> float:
-    """Standard errors from the estimate to a bound that holds at every sample size."""
-    known = size / TIGHTEST * tightness(alpha)
+def factor(size: float, alpha: float, tightest: float = TIGHTEST) -> float:
+    """Standard errors from the estimate to a bound that holds at every sample size; the smallest near `tightest`."""
+    known = size / tightest * tightness(alpha)
     return sqrt((1 + 1 / known) * log((1 + known) / alpha**2))
 
 

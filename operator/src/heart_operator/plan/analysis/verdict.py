@@ -110,7 +110,7 @@ def judge_shift(spec: Analysis, stable: Counts, candidate: Counts) -> CheckResul
     shift = prediction_shift(stable, candidate, alpha_low=FALSE_ALARM, alpha_high=FALSE_PRAISE)
     if shift is None:
         return CheckResult(name, "Inconclusive", f"{name}: {few_outputs(stable, candidate)}")
-    said = f"{name}: {describe(shift)}; {limit:g} allowed"
+    said = f"{name}: {describe(shift)}, {limit:g} allowed"
     if shift.low > limit:
         return CheckResult(name, "Failed", said)
     if shift.high <= 2 * limit:

@@ -16,8 +16,7 @@ def analyse_serving(
     beyond doubt.
 
     `sample.stable` counts the version's responses since the last interval. An interval without data (`sample.error`)
-    neither
-    resets nor increases the consecutive failures.
+    neither resets nor increases the consecutive failures.
     """
     before = last or PostPromotionStatus(time=written(now))
     if sample.error is not None:
@@ -47,4 +46,4 @@ def analyse_serving(
 
 def complain(check: ShareCheck, sample: AnalysisSample) -> str:
     measured = describe_share(check, check.measure(sample.stable))
-    return f"{check.name}: {measured}; the critical threshold is {check.limit:.2%}"
+    return f"{check.name}: {measured}, the critical threshold is {check.limit:.2%}"

@@ -24,6 +24,7 @@ from heart_api.names import (
     candidate_service_name,
     child_name,
     deployment_name,
+    fleet_service_name,
     mirror_config_name,
     pods_service_name,
     service_account_name,
@@ -89,7 +90,7 @@ def names_of(kind: str, model: str) -> set[str]:
         case "ServiceAccount":
             return {service_account_name(model)}
         case "Service":
-            return {model, pods_service_name(model), candidate_service_name(model)}
+            return {model, pods_service_name(model), candidate_service_name(model), fleet_service_name(model)}
         case "ConfigMap":
             return {mirror_config_name(model), auth_config_name(model)}
         case "NetworkPolicy":

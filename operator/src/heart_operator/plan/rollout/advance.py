@@ -8,7 +8,8 @@ from heart_operator.plan.gates.verdict import GateReport
 from heart_operator.plan.observed import Observed
 from heart_operator.plan.obstacles import Obstacle
 from heart_operator.plan.rollout.canary import Move, next_move
-from heart_operator.plan.rollout.context import build_context, candidate_status, first_pods
+from heart_operator.plan.rollout.context import build_context, candidate_status, first_pods, splits_exactly
+from heart_operator.plan.rollout.experiment import with_experiment
 from heart_operator.plan.rollout.result import RolloutPlan
 from heart_operator.plan.rollout.rollback import is_rejected
 from heart_operator.plan.rollout.sampling import with_analysis
@@ -42,7 +43,8 @@ def go_on(
         rollout = replace(rollout, progress=status, why=hold, candidate_pods=first_pods(observed, stable))
         return replace(rollout, action="None" if obstacle else "Hold" if hold else "Start")
     context = build_context(observed, stable, wanted, deployment, hold, now)
-    return settle(observed, rollout, next_move(context, with_analysis(observed, status, now)), now)
+    status = with_experiment(observed, with_analysis(observed, status, now), now)
+    return settle(observed, rollout, next_move(context, status), now)
 
 
 def is_admitted(
@@ -94,7 +96,7 @@ def settle(observed: Observed, rollout: RolloutPlan, move: Move, now: datetime) 
             rollout, stable=rollout.candidate, candidate=None, previous=previous, action="Promote", post_promotion=None
         )
     # Pods of a third version would answer, too, once the Service selects all of the model's pods.
-    previous = None if move.status.weight and not observed.model.spec.serving.route else rollout.previous
+    previous = None if move.status.weight and not splits_exactly(observed) else rollout.previous
     return replace(
         rollout,
         progress=move.status,

@@ -14,6 +14,7 @@ from heart_api.names import Reason
 from heart_api.pauses import pause_end
 from heart_operator.manifests.traffic import Traffic
 from heart_operator.plan.rollout.context import RolloutContext
+from heart_operator.plan.rollout.experiment import begun, experiment_end, why_lost
 from heart_operator.plan.rollout.phases import brackets, find_phase, in_phase, since
 from heart_operator.plan.rollout.steps import is_analysed, is_past, pause_is_over, pods_at, takes_over, walk
 from heart_operator.plan.rollout.traffic import asked_weight, reached_weight
@@ -54,6 +55,8 @@ def find_failure(context: RolloutContext, status: CandidateStatus) -> tuple[str,
             Reason.CANARY_ANALYSIS_FAILED,
             f"{analysis.message} ({analysis.consecutive_failures} consecutive failures)",
         )
+    if context.rollout.experiment and (lost := why_lost(context.rollout.experiment, status)):
+        return Reason.EXPERIMENT_FAILED, lost
     if status.phase != "Starting" and context.deployment.crashes > limit:
         return (
             Reason.CRASHING,
@@ -73,6 +76,8 @@ def find_failure(context: RolloutContext, status: CandidateStatus) -> tuple[str,
 def gives_up_without_evidence(context: RolloutContext, status: CandidateStatus) -> bool:
     analysis = status.analysis
     if context.rollout.analysis.on_inconclusive != "Rollback" or status.forced or analysis is None:
+        return False
+    if context.rollout.experiment:
         return False
     at_end = is_past(context.rollout, status) or pause_is_over(status, context.rollout.steps[status.step], context.now)
     needed = is_analysed(context.rollout, status) and analysis.intervals > 0
@@ -109,10 +114,13 @@ def with_traffic(context: RolloutContext, status: CandidateStatus, pods: int) ->
         reached_weight(weight, context.deployment.ready, context.stable_ready, exact=context.exact) if arrives else 0
     )
     base = status.base_replicas or (context.full if spread else 0)
+    if context.rollout.experiment and spread:
+        status = begun(status, context.now)
     traffic = Traffic(
         candidate=status.version,
         spread=spread and not context.exact,
-        weight=weight if spread and context.exact else 0,
+        weight=weight if spread and context.exact and not context.rollout.experiment else 0,
+        experiment_since=status.experiment.since if spread and status.experiment and context.rollout.experiment else "",
         mirror_percent=context.rollout.mirror.percent if context.deployment.ready else 0,
         closed="" if is_open(context, status, weight) else status.version,
     )
@@ -140,6 +148,8 @@ def find_deadline(context: RolloutContext, status: CandidateStatus) -> datetime 
         return context.deployment.created + timedelta(seconds=seconds(context.rollout.ready_deadline))
     if status.phase == "Scaling":
         return since(status, context.now) + timedelta(seconds=seconds(context.rollout.progress_deadline))
+    if status.phase == "Experimenting" and context.rollout.experiment:
+        return experiment_end(context.rollout.experiment, status)
     if status.phase == "Paused" and not is_past(context.rollout, status):
         return pause_end(status, context.rollout.steps[status.step])
     return None

@@ -1,7 +1,7 @@
 """What a person's command does to the roles. Each is handled once: `status.command` keeps the last one's identity."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from heart_api.commands import Command, read_command
@@ -80,9 +80,8 @@ def candidate_of(command: Command, roles: Roles) -> CandidateStatus:
     return candidate
 
 
-def with_candidate(roles: Roles, candidate: CandidateStatus | None, **changes: object) -> Roles:
-    changed = candidate.model_copy(update=changes) if candidate else None
-    return Roles(roles.stable, changed, roles.rejected, roles.has_way_back)
+def with_candidate(roles: Roles, candidate: CandidateStatus, **changes: object) -> Roles:
+    return replace(roles, candidate=candidate.model_copy(update=changes))
 
 
 def promote(command: Command, roles: Roles, rollout: Rollout, now: datetime) -> tuple[Roles, str]:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from heart_api.heartmodel import CandidateStatus, HeartModelSpec, Mirror, Rollout
+from heart_api.experiment import Experiment
+from heart_api.heartmodel import CandidateStatus, HeartModelSpec, Mirror, Pause, Rollout, RolloutStep
 from heart_api.kube.values import VersionDeployment
 from heart_api.names import evaluated_version
 from heart_api.status import Origin
@@ -26,7 +27,7 @@ class RolloutContext:
     stable_ready: int
     manual: bool
     exact: bool
-    """An HTTPRoute splits the traffic."""
+    """An HTTPRoute splits the traffic, or the serving pods do: the Service does not."""
     route_rejected: bool
     """The Gateway does not accept the route: no request arrives."""
     crowded: bool
@@ -42,7 +43,21 @@ class RolloutContext:
 def effective_rollout(observed: Observed, stable: Version | None) -> Rollout:
     """The first version skips the steps: there is nothing to compare it with."""
     rollout = observed.model.spec.rollout
-    return rollout if stable else rollout.model_copy(update={"steps": (), "mirror": Mirror()})
+    if stable is None:
+        return rollout.model_copy(update={"steps": (), "mirror": Mirror(), "experiment": None})
+    if rollout.experiment is None:
+        return rollout
+    return rollout.model_copy(update={"steps": experiment_steps(rollout.experiment), "mirror": Mirror()})
+
+
+def experiment_steps(experiment: Experiment) -> tuple[RolloutStep, ...]:
+    """An experiment is a rollout of one weight, and one pause that its result ends."""
+    return RolloutStep(set_weight=experiment.split), RolloutStep(pause=Pause())
+
+
+def splits_exactly(observed: Observed) -> bool:
+    """An HTTPRoute splits the traffic, or the serving pods do for an experiment; else the numbers of pods."""
+    return observed.model.spec.serving.route is not None or observed.model.spec.rollout.experiment is not None
 
 
 def build_context(
@@ -59,7 +74,7 @@ def build_context(
         manual=needs_approval(observed.model.spec, origin),
         origin=origin,
         outside=wanted.seal_message or "no training Job of this HeartModel reported it" if origin == "Outside" else "",
-        exact=observed.model.spec.serving.route is not None,
+        exact=splits_exactly(observed),
         route_rejected=bool(route_rejection(observed)),
         crowded=any(entry.version not in own and entry.ready > 0 for entry in observed.deployments),
         hold=hold,
@@ -94,7 +109,7 @@ def first_pods(observed: Observed, stable: Version | None) -> int:
     full = wanted_count(observed.model.spec.serving, deployment_of(observed, stable))
     if not rollout.steps:
         return full
-    exact = observed.model.spec.serving.route is not None
+    exact = splits_exactly(observed)
     return min(full, pods_for(rollout, asked_weight(rollout, 0), max(1, full), exact=exact))
 
 

@@ -6,6 +6,7 @@ from heart_api.heartmodel import CandidateStatus
 from heart_api.status import Phase
 from heart_api.times import read, written
 from heart_operator.plan.rollout.context import RolloutContext
+from heart_operator.plan.rollout.experiment import describe
 from heart_operator.plan.rollout.steps import evidence_permits, has_started, is_past, pause_is_over
 
 
@@ -27,6 +28,9 @@ def find_phase(context: RolloutContext, status: CandidateStatus) -> tuple[Phase,
             if not context.crowded
             else "waiting for the pods of the previous version to terminate",
         )
+    if context.rollout.experiment:
+        undecided = status.experiment is None or status.experiment.verdict == "Running"
+        return "Experimenting" if undecided else "Held", describe(context.rollout.experiment, status)
     if step.pause.duration is None:
         return "Paused", "paused until promoted; `kubectl heart promote` continues the rollout"
     if not pause_is_over(status, step, context.now):

@@ -6,6 +6,7 @@ from heart_api.heartmodel import CandidateStatus, Rollout, RolloutStep
 from heart_api.pauses import pause_end
 from heart_api.times import written
 from heart_operator.plan.rollout.context import RolloutContext
+from heart_operator.plan.rollout.experiment import is_won
 from heart_operator.plan.rollout.traffic import asked_weight, pods_for
 
 
@@ -31,6 +32,8 @@ def is_done(context: RolloutContext, status: CandidateStatus, step: RolloutStep)
         return False
     if step.pause is None:
         return context.deployment.ready >= pods_at(context, status) and (context.exact or not context.crowded)
+    if experiment := context.rollout.experiment:
+        return is_won(experiment, status)
     return pause_is_over(status, step, context.now) and evidence_permits(context, status)
 
 
@@ -66,6 +69,8 @@ def evidence_permits(context: RolloutContext, status: CandidateStatus) -> bool:
     """True with sufficient evidence, or if the spec continues without evidence."""
     if status.forced or not is_analysed(context.rollout, status):
         return True
+    if experiment := context.rollout.experiment:
+        return is_won(experiment, status) or is_past(context.rollout, status)
     analysis = status.analysis
     if analysis is None or analysis.intervals == 0:
         return False

@@ -65,7 +65,7 @@ def of_version(model: HeartModel, run: RunStatus, version: str) -> RunStatus:
             return changed(run, phase="Failed", message=entry.message, **became)
     if status.candidate and status.candidate.version == version:
         weight = f"Candidate, {status.candidate.weight}% of the traffic"
-        return changed(run, gate=Reason.GATE_PASSED, rollout=weight, message=status.candidate.message)
+        return changed(run, gate=Reason.GATE_PASSED, rollout=weight, message=status.candidate.waits_for)
     if status.training and status.training.version not in (None, version):
         return changed(run, phase="Failed", message=f"Version {status.training.version} replaced it")
     return changed(run, gate=reason_of(model, Condition.GATE_PASSED), message=waits_for(model))

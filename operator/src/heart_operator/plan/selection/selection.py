@@ -18,6 +18,10 @@ from heart_operator.plan.versions import (
 )
 
 LATEST = "latest"
+UNMEASURABLE = (
+    "was not trained by this HeartModel, and one with spec.federation has no dataset to measure it on; set spec.version"
+    " to latest or to a version that it has trained"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,8 @@ def select_number(observed: Observed, name: str) -> Selection:
     known = known_version(observed, name)
     if known:
         return Selection(known, pinned=True)
+    if observed.model.spec.federation and not observed.registry.error:
+        return Selection(pinned=True, why=f"version {name} {UNMEASURABLE}")
     if name in observed.registry.versions or observed.registry.error:
         return Selection(unknown=name, pinned=True)
     newest = max(observed.registry.versions, key=order, default="none")
@@ -68,6 +74,8 @@ def select_named(observed: Observed, name: str) -> Selection:
     if known and name in (stable, previous_name(observed)):
         return Selection(known)
     measured = known is not None and known.evaluation_sha256 and is_current(observed, known)
+    if not measured and observed.model.spec.federation:
+        return Selection(why=f"version {name} {UNMEASURABLE}")
     return Selection(known) if measured else Selection(unknown=name)
 
 
@@ -75,8 +83,8 @@ def select_latest(observed: Observed) -> Selection:
     """The newest version that is not rejected; if it serves already, a newer rejected one, so that it is reported.
 
     Candidates are the one trained for the current spec and those registered by hand after it. As long as there are
-    none, the
-    newest one that is newer than the serving version (an older one must not return because a training failed).
+    none, the newest one that is newer than the serving version (an older one must not return because a training
+    failed).
     """
     trained = trained_for_spec(observed)
     stable = serving_version_name(observed)
@@ -95,7 +103,7 @@ def outside_versions(observed: Observed) -> list[str]:
 
     Tags prove nothing: a version that claims a training of today's spec is one of them, until its seal is checked.
     """
-    if observed.model.spec.versions_from_outside == "Ignore":
+    if observed.model.spec.versions_from_outside == "Ignore" or observed.model.spec.federation:
         return []
     reported = {(version.version, version.trigger) for version in trained_versions(observed)}
     return [

@@ -76,7 +76,9 @@ def run_id(model: HeartModel, job: str) -> str:
 
 
 def dataset(model: HeartModel) -> str:
-    """The address without user, password and query, which may hold credentials."""
+    """The address without user, password and query, which may hold credentials; of a federated model its own name."""
+    if model.spec.dataset is None:
+        return f"federation://{model.namespace}/{model.name}"
     address = urlsplit(model.spec.dataset.uri)
     within = f"#{address.fragment}" if address.fragment else ""
     return f"{address.scheme}://{address.netloc.rpartition('@')[2]}{address.path}{within}"

@@ -13,6 +13,7 @@ ANNOUNCED = {
         Reason.TRAINING_PENDING,
         Reason.TRAINING_SUCCEEDED,
         Reason.QUOTA_EXCEEDED,
+        Reason.WAITING_FOR_SITES,
     },
     Condition.GATE_PASSED: {
         Reason.GATE_PASSED,

@@ -5,6 +5,7 @@ from heart_api.kube.values import VersionDeployment
 from heart_api.names import Label, Reason
 from heart_api.times import written
 from heart_operator.plan.decision import Decision
+from heart_operator.plan.federation.sites import consents
 from heart_operator.plan.jobs import records
 from heart_operator.plan.status.drift import summarize_drift
 from heart_operator.plan.versions import Version, as_deployment
@@ -31,6 +32,7 @@ def build_facts(decision: Decision) -> HeartModelStatus:
         desired_version=str(model.spec.version),
         gate=decision.gate.summary if decision.gate else model.status.gate,
         drift=summarize_drift(decision.observed.schedules, rollout.stable.version if rollout.stable else None),
+        sites=consents(decision.observed) or None,
         replicas=serving.replicas if serving else 0,
         selector=selector(model, rollout.stable) if rollout.stable else None,
     )

@@ -86,7 +86,9 @@ def find_progressing(decision: Decision) -> Finding:
     training, rejection = decision.training.status, decision.rejection
     if decision.training.wanted or (training and training.phase == "Running"):
         trained = find_trained(decision)
-        pending = trained.reason in (Reason.TRAINING_PENDING, Reason.QUOTA_EXCEEDED)
+        if trained.status == "False":
+            return trained  # held by a site
+        pending = trained.reason in (Reason.TRAINING_PENDING, Reason.QUOTA_EXCEEDED, Reason.WAITING_FOR_SITES)
         return Finding("True", trained.reason if pending else Reason.TRAINING_STARTED, trained.message)
     if decision.rollout.candidate:
         return progress_of_candidate(decision)
@@ -115,6 +117,9 @@ def find_trained(decision: Decision) -> Finding:
     training = decision.training.status
     if decision.training.wait:
         return Finding("Unknown", Reason.QUOTA_EXCEEDED, decision.training.wait.message)
+    if held := decision.training.site_wait:
+        waits = held.reason == Reason.WAITING_FOR_SITES
+        return Finding("Unknown" if waits else "False", held.reason, held.message)
     if decision.training.wanted or training is None:
         return untrained(decision)
     if training.phase == "Running" and training.reason == Reason.TRAINING_PENDING:

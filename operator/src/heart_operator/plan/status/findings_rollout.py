@@ -1,6 +1,7 @@
 """Conditions of a rollout: the candidate's step, what it waits for, why a version was rejected."""
 
 from heart_api.heartmodel import CandidateStatus
+from heart_api.kube.values import VersionDeployment
 from heart_api.names import Reason
 from heart_operator.plan.blocked import is_pending, pods_text
 from heart_operator.plan.decision import Decision
@@ -13,6 +14,7 @@ REJECTED_ON_TRAFFIC = frozenset(
     {
         Reason.READY_DEADLINE_EXCEEDED,
         Reason.CANARY_ANALYSIS_FAILED,
+        Reason.EXPERIMENT_FAILED,
         Reason.CRASHING,
         Reason.PROGRESS_DEADLINE_EXCEEDED,
         Reason.ABORTED,
@@ -20,7 +22,12 @@ REJECTED_ON_TRAFFIC = frozenset(
     }
 )
 """Reasons for rejection by the rollout; the gate has a condition of its own."""
-WAITING = {"Paused": Reason.PAUSED, "Held": Reason.ON_HOLD, "AwaitingApproval": Reason.AWAITING_APPROVAL}
+WAITING = {
+    "Paused": Reason.PAUSED,
+    "Held": Reason.ON_HOLD,
+    "Experimenting": Reason.EXPERIMENTING,
+    "AwaitingApproval": Reason.AWAITING_APPROVAL,
+}
 
 
 def is_under_way(decision: Decision) -> bool:
@@ -37,26 +44,24 @@ def progress_of_candidate(decision: Decision) -> Finding:
     if rollout.action == "Overdue":
         return Finding("False", Reason.READY_DEADLINE_EXCEEDED, f"{name} is still starting: {rollout.why}")
     if rollout.progress and deployment:
-        return progress_on_traffic(decision, name, rollout.progress)
+        return progress_on_traffic(decision, deployment, rollout.progress)
     if rollout.action in ("Start", "Go"):
         ready = f"{deployment.ready} pods are ready" if deployment else "its pods are created"
         return Finding("True", Reason.ROLLING_OUT, f"{name} is rolling out: {ready}")
     return Finding("Unknown", Reason.ON_HOLD, f"{name} is waiting for {rollout.why}")
 
 
-def progress_on_traffic(decision: Decision, name: str, progress: CandidateStatus) -> Finding:
+def progress_on_traffic(decision: Decision, deployment: VersionDeployment, progress: CandidateStatus) -> Finding:
     """The candidate's step and what it waits for; the message changes with every analysis interval."""
-    where = position(decision, progress)
+    where = f"Version {deployment.version}{position(decision, progress)}"
     if progress.phase in ("Starting", "Scaling"):
-        ready = decision.candidate_deployment.ready if decision.candidate_deployment else 0
-        pods = f"{ready} of {decision.rollout.candidate_pods} pods are ready"
-        if is_pending(decision.candidate_deployment):
-            message = f"{name}{where}: {pods}{pods_text(decision.candidate_deployment)}"
-            return Finding("True", Reason.PODS_PENDING, message)
-        return Finding("True", Reason.ROLLING_OUT, f"{name}{where}: {pods}; {progress.message}")
+        pods = f"{deployment.ready} of {decision.rollout.candidate_pods} pods are ready"
+        if is_pending(deployment):
+            return Finding("True", Reason.PODS_PENDING, f"{where}: {pods}{pods_text(deployment)}")
+        return Finding("True", Reason.ROLLING_OUT, f"{where}: {pods}; {progress.message}")
     rejection = route_rejection(decision.observed)
     details = f"{progress.message}; {rejection}" if rejection else progress.message
-    return Finding("Unknown", WAITING[progress.phase], f"{name}{where}: {details}")
+    return Finding("Unknown", WAITING[progress.phase], f"{where}: {details}")
 
 
 def position(decision: Decision, progress: CandidateStatus) -> str:
@@ -107,6 +112,10 @@ def milestone(decision: Decision, name: str) -> tuple[str, str]:
         return Reason.AWAITING_APPROVAL, f"{name}: {progress.message}"
     if progress.paused:
         return Reason.PAUSED, f"{name}: {progress.message}"
+    if experiment := effective_rollout(decision.observed, decision.rollout.stable).experiment:
+        verdict = progress.experiment.verdict if progress.experiment else "Running"
+        share = f"{experiment.split}% of the users, {experiment.metric}"
+        return Reason.EXPERIMENTING, f"{name} is in an experiment ({share}): {verdict}"
     steps = len(effective_rollout(decision.observed, decision.rollout.stable).steps)
     where = f"step {progress.step + 1} of {steps}" if progress.step < steps else "all steps are done"
     return Reason.ROLLING_OUT, f"{name} is rolling out: {where}, {progress.weight}% of the traffic"

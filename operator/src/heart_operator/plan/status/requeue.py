@@ -12,6 +12,8 @@ from heart_operator.plan.rollout.sampling import next_analysis_after
 
 POLL_SECONDS = 30.0
 """Seconds until the next attempt at a registry that is needed and unavailable."""
+FOLLOW_SECONDS = 10.0
+"""Seconds between two looks at a federated training."""
 STAGGER_SECONDS, LAST_TURN = 0.1, 600
 """Models that wait for the same moment are reconciled one after the other, the oldest first."""
 LEAST_SECONDS = 0.5
@@ -34,8 +36,16 @@ def requeue_after(decision: Decision, facts: HeartModelStatus) -> float | None:
         moments.append((decision.training.wait.until - decision.now).total_seconds() + turn)
     if needs_registry(decision) or has_just_failed(decision):
         moments.append(POLL_SECONDS)
+    if trains_at_sites(facts):
+        moments.append(FOLLOW_SECONDS)
     moments += observe_again_after(waiting_since(decision), decision.now)
     return max(LEAST_SECONDS, min(moments)) if moments else None
+
+
+def trains_at_sites(facts: HeartModelStatus) -> bool:
+    """A federated training runs: only its pod knows how far it is."""
+    training = facts.training
+    return training is not None and training.phase == "Running" and training.sites is not None
 
 
 def waiting_since(decision: Decision) -> Iterable[datetime]:

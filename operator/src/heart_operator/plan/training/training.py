@@ -7,12 +7,16 @@ from datetime import datetime
 from heart_api.heartmodel import TrainingStatus
 from heart_api.kube.values import Manifest, ObjectKey
 from heart_api.names import Reason, training_job_name
+from heart_api.status import CoordinatorStatus
 from heart_api.times import written
+from heart_operator.manifests.coordinator_job import build_coordinator_job
 from heart_operator.manifests.training_job import build_training_job
 from heart_operator.plan.blocked import pending
+from heart_operator.plan.federation.sites import SiteWait, followed, participants, site_wait, with_result
 from heart_operator.plan.jobs import keys, superseded, surplus
 from heart_operator.plan.observed import Observed, TrainingJob
 from heart_operator.plan.quota import QuotaWait, training_wait
+from heart_operator.plan.training.attempts import another_attempt, latest_attempt
 from heart_operator.plan.training.failures import failure_of
 from heart_operator.plan.training.triggers import current_trigger
 from heart_operator.plan.versions import Version, of_deployment
@@ -27,6 +31,8 @@ class TrainingPlan:
     """The spec requires a training that has not started."""
     wait: QuotaWait | None = None
     """Why its Job is not created yet."""
+    site_wait: SiteWait | None = None
+    """The same, where sites are the reason."""
     create: tuple[Manifest, ...] = ()
     delete: tuple[ObjectKey, ...] = ()
 
@@ -41,6 +47,8 @@ def plan_training(observed: Observed, stable: Version | None, *, may_start: bool
     if others:
         return TrainingPlan(record or last_record(observed, but=others), record is None, delete=keys(others))
     delete = keys(surplus(observed.jobs, trigger))
+    if record is None and (held := site_wait(observed)):
+        return TrainingPlan(last_record(observed), wanted=True, site_wait=held, delete=delete)
     status = record or started(observed, trigger, now)
     create = missing_job(observed, status, stable)
     if create and (wait := find_wait(observed, status.job, now)):
@@ -63,9 +71,9 @@ def training_record(observed: Observed, trigger: str) -> TrainingStatus | None:
     known = known if known and known.trigger == trigger else None
     if known and known.phase != "Running":
         return known
-    for job in observed.jobs:
-        if job.trigger == trigger:
-            return of_job(job)
+    if job := latest_attempt(observed.jobs, trigger):
+        again = another_attempt(job, observed.model.spec.training.backoff_limit)
+        return with_sites(observed, of_job(job), job, known) if again is None else of_attempt(observed, job, again)
     return known or of_deployments(observed, trigger)
 
 
@@ -80,16 +88,39 @@ def last_record(observed: Observed, but: Iterable[TrainingJob] = ()) -> Training
 
 
 def of_job(job: TrainingJob) -> TrainingStatus:
-    status = TrainingStatus(
-        job=job.name, trigger=job.trigger, phase=job.phase, started_at=written(job.created), finished_at=None
-    )
+    status = TrainingStatus(job=job.name, trigger=job.trigger, phase=job.phase, started_at=written(job.created))
     if job.phase == "Running":
         return status.model_copy(update=pending(job, Reason.TRAINING_PENDING))
     ended = {"finished_at": written(job.finished or job.created)}
     if job.result is None:
         reason, message = failure_of(job)
         return status.model_copy(update=ended | {"phase": "Failed", "reason": reason, "message": message})
-    return status.model_copy(update=ended | {"phase": "Succeeded", **job.result.model_dump()})
+    return status.model_copy(update=ended | {"phase": "Succeeded", **job.result.model_dump(exclude={"sites"})})
+
+
+def with_sites(
+    observed: Observed, status: TrainingStatus, job: TrainingJob, known: TrainingStatus | None
+) -> TrainingStatus:
+    """The record of a federated training's Job with what is known of its sites, fixed when it started."""
+    if known is None or known.sites is None:
+        return status
+    coordinator = known.coordinator
+    if coordinator is None and observed.coordinator:
+        coordinator = CoordinatorStatus.model_validate(observed.coordinator.model_dump())
+    if status.phase == "Running":
+        return status.model_copy(update={"sites": followed(observed, known.sites), "coordinator": coordinator})
+    reported = job.result.sites if job.result else job.failure.sites if job.failure else None
+    seen = {f"{entry.namespace}/{entry.name}": entry.model_dump() for entry in reported or ()}
+    sites = tuple(with_result(entry, seen[entry.site]) if entry.site in seen else entry for entry in known.sites)
+    return status.model_copy(update={"sites": sites, "coordinator": coordinator})
+
+
+def of_attempt(observed: Observed, lost: TrainingJob, attempt: int) -> TrainingStatus:
+    """The attempt that follows a lost one."""
+    name = job_name(observed, lost.trigger, attempt)
+    return TrainingStatus(
+        job=name, trigger=lost.trigger, phase="Running", started_at=written(lost.finished or lost.created)
+    )
 
 
 def of_deployments(observed: Observed, trigger: str) -> TrainingStatus | None:
@@ -110,17 +141,27 @@ def of_deployments(observed: Observed, trigger: str) -> TrainingStatus | None:
 
 
 def started(observed: Observed, trigger: str, now: datetime) -> TrainingStatus:
-    return TrainingStatus(job=job_name(observed, trigger), trigger=trigger, phase="Running", started_at=written(now))
+    return TrainingStatus(
+        job=job_name(observed, trigger),
+        trigger=trigger,
+        phase="Running",
+        started_at=written(now),
+        sites=participants(observed),
+    )
 
 
 def missing_job(observed: Observed, status: TrainingStatus, stable: Version | None) -> tuple[Manifest, ...]:
     """The Job of a running training, if it does not exist: not created yet, or deleted."""
-    if status.phase != "Running" or any(job.trigger == status.trigger for job in observed.jobs):
+    found = latest_attempt(observed.jobs, status.trigger)
+    attempt = another_attempt(found, observed.model.spec.training.backoff_limit) if found else 0
+    if status.phase != "Running" or attempt is None:
         return ()
     assert observed.profile, "a training starts only where the spec is valid"
     serving = stable.reference if stable and stable.digest else None
-    return (build_training_job(observed.model, observed.profile, status.trigger, serving),)
+    if status.sites is not None:
+        return (build_coordinator_job(observed.model, observed.profile, status.trigger, serving, status.sites),)
+    return (build_training_job(observed.model, observed.profile, status.trigger, serving, attempt),)
 
 
-def job_name(observed: Observed, trigger: str) -> str:
-    return training_job_name(observed.model.name, observed.model.uid, trigger)
+def job_name(observed: Observed, trigger: str, attempt: int = 0) -> str:
+    return training_job_name(observed.model.name, observed.model.uid, trigger, attempt)

@@ -6,15 +6,21 @@ derived from the current requests, so that the same requests give the same Job a
 
 import json
 from collections.abc import Iterable
+from typing import Any
 
-from heart_api.heartmodel import HeartModel
+from heart_api.heartmodel import HeartModel, HeartModelSpec
 from heart_api.names import Annotation, short_hash
 from heart_operator.plan.jobs import newest_first
 from heart_operator.plan.observed import Observed
 from heart_operator.plan.training.requests import open_requests
 from heart_operator.plan.versions import order
 
-WITHOUT_EFFECT = {"resources", "timeout_seconds", "backoff_limit"}
+WITHOUT_EFFECT: dict[str, Any] = {
+    "resources": True,
+    "timeout_seconds": True,
+    "backoff_limit": True,
+    "tuning": {"parallelism"},
+}
 """Fields of `spec.training` that change how long it takes, not what comes out."""
 
 
@@ -25,20 +31,32 @@ def spec_trigger(model: HeartModel) -> str:
     """
     spec = model.spec
     parts = {
-        "dataset": spec.dataset.model_dump(mode="json", exclude_defaults=True),
-        "target": spec.target.model_dump(mode="json", exclude_defaults=True),
-        "features": [feature.model_dump(mode="json", exclude_defaults=True) for feature in spec.features],
-        "training": spec.training.model_dump(mode="json", exclude_defaults=True, exclude=WITHOUT_EFFECT),
+        **source(spec),
+        "target": spec.target.model_dump(exclude_defaults=True),
+        "features": [feature.model_dump(exclude_defaults=True) for feature in spec.features],
+        "training": without_empty(spec.training.model_dump(exclude_defaults=True, exclude=WITHOUT_EFFECT)),
     }
     return short_hash(json.dumps(parts, sort_keys=True))
+
+
+def without_empty(fields: dict[str, Any]) -> dict[str, Any]:
+    """Less the sections of which nothing is left."""
+    return {name: value for name, value in fields.items() if value != {}}
+
+
+def source(spec: HeartModelSpec) -> dict[str, Any]:
+    """Where the rows are. What happens without a site, and how long is waited for one, changes no model."""
+    if spec.federation:
+        named = spec.federation.model_dump(exclude_defaults=True, include={"sites", "selector", "aggregation"})
+        return {"federation": named | ({"sites": sorted(spec.federation.sites)} if spec.federation.sites else {})}
+    return {"dataset": spec.dataset.model_dump(exclude_defaults=True) if spec.dataset else {}}
 
 
 def current_trigger(observed: Observed) -> str:
     """The trigger that a training must have to count as done.
 
-    Whatever was last trained for this spec and answers every request still counts: removing the annotation (by a tool
-    that
-    applies files) and the end of a scheduled run request nothing.
+    Whatever was last trained for this spec and answers every request still counts: removing the annotation (by a
+    tool that applies files) and the end of a scheduled run request nothing.
     """
     model = observed.model
     spec, requests = spec_trigger(model), (*annotation_request(model), *open_requests(observed.schedules, model.name))

@@ -34,7 +34,7 @@ def both(stable: Counts, candidate: Counts, **more: Any) -> AnalysisSample:
 GOOD = both(counts(900), counts(300))
 
 SAMPLES = [
-    ("a sound version", GOOD, "Passed", "errors: 0.00% of 300 were answered with 5xx; 2.00% allowed"),
+    ("a sound version", GOOD, "Passed", "errors: 0.00% of 300 were answered with 5xx, 2.00% allowed"),
     ("sound, but too few", both(counts(900), counts(99)), "Inconclusive", "99 of 100 (minRequests)"),
     ("just enough to count, not to tell", both(counts(900), counts(100)), "Inconclusive", "more without a failure"),
     ("no traffic at all", both(Counts(), Counts()), "Inconclusive", "the candidate has not served any requests yet"),

@@ -225,17 +225,17 @@ def test_what_is_said_of_a_check() -> None:
     worse = {"errors/overLimit": (NEEDED,), "errors/overStable": (NEEDED,)}
     good = {"errors/underLimit": (log(40),)}
     stable, candidate, newest = counts(400, errors=4), counts(200, errors=10), counts(50, errors=5)
-    about = "errors: 5.00% of 200 were answered with 5xx; 2.00% allowed"
+    about = "errors: 5.00% of 200 were answered with 5xx, 2.00% allowed"
     other = ", the stable version has 1.00% of 400"
     assert judged({}, stable, Counts(), newest) == CheckResult(
         "errors", "Inconclusive", "the candidate has not served any requests yet"
     )
     assert judged(worse, stable, candidate, newest) == CheckResult(
-        "errors", "Failed", f"{about}{other}; in the latest interval 10.00% of 50"
+        "errors", "Failed", f"{about}{other}, in the latest interval 10.00% of 50"
     )
     alone = {"errors/overLimit": (NEEDED,)}
     assert judged(alone, Counts(), candidate, newest) == CheckResult(
-        "errors", "Failed", f"{about}; in the latest interval 10.00% of 50"
+        "errors", "Failed", f"{about}, in the latest interval 10.00% of 50"
     )
     assert judged(alone, counts(1), candidate, newest).verdict == "Inconclusive"
     assert judged(good, stable, candidate, newest) == CheckResult("errors", "Passed", f"{about}{other}")
@@ -426,9 +426,9 @@ def test_what_is_said_of_the_outputs() -> None:
     assert shift
     said = f"prediction shift: {shift.value:.2f} (between {shift.low:.2f} and {shift.high:.2f})"
     wide = shift.high
-    assert shift_of(wide, stable, candidate) == CheckResult("prediction shift", "Passed", f"{said}; {wide:g} allowed")
+    assert shift_of(wide, stable, candidate) == CheckResult("prediction shift", "Passed", f"{said}, {wide:g} allowed")
     assert shift_of(0.2, stable, candidate) == CheckResult(
-        "prediction shift", "Inconclusive", f"{said}; 0.2 allowed: more requests are needed for a verdict"
+        "prediction shift", "Inconclusive", f"{said}, 0.2 allowed: more requests are needed for a verdict"
     )
     few = "prediction shift: 29 predictions of the candidate and 100 of the stable version were counted, 30 of each"
     assert shift_of(0.2, alike(100), alike(29)) == CheckResult(
@@ -460,7 +460,7 @@ def test_the_status_of_an_interval() -> None:
     found = analyse_candidate(SPEC, None, sample, NOW)
     assert (found.time, found.intervals, found.verdict) == ("2026-01-01T00:00:00Z", 1, "Passed")
     assert "did not answer" not in found.message, "what is missing matters only without a verdict"
-    assert found.message.startswith("requests: 300; errors: 0.00% of 300 were answered with 5xx; 2.00% allowed")
+    assert found.message.startswith("requests: 300; errors: 0.00% of 300 were answered with 5xx, 2.00% allowed")
     assert [part.partition(":")[0] for part in found.message.split("; ") if ":" in part] == [
         *("requests", "errors", "invalid requests", "latency", "prediction shift"),
     ]
@@ -525,7 +525,7 @@ def test_the_status_of_an_interval_after_a_promotion() -> None:
     assert found == PostPromotionStatus(
         time="2026-01-01T00:00:00Z",
         consecutive_failures=1,
-        message="errors: 50.00% of 200 were answered with 5xx; the critical threshold is 10.00%",
+        message="errors: 50.00% of 200 were answered with 5xx, the critical threshold is 10.00%",
         requests=200,
         errors=100,
         predictions=90,
@@ -535,8 +535,8 @@ def test_the_status_of_an_interval_after_a_promotion() -> None:
     slow = AnalysisSample(replace(counts(200, errors=100), latency=latency(b13=90, b3=10)))
     again = analyse_serving(alerts, found, slow, LATER)
     assert again.message == (
-        "errors: 50.00% of 200 were answered with 5xx; the critical threshold is 10.00%;"
-        " latency: 90.00% of 100 took longer than 1s; the critical threshold is 5.00%"
+        "errors: 50.00% of 200 were answered with 5xx, the critical threshold is 10.00%;"
+        " latency: 90.00% of 100 took longer than 1s, the critical threshold is 5.00%"
     )
     assert (again.consecutive_failures, again.requests, again.errors, again.predictions, again.slow) == (
         *(2, 400, 200, 190, 90),

@@ -37,7 +37,7 @@ INTERVALS = [
         "every second request fails",
         counts(40, errors=20),
         1,
-        "errors: 50.00% of 40 were answered with 5xx; the critical threshold is 5.00%",
+        "errors: 50.00% of 40 were answered with 5xx, the critical threshold is 5.00%",
     ),
     ("twice the bound for long", counts(3000, errors=300), 1, "errors: 10.00% of 3000"),
     ("a third is slower than a second", counts(300, slow=100), 0, ""),

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from heart_api.heartmodel import CandidateStatus, HeartModelStatus, RejectedStatus
+from heart_api.heartmodel import CandidateStatus, CommandStatus, HeartModelStatus, RejectedStatus
 from heart_api.kube.values import ObjectKey, VersionDeployment
 from heart_api.names import Reason, short_hash
+from heart_api.profile import Signing
 from heart_api.status import PostPromotionStatus, PreviousStatus, ServingStatus
 from heart_api.times import written
 from heart_operator.manifests.traffic import Traffic
@@ -16,7 +17,7 @@ from heart_operator.plan.analysis.watch import analyse_serving
 from heart_operator.plan.gates.verdict import GateReport
 from heart_operator.plan.observed import AnalysisSample, Observed, RegisteredVersion, Registry
 from heart_operator.plan.obstacles import Obstacle
-from heart_operator.plan.rollout.advance import find_hold, go_on, is_admitted, settle
+from heart_operator.plan.rollout.advance import find_hold, go_on, is_admitted, missing_signature, settle
 from heart_operator.plan.rollout.canary import Move
 from heart_operator.plan.rollout.context import (
     build_context,
@@ -42,6 +43,7 @@ BEFORE, HALF_PAST = "2026-01-01T11:00:00Z", "2026-01-01T12:30:00Z"
 ONE, TWO, THREE = (Version(name, sha(name), "t", "r") for name in "123")
 STEPS = [{"setWeight": 10}, {"pause": {"duration": "5m"}}, {"setWeight": 50}, {"pause": {}}]
 SPEC: dict[str, Any] = {"rollout": {"steps": STEPS, "mirror": {"percent": 5}}, "serving": {"replicas": 4}}
+COMMAND = CommandStatus(id="c-1", action="pause", time=BEFORE)
 PASSED, FAILED = GateReport("Passed", (), "h"), GateReport("Failed", (), "h")
 REGISTRY = Registry(versions={name: RegisteredVersion(name, "r", "t", sha(name)) for name in "123"})
 
@@ -161,6 +163,42 @@ def test_what_a_move_depends_on() -> None:
     routed = observed(deployment("1"), spec=ROUTE, children=route(says()))
     found = build_context(routed, ONE, TWO, deployment("2"), "", NOW)
     assert (found.exact, found.route_rejected) == (True, True)
+
+
+UNREPORTED = "no training Job of this HeartModel reported it"
+EVALUATED = "evaluate-2-0a1b2c3d"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "pods", "known", "origin", "outside"),
+    [
+        (TWO, deployment("2"), {}, "Training", ""),
+        (replace(TWO, trigger=""), deployment("2", trigger=EVALUATED), {}, "Outside", UNREPORTED),
+        (replace(TWO, trigger=EVALUATED), deployment("2"), {"candidate": candidate(origin="Sealed")}, "Sealed", ""),
+        (replace(TWO, trigger=EVALUATED, seal_message="no seal"), deployment("2"), {}, "Outside", "no seal"),
+    ],
+)
+def test_who_vouches_for_the_candidate(
+    wanted: Version, pods: VersionDeployment, known: dict[str, Any], origin: str, outside: str
+) -> None:
+    found = build_context(observed(deployment("1"), pods, status=known), ONE, wanted, pods, "", NOW)
+    assert (found.origin, found.outside) == (origin, outside)
+
+
+@pytest.mark.parametrize(
+    ("signing", "signed", "missing"), [(False, False, False), (True, True, False), (True, False, True)]
+)
+def test_a_candidate_waits_for_the_signature_that_its_profile_asks_for(
+    signing: bool, signed: bool, missing: bool
+) -> None:
+    profile = PROFILE.model_copy(update={"signing": Signing(public_keys=("PEM",))}) if signing else PROFILE
+    entry = RegisteredVersion("2", "r", "t", sha("2"), signed=signed)
+    seen = replace(observed(registry=Registry(versions={"2": entry})), profile=profile)
+    advice = "a signature, which the runtime profile asks for: `python -m heart_trainer sign` makes one"
+    assert missing_signature(seen, TWO) == (advice if missing else "")
+    assert missing_signature(seen, THREE) == ""
+    assert missing_signature(replace(seen, profile=None), TWO) == ""
+    assert missing_signature(seen, None) == ""
 
 
 @pytest.mark.parametrize(
@@ -425,6 +463,7 @@ def test_a_suspended_model_keeps_its_roles() -> None:
         "candidate": candidate(),
         "rejected": (rejection("3"),),
         "serving": serving(post_promotion_analysis=watched),
+        "command": COMMAND,
     }
     seen = observed(deployment("1"), deployment("0"), spec={"suspend": True}, status=status | {"previous": previous()})
     found = plan_rollout(seen, ONE, Selection(TWO), FAILED, None, None, NOW)
@@ -435,6 +474,7 @@ def test_a_suspended_model_keeps_its_roles() -> None:
         previous=previous(),
         rejected=(rejection("3"),),
         post_promotion=watched,
+        command=COMMAND,
     )
     nobody = as_it_is(observed(), ONE, Selection(TWO), None)
     assert nobody == RolloutPlan(ONE)
@@ -447,6 +487,11 @@ def test_a_version_that_cannot_be_served_joins_the_rejected_ones() -> None:
     assert standing_rejections(seen, unservable) == (rejection("2"), unservable)
     one = observed(spec={"rollout": {"historyLimit": 1}}, status={"rejected": (rejection("2"),)})
     assert standing_rejections(one, unservable) == (unservable,)
+
+
+def test_a_rejection_of_an_earlier_registration_no_longer_stands() -> None:
+    fallen = rejection("2", Reason.NOT_SERVABLE, digest="", gates_hash="another question")
+    assert standing_rejections(observed(status={"rejected": (fallen,)}), None) == ()
 
 
 def plan(seen: Observed, selection: Selection = TO_TWO, gate: GateReport | None = PASSED, **more: Any) -> RolloutPlan:
@@ -529,7 +574,7 @@ def test_beyond_the_limit_the_version_is_rejected() -> None:
     entry = found.rejected[-1]
     assert (entry.version, entry.digest, entry.reason, entry.time) == ("1", sha("1"), "RolledBack", written(NOW))
     assert entry.message == (
-        "errors: 75.00% of 200 were answered with 5xx; the critical threshold is 5.00%"
+        "errors: 75.00% of 200 were answered with 5xx, the critical threshold is 5.00%"
         " (3 consecutive failures after its promotion)"
     )
     assert found.rejected[0] == rejection("3")

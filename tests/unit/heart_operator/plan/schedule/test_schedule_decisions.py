@@ -590,6 +590,17 @@ def test_a_run_whose_version_was_rejected(reason: str, gate: str, rollout: str |
     assert (found.phase, found.message, found.gate, found.rollout) == ("Failed", "why", gate, rollout)
 
 
+def test_a_run_does_not_repeat_the_figures_of_every_analysis_interval() -> None:
+    analysis = {"time": written(NOW), "verdict": "Inconclusive", "message": "requests: 7 of 100"}
+    candidate = CANDIDATE | {
+        "version": "2",
+        "message": "waiting for evidence: requests: 7 of 100",
+        "analysis": analysis,
+    }
+    found = followed({"model": model(**answered("Succeeded", version="2"), candidate=candidate)})
+    assert found.message == "waiting for evidence"
+
+
 def test_a_run_whose_version_is_on_its_way() -> None:
     trained = answered("Succeeded", version="2")
     candidate = CANDIDATE | {"version": "2", "weight": 20, "message": "step 1"}

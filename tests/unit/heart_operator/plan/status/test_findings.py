@@ -1,40 +1,26 @@
 """Each condition's content by itself: status, reason and the words that a person reads."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from heart_api.heartmodel import (
     CandidateStatus,
-    CommandStatus,
-    ConditionStatus,
-    HeartModelStatus,
-    HistoryEntry,
-    PreviousStatus,
-    RejectedStatus,
-    TrainingStatus,
 )
-from heart_api.kube.values import Blocked, ObjectKey, VersionDeployment
-from heart_api.status import PostPromotionStatus
-from heart_api.times import read, written
-from heart_operator.plan.actions import Event
+from heart_api.kube.values import ObjectKey
 from heart_operator.plan.decision import Decision
-from heart_operator.plan.gates.checks import CheckResult
 from heart_operator.plan.gates.verdict import GateReport, gates_hash
-from heart_operator.plan.observed import Observed, ObservedJob, Registry
+from heart_operator.plan.observed import Registry
 from heart_operator.plan.obstacles import Obstacle
-from heart_operator.plan.rollout.result import RolloutPlan
+from heart_operator.plan.quota import QuotaWait
 from heart_operator.plan.selection.evaluation_job import EvaluationPlan
 from heart_operator.plan.selection.selection import Selection
 from heart_operator.plan.status.condition import Finding
 from heart_operator.plan.status.conditions import build_conditions
-from heart_operator.plan.status.drift import latest_check
-from heart_operator.plan.status.events import build_events
-from heart_operator.plan.status.facts import build_facts
 from heart_operator.plan.status.findings import (
     find_available,
+    find_exposed_registry,
     find_gate_passed,
     find_monitoring,
     find_progressing,
@@ -42,111 +28,29 @@ from heart_operator.plan.status.findings import (
     find_trained,
 )
 from heart_operator.plan.status.findings_rollout import find_rollout_succeeded
-from heart_operator.plan.status.requeue import LEAST_SECONDS, POLL_SECONDS, requeue_after
 from heart_operator.plan.training.training import TrainingPlan
 from heart_operator.plan.versions import Version
-from tests.support.plan.schedules import retrain_schedule
-from tests.support.plan.world import MONITORING, PROFILE, heart_model
-
-NOW = read("2026-01-10T03:00:00Z")
-SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
-V1, V2 = Version("1", "sha256:1"), Version("2", "sha256:2")
-ONE = {"serving": {"replicas": 1}}
-BLOCKED = Blocked("Quota", "exceeded quota", "Ask for more")
-RETRAIN = "give the annotation heartops.dev/retrain a new value"
-
-
-def deployment(version: str = "1", ready: int = 1, replicas: int = 1, **more: Any) -> VersionDeployment:
-    return VersionDeployment(
-        name=f"heart-v{version}",
-        uid=f"uid-{version}",
-        version=version,
-        digest=f"sha256:{version}",
-        trigger="t",
-        run_id="r",
-        created=more.pop("created", NOW - HOUR),
-        replicas=replicas,
-        ready=ready,
-        up_to_date=True,
-        **more,
-    )
-
-
-def condition(type_: str, reason: str, status: Any = "True", message: str = "", **more: Any) -> ConditionStatus:
-    since = more.pop("since", "2026-01-02T00:00:00Z")
-    return ConditionStatus(
-        type=type_, status=status, reason=reason, message=message, last_transition_time=since, **more
-    )
-
-
-def training(phase: Any, **more: Any) -> TrainingStatus:
-    return TrainingStatus(job="j", trigger="t", phase=phase, **more)
-
-
-def trained(phase: Any = "Succeeded", *, wanted: bool = False, **more: Any) -> TrainingPlan:
-    return TrainingPlan(training(phase, **({"version": "1"} | more)), wanted)
-
-
-def rejected(version: Version = V2, reason: str = "CanaryAnalysisFailed", **more: Any) -> RejectedStatus:
-    values = {"version": version.version, "digest": version.digest, "message": "too slow", "time": written(NOW)}
-    return RejectedStatus.model_validate(values | {"reason": reason} | more)
-
-
-def progress(phase: Any = "Paused", **more: Any) -> CandidateStatus:
-    values = {"version": "2", "digest": "sha256:2", "since": written(NOW), "phase": phase, "message": "waits 5m"}
-    return CandidateStatus.model_validate(values | {"step": 1, "weight": 10, "actual_weight": 25} | more)
-
-
-STEPS = {"rollout": {"steps": [{"setWeight": 10}, {"pause": {}}, {"setWeight": 50}, {"pause": {}}]}}
-
-
-def decision(
-    spec: dict[str, Any] | None = None,
-    status: dict[str, Any] | None = None,
-    *,
-    deployments: tuple[VersionDeployment, ...] = (deployment(),),
-    observed: dict[str, Any] | None = None,
-    rollout: dict[str, Any] | None = None,
-    **changes: Any,
-) -> Decision:
-    """Version 1 serves with one pod, was trained for the spec, and nothing is left to do."""
-    model = heart_model(ONE | (spec or {}), status=status or {}, generation=3)
-    seen = Observed(
-        model=model,
-        profile=PROFILE,
-        profiles=("default",),
-        jobs=(),
-        deployments=deployments,
-        children={},
-        registry=Registry(),
-        kinds=MONITORING,
-    )
-    values = {
-        "observed": replace(seen, **(observed or {})),
-        "now": NOW,
-        "obstacle": None,
-        "training": trained(),
-        "evaluation": EvaluationPlan(),
-        "selection": Selection(V1),
-        "gate": GateReport("Passed", (), "h"),
-        "rollout": RolloutPlan(**({"stable": V1} | (rollout or {}))),
-    }
-    return Decision(**(values | changes))
-
-
-NOTHING: dict[str, Any] = {"rollout": {"stable": None}, "deployments": (), "selection": Selection(), "gate": None}
-ON_TRAFFIC: dict[str, Any] = {
-    "spec": STEPS,
-    "deployments": (deployment(), deployment("2")),
-    "selection": Selection(V2),
-    "rollout": {"candidate": V2, "progress": progress(), "action": "Go", "candidate_pods": 3},
-}
-
-
-def on_traffic(*, candidate: VersionDeployment | None = None, rollout: dict[str, Any] | None = None) -> Decision:
-    seen = (deployment(), candidate or deployment("2"))
-    return decision(**(ON_TRAFFIC | {"deployments": seen, "rollout": ON_TRAFFIC["rollout"] | (rollout or {})}))
-
+from tests.support.plan.decisions import (
+    BLOCKED,
+    NOTHING,
+    ON_TRAFFIC,
+    RETRAIN,
+    SERVING,
+    STEPS,
+    V1,
+    V2,
+    condition,
+    decision,
+    deployment,
+    gate,
+    history,
+    on_traffic,
+    progress,
+    rejected,
+    trained,
+    training,
+)
+from tests.support.plan.world import PROFILE, heart_model
 
 # --- Available, Ready ----------------------------------------------------------------------------
 
@@ -286,6 +190,23 @@ def test_a_route_that_was_not_accepted() -> None:
     assert find_ready(decision(ROUTED, observed={"children": route(status="True")})).reason == "Serving"
     paused = decision(**ON_TRAFFIC | {"spec": STEPS | ROUTED, "observed": {"children": route()}})
     assert find_progressing(paused).message.endswith(f": waits 5m; {REJECTION}")
+
+
+def test_a_named_version_is_not_missing_when_another_one_serves() -> None:
+    """Ready says what serves when the named version was found and nothing was rejected."""
+    assert find_ready(decision({"version": "1"})) == Finding("True", "Serving", "Version 1 serves")
+
+
+def test_an_exposed_registry() -> None:
+    exposed = PROFILE.model_copy(update={"tracking_uri": "http://mlflow:5000"})
+    assert find_exposed_registry(decision(observed={"profile": exposed})) == Finding(
+        "False",
+        "RegistryExposed",
+        "MLflow is reached over plain HTTP without credentials: whoever is on the network may read and replace models. "
+        "An administrator mends it with https and a trackingSecret in the runtime profile",
+    )
+    assert find_exposed_registry(decision()) is None
+    assert find_exposed_registry(decision(observed={"profile": None})) is None
 
 
 # --- Progressing ---------------------------------------------------------------------------------
@@ -454,14 +375,14 @@ def test_progress_of_a_candidate(seen: Decision, expected: Finding) -> None:
             decision(training=TrainingPlan(None, False), obstacle=Obstacle("Suspended", "why")),
             Finding("Unknown", "Suspended", "why"),
         ),
+        (
+            decision(training=replace(trained(wanted=True), wait=QuotaWait("trainingsPerHour", "one an hour"))),
+            Finding("Unknown", "QuotaExceeded", "one an hour"),
+        ),
     ],
 )
 def test_trained(seen: Decision, expected: Finding) -> None:
     assert find_trained(seen) == expected
-
-
-def gate(verdict: Any, message: str = "roc_auc 0.9") -> GateReport:
-    return GateReport(verdict, (CheckResult("roc_auc", verdict, message),), "h")
 
 
 def unjudged(status: dict[str, Any] | None = None, **registry: Any) -> Finding:
@@ -551,13 +472,6 @@ def test_a_version_that_was_registered_manually(changes: dict[str, Any], expecte
 # --- RolloutSucceeded, MonitoringConfigured ------------------------------------------------------
 
 
-def history(version: str = "1", reason: str = "RolledBack", **more: Any) -> dict[str, Any]:
-    return {"version": version, "digest": "d", "from": written(NOW - HOUR), "reason": reason} | more
-
-
-SERVING = {"version": "2", "digest": "sha256:2", "since": "2026-01-09T00:00:00Z"}
-
-
 @pytest.mark.parametrize(
     ("seen", "expected"),
     [
@@ -592,6 +506,10 @@ SERVING = {"version": "2", "digest": "sha256:2", "since": "2026-01-09T00:00:00Z"
         ),
         (
             decision(None, {"history": [history("2"), history(reason="Promoted")]}),
+            Finding("True", "Promoted", "Version 1 was promoted"),
+        ),
+        (
+            decision(None, {"history": [history(), history(reason="Promoted")]}),
             Finding("True", "Promoted", "Version 1 was promoted"),
         ),
         (
@@ -674,296 +592,10 @@ def test_a_transition_is_dated_when_the_status_changes() -> None:
     assert found["Trained"].last_transition_time == "2026-01-10T03:00:00Z"
 
 
-# --- facts ---------------------------------------------------------------------------------------
-
-
-def test_the_facts_of_a_model_at_rest() -> None:
-    facts = build_facts(
-        decision(None, {"serving": SERVING | {"version": "1"}, "history": [history(reason="Promoted")]})
-    )
-    assert facts.serving
-    assert facts.serving.dump() == {
-        "version": "1",
-        "digest": "sha256:1",
-        "since": "2026-01-09T00:00:00Z",
-        "replicas": 1,
-        "readyReplicas": 1,
-        "url": "http://heart.clinic.svc",
-    }
-    assert (facts.observed_generation, facts.desired_version, facts.replicas) == (3, "latest", 1)
-    assert facts.selector == "heartops.dev/model=heart,heartops.dev/model-version=1"
-    assert [entry.version for entry in facts.history] == ["1"]
-    assert (facts.candidate, facts.previous, facts.rejected, facts.command, facts.drift) == (None, None, (), None, None)
-    assert facts.training == training("Succeeded", version="1")
-
-
-def test_the_facts_of_a_rollout() -> None:
-    warm = PreviousStatus(version="0", digest="sha256:0", warm_until=written(NOW + HOUR))
-    command = CommandStatus(id="c", action="pause", time=written(NOW))
-    watched = PostPromotionStatus(time=written(NOW))
-    evaluated = training("Running", version="3")
-    seen = on_traffic(
-        rollout={"previous": warm, "rejected": (rejected(),), "command": command, "post_promotion": watched}
-    )
-    facts = build_facts(replace(seen, evaluation=EvaluationPlan(evaluated), gate=gate("Passed")))
-    assert facts.candidate == progress()
-    assert (facts.previous, facts.rejected, facts.command) == (warm, (rejected(),), command)
-    assert facts.evaluation == evaluated
-    assert facts.gate == "Passed 1/1"
-    assert facts.serving
-    assert facts.serving.post_promotion_analysis == watched
-    assert facts.serving.since == "2026-01-10T03:00:00Z"
-    without = build_facts(on_traffic(rollout={"candidate": None}))
-    assert without.candidate is None
-
-
-def test_the_facts_before_a_first_version() -> None:
-    facts = build_facts(
-        decision(None, {"gate": "Failed roc_auc", "conditions": [condition("Ready", "x").dump()]}, **NOTHING)
-    )
-    assert (facts.serving, facts.replicas, facts.selector, facts.history) == (None, 0, None, ())
-    assert facts.gate == "Failed roc_auc"
-    assert facts.conditions == (condition("Ready", "x"),)
-    lost = build_facts(decision(deployments=()))
-    assert lost.serving
-    assert (lost.serving.replicas, lost.serving.ready_replicas) == (0, 0)
-
-
-def entries(facts: HeartModelStatus) -> list[tuple[str, str | None, str, str, str]]:
-    return [(entry.version, entry.until, entry.reason, entry.by, entry.message) for entry in facts.history]
-
-
-def test_a_new_serving_version_closes_the_entry_before() -> None:
-    facts = build_facts(decision(None, {"serving": SERVING, "history": [history("2", "Promoted")]}))
-    assert entries(facts) == [
-        ("2", "2026-01-10T03:00:00Z", "Promoted", "heartops", ""),
-        ("1", None, "Promoted", "heartops", ""),
+def test_conditions_that_are_there_only_while_they_matter() -> None:
+    exposed = PROFILE.model_copy(update={"tracking_uri": "http://mlflow:5000"})
+    found = build_conditions(decision(training=trained("Running"), observed={"profile": exposed}))
+    assert [(entry.type, entry.status, entry.reason) for entry in found[-2:]] == [
+        ("RegistrySecured", "False", "RegistryExposed"),
+        ("Reconciling", "True", "TrainingStarted"),
     ]
-    assert facts.history[-1] == HistoryEntry(
-        version="1", digest="sha256:1", from_="2026-01-10T03:00:00Z", reason="Promoted"
-    )
-    ended = history("1", "Promoted", until=written(NOW - MINUTE))
-    facts = build_facts(decision(None, {"history": [ended]}))
-    assert [entry.until for entry in facts.history] == [written(NOW - MINUTE), None]
-
-
-def test_the_history_is_as_long_as_its_limit() -> None:
-    old = [history(str(index), "Promoted", until=written(NOW - HOUR)) for index in range(5, 9)]
-    facts = build_facts(decision({"rollout": {"historyLimit": 3}}, {"history": old}))
-    assert [entry.version for entry in facts.history] == ["7", "8", "1"]
-
-
-def command(action: str, version: str = "1", **more: Any) -> CommandStatus:
-    values = {"id": "c", "action": action, "version": version, "by": "alice", "reason": "urgent", "time": written(NOW)}
-    return CommandStatus.model_validate(values | more)
-
-
-@pytest.mark.parametrize(
-    ("rollout", "expected"),
-    [
-        ({"action": "Promote"}, ("Promoted", "heartops", "")),
-        ({"action": "Promote", "command": command("promote")}, ("Promoted", "alice", "urgent")),
-        ({"action": "Promote", "command": command("promote-full", reason="")}, ("Promoted", "alice", "")),
-        ({"action": "Promote", "command": command("promote", by="")}, ("Promoted", "a user", "urgent")),
-        ({"action": "Promote", "command": command("promote", version="9")}, ("Promoted", "heartops", "")),
-        ({"action": "Promote", "command": command("promote", done=False)}, ("Promoted", "heartops", "")),
-        ({"action": "Promote", "command": command("pause")}, ("Promoted", "heartops", "")),
-        ({"action": "Return"}, ("RolledBack", "heartops", "spec.version names it")),
-        (
-            {"action": "Return", "rejected": (rejected(),)},
-            ("RolledBack", "heartops", "version 2: too slow"),
-        ),
-        (
-            {"action": "Return", "rejected": (rejected(),), "command": command("rollback", "2")},
-            ("RolledBack", "alice", "urgent"),
-        ),
-        (
-            {"action": "Return", "rejected": (rejected(),), "command": command("rollback", "2", reason="")},
-            ("RolledBack", "alice", "version 2: too slow"),
-        ),
-        (
-            {"action": "Return", "rejected": (rejected(Version("9", "d")),), "command": command("rollback", "1")},
-            ("RolledBack", "heartops", "spec.version names it"),
-        ),
-    ],
-)
-def test_why_a_version_serves(rollout: dict[str, Any], expected: tuple[str, str, str]) -> None:
-    facts = build_facts(decision(None, {"serving": SERVING}, rollout=rollout))
-    assert entries(facts)[-1][2:] == expected
-
-
-def test_returning_to_a_newer_version_is_a_promotion() -> None:
-    older = SERVING | {"version": "0"}
-    facts = build_facts(decision(None, {"serving": older}, rollout={"action": "Return"}))
-    assert entries(facts)[-1][2:] == ("Promoted", "heartops", "spec.version names it")
-
-
-def test_drift_of_another_version_is_not_shown() -> None:
-    found = {"time": written(NOW), "version": "1", "verdict": "Drift", "share": 0.5, "samples": 200}
-    schedule = retrain_schedule({"drift": {}}, status={"lastDrift": found})
-    facts = build_facts(decision(observed={"schedules": (schedule,)}))
-    assert facts.drift
-    assert facts.drift == latest_check(schedule, "1")
-    assert facts.drift.dump() == {"verdict": "Drift", "share": 0.5, "time": written(NOW), "schedule": "nightly"}
-    assert build_facts(decision(**NOTHING | {"observed": {"schedules": (schedule,)}})).drift is None
-
-
-# --- events --------------------------------------------------------------------------------------
-
-
-def events(old: tuple[ConditionStatus, ...], *new: ConditionStatus, **more: Any) -> tuple[Event, ...]:
-    return build_events(HeartModelStatus(conditions=old), HeartModelStatus(conditions=new, **more))
-
-
-def test_an_event_follows_a_change() -> None:
-    promoted = condition("RolloutSucceeded", "Promoted", "True", "m")
-    assert events((), promoted) == (Event("Normal", "Promoted", "m"),)
-    assert events((promoted,), promoted) == ()
-    assert events((promoted.model_copy(update={"status": "False"}),), promoted) != ()
-    assert events((promoted.model_copy(update={"reason": "Paused"}),), promoted) != ()
-    assert events((promoted.model_copy(update={"message": "before"}),), promoted) != ()
-    assert events((), condition("RolloutSucceeded", "Serving", "True", "m")) == ()
-    assert events((), condition("Available", "Promoted", "True", "m")) == ()
-
-
-@pytest.mark.parametrize(
-    ("entry", "kind"),
-    [
-        (condition("RolloutSucceeded", "CanaryAnalysisFailed", "False"), "Warning"),
-        (condition("GatePassed", "InsufficientEvidence", "Unknown"), "Warning"),
-        (condition("GatePassed", "EvaluationUnreadable", "Unknown"), "Warning"),
-        (condition("Progressing", "RegistryUnavailable", "Unknown"), "Warning"),
-        (condition("Trained", "TrainingPending", "Unknown"), "Warning"),
-        (condition("Trained", "DataInvalid", "False"), "Warning"),
-        (condition("GatePassed", "Evaluating", "Unknown"), "Normal"),
-        (condition("Trained", "TrainingSucceeded", "True"), "Normal"),
-        (condition("Progressing", "Suspended", "Unknown"), "Normal"),
-    ],
-)
-def test_warnings_are_what_needs_a_person(entry: ConditionStatus, kind: str) -> None:
-    (found,) = events((), entry)
-    assert (found.type, found.reason) == (kind, entry.reason)
-
-
-def test_every_training_that_failed_is_announced_and_no_other_unknown_reason() -> None:
-    assert events((), condition("Trained", "Strange", "Unknown")) == ()
-    assert events((), condition("GatePassed", "Strange", "False")) == ()
-    assert len(events((), condition("Trained", "Strange", "False"))) == 1
-
-
-def test_passing_details_of_an_obstacle_repeat_no_event() -> None:
-    outage = condition("Progressing", "RegistryUnavailable", "Unknown", "MLflow: refused")
-    assert events((outage,), outage.model_copy(update={"message": "MLflow: timeout"})) == ()
-    pending = condition("Ready", "PodsPending", "False", "1 of 2 pods (Quota): exceeded by 1. Ask")
-    assert events((pending,), pending.model_copy(update={"message": "1 of 2 pods (Quota): exceeded by 2. Ask"})) == ()
-    other = pending.model_copy(update={"message": "1 of 2 pods (Scheduling): no node. Add one"})
-    assert len(events((pending,), other)) == 1
-
-
-@pytest.mark.parametrize(
-    ("given", "expected"),
-    [
-        (
-            {"result": "paused"},
-            Event("Normal", "CommandExecuted", "alice requested pause of version 1 (urgent): paused"),
-        ),
-        (
-            {"version": "", "reason": "", "by": "", "result": "no rollout", "done": False},
-            Event("Warning", "CommandFailed", "A user requested pause: no rollout"),
-        ),
-    ],
-)
-def test_a_command_is_announced_once_and_first(given: dict[str, Any], expected: Event) -> None:
-    promoted = condition("RolloutSucceeded", "Promoted", "True", "m")
-    found = events((), promoted, command=command("pause", **given))
-    assert found == (expected, Event("Normal", "Promoted", "m"))
-    assert events((), command=command("pause", announced=True)) == ()
-
-
-# --- requeue -------------------------------------------------------------------------------------
-
-
-def again(seen: Decision) -> float | None:
-    return requeue_after(seen, seen.observed.model.status)
-
-
-def test_a_model_at_rest_is_not_reconciled_by_time() -> None:
-    assert again(decision()) is None
-    later = decision(rollout={"deadline": NOW + MINUTE})
-    assert again(later) == 60
-    assert again(replace(later, observed=decision({"suspend": True}).observed)) is None
-
-
-@pytest.mark.parametrize(
-    ("deadline", "seconds"), [(timedelta(0), LEAST_SECONDS), (SECOND, 1.0), (-HOUR, LEAST_SECONDS)]
-)
-def test_no_two_reconciles_follow_each_other_at_once(deadline: timedelta, seconds: float) -> None:
-    assert again(decision(rollout={"deadline": NOW + deadline})) == seconds
-
-
-def test_the_nearest_moment_counts() -> None:
-    warm = PreviousStatus(version="0", digest="d", warm_until=written(NOW + 2 * MINUTE))
-    assert again(decision(rollout={"previous": warm})) == 120
-    assert again(decision(rollout={"previous": warm, "deadline": NOW + MINUTE})) == 60
-    candidate = progress(analysis={"time": written(NOW - 10 * SECOND)}).dump()
-    spec = {"rollout": {"analysis": {"interval": "40s"}}}
-    assert again(decision(spec, {"candidate": candidate})) == 30
-
-
-@pytest.mark.parametrize(
-    ("changes", "needed"),
-    [
-        ({"obstacle": Obstacle("RegistryUnavailable", "")}, True),
-        ({"obstacle": Obstacle("RegistryLost", "")}, True),
-        ({"obstacle": Obstacle("RegistryNameTaken", "")}, True),
-        ({"obstacle": Obstacle("InvalidSpec", "")}, False),
-        ({"gate": None}, True),
-        ({"gate": None, "selection": Selection()}, False),
-        ({"rollout": {"candidate": V2, "action": "Hold"}}, True),
-        ({"rollout": {"candidate": V2, "action": "Go"}}, False),
-        ({"rollout": {"action": "Hold"}}, False),
-        ({"training": trained("Failed", finishedAt=written(NOW - timedelta(seconds=29)))}, True),
-        ({"training": trained("Failed", finishedAt=written(NOW - timedelta(seconds=30)))}, False),
-        ({"training": trained("Failed")}, False),
-        ({"training": trained("Succeeded", finishedAt=written(NOW))}, False),
-        ({"training": TrainingPlan(None, False)}, False),
-        ({"evaluation": EvaluationPlan(training("Failed", finishedAt=written(NOW)))}, True),
-    ],
-)
-def test_when_the_registry_is_read_again(changes: dict[str, Any], needed: bool) -> None:
-    assert again(decision(**changes)) == (POLL_SECONDS if needed else None)
-    assert POLL_SECONDS == 30
-
-
-def job(created: datetime, phase: Any = "Running", *, waiting: bool = True) -> ObservedJob[Any, Any]:
-    return ObservedJob("j", "u", "t", created, phase, waiting=waiting)
-
-
-@pytest.mark.parametrize(
-    ("observed", "seconds"),
-    [
-        ({"jobs": (job(NOW),)}, 5),
-        ({"evaluations": (job(NOW - 3 * MINUTE),)}, 30),
-        ({"jobs": (job(NOW, waiting=False),)}, None),
-        ({"jobs": (job(NOW, "Failed"),)}, None),
-    ],
-)
-def test_a_job_without_a_pod_is_observed_again(observed: dict[str, Any], seconds: float | None) -> None:
-    assert again(decision(observed=observed)) == seconds
-
-
-@pytest.mark.parametrize(
-    ("status", "created", "seconds"),
-    [
-        ({}, NOW, 5),
-        ({}, NOW - 3 * MINUTE, 5),
-        ({"conditions": [condition("Ready", "x", since=written(NOW - HOUR)).dump()]}, NOW - MINUTE, 5),
-        ({"conditions": [condition("Ready", "x", since=written(NOW - HOUR)).dump()]}, NOW - 3 * MINUTE, 30),
-        ({"conditions": [condition("Ready", "x", since=written(NOW - MINUTE)).dump()]}, NOW - 3 * MINUTE, 5),
-        ({"conditions": [condition("Available", "x", since=written(NOW - HOUR)).dump()]}, NOW - HOUR, 5),
-    ],
-)
-def test_pods_that_are_not_ready_are_observed_again(status: dict[str, Any], created: datetime, seconds: float) -> None:
-    seen = (deployment(ready=1, replicas=2, created=created), deployment("9", 0, 2, created=NOW))
-    assert again(decision(None, status, deployments=seen)) == seconds
-    assert again(decision(None, status, deployments=(deployment(ready=2, replicas=2, created=created),))) is None

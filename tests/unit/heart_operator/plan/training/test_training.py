@@ -18,10 +18,13 @@ CHANGES = [
     ({"features": [{"name": "age", "type": "number"}]}, True),
     ({"training": {"seed": 43}}, True),
     ({"training": {"algorithms": ["random-forest"]}}, True),
+    ({"training": {"scale": {"mode": "Distributed", "workers": 2}}}, True),
     ({"training": {"seed": 42}}, False),  # the default, written out
     ({"training": {"resources": {"limits": {"memory": "8Gi"}}}}, False),
     ({"training": {"timeoutSeconds": 7200}}, False),
     ({"training": {"backoffLimit": 5}}, False),
+    ({"training": {"tuning": {"parallelism": 3}}}, False),
+    ({"training": {"tuning": {"parallelism": 3, "trials": 50}}}, True),
     ({"gates": {"checks": []}}, False),
     ({"serving": {"replicas": 2}}, False),
 ]

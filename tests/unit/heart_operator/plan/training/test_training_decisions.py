@@ -10,8 +10,10 @@ from heart_api.handover import TrainingFailure, TrainingResult
 from heart_api.heartmodel import HeartModelStatus, TrainingStatus
 from heart_api.kube.values import Blocked, ObjectKey, VersionDeployment
 from heart_api.names import Annotation, short_hash, training_job_name
+from heart_api.profile import Quota
 from heart_api.times import written
 from heart_operator.plan.observed import Observed, ObservedJob, Registry, TrainingJob
+from heart_operator.plan.quota import StartedTraining, Usage
 from heart_operator.plan.training.failures import AGAIN, HINTS, failure_of, sentence
 from heart_operator.plan.training.requests import open_requests, request_id, requests_of
 from heart_operator.plan.training.training import of_job, plan_training, training_record
@@ -104,6 +106,9 @@ def test_an_earlier_training_that_answers_everything_still_counts() -> None:
     seen = observed(annotations={Annotation.RETRAIN: "monday"}, training=training(answered))
     assert current_trigger(seen) == answered
     assert current_trigger(observed(training=training(answered))) == answered, "nothing is requested any more"
+    same = f"{SPEC}-{short_hash('monday')}"
+    both = observed(annotations={Annotation.RETRAIN: "monday"}, training=training(same), jobs=(job(answered),))
+    assert current_trigger(both) == same, "nothing more has to be answered"
     other = observed(annotations={Annotation.RETRAIN: "tuesday"}, training=training(answered))
     assert current_trigger(other) == f"{SPEC}-{short_hash('tuesday')}"
     changed = observed(training=training(f"deadbeef-{short_hash('monday')}"))
@@ -127,6 +132,9 @@ def test_the_order_in_which_earlier_triggers_count() -> None:
     ]
     assert triggers_after(seen, "4") == ["newest"]
     assert triggers_after(seen, None) == ["newest", "newer", "serves", "old", "warm"]
+    tenth = observed(deployment("10", "tenth"), deployment("9", "ninth"))
+    assert triggers_after(tenth, "1") == ["tenth", "ninth"]
+    assert triggers_after(observed(deployment("5", "b"), deployment("5", "c")), None) == ["b", "c"]
 
 
 def test_requests_of_a_trigger() -> None:
@@ -161,6 +169,8 @@ def test_the_record_of_a_job() -> None:
     assert pending.message == f"Job job-{SPEC} cannot start (Quota): exceeded quota. Ask for more"
     ended = of_job(job(phase="Succeeded", version="2", finished=NOW + timedelta(minutes=5)))
     assert ended == training(finished_at="2026-01-01T12:05:00Z", **created, **result("2").model_dump())
+    lost = of_job(job(phase="Failed", version="2", finished=NOW))
+    assert (lost.phase, lost.version) == ("Succeeded", "2"), "its version was registered, whatever came afterwards"
     unknown = of_job(job(phase="Succeeded"))
     assert (unknown.phase, unknown.reason, unknown.finished_at) == ("Failed", "TrainingFailed", written(NOW))
     failed = of_job(job(phase="Failed", failure=TrainingFailure(reason="DataInvalid", message="no rows")))
@@ -215,12 +225,35 @@ def test_nothing_starts_where_it_may_not() -> None:
     assert (kept.status, kept.wanted) == (training("old", version="1"), True)
 
 
+def test_a_training_waits_for_the_quota_of_its_namespace() -> None:
+    limited = PROFILE.model_copy(update={"quota": Quota(trainings_per_hour=1)})
+    used = Usage(trainings=(StartedTraining("other", NOW - timedelta(minutes=20)),))
+    before, surplus = training("old", version="1"), tuple(job(f"t{n}", "Succeeded", "1") for n in range(5))
+    seen = observed(profile=limited, usage=used, training=before, jobs=surplus)
+    found = plan(seen)
+    assert (found.status, found.wanted, found.create, len(found.delete)) == (before, True, (), 2)
+    assert found.wait.until == NOW + timedelta(minutes=40)
+    assert found.wait.message == (
+        "Namespace clinic has started 1 trainings within an hour and its quota is 1; the training waits until"
+        " 2026-01-01T12:40:00Z at least (runtimes.default.quota.trainingsPerHour)"
+    )
+    own = StartedTraining(training_job_name("heart", "u-1", SPEC), NOW, pending=True)
+    assert plan(replace(seen, usage=Usage(trainings=(own,)))).wait is None, "it counts itself once"
+    deleted = training(phase="Running")
+    again = plan(observed(profile=limited, usage=used, training=deleted))
+    assert (again.status, again.wanted, again.create) == (deleted, False, ()), "a deleted Job waits too"
+
+
 def test_another_job_is_called_off_first() -> None:
     seen = observed(training=training("old", "Running"), jobs=(job("old"),))
     seen = replace(seen, model=seen.model.model_copy(update={"annotations": {Annotation.RETRAIN: "x"}}))
     found = plan(seen)
     assert (found.status, found.wanted, found.create) == (None, True, ())
     assert found.delete == (ObjectKey("batch/v1", "Job", "job-old"),)
+    done = observed(training=training(version="2"), jobs=(job("old"),))
+    assert plan(done).status == training(version="2")
+    moved_on = observed(training=training("older", version="1"), jobs=(job("old"),))
+    assert plan(moved_on).status == training("older", version="1")
 
 
 def test_a_running_training_keeps_its_job_and_old_ones_go() -> None:

@@ -30,7 +30,9 @@ DRIFTING = ("age", "trestbps", "chol", "thalach")
 
 
 def heart_cohort(rows: int = 303, seed: int = 42, shift: float = 0.0) -> pd.DataFrame:
-    """`rows` patients with `num` (0: no disease, 1–4: its extent); `shift` in standard deviations."""
+    """Return `rows` patients with `num` (0: no disease, 1 to 4: its extent). `shift`: in standard deviations of what
+    drifts.
+    """
     rng = np.random.default_rng(seed)
     age = np.clip(rng.normal(54.5 + 9 * shift, 9, rows), 20, 95).round()
     sex = rng.binomial(1, 0.68, rows)
@@ -69,7 +71,7 @@ KAGGLE = {
 
 
 def in_kaggle_coding(cohort: pd.DataFrame) -> pd.DataFrame:
-    """The same patients with Kaggle's codes; `target` in place of `num`: 1 for no disease."""
+    """Return the same patients with Kaggle's codes, and `target` in place of `num`: 1 for no disease."""
     recoded = cohort.assign(**{name: cohort[name].map(codes) for name, codes in KAGGLE.items()})
     return recoded.drop(columns="num").assign(target=(cohort["num"] == 0).astype(int))
 

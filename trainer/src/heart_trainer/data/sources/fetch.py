@@ -14,22 +14,27 @@ Read = Callable[[SplitResult, DataAccess], bytes]
 
 
 def fetch(dataset: Dataset, access: DataAccess, file: Path | None = None) -> bytes:
-    """The dataset's bytes, digest checked; `file` takes the place of the URI on a laptop. Raises SourceError."""
+    """Return the dataset's bytes, their digest checked. `file` takes the place of the URI on a laptop.
+
+    Raises SourceError.
+    """
     data = _read(dataset, access) if file is None else mounts.read_file(file, str(file))
     check_digest(data, dataset)
     return data
 
 
 def digest(data: bytes) -> str:
+    """Return `sha256:` and the hex digest of the bytes."""
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 def check_digest(data: bytes, dataset: Dataset) -> None:
+    """Raise SourceError where dataset.sha256 names another digest than that of the bytes."""
     compare_digest(digest(data), dataset)
 
 
 def compare_digest(found: str, dataset: Dataset) -> None:
-    """Raises SourceError where dataset.sha256 names another digest."""
+    """Raise SourceError where dataset.sha256 names another digest than `found`."""
     wanted = dataset.sha256
     if wanted and found != f"sha256:{wanted.removeprefix('sha256:')}":
         raise SourceError(
@@ -48,7 +53,9 @@ def _read(dataset: Dataset, access: DataAccess) -> bytes:
 
 
 def allowed_address(uri: str, access: DataAccess) -> SplitResult:
-    """Raises SourceError for an address that is none, or whose scheme the runtime profile does not allow."""
+    """Return the parts of a URI. Raises SourceError for one that is none, or whose scheme the runtime profile does not
+    allow.
+    """
     try:
         address = urlsplit(uri)
         address.port  # noqa: B018  raises on a port that is none

@@ -9,7 +9,7 @@ CHUNK = 1 << 20
 
 
 def collect(chunks: Iterable[bytes], where: str, limit: int = MAX_BYTES) -> bytes:
-    """All chunks as one; raises SourceError as soon as they exceed the limit."""
+    """Return all chunks as one. Raises SourceError, which names `where`, as soon as they exceed `limit` bytes."""
     parts, size = [], 0
     for chunk in chunks:
         size += len(chunk)

@@ -12,11 +12,12 @@ ROOT = Path("/data")
 
 
 def read(address: SplitResult, _: DataAccess) -> bytes:
+    """Return the bytes of a file on a mounted volume. Raises SourceError."""
     return read_file(resolve(address), address.geturl())
 
 
 def resolve(address: SplitResult) -> Path:
-    """Where the volume's file or directory is mounted. Raises SourceError for a path that leaves the volume."""
+    """Return where the volume's file or folder is mounted. Raises SourceError for a path that leaves the volume."""
     if "\0" in unquote(address.path):
         raise SourceError(
             "DatasetUnreachable", "dataset.uri holds a null character (%00): take it out.", permanent=True
@@ -31,7 +32,7 @@ def resolve(address: SplitResult) -> Path:
 
 
 def read_file(path: Path, name: str) -> bytes:
-    """Raises SourceError with `name` when the file cannot be read."""
+    """Return the file's bytes. Raises SourceError, which calls it `name`."""
     try:
         return collect(_chunks(path), name)
     except OSError as error:

@@ -13,6 +13,7 @@ from heart_trainer.errors import SourceError
 
 
 def read(address: SplitResult, _: DataAccess) -> bytes:
+    """Return the bytes of an object in a bucket. Raises SourceError."""
     uri = uri_of(address)
     system = file_system(address.scheme)
     with reported(uri):
@@ -20,12 +21,13 @@ def read(address: SplitResult, _: DataAccess) -> bytes:
 
 
 def uri_of(address: SplitResult) -> str:
+    """Return the object's address as its driver takes it."""
     return f"{address.scheme}://{address.netloc}{address.path}"
 
 
 @contextmanager
 def reported(uri: str) -> Iterator[None]:
-    """Turns a driver's errors into a SourceError."""
+    """Turn a driver's errors within the block into a SourceError that names `uri`."""
     try:
         yield
     except SourceError:
@@ -39,6 +41,7 @@ def reported(uri: str) -> Iterator[None]:
 
 
 def file_system(scheme: str) -> Any:
+    """Return the driver for `s3` or `gs`, with the credentials of the pod's environment."""
     try:
         return fsspec.filesystem(scheme)
     except ImportError as error:

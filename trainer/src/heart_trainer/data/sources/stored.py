@@ -32,12 +32,16 @@ class StoredFile:
 
 
 def is_prefix(dataset: Dataset) -> bool:
-    """Whether the address means all Parquet files below it; a web address that ends in `/` is a file like any other."""
+    """Return whether the address means all Parquet files below it; a web address that ends in `/` is a file like any
+    other.
+    """
     return dataset.uri.endswith("/") and dataset.uri.startswith(("pvc://", "s3://", "gs://"))
 
 
 def stored_files(dataset: Dataset, access: DataAccess, file: Path | None = None) -> tuple[StoredFile, ...]:
-    """`file` takes the place of the URI on a laptop. Raises SourceError."""
+    """Return the dataset's files, in the order in which they are read. `file` takes the place of the URI on a laptop.
+    Raises SourceError.
+    """
     if file is not None:
         return _local(file, str(file), file.is_dir())
     address = allowed_address(dataset.uri, access)

@@ -34,6 +34,7 @@ CLUSTER_SUFFIXES = (".svc", ".cluster.local", ".internal", ".local", ".localhost
 
 
 def read(address: SplitResult, access: DataAccess) -> bytes:
+    """Return the bytes at a web address, within the bounds of size and time. Raises SourceError."""
     host = dialled_host(address)
     trusted = check_host(host, access)
     where = f"{address.scheme}://{host}{address.path}"  # a query may hold a signature
@@ -58,7 +59,7 @@ def read(address: SplitResult, access: DataAccess) -> bytes:
 
 
 def dialled_host(address: SplitResult) -> str:
-    """The host as the client will dial it: `①②⑦.0.0.1` is 127.0.0.1. Raises SourceError."""
+    """Return the host as the client will dial it: `①②⑦.0.0.1` is 127.0.0.1. Raises SourceError."""
     host = address.hostname or ""
     try:
         dialled = URL(urlunsplit((address.scheme, address.netloc, "/", "", ""))).raw_host or ""
@@ -75,7 +76,7 @@ def _no_host() -> SourceError:
 
 
 def check_host(host: str, access: DataAccess) -> bool:
-    """True when an administrator named the host (any address will do); raises SourceError when it is refused."""
+    """Return True if an administrator named the host (any address will do). Raises SourceError when it is refused."""
     if not host.isprintable():
         raise _no_host()
     if any(_matches(host, pattern.lower()) for pattern in access.hosts):
@@ -91,7 +92,7 @@ def check_host(host: str, access: DataAccess) -> bool:
 
 
 def is_public(address: str) -> bool:
-    """False for loopback, link-local, private, shared, multicast and reserved ranges, mapped to IPv6 or not."""
+    """Return False for loopback, link-local, private, shared, multicast and reserved ranges, mapped to IPv6 or not."""
     ip = ipaddress.ip_address(address.split("%", maxsplit=1)[0])
     inner = embedded(ip) if ip.version == 6 else None
     found = [one for one in (ip, inner) if one is not None]
@@ -99,14 +100,16 @@ def is_public(address: str) -> bool:
 
 
 def embedded(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    """The IPv4 address that packets to this one reach: mapped, 6to4, or behind a NAT64 gateway (RFC 6052, RFC 8215)."""
+    """Return the IPv4 address that packets to this one reach: mapped, 6to4, or behind a NAT64 gateway (RFC 6052, RFC
+    8215); None if there is none.
+    """
     if any(ip in network for network in NAT64):
         return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
     return ip.ipv4_mapped or ip.sixtofour
 
 
 def is_metadata(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    """Where clouds hand out credentials; some of these are public addresses."""
+    """Return whether clouds hand out credentials at the address; some of these are public."""
     return any(ip.version == network.version and ip in network for network in METADATA)
 
 

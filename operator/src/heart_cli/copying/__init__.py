@@ -1,0 +1,1 @@
+"""`kubectl heart copy`: a proven version, from one namespace's registry to another's."""

@@ -1,0 +1,72 @@
+"""The command line of `kubectl heart copy`."""
+
+import click
+
+from heart_api.kube.kinds import HEART_MODEL
+from heart_cli.client import Client
+from heart_cli.completing import complete_models
+from heart_cli.copying.copy import Target, copy_version, find_proven
+from heart_cli.copying.workspace import Workspace
+from heart_cli.errors import ApiFailure
+from heart_cli.mlflowproxy import find_service, forwarded, request_token
+from heart_cli.options import NAME, SYSTEM_NAMESPACE, VERSION, connection_options, on_cluster, version_text
+from heart_cli.reading import parsed, read_model
+from heart_cli.text import clean
+
+
+@click.command()
+@click.argument("name", type=NAME, shell_complete=complete_models)
+@click.option("--to", "other", type=NAME, required=True, help="Namespace that gets the version.")
+@click.option("--as", "other_name", type=NAME, help="Name of its HeartModel; by default the same.")
+@click.option("--version", type=VERSION, help="A version that has served; by default the one that serves.")
+@click.option("-q", "--quiet", is_flag=True, help="Print the copy's number alone, for scripts.")
+@SYSTEM_NAMESPACE
+@on_cluster
+def copy(
+    client: Client,
+    name: str,
+    other: str,
+    other_name: str | None,
+    version: int | None,
+    quiet: bool,
+    system_namespace: str,
+) -> None:
+    """Copy a version that has served into another namespace's registry: from staging to production.
+
+    There it is a version from outside: measured anew, judged by the gates, and approved by who may. A copy that is made
+    twice is one version. Needs an MLflow with workspaces, and a token of the default account of both namespaces.
+    """
+    model = read_model(client, name)
+    proven = find_proven(model, version_text(version))
+    target = find_target(client.elsewhere(other), other_name or name)
+    system = client.elsewhere(system_namespace)
+    service = find_service(system)
+    with forwarded(connection_options(), system.namespace, service) as url:
+        source = workspace(url, client)
+        number = copy_version(
+            source, model.spec.registry_name or name, proven, workspace(url, client.elsewhere(other)), target
+        )
+    if quiet:
+        click.echo(number)
+        return
+    click.echo(
+        clean(f"Version {proven.version} of {client.namespace}/{name} is version {number} of {other}/{target.model}")
+    )
+    click.echo(f"Digest: {proven.digest}")
+
+
+def find_target(client: Client, name: str) -> Target:
+    """By the HeartModel that will have it, whether or not that is there already. Raises Failure."""
+    try:
+        model = parsed(name, client.get(HEART_MODEL, name))
+    except ApiFailure as error:
+        if error.status != 404:
+            raise
+        return Target(name, name)
+    return Target(name, model.spec.registry_name or name)
+
+
+def workspace(url: str, client: Client) -> Workspace:
+    """The namespace's, with a token of its default account. Raises ApiFailure."""
+    headers = {"Authorization": f"Bearer {request_token(client)}", "X-MLFLOW-WORKSPACE": client.namespace}
+    return Workspace(url, client.namespace, headers)
