@@ -147,6 +147,7 @@ def test_mlflow_is_reached_where_its_address_says(smallest, uri, port, namespace
         ("https://example.org/x.csv", {80, 443}),
         ("https://example.org:8443/x.csv", {80, 443, 8443}),
         ("s3://bucket/x.csv", {80, 443, 9000}),
+        ("dvc+https://git.example.org:8443/a.git#x.csv", {80, 443, 8443, 9000}),
         ("gs://bucket/x.csv", {80, 443}),
     ],
 )
