@@ -96,7 +96,7 @@ def csv(rendered: list[Manifest], crds: list[Manifest]) -> Manifest:
         "relatedImages": [
             {"name": name, "image": image}
             for name, image in image_references((CHART / "values.yaml").read_text()).items()
-            if name in ("operator", "trainer", "serving")
+            if name not in ("mlflow", "postgres")
         ],
     }
     return {

@@ -8,7 +8,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,9 +114,11 @@ def install_part(kubectl: Kubectl, tools: Path, *templates: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def render_part(tools: Path, namespace: str, *templates: str) -> str:
+def render_part(tools: Path, namespace: str, *templates: str, settings: Sequence[str] = ()) -> str:
+    """Some files of the chart. `settings`: values, as `--set` takes them."""
     command = (str(tools / "helm"), "template", "heartops", str(ROOT / "charts" / "heartops"))
-    options = ("--namespace", namespace, "--kube-version", "1.34")
+    values = (word for setting in settings for word in ("--set", setting))
+    options = ("--namespace", namespace, "--kube-version", "1.34", *values)
     shown = (word for name in templates for word in ("--show-only", f"templates/{name}"))
     return subprocess.run((*command, *options, *shown), capture_output=True, text=True, check=True).stdout
 

@@ -8,19 +8,26 @@ from pathlib import Path
 
 import httpx
 import pytest
+import urllib3
 import yaml
 from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.utils.workspace_context import WorkspaceContext
 
 from heart_api.handover import Env
+from heart_api.kube.objects import parse_model
+from heart_api.outbox import OutboxEntry
+from heart_cli.errors import Failure
 from heart_cli.registryrights import binding
+from heart_cli.wholehistory import Registry as WholeHistory
+from heart_cli.wholehistory import entries_of
 from heart_operator.mlflow.backend import MlflowBackend
 from heart_operator.plan.actions import SetAlias
 from heart_serving.model.mlflow import Registry
 from heart_trainer.mlflow.client import RegistryUnavailable, Store
 from tests.api.conftest import Kubectl, install_part
 from tests.support.apiserver.client import KubeApi, poll
+from tests.support.apiserver.heart_objects import heart_model
 from tests.support.apiserver.world import OPERATOR_NAMESPACE
 from tests.support.registry.mlflow import QUIET, ROOT, image_python, running_workspaces
 
@@ -267,6 +274,25 @@ def test_the_operator_reads_and_marks_every_workspace(pod: Pod, uri: str, their_
     assert theirs.snapshot().models[MODEL].aliases == {"champion": "1"}
     theirs.act(MODEL, SetAlias("champion", None))
     assert theirs.snapshot().models[MODEL].aliases == {}
+
+
+def test_the_operator_keeps_a_history_in_the_workspace_that_its_people_read_and_no_other(
+    pod: Pod, uri: str, tokens: dict[str, str]
+) -> None:
+    entry = OutboxEntry(id="a", type="promoted", time="2026-11-22T06:00:00Z", data={"version": "1"})
+    pod.become("operator", "")
+    backend = MlflowBackend(f"{uri}#{THEIRS}")
+    for _ in range(2):
+        backend.record(MODEL, [entry])
+    model = parse_model(heart_model(spec={"registryName": MODEL}))
+
+    def read(who: str) -> list[OutboxEntry]:
+        headers = {"Authorization": f"Bearer {tokens[who]}", "X-MLFLOW-WORKSPACE": THEIRS}
+        return list(entries_of(WholeHistory(uri, headers, urllib3.PoolManager(retries=False)), model))
+
+    assert [found.id for found in read(THEIRS)] == ["a"]
+    with pytest.raises(Failure, match=r"403|404"):
+        read(MINE)
 
 
 def test_serving_pods_find_their_models_files_with_their_own_token(pod: Pod, uri: str, their_run: str) -> None:

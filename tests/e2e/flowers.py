@@ -34,9 +34,10 @@ class Flowers:
     address: str
     proxy: str
 
-    def predict(self) -> dict[str, str]:
-        """What names the prediction when its outcome is reported."""
-        reply = HTTP.post(f"{self.address}/predict", json=FLOWER)
+    def predict(self, site: str = "") -> dict[str, str]:
+        """What names the prediction when its outcome is reported. `site`: a label that is logged with it."""
+        headers = {"X-HeartOps-Labels": f"site={site}"} if site else {}
+        reply = HTTP.post(f"{self.address}/predict", json=FLOWER, headers=headers)
         assert reply.status_code == 200, reply.text
         answer = reply.json()
         return {"request_id": answer["request_id"], "proof": answer["proof"]}
@@ -64,7 +65,7 @@ def logged_flowers(proxy: str) -> Iterator[Flowers]:
     command = (sys.executable, "-m", "heart_cli", "init-namespace", name, "--system-namespace", SYSTEM)
     subprocess.run(command, cwd=ROOT, check=True)
     manifest = example("iris", name)
-    manifest["spec"]["serving"] = {"replicas": 1}
+    manifest["spec"]["serving"] = {"replicas": 1, "predictionLog": {"labels": ["site"]}}
     model = declare(manifest)
     try:
         model.wait_serving("1", TRAINING)

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from heart_trainer.data.sources.cohort import COLUMNS, heart_cohort
-from tests.e2e.kit import PATIENTS, TRAINING, Model, Object, apply, declare, eventually, items, kubectl
+from tests.e2e.kit import TRAINING, Model, Object, apply, declare, eventually, items, kubectl
 from tests.support.soak import SOAK
 
 pytestmark = pytest.mark.timeout(2400)
@@ -117,8 +117,11 @@ def test_two_workers_train_the_model_that_serves(
     model.wait_serving("1", TRAINING)
     (job,) = jobs(model)
     assert (job["spec"]["completions"], job["status"]["succeeded"]) == (2, 2)
-    answers = model.predict(proxy, PATIENTS).raise_for_status().json()["predictions"]
-    assert all(0 <= answer["probability"] <= 1 for answer in answers), answers
+    patients = heart_cohort(3, seed=9)[list(COLUMNS)]
+    records = patients.astype(object).where(patients.notna(), None).to_dict("records")
+    answers = model.predict(proxy, records).raise_for_status().json()["predictions"]
+    assert len(answers) == len(records)
+    assert all(0 < answer["probability"] < 1 for answer in answers), answers
 
 
 @long

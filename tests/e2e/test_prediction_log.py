@@ -1,10 +1,14 @@
 """The prediction log: outcomes become live quality, and the next version learns from them."""
 
+import json
+import subprocess
+import sys
+
 import pytest
 from mlflow import MlflowClient
 
 from tests.e2e.flowers import Flowers
-from tests.e2e.kit import TRAINING, eventually
+from tests.e2e.kit import ROOT, SYSTEM, TRAINING, Model, eventually
 
 pytestmark = pytest.mark.timeout(1200)
 REPORTED = 40
@@ -23,6 +27,32 @@ def test_outcomes_become_live_quality(flowers: Flowers) -> None:
     assert high is not None
     assert 0.5 < low < 0.75 < high < 0.9
     assert flowers.metric("model_accuracy", 'source="estimated"') is not None
+
+
+def test_a_check_on_demand_looks_at_one_site_and_the_history_has_every_decision(flowers: Flowers) -> None:
+    """In the Job's pod, with the namespace's login; and in the namespace's workspace of MLflow."""
+    before = int(flowers.metric("prediction_log_written_total") or 0)
+    for index in range(50):
+        flowers.predict("hospital-01" if index % 2 else "hospital-02")
+    flowers.written(before + 50)
+    options = ("--where", "site=hospital-01", "--from", "5m", "--min-samples", "20", "--timeout", "5m")
+    done = heart("check", flowers.model, *options)
+    assert done.returncode == 5, done.stderr
+    assert "25 predictions of version 1" in done.stdout
+    assert "does not confirm" in done.stdout or "to confirm it" in done.stdout
+    assert flowers.model.status["training"]["version"] == "1", "nothing is retrained"
+
+    def told() -> set[str]:
+        listed = json.loads(heart("history", flowers.model, "--all", "--system-namespace", SYSTEM, "-o", "json").stdout)
+        return {entry["type"] for entry in listed["history"]}
+
+    eventually(lambda: {"trained", "gated", "promoted"} <= told(), 60, "the history in MLflow", every=2)
+    eventually(lambda: "outbox" not in flowers.model.status, 60, "an empty outbox")
+
+
+def heart(command: str, model: Model, *options: str) -> subprocess.CompletedProcess[str]:
+    words = (sys.executable, "-m", "heart_cli", command, model.name, "-n", model.namespace, *options)
+    return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False, timeout=400)
 
 
 def test_the_next_version_learns_from_outcomes(

@@ -30,6 +30,12 @@ DISTRIBUTED: dict[str, Any] = {
 }
 
 GOOD: dict[str, dict[str, Any]] = {
+    "a file that DVC tracks": {
+        "spec.dataset.uri": "dvc+https://git.example.org/team/heart.git#data/heart.csv",
+        "spec.dataset.rev": "v1.2",
+    },
+    "labels of predictions": {"spec.serving": {"predictionLog": {"labels": ["site", "ward_2"]}}},
+    "a registered model with capital letters": {"spec.registryName": "CaliforniaHousingBestModel"},
     "smallest": {},
     "a file by digest and column names": {
         "spec.dataset": {
@@ -131,6 +137,20 @@ GOOD: dict[str, dict[str, Any]] = {
 }
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
+    "a revision without Git": ({"spec.dataset.rev": "v1"}, "rev is for dvc+https addresses"),
+    "a DVC address without a path": (
+        {"spec.dataset.uri": "dvc+https://git.example.org/team/heart.git"},
+        "spec.dataset.uri",
+    ),
+    "a revision that is an option": (
+        {"spec.dataset.uri": "dvc+https://git.example.org/heart.git#a.csv", "spec.dataset.rev": "--upload-pack=x"},
+        "spec.dataset.rev",
+    ),
+    "a label with a capital letter": (
+        {"spec.serving": {"predictionLog": {"labels": ["Site"]}}},
+        "predictionLog.labels",
+    ),
+    "a label twice": ({"spec.serving": {"predictionLog": {"labels": ["site", "site"]}}}, "predictionLog.labels"),
     "codes that YAML changed": ({"spec.features.1.codes": {"false": 0, "true": 1}}, "true and false are no names"),
     "codes of a number": ({"spec.features.0.codes": {"old": 1}}, "codes are for the type category"),
     "a code of no value": ({"spec.features.1.codes": {"female": 7}}, "codes must name values of the feature"),
@@ -453,9 +473,9 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         },
         "stay at the sites",
     ),
-    "trees at sites": (
-        {"spec.dataset": GONE, "spec.federation": SITES, "spec.training": {"algorithms": ["random-forest"]}},
-        "sites train linear models",
+    "boosting at sites": (
+        {"spec.dataset": GONE, "spec.federation": SITES, "spec.training": {"algorithms": ["gradient-boosting"]}},
+        "sites train linear models and random forests",
     ),
     "sites and workers": (
         {

@@ -1,4 +1,4 @@
-"""Decisions that have to be told to others: `status.outbox`, stored in the write that stores the decision itself."""
+"""Decisions that receivers have to hear of: `status.outbox`, stored in the write that stores the decision itself."""
 
 from typing import Literal
 
@@ -28,9 +28,9 @@ MAX_VALUE = 500
 
 
 class OutboxEntry(FrozenLenient):
-    """A decision that somebody has not been told yet."""
+    """A decision that a receiver has not acknowledged yet."""
 
-    id: str = Field(description="Deterministic ID: a receiver that knows it has been told before.")
+    id: str = Field(description="Deterministic ID, by which a receiver recognizes a repetition.")
     type: EventType = Field(description="What was decided.")
     time: Time = Field(description="Time of the decision.")
     data: dict[str, str] = Field({}, description="What it is about.")

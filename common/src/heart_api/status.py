@@ -101,8 +101,12 @@ class ExperimentStatus(FrozenLenient):
     stable: ArmStatus = Field(default=ArmStatus(), description="Users whom the stable version answers.")
     candidate: ArmStatus = Field(default=ArmStatus(), description="Users whom the candidate answers.")
     difference: float | None = Field(None, description="The candidate's figure less the stable version's.")
-    low: float | None = Field(None, description="Lower bound of the difference, valid at every look (95%).")
-    high: float | None = Field(None, description="Upper bound of the difference, valid at every look (95%).")
+    low: float | None = Field(
+        None, description="Lower bound of the difference, valid at every analysis interval (95%)."
+    )
+    high: float | None = Field(
+        None, description="Upper bound of the difference, valid at every analysis interval (95%)."
+    )
     verdict: Literal["Running", "Better", "Worse", "NoDifference", "TimeUp"] = Field(
         "Running",
         description="Better, Worse: of the candidate, beyond doubt. NoDifference: none as large as minDetectable."

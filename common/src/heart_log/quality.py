@@ -1,8 +1,8 @@
 """Quality of predictions, with 95% intervals; pure.
 
-Shares (accuracy, precision, recall): Wilson's score interval (Wilson 1927, JASA 22:209). F1 is 2s/(1+s) of such a share s:
-true positives among the rows that are positive by prediction or by outcome; so is its interval. Means (brier, mae, rmse): the
-mean's normal interval. Estimates without outcomes assume calibrated probabilities (CBPE, Bialek et al. 2024,
+Shares (accuracy, precision, recall): Wilson's score interval (Wilson 1927, JASA 22:209). F1 is 2s/(1+s) of such a share
+s: true positives among the rows that are positive by prediction or by outcome; so is its interval. Means (brier, mae,
+rmse): the mean's normal interval. Estimates without outcomes assume calibrated probabilities (CBPE, Bialek et al. 2024,
 arXiv:2401.08348): their intervals cover the randomness of outcomes alone, not a loss of calibration.
 """
 

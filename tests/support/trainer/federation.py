@@ -131,11 +131,14 @@ class FakeFleet:
     left: list[tuple[int, bytes]] = field(default_factory=list)
     _answers: dict[str, bytes] = field(default_factory=dict)
     _count: int = 0
+    _asked: dict[str, int] = field(default_factory=dict)
+    """Node of each message."""
 
     def send(self, node: int, body: bytes, seconds: float) -> str:
         self._count += 1
         self.sent.append((node, body))
         site, message = self.nodes[node], f"m{self._count}"
+        self._asked[message] = node
         site.asked += 1
         if not site.online:
             return message
@@ -146,7 +149,12 @@ class FakeFleet:
         return message
 
     def receive(self, messages: Sequence[str]) -> list[Reply]:
-        return [Reply(name, self._answers.pop(name)) for name in messages if name in self._answers]
+        """Flower answers itself for a node that went away with a question."""
+        found = [Reply(name, self._answers.pop(name)) for name in messages if name in self._answers]
+        lost = [name for name in messages if not self.nodes[self._asked[name]].online]
+        return found + [
+            Reply(name, None, "node unavailable") for name in lost if name not in {r.message for r in found}
+        ]
 
     def seen(self) -> dict[int, Seen]:
         return {number: Seen(str(node.connection), node.online) for number, node in self.nodes.items()}

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from heart_api.federationsite import FederationSiteSpec
 from heart_api.heartmodel import HeartModelSpec
 from heart_api.retrainschedule import RetrainScheduleSpec
 
@@ -45,7 +46,11 @@ def test_kinds_are_those_of_the_crds() -> None:
 
 
 def test_examples_are_valid() -> None:
-    specs = {"HeartModel": HeartModelSpec, "RetrainSchedule": RetrainScheduleSpec}
+    specs = {
+        "FederationSite": FederationSiteSpec,
+        "HeartModel": HeartModelSpec,
+        "RetrainSchedule": RetrainScheduleSpec,
+    }
     examples = listed("crdsExamples")
     assert {each["kind"] for each in examples} == set(specs)
     for each in examples:

@@ -121,7 +121,7 @@ def test_the_examples_declared_missing_values_occur_in_its_own_data() -> None:
     cohort = pd.read_csv(io.BytesIO(builtin.read(address, DataAccess())))
     for feature in found.features:
         for value in feature.missing_values:
-            assert (cohort[feature.name] == value).any(), feature.name
+            assert (cohort[feature.name].astype(str) == str(value)).any(), feature.name
 
 
 @pytest.mark.real_data

@@ -96,7 +96,7 @@ def build_coordinator_policy(model: HeartModel, profile: RuntimeProfile) -> Mani
     """
     fleet: Rule = {"ports": tcp(FLEET_PORT)}
     egress = [dns(), server(profile.tracking_uri)]
-    return policy(model, Component.TRAINING, ingress=[fleet, {"ports": tcp(PROGRESS_PORT)}], egress=egress)
+    return policy(model, Component.TRAINING, ingress=[fleet, scrapers(profile, PROGRESS_PORT)], egress=egress)
 
 
 def build_check_policy(model: HeartModel, profile: RuntimeProfile) -> Manifest:
@@ -155,9 +155,9 @@ def entrances(model: HeartModel, profile: RuntimeProfile) -> list[Rule]:
     return found
 
 
-def scrapers(profile: RuntimeProfile) -> Rule:
+def scrapers(profile: RuntimeProfile, port: int = MANAGEMENT_PORT) -> Rule:
     """Prometheus and the operator."""
-    rule: Rule = {"ports": tcp(MANAGEMENT_PORT)}
+    rule: Rule = {"ports": tcp(port)}
     return {"from": namespaces(profile.monitoring_namespaces), **rule} if profile.monitoring_namespaces else rule
 
 

@@ -1,7 +1,7 @@
 """What ended between two recorded states of a model, with the times of DORA's four key metrics. Pure.
 
-A deployment is a version that becomes the stable one. It failed if it was taken back after it had traffic: rejected during
-its rollout, or rolled back after its promotion.
+A deployment is a version that becomes the stable one. It failed if it was taken back after it had traffic: rejected
+during its rollout, or rolled back after its promotion.
 """
 
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ class EndedRollout:
     lead_time: float | None = None
     """Of a promotion: seconds since its training or evaluation Job was created, else since its rollout started."""
     time_to_restore: float | None = None
-    """Of a failed deployment: seconds from the start of its rollout (rolled_back: from its promotion) until it was taken
+    """Of a failed deployment: seconds from its rollout (rolled_back: from its promotion) until it was taken
     back."""
 
 

@@ -1,7 +1,7 @@
 """Prometheus metrics of what ended: trainings, rollouts, and the times of DORA's key metrics.
 
-A model's series start at 0 when it is first seen, since `increase()` does not count a series' first value; they end with
-the model.
+A model's series start at 0 when it is first seen, since `increase()` does not count a series' first value; they end
+with the model.
 """
 
 from itertools import product

@@ -1,6 +1,6 @@
 """How sure a classifier was: counts by the probability of the predicted class.
 
-Confidence below 0.5 exists with three classes or more. Edges are close to each other near 1, where most predictions are.
+Confidence below 0.5 exists with three classes or more. Edges lie close together near 1, where most predictions are.
 """
 
 from bisect import bisect_left

@@ -126,6 +126,15 @@ def test_a_coordinator_is_asked_on_two_ports_and_reaches_no_data(federated: Fede
     assert {entry["port"] for rule in spec["egress"] for entry in rule["ports"]} == {53, 5000}
 
 
+def test_progress_says_how_many_rows_a_site_has_and_is_for_those_who_read_metrics(federated: FederatedCase) -> None:
+    profile = federated.profile.model_copy(update={"monitoring_namespaces": ("heartops-system",)})
+    spec = FederatedCase(federated.model, federated.site, profile).training_policy["spec"]
+    fleet, progress = spec["ingress"]
+    assert [entry["port"] for entry in progress["ports"]] == [PROGRESS_PORT]
+    assert "heartops-system" in str(progress["from"])
+    assert "from" not in fleet, "sites elsewhere come from anywhere, and prove themselves by their keys"
+
+
 def test_a_sites_objects_belong_to_it(federated: FederatedCase) -> None:
     for manifest in (federated.site_job, federated.check_job, federated.site_child("ServiceAccount")):
         (owner,) = manifest["metadata"]["ownerReferences"]

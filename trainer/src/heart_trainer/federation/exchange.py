@@ -97,7 +97,6 @@ class _Asked:
     message: str
     since: str
     at: float
-    gone: float | None = None
 
 
 @dataclass(frozen=True)
@@ -139,6 +138,8 @@ class _Exchange:
         self.open: dict[int, _Asked | None] = {site.node: None for site in sites}
         self.answers: dict[str, bytes] = {}
         self.start = clock.now()
+        self.met: set[int] = set()
+        self.gone: dict[int, float] = {}
 
     def run(self) -> Answered:
         while self.open:
@@ -188,25 +189,32 @@ class _Exchange:
     def _give_up(self, seen: Mapping[int, Seen]) -> None:
         late = self.clock.now() - self.start >= self.rules.deadline
         for node in list(self.open):
-            site, asked = self.sites[node], self.open[node]
             online = node in seen and seen[node].online
-            if late:
-                self._close(_missing(site, asked is not None, online, self.rules.deadline))
-            elif asked and online:
-                asked.gone = None
-            elif asked:
-                asked.gone = asked.gone or self.clock.now()
-                self.sites[node] = replace(site, state="Offline")
-                if self.rules.on_missing == "Continue" and self.clock.now() - asked.gone >= OFFLINE_GRACE:
-                    self._close(_missing(site, True, False, self.rules.deadline))
+            self._note(node, online)
+            given_up = self.rules.on_missing == "Continue" and self._gone_for(node) >= OFFLINE_GRACE
+            if late or given_up:
+                self._close(_missing(self.sites[node], node in self.met, online, self.rules.deadline))
+
+    def _note(self, node: int, online: bool) -> None:
+        """Who was there once, and since when who is not; a site that has not come yet is waited for."""
+        site = self.sites[node]
+        if online:
+            self.met.add(node)
+            self.gone.pop(node, None)
+        elif node in self.met or site.state != "Waiting":
+            self.gone.setdefault(node, self.clock.now())
+            self.sites[node] = replace(site, state="Offline")
+
+    def _gone_for(self, node: int) -> float:
+        return self.clock.now() - self.gone[node] if node in self.gone else 0.0
 
     def _close(self, site: Site) -> None:
         self.sites[site.node] = site
         del self.open[site.node]
 
 
-def _missing(site: Site, asked: bool, online: bool, deadline: float) -> Site:
-    if not asked and site.state == "Waiting":
+def _missing(site: Site, met: bool, online: bool, deadline: float) -> Site:
+    if not met and site.state == "Waiting":
         why = f"it did not connect within {deadline:.0f} s"
         return replace(site, refused=refusal("SiteMissing", why))
     if not online:

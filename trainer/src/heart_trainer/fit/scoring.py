@@ -30,7 +30,8 @@ def _brier(y: NDArray[Any], p: NDArray[np.float64]) -> float:
 
 
 def _log_loss(y: NDArray[Any], p: NDArray[np.float64]) -> float:
-    return -float(metrics.log_loss(y, p, labels=range(p.shape[1])))
+    # Some families answer in float32, whose rows sum to one but for rounding: scikit-learn would warn of each.
+    return -float(metrics.log_loss(y, p / p.sum(axis=1, keepdims=True), labels=range(p.shape[1])))
 
 
 _BINARY: dict[str, Score] = {

@@ -1,4 +1,4 @@
-"""The two groups of an A/B experiment: each one's mean, and their difference, with bounds that hold at every look.
+"""The two groups of an A/B experiment: the mean of each, and their difference, with bounds valid at every interval.
 
 The bounds are an asymptotic confidence sequence (`shift.factor`): the wealth of a mixture of bets against every value
 that the difference might have, for means of whatever distribution. What is reported and what decides are the same
