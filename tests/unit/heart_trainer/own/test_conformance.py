@@ -8,6 +8,7 @@ from heart_api.owntrainer import launcher_limits
 from heart_trainer.__main__ import main
 from heart_trainer.own.engine import LAUNCHER, RESULTS, engine_command
 from heart_trainer.own.judge import Exchange
+from tests.support.soak import SOAK
 from tests.unit.heart_trainer.own.conftest import FAIR, ROOT, program
 
 pytestmark = pytest.mark.usefixtures("sdk")
@@ -53,8 +54,16 @@ def test_image_without_an_engine_is_said(monkeypatch: pytest.MonkeyPatch, capsys
     assert "--image needs docker or podman" in capsys.readouterr().err
 
 
-def test_lightgbm_example_keeps_the_contract(capfd: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("lightgbm")
-    command = ["python3", str(ROOT / "examples/trainers/lightgbm/trainer.py")]
-    assert main(["conformance", "--parameters", '{"n_estimators": 30}', "--", *command]) == 0
-    assert "12 of 12 checks passed" in capfd.readouterr().out
+@pytest.mark.parametrize(
+    ("example", "library", "parameters"),
+    [("lightgbm", "lightgbm", '{"n_estimators": 30}'), ("pytorch", "torch", '{"epochs": 30}')],
+)
+def test_examples_keep_the_contract(
+    example: str, library: str, parameters: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """PyTorch is no development dependency (gigabytes of CUDA): where it is installed, it is tried."""
+    pytest.importorskip(library)
+    tasks = [] if SOAK else ["--task", "binary"]
+    command = ["python3", str(ROOT / f"examples/trainers/{example}/trainer.py")]
+    assert main(["conformance", *tasks, "--parameters", parameters, "--", *command]) == 0
+    assert f"{12 if SOAK else 4} of {12 if SOAK else 4} checks passed" in capfd.readouterr().out
