@@ -51,7 +51,7 @@ def apply_monitoring(cluster: Cluster) -> None:
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "monitoring"}}
     _apply(cluster, *_filled(values, "metrics-server"), json.dumps(namespace))
     apply_crds(cluster, api_only=False)
-    _apply(cluster, *_filled(values, "prometheus-operator", "prometheus"))
+    _apply(cluster, *_filled(values, "prometheus-operator", "prometheus", "kubelet-monitor"))
 
 
 def _references(names: Iterable[str]) -> dict[str, str]:

@@ -71,7 +71,7 @@ GRANT CONNECT ON DATABASE postgres TO heartops_monitor
 SQL
     peer="local postgres heartops_monitor peer map=exporter"
     grep -qxF "$peer" "$PGDATA/pg_hba.conf" || sed -i "1i $peer" "$PGDATA/pg_hba.conf"
-    map="exporter $(id -un) heartops_monitor"
+    map="exporter $(id -un 2>/dev/null || id -u) heartops_monitor"
     grep -qxF "$map" "$PGDATA/pg_ident.conf" || echo "$map" >>"$PGDATA/pg_ident.conf"
 }
 

@@ -73,6 +73,12 @@ class Image:
         finally:
             engine.dispose()
 
+    def by_socket(self, role: str, database: str, statement: str) -> subprocess.CompletedProcess[str]:
+        """As a container of the same pod does."""
+        where = (f"--host={self.folder}", f"--port={self.port}", f"--username={role}", f"--dbname={database}")
+        command = unprivileged("psql", "--no-psqlrc", "--tuples-only", "--no-password", *where, "--command", statement)
+        return subprocess.run(command, capture_output=True, text=True, check=False, cwd="/")
+
     def forget_the_log(self) -> None:
         """Back to what the image made before it knew of the log."""
         binaries = find_binaries()
@@ -127,3 +133,21 @@ def test_the_image_ends_a_statement_whose_login_lifted_its_timeout(image: Image)
         endless = "SET statement_timeout = 0; SELECT pg_sleep(600)"
         with pytest.raises(OperationalError, match=ENDED):
             image.query("ns-slow", "x", "heartops", endless)
+
+
+def test_the_exporter_reads_statistics_by_the_socket_and_nothing_else(image: Image) -> None:
+    """Twice, as a volume that the image prepared earlier has the role already."""
+    for _ in range(2):
+        with image.running(FIRST):
+            size = image.by_socket("heartops_monitor", "postgres", "SELECT pg_database_size('mlflow') > 0")
+            assert size.stdout.strip() == "t", size.stderr
+            for database in ("mlflow", "heartops"):
+                assert image.by_socket("heartops_monitor", database, "SELECT 1").returncode != 0
+            denied = image.by_socket("heartops_monitor", "postgres", "SELECT count(*) FROM pg_authid")
+            assert "permission denied" in denied.stderr
+            for role in ("mlflow", "postgres"):
+                assert image.by_socket(role, "postgres", "SELECT 1").returncode != 0
+            with pytest.raises(OperationalError, match=NOT_TO_CONNECT):
+                image.query("heartops_monitor", "x", "postgres", "SELECT 1")
+    lines = (image.folder / "data" / "pgdata" / "pg_hba.conf").read_text().splitlines()
+    assert len([line for line in lines if "heartops_monitor" in line]) == 1
