@@ -7,6 +7,7 @@ and Dask with XGBoost on two workers. Prints a table for docs/benchmarks-trainin
 import argparse
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -85,7 +86,9 @@ def script(data: Path, name: str) -> Found:
     with tempfile.TemporaryDirectory() as folder:
         command = [peer("large").python, str(HERE / "peers" / name), str(data), "num"]
         found = watch([(command, {})], Path(folder))
-        return Found(*found, float((Path(folder) / "log-0").read_text().split()[-1]))
+        said = re.search(r"roc_auc=([0-9.]+)", (Path(folder) / "log-0").read_text())
+        assert said, f"{name} ended without its ROC-AUC"
+        return Found(*found, float(said[1]))
 
 
 def watch(

@@ -10,7 +10,8 @@ from xgboost import dask as dxgb
 
 def main(path: str, target: str) -> None:
     with LocalCluster(n_workers=2, threads_per_worker=1) as cluster, Client(cluster) as client:
-        frame = dd.read_parquet(path, split_row_groups=1).astype("float32")
+        # Persisted: two projections of a file that is read lazily may be cut into different partitions.
+        frame = dd.read_parquet(path, split_row_groups=1).astype("float32").persist()
         parts = frame.npartitions
         held = frame.partitions[: max(parts // 5, 1)]
         learnt = frame.partitions[max(parts // 5, 1) :]
@@ -20,7 +21,7 @@ def main(path: str, target: str) -> None:
         params |= {"min_child_weight": 5, "nthread": 1}
         found = dxgb.train(client, params, matrix, num_boost_round=100)
         scores = dxgb.predict(client, found["booster"], held.drop(columns=target)).compute()
-        print(roc_auc_score((held[target] > 0).compute(), scores))
+        print(f"roc_auc={roc_auc_score((held[target] > 0).compute(), scores)}", flush=True)
 
 
 if __name__ == "__main__":

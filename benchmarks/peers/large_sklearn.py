@@ -15,7 +15,7 @@ def main(path: str, target: str) -> None:
     held = np.random.default_rng(0).random(len(y)) < 0.2
     model = HistGradientBoostingClassifier(max_iter=100, max_depth=4, early_stopping=False, random_state=0)
     model.fit(x[~held], y[~held])
-    print(roc_auc_score(y[held], model.predict_proba(x[held])[:, 1]))
+    print(f"roc_auc={roc_auc_score(y[held], model.predict_proba(x[held])[:, 1])}")
 
 
 if __name__ == "__main__":
