@@ -534,8 +534,8 @@ def test_triggers_are_off_and_leave_no_trace() -> None:
     documents = render()
     assert "TRIGGERS" not in str(operator_container(documents)["env"])
     assert 9443 not in policy_ports(documents)
-    (port,) = find(documents, "Service", "heartops-operator")["spec"]["ports"]
-    assert port["port"] == 8443
+    ports = find(documents, "Service", "heartops-operator")["spec"]["ports"]
+    assert [port["port"] for port in ports] == [8443, 8080]
 
 
 def test_triggers_get_a_port_their_secrets_and_no_right() -> None:
