@@ -18,7 +18,8 @@ pytestmark = pytest.mark.timeout(900)
 PROFILE = "own-trainers"
 LOOK_AROUND = """
     import os, pathlib, socket, sys
-    found = [name for name in os.environ if any(w in name for w in ("KEY", "TOKEN", "MLFLOW", "DATABASE", "REQUEST"))]
+    secret = ("ROW_KEY", "PROOF_KEY", "TOKEN", "MLFLOW", "DATABASE", "REQUEST")
+    found = [name for name in os.environ if any(word in name for word in secret)]
     for place in ("/var/run/secrets", "/data", "/model"):
         found += [str(path) for path in pathlib.Path(place).rglob("*")]
     for place in ("/heartops/own-rows", "/heartops/own-launcher", "/etc/ld.so.preload", "/opt"):
