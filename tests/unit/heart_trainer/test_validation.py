@@ -36,9 +36,18 @@ def test_rejects_with_one_line_that_names_the_field(name: str, tmp_path: Path) -
     assert len(str(caught.value).splitlines()) <= 3
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("examples/*/heartmodel.yaml")), ids=lambda path: path.parent.name)
+FEDERATED = ROOT / "examples/health-risk/heartmodel.yaml"
+EXAMPLES = sorted(set(ROOT.glob("examples/*/heartmodel.yaml")) - {FEDERATED})
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.parent.name)
 def test_accepts_the_examples(path: Path) -> None:
     assert read_manifest(path, "t")
+
+
+def test_a_model_whose_data_are_at_sites_is_for_a_cluster() -> None:
+    with pytest.raises(BadManifest, match=r"spec\.federation: its data are at the sites"):
+        read_manifest(FEDERATED, "t")
 
 
 def write(tmp_path: Path, feature: str, target: str = "{name: ill}", dataset: str = "{uri: 'builtin://iris'}") -> Path:
