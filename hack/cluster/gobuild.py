@@ -155,9 +155,13 @@ def build_extras(target: Path) -> None:
     source = _go_cache() / "extras"
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(HERE / "extras", source)
-    main = _module_folder("extras", ADAPTER, versions()["extras"][ADAPTER]) / "cmd" / "adapter" / "adapter.go"
+    adapter = _copy_module("adapter", _module_folder("extras", ADAPTER, versions()["extras"][ADAPTER]))
+    run("go", "mod", "edit", f"-replace={ADAPTER}={adapter}", cwd=source, env=_environment())
+    main, client = adapter / "cmd" / "adapter" / "adapter.go", adapter / "pkg" / "client" / "api.go"
     (source / "adapter").mkdir()
     (source / "adapter" / "main.go").write_text(with_todays_libraries(main.read_text()))
+    # How long Prometheus may take: until the request's deadline, which requests did not have before.
+    client.write_text(client.read_text().replace("time.Since(deadline)", "time.Until(deadline)"))
     (target / "bin").mkdir(parents=True, exist_ok=True)
     _compile("prometheus-adapter", source, ["./adapter", "./dashboards", "./bundle"], target / "bin", "-s -w")
     (target / "bin" / "adapter").rename(target / "bin" / "prometheus-adapter")

@@ -287,10 +287,10 @@ def resources() -> tuple[Any, ...]:
         ),
         lines("Pods", "Serving pods, by version.", "short", Series(f"count by (model_version) ({pods})", VERSION)),
         lines(
-            "CPU of training",
-            "Processor cores that training and evaluation Jobs use.",
-            "none",
-            of_training(f"rate({CPU}{selected(OF_TRAINING)}{RATE})"),
+            "CPU time of training",
+            "Processor time that training and evaluation Jobs have used. Many end before a rate could be computed.",
+            "s",
+            of_training(CPU + selected(OF_TRAINING)),
             span=12,
         ),
         lines(
