@@ -110,7 +110,7 @@ def test_a_candidate_is_asked_by_its_gateway_alone(world: World) -> None:
         poll("it is closed", lambda: not reaches(world, ward, "2"))
         assert reaches(world, ward, "1")
         assert reaches(world, pod("envoy"), "2")
-        assert world.child(SERVICE, "heart-candidate")
+        poll("its Service is there", lambda: world.api.get(SERVICE, world.namespace, "heart-candidate"))
         submit(world, "promote", "2")
         world.wait_serving("2")
         poll("it is open", lambda: reaches(world, ward, "2"))
