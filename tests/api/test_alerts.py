@@ -42,7 +42,6 @@ REGRESSION = HeartModel.model_validate(
         }
     }
 )
-KEYED = HeartModel.model_validate(MODEL.dump() | {"spec": MODEL.spec.dump() | {"serving": {"auth": "APIKey"}}})
 ROOT = Path(__file__).resolve().parents[2]
 GUARDED = HeartModel.model_validate(MODEL.dump() | {"spec": MODEL.spec.dump() | {"serving": {"auth": "APIKey"}}})
 PROFILE = RuntimeProfile(images=Images(trainer="t", serving="s"), tracking_uri="http://mlflow")
@@ -582,7 +581,7 @@ def test_the_installations_alerts(tools, chart_rules, tmp_path, alert, severity,
 
 def test_every_alert_has_a_runbook_and_every_runbook_an_alert():
     chart = next(yaml.safe_load_all(rendered()))["spec"]
-    models = (MODEL, REGRESSION, KEYED)
+    models = (MODEL, REGRESSION, GUARDED)
     found = [*(rule for model in models for rule in alerts_of(built(model))), *alerts_of(chart)]
     pages = {path.stem for path in (ROOT / "docs/runbooks").glob("Heart*.md")}
     assert {rule["alert"] for rule in found} == pages
