@@ -26,7 +26,7 @@ LOOK_AROUND = """
         found += [place] if os.access(place, os.W_OK) else []
     for pid in (name for name in os.listdir("/proc") if name.isdigit()):
         command = pathlib.Path("/proc", pid, "cmdline").read_bytes()
-        found += [f"process {pid}"] if b"heart_trainer" in command else []
+        found += [f"process {pid}"] if b"-m\\x00heart_trainer" in command else []
     for host in ("10.96.0.1", "127.0.0.1"):
         try:
             socket.create_connection((host, 443), 2)
