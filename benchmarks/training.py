@@ -178,7 +178,8 @@ def introduction(busy: float, computer: str, when: datetime) -> str:
         "start, so that processor time says more than the clock). Each figure is one process with its workers; for "
         f"{GOAL_ROWS} rows the median of {PAIRS} in turn with the bare script. The "
         "bare script (`benchmarks/training_bare.py`) reads the same file with pandas and does the same search, nested "
-        "as ours, with scikit-learn and Optuna alone: it checks nothing, measures one ROC-AUC and writes one pickle."
+        "as ours, and the same comparison of families out of fold, with scikit-learn and Optuna alone: it checks "
+        "nothing, measures one ROC-AUC of each family and writes one pickle."
     )
 
 

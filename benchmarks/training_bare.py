@@ -35,11 +35,11 @@ def build(algorithm: str, trial: Any) -> Any:
     return make_pipeline(SimpleImputer(strategy="median"), forest)
 
 
-def search(x: Any, y: Any, case: dict[str, Any]) -> Any:
-    """The best family with its best settings, fitted on all rows given."""
+def search(x: Any, y: Any, case: dict[str, Any], *, every_family: bool) -> list[Any]:
+    """The families with their best settings, the best one first, fitted on all rows given; or that one alone."""
     some = np.random.default_rng(42).permutation(len(y))[:SEARCH_ROWS]
     folds = StratifiedKFold(3, shuffle=True, random_state=42)
-    best: tuple[float, str, Any] = (-1.0, "", None)
+    found: list[tuple[float, str, Any]] = []
     for algorithm in case["algorithms"]:
 
         def score(trial: Any, algorithm: str = algorithm) -> float:
@@ -47,10 +47,23 @@ def search(x: Any, y: Any, case: dict[str, Any]) -> Any:
 
         study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=42))
         study.optimize(score if case["trials"] else lambda _: score(None), n_trials=max(1, case["trials"]))
-        if study.best_value > best[0]:
-            chosen = optuna.trial.FixedTrial(study.best_params) if case["trials"] else None
-            best = study.best_value, algorithm, build(algorithm, chosen)
-    return best[2].fit(x, y)
+        chosen = optuna.trial.FixedTrial(study.best_params) if case["trials"] else None
+        found.append((study.best_value, algorithm, build(algorithm, chosen)))
+    ranked = sorted(found, key=lambda one: -one[0])
+    return [model.fit(x, y) for _, _, model in (ranked if every_family else ranked[:1])]
+
+
+def judge_folds(x: Any, y: Any, case: dict[str, Any]) -> tuple[Any, list[float]]:
+    """The model, and ROC-AUC out of fold: of the family that each fold chose, then of the others in its ranking."""
+    folds = list(StratifiedKFold(5, shuffle=True, random_state=42).split(x, y))
+    fits = [joblib.delayed(search)(x[inside], y[inside], case, every_family=True) for inside, _ in folds]
+    last = joblib.delayed(search)(x, y, case, every_family=False)
+    *models, (model,) = joblib.Parallel(n_jobs=joblib.cpu_count())([*fits, last])
+    output = np.empty((len(case["algorithms"]), len(y)))
+    for (_, outside), families in zip(folds, models, strict=True):
+        for rank, family in enumerate(families):
+            output[rank, outside] = family.predict_proba(x[outside])[:, 1]
+    return model, [roc_auc_score(y, one) for one in output]
 
 
 def main() -> None:
@@ -60,18 +73,12 @@ def main() -> None:
     x, y = frame.drop(columns="outcome").to_numpy(np.float32), frame["outcome"].to_numpy()
     if case["holdout"]:
         inside, outside, y_in, y_out = train_test_split(x, y, test_size=case["holdout"], random_state=42, stratify=y)
-        model = search(inside, y_in, case)
-        figure = roc_auc_score(y_out, model.predict_proba(outside)[:, 1])
+        (model,) = search(inside, y_in, case, every_family=False)
+        figures = [roc_auc_score(y_out, model.predict_proba(outside)[:, 1])]
     else:
-        folds = list(StratifiedKFold(5, shuffle=True, random_state=42).split(x, y))
-        fits = [joblib.delayed(search)(x[inside], y[inside], case) for inside, _ in folds]
-        *models, model = joblib.Parallel(n_jobs=joblib.cpu_count())([*fits, joblib.delayed(search)(x, y, case)])
-        output = np.empty(len(y))
-        for (_, outside), fold_model in zip(folds, models, strict=True):
-            output[outside] = fold_model.predict_proba(x[outside])[:, 1]
-        figure = roc_auc_score(y, output)
+        model, figures = judge_folds(x, y, case)
     Path("model.pickle").write_bytes(pickle.dumps(model))
-    print(f"ROC-AUC {figure:.3f}")
+    print("ROC-AUC", *(f"{figure:.3f}" for figure in figures))
 
 
 if __name__ == "__main__":
