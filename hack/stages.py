@@ -117,11 +117,11 @@ def kubeconfig() -> str:
 
 STAGES = {
     "lint": Stage(lint, warm=0.5, cold=1),
-    "unit": Stage(unit, warm=9, cold=9),
-    "api-tools": Stage(api_tools, warm=0.2, cold=10),
-    "tools": Stage(tools, warm=0.2, cold=14),
+    "unit": Stage(unit, warm=9, cold=11),
+    "api-tools": Stage(api_tools, warm=0.2, cold=14),
+    "tools": Stage(tools, warm=0.2, cold=18),
     "api": Stage(api, warm=8, cold=8),
-    "images": Stage(images, warm=0.7, cold=8.5),
+    "images": Stage(images, warm=0.7, cold=11),
     "e2e": Stage(e2e, warm=14, cold=14),
 }
 
