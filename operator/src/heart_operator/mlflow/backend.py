@@ -135,9 +135,11 @@ class MlflowBackend:
         Every use of MLflow begins here. Raises RegistryError.
         """
         load_mlflow()
-        from mlflow.utils.workspace_context import WorkspaceContext  # noqa: PLC0415
+        # MLflow's context for clients writes an environment variable too, which threads that talk to a server without
+        # workspaces would read.
+        from mlflow.utils.workspace_context import ServerWorkspaceContext  # noqa: PLC0415
 
-        with authorized(self._header()), WorkspaceContext(self._workspace) if self._workspace else nullcontext():
+        with authorized(self._header()), ServerWorkspaceContext(self._workspace) if self._workspace else nullcontext():
             yield
 
     def _header(self) -> str:
