@@ -24,7 +24,15 @@ from heart_trainer.conversion.estimators import check_estimator, outputs, unwrap
 from heart_trainer.errors import NotServable, TrainerError
 from heart_trainer.fit import converters
 from heart_trainer.fit.offset import table_needs_double
-from heart_trainer.fit.onnx_export import OPSETS, STEPS, difference_of, output_scale, random_rows, run_onnx
+from heart_trainer.fit.onnx_export import (
+    OPSETS,
+    STEPS,
+    canonical_bytes,
+    difference_of,
+    output_scale,
+    random_rows,
+    run_onnx,
+)
 from heart_trainer.values import Parity, Table
 
 Convert = Callable[[], onnx.ModelProto]
@@ -198,7 +206,7 @@ def _serialised(model: onnx.ModelProto) -> bytes:
     model.opset_import.extend([*kept, onnx.helper.make_opsetid("", version)])
     model.ir_version = max(model.ir_version, IR_VERSION)
     onnx.checker.check_model(model)
-    return bytes(model.SerializeToString(deterministic=True))
+    return canonical_bytes(model)
 
 
 def _no_converter(model: Any, error: Exception) -> str:

@@ -68,7 +68,15 @@ def to_bytes(model: Any, features: int) -> bytes:
         append_offset(graph, model.offset, model.double)
     _drop_unused(graph.graph)
     onnx.checker.check_model(graph)
-    return bytes(graph.SerializeToString(deterministic=True))
+    return canonical_bytes(graph)
+
+
+def canonical_bytes(model: onnx.ModelProto) -> bytes:
+    """Equal models give equal bytes: converters list the operator sets in an order that changes with each process."""
+    operator_sets = sorted(model.opset_import, key=lambda entry: entry.domain)
+    del model.opset_import[:]
+    model.opset_import.extend(operator_sets)
+    return bytes(model.SerializeToString(deterministic=True))
 
 
 def parity(converted: bytes, model: Any, x: NDArray[np.float32], scale: float) -> Parity:
