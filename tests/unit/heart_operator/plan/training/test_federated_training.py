@@ -1,4 +1,4 @@
-"""Trainings at sites: what is fixed when one starts, what is recorded while it runs and at its end, what starts another."""
+"""Trainings at sites: what is fixed when one starts, what is recorded until its end, what starts another."""
 
 from collections.abc import Callable
 from dataclasses import replace
