@@ -1,30 +1,60 @@
 """What people expect of a kubectl command: formats, selectors, dry runs, waiting, completion, explanations."""
 
 import json
-from typing import get_args
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 import yaml
 
+from heart_api import names
 from heart_api.drift import CheckFailureReason
+from heart_api.federation import SiteFailureReason
 from heart_api.handover import FailureReason
-from heart_api.names import Condition, Reason, ScheduleCondition, ScheduleReason
 from heart_cli import completing, waitcommand
 from heart_cli.completion import suggest
 from heart_cli.errors import Failure
 from tests.support.apiserver.heart_objects import candidate, condition, heart_model, rejected, served, serving
 
+CRDS = Path(__file__).resolve().parents[3] / "crds"
+SAY_IT_THEMSELVES = frozenset(
+    (
+        *("True", "False", "Unknown", "Pending", "Running", "Requested", "Succeeded", "Failed", "Missed", "Passed"),
+        *("Schedule", "Performance", "Feedback", "Estimated"),
+    )
+)
+"""Words of a status that need no explanation."""
 
-def names(constants: type) -> set[str]:
-    return {value for name, value in vars(constants).items() if not name.startswith("_")}
+
+def constants() -> set[str]:
+    """Conditions and reasons of every kind, whichever class of the module holds them."""
+    classes = [found for name, found in vars(names).items() if name.endswith(("Condition", "Reason"))]
+    assert len(classes) == 6
+    return {value for each in classes for name, value in vars(each).items() if not name.startswith("_")}
+
+
+def status_words(schema: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[str]:
+    """Values in CamelCase of the status' fields with an enumeration."""
+    if "status" in path:
+        yield from (word for word in schema.get("enum", ()) if word[:1].isupper())
+    for name, part in schema.get("properties", {}).items():
+        yield from status_words(part, (*path, name))
+    if isinstance(schema.get("items"), dict):
+        yield from status_words(schema["items"], path)
+
+
+def words_of_the_crds() -> set[str]:
+    crds = [yaml.safe_load(path.read_text()) for path in sorted(CRDS.glob("*.yaml"))]
+    schemas = [version["schema"]["openAPIV3Schema"] for crd in crds for version in crd["spec"]["versions"]]
+    return {word for schema in schemas for word in status_words(schema)} - SAY_IT_THEMSELVES
 
 
 EXPLAINED = {
-    *names(Reason),
-    *names(Condition),
-    *names(ScheduleReason),
-    *names(ScheduleCondition),
+    *constants(),
+    *words_of_the_crds(),
     *get_args(FailureReason),
+    *get_args(SiteFailureReason),
     *get_args(CheckFailureReason),
 }
 
