@@ -102,6 +102,57 @@ def test_a_name_excludes_selectors(heart, cluster):
     assert "cannot be combined" in done.stderr
 
 
+def test_a_named_model_that_is_wide_is_a_line_with_all_columns(heart, cluster):
+    cluster.model = heart_model({"serving": serving(), "gate": "Passed", "replicas": 2})
+    (row,) = heart("status", "heart", "-o", "wide", "--no-headers").stdout.splitlines()
+    assert row.split()[0] == "heart"
+    assert row.split()[-1] == "http://heart.clinic.svc"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"), [((), "No resources found in clinic namespace."), (("-A",), "No resources found")]
+)
+def test_an_empty_list_says_so_beside_the_output(heart, cluster, words, said):
+    cluster.model = None
+    done = heart("status", *words)
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "", f"{said}\n")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("-n", "clinic", "status", "heart", "-o", "wide"),
+        ("--namespace=clinic", "status", "heart", "-o=wide"),
+        ("-n=clinic", "status", "-o=wide", "heart"),
+        ("status", "heart", "-n=clinic", "-owide"),
+    ],
+)
+def test_options_are_spelled_and_placed_as_with_kubectl(heart, cluster, words):
+    cluster.model = heart_model({"serving": serving()})
+    done = heart(*words)
+    assert done.exit_code == 0, done.stderr
+    assert "URL" in done.stdout.splitlines()[0]
+    assert cluster.where == (None, None, "clinic")
+
+
+def test_what_follows_two_dashes_is_not_touched(heart, cluster):
+    cluster.model = heart_model({"serving": serving("6")})
+    cluster.answer = {"label": "x"}
+    done = heart("predict", "heart", "--", "-a=1")
+    assert "JSON" in done.stderr
+
+
+def test_help_is_also_a_command(heart):
+    assert heart("help", "promote").stdout == heart("promote", "--help").stdout
+    assert heart("help").stdout == heart("--help").stdout
+
+
+def test_an_impersonated_user_gives_the_command(heart, cluster):
+    cluster.model = heart_model({"serving": serving("6"), "candidate": candidate("7", phase="Paused")})
+    done = heart("promote", "heart", "--as", "bob", "--dry-run=client")
+    assert "would be requested by bob" in done.stdout
+
+
 @pytest.mark.parametrize("dry", ["client", "server"])
 def test_a_dry_run_stores_nothing(heart, cluster, dry):
     cluster.model = heart_model({"serving": serving("6"), "candidate": candidate("7", phase="Paused")})
