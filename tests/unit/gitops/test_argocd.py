@@ -9,6 +9,7 @@ import yaml
 
 from heart_api.kube.kinds import HEART_MODEL
 from heart_api.names import API_VERSION, GROUP
+from tests.support.plan.federated import SITES, FederatedWorld, federated_world
 from tests.support.plan.world import World, bring_up, serving_world
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -102,3 +103,35 @@ def test_a_schedule(spec: dict[str, Any], ready: str, expected: str) -> None:
     status = {"observedGeneration": 1, "conditions": [condition]}
     found = health("RetrainSchedule", {"metadata": {"generation": 1}, "spec": spec, "status": status})
     assert found[0] == expected
+
+
+def site_health(world: FederatedWorld, name: str = SITES[0]) -> tuple[str, str]:
+    """Of a FederationSite as the operator has left it."""
+    site = world.sites[name].site
+    metadata = {"name": site.name, "generation": site.generation}
+    return health("FederationSite", {"metadata": metadata, "spec": site.spec.dump(), "status": site.status.dump()})
+
+
+def test_a_site_whose_data_are_read_progresses_and_one_that_can_take_part_is_healthy() -> None:
+    world = federated_world(checked=False)
+    assert site_health(world)[0] == "Progressing"
+    world.answer_checks()
+    assert site_health(world)[0] == "Healthy"
+
+
+def test_a_site_whose_data_cannot_be_read_is_degraded_and_says_why() -> None:
+    world = federated_world(checked=False)
+    world.fail_check(SITES[0], "no such file")
+    status, message = site_health(world)
+    assert status == "Degraded"
+    assert "no such file" in message
+
+
+def test_a_site_that_a_person_keeps_out_is_suspended_and_nothing_to_mend() -> None:
+    world = federated_world()
+    world.sites[SITES[0]].change(suspend=True)
+    world.sites[SITES[1]].change(allow=[])
+    world.rest()
+    assert site_health(world)[0] == site_health(world, SITES[1])[0] == "Suspended"
+    world.sites[SITES[2]].change(minimumRows=60)
+    assert site_health(world, SITES[2])[0] == "Progressing"  # a new generation is not judged by the old status
