@@ -21,6 +21,18 @@ PROMETHEUS = "github.com/prometheus/prometheus"
 TRAEFIK = "github.com/traefik/traefik/v3"
 DNS_CLIENTS = "github.com/go-acme/lego/v4/providers/dns"
 ADAPTER = "sigs.k8s.io/prometheus-adapter"
+COMPONENTS = "config/components"
+QUEUEING = {
+    "kueue": ("sigs.k8s.io/kueue", "/cmd/kueue", f"{COMPONENTS}/crd/bases", f"{COMPONENTS}/webhook/manifests.yaml"),
+    "jobset": ("sigs.k8s.io/jobset", "", f"{COMPONENTS}/crd/bases", f"{COMPONENTS}/webhook/manifests.yaml"),
+    "trainer": (
+        "github.com/kubeflow/trainer/v2",
+        "/cmd/trainer-controller-manager",
+        "manifests/base/crds",
+        "manifests/base/webhook/manifests.yaml",
+    ),
+}
+"""By product: module, its command, its CRDs and its webhooks."""
 DROPPED = "go-build.dropped."
 """What caches are renamed to before they are deleted, so that a build may start anew meanwhile."""
 
@@ -143,6 +155,24 @@ def build_policies(target: Path) -> None:
     (target / "bin").mkdir(parents=True, exist_ok=True)
     package = "sigs.k8s.io/kube-network-policies/cmd"
     _compile("kube-network-policies", HERE / "netpol", [package], target / "bin", "-s -w")
+
+
+def build_queueing(target: Path) -> None:
+    """Compile Kueue, JobSet and Kubeflow Trainer together, for they share most packages.
+
+    Beside the binaries: their CRDs and the configurations of their webhooks, by product.
+    """
+    require("go", "install a Go toolchain (version 1.26 or later)")
+    check_pins("queueing")
+    (target / "bin").mkdir(parents=True, exist_ok=True)
+    packages = [f"{module}{command}" for module, command, *_ in QUEUEING.values()]
+    _compile("Kueue, JobSet and Kubeflow Trainer", HERE / "queueing", packages, target / "bin", "-s -w")
+    for product, (module, _, crds, webhooks) in QUEUEING.items():
+        source = _module_folder("queueing", module, versions()["queueing"][module])
+        for part, files in (("crds", (source / crds).glob("*.yaml")), ("webhooks", (source / webhooks,))):
+            (target / part / product).mkdir(parents=True)
+            for file in files:
+                shutil.copyfile(file, target / part / product / file.name)
 
 
 def build_extras(target: Path) -> None:

@@ -86,7 +86,9 @@ def models(namespace: str, approved: None) -> dict[str, Model]:
 
 def failure(found: Model) -> str:
     """Of a training that ended badly."""
-    return str(found.wait("Trained", "False", TRAINING, reason="TrainerFailed")["message"])
+    ended = found.wait("Trained", "False", TRAINING)
+    assert ended["reason"] == "TrainerFailed", ended
+    return str(ended["message"])
 
 
 def test_a_trainer_that_nobody_approved_is_named_with_those_that_are(models: dict[str, Model]) -> None:
