@@ -163,13 +163,13 @@ def history(client: Client, name: str, whole: bool, system_namespace: str, outpu
 
 
 @cli.command()
-@click.argument("reason", shell_complete=complete_reasons)
+@click.argument("reason", metavar="WORD", shell_complete=complete_reasons)
 def explain(reason: str) -> None:
-    """Explain a reason or condition of a status or an event, and what to do."""
+    """Explain a word of a status or an event (reason, condition, phase, verdict), and what to do."""
     found = find_explanations(reason)
     if not found:
         hint = f"; similar: {', '.join(names)}" if (names := similar(reason)) else ""
-        raise click.ClickException(f"There is no condition or reason {clean(reason)}{hint}")
+        raise click.ClickException(f"No condition, reason or other word of a status is called {clean(reason)}{hint}")
     for name, (where, explained) in found:
         click.echo(f"{name} ({where})\n  {explained.meaning}")
         click.echo(f"  What to do: {explained.advice or 'nothing.'}")

@@ -27,6 +27,7 @@ from heart_operator.manifests.common import (
 from heart_operator.manifests.data_volume import data_volume
 from heart_operator.manifests.job import CONTAINER, build_job, failure_policy
 from heart_operator.manifests.own_trainer import with_own_trainer
+from heart_operator.manifests.train_job import as_train_job
 
 TRACKER_PORT = 9091
 INDEX = {
@@ -50,6 +51,8 @@ def build_training_job(
     request = training_request(model, profile, trigger, serving, attempt)
     pod = pod_spec(model, profile, request, Env.TRAINING_REQUEST)
     if workers := model.spec.training.scale.workers:
+        if runtime := profile.training.train_job:
+            return as_train_job(in_lockstep(trainer_job(model, profile, pod, request), workers, attempt), runtime)
         pod["containers"][0]["env"] += [*env(worker_environment(model, workers)), INDEX]
         return in_lockstep(trainer_job(model, profile, pod, request), workers, attempt)
     if (searching := model.spec.training.tuning.parallelism or 1) > 1:
@@ -103,6 +106,16 @@ def worker_environment(model: HeartModel, workers: int) -> dict[str, str]:
     }
 
 
+def is_train_job(model: HeartModel, profile: RuntimeProfile | None) -> bool:
+    """Whether the model is trained by a TrainJob of Kubeflow in place of a Job."""
+    return bool(model.spec.training.scale.workers and profile and profile.training.train_job)
+
+
+def job_name(model: HeartModel, profile: RuntimeProfile | None, trigger: str, attempt: int = 0) -> str:
+    """Of the Job or TrainJob of this attempt at the training."""
+    return training_job_name(model.name, model.uid, trigger, attempt, train_job=is_train_job(model, profile))
+
+
 def training_request(
     model: HeartModel, profile: RuntimeProfile, trigger: str, serving: ServingReference | None, attempt: int = 0
 ) -> TrainingRequest:
@@ -114,7 +127,7 @@ def training_request(
         name=model.name,
         registry_name=model.registry_name,
         trigger=trigger,
-        job=training_job_name(model.name, model.uid, trigger, attempt),
+        job=job_name(model, profile, trigger, attempt),
         dataset=model.spec.dataset,
         target=model.spec.target,
         features=model.spec.features,

@@ -27,6 +27,7 @@ from heart_operator.manifests.job import CONTAINER
 from heart_operator.manifests.training_job import build_training_job
 from heart_operator.observe.jobs import attempt_of, scheduled_time, stated
 from heart_operator.observe.pod_templates import by_name, same_template
+from heart_operator.observe.train_jobs import DIGEST, as_job
 
 MOST_FOREIGN = 20
 """Foreign Jobs that one reconcile removes; the others follow."""
@@ -51,20 +52,27 @@ class SortedJobs:
 
 def sort_jobs(jobs: Iterable[Manifest], owner: Manifest, rebuild: Rebuild) -> SortedJobs:
     """`owner`: the HeartModel or RetrainSchedule as the API server returned it."""
-    known = recorded_uids(owner)
+    known = recorded(owner)
     ours, foreign = list[Manifest](), list[Manifest]()
     for job in jobs:
-        mine = known is None or job["metadata"]["uid"] in known or is_rebuilt(job, rebuild)
+        mine = known is None or is_recorded(job, known) or is_rebuilt(job, rebuild)
         (ours if mine else foreign).append(job)
     return SortedJobs(tuple(ours), tuple(foreign))
 
 
-def recorded_uids(owner: Manifest) -> frozenset[str] | None:
-    """Uids of the Jobs that the status names; None if an operator wrote it that did not record them yet."""
+def recorded(owner: Manifest) -> dict[str, str] | None:
+    """Uids of the Jobs that the status names, and of TrainJobs the digest of their template; None if an operator wrote
+    it that did not record them yet."""
     status = owner.get("status") or {}
     if "jobs" not in status and "observedGeneration" in status:
         return None
-    return frozenset(str(entry.get("uid")) for entry in status.get("jobs") or ())
+    return {str(entry.get("uid")): entry.get("template") or "" for entry in status.get("jobs") or ()}
+
+
+def is_recorded(job: Manifest, known: dict[str, str]) -> bool:
+    """Whether the status names the Job; a TrainJob whose template was edited since is another one."""
+    template: str = job.get(DIGEST, "")
+    return known.get(job["metadata"]["uid"]) == template
 
 
 def is_rebuilt(job: Manifest, rebuild: Rebuild) -> bool:
@@ -99,7 +107,7 @@ def rebuild_for_model(model: HeartModel, profile: RuntimeProfile | None) -> Rebu
         built = (
             build_evaluation_job(model, profile, trigger, version, given.serving)
             if version
-            else build_training_job(model, profile, trigger, given.serving, attempt_of(job))
+            else as_job(build_training_job(model, profile, trigger, given.serving, attempt_of(job)), profile)
         )
         return with_job_name(built, variable, job["metadata"]["name"])
 

@@ -31,7 +31,7 @@ def test_a_table_of_scores_keeps_its_rows_and_their_probabilities(seed: int, row
         assert not found["rows"].any()
         return
     assert np.array_equal(found["rows"].sum(axis=(0, 2)), by_class)
-    assert np.allclose(found["probability"].sum(), p.sum())
+    assert abs(found["probability"].sum() - p.sum()) <= rows * 5e-4  # told to half a thousandth
     cells_of(found, 0)  # means are inside their bins
 
 

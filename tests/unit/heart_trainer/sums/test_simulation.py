@@ -1,4 +1,4 @@
-"""Summed against pooled figures over random splits; docs/large-data.md and docs/federated.md have those of the long form.
+"""Summed against pooled figures over random splits; docs/federated.md has those of the long form.
 
 `HEARTOPS_SOAK=1 pytest -s` on this file takes 200 splits and prints the mean and the worst difference of every figure
 and of either end of its interval.

@@ -336,4 +336,7 @@ def test_receivers_hear_which_sites_a_training_is_made_from() -> None:
     heard = {entry.type: entry.data for entry in outbox.entries}
     assert heard["training-started"]["sites"] == ",".join(sorted(SITES))
     assert heard["training-failed"]["sites"] == "north/ward,south/ward"
-    assert not {"400", "rows", "pvc://cohort/rows.csv"} & {*heard["training-failed"], *heard["training-failed"].values()}
+    assert not {"400", "rows", "pvc://cohort/rows.csv"} & {
+        *heard["training-failed"],
+        *heard["training-failed"].values(),
+    }
