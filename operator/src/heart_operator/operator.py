@@ -97,6 +97,7 @@ class Operator:
             lambda: self._installation.blocked,
             self._coordinators,
             settings.watches,
+            train_jobs=settings.train_jobs,
         )
         self._registry.on_change = self._enqueue_users_of
         writer = StatusWriter(self._cluster, self.metrics.stored)
@@ -207,7 +208,7 @@ class Operator:
         while True:
             try:
                 if HEART_MODEL.kind in await self._cluster.kinds_of(HEART_MODEL.api_version):
-                    return children_kinds(await optional_kinds(self._cluster))
+                    return children_kinds(await optional_kinds(self._cluster, train_jobs=self._settings.train_jobs))
                 log.warning("The HeartModel CRD is not installed; apply the CRDs of this release")
             except ApiError as error:
                 log.warning("The cluster's API resources cannot be read: %s", error)

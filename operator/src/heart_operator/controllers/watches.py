@@ -11,7 +11,7 @@ from typing import Any
 import kopf
 from kubernetes.aio import client
 
-from heart_api.kube.kinds import DEPLOYMENT, FEDERATION_SITE, HEART_MODEL, JOB, LEASE, RETRAIN_SCHEDULE, Kind
+from heart_api.kube.kinds import DEPLOYMENT, FEDERATION_SITE, HEART_MODEL, JOB, LEASE, RETRAIN_SCHEDULE, TRAIN_JOB, Kind
 from heart_api.kube.schedules import model_of
 from heart_api.kube.values import Manifest, ModelKey, SiteKey
 from heart_api.names import FIELD_MANAGER, Label, short_hash
@@ -83,7 +83,7 @@ def build_registry(
     watch(registry, FEDERATION_SITE, on_site)
     watch(registry, LEASE, on_lease)
     for kind in kinds:
-        watch(registry, kind, on_child if kind in (JOB, DEPLOYMENT) else on_plain_child)
+        watch(registry, kind, on_child if kind in (JOB, DEPLOYMENT, TRAIN_JOB) else on_plain_child)
     return registry
 
 

@@ -8,7 +8,8 @@ import pytest
 from heart_api.federation import Progress, SiteFailure, SiteProblem
 from heart_api.handover import SiteResult, TrainingFailure
 from heart_api.kube.values import Manifest
-from tests.support.plan.federated import KEY, SITES, SiteWorld, federated_world, site
+from heart_operator.plan.observed import Observed
+from tests.support.plan.federated import KEY, SITES, FederatedWorld, SiteWorld, federated_world, site
 
 NORTH, SOUTH, WEST = SITES
 
@@ -314,3 +315,28 @@ def test_a_selector_takes_only_sites_of_the_namespaces_it_names() -> None:
     world.answer_checks()
     assert world.sites[WEST].condition("Ready") == ("False", "WaitingForModel")
     assert world.sites[WEST].running == []
+
+
+def test_receivers_hear_which_sites_a_training_is_made_from() -> None:
+    """By name alone: an event says neither rows nor where the data are."""
+
+    class Told(FederatedWorld):
+        def observe(self) -> Observed:
+            return replace(super().observe(), destinations=("openlineage",))
+
+    quiet = federated_world(checked=False)
+    world = Told(model=quiet.model, profile=quiet.profile, sites=quiet.sites)
+    world.answer_checks()
+    sites = [SiteResult(namespace=n.partition("/")[0], name="ward", state="Completed", rows=400) for n in SITES[:2]]
+    lost = SiteResult(namespace="west", name="ward", state="Offline")
+    world.fail_job(TrainingFailure(reason="SiteMissing", message="west", sites=(*sites, lost)))
+    world.rest()
+    outbox = world.model.status.outbox
+    assert outbox
+    heard = {entry.type: entry.data for entry in outbox.entries}
+    assert heard["training-started"]["sites"] == ",".join(sorted(SITES))
+    assert heard["training-failed"]["sites"] == "north/ward,south/ward"
+    assert not {"400", "rows", "pvc://cohort/rows.csv"} & {
+        *heard["training-failed"],
+        *heard["training-failed"].values(),
+    }
