@@ -21,6 +21,18 @@ PROMETHEUS = "github.com/prometheus/prometheus"
 TRAEFIK = "github.com/traefik/traefik/v3"
 DNS_CLIENTS = "github.com/go-acme/lego/v4/providers/dns"
 ADAPTER = "sigs.k8s.io/prometheus-adapter"
+COMPONENTS = "config/components"
+QUEUEING = {
+    "kueue": ("sigs.k8s.io/kueue", "/cmd/kueue", f"{COMPONENTS}/crd/bases", f"{COMPONENTS}/webhook/manifests.yaml"),
+    "jobset": ("sigs.k8s.io/jobset", "", f"{COMPONENTS}/crd/bases", f"{COMPONENTS}/webhook/manifests.yaml"),
+    "trainer": (
+        "github.com/kubeflow/trainer/v2",
+        "/cmd/trainer-controller-manager",
+        "manifests/base/crds",
+        "manifests/base/webhook/manifests.yaml",
+    ),
+}
+"""By product: module, its command, its CRDs and its webhooks."""
 DROPPED = "go-build.dropped."
 """What caches are renamed to before they are deleted, so that a build may start anew meanwhile."""
 
@@ -145,8 +157,27 @@ def build_policies(target: Path) -> None:
     _compile("kube-network-policies", HERE / "netpol", [package], target / "bin", "-s -w")
 
 
+def build_queueing(target: Path) -> None:
+    """Compile Kueue, JobSet and Kubeflow Trainer together, for they share most packages.
+
+    Beside the binaries: their CRDs and the configurations of their webhooks, by product.
+    """
+    require("go", "install a Go toolchain (version 1.26 or later)")
+    check_pins("queueing")
+    (target / "bin").mkdir(parents=True, exist_ok=True)
+    packages = [f"{module}{command}" for module, command, *_ in QUEUEING.values()]
+    _compile("Kueue, JobSet and Kubeflow Trainer", HERE / "queueing", packages, target / "bin", "-s -w")
+    for product, (module, _, crds, webhooks) in QUEUEING.items():
+        source = _module_folder("queueing", module, versions()["queueing"][module])
+        for part, files in (("crds", (source / crds).glob("*.yaml")), ("webhooks", (source / webhooks,))):
+            (target / part / product).mkdir(parents=True)
+            for file in files:
+                shutil.copyfile(file, target / part / product / file.name)
+
+
 def build_extras(target: Path) -> None:
-    """Compile prometheus-adapter, `dashboards` (a strict decoder) and `bundle` (the checks of operator-sdk).
+    """Compile prometheus-adapter, `dashboards` (a strict decoder), `bundle` (the checks of operator-sdk), `kstatus` (by
+    which Flux waits) and `compose` (docker compose's loader).
 
     With the libraries of metrics-server, so that most of them are compiled once.
     """
@@ -163,7 +194,8 @@ def build_extras(target: Path) -> None:
     # How long Prometheus may take: until the request's deadline, which requests did not have before.
     client.write_text(client.read_text().replace("time.Since(deadline)", "time.Until(deadline)"))
     (target / "bin").mkdir(parents=True, exist_ok=True)
-    _compile("prometheus-adapter", source, ["./adapter", "./dashboards", "./bundle"], target / "bin", "-s -w")
+    packages = ["./adapter", "./dashboards", "./bundle", "./kstatus", "./compose"]
+    _compile("prometheus-adapter", source, packages, target / "bin", "-s -w")
     (target / "bin" / "adapter").rename(target / "bin" / "prometheus-adapter")
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from hack.dashboards.drift import drifted_features, since_retraining
 from hack.dashboards.parts import Series, bars, frame, label_values, lines, numbers, signed, stacked, with_row
 from hack.dashboards.queries import QUANTILES, RANGE, RATE, percent, quantile, selected, share
 
@@ -266,17 +267,9 @@ def experiment() -> tuple[Any, ...]:
 
 def retraining() -> tuple[Any, ...]:
     trainings = f"sum by (trigger, result) (increase({operated('heartops_trainings_total')}{RANGE}) > 0)"
-    success = operated("heartops_retraining_last_success_timestamp_seconds")
     return (
         "Drift and retraining",
-        lines(
-            "Drifted features",
-            "Share of the features that drifted in the latest drift check.",
-            "percentunit",
-            Series(operated("heartops_drift_share"), "{{schedule}}"),
-            span=6,
-            most=1,
-        ),
+        drifted_features(operated, "{{schedule}}"),
         lines(
             "Distance of drifted features",
             "Distance between the live and the training distribution of each drifted feature.",
@@ -285,13 +278,7 @@ def retraining() -> tuple[Any, ...]:
             span=6,
             most=1,
         ),
-        lines(
-            "Since the last retraining",
-            "Time since a run of the RetrainSchedule ended with a serving version.",
-            "s",
-            Series(f"time() - {success}", "{{schedule}}"),
-            span=6,
-        ),
+        since_retraining(operated, "{{schedule}}"),
         bars(
             "Trainings",
             "Finished training and evaluation Jobs in the time range, by trigger and result.",
