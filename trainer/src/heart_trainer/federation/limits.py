@@ -146,19 +146,31 @@ def _errors(table: Arrays, minimum: int) -> Arrays:
     return _merged(table, minimum, np.arange(len(table["rows"])))
 
 
-def _paired(_: PairedRequest, sums: Sums, minimum: int) -> Arrays:
+def _paired(request: PairedRequest, sums: Sums, minimum: int) -> Arrays:
+    if request.scale is not None:
+        return _paired_errors(sums, minimum)
     found = {name: np.zeros_like(value) for name, value in sums.values.items()}
     if has_small_class(sums["rows"].sum(axis=(1, 2)), minimum):
         return found
     grid = sums["rows"].shape[1]
-    place = np.add.outer(np.arange(grid), np.arange(grid)).ravel()
-    order = np.argsort(place, kind="stable")  # along the diagonal: what is near in both is merged
+    order = _diagonal(grid)
     for kind in (0, 1):
         table = _merged({name: value[kind].ravel() for name, value in sums.values.items()}, minimum, order)
         for name, value in table.items():
             known = value if name == "rows" else _to_middles(table["rows"], value)
             found[name][kind] = known.reshape(grid, grid)
     return found
+
+
+def _paired_errors(sums: Sums, minimum: int) -> Arrays:
+    grid = len(sums["rows"])
+    flat = {name: value.ravel() for name, value in sums.values.items()}
+    return {name: value.reshape(grid, grid) for name, value in _merged(flat, minimum, _diagonal(grid)).items()}
+
+
+def _diagonal(grid: int) -> Integers:
+    """The cells of a square along its diagonal: what is near in both directions is merged."""
+    return np.argsort(np.add.outer(np.arange(grid), np.arange(grid)).ravel(), kind="stable")
 
 
 def _to_middles(rows: Integers, sums: NDArray[np.float64]) -> NDArray[np.float64]:
