@@ -249,9 +249,7 @@ class HeartModelSpec(Frozen):
     def _federation_has_two_classes(self) -> Self:
         """As far as labels say; each site's check counts the classes of its data."""
         if self.federation is not None and len(self.target.labels or ()) > 2:
-            raise ValueError(
-                "target.labels: a federation trains two classes; with positiveAbove numbers become two"
-            )
+            raise ValueError("target.labels: a federation trains two classes; with positiveAbove numbers become two")
         return self
 
 
