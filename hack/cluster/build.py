@@ -116,7 +116,7 @@ def _make_policies(target: Path) -> None:
 
 
 def build_extras() -> None:
-    """Make prometheus-adapter and the checks of dashboards and bundles."""
+    """Make prometheus-adapter and the checks that tests run."""
     check_machine()
     with locked("cluster-build"):
         _step("extras", extras_dir(), gobuild.build_extras)

@@ -142,9 +142,7 @@ def _parser() -> argparse.ArgumentParser:
     parts.add_argument("--gateway", action="store_true", help="only the gateway controller of some api tests")
     parts.add_argument("--network-policies", action="store_true", help="only what `enforce` starts")
     parts.add_argument("--queueing", action="store_true", help="only Kueue, JobSet and Kubeflow Trainer")
-    parts.add_argument(
-        "--extras", action="store_true", help="only prometheus-adapter, checks of dashboards and bundles"
-    )
+    parts.add_argument("--extras", action="store_true", help="only prometheus-adapter, and the checks that tests run")
     starting = command("up", _up, "start a cluster and wait until everything is ready")
     starting.add_argument("--no-monitoring", action="store_true", help="without metrics-server and Prometheus")
     starting.add_argument("--control-plane-only", action="store_true", help="etcd, API server, controllers; no node")

@@ -199,7 +199,8 @@ def _copy_manifests(name: str, product: Product, target: Path) -> None:
 
 
 def build_extras(target: Path) -> None:
-    """Compile prometheus-adapter, `dashboards` (a strict decoder) and `bundle` (the checks of operator-sdk).
+    """Compile prometheus-adapter, `dashboards` (a strict decoder), `bundle` (the checks of operator-sdk), `kstatus` (by
+    which Flux waits) and `compose` (docker compose's loader).
 
     With the libraries of metrics-server, so that most of them are compiled once.
     """
@@ -216,7 +217,8 @@ def build_extras(target: Path) -> None:
     # How long Prometheus may take: until the request's deadline, which requests did not have before.
     client.write_text(client.read_text().replace("time.Since(deadline)", "time.Until(deadline)"))
     (target / "bin").mkdir(parents=True, exist_ok=True)
-    _compile("prometheus-adapter", source, ["./adapter", "./dashboards", "./bundle"], target / "bin", "-s -w")
+    packages = ["./adapter", "./dashboards", "./bundle", "./kstatus", "./compose"]
+    _compile("prometheus-adapter", source, packages, target / "bin", "-s -w")
     (target / "bin" / "adapter").rename(target / "bin" / "prometheus-adapter")
 
 

@@ -70,7 +70,7 @@ def queueing_dir() -> Path:
 
 
 def extras_dir() -> Path:
-    """bin/ with prometheus-adapter and the checks of dashboards and bundles: apart, as few tests ask for them."""
+    """bin/ with prometheus-adapter and the checks that tests run: apart, as few tests ask for them."""
     sources = (f.read_bytes() for f in source_files(HERE / "extras"))
     return cache_dir() / "extras" / digest(repr(versions()["extras"]).encode(), *sources)
 

@@ -1,5 +1,6 @@
 """The laptop's Prometheus, started with compose.yaml's own configuration beside `python -m heart_serving DIR`."""
 
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import httpx
 import pytest
 import yaml
 
+from hack.cluster.paths import extras_dir
 from tests.support.apiserver.client import poll
 from tests.support.apiserver.dashboard import DASHBOARDS, filled, queries
 from tests.support.apiserver.prometheus import Prometheus, finite, is_ready
@@ -73,6 +75,43 @@ def prometheus(tools: Path, tmp_path: Path, served: Running) -> Iterator[Prometh
             yield Prometheus(url)
         finally:
             process.terminate()
+
+
+def loaded(file: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """By compose's own loader: schema, variables, defaults and references between services, volumes and networks."""
+    binary = extras_dir() / "bin" / "compose"
+    assert binary.exists(), "compose's loader is not built yet: run `python3 -m hack.cluster build --extras`"
+    command = (str(binary), str(file))
+    plain = {"PATH": os.environ["PATH"], **environment}
+    return subprocess.run(command, cwd=ROOT, env=plain, capture_output=True, text=True, check=False)
+
+
+def test_composes_own_loader_accepts_the_file(tmp_path: Path) -> None:
+    done = loaded(ROOT / "compose.yaml", MODEL=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert "warn" not in done.stderr
+    services = json.loads(done.stdout)["services"]
+    assert set(services) == {"model", "prometheus", "grafana"}
+    (mounted,) = services["model"]["volumes"]
+    assert (mounted["source"], mounted["read_only"]) == (str(tmp_path), True)
+    assert {port["host_ip"] for each in services.values() for port in each["ports"]} == {"127.0.0.1"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("read_only: true\n", "readonly: true\n", "readonly"),
+        ("depends_on: [prometheus]", "depends_on: [prometeus]", "prometeus"),
+        ("- prometheus:/prometheus", "- nowhere:/prometheus", "nowhere"),
+    ],
+)
+def test_the_loader_finds_what_is_wrong(tmp_path: Path, old: str, new: str, said: str) -> None:
+    text = (ROOT / "compose.yaml").read_text()
+    assert old in text
+    (tmp_path / "compose.yaml").write_text(text.replace(old, new))
+    done = loaded(tmp_path / "compose.yaml")
+    assert done.returncode == 1
+    assert said in done.stderr
 
 
 def test_prometheus_accepts_the_configuration(tools: Path, tmp_path: Path) -> None:

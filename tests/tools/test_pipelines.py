@@ -1,21 +1,17 @@
 """examples/ci: each pipeline is run by its own tool, with the repository's own script and a kubectl that takes notes.
 
-That the script's commands do what they say is shown on a real API server (tests/api/test_ci_examples.py, test_copy.py).
+That the script's commands do what they say is shown on a real API server (tests/api/test_ci_examples.py, test_copy.py),
+and all of it together on a real node (tests/e2e/test_pipelines.py).
 """
 
-import base64
-import os
-import shutil
-import subprocess
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from hack.pipelines import tools
+from tests.support.pipelines import ENVIRONMENTS, Repository, github, gitlab, jenkins
 from tests.support.soak import SOAK
 
-CI = Path(__file__).resolve().parents[2] / "examples/ci"
 KUBECTL = """#!/bin/sh
 case "$*" in *"-f -"*) cat > /dev/null ;; esac
 echo "$(cat "${KUBECONFIG:-/dev/null}") $*" >> CALLS
@@ -27,7 +23,6 @@ case "$*" in
 "get heartmodel"*) echo 6 ;;
 esac
 """
-NOTHING = "#!/bin/sh\n"
 DELIVERED = [
     "staging apply --namespace clinic-staging --dry-run=client -f heartmodel.yaml",
     "staging apply --namespace clinic-staging --dry-run=server -f heartmodel.yaml",
@@ -53,84 +48,29 @@ def needs(part: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(missing, reason=f"{part} is not in the cache: make test-soak puts it there, in minutes")
 
 
-@dataclass(frozen=True)
-class Repository:
-    """A user's repository, on the branch main, and what kubectl was asked for."""
-
-    folder: Path
-    fails: str = "never"
-    environment: dict[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        programs = self.folder.parent / "bin"
-        for path in (self.work, programs, self.folder.parent / "home"):
-            path.mkdir(parents=True, exist_ok=True)
-        shutil.copy(CI / "deliver.sh", self.work)
-        (self.work / "heartmodel.yaml").write_text("kind: HeartModel\n")
-        kubectl = KUBECTL.replace("CALLS", str(self.calls)).replace("FAILS", self.fails)
-        for name, text in (("kubectl", kubectl), ("pipx", NOTHING), ("trivy", NOTHING)):
-            (programs / name).write_text(text)
-            (programs / name).chmod(0o755)
-        path = f"{programs}{os.pathsep}{os.environ['PATH']}"
-        own = {"PATH": path, "HOME": str(self.folder.parent / "home"), "CREDENTIALS": str(self.work)}
-        self.environment.update({**os.environ, **own})
-
-    @property
-    def work(self) -> Path:
-        return self.folder
-
-    @property
-    def calls(self) -> Path:
-        return self.folder.parent / "calls"
-
-    def commit(self) -> None:
-        git(self.work, "init", "-q", "-b", "main")
-        git(self.work, "remote", "add", "origin", "https://git.example.org/clinic/model.git")
-        git(self.work, "add", "-A")
-        git(self.work, "commit", "-q", "-m", "A model")
-
-    def run(self, command: tuple[str, ...], **variables: str) -> "subprocess.CompletedProcess[str]":
-        environment = {**self.environment, **variables}
-        return subprocess.run(command, cwd=self.work, env=environment, capture_output=True, text=True, timeout=300)
-
-    def asked(self) -> list[str]:
-        return self.calls.read_text().splitlines() if self.calls.exists() else []
+def noting(folder: Path, fails: str = "never") -> Repository:
+    """A repository whose kubectl takes notes, and fails where it is asked for `fails`."""
+    kubectl = KUBECTL.replace("CALLS", str(folder / "calls")).replace("FAILS", fails)
+    return Repository(folder / "model", {name: name for name in ENVIRONMENTS}, {"kubectl": kubectl})
 
 
-def git(folder: Path, *words: str) -> None:
-    who = ("-c", "user.name=Alice", "-c", "user.email=alice@example.org")
-    subprocess.run(("git", *who, *words), cwd=folder, check=True)
+def asked(repository: Repository) -> list[str]:
+    calls = repository.beside("calls")
+    return calls.read_text().splitlines() if calls.exists() else []
 
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Repository:
-    return Repository(tmp_path / "model")
+    return noting(tmp_path)
 
 
 @pytest.fixture
 def failing(tmp_path: Path) -> Repository:
     """Of which the gate holds the version in staging."""
-    return Repository(tmp_path / "model", fails="clinic-staging --for serving")
+    return noting(tmp_path, fails="clinic-staging --for serving")
 
 
 # --- GitHub Actions ---------------------------------------------------------------------------------
-
-
-def github(repository: Repository, event: str, *options: str) -> "subprocess.CompletedProcess[str]":
-    workflows = repository.work / ".github/workflows"
-    workflows.mkdir(parents=True)
-    shutil.copy(CI / "github-actions.yml", workflows / "model.yml")
-    repository.commit()
-    checkout = repository.folder.parent / "checkout"
-    checkout.mkdir()
-    (checkout / "action.yml").write_text("name: checkout\nruns: {using: composite, steps: []}\n")
-    git(checkout, "init", "-q")
-    git(checkout, "add", "-A")
-    git(checkout, "commit", "-q", "-m", "Nothing to do: act has the files")
-    secrets = {"KUBECONFIG_STAGING": "staging", "KUBECONFIG_PRODUCTION": "production"}
-    given = [f"{name}={base64.b64encode(text.encode()).decode()}" for name, text in secrets.items()]
-    words = [word for secret in given for word in ("-s", secret)]
-    return repository.run(tools.act(checkout, event, "--defaultbranch", "main", *words, *options))
 
 
 @needs("act")
@@ -138,7 +78,7 @@ def github(repository: Repository, event: str, *options: str) -> "subprocess.Com
 def test_github_delivers_a_version(repository: Repository) -> None:
     done = github(repository, "push")
     assert done.returncode == 0, done.stdout
-    assert repository.asked() == DELIVERED
+    assert asked(repository) == DELIVERED
 
 
 @needs("act")
@@ -147,7 +87,7 @@ def test_github_stops_at_a_version_that_fails(failing: Repository) -> None:
     done = github(failing, "push")
     assert done.returncode == 1
     assert "roc_auc 0.71 < 0.80" in done.stdout
-    assert not [line for line in failing.asked() if line.startswith("production") or "copy" in line]
+    assert not [line for line in asked(failing) if line.startswith("production") or "copy" in line]
 
 
 @needs("act")
@@ -155,24 +95,10 @@ def test_github_stops_at_a_version_that_fails(failing: Repository) -> None:
 def test_github_rolls_back_and_does_nothing_else(repository: Repository) -> None:
     done = github(repository, "workflow_dispatch", "--input", "rollback=true")
     assert done.returncode == 0, done.stdout
-    assert repository.asked() == ROLLED_BACK
+    assert asked(repository) == ROLLED_BACK
 
 
 # --- GitLab -----------------------------------------------------------------------------------------
-
-
-def gitlab(repository: Repository, *options: str) -> "subprocess.CompletedProcess[str]":
-    """Each environment has a KUBECONFIG of its own, as GitLab's variables of type File."""
-    shutil.copy(CI / "gitlab-ci.yml", repository.work / ".gitlab-ci.yml")
-    repository.commit()
-    lines = ["KUBECONFIG:", "  type: file", "  values:"]
-    for name in ("staging", "production"):
-        lines.append(f"    {name}: {name}")
-    (repository.folder.parent / "home" / ".gitlab-ci-local").mkdir(exist_ok=True)
-    (repository.folder.parent / "home" / ".gitlab-ci-local" / "variables.yml").write_text(
-        "global:\n" + "\n".join(f"  {line}" for line in lines) + "\n"
-    )
-    return repository.run(tools.gitlab(*options))
 
 
 @needs("gitlab")
@@ -182,9 +108,9 @@ def test_gitlab_goes_through_nine_stages(repository: Repository) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     stages = ["lint", "test", "data-validation", "training", "model-validation", "build", "security-scan", "staging"]
     assert [line.split()[1] for line in done.stdout.splitlines() if " PASS " in line] == [*stages, "production"]
-    asked = repository.asked()
-    assert list(dict.fromkeys(line for line in asked if line in DELIVERED)) == DELIVERED
-    assert [line for line in asked if line.startswith("production")] == DELIVERED[-3:]
+    calls = asked(repository)
+    assert list(dict.fromkeys(line for line in calls if line in DELIVERED)) == DELIVERED
+    assert [line for line in calls if line.startswith("production")] == DELIVERED[-3:]
 
 
 @needs("gitlab")
@@ -193,7 +119,7 @@ def test_gitlab_stops_at_a_version_that_fails(failing: Repository) -> None:
     done = gitlab(failing, "--manual", "production")
     assert done.returncode != 0
     assert "roc_auc 0.71 < 0.80" in done.stdout + done.stderr
-    assert not [line for line in failing.asked() if line.startswith("production") or "copy" in line]
+    assert not [line for line in asked(failing) if line.startswith("production") or "copy" in line]
 
 
 @needs("gitlab")
@@ -201,18 +127,10 @@ def test_gitlab_stops_at_a_version_that_fails(failing: Repository) -> None:
 def test_gitlab_rolls_back_and_does_nothing_else(repository: Repository) -> None:
     done = gitlab(repository, "rollback")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert repository.asked() == ROLLED_BACK
+    assert asked(repository) == ROLLED_BACK
 
 
 # --- Jenkins ----------------------------------------------------------------------------------------
-
-
-def jenkins(
-    repository: Repository, branch: str = "main", *, rollback: bool = False
-) -> "subprocess.CompletedProcess[str]":
-    for name in ("staging", "production"):
-        (repository.work / f"kubeconfig-{name}").write_text(name)
-    return repository.run(tools.jenkins(CI / "Jenkinsfile", branch, rollback=rollback))
 
 
 @needs("jenkins")
@@ -220,7 +138,7 @@ def jenkins(
 def test_jenkins_delivers_a_version_once_somebody_approves(repository: Repository) -> None:
     done = jenkins(repository)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert repository.asked() == DELIVERED
+    assert asked(repository) == DELIVERED
     assert "approved: Deploy to production?" in done.stdout
 
 
@@ -229,17 +147,17 @@ def test_jenkins_delivers_a_version_once_somebody_approves(repository: Repositor
 def test_jenkins_stops_at_a_version_that_fails(failing: Repository) -> None:
     done = jenkins(failing)
     assert done.returncode == 1
-    assert not [line for line in failing.asked() if line.startswith("production") or "copy" in line]
+    assert not [line for line in asked(failing) if line.startswith("production") or "copy" in line]
 
 
 @needs("jenkins")
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
-    ("branch", "rollback", "asked"), [("topic", False, DELIVERED[:2]), ("main", True, ROLLED_BACK)]
+    ("branch", "rollback", "expected"), [("topic", False, DELIVERED[:2]), ("main", True, ROLLED_BACK)]
 )
 def test_jenkins_only_validates_a_branch_and_only_rolls_back_when_told(
-    repository: Repository, branch: str, rollback: bool, asked: list[str]
+    repository: Repository, branch: str, rollback: bool, expected: list[str]
 ) -> None:
     done = jenkins(repository, branch, rollback=rollback)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert repository.asked() == asked
+    assert asked(repository) == expected

@@ -1,7 +1,7 @@
 """Signatures of model files in the form of OpenSSF Model Signing 1.0, with elliptic-curve keys.
 
 A signature is a Sigstore bundle (JSON) around a DSSE envelope; its payload is an in-toto statement that lists files
-with their SHA-256. `model_signing verify key` reads what is written here, and the other way round.
+with their SHA-256, and names the HeartModel that they are for. `model_signing verify key` reads what is written here.
 https://github.com/ossf/model-signing-spec
 """
 
@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import (
@@ -47,7 +47,7 @@ class BadKey(Exception):
 
 
 def sign(name: str, sha256: str, private_key: bytes, password: bytes | None = None) -> str:
-    """The bundle for a model file. `name`: of the model, for people; `sha256`: hex. Raises BadKey."""
+    """The bundle for a model file. `name`: see `subject`; `sha256`: hex. Raises BadKey."""
     key = read_private_key(private_key, password)
     payload = json.dumps(statement(name, sha256)).encode()
     signature = key.sign(envelope_bytes(payload), ECDSA(hash_of(key)))
@@ -64,8 +64,14 @@ def sign(name: str, sha256: str, private_key: bytes, password: bytes | None = No
     )
 
 
-def verify(bundle: str, sha256: str, public_keys: bytes) -> None:
-    """Check that one of the keys (PEM, one after the other) signed a file model.onnx with this digest (hex).
+def subject(namespace: str, model: str) -> str:
+    """What a signature calls the HeartModel that may serve the file."""
+    return f"{namespace}/{model}"
+
+
+def verify(bundle: str, name: str, sha256: str, public_keys: bytes) -> None:
+    """Check that one of the keys (PEM, one after the other) signed a file model.onnx with this digest (hex), for the
+    HeartModel of this name (`subject`).
 
     Raises SignatureRejected, or BadKey.
     """
@@ -82,8 +88,11 @@ def verify(bundle: str, sha256: str, public_keys: bytes) -> None:
         raise SignatureRejected(f"its signature is of another kind than {BUNDLE} around {PAYLOAD}")
     if not any(is_signed(key, sealed, payload) for key in keys):
         raise SignatureRejected("its signature is of none of the keys in the runtime profile (signing.publicKeys)")
-    if signed_digest(payload) != sha256:
+    signed = read_statement(payload)
+    if signed.sha256 != sha256:
         raise SignatureRejected(f"its signature is for another {MODEL_FILE} (digests differ)")
+    if signed.name != name:
+        raise SignatureRejected(f"its signature is for another HeartModel than {name}: sign it for this one")
 
 
 def statement(name: str, sha256: str) -> dict[str, Any]:
@@ -100,11 +109,20 @@ def statement(name: str, sha256: str) -> dict[str, Any]:
     }
 
 
-def signed_digest(payload: bytes) -> str:
-    """The digest of model.onnx in a signed statement. Raises SignatureRejected."""
+class Signed(NamedTuple):
+    """What a statement says: `name` of a HeartModel, and the digest of its model.onnx."""
+
+    name: str
+    sha256: str
+
+
+def read_statement(payload: bytes) -> Signed:
+    """Raises SignatureRejected."""
     try:
         found: Mapping[str, Any] = json.loads(payload)
         kinds = found["_type"], found["predicateType"]
+        (about,) = found["subject"]
+        name = about["name"]
         resources: Iterable[Mapping[str, str]] = found["predicate"]["resources"]
         digests = [
             entry["digest"] for entry in resources if (entry["name"], entry["algorithm"]) == (MODEL_FILE, "sha256")
@@ -113,7 +131,7 @@ def signed_digest(payload: bytes) -> str:
         raise SignatureRejected("its signature holds no statement about files") from None
     if kinds != (STATEMENT, PREDICATE) or len(digests) != 1:
         raise SignatureRejected(f"its signature is not a model signature (version 1.0) of one {MODEL_FILE}")
-    return digests[0]
+    return Signed(name, digests[0])
 
 
 def is_signed(key: EllipticCurvePublicKey, signature: bytes, payload: bytes) -> bool:

@@ -10,6 +10,7 @@ from typing import IO
 import click
 from rich.console import Console
 
+from heart_api.heartmodel import HeartModel
 from heart_cli.checkcommand import check
 from heart_cli.client import Client
 from heart_cli.commands import COMMANDS
@@ -20,6 +21,7 @@ from heart_cli.erasure import announce
 from heart_cli.erasure import erase as erase_rows
 from heart_cli.explaining import find_explanations, similar
 from heart_cli.following import follow, follow_list, show
+from heart_cli.habits import Habitual
 from heart_cli.installation import texts_for
 from heart_cli.keycommands import key
 from heart_cli.listing import Columns, history_table, models_table, print_table, whole_history_table
@@ -51,7 +53,7 @@ from heart_cli.waitcommand import wait
 from heart_cli.wholehistory import read_history
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(cls=Habitual, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(installed_version(), prog_name="kubectl heart")
 def cli() -> None:
     """Inspect HeartModels and control their rollouts."""
@@ -67,6 +69,7 @@ for entry in (*COMMANDS, check, copy, doctor, key, load, new, wait):
 @OUTPUT
 @SELECTOR
 @ALL_NAMESPACES
+@click.option("--no-headers", is_flag=True, help="Do not print the names of the columns.")
 @SYSTEM_NAMESPACE
 @on_cluster
 def status(
@@ -76,9 +79,10 @@ def status(
     output: str | None,
     selector: str,
     everywhere: bool,
+    no_headers: bool,
     system_namespace: str,
 ) -> None:
-    """Show a model as a tree; without NAME, a line for each model.
+    """Show a model as a tree, or list all models.
 
     Shows versions and pods, the candidate's analysis, gate, training, what it is waiting for, and possible commands;
     also what keeps the installation's own Jobs and Deployments from running, if you may read its namespace.
@@ -89,19 +93,31 @@ def status(
     if output and output != "wide":
         options = kubectl_options(client, again, selector, everywhere)
         watched(partial(print_objects, output, [name] if name else [], options))
-    elif name and again:
-        watched(partial(follow, partial(read_view, client, name, system_namespace), Console()))
-    elif name:
-        show(partial(read_view, client, name, system_namespace), Console())
+    elif name and not output:
+        read = partial(read_view, client, name, system_namespace)
+        watched(partial(follow if again else show, read, Console()))
     else:
-        read = partial(read_models, client, selector, everywhere=everywhere)
-        columns = Columns(namespace=everywhere, wide=output == "wide")
-        if again:
-            watched(partial(follow_list, read, columns, Console()))
-        else:
-            print_table(models_table(read(), datetime.now(UTC), columns))
-            for text in texts_for(client, system_namespace):
-                click.echo(f"Installation: {clean(text)}", err=True)
+        columns = Columns(namespace=everywhere, wide=output == "wide", header=not no_headers)
+        list_models(client, partial(read_chosen, client, name, selector, everywhere), columns, system_namespace, again)
+
+
+def read_chosen(client: Client, name: str | None, selector: str, everywhere: bool) -> list[HeartModel]:
+    return [read_model(client, name)] if name else read_models(client, selector, everywhere=everywhere)
+
+
+def list_models(
+    client: Client, read: Callable[[], list[HeartModel]], columns: Columns, system_namespace: str, again: bool
+) -> None:
+    """A line for each model; on stderr that there is none, and what of the installation cannot run."""
+    if again:
+        watched(partial(follow_list, read, columns, Console()))
+        return
+    if models := read():
+        print_table(models_table(models, datetime.now(UTC), columns))
+    else:
+        click.echo(f"No resources found{'' if columns.namespace else f' in {client.namespace} namespace.'}", err=True)
+    for text in texts_for(client, system_namespace):
+        click.echo(f"Installation: {clean(text)}", err=True)
 
 
 def kubectl_options(client: Client, again: bool, selector: str, everywhere: bool) -> list[str]:
@@ -147,13 +163,16 @@ def history(client: Client, name: str, whole: bool, system_namespace: str, outpu
 
 
 @cli.command()
-@click.argument("reason", shell_complete=complete_reasons)
+@click.argument("reason", metavar="WORD", shell_complete=complete_reasons)
 def explain(reason: str) -> None:
-    """Explain a reason or condition of a status or an event, and what to do."""
+    """Explain a word of a status or an event.
+
+    WORD is a reason, a condition, a phase or a verdict. Also says what to do.
+    """
     found = find_explanations(reason)
     if not found:
         hint = f"; similar: {', '.join(names)}" if (names := similar(reason)) else ""
-        raise click.ClickException(f"There is no condition or reason {clean(reason)}{hint}")
+        raise click.ClickException(f"No condition, reason or other word of a status is called {clean(reason)}{hint}")
     for name, (where, explained) in found:
         click.echo(f"{name} ({where})\n  {explained.meaning}")
         click.echo(f"  What to do: {explained.advice or 'nothing.'}")
@@ -190,7 +209,7 @@ def predict(client: Client, name: str, record: str | None, file: IO[str] | None,
     RECORD is JSON by feature name (one record, or a list of them), or - for standard input.
     """
     if [record is not None, file is not None, example].count(True) != 1:
-        raise click.UsageError("give either a RECORD, --file or --example")
+        raise click.UsageError("give exactly one of RECORD, --file and --example")
     service = open_service(client, name, key)
     if example:
         record = json.dumps(read_example(service), ensure_ascii=False)
@@ -216,7 +235,7 @@ def init_namespace(client: Client, target: str, system_namespace: str, log: bool
 @SYSTEM_NAMESPACE
 @on_cluster
 def rotate_namespace(client: Client, target: str, system_namespace: str) -> None:
-    """Give a namespace's login of the prediction log another password."""
+    """Change a namespace's password for the prediction log."""
     for line in rotate(client.elsewhere(target), client.elsewhere(system_namespace)):
         click.echo(line)
 
@@ -228,9 +247,10 @@ def rotate_namespace(client: Client, target: str, system_namespace: str) -> None
 @click.option("--dry-run", is_flag=True, help="Say what would be deleted, and delete nothing.")
 @on_cluster
 def offboard_namespace(client: Client, target: str, system_namespace: str, yes: bool, dry_run: bool) -> None:
-    """Delete a namespace's key, its models in MLflow, its login and its prediction log, for good.
+    """Delete all that a namespace leaves behind.
 
-    A later namespace of the same name inherits nothing.
+    Its key, its models in MLflow, its login and its prediction log are deleted for good: a later namespace of the same
+    name inherits nothing.
     """
     about = client.elsewhere(target), client.elsewhere(system_namespace), kubectl_exec(connection_options())
     if dry_run or not yes:
@@ -251,7 +271,7 @@ def offboard_namespace(client: Client, target: str, system_namespace: str, yes: 
 @click.option("--subject", help="Erase every request that was sent with this subject key.")
 @on_cluster
 def erase(client: Client, name: str, requests: tuple[str, ...], subject: str | None) -> None:
-    """Delete predictions and outcomes from the prediction log."""
+    """Delete predictions and their outcomes from the log."""
     if not requests and subject is None:
         raise click.UsageError("give --request-id or --subject")
     report = erase_rows(client, name, requests, subject)
@@ -265,7 +285,10 @@ def erase(client: Client, name: str, requests: tuple[str, ...], subject: str | N
 @click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True, help="Port on this machine.")
 @on_cluster
 def mlflow(client: Client, system_namespace: str, port: int) -> None:
-    """Open MLflow (runs, plots, model cards) as the namespace's workspace, on a loopback port."""
+    """Open MLflow on a loopback port.
+
+    Runs, plots and model cards of the namespace's workspace, with a token of its default account.
+    """
     try:
         open_mlflow(client, client.elsewhere(system_namespace), connection_options(), port, click.echo)
     except KeyboardInterrupt:

@@ -42,12 +42,19 @@ class Client:
         """The same user, in another namespace."""
         return Client(self._api, namespace)
 
+    def acting_as(self, user: str) -> "Client":
+        """Another user, whom this one may impersonate, with that user's rights."""
+        self._api.set_default_header("Impersonate-User", user)
+        return self
+
     def with_connections(self, number: int) -> "Client":
         """The same user with `number` kept connections, whose requests are never retried: a retry hides a failure."""
         configuration = copy.copy(self._api.configuration)
         configuration.connection_pool_maxsize = number
         configuration.retries = 0
-        return Client(client.ApiClient(configuration), self.namespace)
+        api = client.ApiClient(configuration)
+        api.default_headers.update(self._api.default_headers)
+        return Client(api, self.namespace)
 
     def get(self, kind: Kind, name: str) -> Manifest:
         found: Manifest = self.call("GET", kind.path(self.namespace, quote(name, safe="")))

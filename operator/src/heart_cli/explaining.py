@@ -1,4 +1,4 @@
-"""`kubectl heart explain REASON`: what a reason or condition means, and what to do. No I/O."""
+"""`kubectl heart explain REASON`: what a reason, condition or other word of a status means, and what to do. No I/O."""
 
 from collections.abc import Iterator
 from difflib import get_close_matches
@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from heart_api import meanings, schedulemeanings, sitemeanings
 from heart_api.explained import Explained
 from heart_api.kube.blocked import ADVICE
+from heart_api.wordmeanings import WORDS
 
 Entry = tuple[str, Explained]
 TABLES = (
@@ -17,12 +18,15 @@ RESOURCES = "spec.training.resources or spec.serving.resources"
 
 
 def entries() -> Iterator[tuple[str, Entry]]:
-    """(name, (where it appears, explanation)) of every condition, reason and cause; a name may appear twice."""
+    """(name, (where it appears, explanation)) of every condition, reason, word and cause; a name may appear twice."""
     for kind, conditions, reasons in TABLES:
         for name, meaning in conditions.items():
             yield name, (f"condition of a {kind}", Explained(f"If True: {meaning}"))
         for name, explained in reasons.items():
             yield name, (f"reason of a {kind}", explained)
+    for what, words in WORDS.items():
+        for name, explained in words.items():
+            yield name, (what, explained)
     for cause, advice in ADVICE.items():
         meaning = "Why a Job or Deployment has no running pods: the cause in brackets of a message."
         yield cause, ("cause", Explained(meaning, f"{advice.format(resources=RESOURCES)}."))

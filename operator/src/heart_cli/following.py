@@ -81,7 +81,8 @@ def follow_list(read: Callable[[], list[HeartModel]], columns: Columns, console:
 def follow_rows(read: Callable[[], list[HeartModel]], columns: Columns, console: Console) -> None:
     """The passing of time is no change."""
     shown: dict[tuple[str, str], HeartModel] = {}
-    console.file.write("   ".join(columns.names) + "\n")
+    if columns.header:
+        console.file.write("   ".join(columns.names) + "\n")
     while True:
         for model in read():
             if shown.get((model.namespace, model.name)) != model:

@@ -24,6 +24,7 @@ class Columns:
 
     namespace: bool = False
     wide: bool = False
+    header: bool = True
 
     @property
     def names(self) -> list[str]:
@@ -34,6 +35,7 @@ class Columns:
 def models_table(models: Iterable[HeartModel], now: datetime, columns: Columns = Columns()) -> Table:
     """A line for each model."""
     table = plain_table(*columns.names)
+    table.show_header = columns.header
     for model in models:
         add(table, *model_row(model, now, columns))
     return table

@@ -55,6 +55,7 @@ WHERE = (
     click.option(
         "--kubeconfig", type=click.Path(dir_okay=False), help="Path of the kubeconfig; defaults to KUBECONFIG."
     ),
+    click.option("--as", "user", metavar="USER", help="User to impersonate, as kubectl does."),
 )
 
 
@@ -62,9 +63,12 @@ def on_cluster(function: Function) -> Function:
     """Add kubectl's connection options. The command receives a Client first; its failures end with exit code 1."""
 
     @functools.wraps(function)
-    def run(namespace: str | None, context: str | None, kubeconfig: str | None, **options: Any) -> None:
+    def run(
+        namespace: str | None, context: str | None, kubeconfig: str | None, user: str | None, **options: Any
+    ) -> None:
         try:
-            function(connect(kubeconfig, context, namespace), **options)
+            client = connect(kubeconfig, context, namespace)
+            function(client.acting_as(user) if user else client, **options)
         except (NotApplicable, Failure) as error:
             raise click.ClickException(clean(str(error))) from None
 
@@ -72,9 +76,10 @@ def on_cluster(function: Function) -> Function:
 
 
 def connection_options() -> list[str]:
-    """--kubeconfig and --context as they were given, for kubectl."""
+    """--kubeconfig, --context and --as as they were given, for kubectl."""
     given = click.get_current_context().params
-    return [f"--{name}={given[name]}" for name in ("kubeconfig", "context") if given.get(name)]
+    known = {"kubeconfig": "kubeconfig", "context": "context", "user": "as"}
+    return [f"--{option}={given[name]}" for name, option in known.items() if given.get(name)]
 
 
 def version_text(version: int | None) -> str:

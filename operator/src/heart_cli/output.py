@@ -1,6 +1,7 @@
 """Output formats as kubectl has them."""
 
 import json
+import re
 import subprocess
 from collections.abc import Sequence
 from importlib.metadata import version as installed
@@ -16,6 +17,9 @@ RESOURCE = f"{HEART_MODEL.plural}.{HEART_MODEL.group}"
 FORMATS = ("json", "yaml", "name", "wide")
 TEMPLATES = ("jsonpath=", "jsonpath-as-json=", "custom-columns=", "go-template=")
 """Formats with a template, which kubectl itself renders."""
+
+PREFIX = re.compile(r"^(Error from server( \(\w+\))?|error): ")
+"""Of kubectl's messages, which follow our own `Error: `."""
 
 STRUCTURED = click.option("-o", "--output", type=click.Choice(["json", "yaml"]), help="Print JSON or YAML.")
 
@@ -60,4 +64,4 @@ def print_objects(output: str, names: Sequence[str], options: Sequence[str]) -> 
     except FileNotFoundError:
         raise Failure("kubectl was not found on the PATH; -o needs it") from None
     if done.returncode:
-        raise Failure(done.stderr.strip().removeprefix("Error from server: ") or "kubectl failed")
+        raise Failure(PREFIX.sub("", done.stderr.strip()) or "kubectl failed")

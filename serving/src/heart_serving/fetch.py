@@ -60,13 +60,13 @@ def fetch(settings: Settings, environ: Mapping[str, str], clock: Clock = Clock()
 
 
 def check_signature(registry: Registry, settings: Settings, keys: str) -> None:
-    """That one of the keys signed the file with the version's digest; nothing where none are asked for.
+    """That one of the keys signed the file with the version's digest, for this model; nothing where none are asked for.
 
     Raises ArtifactRejected, or Unreachable.
     """
     if not keys:
         return
-    from heart_model.signing import BadKey, SignatureRejected, verify  # noqa: PLC0415  slow to import, rarely needed
+    from heart_model.signing import BadKey, SignatureRejected, subject, verify  # noqa: PLC0415  slow to import, rarely needed
 
     signature = registry.signature()
     if not signature:
@@ -74,7 +74,7 @@ def check_signature(registry: Registry, settings: Settings, keys: str) -> None:
             f"version {settings.version} is not signed, and the runtime profile asks for a signature"
         )
     try:
-        verify(signature, settings.sha256, keys.encode())
+        verify(signature, subject(settings.namespace, settings.name), settings.sha256, keys.encode())
     except (SignatureRejected, BadKey) as error:
         raise ArtifactRejected(f"version {settings.version}: {error}") from None
 

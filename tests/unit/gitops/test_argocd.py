@@ -9,6 +9,7 @@ import yaml
 
 from heart_api.kube.kinds import HEART_MODEL
 from heart_api.names import API_VERSION, GROUP
+from tests.support.plan.federated import SiteWorld, federated_world
 from tests.support.plan.world import World, bring_up, serving_world
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -102,3 +103,42 @@ def test_a_schedule(spec: dict[str, Any], ready: str, expected: str) -> None:
     status = {"observedGeneration": 1, "conditions": [condition]}
     found = health("RetrainSchedule", {"metadata": {"generation": 1}, "spec": spec, "status": status})
     assert found[0] == expected
+
+
+# --- FederationSite --------------------------------------------------------------------------------
+
+
+def site_health(found: SiteWorld) -> tuple[str, str]:
+    site = found.site
+    metadata = {"name": site.name, "generation": site.generation}
+    return health("FederationSite", {"metadata": metadata, "spec": site.spec.dump(), "status": site.status.dump()})
+
+
+def test_a_site_progresses_until_its_data_are_checked() -> None:
+    world = federated_world(checked=False)
+    assert site_health(world.sites["north/ward"])[0] == "Progressing"
+    world.answer_checks()
+    assert site_health(world.sites["north/ward"])[0] == "Healthy"
+
+
+def test_a_site_whose_data_cannot_be_read_is_degraded() -> None:
+    world = federated_world(checked=False)
+    world.fail_check("north/ward")
+    status, message = site_health(world.sites["north/ward"])
+    assert (status, message.startswith("CheckFailed: ")) == ("Degraded", True)
+
+
+def test_a_site_does_not_hold_up_the_wave_of_the_model_that_it_waits_for() -> None:
+    world = federated_world(checked=False)
+    world.sites["north/ward"].change(allow=[{"model": "clinic/other"}])
+    world.rest()
+    status, message = site_health(world.sites["north/ward"])
+    assert (status, message.startswith("WaitingForModel: ")) == ("Healthy", True)
+
+
+@pytest.mark.parametrize("kept_out", [{"suspend": True}, {"allow": []}])
+def test_a_site_that_a_person_keeps_out_is_suspended(kept_out: dict[str, Any]) -> None:
+    world = federated_world()
+    world.sites["north/ward"].change(**kept_out)
+    world.rest()
+    assert site_health(world.sites["north/ward"])[0] == "Suspended"

@@ -43,6 +43,11 @@ class FakeCluster:
     dry_runs: list[dict[str, str]] = field(default_factory=list)
     posted: list[tuple[str, Any]] = field(default_factory=list)
     where: tuple[str | None, ...] = ()
+    user: str = "alice"
+
+    def acting_as(self, user: str) -> "FakeCluster":
+        self.user = user
+        return self
 
     def elsewhere(self, namespace: str) -> "FakeCluster":
         if isinstance(self.installation, ApiFailure):
@@ -78,7 +83,7 @@ class FakeCluster:
             self.model["status"]["command"] = note | dict(self.handled)
 
     def user_name(self) -> str:
-        return "alice"
+        return self.user
 
     def call(
         self,

@@ -1,30 +1,61 @@
 """What people expect of a kubectl command: formats, selectors, dry runs, waiting, completion, explanations."""
 
 import json
-from typing import get_args
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 import yaml
 
+from heart_api import names
 from heart_api.drift import CheckFailureReason
+from heart_api.federation import SiteFailureReason
 from heart_api.handover import FailureReason
-from heart_api.names import Condition, Reason, ScheduleCondition, ScheduleReason
 from heart_cli import completing, waitcommand
+from heart_cli.cli import cli
 from heart_cli.completion import suggest
 from heart_cli.errors import Failure
 from tests.support.apiserver.heart_objects import candidate, condition, heart_model, rejected, served, serving
 
+CRDS = Path(__file__).resolve().parents[3] / "crds"
+SAY_IT_THEMSELVES = frozenset(
+    (
+        *("True", "False", "Unknown", "Pending", "Running", "Requested", "Succeeded", "Failed", "Missed", "Passed"),
+        *("Schedule", "Performance", "Feedback", "Estimated"),
+    )
+)
+"""Words of a status that need no explanation."""
 
-def names(constants: type) -> set[str]:
-    return {value for name, value in vars(constants).items() if not name.startswith("_")}
+
+def constants() -> set[str]:
+    """Conditions and reasons of every kind, whichever class of the module holds them."""
+    classes = [found for name, found in vars(names).items() if name.endswith(("Condition", "Reason"))]
+    assert len(classes) == 6
+    return {value for each in classes for name, value in vars(each).items() if not name.startswith("_")}
+
+
+def status_words(schema: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[str]:
+    """Values in CamelCase of the status' fields with an enumeration."""
+    if "status" in path:
+        yield from (word for word in schema.get("enum", ()) if word[:1].isupper())
+    for name, part in schema.get("properties", {}).items():
+        yield from status_words(part, (*path, name))
+    if isinstance(schema.get("items"), dict):
+        yield from status_words(schema["items"], path)
+
+
+def words_of_the_crds() -> set[str]:
+    crds = [yaml.safe_load(path.read_text()) for path in sorted(CRDS.glob("*.yaml"))]
+    schemas = [version["schema"]["openAPIV3Schema"] for crd in crds for version in crd["spec"]["versions"]]
+    return {word for schema in schemas for word in status_words(schema)} - SAY_IT_THEMSELVES
 
 
 EXPLAINED = {
-    *names(Reason),
-    *names(Condition),
-    *names(ScheduleReason),
-    *names(ScheduleCondition),
+    *constants(),
+    *words_of_the_crds(),
     *get_args(FailureReason),
+    *get_args(SiteFailureReason),
     *get_args(CheckFailureReason),
 }
 
@@ -70,6 +101,78 @@ def test_a_name_excludes_selectors(heart, cluster):
     done = heart("status", "heart", "-A")
     assert done.exit_code == 2
     assert "cannot be combined" in done.stderr
+
+
+def test_a_named_model_that_is_wide_is_a_line_with_all_columns(heart, cluster):
+    cluster.model = heart_model({"serving": serving(), "gate": "Passed", "replicas": 2})
+    (row,) = heart("status", "heart", "-o", "wide", "--no-headers").stdout.splitlines()
+    assert row.split()[0] == "heart"
+    assert row.split()[-1] == "http://heart.clinic.svc"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"), [((), "No resources found in clinic namespace."), (("-A",), "No resources found")]
+)
+def test_an_empty_list_says_so_beside_the_output(heart, cluster, words, said):
+    cluster.model = None
+    done = heart("status", *words)
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "", f"{said}\n")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("-n", "clinic", "status", "heart", "-o", "wide"),
+        ("--namespace=clinic", "status", "heart", "-o=wide"),
+        ("-n=clinic", "status", "-o=wide", "heart"),
+        ("status", "heart", "-n=clinic", "-owide"),
+    ],
+)
+def test_options_are_spelled_and_placed_as_with_kubectl(heart, cluster, words):
+    cluster.model = heart_model({"serving": serving()})
+    done = heart(*words)
+    assert done.exit_code == 0, done.stderr
+    assert "URL" in done.stdout.splitlines()[0]
+    assert cluster.where == (None, None, "clinic")
+
+
+def test_what_follows_two_dashes_is_not_touched(heart, cluster):
+    cluster.model = heart_model({"serving": serving("6")})
+    cluster.answer = {"label": "x"}
+    done = heart("predict", "heart", "--", "-a=1")
+    assert "JSON" in done.stderr
+
+
+def test_help_is_also_a_command(heart):
+    assert heart("help", "promote").stdout == heart("promote", "--help").stdout
+    assert heart("help").stdout == heart("--help").stdout
+
+
+def test_a_wrong_command_names_similar_ones(heart):
+    done = heart("promot", "heart")
+    assert done.exit_code == 2
+    assert "There is no command promot. Did you mean promote?" in done.stderr
+
+
+def test_the_list_of_commands_cuts_no_sentence(heart):
+    done = heart()
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert "Promote the candidate" in done.stdout
+    commands = done.stdout.partition("Commands:")[2].splitlines()
+    assert [line for line in commands if line.endswith("...")] == []
+
+
+def test_no_option_has_two_meanings():
+    """--as, -n, -o … are those of kubectl, on every command that has them."""
+    for command in cli.commands.values():
+        found = [name for option in command.params for name in option.opts if name.startswith("-")]
+        assert len(found) == len(set(found)), command.name
+
+
+def test_an_impersonated_user_gives_the_command(heart, cluster):
+    cluster.model = heart_model({"serving": serving("6"), "candidate": candidate("7", phase="Paused")})
+    done = heart("promote", "heart", "--as", "bob", "--dry-run=client")
+    assert "would be requested by bob" in done.stdout
 
 
 @pytest.mark.parametrize("dry", ["client", "server"])

@@ -3,6 +3,7 @@
 import gzip
 import random
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,39 @@ def german() -> str:
         line = f"{150 + n % 50}.5;{60 + n % 30};{DRAW.choice(['ja', 'nein'])};{pressure};{n / 7:.2f}"
         lines.append(line.replace(".", ","))
     return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        (lambda n: f'"{n + 1},{n:03}"', "numbers with thousands separators: write them without (12345) to use it"),
+        (lambda n: f"{n + 1} {n:03}", "numbers with thousands separators"),
+        (lambda n: f"${n}.50", "numbers with $: write the numbers alone to use it"),
+        (lambda n: f"{n}.5 €", "numbers with €"),
+        (lambda n: f"{n / 10:.1f}%", "numbers with %"),
+        (lambda n: f"{n} kg" if n % 3 else f"{n} lb", "numbers with kg or lb"),
+        (lambda n: f"2024-{1 + n % 12:02}-{1 + n % 28:02}", "dates: write what matters about them as numbers"),
+        (lambda n: f"{1 + n % 28}.{1 + n % 12}.2024 12:30", "dates"),
+        (lambda n: f"{1 + n % 28} March {1900 + n}", "dates"),
+        (lambda n: f"{n % 24}:{n % 60:02}", "times of day"),
+        (lambda n: f"{n}{'ABCDEFG'[n % 7]}", "text with more than 50 different values"),
+        (lambda n: f"$1{n}" if n else "none at all", "text with more than 50 different values"),
+    ],
+)
+def test_numbers_in_disguise_are_named_for_what_they_are(tmp_path: Path, cell: Callable[[int], str], said: str) -> None:
+    """A column that a model could use is not dropped without a word of how."""
+    rows = "".join(f"{40 + n % 37},{cell(n)},{n % 2}\n" for n in range(ROWS))
+    text = written(write(tmp_path, f"age,amount,ill\n{rows}"), "--target", "ill", "--positive", "1")
+    assert list(features(text)) == ["age"]
+    assert f"# left out: amount, because it {'is' if said.startswith('text') else 'holds'} {said}" in text
+
+
+def test_an_error_of_the_file_names_the_option(tmp_path: Path) -> None:
+    path = tmp_path / "file.csv"
+    path.write_bytes("âge;né\n1;0\n2;1\n".encode("cp1252"))
+    result = new(path, "--target", "né")
+    assert result.exit_code == 1
+    assert "set --encoding, cp1252 or latin-1 for example" in result.output
 
 
 def test_semicolons_decimal_commas_and_names_of_any_kind(tmp_path: Path) -> None:

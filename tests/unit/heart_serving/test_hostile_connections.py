@@ -211,6 +211,15 @@ def test_an_offer_to_upgrade_is_ignored(server: Running, path: str, chunked: boo
         assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
 
 
+def test_offers_that_come_in_one_read_are_all_ignored(server: Running) -> None:
+    """An exception out of a read is a traceback in the log, and the end of the connection."""
+    request = START + UPGRADE + b"Content-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
+    with connect(server) as client:
+        client.sendall(request * 3)
+        client.shutdown(socket.SHUT_WR)
+        assert read_all(client).count(b"HTTP/1.1 200 ") == 3
+
+
 @pytest.mark.parametrize(
     "request_", [b"CONNECT heart:80 HTTP/1.1\r\nHost: heart\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"]
 )

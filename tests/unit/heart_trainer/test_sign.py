@@ -45,9 +45,9 @@ def test_the_signature_is_for_the_named_digest(
     words = ["sign", str(manifest), "--version", "1", "--key", str(key[0]), "--tracking-uri", tracking_uri]
     assert main([*words, "--digest", f"sha256:{DIGEST}"]) == 0
     signature = client.get_model_version(NAME, "1").tags[Tag.SIGNATURE]
-    verify(signature, DIGEST, key[1])
+    verify(signature, "clinic/small", DIGEST, key[1])
     with pytest.raises(SignatureRejected):
-        verify(signature, "cd" * 32, key[1])
+        verify(signature, "clinic/small", "cd" * 32, key[1])
     assert f"version 1 of {NAME}" in capsys.readouterr().out
 
 

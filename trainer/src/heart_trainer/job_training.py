@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from heart_api.evaluation import (
     CARD_PATH,
@@ -25,6 +26,7 @@ from heart_trainer.external.decide import Scale, decide
 from heart_trainer.external.place import place_of
 from heart_trainer.fit.nested_cv import fit, help_searching
 from heart_trainer.fit.onnx_export import attach_package, is_double, run_onnx
+from heart_trainer.fit.workers import begin_beside, workers_of
 from heart_trainer.job import Job, JobResult, R, build_evaluation, compare_with_serving, open_run, open_store
 from heart_trainer.mlflow.client import Store
 from heart_trainer.mlflow.registry import Digests, already_registered, register
@@ -50,11 +52,13 @@ from heart_trainer.package.influence import Influence, measure_influence
 from heart_trainer.package.profile import build_profile
 from heart_trainer.package.reference_rows import reference_rows
 from heart_trainer.report.card import Provenance, Sites, render_card
+from heart_trainer.report.draw import Figures, draw
 from heart_trainer.report.plot_style import Subject
-from heart_trainer.report.plots import as_png, draw_plots
-from heart_trainer.report.plots_families import draw_families
 from heart_trainer.report.wording import class_names
 from heart_trainer.values import FamilyResult, Fitted, Table
+
+MOST_ROWS_SENT = 50_000
+"""Rows that another process is given: more would cost more memory than time is saved."""
 
 
 @dataclass(frozen=True)
@@ -77,12 +81,13 @@ class Learnt:
 
 @dataclass(frozen=True)
 class Product:
-    """All that a training made, before any of it is stored."""
+    """All that a training made, before any of it is stored. `drawn`: waits for the figures, PNG bytes by name."""
 
     table: Table
     fitted: Fitted
     evaluation: Evaluation
     sites: Sites | None
+    drawn: Callable[[], dict[str, bytes]]
     influence: Influence | None
     model: bytes
     documents: dict[str, bytes]
@@ -130,13 +135,26 @@ def train_and_register(job: Job[R], learn: Callable[[], Learnt]) -> JobResult:
 def _make(job: Job[R], store: Store, learnt: Learnt) -> Product:
     request = job.request
     table, fitted = learnt.table, learnt.fitted
+    drawn = _begin_drawing(request, learnt)
     rows, profile = as_json(learnt.out_of_fold), as_json(learnt.profile)
     evaluation = _evaluate(job, store, learnt, sha256(rows), sha256(profile))
     package = build_package(request, table, fitted, evaluation.metrics, learnt.profile)
     job.progress("measuring what moves the answers")
     influence = measure_influence(fitted.onnx, package, table)
     files = documents(as_json(evaluation), rows, profile)
-    return Product(table, fitted, evaluation, learnt.sites, influence, attach_package(fitted.onnx, package), files)
+    model = attach_package(fitted.onnx, package)
+    return Product(table, fitted, evaluation, learnt.sites, drawn, influence, model, files)
+
+
+def _begin_drawing(request: ModelRequest, learnt: Learnt) -> Callable[[], dict[str, bytes]]:
+    """The figures need nothing of what is computed next, so that a process which has searched can draw them."""
+    table, fitted = learnt.table, learnt.fitted
+    names = class_names(table.classes, request.target)
+    subject = Subject(table, request.features, judged_sample(table, fitted.oof), names, request.target.name)
+    families = compared(table, fitted) if len(fitted.families) > 1 else ()
+    figures = Figures(subject, learnt.sites is None, families, fitted.algorithm)
+    few = len(table) <= MOST_ROWS_SENT
+    return begin_beside(workers_of(request.training) if few else 0, partial(draw, figures))
 
 
 def _learn(job: Job[TrainingRequest]) -> Learnt:
@@ -278,12 +296,6 @@ def family_values(table: Table, fitted: Fitted) -> dict[str, float]:
 def _keep(job: Job[R], store: Store, run_id: str, product: Product) -> TrainingResult:
     request, table, fitted, evaluation = job.request, product.table, product.fitted, product.evaluation
     job.progress("writing figures, model card and model to MLflow")
-    names = class_names(table.classes, request.target)
-    sample = judged_sample(table, fitted.oof)
-    subject = Subject(table, request.features, sample, names, request.target.name)
-    plots = draw_plots(subject, rows=product.sites is None)
-    if len(fitted.families) > 1:
-        plots["families"] = as_png(draw_families(table.task, compared(table, fitted), fitted.algorithm))
     digests = Digests(
         artifact=sha256(product.model),
         evaluation=sha256(product.documents[EVALUATION_PATH]),
@@ -291,12 +303,13 @@ def _keep(job: Job[R], store: Store, run_id: str, product: Product) -> TrainingR
         contract=contract_sha256(read_package(product.model)),
     )
     provenance = Provenance(run_id, digests.artifact, digests.evaluation, job.today)
-    card = render_card(request, table, fitted, evaluation, plots, provenance, product.influence, product.sites)
     values = figures(evaluation) | family_values(table, fitted)
     store.log_values(run_id, parameters(request, table, fitted), values)
     log_dataset(store, run_id, request, table)
+    model_id = log_model(store, run_id, product.model, table)
+    plots = product.drawn()
+    card = render_card(request, table, fitted, evaluation, plots, provenance, product.influence, product.sites)
     log_files(store, run_id, lambda folder: write_files(folder, fitted, product.documents, card, plots))
     if job.out:
         write(job.out, {CARD_PATH: card.encode(), MODEL_FILE: product.model, **product.documents})
-    model_id = log_model(store, run_id, product.model, table)
     return register(store, request, run_id, model_id, digests, job.row_key)

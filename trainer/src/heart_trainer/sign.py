@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from heart_api.handover import Env, Tag
-from heart_model.signing import BadKey, sign
+from heart_model.signing import BadKey, sign, subject
 from heart_trainer.errors import TrainerError
 from heart_trainer.manifest import BadManifest, read_manifest
 from heart_trainer.mlflow.client import Store
@@ -30,7 +30,7 @@ def run_sign(words: Sequence[str]) -> int:
         request = read_manifest(options.manifest, trigger="sign")
         password = os.environ.get(PASSWORD)
         signature = sign(
-            f"{request.namespace}/{request.name}",
+            subject(request.namespace, request.name),
             digest[1],
             options.key.read_bytes(),
             password.encode() if password else None,

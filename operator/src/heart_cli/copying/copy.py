@@ -1,8 +1,8 @@
 """Copies the file of a version that has served, and what was measured of it, as a version from outside.
 
 Which version has been proven, and which bytes it has, is read from the HeartModel's status and not from MLflow: the
-operator wrote it, and only the operator can. The copy has no seal, which holds for one namespace alone. So the other
-namespace measures it on its own data, judges it by its own gates, and asks for its own approval.
+operator wrote it, and only the operator can. The copy has no seal and no signature, which hold for one HeartModel. So
+the other namespace measures it on its own data, judges it by its own gates, and asks for its own approval.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ FOLDER = "model"
 """Of a version's files in the run that holds them."""
 COPIED_EVALUATION = "copied/evaluation.json"
 """For people: what was measured where the version comes from."""
-KEPT = (Tag.SIGNATURE, Tag.DATASET_SHA256, Tag.CONTRACT_SHA256)
+KEPT = (Tag.DATASET_SHA256, Tag.CONTRACT_SHA256)
 """Tags that are about the bytes, whoever has them."""
 
 

@@ -1,6 +1,7 @@
 """The command: reads the file once, row by row, and writes a HeartModel. It needs no cluster."""
 
 import itertools
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,7 +44,9 @@ def new(
     encoding: str | None,
     output: Path | None,
 ) -> None:
-    """Write a HeartModel from a file: types, bounds, categories, missing values, with remarks where you must decide.
+    """Write a HeartModel from a file with your data.
+
+    Types, bounds, categories and missing values are guessed, with remarks where you must decide.
 
     It reads the file here and prints none of its rows; names, values of categories and bounds go into the resource.
     """
@@ -55,12 +58,17 @@ def new(
     except ValidationError as error:
         raise click.UsageError("; ".join(f"--{entry['loc'][0]}: {entry['msg']}" for entry in error.errors())) from None
     except (Failure, UnreadableFile) as error:
-        raise click.ClickException(clean(str(error))) from None
+        raise click.ClickException(clean(_by_option(str(error)))) from None
     if output is None:
         click.echo(text, nl=False)
         return
     output.write_text(text, encoding="utf-8")
     click.echo(f"Wrote {output}: read every line marked with # before you apply it")
+
+
+def _by_option(message: str) -> str:
+    """Here fields of spec.dataset.csv are options."""
+    return re.sub(r"dataset\.csv\.(separator|decimal|encoding)", r"--\1", message)
 
 
 def draft(

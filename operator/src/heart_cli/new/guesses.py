@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from heart_cli.new.writings import reading_of
 from heart_table.piles import USUAL
 from heart_table.summary import MOST_CODES, MOST_TEXTS, Column
 
@@ -91,7 +92,8 @@ def _no_feature(column: Column, rows: int) -> str:
     if IDENTIFIER.search(column.name) and _distinct(column) > 0.9 * known:
         return "nearly every row has a value of its own: it looks like an identifier"
     if not column.is_numeric and (column.many_texts or len(column.categories) > MOST_VALUES):
-        return f"it is text with more than {min(MOST_VALUES, MOST_TEXTS)} different values"
+        many = f"it is text with more than {min(MOST_VALUES, MOST_TEXTS)} different values"
+        return reading_of(column.categories) or many
     if not column.is_numeric and len(column.categories) * FEWEST_ROWS > known:
         return f"its values occur in fewer than {FEWEST_ROWS} rows each: it looks like text about single rows"
     if any(len(word) > LONGEST_VALUE for word in column.categories):

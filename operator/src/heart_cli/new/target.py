@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from heart_cli.errors import Failure
 from heart_cli.new.guesses import contract_name
+from heart_cli.new.writings import reading_of
 from heart_table.summary import Column
 
 MOST_CLASSES = 20
@@ -48,9 +49,10 @@ def guess_target(column: Column, positive: str | None) -> TargetGuess:
         raise Failure(f"{column.name} has the same value in every row: there is nothing to learn")
     rare = [value for value, count in classes if count < FEWEST]
     if rare:
+        limit = ", or write --positive '>LIMIT'" if column.is_numeric else ""
         raise Failure(
             f"{column.name} has classes of fewer than {FEWEST} rows ({', '.join(map(str, rare))}), too few to learn:"
-            " merge them, take them out of the file, or write --positive '>LIMIT'"
+            f" add rows, merge classes, or take them out of the file{limit}"
         )
     if len(classes) > 2:
         if positive:
@@ -66,14 +68,15 @@ def guess_target(column: Column, positive: str | None) -> TargetGuess:
     return TargetGuess(name, own, "classification", positive=chosen, classes=classes)
 
 
-_CHOICE = "One of two is positive: leave --positive out for all classes, or write --positive '>LIMIT' for two"
+_CHOICE = "Leave --positive out to tell them all apart, or write --positive '>LIMIT' for two classes of a number"
 
 
 def _classes(column: Column) -> tuple[tuple[int | str, int], ...]:
     """(value, rows) of each class, ascending; empty where the column is measured."""
     if not column.is_numeric:
         if column.many_texts or len(column.text_counts) + len(column.numbers) > MOST_CLASSES:
-            raise Failure(f"{column.name} is text with more than {MOST_CLASSES} different values: that is no class")
+            why = reading_of(column.categories) or f"it is text with more than {MOST_CLASSES} different values"
+            raise Failure(f"{column.name} cannot be the target: {why}")
         counted = {**column.text_counts, **{f"{number:g}": count for number, count in column.numbers.items()}}
         return tuple(sorted(counted.items()))
     if column.many_numbers or not column.whole or len(column.numbers) > MOST_CLASSES:

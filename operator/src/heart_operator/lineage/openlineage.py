@@ -44,7 +44,7 @@ def as_run_event(entry: OutboxEntry) -> Json:
             "name": f"{about['name']}.{kind}",
             "facets": {"jobType": facet(JOB_TYPE, **job_type)},
         },
-        "inputs": [source(about)],
+        "inputs": sources(about),
         "outputs": [result(about)] if state == "COMPLETE" else [],
     }
 
@@ -56,6 +56,13 @@ def facet(schema: str, **values: Any) -> Json:
 def failure(about: dict[str, str]) -> Json:
     text = ": ".join(filter(None, (about.get("reason"), about.get("message")))) or "the Job failed"
     return {"errorMessage": facet(ERROR, message=text, programmingLanguage="PYTHON")}
+
+
+def sources(about: dict[str, str]) -> list[Json]:
+    """The dataset; of a federated training one for each site: who took part, and nothing of what it holds."""
+    places = [name.partition("/") for name in filter(None, about.get("sites", "").split(","))]
+    held = [{"namespace": f"federation://{namespace}", "name": name, "facets": {}} for namespace, _, name in places]
+    return held or [source(about)]
 
 
 def source(about: dict[str, str]) -> Json:

@@ -3,13 +3,12 @@
 from typing import Any
 
 from heart_api.base import Frozen
+from heart_api.contract import Dataset
 from heart_api.evaluation import ServingReference
-from heart_api.federation import IDENTITY
-from heart_api.handover import EXIT_PERMANENT, Env, JobRequest, ModelRequest, TrainingRequest
+from heart_api.handover import Env, JobRequest, ModelRequest, TrainingRequest
 from heart_api.heartmodel import HeartModel
 from heart_api.kube.values import Manifest
 from heart_api.names import Annotation, Component, Label, training_job_name, workers_service_name
-from heart_api.owntrainer import PREPARE
 from heart_api.profile import RuntimeProfile
 from heart_api.quantities import bounded
 from heart_api.resources import Amounts, Resources
@@ -27,10 +26,10 @@ from heart_operator.manifests.common import (
     thread_limits,
 )
 from heart_operator.manifests.data_volume import data_volume
+from heart_operator.manifests.job import CONTAINER, build_job, failure_policy
 from heart_operator.manifests.own_trainer import with_own_trainer
 from heart_operator.manifests.train_job import as_train_job
 
-CONTAINER = "trainer"
 TRACKER_PORT = 9091
 INDEX = {
     "name": "JOB_COMPLETION_INDEX",
@@ -70,25 +69,9 @@ def trainer_job(
     annotations = {Annotation.TRIGGER: request.trigger}
     if priority := profile.training.priority_class_name:
         pod = {**pod, "priorityClassName": priority}
-    return queued(
-        profile,
-        {
-            "apiVersion": "batch/v1",
-            "kind": "Job",
-            "metadata": metadata(model, request.job, Component.TRAINING, version=version, annotations=annotations),
-            "spec": {
-                "completions": 1,
-                "parallelism": 1,
-                "backoffLimit": model.spec.training.backoff_limit,
-                "activeDeadlineSeconds": model.spec.training.timeout_seconds,
-                "podFailurePolicy": failure_policy(*first_containers(pod)),
-                "template": {
-                    "metadata": {"labels": labels(model, Component.TRAINING), "annotations": annotations},
-                    "spec": pod,
-                },
-            },
-        },
-    )
+    meta = metadata(model, request.job, Component.TRAINING, version=version, annotations=annotations)
+    bounds = {"retries": model.spec.training.backoff_limit, "seconds": model.spec.training.timeout_seconds}
+    return queued(profile, build_job(meta, labels(model, Component.TRAINING), pod, **bounds))
 
 
 def queued(profile: RuntimeProfile, job: Manifest) -> Manifest:
@@ -156,23 +139,6 @@ def training_request(
     )
 
 
-def first_containers(pod: dict[str, Any]) -> list[str]:
-    """Containers of ours that run before the trainer's and end."""
-    return [entry["name"] for entry in pod.get("initContainers", ()) if entry["name"] in (PREPARE, IDENTITY)]
-
-
-def failure_policy(*first: str) -> dict[str, Any]:
-    """Bad data is not tried again; an evicted pod does not count as a try. `first`: containers of ours before the
-    trainer's."""
-    codes = [{"containerName": name, "operator": "In", "values": [EXIT_PERMANENT]} for name in (CONTAINER, *first)]
-    return {
-        "rules": [
-            *({"action": "FailJob", "onExitCodes": each} for each in codes),
-            {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
-        ]
-    }
-
-
 def pod_spec(model: HeartModel, profile: RuntimeProfile, request: JobRequest, variable: str) -> dict[str, Any]:
     """One container, its scratch space and, for pvc:// and configmap://, the data; the request is in `variable`."""
     resources = bounded(model.spec.training.resources, DEFAULT_RESOURCES, profile.training_caps)
@@ -182,7 +148,7 @@ def pod_spec(model: HeartModel, profile: RuntimeProfile, request: JobRequest, va
         "env": env({variable: request_json(request), **environment(model, profile, resources)}),
         "envFrom": runtime_secrets(profile),
         "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}, *registry_mounts(profile), *mounts],  # noqa: S108  a mount of its own
-        **container_defaults(profile.images.trainer, profile, resources),
+        **container_defaults(trainer_image(request.dataset, profile), profile, resources),
     }
     return {
         **pod_defaults(model, profile),
@@ -190,6 +156,11 @@ def pod_spec(model: HeartModel, profile: RuntimeProfile, request: JobRequest, va
         "containers": [container],
         "volumes": [SCRATCH, *registry_volumes(profile), *volumes],
     }
+
+
+def trainer_image(dataset: Dataset, profile: RuntimeProfile) -> str:
+    """The one with DVC's library where DVC tracks the dataset."""
+    return (profile.images.dvc if dataset.is_in_dvc else None) or profile.images.trainer
 
 
 def request_json(request: Frozen) -> str:

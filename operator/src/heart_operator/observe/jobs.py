@@ -16,7 +16,7 @@ from heart_api.kube.values import Blocked, Manifest
 from heart_api.names import Annotation
 from heart_api.owntrainer import OWN, PREPARE
 from heart_api.times import read
-from heart_operator.manifests.training_job import CONTAINER
+from heart_operator.manifests.job import CONTAINER
 from heart_operator.observe.train_jobs import DIGEST
 from heart_operator.plan.observed import CheckJob, ObservedJob, TrainingJob
 

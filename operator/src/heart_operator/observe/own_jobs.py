@@ -23,6 +23,7 @@ from heart_operator.manifests import check_job, training_job
 from heart_operator.manifests.common import env
 from heart_operator.manifests.coordinator_job import build_coordinator_job
 from heart_operator.manifests.evaluation_job import build_evaluation_job
+from heart_operator.manifests.job import CONTAINER
 from heart_operator.manifests.training_job import build_training_job
 from heart_operator.observe.jobs import attempt_of, scheduled_time, stated
 from heart_operator.observe.pod_templates import by_name, same_template
@@ -102,7 +103,7 @@ def rebuild_for_model(model: HeartModel, profile: RuntimeProfile | None) -> Rebu
         )
         if profile is None or not trigger:
             return None
-        given: JobRequest = kind.model_validate_json(variable_of(job, training_job.CONTAINER, variable))
+        given: JobRequest = kind.model_validate_json(variable_of(job, CONTAINER, variable))
         built = (
             build_evaluation_job(model, profile, trigger, version, given.serving)
             if version
@@ -120,7 +121,7 @@ def rebuild_coordinator(
     training = model.status.training
     if profile is None or training is None or training.trigger != trigger or training.sites is None:
         return None
-    text = variable_of(job, training_job.CONTAINER, Env.FEDERATED_REQUEST)
+    text = variable_of(job, CONTAINER, Env.FEDERATED_REQUEST)
     given = FederatedTrainingRequest.model_validate_json(text)
     built = build_coordinator_job(model, profile, trigger, given.serving, training.sites)
     return with_job_name(built, Env.FEDERATED_REQUEST, job["metadata"]["name"])
@@ -141,7 +142,7 @@ def rebuilt_check(job: Manifest, model: HeartModel, profile: RuntimeProfile | No
 
 def serving_as(job: Manifest, model: HeartModel, serving: ServingStatus) -> HeartModel:
     """The model as if the version that the check Job is about served."""
-    given = CheckRequest.model_validate_json(variable_of(job, check_job.CONTAINER, CHECK_REQUEST))
+    given = CheckRequest.model_validate_json(variable_of(job, CONTAINER, CHECK_REQUEST))
     about = serving.model_copy(update=given.serving.model_dump())
     return model.model_copy(update={"status": model.status.model_copy(update={"serving": about})})
 
@@ -176,7 +177,7 @@ def with_job_name(built: Manifest, variable: str, name: str) -> Manifest:
     """The Job with another name in its request, in every container that has it."""
     pod = pod_of(built)
     kind = REQUESTS[variable]
-    request = kind.model_validate_json(variable_of(built, training_job.CONTAINER, variable))
+    request = kind.model_validate_json(variable_of(built, CONTAINER, variable))
     text = training_job.request_json(request.model_copy(update={"job": name}))
     changed = {
         part: [with_variable(entry, variable, text) for entry in pod[part]] for part in CONTAINERS if part in pod

@@ -14,8 +14,8 @@ from heart_api.kube.values import Manifest
 from heart_api.names import short_hash
 from heart_api.profile import RuntimeProfile
 from heart_operator.manifests.common import runtime_secrets
+from heart_operator.manifests.job import CONTAINER
 from heart_operator.manifests.train_job import MANAGER, NODE
-from heart_operator.manifests.training_job import CONTAINER
 
 DIGEST = "templateDigest"
 """Where a TrainJob that is read as a Job has the digest of its template."""

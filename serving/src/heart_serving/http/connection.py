@@ -99,23 +99,29 @@ class Connection(HttpToolsProtocol):
 
     def _feed(self, data: bytes) -> None:
         self._head.unreported += len(data)
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._ignore_upgrade(data[upgrade.args[0] :])
+        while data:
+            data = self._parse(data)
         if self._head.unreported > HEAD_BYTES:
             raise_too_large()
 
-    def _ignore_upgrade(self, rest: bytes) -> None:
-        """Read the request as if it had not offered another protocol (RFC 9110, 7.8), from `rest` on, where the parser
-        gave up.
+    def _parse(self, data: bytes) -> bytes:
+        """Return what has to be parsed again: each of several requests in one read may offer another protocol."""
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            return self._without_upgrade(data[upgrade.args[0] :])
+        return b""
+
+    def _without_upgrade(self, rest: bytes) -> bytes:
+        """Return the request as if it had not offered another protocol (RFC 9110, 7.8), and `rest`, from where the
+        parser gave up.
         """
         method = self.parser.get_method()
         if self._head.open or method in NEVER_UPGRADED:
             raise HeadRejected(400, "this server speaks HTTP/1.1 alone")
         head = without_upgrade(method, self.url, self.parser.get_http_version(), self.headers)
         self.parser = httptools.HttpRequestParser(self)
-        self.parser.feed_data(head + rest)
+        return head + rest
 
     def _watch_head(self) -> None:
         """Start the deadline of a head that did not come whole in one read; end it once the head is complete."""

@@ -102,6 +102,16 @@ def test_datasets_have_openlineages_names(uri: str, namespace: str, name: str) -
     assert (found["namespace"], found["name"]) == (namespace, name)
 
 
+def test_each_site_of_a_federated_training_is_an_input_of_its_own() -> None:
+    """Who took part, by name: no address of data, no number of rows."""
+    found = as_run_event(entry(dataset="federation://clinic/heart", sites="hospital-01/ward,hospital-02/ward"))
+    assert found["inputs"] == [
+        {"namespace": "federation://hospital-01", "name": "ward", "facets": {}},
+        {"namespace": "federation://hospital-02", "name": "ward", "facets": {}},
+    ]
+    assert [one["name"] for one in found["outputs"]] == ["heart"]
+
+
 class Sink:
     """A receiver on loopback."""
 

@@ -315,12 +315,13 @@ def test_a_signed_version_is_fetched_also_from_a_sibling(tmp_path: Path) -> None
     only_the_model(tmp_path)
 
 
-@pytest.mark.parametrize("signature", [None, "", "another key", "other bytes", "no bundle"])
+@pytest.mark.parametrize("signature", [None, "", "another key", "other bytes", "another model", "no bundle"])
 def test_a_version_without_the_platforms_signature_never_serves(tmp_path: Path, signature: str | None) -> None:
     (private, public), (other, _) = key_pair(), key_pair()
     made = {
         "another key": (sign("clinic/heart", MODEL.sha256, other), "none of the keys"),
         "other bytes": (sign("clinic/heart", OLDER.sha256, private), "digests differ"),
+        "another model": (sign("ward/heart", MODEL.sha256, private), "another HeartModel than clinic/heart"),
         "no bundle": ("x", "not a Sigstore bundle"),
     }
     given, says = made.get(signature or "", (signature, "is not signed"))

@@ -1,5 +1,6 @@
-"""Processes for the search are started early, and only for a training that uses them."""
+"""Processes for the search are started early, only for a training that uses them, and help once they have searched."""
 
+import os
 import threading
 from typing import Any
 
@@ -43,6 +44,29 @@ def test_they_import_what_the_search_needs_and_are_used_again() -> None:
     workers._import_in_each(2)
     found = joblib.Parallel(n_jobs=2)(joblib.delayed(has_imported)(workers.SEARCH) for _ in range(4))
     assert any(found), "a pool of its own would know nothing of it"
+
+
+def test_work_beside_is_done_by_another_process_if_there_is_one() -> None:
+    assert workers.begin_beside(2, os.getpid)() != os.getpid()
+    assert workers.begin_beside(0, os.getpid)() == os.getpid()
+
+
+@pytest.mark.parametrize("number", [0, 2])
+def test_an_error_of_work_beside_is_raised_to_who_asks_for_the_result(number: int) -> None:
+    result = workers.begin_beside(number, fail)
+    with pytest.raises(ValueError, match="no such figure"):
+        result()
+
+
+@pytest.mark.filterwarnings("error")
+def test_nobody_needs_to_ask_for_the_result_of_work_beside() -> None:
+    """A training whose evaluation fails leaves its figures alone."""
+    workers.begin_beside(2, os.getpid)
+    assert workers.begin_beside(2, os.getpid)() != os.getpid()
+
+
+def fail() -> None:
+    raise ValueError("no such figure")
 
 
 def has_imported(name: str) -> bool:

@@ -9,12 +9,14 @@ from urllib.parse import urlsplit
 from heart_api.checks import CheckStatus
 from heart_api.heartmodel import HeartModel, HeartModelStatus, TrainingStatus
 from heart_api.names import Annotation, Condition, Reason
-from heart_api.outbox import Erasure, EventType
+from heart_api.outbox import MAX_VALUE, Erasure, EventType
 from heart_api.status import DriftSummary
 from heart_api.times import written
 
 IDENTITY = uuid.UUID("6f1c0f9e-5d3b-5f0a-9a55-8c1a5e3f7d10")
 """Namespace of the ids (RFC 9562, version 5)."""
+TAKE_PART = ("Active", "Completed")
+"""States of a site that answers, or has answered to the end."""
 GATE_REASONS = (Reason.GATE_PASSED, Reason.GATE_FAILED, Reason.INSUFFICIENT_EVIDENCE)
 
 
@@ -31,8 +33,8 @@ class Made:
 def decisions(model: HeartModel, after: HeartModelStatus, now: datetime) -> Iterator[Made]:
     """In the order in which they come about."""
     before = model.status
-    yield from jobs(model, before.training, after.training, evaluates=False)
-    yield from jobs(model, before.evaluation, after.evaluation, evaluates=True)
+    yield from jobs(model, before.training, after.training, site_names(after), evaluates=False)
+    yield from jobs(model, before.evaluation, after.evaluation, "", evaluates=True)
     yield from gated(model, after, now)
     yield from approved(model, after)
     yield from rejected(model, after)
@@ -48,13 +50,16 @@ def made(model: HeartModel, type_: EventType, time: str, *key: str, **data: str 
 
 
 def jobs(
-    model: HeartModel, before: TrainingStatus | None, after: TrainingStatus | None, *, evaluates: bool
+    model: HeartModel, before: TrainingStatus | None, after: TrainingStatus | None, sites: str, *, evaluates: bool
 ) -> Iterator[Made]:
-    """A training or evaluation that started or ended. One that is only remembered again has been told of."""
+    """A training or evaluation that started or ended. One that is only remembered again has been told of.
+
+    `sites`: of a federated training.
+    """
     if after is None:
         return
     same = before is not None and before.job == after.job
-    about = {"job": after.job, "run": run_id(model, after.job), "dataset": dataset(model)}
+    about = {"job": after.job, "run": run_id(model, after.job), "dataset": dataset(model), "sites": sites}
     kind = "evaluation" if evaluates else "training"
     if after.phase == "Running" and not same:
         yield made(model, "training-started", after.started_at or "", after.job, kind=kind, **about)
@@ -82,6 +87,18 @@ def dataset(model: HeartModel) -> str:
     address = urlsplit(model.spec.dataset.uri)
     within = f"#{address.fragment}" if address.fragment else ""
     return f"{address.scheme}://{address.netloc.rpartition('@')[2]}{address.path}{within}"
+
+
+def site_names(after: HeartModelStatus) -> str:
+    """The sites whose data a federated training is made from: `namespace/name`, as many as a value has room for.
+
+    Those that took part; while none has joined, those that are ready to.
+    """
+    training = after.training
+    parts = [entry.site for entry in (training.sites if training else None) or () if entry.state in TAKE_PART]
+    names = parts or [entry.site for entry in after.sites or () if entry.state == "Ready"]
+    text = ",".join(sorted(names))
+    return text if len(text) <= MAX_VALUE else text[:MAX_VALUE].rpartition(",")[0]
 
 
 def gated(model: HeartModel, after: HeartModelStatus, now: datetime) -> Iterator[Made]:

@@ -4,11 +4,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from heart_api.federation import Progress, SiteFailure, SiteProblem
 from heart_api.handover import SiteResult, TrainingFailure
+from heart_api.heartmodel import HeartModelSpec
 from heart_api.kube.values import Manifest
-from tests.support.plan.federated import KEY, SITES, SiteWorld, federated_world, site
+from heart_operator.plan.observed import Observed
+from tests.support.plan.federated import KEY, SITES, FederatedWorld, SiteWorld, federated_spec, federated_world, site
 
 NORTH, SOUTH, WEST = SITES
 
@@ -314,3 +317,34 @@ def test_a_selector_takes_only_sites_of_the_namespaces_it_names() -> None:
     world.answer_checks()
     assert world.sites[WEST].condition("Ready") == ("False", "WaitingForModel")
     assert world.sites[WEST].running == []
+
+
+def test_receivers_hear_which_sites_a_training_is_made_from() -> None:
+    """By name alone: an event says neither rows nor where the data are."""
+
+    class Told(FederatedWorld):
+        def observe(self) -> Observed:
+            return replace(super().observe(), destinations=("openlineage",))
+
+    quiet = federated_world(checked=False)
+    world = Told(model=quiet.model, profile=quiet.profile, sites=quiet.sites)
+    world.answer_checks()
+    sites = [SiteResult(namespace=n.partition("/")[0], name="ward", state="Completed", rows=400) for n in SITES[:2]]
+    lost = SiteResult(namespace="west", name="ward", state="Offline")
+    world.fail_job(TrainingFailure(reason="SiteMissing", message="west", sites=(*sites, lost)))
+    world.rest()
+    outbox = world.model.status.outbox
+    assert outbox
+    heard = {entry.type: entry.data for entry in outbox.entries}
+    assert heard["training-started"]["sites"] == ",".join(sorted(SITES))
+    assert heard["training-failed"]["sites"] == "north/ward,south/ward"
+    assert not {"400", "rows", "pvc://cohort/rows.csv"} & {
+        *heard["training-failed"],
+        *heard["training-failed"].values(),
+    }
+
+
+def test_a_federation_has_two_classes_and_says_so_before_anything_is_read() -> None:
+    spec = federated_spec() | {"target": {"name": "num", "labels": {"0": "none", "1": "mild", "2": "severe"}}}
+    with pytest.raises(ValidationError, match="a federation trains two classes"):
+        HeartModelSpec.model_validate(spec)

@@ -5,8 +5,9 @@ one commit is fetched into memory, and blobs are read out of it. Every connectio
 """
 
 import re
+import stat
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult, urlunsplit
@@ -14,7 +15,7 @@ from urllib.parse import SplitResult, urlunsplit
 import urllib3
 from dulwich.client import HttpGitClient
 from dulwich.errors import GitProtocolError, HangupException, NotGitRepository
-from dulwich.object_store import MemoryObjectStore, tree_lookup_path
+from dulwich.object_store import MemoryObjectStore, iter_tree_contents, tree_lookup_path
 from dulwich.objects import Blob, Commit, ObjectID, Tag
 from dulwich.repo import MemoryRepo
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -26,6 +27,7 @@ from heart_trainer.errors import SourceError
 MAX_PACK = 64 * 1024 * 1024
 """Bytes of one commit of the repository: data belongs into DVC's remote."""
 MAX_FILE = 1024 * 1024
+MAX_FILES = 5_000
 SECONDS = 300.0
 TIMEOUT = urllib3.Timeout(connect=20, read=60)
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -69,6 +71,25 @@ class Revision:
         if found.raw_length() > MAX_FILE:
             raise _refused(f"{path} of {self.where} is larger than {MAX_FILE >> 20} MiB: DVC's own files are small.")
         return bytes(found.data)
+
+    def files(self, wanted: re.Pattern[str]) -> Iterator[tuple[str, bytes]]:
+        """Path and bytes of the regular files whose path matches as a whole. Raises SourceError for too many."""
+        left = MAX_FILES
+        for entry in iter_tree_contents(self.store, self.tree):
+            path = (entry.path or b"").decode(errors="replace")
+            if not stat.S_ISREG(entry.mode or 0) or not wanted.fullmatch(path):
+                continue
+            left -= 1
+            if left < 0:
+                raise _refused(f"{self.where} has more than {MAX_FILES} files of DVC.")
+            if not is_inside(path) or (content := self.read(path)) is None:
+                raise _refused(f"{self.where} has a file whose name leads out of the repository.")
+            yield path, content
+
+
+def is_inside(path: str) -> bool:
+    """Whether a path of a tree, which somebody made by hand, stays below the folder that it is written to."""
+    return not path.startswith("/") and "\\" not in path and not {"", ".", ".."} & set(path.split("/"))
 
 
 def fetch_revision(address: SplitResult, rev: str | None, access: DataAccess) -> Revision:

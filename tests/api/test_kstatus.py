@@ -1,31 +1,38 @@
-"""kstatus, by which Flux waits: what the conditions and observedGeneration of a resource come to.
+"""kstatus, by which Flux waits: what its own library makes of the statuses that the operator plans.
 
-The rules are those of kubernetes-sigs/cli-utils, pkg/kstatus/status (generic.go, core.go `checkGenericProperties`):
-another observedGeneration, or Reconciling=True: InProgress; Stalled=True: Failed; else the condition Ready decides,
-Current if it is True and InProgress otherwise.
+The program is `hack/cluster/extras/kstatus`, which asks sigs.k8s.io/cli-utils.
 """
 
+import json
+import subprocess
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
+from hack.cluster.paths import extras_dir
+from heart_api.kube.kinds import FEDERATION_SITE, HEART_MODEL, RETRAIN_SCHEDULE, Kind
 from heart_operator.plan.schedule.schedule import plan_retrain_schedule
+from tests.support.plan.federated import federated_world
 from tests.support.plan.schedules import ScheduledWorld, retrain_schedule
 from tests.support.plan.world import START, World, bring_up, serving_world
 
-
-def kstatus(generation: int, status: dict[str, Any]) -> str:
-    if status.get("observedGeneration", generation) != generation:
-        return "InProgress"
-    found = {entry["type"]: entry["status"] for entry in status.get("conditions", ())}
-    if found.get("Reconciling") == "True":
-        return "InProgress"
-    if found.get("Stalled") == "True":
-        return "Failed"
-    return "Current" if found.get("Ready", "True") == "True" else "InProgress"
+pytestmark = pytest.mark.api
 
 
-def judged(world: World) -> str:
-    return kstatus(world.model.generation, world.model.status.dump())
+def kstatus(kind: Kind, generation: int, status: dict[str, Any]) -> str:
+    """The library's word for a resource with this status: InProgress, Current, Failed …"""
+    binary = extras_dir() / "bin" / "kstatus"
+    assert binary.exists(), "kstatus is not built yet: run `python3 -m hack.cluster build --extras`"
+    metadata = {"name": "heart", "namespace": "clinic", "generation": generation}
+    resource = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata, "status": status}
+    done = subprocess.run([str(binary)], input=json.dumps(resource), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split("\t")[0]
+
+
+def judged(world: World, generation: int = 0) -> str:
+    return kstatus(HEART_MODEL, generation or world.model.generation, world.model.status.dump())
 
 
 def retrained(auc: float) -> World:
@@ -39,6 +46,11 @@ def retrained(auc: float) -> World:
 
 def test_what_serves_is_current() -> None:
     assert judged(serving_world()) == "Current"
+
+
+def test_a_change_that_the_operator_has_not_seen_is_in_progress() -> None:
+    world = serving_world()
+    assert judged(world, world.model.generation + 1) == "InProgress"
 
 
 def test_a_first_training_is_in_progress() -> None:
@@ -104,4 +116,33 @@ def test_they_make_no_events_of_their_own() -> None:
 def test_a_schedule_without_its_model_fails() -> None:
     observed = ScheduledWorld(schedule=retrain_schedule()).observe_schedule()
     plan = plan_retrain_schedule(replace(observed, model=None), START)
-    assert kstatus(observed.schedule.generation, plan.status.dump()) == "Failed"
+    assert kstatus(RETRAIN_SCHEDULE, observed.schedule.generation, plan.status.dump()) == "Failed"
+
+
+def test_a_schedule_that_waits_for_its_time_is_current() -> None:
+    world = ScheduledWorld(schedule=retrain_schedule())
+    world.rest()
+    world.serve()
+    assert kstatus(RETRAIN_SCHEDULE, world.schedule.generation, world.schedule.status.dump()) == "Current"
+
+
+def site_judged(*, fails: bool) -> str:
+    world = federated_world(checked=False)
+    world.rest()
+    before = world.sites["north/ward"].site
+    assert kstatus(FEDERATION_SITE, before.generation, before.status.dump()) == "InProgress"
+    if fails:
+        world.fail_check("north/ward")
+    else:
+        world.answer_checks()
+    world.rest()
+    found = world.sites["north/ward"].site
+    return kstatus(FEDERATION_SITE, found.generation, found.status.dump())
+
+
+def test_a_site_is_current_once_its_data_are_checked() -> None:
+    assert site_judged(fails=False) == "Current"
+
+
+def test_a_site_whose_data_cannot_be_read_fails() -> None:
+    assert site_judged(fails=True) == "Failed"
