@@ -6,6 +6,7 @@ import sys
 import textwrap
 
 import pytest
+
 from tests.e2e.conftest import where_to_load
 from tests.e2e.kit import ROOT, SYSTEM, TRAINING, Model, Object, declare, eventually, example, kubectl, require
 from tests.e2e.release import CHART, helm
