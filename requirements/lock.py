@@ -1,5 +1,6 @@
 """Compile the locks from pyproject.toml: one for development, one per image under its constraints, one for uv itself,
 and one for what builds the wheel. The image for federated training has Flower, which caps some packages below dev.txt.
+The trainer for DVC has that library beside the trainer's packages.
 Examples with an image have their requirements and their lock beside them.
 
 The tests run in the development environment, so an image must not hold another version of anything that they ran with.
@@ -57,6 +58,11 @@ def lock_federation() -> None:
         compile_lock(HERE / "federation.txt", "--extra", "trainer", "--group", "federation", "-c", constraints.name)
 
 
+def lock_dvc() -> None:
+    """The trainer's packages and DVC's, of the versions that the tests ran with."""
+    compile_lock(HERE / "dvc.txt", "--extra", "trainer", "--group", "dvc", "-c", DEV)
+
+
 def pin_uv() -> None:
     """uv installs everything else, so its own lock must be readable by plain pip."""
     version = subprocess.run([UV, "--version"], check=True, capture_output=True, text=True).stdout.split()[1]
@@ -74,5 +80,6 @@ if __name__ == "__main__":
         compile_lock(HERE / f"{image}.txt", "--extra", image, "-c", DEV)
     lock_examples()
     lock_federation()
+    lock_dvc()
     pin_uv()
     pin_build_backend()

@@ -15,6 +15,8 @@ class Images(Frozen):
     serving: str
     federation: str | None = None
     """Of coordinators and sites of federated trainings; None: there are none."""
+    dvc: str | None = None
+    """The trainer with DVC's library, for datasets that DVC tracks; None: there are none."""
 
 
 class RouteAccess(Frozen):

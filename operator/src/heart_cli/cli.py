@@ -82,7 +82,7 @@ def status(
     no_headers: bool,
     system_namespace: str,
 ) -> None:
-    """Show a model as a tree; without NAME, a line for each model.
+    """Show a model as a tree, or list all models.
 
     Shows versions and pods, the candidate's analysis, gate, training, what it is waiting for, and possible commands;
     also what keeps the installation's own Jobs and Deployments from running, if you may read its namespace.
@@ -165,7 +165,10 @@ def history(client: Client, name: str, whole: bool, system_namespace: str, outpu
 @cli.command()
 @click.argument("reason", metavar="WORD", shell_complete=complete_reasons)
 def explain(reason: str) -> None:
-    """Explain a word of a status or an event (reason, condition, phase, verdict), and what to do."""
+    """Explain a word of a status or an event.
+
+    WORD is a reason, a condition, a phase or a verdict. Also says what to do.
+    """
     found = find_explanations(reason)
     if not found:
         hint = f"; similar: {', '.join(names)}" if (names := similar(reason)) else ""
@@ -206,7 +209,7 @@ def predict(client: Client, name: str, record: str | None, file: IO[str] | None,
     RECORD is JSON by feature name (one record, or a list of them), or - for standard input.
     """
     if [record is not None, file is not None, example].count(True) != 1:
-        raise click.UsageError("give either a RECORD, --file or --example")
+        raise click.UsageError("give exactly one of RECORD, --file and --example")
     service = open_service(client, name, key)
     if example:
         record = json.dumps(read_example(service), ensure_ascii=False)
@@ -232,7 +235,7 @@ def init_namespace(client: Client, target: str, system_namespace: str, log: bool
 @SYSTEM_NAMESPACE
 @on_cluster
 def rotate_namespace(client: Client, target: str, system_namespace: str) -> None:
-    """Give a namespace's login of the prediction log another password."""
+    """Change a namespace's password for the prediction log."""
     for line in rotate(client.elsewhere(target), client.elsewhere(system_namespace)):
         click.echo(line)
 
@@ -244,9 +247,10 @@ def rotate_namespace(client: Client, target: str, system_namespace: str) -> None
 @click.option("--dry-run", is_flag=True, help="Say what would be deleted, and delete nothing.")
 @on_cluster
 def offboard_namespace(client: Client, target: str, system_namespace: str, yes: bool, dry_run: bool) -> None:
-    """Delete a namespace's key, its models in MLflow, its login and its prediction log, for good.
+    """Delete all that a namespace leaves behind.
 
-    A later namespace of the same name inherits nothing.
+    Its key, its models in MLflow, its login and its prediction log are deleted for good: a later namespace of the same
+    name inherits nothing.
     """
     about = client.elsewhere(target), client.elsewhere(system_namespace), kubectl_exec(connection_options())
     if dry_run or not yes:
@@ -267,7 +271,7 @@ def offboard_namespace(client: Client, target: str, system_namespace: str, yes: 
 @click.option("--subject", help="Erase every request that was sent with this subject key.")
 @on_cluster
 def erase(client: Client, name: str, requests: tuple[str, ...], subject: str | None) -> None:
-    """Delete predictions and outcomes from the prediction log."""
+    """Delete predictions and their outcomes from the log."""
     if not requests and subject is None:
         raise click.UsageError("give --request-id or --subject")
     report = erase_rows(client, name, requests, subject)
@@ -281,7 +285,10 @@ def erase(client: Client, name: str, requests: tuple[str, ...], subject: str | N
 @click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True, help="Port on this machine.")
 @on_cluster
 def mlflow(client: Client, system_namespace: str, port: int) -> None:
-    """Open MLflow (runs, plots, model cards) as the namespace's workspace, on a loopback port."""
+    """Open MLflow on a loopback port.
+
+    Runs, plots and model cards of the namespace's workspace, with a token of its default account.
+    """
     try:
         open_mlflow(client, client.elsewhere(system_namespace), connection_options(), port, click.echo)
     except KeyboardInterrupt:

@@ -86,7 +86,10 @@ def abort(version: int | None) -> tuple[Action, int | None]:
 @click.option("--to", "version", type=VERSION, help="Fail unless the rollback targets this version.")
 @command
 def rollback(version: int | None) -> tuple[Action, int | None]:
-    """Roll back to the previous version and reject the serving one."""
+    """Roll back to the previous version.
+
+    The version that serves is rejected.
+    """
     return "rollback", version
 
 
@@ -95,7 +98,10 @@ def rollback(version: int | None) -> tuple[Action, int | None]:
 @click.argument("version", type=VERSION, required=False)
 @command
 def retry(version: int | None) -> tuple[Action, int | None]:
-    """Clear the rejection of a version (by default the latest)."""
+    """Clear the rejection of a version.
+
+    By default that of the latest rejected version.
+    """
     return "retry", version
 
 

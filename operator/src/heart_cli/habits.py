@@ -2,18 +2,32 @@
 
 import re
 from collections.abc import Sequence
+from difflib import get_close_matches
 
 import click
+
+from heart_cli.text import clean
 
 SHORT = re.compile(r"(-[A-Za-z])=(.*)", re.DOTALL)
 LEADING = re.compile(r"(-n|--namespace|--context|--kubeconfig|--as)(=.*)?")
 
 
 class Habitual(click.Group):
-    """The commands, which also take kubectl's other spellings of options."""
+    """The commands, which also take kubectl's other spellings of options; without a command, their list."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, as_click_reads(args))
+        return super().parse_args(ctx, as_click_reads(args) or ["--help"])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """A wrong name is told apart from a wrong option, with the names that a person may have meant."""
+        known = self.list_commands(ctx)
+        if args[0] not in known and not args[0].startswith("-"):
+            near = get_close_matches(args[0], known)
+            hint = f" Did you mean {' or '.join(near)}?" if near else ""
+            raise click.UsageError(f"There is no command {clean(args[0])}.{hint}", ctx)
+        return super().resolve_command(ctx, args)
 
 
 def as_click_reads(words: Sequence[str]) -> list[str]:

@@ -33,7 +33,10 @@ CALLER = click.argument("caller", type=CallerName())
 
 @click.group()
 def key() -> None:
-    """Create, list and revoke API keys of a model (spec.serving.auth: APIKey)."""
+    """Create, list and revoke API keys of a model.
+
+    They count where spec.serving.auth is APIKey.
+    """
 
 
 @key.command()
@@ -77,7 +80,10 @@ def revoke(client: Client, name: str, caller: str, old: bool) -> None:
 @MODEL
 @on_cluster
 def list_(client: Client, name: str) -> None:
-    """List callers, their scopes and the first digits of their keys' hashes."""
+    """List callers with their scopes.
+
+    Also shows the first digits of their keys' hashes.
+    """
     table = plain_table("CALLER", "SCOPES", "SHA-256")
     for row in list_keys(client, read_model(client, name)):
         add(table, *row)

@@ -37,7 +37,9 @@ class Length(click.ParamType[float]):
 @click.option("--timeout", type=Length(), default="30m", show_default=True, help="Longest time to wait.")
 @on_cluster
 def wait(client: Client, name: str, goal: str, version: int | None, timeout: float) -> None:
-    """Wait until a model serves (or is trained, or awaits approval).
+    """Wait until a model serves.
+
+    --for trained: until its training has registered a version; --for approval: until a candidate awaits approval.
 
     Prints a line for each change. Exit code 0: reached; 1: the model cannot get there, with the reason; 3: timeout.
     """

@@ -13,6 +13,7 @@ from heart_api.drift import CheckFailureReason
 from heart_api.federation import SiteFailureReason
 from heart_api.handover import FailureReason
 from heart_cli import completing, waitcommand
+from heart_cli.cli import cli
 from heart_cli.completion import suggest
 from heart_cli.errors import Failure
 from tests.support.apiserver.heart_objects import candidate, condition, heart_model, rejected, served, serving
@@ -145,6 +146,27 @@ def test_what_follows_two_dashes_is_not_touched(heart, cluster):
 def test_help_is_also_a_command(heart):
     assert heart("help", "promote").stdout == heart("promote", "--help").stdout
     assert heart("help").stdout == heart("--help").stdout
+
+
+def test_a_wrong_command_names_similar_ones(heart):
+    done = heart("promot", "heart")
+    assert done.exit_code == 2
+    assert "There is no command promot. Did you mean promote?" in done.stderr
+
+
+def test_the_list_of_commands_cuts_no_sentence(heart):
+    done = heart()
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert "Promote the candidate" in done.stdout
+    commands = done.stdout.partition("Commands:")[2].splitlines()
+    assert [line for line in commands if line.endswith("...")] == []
+
+
+def test_no_option_has_two_meanings():
+    """--as, -n, -o … are those of kubectl, on every command that has them."""
+    for command in cli.commands.values():
+        found = [name for option in command.params for name in option.opts if name.startswith("-")]
+        assert len(found) == len(set(found)), command.name
 
 
 def test_an_impersonated_user_gives_the_command(heart, cluster):

@@ -17,7 +17,7 @@ from heart_cli.text import clean
 @click.command()
 @click.argument("name", type=NAME, shell_complete=complete_models)
 @click.option("--to", "other", type=NAME, required=True, help="Namespace that gets the version.")
-@click.option("--as", "other_name", type=NAME, help="Name of its HeartModel; by default the same.")
+@click.option("--name", "other_name", type=NAME, help="Name of the HeartModel there; by default the same.")
 @click.option("--version", type=VERSION, help="A version that has served; by default the one that serves.")
 @click.option("-q", "--quiet", is_flag=True, help="Print the copy's number alone, for scripts.")
 @SYSTEM_NAMESPACE
@@ -31,10 +31,11 @@ def copy(
     quiet: bool,
     system_namespace: str,
 ) -> None:
-    """Copy a version that has served into another namespace's registry: from staging to production.
+    """Copy a proven version to another namespace.
 
-    There it is a version from outside: measured anew, judged by the gates, and approved by who may. A copy that is made
-    twice is one version. Needs an MLflow with workspaces, and a token of the default account of both namespaces.
+    From staging to production: a version that has served goes into the other namespace's registry. There it is a
+    version from outside: measured anew, judged by the gates, and approved by those who may. Copying it again makes no
+    second version. Needs an MLflow with workspaces, and a token of the default account of both namespaces.
     """
     model = read_model(client, name)
     proven = find_proven(model, version_text(version))

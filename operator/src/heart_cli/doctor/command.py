@@ -19,7 +19,9 @@ STYLES = {"ok": "green", "note": "cyan", "unknown": "yellow", "problem": "red"}
 @STRUCTURED
 @on_cluster
 def doctor(client: Client, system_namespace: str, output: str | None) -> None:
-    """Check the installation and a namespace, and say how to correct what is missing.
+    """Check the installation and a namespace.
+
+    Says what is missing, and how to correct it.
 
     Reads CRDs, operator, MLflow, database, Jobs, storage, images, Secret, API keys, permissions, Prometheus,
     autoscaling, Gateways, models and federation sites; changes nothing. Exit code 1 if there is a problem.

@@ -56,7 +56,7 @@ class Length(click.ParamType[float]):
 def load(
     client: Client, name: str, rate: float | None, duration: float, requests: int | None, concurrency: int, key: str
 ) -> None:
-    """Send synthetic records to the model and measure the responses.
+    """Send synthetic records and measure the responses.
 
     The records are drawn from the example records of the serving version, which contain no real data. Requests go
     through the API server to the model's Service, so that a candidate receives its share of them; latencies include

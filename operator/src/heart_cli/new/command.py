@@ -44,7 +44,9 @@ def new(
     encoding: str | None,
     output: Path | None,
 ) -> None:
-    """Write a HeartModel from a file: types, bounds, categories, missing values, with remarks where you must decide.
+    """Write a HeartModel from a file with your data.
+
+    Types, bounds, categories and missing values are guessed, with remarks where you must decide.
 
     It reads the file here and prints none of its rows; names, values of categories and bounds go into the resource.
     """

@@ -3,6 +3,7 @@
 from typing import Any
 
 from heart_api.base import Frozen
+from heart_api.contract import Dataset
 from heart_api.evaluation import ServingReference
 from heart_api.handover import Env, JobRequest, ModelRequest, TrainingRequest
 from heart_api.heartmodel import HeartModel
@@ -147,7 +148,7 @@ def pod_spec(model: HeartModel, profile: RuntimeProfile, request: JobRequest, va
         "env": env({variable: request_json(request), **environment(model, profile, resources)}),
         "envFrom": runtime_secrets(profile),
         "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}, *registry_mounts(profile), *mounts],  # noqa: S108  a mount of its own
-        **container_defaults(profile.images.trainer, profile, resources),
+        **container_defaults(trainer_image(request.dataset, profile), profile, resources),
     }
     return {
         **pod_defaults(model, profile),
@@ -155,6 +156,11 @@ def pod_spec(model: HeartModel, profile: RuntimeProfile, request: JobRequest, va
         "containers": [container],
         "volumes": [SCRATCH, *registry_volumes(profile), *volumes],
     }
+
+
+def trainer_image(dataset: Dataset, profile: RuntimeProfile) -> str:
+    """The one with DVC's library where DVC tracks the dataset."""
+    return (profile.images.dvc if dataset.is_in_dvc else None) or profile.images.trainer
 
 
 def request_json(request: Frozen) -> str:

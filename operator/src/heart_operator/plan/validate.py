@@ -70,6 +70,11 @@ def name_problems(model: HeartModel) -> Iterable[str]:
 def source_problems(spec: HeartModelSpec, profile: RuntimeProfile) -> Iterable[str]:
     if spec.dataset:
         yield from dataset_problems(spec.dataset.uri, profile.data)
+        if spec.dataset.is_in_dvc and profile.images.dvc is None:
+            yield (
+                f"spec.dataset.uri: the runtime profile {spec.runtime!r} has no image for datasets of DVC; ask the"
+                f" administrator to set runtimes.{spec.runtime}.images.dvc"
+            )
     elif profile.images.federation is None:
         yield (
             f"spec.federation: the runtime profile {spec.runtime!r} has no image for federated trainings; ask the"

@@ -21,7 +21,7 @@ def regression_message(metric: str, verdict: Verdict, margin: float, difference:
     return (
         f"{metric} {candidate} {comparison[verdict]} than the serving version's {serving} by more than {margin:g} "
         f"(difference {difference.difference:+.3f}, n={difference.n}, "
-        f"95% {difference.low:+.3f} to {difference.high:+.3f})"
+        f"95% CI {difference.low:+.3f} to {difference.high:+.3f})"
     )
 
 
@@ -41,7 +41,7 @@ def other_version(comparison: Comparison, serving: ServingReference) -> str:
 
 
 def evidence(figure: Estimate) -> str:
-    return f"(n={figure.n}, 95% {figure.low:.2f}–{figure.high:.2f})"
+    return f"(n={figure.n}, 95% CI {figure.low:.2f}–{figure.high:.2f})"
 
 
 def readable(value: float, other: float) -> tuple[str, str]:

@@ -30,27 +30,27 @@ BOUNDS = {
     "at the minimum": (
         AUC_MIN,
         figure(0.8),
-        CheckResult("roc_auc", "Passed", "roc_auc 0.80 ≥ 0.80 (n=303, 95% 0.77–0.83)"),
+        CheckResult("roc_auc", "Passed", "roc_auc 0.80 ≥ 0.80 (n=303, 95% CI 0.77–0.83)"),
     ),
     "at the maximum": (
         {"metric": "roc_auc", "max": 0.8},
         figure(0.8),
-        CheckResult("roc_auc", "Passed", "roc_auc 0.80 ≤ 0.80 (n=303, 95% 0.77–0.83)"),
+        CheckResult("roc_auc", "Passed", "roc_auc 0.80 ≤ 0.80 (n=303, 95% CI 0.77–0.83)"),
     ),
     "at the maximum of a range": (
         {"metric": "roc_auc", "min": 0.5, "max": 0.8},
         figure(0.8),
-        CheckResult("roc_auc", "Passed", "roc_auc 0.80 ≥ 0.50 (n=303, 95% 0.77–0.83)"),
+        CheckResult("roc_auc", "Passed", "roc_auc 0.80 ≥ 0.50 (n=303, 95% CI 0.77–0.83)"),
     ),
     "above the maximum of a range": (
         {"metric": "roc_auc", "min": 0.5, "max": 0.8},
         figure(0.9),
-        CheckResult("roc_auc", "Failed", "roc_auc 0.90 > 0.80 (n=303, 95% 0.87–0.93)"),
+        CheckResult("roc_auc", "Failed", "roc_auc 0.90 > 0.80 (n=303, 95% CI 0.87–0.93)"),
     ),
     "below the minimum": (
         AUC_MIN,
         figure(0.71, spread=0.06),
-        CheckResult("roc_auc", "Failed", "roc_auc 0.71 < 0.80 (n=303, 95% 0.65–0.77)"),
+        CheckResult("roc_auc", "Failed", "roc_auc 0.71 < 0.80 (n=303, 95% CI 0.65–0.77)"),
     ),
     "too few rows": (
         AUC_MIN,
@@ -123,19 +123,19 @@ REGRESSIONS = {
         compared(difference(-0.01, 0.03)),
         "Passed",
         "roc_auc 0.81 is not worse than the serving version's 0.80 by more than 0.02 "
-        "(difference +0.010, n=303, 95% -0.010 to +0.030)",
+        "(difference +0.010, n=303, 95% CI -0.010 to +0.030)",
     ),
     "worse": (
         compared(difference(-0.08, -0.03)),
         "Failed",
         "roc_auc 0.74 is worse than the serving version's 0.80 by more than 0.02 "
-        "(difference -0.055, n=303, 95% -0.080 to -0.030)",
+        "(difference -0.055, n=303, 95% CI -0.080 to -0.030)",
     ),
     "undecided": (
         compared(difference(-0.05, 0.03)),
         "InsufficientEvidence",
         "roc_auc 0.79 may be worse than the serving version's 0.80 by more than 0.02 "
-        "(difference -0.010, n=303, 95% -0.050 to +0.030)",
+        "(difference -0.010, n=303, 95% CI -0.050 to +0.030)",
     ),
     "too few rows": (
         compared(difference(-0.01, 0.03, n=49)),
@@ -200,42 +200,42 @@ GAPS = {
     "smallest groups that suffice": (
         with_gap(0.1),
         "Passed",
-        f"recall differs by 0.10 ≤ 0.15 {BETWEEN} (n=20, 95% 0.02–0.30)",
+        f"recall differs by 0.10 ≤ 0.15 {BETWEEN} (n=20, 95% CI 0.02–0.30)",
     ),
     "at the bound": (
         with_gap(0.15),
         "Passed",
-        f"recall differs by 0.15 ≤ 0.15 {BETWEEN} (n=20, 95% 0.02–0.30)",
+        f"recall differs by 0.15 ≤ 0.15 {BETWEEN} (n=20, 95% CI 0.02–0.30)",
     ),
     "above the bound, undecided": (
         with_gap(0.2),
         "InsufficientEvidence",
-        f"recall differs by 0.20 > 0.15 {BETWEEN} (n=20, 95% 0.02–0.30), which the data cannot settle",
+        f"recall differs by 0.20 > 0.15 {BETWEEN} (n=20, 95% CI 0.02–0.30), which the data cannot settle",
     ),
     "low end at the bound": (
         with_gap(0.2, low=0.15),
         "InsufficientEvidence",
-        f"recall differs by 0.20 > 0.15 {BETWEEN} (n=20, 95% 0.15–0.30), which the data cannot settle",
+        f"recall differs by 0.20 > 0.15 {BETWEEN} (n=20, 95% CI 0.15–0.30), which the data cannot settle",
     ),
     "low end above the bound": (
         with_gap(0.2, low=0.16),
         "Failed",
-        f"recall differs by 0.20 > 0.15 {BETWEEN} (n=20, 95% 0.16–0.30)",
+        f"recall differs by 0.20 > 0.15 {BETWEEN} (n=20, 95% CI 0.16–0.30)",
     ),
     "a row too few": (
         with_gap(0.1, n=19),
         "InsufficientEvidence",
-        f"recall differs by 0.10 ≤ 0.15 {BETWEEN} (n=19, 95% 0.02–0.30), which the data cannot settle",
+        f"recall differs by 0.10 ≤ 0.15 {BETWEEN} (n=19, 95% CI 0.02–0.30), which the data cannot settle",
     ),
     "an event too few": (
         with_gap(0.1, events=4),
         "InsufficientEvidence",
-        f"recall differs by 0.10 ≤ 0.15 {BETWEEN} (n=20, 95% 0.02–0.30), which the data cannot settle",
+        f"recall differs by 0.10 ≤ 0.15 {BETWEEN} (n=20, 95% CI 0.02–0.30), which the data cannot settle",
     ),
     "of a regression, without events": (
         with_gap(0.1, events=None, task="regression"),
         "Passed",
-        f"recall differs by 0.10 ≤ 0.15 {BETWEEN} (n=20, 95% 0.02–0.30)",
+        f"recall differs by 0.10 ≤ 0.15 {BETWEEN} (n=20, 95% CI 0.02–0.30)",
     ),
     "a part that is no number": (
         with_gap(0.1, low=math.nan),
@@ -287,5 +287,5 @@ def test_figures_have_as_many_digits_as_it_takes_to_tell_them_apart(
 
 def test_a_check_without_a_bound_is_shown_against_zero() -> None:
     check = GateCheck.model_construct(metric="r2", min=None, max=None)
-    assert bounds_message(check, figure(0.5)) == "r2 0.50 ≥ 0.00 (n=303, 95% 0.47–0.53)"
+    assert bounds_message(check, figure(0.5)) == "r2 0.50 ≥ 0.00 (n=303, 95% CI 0.47–0.53)"
     assert judge_check(check, of_metric("r2", figure(0.5), "regression"), None).verdict == "Passed"

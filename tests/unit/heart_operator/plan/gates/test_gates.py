@@ -24,9 +24,9 @@ def with_metric(metric: str, estimate: Estimate, task: str = "binary") -> Evalua
 
 
 BOUNDS = [
-    ("roc_auc", {"min": 0.80}, figure(0.85), "Passed", "roc_auc 0.85 ≥ 0.80 (n=303, 95% 0.82–0.88)"),
+    ("roc_auc", {"min": 0.80}, figure(0.85), "Passed", "roc_auc 0.85 ≥ 0.80 (n=303, 95% CI 0.82–0.88)"),
     ("roc_auc", {"min": 0.80}, figure(0.80), "Passed", "roc_auc 0.80 ≥ 0.80"),
-    ("roc_auc", {"min": 0.80}, figure(0.71, spread=0.06), "Failed", "roc_auc 0.71 < 0.80 (n=303, 95% 0.65–0.77)"),
+    ("roc_auc", {"min": 0.80}, figure(0.71, spread=0.06), "Failed", "roc_auc 0.71 < 0.80 (n=303, 95% CI 0.65–0.77)"),
     ("roc_auc", {"min": 0.80}, figure(0.7996), "Failed", "roc_auc 0.7996 < 0.8000"),
     ("brier", {"max": 0.16}, figure(0.12), "Passed", "brier 0.12 ≤ 0.16"),
     ("brier", {"max": 0.16}, figure(0.18), "Failed", "brier 0.18 > 0.16"),
