@@ -4,7 +4,9 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -176,6 +178,61 @@ def test_a_workspace_shows_nothing_of_another(pod: Pod, uri: str, their_run: str
         reply = httpx.get(f"{proxy}/{path}/evaluation.json", headers=headers)
         assert reply.status_code in (400, 401, 403, 404, 500), path
         assert "theirs" not in reply.text
+
+
+def test_files_of_others_are_not_read_through_objects_of_ones_own(
+    pod: Pod, uri: str, their_run: str, folder: Path
+) -> None:
+    """The server reads files with its own rights: what it is told to read has to lie in the caller's workspace."""
+    pod.become(THEIRS, THEIRS)
+    theirs = Store(uri).client.get_run(their_run).info.artifact_uri
+    path = theirs.partition(":/")[2].strip("/")
+    pod.become(MINE, MINE)
+    client = Store(uri).client
+    own = client.create_run(client.create_experiment("own")).info
+    client.create_registered_model("thief")
+    places = {
+        "its address": theirs,
+        "a file": f"file://{folder}/artifacts/{path}",
+        "a path": f"{folder}/artifacts/{path}",
+        "the server's own files": "file:///etc",
+        "above": f"mlflow-artifacts:/../{THEIRS}",
+        "beside": f"{own.artifact_uri}/../../../../{path}",
+        "beside, encoded": f"{own.artifact_uri}/%2e%2e/%2e%2e/%2e%2e/%2e%2e/{path}",
+        "its run": f"runs:/{their_run}/",
+    }
+    attacks: dict[str, Callable[[], object]] = {}
+    for name, place in places.items():
+        attacks[f"an experiment at {name}"] = partial(client.create_experiment, name, artifact_location=place)
+        attacks[f"a version of {name}"] = partial(client.create_model_version, "thief", place, run_id=own.run_id)
+        attacks[f"a version without a run of {name}"] = partial(client.create_model_version, "thief", place)
+    succeeded = [name for name, attack in attacks.items() if succeeds(attack)]
+    client.delete_registered_model("thief")
+    assert succeeded == []
+
+
+GRAPHQL = "query($input: MlflowGetRunInput!){mlflowGetRun(input:$input){run{info{artifactUri}}}}"
+
+
+def test_no_other_way_into_the_server_shows_anothers_run(uri: str, their_run: str, tokens: dict[str, str]) -> None:
+    """Beside the paths that MLflow's client uses: those of its pages, GraphQL, and headers that say two things."""
+    about = f"run_uuid={their_run}&path=evaluation.json"
+    query = {"query": GRAPHQL, "variables": {"input": {"runId": their_run}}}
+    attempts: list[tuple[str, str, dict[str, Any]]] = [
+        ("GET", f"/get-artifact?{about}", {}),
+        ("GET", f"/ajax-api/2.0/mlflow/get-artifact?{about}", {}),
+        ("GET", f"{API}/artifacts/list?run_id={their_run}", {}),
+        ("POST", f"/ajax-api/2.0/mlflow/upload-artifact?{about}", {"content": b"mine"}),
+        ("POST", "/graphql", {"json": query}),
+        ("GET", f"{API}/runs/get?run_id={their_run}", {}),
+    ]
+    for workspace in (MINE, THEIRS, f"{MINE},{THEIRS}", f"{THEIRS},{MINE}", THEIRS.upper(), ""):
+        headers = {"Authorization": f"Bearer {tokens[MINE]}", "X-MLFLOW-WORKSPACE": workspace}
+        for method, path, more in attempts:
+            reply = httpx.request(method, uri + path, headers=headers, **more)
+            assert reply.status_code in (400, 401, 403, 404) or "not found" in reply.text, (workspace, path)
+            assert "artifacts" not in reply.text, (workspace, path)
+            assert "theirs" not in reply.text, (workspace, path)
 
 
 def delete_workspace(folder: Path, namespace: str, *options: str) -> dict[str, int]:
