@@ -21,7 +21,7 @@ EXAMPLES = HERE.parent / "examples"
 FLOWER_PINS = "certifi fastapi packaging protobuf rich starlette typer uv uvicorn".split()
 """Of which flwr wants other versions than dev.txt has; only the federation's image holds these."""
 DVC_EXPERIMENTS = "antlr4-python3-runtime hydra-core omegaconf".split()
-"""What DVC configures experiments with, and nothing else; there is no wheel of the first, and images compile nothing."""
+"""What DVC configures experiments with, and nothing else. The first has no wheel, and images compile nothing."""
 UV = Path(sys.executable).with_name("uv")
 FLAGS = (
     "pip compile -q --universal --python-version 3.11 --generate-hashes "
