@@ -44,7 +44,7 @@ def with_outbox(
 def new_erasure(observed: Observed) -> Erasure | None:
     """One that has not been noticed yet."""
     text = observed.model.annotations.get(Annotation.ERASED, "")
-    if not 0 < len(text) <= MOST_ERASURE:
+    if len(text) > MOST_ERASURE:
         return None
     try:
         found = Erasure.model_validate_json(text)
