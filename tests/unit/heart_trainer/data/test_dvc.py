@@ -29,7 +29,7 @@ LOCK = Path(__file__).resolve().parents[4] / "requirements" / "dvc.txt"
 def interpreter() -> str:
     """Of an environment with DVC, as in its image; the development environment has none."""
     try:
-        return make("dvc", ["--require-hashes", "-r", str(LOCK)], LOCK.read_text()).python
+        return make("dvc", ["--require-hashes", "--no-deps", "-r", str(LOCK)], LOCK.read_text()).python
     except NotInstalled as error:
         pytest.skip(f"DVC cannot be installed here: {error}")
 
