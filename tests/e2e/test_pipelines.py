@@ -142,6 +142,8 @@ def check_commands(clinic: Clinic, folder: Path, digest: str) -> None:
     back = heart(clinic, "production", folder, "copy", NAME, "-n", production, "--to", namespace)
     assert back.returncode == 1, "production's pipeline may not write to staging"
     assert "orbidden" in back.stderr
+    command = heart(clinic, "staging", folder, "rollback", NAME, "-n", production, "--no-wait")
+    assert command.returncode == 1, "staging's pipeline decides nothing in production"
     assert clinic.production.status["serving"]["digest"] == digest
 
 
