@@ -295,6 +295,18 @@ def test_without_dvc_the_message_says_what_is_missing(server: Server, monkeypatc
     refused(server, "DatasetNotAllowed", "an administrator sets images.dvc in the runtime profile")
 
 
+def test_dvc_runs_as_a_user_that_the_system_does_not_know(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in the pod, whose user has a number and no name."""
+    (tmp_path / "site").mkdir()
+    nobody = "import pwd\ndef unknown(number): raise KeyError(number)\npwd.getpwuid = unknown\n"
+    (tmp_path / "site" / "sitecustomize.py").write_text(nobody)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    server.track_csv()
+    assert server.read() == CSV
+
+
 def test_dvc_itself_connects_to_nothing_and_starts_nothing(server: Server) -> None:
     """An import names another repository, which DVC would clone; a list that it lacks it would fetch."""
     other = f"deps:\n- path: heart.csv\n  repo: {{url: {server.url}/other.git, rev_lock: {'0' * 40}}}\n"
