@@ -160,6 +160,14 @@ def test_a_list_that_is_another_is_found_out(server: Server) -> None:
     refused(server, "DatasetDigestMismatch", "push it again", path="data/parts/2026/heart.csv")
 
 
+def test_a_remote_may_be_a_bucket(server: Server, bucket: Any) -> None:
+    """With the credentials of the pod, which DVC's process does not have."""
+    server.track_csv(config=server.config("s3://clinic/dvc"))
+    bucket.put_object(Key=f"dvc/files/md5/{md5(CSV)[:2]}/{md5(CSV)[2:]}", Body=CSV)
+    assert server.read() == CSV
+    assert not [path for path in server.asked if path.startswith("/store")]
+
+
 def test_a_private_repository_takes_the_namespaces_credentials(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     server.track_csv()
     server.login = "ci:a b"
