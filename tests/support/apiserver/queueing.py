@@ -76,8 +76,7 @@ def controllers(api: KubeApi, kubeconfig: Path, built: Path, folder: Path) -> It
             port = free_port()
             stack.enter_context(running(part, kubeconfig, built, folder, port))
             for hooks in webhooks(part, built, port, (certs / "tls.crt").read_bytes()):
-                plural = f"{hooks['kind'][0].lower()}{hooks['kind'][1:]}s"
-                path = f"{WEBHOOKS}/{plural}"
+                path = f"{WEBHOOKS}/{hooks['kind'].lower()}s"
                 api.call("POST", path, hooks)
                 stack.callback(api.call, "DELETE", f"{path}/{hooks['metadata']['name']}")
         yield
@@ -102,6 +101,8 @@ def running(part: Part, kubeconfig: Path, built: Path, folder: Path, port: int) 
         "webhook": {"host": "127.0.0.1", "port": port},
         "leaderElection": {"leaderElect": False},
     }
+    if part.name != "trainer":  # which looks below TMPDIR
+        addresses["webhook"]["certDir"] = str(certs)
     config = folder / f"{part.name}.yaml"
     config.write_text(json.dumps({"kind": "Configuration", **part.config, **addresses}))
     command = [str(built / "bin" / part.binary), f"--config={config}", *part.options]
