@@ -12,6 +12,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from statistics import median, quantiles
 
+COMPONENTS = ("heart_operator", "heart_cli", "heart_trainer", "heart_serving")
 SOURCES = ("common/src", "operator/src", "serving/src", "trainer/src")
 Imports = Mapping[str, set[str]]
 """Module → modules that it imports, of these sources alone."""
@@ -50,15 +51,42 @@ def floors(arrows: Imports) -> int:
 
 
 def lengths(known: Mapping[str, Path]) -> list[int]:
-    """Lines of each function from its `def` to its end, without decorators, docstring and what is nested in it."""
-    found = []
-    for path in known.values():
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                found.append(lines(node))
-    return found
+    """Lines of each function, from its `def` to its end."""
+    nodes = (node for path in known.values() for node in ast.walk(ast.parse(path.read_text())))
+    functions = (node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    return [(node.end_lineno or node.lineno) - node.lineno + 1 for node in functions]
 
 
-def lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
-    assert node.end_lineno
-    return node.end_lineno - node.lineno + 1
+def sideways(arrows: Imports) -> int:
+    """Imports between components that stand beside each other."""
+    pairs = ((name.partition(".")[0], other.partition(".")[0]) for name, found in arrows.items() for other in found)
+    return sum(one != other and other in COMPONENTS for one, other in pairs)
+
+
+def measure(root: Path) -> dict[str, str]:
+    """The figures by their name."""
+    known = modules(root)
+    files = [path for path in known.values() if path.name != "__init__.py"]
+    folders = Counter(path.parent for path in files)
+    arrows, found = imports(known), lengths(known)
+    return {
+        "files (without `__init__`)": f"{len(files)}",
+        "folders with code; files in the largest, in the median one": (
+            f"{len(folders)}; {max(folders.values())}, {median(folders.values()):g}"
+        ),
+        "imports between components, sideways": f"{sideways(arrows)}",
+        "imports between modules": f"{sum(map(len, arrows.values()))}",
+        "longest chain of imports (floors)": f"{floors(arrows)}",
+        "lines of a function: median, p90, maximum": f"{median(found):g}, {quantiles(found, n=10)[-1]:g}, {max(found)}",
+    }
+
+
+def main(arguments: list[str]) -> int:
+    root = Path(arguments[0]) if arguments else Path(__file__).resolve().parent.parent
+    for name, figure in measure(root).items():
+        print(f"| {name} | {figure} |")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

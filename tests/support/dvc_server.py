@@ -1,5 +1,6 @@
 """A Git server and an HTTP remote of DVC, in this process. Files are as `dvc add` and `dvc push` leave them."""
 
+import base64
 import hashlib
 import threading
 from collections.abc import Iterator
@@ -27,6 +28,8 @@ class DvcServer:
         self.files: dict[str, bytes] = {}
         self.asked: list[str] = []
         self.redirect = ""
+        self.login = ""
+        """`user:password` that Git asks for; empty: nobody has to log in."""
         git = make_wsgi_chain(DictBackend({"/repo.git": self.repo}))
 
         def app(environ: dict[str, Any], start: Any) -> Any:
@@ -36,6 +39,10 @@ class DvcServer:
                 start("302 Found", [("Location", self.redirect)])
                 return [b""]
             if path.startswith("/repo.git"):
+                wanted = base64.b64encode(self.login.encode()).decode()
+                if self.login and environ.get("HTTP_AUTHORIZATION") != f"Basic {wanted}":
+                    start("401 Unauthorized", [("WWW-Authenticate", 'Basic realm="git"')])
+                    return [b""]
                 return git(environ, start)
             found = self.files.get(path)
             start("200 OK" if found is not None else "404 Not Found", [("Content-Length", str(len(found or b"")))])

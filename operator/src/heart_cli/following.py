@@ -1,7 +1,7 @@
 """Draws a model's tree again and again, until Ctrl-C."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from rich.console import Console
@@ -81,12 +81,19 @@ def follow_list(read: Callable[[], list[HeartModel]], columns: Columns, console:
 def follow_rows(read: Callable[[], list[HeartModel]], columns: Columns, console: Console) -> None:
     """The passing of time is no change."""
     shown: dict[tuple[str, str], HeartModel] = {}
-    if columns.header:
-        console.file.write("   ".join(columns.names) + "\n")
+    rows, widths = [columns.names] * columns.header, [0] * len(columns.names)
     while True:
         for model in read():
             if shown.get((model.namespace, model.name)) != model:
                 shown[model.namespace, model.name] = model
-                console.file.write("   ".join(map(clean, model_row(model, datetime.now(UTC), columns))) + "\n")
+                rows.append([clean(cell) for cell in model_row(model, datetime.now(UTC), columns)])
+        widths = [max(width, *map(len, cells)) for width, *cells in zip(widths, *rows, strict=True)] if rows else widths
+        console.file.write("".join(f"{aligned(row, widths)}\n" for row in rows))
         console.file.flush()
+        rows = []
         time.sleep(SECONDS)
+
+
+def aligned(row: Sequence[str], widths: Sequence[int]) -> str:
+    """In columns that only ever grow wider: what was printed before cannot be moved."""
+    return "   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -56,6 +56,7 @@ def test_a_list_in_a_pipe_gets_a_line_for_each_model_that_changed(heart, cluster
     passing(nothing, promote, nothing)
     head, *rows = heart("status", "-w", "-A").stdout.splitlines()
     assert head.split()[:2] == ["NAMESPACE", "MODEL"]
+    assert {row.index("heart") for row in rows} == {head.index("MODEL")}, "below its header"
     assert [row.split()[:3] for row in rows] == [["clinic", "heart", "6"], ["clinic", "heart", "7"]]
 
 

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from dulwich import porcelain
@@ -157,6 +158,34 @@ def test_a_list_that_is_another_is_found_out(server: Server) -> None:
     directory(server)
     server.files = {name: b"[]" if name.endswith(".dir") else kept for name, kept in server.files.items()}
     refused(server, "DatasetDigestMismatch", "push it again", path="data/parts/2026/heart.csv")
+
+
+def test_a_remote_may_be_a_bucket(server: Server, bucket: Any) -> None:
+    """With the credentials of the pod, which DVC's process does not have."""
+    server.track_csv(config=server.config("s3://clinic/dvc"))
+    bucket.put_object(Key=f"dvc/files/md5/{md5(CSV)[:2]}/{md5(CSV)[2:]}", Body=CSV)
+    assert server.read() == CSV
+    assert not [path for path in server.asked if path.startswith("/store")]
+
+
+def test_a_private_repository_takes_the_namespaces_credentials(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.track_csv()
+    server.login = "ci:a b"
+    refused(server, "DatasetUnreachable", "HEARTOPS_GIT_CREDENTIALS")
+    monkeypatch.setenv(
+        gitfiles.CREDENTIALS, f"https://ci:other@git.example.org\n{server.url.replace('//', '//ci:a%20b@')}"
+    )
+    assert server.read() == CSV
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["http://git.example.org", "https://git.example.org.evil.com", "https://git.example.org:8443", "https://evil.com"],
+)
+def test_credentials_are_for_their_own_server_alone(asked: str) -> None:
+    store = "no line\nhttps://[::1\nhttps://user@git.example.org https://user:t%2Fk@git.example.org\n"
+    assert gitfiles.login(urlsplit("https://git.example.org/heart.git"), store) == ("user", "t/k")
+    assert gitfiles.login(urlsplit(f"{asked}/heart.git"), store) is None
 
 
 # --- hostile repositories ---------------------------------------------------------------------------

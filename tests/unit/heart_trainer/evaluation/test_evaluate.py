@@ -122,6 +122,7 @@ def test_equal_seeds_give_equal_figures_of_groups_and_gaps() -> None:
     table, oof = three_wards()
     first, again = (measure(table, WARDS[:1], oof, seed=1) for _ in range(2))
     assert first == again
+    assert {gap.feature for gap in first.gaps} == {"ward"}
 
 
 def test_groups_of_different_numbers_of_resamples_have_a_gap(monkeypatch: pytest.MonkeyPatch) -> None:

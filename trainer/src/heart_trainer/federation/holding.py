@@ -24,7 +24,7 @@ from heart_api.training import Training
 from heart_trainer.data.contract import CheckedRows, Contract, check_rows
 from heart_trainer.data.load import contract_of, is_synthetic, read_dataset
 from heart_trainer.data.rows import equal_rows
-from heart_trainer.data.target import encode_target
+from heart_trainer.data.target import Encoded, encode_target
 from heart_trainer.errors import ColumnsMissing, DataInvalid
 from heart_trainer.evaluation.leaks import telling
 from heart_trainer.federation.messages import Joined
@@ -68,9 +68,7 @@ def hold(request: SiteRequest, key: str, data: Path | None = None) -> Holding:
     job = job_of(request.model_namespace, request.model_name, request)
     rows = read_site(job, data)
     x = rows.checked.encoded.to_numpy(np.float32)
-    task, y, classes = encode_target(rows.checked.target, request.target, job.training)
-    if task == "multiclass":
-        raise DataInvalid(f"The target {request.target.name} has {len(classes)} classes; a federation trains two.")
+    task, y, classes = answers_of(rows, job)
     minimum = request.minimum_cell
     joined = Joined(
         rows=len(y),
@@ -127,6 +125,17 @@ def read_site(job: JobRequest, data: Path | None = None) -> SiteRows:
     checked = check_rows(raw.columns, contract)
     encoded = checked.encoded.reindex(columns=[feature.name for feature in job.features]).astype(np.float64)
     return SiteRows(replace(checked, encoded=encoded), without, sha256, is_synthetic(job, data))
+
+
+def answers_of(rows: SiteRows, job: JobRequest) -> Encoded:
+    """(task, y, classes) of two classes or a number. Raises DataInvalid."""
+    found = encode_target(rows.checked.target, job.target, job.training)
+    if found[0] == "multiclass":
+        raise DataInvalid(
+            f"The target {job.target.name} has {len(found[2])} classes; a federation trains two "
+            "(spec.target.positiveAbove makes two of numbers)."
+        )
+    return found
 
 
 def _dispensable(missing: ColumnsMissing, contract: Contract) -> tuple[str, ...]:

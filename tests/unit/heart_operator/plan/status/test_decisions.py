@@ -86,6 +86,42 @@ def test_another_job_is_another_run() -> None:
     assert first.data["run"] != second.data["run"]
 
 
+def test_each_end_has_an_id_of_its_own() -> None:
+    ids = set()
+    for job in ("j", "other"):
+        for ended in (SUCCEEDED, FAILED):
+            (found,) = told({"training": RUNNING | {"job": job}}, {"training": ended | {"job": job}})
+            ids.add(found.id)
+    assert len(ids) == 4
+
+
+def site(name: str, state: str) -> dict[str, Any]:
+    return {"site": name, "state": state, "uid": "u", "publicKey": "k"}
+
+
+def sites_told(after: dict[str, Any]) -> str | None:
+    return told({}, {"training": RUNNING} | after, federated_model())[0].data.get("sites")
+
+
+def test_a_federated_trainings_sites_are_named() -> None:
+    """Those that take part; of a record without sites those that are ready."""
+    ready = {"sites": [{"site": "south/ward", "state": "Ready"}, {"site": "west/ward", "state": "Checking"}]}
+    assert sites_told(ready) == "south/ward"
+    parts = [site("south/ward", "Active"), site("north/ward", "Completed"), site("west/ward", "Rejected")]
+    assert sites_told(ready | {"training": RUNNING | {"sites": parts}}) == "north/ward,south/ward"
+    assert sites_told({}) is None
+    (evaluation,) = told({}, {"evaluation": RUNNING} | ready, federated_model())
+    assert "sites" not in evaluation.data
+
+
+@pytest.mark.parametrize(("last", "named"), [(10, 50), (11, 49)])
+def test_no_name_of_a_site_is_cut(last: int, named: int) -> None:
+    """Forty-nine names of nine characters and one of ten are 500 with their commas: all that there is room for."""
+    names = [f"north/{number:03}" for number in range(49)] + ["north/999".ljust(last, "9")]
+    found = sites_told({"sites": [{"site": name, "state": "Ready"} for name in names]})
+    assert found == ",".join(names[:named])
+
+
 def test_a_federated_models_data_have_its_own_name() -> None:
     (started,) = told({}, {"training": RUNNING}, federated_model())
     assert started.data["dataset"] == "federation://clinic/heart"
@@ -130,6 +166,8 @@ def test_a_rejection_is_told_once() -> None:
     assert facts(found) == {"version": "2", "digest": "d", "reason": "GateFailed", "message": "too low"}
     assert told({"rejected": [REJECTED]}, {"rejected": [REJECTED | {"message": "said otherwise"}]}) == []
     changes = {"version": "3"}, {"reason": "CanaryAnalysisFailed"}, {"time": STARTED}
+    (other,) = told({}, {"rejected": [REJECTED | {"digest": "other"}]})
+    assert other.id != found.id
     for change in changes:
         assert len(told({"rejected": [REJECTED]}, {"rejected": [REJECTED, REJECTED | change]})) == 1
     ids = {made.id for made in told({}, {"rejected": [REJECTED, *(REJECTED | change for change in changes[::2])]})}
@@ -148,8 +186,8 @@ def test_a_version_that_begins_to_serve_is_told() -> None:
     (again,) = told({"history": [SERVED]}, {"history": [SERVED, back]})
     assert (again.type, again.time) == ("rolled-back", STARTED)
     assert again.id != found.id
-    both = told({}, {"history": [SERVED, SERVED | {"version": "3"}]})
-    assert len({made.id for made in both}) == 2
+    both = told({}, {"history": [SERVED, SERVED | {"version": "3"}, SERVED | {"from": STARTED}]})
+    assert len({made.id for made in both}) == 3
 
 
 COMMAND = {

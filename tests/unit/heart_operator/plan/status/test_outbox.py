@@ -212,6 +212,7 @@ def test_an_annotation_of_any_form_is_no_erasure(text: str) -> None:
         ("https://user:secret@example.org/a.csv?X-Signature=secret", "https://example.org/a.csv"),
         ("s3://bucket/a/b.csv", "s3://bucket/a/b.csv"),
         ("builtin://iris", "builtin://iris"),
+        ("dvc+https://user:secret@example.org/a.git#rows.csv", "dvc+https://example.org/a.git#rows.csv"),
     ],
 )
 def test_no_credential_of_an_address_is_told(uri: str, told: str) -> None:
