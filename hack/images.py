@@ -49,6 +49,7 @@ IMAGES = (
     Image("operator", "operator/Dockerfile"),
     Image("trainer", "trainer/Dockerfile"),
     Image("federation", "trainer/federation.Dockerfile", demo=False),
+    Image("dvc", "trainer/dvc.Dockerfile", demo=False),
     Image("serving", "serving/Dockerfile", most_megabytes=250),
     Image("mlflow", "charts/images/mlflow/Dockerfile"),
     Image("postgres", "charts/images/postgres/Dockerfile", base="debian-base"),

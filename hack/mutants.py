@@ -56,8 +56,8 @@ class Target:
 PLAN = "heart_operator/plan"
 PLAN_TESTS = f"tests/unit/{PLAN}"
 PLAN_MODULES = (
-    *("actions", "blocked", "claims", "decision", "heartmodel", "jobs", "observed", "obstacles", "quota", "validate"),
-    "versions",
+    *("actions", "blocked", "check", "claims", "decision", "heartmodel", "jobs", "observed", "obstacles", "quota"),
+    *("validate", "versions"),
 )
 SEARCHES = ("test_state_machine.py", "test_schedule_machine.py", "test_analysis_simulation.py")
 
@@ -82,6 +82,7 @@ TARGETS = {
     "training": of_plan("training"),
     "objects": of_plan("objects"),
     "status": of_plan("status"),
+    "federation": of_plan("federation"),
     "plan": Target(tuple(f"{PLAN}/{name}.py" for name in PLAN_MODULES), (PLAN_TESTS,), SEARCHES),
     "contract": Target(
         ("heart_trainer/data/contract.py", "heart_trainer/data/cells.py"),

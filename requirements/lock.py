@@ -1,5 +1,6 @@
 """Compile the locks from pyproject.toml: one for development, one per image under its constraints, one for uv itself,
 and one for what builds the wheel. The image for federated training has Flower, which caps some packages below dev.txt.
+The trainer for DVC has that library beside the trainer's packages.
 Examples with an image have their requirements and their lock beside them.
 
 The tests run in the development environment, so an image must not hold another version of anything that they ran with.
@@ -19,6 +20,8 @@ IMAGES = ("operator", "serving", "trainer", "mlflow")
 EXAMPLES = HERE.parent / "examples"
 FLOWER_PINS = "certifi fastapi packaging protobuf rich starlette typer uv uvicorn".split()
 """Of which flwr wants other versions than dev.txt has; only the federation's image holds these."""
+DVC_EXPERIMENTS = "antlr4-python3-runtime hydra-core omegaconf".split()
+"""What DVC configures experiments with, and nothing else. The first has no wheel, and images compile nothing."""
 UV = Path(sys.executable).with_name("uv")
 FLAGS = (
     "pip compile -q --universal --python-version 3.11 --generate-hashes "
@@ -57,6 +60,12 @@ def lock_federation() -> None:
         compile_lock(HERE / "federation.txt", "--extra", "trainer", "--group", "federation", "-c", constraints.name)
 
 
+def lock_dvc() -> None:
+    """The trainer's packages and DVC's, of the versions that the tests ran with."""
+    left_out = [word for name in DVC_EXPERIMENTS for word in ("--no-emit-package", name)]
+    compile_lock(HERE / "dvc.txt", "--extra", "trainer", "--group", "dvc", "-c", DEV, *left_out)
+
+
 def pin_uv() -> None:
     """uv installs everything else, so its own lock must be readable by plain pip."""
     version = subprocess.run([UV, "--version"], check=True, capture_output=True, text=True).stdout.split()[1]
@@ -74,5 +83,6 @@ if __name__ == "__main__":
         compile_lock(HERE / f"{image}.txt", "--extra", image, "-c", DEV)
     lock_examples()
     lock_federation()
+    lock_dvc()
     pin_uv()
     pin_build_backend()

@@ -8,7 +8,16 @@ from pathlib import Path
 from hack.cluster import gobuild, ownimages, packages
 from hack.cluster.archive import tar_layer, write_archive
 from hack.cluster.lock import locked
-from hack.cluster.paths import base_dir, build_dir, extras_dir, gateway_dir, images_dir, policies_dir, versions
+from hack.cluster.paths import (
+    base_dir,
+    build_dir,
+    extras_dir,
+    gateway_dir,
+    images_dir,
+    policies_dir,
+    queueing_dir,
+    versions,
+)
 from hack.cluster.report import Problem
 
 
@@ -86,6 +95,14 @@ def build_policies() -> None:
     check_machine()
     with locked("cluster-build"):
         _step("network-policies", policies_dir(), _make_policies)
+        gobuild.drop_caches()
+
+
+def build_queueing() -> None:
+    """Make the controllers that start and carry out queued trainings; no cluster has them."""
+    check_machine()
+    with locked("cluster-build"):
+        _step("queueing", queueing_dir(), gobuild.build_queueing)
         gobuild.drop_caches()
 
 

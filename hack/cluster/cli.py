@@ -14,6 +14,7 @@ from hack.cluster.build import (
     build_full,
     build_gateway,
     build_policies,
+    build_queueing,
 )
 from hack.cluster.cluster import API_ONLY, BASIC, FULL, read_state, up
 from hack.cluster.lock import locked
@@ -36,6 +37,8 @@ def _build(options: argparse.Namespace) -> None:
         build_gateway()
     elif options.network_policies:
         build_policies()
+    elif options.queueing:
+        build_queueing()
     elif options.extras:
         build_extras()
     elif options.api:
@@ -138,6 +141,7 @@ def _parser() -> argparse.ArgumentParser:
     parts.add_argument("--basic", action="store_true", help="what a cluster without monitoring needs; no base images")
     parts.add_argument("--gateway", action="store_true", help="only the gateway controller of some api tests")
     parts.add_argument("--network-policies", action="store_true", help="only what `enforce` starts")
+    parts.add_argument("--queueing", action="store_true", help="only Kueue, JobSet and Kubeflow Trainer")
     parts.add_argument("--extras", action="store_true", help="only prometheus-adapter, and the checks that tests run")
     starting = command("up", _up, "start a cluster and wait until everything is ready")
     starting.add_argument("--no-monitoring", action="store_true", help="without metrics-server and Prometheus")

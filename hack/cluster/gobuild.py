@@ -21,6 +21,35 @@ PROMETHEUS = "github.com/prometheus/prometheus"
 TRAEFIK = "github.com/traefik/traefik/v3"
 DNS_CLIENTS = "github.com/go-acme/lego/v4/providers/dns"
 ADAPTER = "sigs.k8s.io/prometheus-adapter"
+
+
+@dataclass(frozen=True)
+class Product:
+    """A controller that is compiled from its module, whose CRDs and webhooks it takes along."""
+
+    module: str
+    command: str
+    """Package of the program, below the module."""
+    crds: str
+    webhooks: str
+    pins: str = "queueing"
+    """Folder of our go.mod that pins it."""
+
+
+COMPONENTS = "config/components"
+QUEUEING = {
+    "kueue": Product("sigs.k8s.io/kueue", "/cmd/kueue", f"{COMPONENTS}/crd/bases", f"{COMPONENTS}/webhook"),
+    "trainer": Product(
+        "github.com/kubeflow/trainer/v2",
+        "/cmd/trainer-controller-manager",
+        "manifests/base/crds",
+        "manifests/base/webhook",
+    ),
+    # Of another release of controller-runtime than the other two.
+    "jobset": Product(
+        "sigs.k8s.io/jobset", "", f"{COMPONENTS}/crd/bases", f"{COMPONENTS}/webhook", pins="queueing/jobset"
+    ),
+}
 DROPPED = "go-build.dropped."
 """What caches are renamed to before they are deleted, so that a build may start anew meanwhile."""
 
@@ -143,6 +172,30 @@ def build_policies(target: Path) -> None:
     (target / "bin").mkdir(parents=True, exist_ok=True)
     package = "sigs.k8s.io/kube-network-policies/cmd"
     _compile("kube-network-policies", HERE / "netpol", [package], target / "bin", "-s -w")
+
+
+def build_queueing(target: Path) -> None:
+    """Compile Kueue, Kubeflow Trainer and JobSet.
+
+    Beside the binaries: their CRDs and the configurations of their webhooks, by product.
+    """
+    require("go", "install a Go toolchain (version 1.26 or later)")
+    check_pins("queueing")
+    (target / "bin").mkdir(parents=True, exist_ok=True)
+    for pins in dict.fromkeys(product.pins for product in QUEUEING.values()):
+        packages = [f"{each.module}{each.command}" for each in QUEUEING.values() if each.pins == pins]
+        _compile(f"what is pinned in {pins}", HERE / pins, packages, target / "bin", "-s -w")
+    for name, product in QUEUEING.items():
+        _copy_manifests(name, product, target)
+
+
+def _copy_manifests(name: str, product: Product, target: Path) -> None:
+    source = _module_folder(product.pins, product.module, versions()["queueing"][product.module])
+    crds = [path for path in (source / product.crds).glob("*.yaml") if path.name != "kustomization.yaml"]
+    for part, files in (("crds", crds), ("webhooks", [source / product.webhooks / "manifests.yaml"])):
+        (target / part / name).mkdir(parents=True, exist_ok=True)
+        for file in files:
+            shutil.copyfile(file, target / part / name / file.name)
 
 
 def build_extras(target: Path) -> None:

@@ -63,6 +63,12 @@ def policies_dir() -> Path:
     return cache_dir() / "network-policies" / digest(repr(versions()["netpol"]).encode(), *sources, *_wrapping_code())
 
 
+def queueing_dir() -> Path:
+    """bin/, crds/ and webhooks/ of Kueue, JobSet and Kubeflow Trainer: apart, as one test asks for them."""
+    sources = (f.read_bytes() for f in source_files(HERE / "queueing"))
+    return cache_dir() / "queueing" / digest(repr(versions()["queueing"]).encode(), *sources)
+
+
 def extras_dir() -> Path:
     """bin/ with prometheus-adapter and the checks that tests run: apart, as few tests ask for them."""
     sources = (f.read_bytes() for f in source_files(HERE / "extras"))

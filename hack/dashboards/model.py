@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from hack.dashboards.parts import Series, bars, frame, label_values, lines, numbers, stacked, with_row
+from hack.dashboards.drift import drifted_features, since_retraining
+from hack.dashboards.parts import Series, bars, frame, label_values, lines, numbers, signed, stacked, with_row
 from hack.dashboards.queries import QUANTILES, RANGE, RATE, percent, quantile, selected, share
 
 OF_SERVING = 'namespace="$namespace",model_name="$model"'
@@ -20,7 +21,7 @@ def build() -> Any:
         .with_variable(label_values("namespace", "namespace", "heartops_model_track"))
         .with_variable(label_values("model", "model", 'heartops_model_track{namespace="$namespace"}'))
     )
-    rows = (versions, traffic, errors, feedback, outputs, candidate, retraining, resources, prediction_log)
+    rows = (versions, traffic, errors, feedback, outputs, candidate, experiment, retraining, resources, prediction_log)
     for row in rows:
         title, *panels = row()
         board = with_row(board, title, *panels)
@@ -144,9 +145,13 @@ def feedback() -> tuple[Any, ...]:
     return (
         "Quality by outcomes",
         measured("Accuracy", "accuracy", "Share of correct predictions"),
-        measured("Precision", "precision", "Share of the positive predictions that are correct"),
-        measured("Recall", "recall", "Share of the positive outcomes that were predicted"),
-        measured("F1", "f1", "Harmonic mean of precision and recall"),
+        measured(
+            "Precision", "precision", "Share of positive predictions that are correct; macro average of several classes"
+        ),
+        measured(
+            "Recall", "recall", "Share of positive outcomes that were predicted; macro average of several classes"
+        ),
+        measured("F1", "f1", "Harmonic mean of precision and recall; macro average of several classes"),
         lines("Regression error", "MAE and RMSE in the unit of the target, from reported outcomes.", "none", *errors),
         lines("Brier score", "Squared error of the probabilities; 0 is best.", "none", quality("brier")),
         lines("Outcomes", "Outcomes reported to /feedback per second.", "ops", Series(outcomes, "{{result}}")),
@@ -221,19 +226,50 @@ def candidate() -> tuple[Any, ...]:
     )
 
 
+def experiment() -> tuple[Any, ...]:
+    figures = operated("heartops_experiment_arm", 'part!="count"')
+    counts = operated("heartops_experiment_arm", 'part="count"')
+    requests = f"sum by (arm) (rate({served('experiment_requests_total')}{RATE}))"
+    return (
+        "Experiment",
+        lines(
+            "Figures of the arms",
+            "The experiment's metric for the users of either version, with the bounds of its 95% confidence sequence.",
+            "none",
+            Series(figures, "{{arm}}, {{part}}"),
+            span=6,
+        ),
+        signed(
+            "Difference",
+            "The candidate's figure less the stable version's. An experiment ends when the bounds exclude 0.",
+            "none",
+            Series(operated("heartops_experiment_difference"), "{{part}}"),
+            span=6,
+        ),
+        lines("Outcomes of the arms", "Outcomes that the figures rest on.", "short", Series(counts, "{{arm}}"), span=6),
+        lines(
+            "Requests of the arms",
+            "Predictions per second for the users of either arm.",
+            "reqps",
+            Series(requests, "{{arm}}"),
+            span=6,
+        ),
+        numbers(
+            "Experiment verdict",
+            "Running, or what the experiment has found.",
+            "short",
+            Series(operated("heartops_experiment_verdict"), "version {{version}}: {{verdict}}"),
+            span=24,
+            only_names=True,
+        ),
+    )
+
+
 def retraining() -> tuple[Any, ...]:
     trainings = f"sum by (trigger, result) (increase({operated('heartops_trainings_total')}{RANGE}) > 0)"
-    success = operated("heartops_retraining_last_success_timestamp_seconds")
     return (
         "Drift and retraining",
-        lines(
-            "Drifted features",
-            "Share of the features that drifted in the latest drift check.",
-            "percentunit",
-            Series(operated("heartops_drift_share"), "{{schedule}}"),
-            span=6,
-            most=1,
-        ),
+        drifted_features(operated, "{{schedule}}"),
         lines(
             "Distance of drifted features",
             "Distance between the live and the training distribution of each drifted feature.",
@@ -242,13 +278,7 @@ def retraining() -> tuple[Any, ...]:
             span=6,
             most=1,
         ),
-        lines(
-            "Since the last retraining",
-            "Time since a run of the RetrainSchedule ended with a serving version.",
-            "s",
-            Series(f"time() - {success}", "{{schedule}}"),
-            span=6,
-        ),
+        since_retraining(operated, "{{schedule}}"),
         bars(
             "Trainings",
             "Finished training and evaluation Jobs in the time range, by trigger and result.",

@@ -37,7 +37,13 @@ class Series:
 
 
 def lines(title: str, text: str, unit: str, *series: Series, span: int = 8, most: float | None = None) -> Any:
-    """Values over time."""
+    """Values over time, none of which is below 0."""
+    panel = signed(title, text, unit, *series, span=span).min(0)
+    return panel if most is None else panel.max(most)
+
+
+def signed(title: str, text: str, unit: str, *series: Series, span: int = 8) -> Any:
+    """Values over time, on either side of 0."""
     legend = (
         common.VizLegendOptions()
         .display_mode(LegendDisplayMode.LIST)
@@ -46,7 +52,6 @@ def lines(title: str, text: str, unit: str, *series: Series, span: int = 8, most
         .calcs([])
     )
     panel = timeseries.Panel().fill_opacity(10).show_points(VisibilityMode.NEVER).legend(legend)
-    panel = panel.min(0) if most is None else panel.min(0).max(most)
     return _with(panel, title, text, unit, series, span, 8)
 
 

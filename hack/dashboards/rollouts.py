@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from hack.dashboards.drift import drifted_features, since_retraining
 from hack.dashboards.parts import Series, bars, frame, label_values, lines, numbers, stacked, with_row
 from hack.dashboards.queries import RANGE, quantile, selected
 
@@ -128,7 +129,6 @@ def running() -> tuple[Any, ...]:
 def retraining() -> tuple[Any, ...]:
     trainings = of("heartops_trainings_total")
     duration = of("heartops_training_duration_seconds")
-    success = of("heartops_retraining_last_success_timestamp_seconds")
     schedule = f"{MODEL} {{{{schedule}}}}"
     return (
         "Training and retraining",
@@ -146,21 +146,8 @@ def retraining() -> tuple[Any, ...]:
             *(Series(quantile(part, duration, window=RANGE), f"p{part * 100:g}") for part in (0.5, 0.95)),
             span=6,
         ),
-        lines(
-            "Drifted features",
-            "Share of the features that drifted in the latest drift check.",
-            "percentunit",
-            Series(of("heartops_drift_share"), schedule),
-            span=6,
-            most=1,
-        ),
-        lines(
-            "Since the last retraining",
-            "Time since a run of the RetrainSchedule ended with a serving version.",
-            "s",
-            Series(f"time() - {success}", schedule),
-            span=6,
-        ),
+        drifted_features(of, schedule),
+        since_retraining(of, schedule),
     )
 
 

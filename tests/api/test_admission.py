@@ -209,6 +209,36 @@ def test_who_edits_may_not_approve_where_the_two_are_parted(people: As, heart: s
     assert annotate(people, "carl", order("carl", "abort"), heart).returncode == 0
 
 
+WAIVED: dict[str, dict[str, Any]] = {
+    "a version by its number": {"version": "7"},
+    "versions from outside": {"versionsFromOutside": "Adopt"},
+    "no approval any more": {"approval": "Automatic"},
+}
+
+
+@pytest.mark.parametrize("what", WAIVED)
+def test_who_may_not_approve_does_not_do_it_by_the_spec(people: As, heart: str, what: str) -> None:
+    patch = ("patch", "heartmodel", heart, "--type=merge", "-p")
+    strict = {"approval": "Manual", "versionsFromOutside": "Approve"}
+    assert people("bob", *patch, json.dumps({"spec": strict})).returncode == 0
+    done = people("carl", *patch, json.dumps({"spec": WAIVED[what]}))
+    rejected(done, "needs the right to approve heartmodels")
+    assert people("carl", *patch, '{"spec": {"suspend": true}}').returncode == 0
+    assert people("bob", *patch, json.dumps({"spec": WAIVED[what]})).returncode == 0, "who may approve may"
+    assert people("carl", *patch, '{"spec": {"suspend": false}}').returncode == 0, "what stands is no approval"
+
+
+def test_a_new_model_is_no_way_around_an_approval(people: As, heart: str) -> None:
+    made = model(NAMESPACE, "another")
+    for waived in ({"version": 7}, {"versionsFromOutside": "Adopt"}):
+        made["spec"] |= {"versionsFromOutside": "Approve"} | waived
+        rejected(people("carl", "create", "-f", "-", stdin=made), "needs the right to approve heartmodels")
+        made["spec"].pop("version", None)
+    made["spec"]["versionsFromOutside"] = "Approve"
+    assert people("carl", "create", "-f", "-", stdin=made).returncode == 0
+    people("bob", "delete", "heartmodel", "another")
+
+
 def test_an_approver_approves_and_changes_nothing_else(people: As, heart: str) -> None:
     assert annotate(people, "nora", order("nora"), heart).returncode == 0
     done = people("nora", "patch", "heartmodel", heart, "--type=merge", "-p", '{"spec": {"suspend": true}}')

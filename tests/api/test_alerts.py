@@ -531,9 +531,23 @@ def volume(metric: str, values: str, claim: str = "data-heartops-postgresql-0") 
     return {"series": f"kubelet_volume_stats_{metric}_bytes{{{labels}}}", "values": values}
 
 
+def blocked(values: str, cause: str = "ImagePull", **labels: str) -> Series:
+    found = {"namespace": "clinic", "kind": "Job", "name": "heart-train", "cause": cause} | labels
+    pairs = ",".join(f'{name}="{value}"' for name, value in found.items())
+    return {"series": f"heartops_blocked_workloads{{{pairs}}}", "values": values}
+
+
 @pytest.mark.parametrize(
     ("alert", "severity", "series", "fires"),
     [
+        ("HeartModelBlocked", "warning", [blocked("1x60", model="heart")], True),
+        ("HeartModelBlocked", "warning", [blocked("_x32 1x60", model="heart")], False),  # for eight minutes only
+        ("HeartModelBlocked", "warning", [blocked("1x20 stale _x40", model="heart")], False),
+        ("HeartModelBlocked", "warning", [blocked("1x60", "Queued", model="heart")], False),  # Kueue has no room
+        ("HeartModelBlocked", "warning", [blocked("1x60")], False),  # of the installation
+        ("HeartOpsBlocked", "critical", [blocked("1x60")], True),
+        ("HeartOpsBlocked", "critical", [blocked("1x20 stale _x40")], False),
+        ("HeartOpsBlocked", "critical", [blocked("1x60", model="heart")], False),
         ("HeartOpsOperatorDown", "critical", [], True),
         (
             "HeartOpsOperatorDown",

@@ -62,6 +62,14 @@ STATUS = HeartModelStatus.model_validate(
                 "stable": {"requests": 300, "outputs": {"0.20": 300}},
                 "candidate": {"requests": 300, "outputs": {"0.20": 300}},
             },
+            "experiment": {
+                "since": NOW,
+                "stable": {"count": 200, "mean": 0.8, "low": 0.7, "high": 0.9},
+                "candidate": {"count": 210, "mean": 0.78, "low": 0.68, "high": 0.88},
+                "difference": -0.02,
+                "low": -0.2,
+                "high": 0.16,
+            },
         },
     }
 )
@@ -184,6 +192,8 @@ def use(world: World) -> None:
     """Something of everything."""
     for pod in (world.stable, world.candidate):
         pod.answer(200, 5)
+    for arm in ("stable", "candidate"):
+        world.stable.metrics.count_arm("7", arm, 200)
     world.stable.metrics.mirrored_to("7").results.update({"equal": 3, "different": 1})
     world.operator.duration.observe(0.1)
     world.operator.errors.inc()

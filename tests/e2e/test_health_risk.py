@@ -32,6 +32,8 @@ pytestmark = pytest.mark.timeout(1500)
 FOLDER = ROOT / "examples/health-risk"
 HOSPITALS = ("hospital-01", "hospital-02", "hospital-03")
 NAMESPACES = ("clinic", *HOSPITALS)
+DRIFTED = 4
+"""Exit code of `kubectl heart check`."""
 RECORDS = json.loads((FOLDER / "requests/predict.json").read_text())
 ONE = {
     "heart_rate": 75,
@@ -168,6 +170,11 @@ def test_a_hot_week_with_bad_air_is_noticed_and_learnt(risk: Model, proxy: str) 
         stop.set()
         sender.join()
     assert {entry["state"] for entry in sites(risk).values()} == {"Completed"}
+    options = ("--where", "site=hospital-01", "--from", "30m", "--min-samples", "50", "--timeout", "5m")
+    words = (sys.executable, "-m", "heart_cli", "check", risk.name, "-n", risk.namespace, *options)
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False, timeout=400)
+    assert done.returncode == DRIFTED, done.stderr
+    assert "predictions of version" in done.stdout
 
 
 def send(address: str, stop: threading.Event) -> None:
@@ -178,7 +185,7 @@ def send(address: str, stop: threading.Event) -> None:
         rows = vitals_cohort(rows=40, seed=seed, shift=2.0).drop(columns=TARGET)
         records = json.loads(rows.to_json(orient="records"))
         try:
-            HTTP.post(f"{address}/predict", json=records)
+            HTTP.post(f"{address}/predict", json=records, headers={"X-HeartOps-Labels": "site=hospital-01"})
         except httpx.HTTPError:
             continue
 

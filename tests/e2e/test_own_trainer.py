@@ -6,7 +6,6 @@ import sys
 import textwrap
 
 import pytest
-from mlflow import MlflowClient
 
 from tests.e2e.conftest import where_to_load
 from tests.e2e.kit import ROOT, SYSTEM, TRAINING, Model, Object, declare, eventually, example, kubectl, require
@@ -44,25 +43,33 @@ FORGE = """
 HOSTILE = {"looks-around": LOOK_AROUND, "forges": FORGE, "never-ends": "while True: pass"}
 
 
-@pytest.fixture(scope="module")
-def image(product: None) -> str:
-    """The LightGBM example's, loaded into the cluster."""
+def loaded(name: str) -> str:
+    """The reference of an example's image, which is then in the cluster."""
     target = where_to_load()
     require(bool(target), "a cluster that an image can be loaded into")
-    command = [sys.executable, "-m", "hack.images", "example", "lightgbm-trainer", *target]
+    command = [sys.executable, "-m", "hack.images", "example", name, *target]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
-    reference: str = json.loads(done.stdout.strip().splitlines()[-1])["lightgbm-trainer"]
+    reference: str = json.loads(done.stdout.strip().splitlines()[-1])[name]
     return reference
 
 
 @pytest.fixture(scope="module")
-def approved(image: str) -> None:
-    """A runtime profile whose trainers the administrator approved, these harmful ones unwisely."""
+def image(product: None) -> str:
+    """The LightGBM example's."""
+    return loaded("lightgbm-trainer")
+
+
+@pytest.fixture(scope="module")
+def approved(image: str) -> list[str]:
+    """A runtime profile whose trainers the administrator approved, these harmful ones unwisely; their names."""
     trainers: Object = {"lightgbm": {"image": image}}
+    if SOAK:
+        trainers["pytorch"] = {"image": loaded("pytorch-trainer")}
     for name, text in HOSTILE.items():
         trainers[name] = {"image": image, "command": ["python3", "-c", textwrap.dedent(text)]}
     profile = f"runtimes.{PROFILE}={json.dumps({'trainers': trainers})}"
     helm("upgrade", "heartops", CHART, "-n", SYSTEM, "--reuse-values", "--set-json", profile)
+    return sorted(trainers)
 
 
 def model(namespace: str, name: str, trainer: str, **training: object) -> Model:
@@ -75,34 +82,43 @@ def model(namespace: str, name: str, trainer: str, **training: object) -> Model:
 
 
 @pytest.fixture(scope="module")
-def models(namespace: str, approved: None) -> dict[str, Model]:
+def models(namespace: str, approved: list[str]) -> dict[str, Model]:
     """All at once."""
     flowers = model(namespace, "flowers", "lightgbm", parameters={"n_estimators": 20, "num_leaves": 5})
-    limits = dict.fromkeys(HOSTILE, 600) | {"never-ends": 90}
-    hostile = {name: model(namespace, name, name, timeoutSeconds=limits[name]) for name in HOSTILE}
+    endless = {"timeoutSeconds": 240}  # three quarters of it for the program; a busy node takes long to start a pod
+    hostile = {name: model(namespace, name, name, **(endless if name == "never-ends" else {})) for name in HOSTILE}
     unknown = model(namespace, "unknown", "catboost")
-    return {"flowers": flowers, "unknown": unknown, **hostile}
+    network = {"network": model(namespace, "network", "pytorch", parameters={"epochs": 40})} if SOAK else {}
+    return {"flowers": flowers, "unknown": unknown, **network, **hostile}
 
 
 def failure(found: Model) -> str:
     """Of a training that ended badly."""
-    return str(found.wait("Trained", "False", TRAINING, reason="TrainerFailed")["message"])
+    ended = found.wait("Trained", "False", TRAINING)
+    assert ended["reason"] == "TrainerFailed", ended
+    return str(ended["message"])
 
 
-def test_a_trainer_that_nobody_approved_is_named_with_those_that_are(models: dict[str, Model]) -> None:
+def test_a_trainer_that_nobody_approved_is_named_with_those_that_are(
+    models: dict[str, Model], approved: list[str]
+) -> None:
     def named() -> str:
         message = str(models["unknown"].condition("Ready").get("message", ""))
         return message if "catboost" in message else ""
 
     message = eventually(named, 120, "the unknown trainer to be named")
-    assert "approves no trainer 'catboost' (approved: forges, lightgbm, looks-around, never-ends)" in message
+    assert f"approves no trainer 'catboost' (approved: {', '.join(approved)})" in message
 
 
-def test_lightgbm_trains_and_serves(models: dict[str, Model], proxy: str, mlflow: MlflowClient) -> None:
-    flowers = models["flowers"]
-    serving = flowers.wait_serving("1", TRAINING)
+@pytest.mark.parametrize(
+    "name",
+    ["flowers", pytest.param("network", marks=pytest.mark.skipif(not SOAK, reason="a large image (HEARTOPS_SOAK=1)"))],
+)
+def test_lightgbm_and_pytorch_train_and_serve(models: dict[str, Model], proxy: str, name: str) -> None:
+    found = models[name]
+    serving = found.wait_serving("1", TRAINING)
     records = json.loads((ROOT / "examples/iris/requests/predict.json").read_text())
-    answers = flowers.predict(proxy, records).raise_for_status().json()["predictions"]
+    answers = found.predict(proxy, records).raise_for_status().json()["predictions"]
     assert [answer["label"] for answer in answers] == ["setosa", "versicolor", "virginica"]
     assert serving["digest"].startswith("sha256:")
 

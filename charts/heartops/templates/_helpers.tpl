@@ -167,7 +167,7 @@ runbook: docs/runbooks/{{ $page }}
 {{- define "heartops.profile" -}}
 {{- $root := first . -}}
 {{- $defaults := dict
-      "images" (pick $root.Values.images "trainer" "serving" "federation")
+      "images" (pick $root.Values.images "trainer" "serving" "federation" "dvc")
       "imagePullPolicy" $root.Values.imagePullPolicy
       "imagePullSecrets" $root.Values.imagePullSecrets
       "trackingUri" (include "heartops.trackingUri" $root)

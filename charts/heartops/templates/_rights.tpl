@@ -42,6 +42,26 @@
 - apiGroups: [monitoring.coreos.com]
   resources: [servicemonitors, prometheusrules]
   verbs: [get, list, watch, create, patch, delete]
+{{- if include "heartops.trainJobs" . }}
+- apiGroups: [trainer.kubeflow.org]
+  resources: [trainjobs]
+  verbs: [get, list, watch, create, patch, delete]
+{{- end }}
+{{- if include "heartops.queues" . }}
+- apiGroups: [kueue.x-k8s.io]
+  resources: [workloads]
+  verbs: [list]
+{{- end }}
+{{- end -}}
+
+{{- /* Whether a runtime profile trains by TrainJobs of Kubeflow. */ -}}
+{{- define "heartops.trainJobs" -}}
+{{- range .Values.runtimes }}{{ if dig "training" "trainJob" dict . }}true{{ end }}{{ end -}}
+{{- end -}}
+
+{{- /* Whether a runtime profile names a queue of Kueue. */ -}}
+{{- define "heartops.queues" -}}
+{{- range .Values.runtimes }}{{ dig "training" "queueName" "" . }}{{ end -}}
 {{- end -}}
 
 {{- /* The pulse of /livez: the operator's own Lease, seen through its watch. */ -}}

@@ -104,6 +104,10 @@ monitored
 if [ -n "$HEARTOPS_PASSWORD" ]; then watch_statements $$ & fi
 unset POSTGRES_PASSWORD HEARTOPS_PASSWORD
 
+# Every login may LISTEN and NOTIFY, which nothing here uses; by default the queue between them takes 8 GB of the disk.
+set --
+if postgres --describe-config | grep -q '^max_notify_queue_pages'; then set -- -c max_notify_queue_pages=64; fi # from 17 on
+
 # Every serving pod that logs keeps a connection.
 exec postgres -D "$PGDATA" -c listen_addresses='*' -c unix_socket_directories=/run/postgresql \
-    -c max_connections="$MAX_CONNECTIONS"
+    -c max_connections="$MAX_CONNECTIONS" "$@"

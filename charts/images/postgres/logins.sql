@@ -23,6 +23,22 @@ REVOKE EXECUTE ON FUNCTION
 
 GRANT EXECUTE ON FUNCTION pg_catalog.pg_advisory_xact_lock(bigint) TO heartops_owner;
 
+-- They write to the server's disk and count for no limit: a record of any size in the log that all databases share, and a
+-- file for each call. By name, as PostgreSQL 17 has other parameters.
+DO $$
+DECLARE
+    writer regprocedure;
+BEGIN
+    FOR writer IN SELECT oid FROM pg_catalog.pg_proc
+        WHERE pronamespace = 'pg_catalog'::regnamespace AND proname IN ('pg_logical_emit_message', 'pg_export_snapshot')
+    LOOP
+        EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', writer);
+    END LOOP;
+END $$;
+
+-- For a pg_dump with several jobs.
+GRANT EXECUTE ON FUNCTION pg_catalog.pg_export_snapshot() TO heartops_owner;
+
 REVOKE USAGE ON LANGUAGE plpgsql FROM PUBLIC;
 
 GRANT USAGE ON LANGUAGE plpgsql TO heartops_owner;
@@ -45,6 +61,18 @@ END $$;
 -- Longest statement of each login, out of the logins' reach: every session may change its own statement_timeout.
 CREATE TABLE IF NOT EXISTS heartops_admin.limits (login name PRIMARY KEY, statement_seconds integer NOT NULL);
 
+-- Since when the login has its password: sessions that began earlier used another one. 'infinity': since the transaction
+-- that changed it, whose end nobody knows until it is over.
+ALTER TABLE heartops_admin.limits ADD COLUMN IF NOT EXISTS renewed timestamptz NOT NULL DEFAULT '-infinity';
+
+-- Salt and number of rounds of the login's password, as `rounds:salt`; NULL without one. With them the same password has
+-- the same hash, so that `admit` can tell whether it is another one. A client learns both when it logs in.
+CREATE OR REPLACE FUNCTION heartops_admin.salt_of(namespace text) RETURNS text
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT split_part(rolpassword, '$', 2) FROM pg_authid
+    WHERE rolname = heartops_admin.role_of(namespace) AND rolpassword LIKE 'SCRAM-SHA-256$%'
+$$;
+
 -- The login of a namespace: no right but to connect, no membership, and limits that it cannot lift: connections and
 -- temporary files by PostgreSQL, statements by end_long_statements. Its own settings are thrown away.
 CREATE OR REPLACE FUNCTION heartops_admin.admit(
@@ -54,10 +82,13 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     login name := heartops_admin.role_of(namespace);
     other name;
+    since timestamptz;
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = login) THEN
         EXECUTE format('CREATE ROLE %I', login);
     END IF;
+    SELECT CASE WHEN rolpassword = secret THEN '-infinity' ELSE 'infinity' END INTO since
+        FROM pg_authid WHERE rolname = login;
     EXECUTE format(
         'ALTER ROLE %I LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS NOINHERIT'
         ' CONNECTION LIMIT %s PASSWORD %L', login, connections, secret);
@@ -77,8 +108,9 @@ BEGIN
     EXECUTE format('ALTER ROLE %I SET search_path = %I, pg_temp', login, schema);
     EXECUTE format('ALTER ROLE %I SET statement_timeout = %L', login, statement_seconds || 's');
     EXECUTE format('ALTER ROLE %I SET idle_in_transaction_session_timeout = %L', login, statement_seconds || 's');
-    INSERT INTO heartops_admin.limits VALUES (login, admit.statement_seconds)
-        ON CONFLICT ON CONSTRAINT limits_pkey DO UPDATE SET statement_seconds = excluded.statement_seconds;
+    INSERT INTO heartops_admin.limits AS known VALUES (login, admit.statement_seconds, coalesce(since, 'infinity'))
+        ON CONFLICT ON CONSTRAINT limits_pkey DO UPDATE
+        SET statement_seconds = excluded.statement_seconds, renewed = greatest(known.renewed, excluded.renewed);
     EXECUTE format('ALTER ROLE %I SET temp_file_limit = %L', login, temp_megabytes || 'MB');
     EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), login);
 END $$;
@@ -98,22 +130,30 @@ BEGIN
     DELETE FROM heartops_admin.limits WHERE limits.login = heartops_admin.role_of(namespace);
 END $$;
 
--- Ends the sessions of logins whose statement takes longer than the login's limit and a second of grace, or whose
--- transaction takes ten times as long; how many. The image runs it every five seconds.
+-- Ends the sessions of logins whose statement takes longer than the login's limit and a second of grace, whose
+-- transaction takes ten times as long, or which began with a password that has been changed; how many. The image runs it
+-- every five seconds.
 CREATE OR REPLACE FUNCTION heartops_admin.end_long_statements() RETURNS bigint
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT count(pg_terminate_backend(activity.pid))
-    FROM pg_stat_activity AS activity JOIN heartops_admin.limits ON limits.login = activity.usename
-    WHERE activity.backend_type = 'client backend' AND (
-        (activity.state = 'active'
-            AND clock_timestamp() - activity.query_start > make_interval(secs => limits.statement_seconds + 1))
-        OR clock_timestamp() - activity.xact_start > make_interval(secs => 10 * limits.statement_seconds)
-    )
-$$;
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    UPDATE heartops_admin.limits SET renewed = clock_timestamp() WHERE renewed = 'infinity';
+    RETURN (
+        SELECT count(pg_terminate_backend(activity.pid))
+        FROM pg_stat_activity AS activity JOIN heartops_admin.limits ON limits.login = activity.usename
+        WHERE activity.backend_type = 'client backend' AND (
+            (activity.state = 'active'
+                AND clock_timestamp() - activity.query_start > make_interval(secs => limits.statement_seconds + 1))
+            OR clock_timestamp() - activity.xact_start > make_interval(secs => 10 * limits.statement_seconds)
+            OR activity.backend_start < limits.renewed
+        )
+    );
+END $$;
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA heartops_admin FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION heartops_admin.admit(text, text, name, integer, integer, integer) TO heartops_owner;
+
+GRANT EXECUTE ON FUNCTION heartops_admin.salt_of(text) TO heartops_owner;
 
 GRANT EXECUTE ON FUNCTION heartops_admin.dismiss(text) TO heartops_owner;
 

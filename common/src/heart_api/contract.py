@@ -352,3 +352,8 @@ class Dataset(Frozen):
         False,
         description="Also train on this model's predictions whose outcome was reported (prediction log, PostgreSQL).",
     )
+
+    @property
+    def is_in_dvc(self) -> bool:
+        """Whether it takes DVC's library to find the file."""
+        return self.uri.startswith("dvc+")

@@ -245,6 +245,13 @@ class HeartModelSpec(Frozen):
                     raise ValueError(f"target.{field}: classes are for training.task classification; remove it")
         return self
 
+    @model_validator(mode="after")
+    def _federation_has_two_classes(self) -> Self:
+        """As far as labels say; each site's check counts the classes of its data."""
+        if self.federation is not None and len(self.target.labels or ()) > 2:
+            raise ValueError("target.labels: a federation trains two classes; with positiveAbove numbers become two")
+        return self
+
 
 class HeartModel(Frozen):
     """A HeartModel with the part of its metadata that decisions use."""

@@ -239,10 +239,13 @@ def deployment_name(model: str, version: str) -> str:
     return child_name(model, f"v{version}", limit=47)
 
 
-def training_job_name(model: str, uid: str, trigger: str, attempt: int = 0) -> str:
-    """One Job per (model uid, trigger), and of a training on several pods one for each attempt."""
+def training_job_name(model: str, uid: str, trigger: str, attempt: int = 0, *, train_job: bool = False) -> str:
+    """One Job per (model uid, trigger), and of a training on several pods one for each attempt.
+
+    The pods of a TrainJob append more to its name than those of a Job do.
+    """
     tries = (str(attempt),) if attempt else ()
-    return child_name(model, "train", short_hash(uid, trigger, *tries), limit=52)
+    return child_name(model, "train", short_hash(uid, trigger, *tries), limit=44 if train_job else 52)
 
 
 def check_job_name(schedule: str, uid: str, scheduled_time: str) -> str:

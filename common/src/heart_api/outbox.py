@@ -20,6 +20,7 @@ EventType = Literal[
     "rolled-back",
     "rejected",
     "drift",
+    "drift-checked",
     "erased",
 ]
 MOST_ENTRIES = 64

@@ -15,6 +15,8 @@ class Images(Frozen):
     serving: str
     federation: str | None = None
     """Of coordinators and sites of federated trainings; None: there are none."""
+    dvc: str | None = None
+    """The trainer with DVC's library, for datasets that DVC tracks; None: there are none."""
 
 
 class RouteAccess(Frozen):
@@ -57,12 +59,22 @@ class ApprovedTrainer(Frozen):
     """Most that spec.training.resources may ask of its container."""
 
 
+class TrainJobRuntime(Frozen):
+    """A runtime of Kubeflow Trainer: the template of the pods (docs/large-data.md)."""
+
+    runtime: str = Field(pattern=NAME_PATTERN, max_length=253)
+    kind: Literal["ClusterTrainingRuntime", "TrainingRuntime"] = "ClusterTrainingRuntime"
+
+
 class TrainingPods(Frozen):
     """How the pods of trainings are started."""
 
     queue_name: str | None = Field(None, pattern=NAME_PATTERN, max_length=63)
     """LocalQueue of Kueue, in each model's namespace: Jobs are created suspended, and Kueue starts them."""
     priority_class_name: str | None = Field(None, pattern=NAME_PATTERN, max_length=63)
+    """Of Jobs; the runtime of a TrainJob names its own."""
+    train_job: TrainJobRuntime | None = None
+    """Trainings on several workers (scale Distributed) are TrainJobs of Kubeflow; None: Indexed Jobs."""
 
 
 class RuntimeProfile(Frozen):

@@ -79,8 +79,8 @@ class PerformanceCheck(Frozen):
 
     metric: Literal["accuracy", "precision", "recall", "mae", "rmse"] = Field(
         "accuracy",
-        description="Metric to check. Classification: accuracy, and for two classes precision and recall. Regression:"
-        " mae and rmse, in the unit of the target.",
+        description="Metric to check. Classification: accuracy, precision and recall, of more than two classes as macro"
+        " averages. Regression: mae and rmse, in the unit of the target.",
     )
     below: float | None = Field(
         None,

@@ -255,10 +255,13 @@ class SiteConsent(FrozenLenient):
 
 
 class JobRecord(FrozenLenient):
-    """A Job that the operator created."""
+    """A Job or TrainJob that the operator created."""
 
     name: str = Field(description="Name of the Job.")
     uid: str = Field(description="UID of the Job; one of the same name with another UID is not believed.")
+    template: str | None = Field(
+        None, description="Digest of a TrainJob's template, which can be edited; an edited one is not believed."
+    )
 
 
 class HistoryEntry(FrozenLenient):

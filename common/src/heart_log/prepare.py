@@ -9,11 +9,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from psycopg2.extensions import encrypt_password
 from sqlalchemy import Connection, text
 
 from heart_log.migrate import migrate, take_turns
-from heart_log.quota import limit_rows
+from heart_log.quota import COUNTER, limit_rows
+from heart_log.scram import scram_secret
 
 LOGIN_PREFIX = "ns-"
 """Prefix of the roles of namespaces: `mlflow` and `postgres` are possible names of namespaces."""
@@ -50,17 +50,20 @@ def read_passwords(folder: Path) -> dict[str, str]:
     return found
 
 
+SALT = text("SELECT heartops_admin.salt_of(:namespace)")
+
+
 def prepare(connection: Connection, namespace: str, password: str, limits: Limits) -> None:
-    """Login, schema and the newest tables, whatever of them is there already; in the caller's transaction."""
+    """Login, schema and the newest tables, whatever of them is there already; in the caller's transaction.
+
+    With another password than before the chart's PostgreSQL ends the login's earlier sessions.
+    """
     take_turns(connection)  # two at a time fail: "tuple concurrently updated"
     login, schema = LOGIN_PREFIX + namespace, SCHEMA_PREFIX + namespace
-    driver = connection.connection.driver_connection
-    # Hashed here, so that no statement with the password reaches the server's log.
-    secret = encrypt_password(password, login, scope=driver, algorithm="scram-sha-256")
     admit = text("SELECT heartops_admin.admit(:namespace, :secret, :schema, :connections, :seconds, :megabytes)")
     values = {
         "namespace": namespace,
-        "secret": secret,
+        "secret": scram_secret(password, connection.scalar(SALT, {"namespace": namespace})),
         "schema": schema,
         "connections": limits.connections,
         "seconds": limits.statement_seconds,
@@ -93,6 +96,7 @@ def remove(connection: Connection, namespace: str) -> None:
         raise BadNamespace(f"{namespace!r} is not the name of a namespace")
     schema = SCHEMA_PREFIX + namespace
     _run(connection, "DROP SCHEMA IF EXISTS %1$I CASCADE", schema, "")
+    _run(connection, f"DROP SEQUENCE IF EXISTS {COUNTER}", schema, "")
     connection.execute(text("SELECT heartops_admin.dismiss(:namespace)"), {"namespace": namespace})
 
 

@@ -1,14 +1,18 @@
 """Quality of predictions, with 95% intervals; pure.
 
-Shares (accuracy, precision, recall): Wilson's score interval (Wilson 1927, JASA 22:209). F1 is 2s/(1+s) of such a share
-s: true positives among the rows that are positive by prediction or by outcome; so is its interval. Means (brier, mae,
-rmse): the mean's normal interval. Estimates without outcomes assume calibrated probabilities (CBPE, Bialek et al. 2024,
+Shares (accuracy, precision, recall): Wilson's score interval (Wilson 1927, JASA 22:209). F1 is 2s/(1+s) of such a
+share s: true positives among the rows that are positive by prediction or by outcome; so is its interval. Of more than
+two classes the three are scikit-learn's macro averages over the classes that occur: intervals of precision and recall
+by the method of variance estimates recovery (Zou and Donner 2008, Statistics in Medicine 27:1693), as the classes'
+rows are others; that of F1 is the mean of the classes' intervals, which is wider. Means (brier, mae, rmse): the mean's
+normal interval. Estimates without outcomes assume calibrated probabilities (CBPE, Bialek et al. 2024,
 arXiv:2401.08348): their intervals cover the randomness of outcomes alone, not a loss of calibration.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import fsum, hypot, sqrt
+from statistics import fmean
 
 from heart_log.values import Scored
 
@@ -32,8 +36,8 @@ Figures = dict[str, Figure]
 def measure(scored: Sequence[Scored], labels: Sequence[str]) -> Figures:
     """From outcomes. `labels`: names of the classes in order, the positive one second of two; none for regression.
 
-    accuracy and brier for classes (summed over the classes when there are more than two), precision, recall and F1 for
-    two; mae and rmse for regression. A figure that nothing is known about is absent, and so are outcomes that are no
+    accuracy, precision, recall, F1 and brier for classes (the last summed over the classes when there are more than
+    two); mae and rmse for regression. A figure that nothing is known about is absent, and so are outcomes that are no
     class of this model.
     """
     if not labels:
@@ -44,11 +48,33 @@ def measure(scored: Sequence[Scored], labels: Sequence[str]) -> Figures:
         "brier": mean_of([_brier(row, labels) for row in rows]),
     }
     if len(labels) == 2:
-        hits = sum(row.label == row.outcome == labels[1] for row in rows)
-        figures["precision"] = wilson(hits, sum(row.label == labels[1] for row in rows))
-        figures["recall"] = wilson(hits, sum(row.outcome == labels[1] for row in rows))
-        figures["f1"] = f1(hits, sum(labels[1] in (row.label, row.outcome) for row in rows))
-    return _known(figures)
+        return _known(figures | _measure_class(rows, labels[1]))
+    occurring = [label for label in labels if any(label in (row.label, row.outcome) for row in rows)]
+    return _known(figures | _macro([_measure_class(rows, label) for label in occurring], len(rows)))
+
+
+def _measure_class(rows: Sequence[Scored], label: str) -> dict[str, Figure | None]:
+    """Of one class against all others."""
+    hits = sum(row.label == row.outcome == label for row in rows)
+    return {
+        "precision": wilson(hits, sum(row.label == label for row in rows)),
+        "recall": wilson(hits, sum(row.outcome == label for row in rows)),
+        "f1": f1(hits, sum(label in (row.label, row.outcome) for row in rows)),
+    }
+
+
+def _macro(classes: Sequence[Mapping[str, Figure | None]], rows: int) -> dict[str, Figure | None]:
+    """Averages over classes. What nothing is known about in one class counts as 0 there, and may be anything."""
+    if not classes:
+        return {}
+    found: dict[str, Figure | None] = {}
+    for metric in ("precision", "recall", "f1"):
+        each = [one[metric] or Figure(0.0, 0.0, 1.0, 0) for one in classes]
+        value = fmean(figure.value for figure in each)
+        below, above = [one.value - one.low for one in each], [one.high - one.value for one in each]
+        down, up = (fsum(part) if metric == "f1" else hypot(*part) for part in (below, above))
+        found[metric] = Figure(value, max(value - down / len(each), 0.0), min(value + up / len(each), 1.0), rows)
+    return found
 
 
 def _measure_values(pairs: Sequence[tuple[float, float]]) -> Figures:
@@ -70,13 +96,21 @@ def estimate(scored: Sequence[Scored], labels: Sequence[str]) -> Figures:
     chosen = [row.outputs[labels.index(str(row.label))] for row in rows]
     figures = {"accuracy": expected_share(chosen)}
     if len(labels) == 2:
-        positive = [row.outputs[1] for row in rows if row.label == labels[1]]
-        negative = [row.outputs[1] for row in rows if row.label != labels[1]]
-        figures["precision"] = expected_share(positive)
-        figures["recall"] = _expected_recall(positive, negative)
-        figures["f1"] = _expected_f1(positive, negative)
-        figures["brier"] = _expected_brier([*positive, *negative])
-    return _known(figures)
+        brier = _expected_brier([row.outputs[1] for row in rows])
+        return _known(figures | _estimate_class(rows, 1, labels[1]) | {"brier": brier})
+    classes = [_estimate_class(rows, place, label) for place, label in enumerate(labels)]
+    return _known(figures | _macro(classes, len(rows)))
+
+
+def _estimate_class(rows: Sequence[Scored], place: int, label: str) -> dict[str, Figure | None]:
+    """Of one class, whose probability has this place in the outputs, against all others."""
+    positive = [row.outputs[place] for row in rows if row.label == label]
+    negative = [row.outputs[place] for row in rows if row.label != label]
+    return {
+        "precision": expected_share(positive),
+        "recall": _expected_recall(positive, negative),
+        "f1": _expected_f1(positive, negative),
+    }
 
 
 def wilson(hits: int, rows: int) -> Figure | None:

@@ -12,7 +12,7 @@ from heart_table.encodings import not_text
 from heart_table.errors import UnreadableFile
 from heart_table.kinds import HEAD_BYTES
 from heart_table.layout import Expected, Layout, Row, detect, split_rows
-from heart_table.unpack import packed, unpack
+from heart_table.unpack import packed, unpacked
 
 LIMIT = 1 << 34
 """Bytes of an unpacked file: what would take hours is a mistake."""
@@ -44,24 +44,7 @@ def _open(path: Path) -> IO[bytes]:
         stream = path.open("rb")
     except OSError as error:
         raise UnreadableFile(f"{path} cannot be read: {error.strerror}.") from None
-    kind = packed(stream.peek(4)[:4])
-    return io.BufferedReader(_Chunks(unpack(stream, kind, None, LIMIT))) if kind else stream  # type: ignore[type-var]
-
-
-class _Chunks(io.RawIOBase):
-    """An iterator of chunks as a stream."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks, self._rest = chunks, b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
-        self._rest = self._rest or next(self._chunks, b"")
-        part, self._rest = self._rest[: len(buffer)], self._rest[len(buffer) :]
-        buffer[: len(part)] = part
-        return len(part)
+    return unpacked(stream, packed(stream.peek(4)[:4]), None, LIMIT)
 
 
 def _rows(path: Path, layout: Layout) -> Iterator[Row]:

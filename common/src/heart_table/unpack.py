@@ -38,3 +38,24 @@ def unpack(stream: IO[bytes], kind: str, open_zstd: OpenZstd | None, limit: int)
 
 def unpack_all(data: bytes, kind: str, open_zstd: OpenZstd | None, limit: int) -> bytes:
     return b"".join(unpack(io.BytesIO(data), kind, open_zstd, limit))
+
+
+def unpacked(stream: IO[bytes], kind: str, open_zstd: OpenZstd | None, limit: int) -> IO[bytes]:
+    """What is packed in `stream`, as a stream; `stream` itself if `kind` is empty. Reading raises UnreadableFile."""
+    return io.BufferedReader(_Chunks(unpack(stream, kind, open_zstd, limit))) if kind else stream  # type: ignore[type-var]
+
+
+class _Chunks(io.RawIOBase):
+    """An iterator of chunks as a stream."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks, self._rest = chunks, b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+        self._rest = self._rest or next(self._chunks, b"")
+        part, self._rest = self._rest[: len(buffer)], self._rest[len(buffer) :]
+        buffer[: len(part)] = part
+        return len(part)

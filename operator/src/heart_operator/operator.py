@@ -88,7 +88,21 @@ class Operator:
         self._answers = MetricsReader(self._cluster)
         self._coordinators = CoordinatorReader(self._cluster, clock)
         self._installation = InstallationWatch(self._cluster, settings.lease_namespace, self.metrics.blocked)
-        self._observer = Observer(
+        self._observer = self._build_observer(clock)
+        self._registry.on_change = self._enqueue_users_of
+        self._sessions = Sessions()
+        self._deliverer = build_deliverer(
+            settings, self._registry, self._sessions, self._enqueue, self.metrics.registry
+        )
+        self._reconcile_model, self._reconcile_site = self._build_reconcilers(decide)
+        probes = build_probes(lambda: is_alive(self._pulse, self._lease.read))
+        self.http = HttpServer(probes, settings.http_host, settings.http_port)
+        self.scraped = self._build_scraped(clock)
+        # Every replica answers: what is asked is written with the object's resourceVersion, not under the Lease.
+        self.triggered = build_trigger_server(settings, self._elections)
+
+    def _build_observer(self, clock: Callable[[], float]) -> Observer:
+        return Observer(
             self._cluster,
             self._registry,
             lambda: self._profiles.current,
@@ -96,27 +110,26 @@ class Operator:
             self._answers,
             lambda: self._installation.blocked,
             self._coordinators,
-            settings.watches,
+            self._settings.watches,
+            train_jobs=self._settings.train_jobs,
         )
-        self._registry.on_change = self._enqueue_users_of
-        writer = StatusWriter(self._cluster, self.metrics.stored)
-        executor = Executor(self._cluster, self._registry, writer)
-        self._sessions = Sessions()
-        self._deliverer = build_deliverer(
-            settings, self._registry, self._sessions, self._enqueue, self.metrics.registry
+
+    def _build_reconcilers(self, decide: Decide) -> tuple[Reconciler, SiteReconciler]:
+        """Of models and of sites; both write with one executor."""
+        executor = Executor(self._cluster, self._registry, StatusWriter(self._cluster, self.metrics.stored))
+        sites = SiteObserver(self._cluster, lambda: self._profiles.current, self._settings.watches)
+        return (
+            Reconciler(
+                self._observer, decide, executor, self._queue, self.metrics, self._usage, deliverer=self._deliverer
+            ),
+            SiteReconciler(sites, executor, self._queue.add_after, self.metrics),
         )
-        self._reconcile_model = Reconciler(
-            self._observer, decide, executor, self._queue, self.metrics, self._usage, deliverer=self._deliverer
-        )
-        sites = SiteObserver(self._cluster, lambda: self._profiles.current, settings.watches)
-        self._reconcile_site = SiteReconciler(sites, executor, self._queue.add_after, self.metrics)
-        probes = build_probes(lambda: is_alive(self._pulse, self._lease.read))
-        self.http = HttpServer(probes, settings.http_host, settings.http_port)
+
+    def _build_scraped(self, clock: Callable[[], float]) -> HttpServer:
+        """The metrics, for whom Kubernetes lets read them."""
+        settings = self._settings
         readable = build_metrics(self.metrics.registry, MetricsAuthorizer(self._elections, clock).decide)
-        certificate = self_signed(settings.lease_name)
-        self.scraped = HttpServer(readable, settings.http_host, settings.metrics_port, certificate)
-        # Every replica answers: what is asked is written with the object's resourceVersion, not under the Lease.
-        self.triggered = build_trigger_server(settings, self._elections)
+        return HttpServer(readable, settings.http_host, settings.metrics_port, self_signed(settings.lease_name))
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set. Raises LeaseLost, or what a part failed with."""
@@ -207,7 +220,7 @@ class Operator:
         while True:
             try:
                 if HEART_MODEL.kind in await self._cluster.kinds_of(HEART_MODEL.api_version):
-                    return children_kinds(await optional_kinds(self._cluster))
+                    return children_kinds(await optional_kinds(self._cluster, train_jobs=self._settings.train_jobs))
                 log.warning("The HeartModel CRD is not installed; apply the CRDs of this release")
             except ApiError as error:
                 log.warning("The cluster's API resources cannot be read: %s", error)

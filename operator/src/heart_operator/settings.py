@@ -22,6 +22,7 @@
 | HEARTOPS_RESYNC_SECONDS | 300 | every model is reconciled again after about this time |
 | HEARTOPS_REGISTRY_SECONDS | 15 | age at which the view of the registry is read again |
 | HEARTOPS_REGISTRY_ACCOUNT | (empty) | ServiceAccount whose token MLflow receives; empty: MLflow's variables |
+| HEARTOPS_TRAIN_JOBS | false | whether the operator has the right to TrainJobs of Kubeflow |
 | HEARTOPS_LOG_LEVEL | info | debug, info, warning or error |
 | HEARTOPS_LOG_FORMAT | json | json or text |
 """
@@ -78,6 +79,7 @@ class Settings(BaseModel):
     resync_seconds: float = Field(300, ge=1)
     registry_seconds: float = Field(15, ge=0)
     registry_account: str = ""
+    train_jobs: bool = False
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(lower)] = "info"
     log_format: Annotated[Literal["json", "text"], BeforeValidator(lower)] = "json"
 

@@ -1,6 +1,6 @@
 """Puts the application together: contract, protocols, framework and the ways into the server, for one model."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -45,6 +45,8 @@ from heart_serving.settings import Settings
 if TYPE_CHECKING:
     from heart_serving.rpc.server import GrpcListener
 
+Background = Callable[[], Coroutine[Any, Any, None]]
+
 
 @dataclass(frozen=True, slots=True)
 class Application:
@@ -65,7 +67,7 @@ class Application:
     certificate: Certificate | None = None
     """Of the listeners for predictions; None: they speak without TLS."""
     grpc: "GrpcListener | None" = None
-    background: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = ()
+    background: tuple[Background, ...] = ()
     """What runs beside the requests, from the server's start to its end."""
 
 
@@ -74,15 +76,13 @@ def create_app(model: Model, settings: Settings, log: RequestLog | None = None) 
     contract = Contract.of(model.package.features, settings.max_rows)
     answers = Answers.of(model.package)
     inference = OpenInference(contract, answers, settings.name, settings.version)
-    info = {"version": settings.version, "digest": f"sha256:{settings.sha256}", "algorithm": model.package.algorithm}
     files = AuthFiles(settings.auth) if settings.auth else None
     guard = files.open() if files else Guard()
-    metrics = ServingMetrics(settings.name, settings.version, info, OutputCounts(answers), guard)
+    metrics = build_metrics(model, settings, answers, guard)
     readiness = Readiness()
     log = log or RequestLog(model=settings.name, version=settings.version)
     protocols = build_protocols(settings, contract, answers, inference)
-    source = Source(settings.name, settings.version, f"sha256:{settings.sha256}", settings.log.spec.redact)
-    predictions = build_log(settings.log, source, answers)
+    predictions = open_log(settings, answers)
     proofs = Proofs(settings.log.proof_keys, settings.namespace, settings.name, settings.version)
     prefix = Prefix()
     framework = build_framework(model, settings, inference, metrics, readiness, predictions, proofs, guard, prefix)
@@ -95,19 +95,10 @@ def create_app(model: Model, settings: Settings, log: RequestLog | None = None) 
     explainer = open_explain_worker(model, settings, contract, answers)
     app = PredictionApp(predictor, protocols, explainer, framework, capacity, BodyReader(settings.max_body), guard)
     fast_path = FastPath(predictor, protocols, capacity, guard, prefix)
-    background: list[Callable[[], Coroutine[Any, Any, None]]] = []
-    if settings.mirror_file is not None:
-        background.append(partial(mirror.run, MirrorFile(settings.mirror_file, settings.version)))
-        background.append(partial(experiment.run, settings.mirror_file.with_name(EXPERIMENT_FILE)))
-    if settings.paths_file is not None:
-        paths = PathsFile(settings.paths_file)
-        paths.refresh(prefix)
-        background.append(partial(paths.follow, prefix))
     certificate = Certificate(settings.tls) if settings.tls else None
-    if certificate is not None:
-        background.append(certificate.follow)
-    if files is not None:
-        background.append(partial(files.follow, guard))
+    background = [*follow_rollout(settings, mirror, experiment), *follow_paths(settings, prefix)]
+    background += [certificate.follow] if certificate else []
+    background += [partial(files.follow, guard)] if files else []
     return Application(
         cross_origin(WithoutPrefix(app, prefix), settings.cors_origins),
         build_management(settings, readiness, framework, metrics, predictions.metrics),
@@ -122,6 +113,32 @@ def create_app(model: Model, settings: Settings, log: RequestLog | None = None) 
         open_grpc(settings, predictor, capacity, inference, readiness, guard, certificate),
         tuple(background),
     )
+
+
+def build_metrics(model: Model, settings: Settings, answers: Answers, guard: Guard) -> ServingMetrics:
+    info = {"version": settings.version, "digest": f"sha256:{settings.sha256}", "algorithm": model.package.algorithm}
+    return ServingMetrics(settings.name, settings.version, info, OutputCounts(answers), guard)
+
+
+def open_log(settings: Settings, answers: Answers) -> PredictionLogging:
+    """The prediction log of this version, as the settings want it."""
+    source = Source(settings.name, settings.version, f"sha256:{settings.sha256}", settings.log.spec.redact)
+    return build_log(settings.log, source, answers)
+
+
+def follow_rollout(settings: Settings, mirror: Mirror, experiment: Experiment) -> Iterator[Background]:
+    """What the stable version does for a candidate, as its files say."""
+    if settings.mirror_file is not None:
+        yield partial(mirror.run, MirrorFile(settings.mirror_file, settings.version))
+        yield partial(experiment.run, settings.mirror_file.with_name(EXPERIMENT_FILE))
+
+
+def follow_paths(settings: Settings, prefix: Prefix) -> Iterator[Background]:
+    """Reads the prefix of the paths now, and follows its file."""
+    if settings.paths_file is not None:
+        paths = PathsFile(settings.paths_file)
+        paths.refresh(prefix)
+        yield partial(paths.follow, prefix)
 
 
 def open_grpc(

@@ -81,7 +81,7 @@ class Predictor:
         metrics.last_prediction = time.time()
         metrics.count_outputs(outputs)
         head = exchange.head
-        self.recorder.offer(exchange.id, exchange.records, outputs, head.shadow, head.subject, head.labels)
+        self.recorder.offer((exchange.id, exchange.records, outputs, head.shadow, head.subject, head.labels))
         metrics.latency.observe(exchange.written - exchange.received)
         metrics.preprocess.observe(exchange.parsed - exchange.received)
         metrics.predict.observe(exchange.predicted - exchange.parsed)

@@ -66,6 +66,24 @@ FORBIDDEN = {
     "an empty table": "TRUNCATE predictions",
     "the lock of the migrations": "SELECT pg_advisory_lock(1)",
     "the server's lock table": "SELECT pg_advisory_lock_shared(x) FROM generate_series(1, 1000000) AS x",
+    "a record in the log that all databases share": "SELECT pg_logical_emit_message(false, 'x', repeat('x', 1000))",
+    "a file for each call": "SELECT pg_export_snapshot() FROM generate_series(1, 1000000)",
+    "a sequence's reset": "SELECT setval('heartops_log.\"log-mallory\"', 1)",
+    "quotas that are off": "SET session_replication_role = replica",
+    "triggers that are off": "ALTER TABLE predictions DISABLE TRIGGER ALL",
+    "a rule": "CREATE RULE r AS ON INSERT TO predictions DO INSTEAD NOTHING",
+    "an event trigger": "CREATE EVENT TRIGGER e ON ddl_command_start EXECUTE FUNCTION heartops_log.count_rows()",
+    "an extension": "CREATE EXTENSION citext",
+    "a publication": "CREATE PUBLICATION p FOR TABLE predictions",
+    "another server's tables": "CREATE SERVER s FOREIGN DATA WRAPPER postgres_fdw",
+    "a policy on the rows": "CREATE POLICY p ON predictions USING (true)",
+    "a replication slot": "SELECT pg_create_physical_replication_slot('x', true)",
+    "a file of the server": "SELECT pg_read_file('/etc/passwd')",
+    "the passwords' hashes": "SELECT rolpassword FROM pg_authid",
+    "another's samples": "SELECT * FROM pg_statistic",
+    "the salt of another's password": "SELECT heartops_admin.salt_of('victim')",
+    "the database's limits": "ALTER DATABASE heartops CONNECTION LIMIT -1",
+    "the end of the server's processes": "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename IS NULL",
     "a table that nobody can alter": "LOCK TABLE predictions IN ACCESS EXCLUSIVE MODE",
 }
 
@@ -90,6 +108,7 @@ def mallory(owner: Engine, postgres: Postgres) -> Iterator[Engine]:
     with owner.begin() as connection:
         for statement in (
             "DELETE FROM heartops_log.usage",
+            'ALTER SEQUENCE heartops_log."log-mallory" RESTART',
             'TRUNCATE "log-mallory".predictions, "log-mallory".feedback CASCADE',
         ):
             connection.exec_driver_sql(statement)
@@ -102,7 +121,7 @@ def login(postgres: Postgres, name: str, database: str = "heartops") -> Engine:
 @pytest.mark.parametrize("attack", FORBIDDEN)
 def test_a_login_has_no_right_to(mallory: Engine, attack: str) -> None:
     with (
-        pytest.raises(DBAPIError, match=r"denied|must be|does not exist|only roles with"),
+        pytest.raises(DBAPIError, match=r"denied|must be|does not exist|only roles with|must have|superuser"),
         mallory.begin() as connection,
     ):
         connection.exec_driver_sql(FORBIDDEN[attack])
@@ -182,6 +201,33 @@ def test_a_day_has_so_many_rows_and_bytes(mallory: Engine, postgres: Postgres) -
     victim.dispose()
 
 
+def test_rows_that_are_rolled_back_count_as_well(mallory: Engine, postgres: Postgres) -> None:
+    """They stay on the disk until they are vacuumed: 50 rows and a megabyte a day, each of them twice."""
+    for _ in range(2 * (50 + 1024) // 49):
+        try_rows(mallory, 49)
+    with pytest.raises(OperationalError, match="with those rolled back"):
+        try_rows(mallory, 49)
+    victim = login(postgres, "victim")
+    assert store(victim, SEVENTH, row("not mallory's")) == 1
+    victim.dispose()
+
+
+def test_a_statement_without_end_fails_at_the_limit(mallory: Engine) -> None:
+    """And not after it has filled the disk."""
+    with pytest.raises(OperationalError, match="with those rolled back"):
+        try_rows(mallory, 1_000_000_000)
+
+
+def try_rows(engine: Engine, number: int) -> None:
+    """Insert so many rows and take them back."""
+    with engine.connect() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO predictions SELECT 'm', 'r' || x, 0, '1', 'd', now(), '{}', '[]', '{}', '', false"
+            f" FROM (SELECT generate_series(1, {number}) AS x) AS numbers"
+        )
+        connection.rollback()
+
+
 def test_a_large_outcome_counts_by_its_bytes_also_when_it_replaces_another(mallory: Engine) -> None:
     with mallory.begin() as connection:
         store_outcomes(connection, "heart", {Key("a", 0): "disease"}, NOW)
@@ -220,6 +266,32 @@ def test_another_password_shuts_the_earlier_one_out_and_keeps_the_rows(owner: En
         pass
     renewed = open_database(postgres.url_of("ns-rotated", "another", "heartops"))
     assert rows(renewed) == 1
+    renewed.dispose()
+
+
+def test_another_password_ends_the_sessions_that_used_the_earlier_one(owner: Engine, postgres: Postgres) -> None:
+    """Whoever holds a leaked password may have a connection open; the same password again disturbs nobody."""
+    with owner.begin() as connection:
+        prepare(connection, "rotated", "leaked", LIMITS)
+    ended(owner)
+    engine = open_database(postgres.url_of("ns-rotated", "leaked", "heartops"))
+    session = engine.connect()
+    with owner.begin() as connection:
+        prepare(connection, "rotated", "leaked", LIMITS)
+    ended(owner)
+    session.exec_driver_sql("SELECT 1")
+    session.commit()
+    with owner.begin() as connection:
+        prepare(connection, "rotated", "another", LIMITS)
+    assert ended(owner)
+    with pytest.raises(OperationalError, match=ENDED):
+        session.exec_driver_sql("SELECT 1")
+    session.close()
+    engine.dispose()
+    renewed = open_database(postgres.url_of("ns-rotated", "another", "heartops"))
+    with renewed.connect() as connection:
+        ended(owner)
+        connection.exec_driver_sql("SELECT 1")
     renewed.dispose()
 
 

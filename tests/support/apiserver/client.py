@@ -82,10 +82,15 @@ class KubeApi:
             self.call("POST", "/api/v1/namespaces", manifest)
 
     def names(self, kinds: Iterable[Kind], namespace: str, selector: str) -> set[tuple[str, str]]:
-        """(kind, name) of everything that matches."""
-        return {
-            (kind.kind, item["metadata"]["name"]) for kind in kinds for item in self.list(kind, namespace, selector)
-        }
+        """(kind, name) of everything that matches; nothing is of a kind that the cluster does not have."""
+        found = set()
+        for kind in kinds:
+            try:
+                found |= {(kind.kind, item["metadata"]["name"]) for item in self.list(kind, namespace, selector)}
+            except httpx.HTTPStatusError as error:
+                if error.response.status_code != 404:
+                    raise
+        return found
 
 
 def poll(what: str, probe: Callable[[], T | None], seconds: float = 20) -> T:

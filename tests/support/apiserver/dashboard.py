@@ -45,10 +45,10 @@ def load(path: Path) -> dict[str, Any]:
 MEASURED_ELSEWHERE = re.compile(r"container_|kubelet_|mlflow_http|pg_")
 """Metrics of kubelets, MLflow and PostgreSQL: those queries are asked on a node."""
 OF_HISTORY = re.compile(
-    r"drift_|retraining_|time_to_restore|model_(accuracy|precision|recall|f1|brier|mae|rmse)|feedback_"
+    r"drift_|retraining_|time_to_restore|experiment_|model_(accuracy|precision|recall|f1|brier|mae|rmse)|feedback_"
 )
-"""Metrics of what does not happen in a canary on a node: outcomes, drift, failures. Those queries are asked of the same
-Prometheus with such a history."""
+"""Metrics of what does not happen in a canary on a node: outcomes, experiments, drift, failures. Those queries are
+asked of the same Prometheus with such a history."""
 OF_SYSTEM = ("operator", "registry")
 """Dashboards whose variable `namespace` is the installation's."""
 

@@ -102,7 +102,7 @@ class FakeKubelet:
         else:
             outcome = self.train(TrainingRequest.model_validate_json(variables[Env.TRAINING_REQUEST]))
         if outcome is not None:
-            self._tell(pod, "ended", training_status(outcome))
+            self._tell(pod, "ended", training_status(outcome, pod["spec"]["containers"][0]["name"]))
 
     def _end_site_job(self, pod: Resource) -> None:
         variables = {entry["name"]: entry.get("value", "") for entry in pod["spec"]["containers"][0]["env"]}
@@ -142,7 +142,9 @@ def coordinating_status() -> Resource:
     return {"phase": "Running", "initContainerStatuses": [ended]}
 
 
-def training_status(outcome: TrainingOutcome | CheckOutcome | SiteCheckOutcome | SiteOutcome) -> Resource:
+def training_status(
+    outcome: TrainingOutcome | CheckOutcome | SiteCheckOutcome | SiteOutcome, name: str = "trainer"
+) -> Resource:
     """A pod that wrote its outcome and ended."""
     failed = outcome.failure is not None
     passing = outcome.failure is not None and outcome.failure.reason == "TrainingInterrupted"
@@ -153,7 +155,7 @@ def training_status(outcome: TrainingOutcome | CheckOutcome | SiteCheckOutcome |
         "message": message,
     }
     state = {"terminated": ended}
-    return {"phase": "Failed" if failed else "Succeeded", "containerStatuses": [container("trainer", state)]}
+    return {"phase": "Failed" if failed else "Succeeded", "containerStatuses": [container(name, state)]}
 
 
 def serving_status(fate: Fate) -> Resource:

@@ -136,8 +136,9 @@ def test_a_site_does_not_hold_up_the_wave_of_the_model_that_it_waits_for() -> No
     assert (status, message.startswith("WaitingForModel: ")) == ("Healthy", True)
 
 
-def test_a_suspended_site_is_suspended() -> None:
+@pytest.mark.parametrize("kept_out", [{"suspend": True}, {"allow": []}])
+def test_a_site_that_a_person_keeps_out_is_suspended(kept_out: dict[str, Any]) -> None:
     world = federated_world()
-    world.sites["north/ward"].change(suspend=True)
+    world.sites["north/ward"].change(**kept_out)
     world.rest()
     assert site_health(world.sites["north/ward"])[0] == "Suspended"

@@ -73,7 +73,7 @@ def healthy() -> Answers:
     ready = heart_model({"conditions": [condition("Ready", "True", "Serving", "Version 6 serves")]})
     system, mine = "heartops-system", "clinic"
     found: Answers = {
-        "/apis/heartops.dev/v1alpha1": resources("heartmodels", "retrainschedules"),
+        "/apis/heartops.dev/v1alpha1": resources("heartmodels", "retrainschedules", "federationsites"),
         "/apis/metrics.k8s.io/v1beta1": resources("pods"),
         "/apis/gateway.networking.k8s.io/v1": resources("gateways", "httproutes"),
         ROOT: resources("servicemonitors", "prometheusrules", "prometheuses"),
@@ -252,3 +252,60 @@ def test_an_unreachable_server_is_an_error_and_no_finding(doctor):
     done = doctor(healthy() | broken)
     assert (done.exit_code, done.stdout) == (1, "")
     assert "cannot be reached" in done.stderr
+
+
+def site(name: str, *ready: str) -> Answers:
+    return {
+        "metadata": {"name": name},
+        "spec": {},
+        "status": {"conditions": [condition("Ready", *ready)] if ready else []},
+    }
+
+
+def with_sites(*sites: Answers, consents: tuple[Answers, ...] = ()) -> Answers:
+    model = heart_model(
+        {"conditions": [condition("Ready", "True", "Serving", "Version 6 serves")], "sites": list(consents)}
+    )
+    model["spec"] = {"federation": {"sites": ["north/ward"]}}
+    return healthy() | {
+        "/apis/heartops.dev/v1alpha1/namespaces/clinic/federationsites": {"items": list(sites)},
+        "/apis/heartops.dev/v1alpha1/namespaces/clinic/heartmodels": {"items": [model]},
+    }
+
+
+@pytest.mark.parametrize(
+    ("ready", "level"),
+    [
+        (("True", "Ready", "Ready for clinic/heart"), "ok"),
+        (("False", "CheckFailed", "pvc://cohort/rows.csv: no such file"), "problem"),
+        (("False", "ContractMismatch", "age: 3 cells break the contract"), "problem"),
+        (("False", "TooFewRows", "fewer than 100 rows"), "problem"),
+        (("False", "Suspended", "spec.suspend is true"), "note"),
+        (("False", "WaitingForModel", "clinic/heart does not name it"), "note"),
+        (("Unknown", "Checking", "Job ward-check reads the data"), "note"),
+        ((), "problem"),
+    ],
+)
+def test_a_federation_site_that_is_not_ready_is_named_with_its_reason(doctor, ready: tuple[str, ...], level: str):
+    (found,) = findings(doctor(with_sites(site("ward", *ready)), "-o", "json"), "sites")
+    assert found["level"] == level
+    assert "FederationSite ward" in found["message"]
+    assert (ready[2] if ready else "not reconciled") in found["message"]
+    assert bool(found["fix"]) == (level != "ok")
+
+
+def test_a_site_of_another_namespace_is_known_by_the_model_that_names_it(doctor):
+    consents = (
+        {"site": "north/ward", "state": "Ready"},
+        {"site": "south/ward", "state": "ContractMismatch", "message": "columns: age"},
+        {"site": "west/ward", "state": "Checking", "message": "Job ward-check"},
+    )
+    first, second = findings(doctor(with_sites(consents=consents), "-o", "json"), "sites")
+    assert (first["level"], second["level"]) == ("problem", "note")
+    assert "site south/ward contract mismatch: columns: age" in first["message"]
+    (fine,) = findings(doctor(with_sites(consents=consents[:1]), "-o", "json"), "sites")
+    assert (fine["level"], fine["message"]) == ("ok", "heart: all 1 sites consent")
+
+
+def test_without_federation_nothing_is_said_of_sites(doctor):
+    assert findings(doctor(healthy(), "-o", "json"), "sites") == []

@@ -5,6 +5,7 @@ from math import sqrt
 
 import pytest
 from scipy.stats import binomtest
+from sklearn.metrics import precision_recall_fscore_support
 
 from heart_log.quality import Figures, estimate, measure, wilson
 from heart_log.values import Scored
@@ -51,9 +52,47 @@ def test_multiclass_counts_every_class_in_brier() -> None:
     found = measure(
         [Scored((0.7, 0.2, 0.1), "setosa", "setosa"), Scored((0.2, 0.5, 0.3), "versicolor", "virginica")], IRIS
     )
-    assert set(found) == {"accuracy", "brier"}
     assert found["accuracy"].value == 0.5
     assert found["brier"].value == pytest.approx((0.09 + 0.04 + 0.01 + 0.04 + 0.25 + 0.49) / 2)
+
+
+SPREAD = {"setosa": (0.6, 0.3, 0.1), "versicolor": (0.2, 0.5, 0.3), "virginica": (0.2, 0.3, 0.5)}
+
+
+def irises(rows: int, seed: int) -> list[Scored]:
+    """Calibrated: an outcome is drawn with the probabilities of its row."""
+    chance = random.Random(seed)
+    found = []
+    for _ in range(rows):
+        label = chance.choice(IRIS)
+        (outcome,) = chance.choices(IRIS, SPREAD[label])
+        found.append(Scored(SPREAD[label], label, outcome))
+    return found
+
+
+@pytest.mark.parametrize("rows", [1, 3, 300])
+def test_multiclass_precision_recall_and_f1_are_scikit_learns_macro_averages(rows: int) -> None:
+    scored = irises(rows, seed=rows)
+    truth, said = [str(row.outcome) for row in scored], [str(row.label) for row in scored]
+    wanted = precision_recall_fscore_support(truth, said, average="macro", zero_division=0.0)
+    found = measure(scored, IRIS)
+    assert [found[name].value for name in ("precision", "recall", "f1")] == pytest.approx(list(wanted[:3]))
+
+
+def test_intervals_of_macro_averages_cover_what_they_promise() -> None:
+    """95% of 300 samples, give or take; F1's interval is meant to be wide."""
+    truth = measure(irises(30_000, seed=1), IRIS)
+    samples = [measure(irises(120, seed=seed), IRIS) for seed in range(100, 400)]
+    for metric, most in (("precision", 0.985), ("recall", 0.985), ("f1", 1.0)):
+        covered = sum(each[metric].low <= truth[metric].value <= each[metric].high for each in samples) / len(samples)
+        assert 0.92 <= covered <= most, (metric, covered)
+
+
+def test_macro_averages_of_calibrated_predictions_are_estimated_without_outcomes() -> None:
+    scored = irises(20_000, seed=5)
+    estimated, known = estimate(scored, IRIS), measure(scored, IRIS)
+    for metric in ("accuracy", "precision", "recall", "f1"):
+        assert estimated[metric].value == pytest.approx(known[metric].value, abs=0.012), metric
 
 
 def test_regression_has_errors() -> None:
@@ -104,7 +143,7 @@ def test_an_estimate_asks_for_no_outcome() -> None:
     without = [Scored(row.outputs, row.label) for row in with_outcomes]
     assert estimate(without, LABELS) == estimate(with_outcomes, LABELS)
     assert estimate([Scored((0.5, 0.3, 0.2), "setosa")], IRIS)["accuracy"].value == 0.5
-    assert set(estimate([Scored((0.5, 0.3, 0.2), "setosa")], IRIS)) == {"accuracy"}
+    assert set(estimate([Scored((0.5, 0.3, 0.2), "setosa")], IRIS)) == {"accuracy", "precision", "recall", "f1"}
 
 
 def test_figures_stay_within_their_bounds() -> None:

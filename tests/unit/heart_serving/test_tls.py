@@ -11,8 +11,8 @@ import httpx
 import pytest
 import trustme
 
+from heart_api import handshakes
 from heart_serving.errors import SettingsError
-from heart_serving.http import tls as tls_module
 from heart_serving.http.tls import Certificate
 from heart_serving.rpc.messages import CLASSES
 from heart_serving.server import Server
@@ -110,7 +110,7 @@ def test_a_server_without_its_certificate_does_not_start(tmp_path: Path, missing
 
 async def test_a_handshake_has_a_deadline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However little of it comes at a time."""
-    monkeypatch.setattr(tls_module, "HANDSHAKE_SECONDS", 0.3)
+    monkeypatch.setattr(handshakes, "HANDSHAKE_SECONDS", 0.3)
     async with secured(tmp_path) as (_, port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"\x16\x03\x01\x02\x00")  # a ClientHello of 512 bytes that never comes
@@ -124,7 +124,7 @@ async def test_a_handshake_has_a_deadline(tmp_path: Path, monkeypatch: pytest.Mo
 async def test_peers_that_never_finish_a_handshake_keep_nobody_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tls_module, "MAX_HANDSHAKES", 4)
+    monkeypatch.setattr(handshakes, "MAX_HANDSHAKES", 4)
     async with secured(tmp_path) as (_, port):
         silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(20)]
         for _ in range(3):

@@ -192,15 +192,13 @@ def _compare(
     """Both versions' models of each fold, on the rows of that fold, which neither has learnt. Raises NotComparable."""
     theirs = _fold_models(serving)
     own = learned.study.split, folds_key(request)
-    if learned.study.regression:
-        raise NotComparable("federated versions of a regression are not compared with each other yet")
     if serving.package.task != table.task or serving.package.classes != table.classes:
         raise NotComparable("it answers another question (task or classes differ)")
     if (theirs.split, theirs.folds_key) != own or [_encoding(f) for f in theirs.features] != [
         _encoding(f) for f in request.features
     ]:
         raise NotComparable("its folds or its columns are others (spec.training or spec.features have changed since)")
-    asked = PairedRequest(learned.study.split, learned.request.models, theirs.models)
+    asked = PairedRequest(learned.study.split, learned.request.models, theirs.models, learned.request.scale)
     try:
         summed = total(asked.schema(), federation.sum(asked).values())
     except SitesLost as lost:

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from heart_api.kube.objects import MAX_TEXT, condition
+from heart_api.kube.queues import queue_of
 from heart_api.kube.values import Blocked, Manifest
-from heart_api.names import Label
 from heart_api.times import read
 
 ADVICE = {
@@ -66,6 +66,8 @@ EVENTS = {
     "FailedScheduling": "Scheduling",
 }
 """Reasons of a pod's events that explain why it does not start."""
+CREATION = frozenset({"FailedCreate", "TrainJobResourcesCreationFailed"})
+"""Reasons of events of a Job, and of a TrainJob, whose pods were not made."""
 MISSING_CLAIM = re.compile(r'persistentvolumeclaim "[^"]+" not found')
 MISSING_SOURCE = re.compile(
     r'(configmap|secret) "[^"]+" not found|references non-existent config key|couldn\'t find key'
@@ -105,28 +107,30 @@ class _Found:
     since: datetime | None = None
 
 
-def find_blocked(item: Manifest, pods: Iterable[Manifest], events: Iterable[Manifest] = ()) -> Blocked | None:
+def find_blocked(
+    item: Manifest, pods: Iterable[Manifest], events: Iterable[Manifest] = (), queue_says: str = ""
+) -> Blocked | None:
     """The reason why pods of this Job or Deployment do not run; None while they are only starting.
 
     `pods`: those of the item. `events`: of the item where it has no pods, else of the pods that are not ready.
+    `queue_says`: why Kueue does not admit it yet.
     """
     newest = sorted(pods, key=lambda pod: pod["metadata"]["creationTimestamp"], reverse=True)
     waiting = [pod for pod in newest if not has_ended_well(pod) and condition(pod, "Ready") is None]
     found = (
         next(filter(None, map(_of_pod, waiting)), None)
-        or _of_queue(item)
+        or _of_queue(item, queue_says)
         or _of_replica_failure(item)
         or _of_events(events, waiting, has_pods=bool(newest))
     )
     return _with_advice(found, item, max(filter(None, map(disrupted_at, newest)), default=None)) if found else None
 
 
-def _of_queue(item: Manifest) -> _Found | None:
+def _of_queue(item: Manifest, says: str) -> _Found | None:
     """A Job that waits for Kueue, which makes it run by resuming it."""
-    queue = ((item.get("metadata") or {}).get("labels") or {}).get(Label.QUEUE)
-    if not queue or not (item.get("spec") or {}).get("suspend"):
+    if not (queue := queue_of(item)):
         return None
-    return _Found("Queued", f"It waits until the queue {queue} admits it")
+    return _Found("Queued", f"It waits until the queue {queue} admits it{f' (Kueue: {says})' if says else ''}")
 
 
 def unexplained(pods: Iterable[Manifest]) -> list[str]:
@@ -177,7 +181,7 @@ def creation_cause(message: str) -> str:
 
 def _of_events(events: Iterable[Manifest], waiting: Sequence[Manifest], *, has_pods: bool) -> _Found | None:
     """By the newest event that explains anything."""
-    reasons = {*EVENTS} if has_pods else {"FailedCreate"}
+    reasons = {*EVENTS} if has_pods else CREATION
     telling = [event for event in events if event.get("reason") in reasons and not _is_passing(event)]
     newest = max(telling, key=event_time, default=None)
     if newest is None:

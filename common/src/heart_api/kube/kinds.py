@@ -45,6 +45,11 @@ EVENT = Kind("v1", "Event", "events")
 JOB = Kind("batch/v1", "Job", "jobs")
 DEPLOYMENT = Kind("apps/v1", "Deployment", "deployments")
 
+TRAIN_JOB = Kind("trainer.kubeflow.org/v1alpha1", "TrainJob", "trainjobs")
+"""Of Kubeflow Trainer, which makes the pods of such a training."""
+WORKLOADS = tuple(Kind(f"kueue.x-k8s.io/{version}", "Workload", "workloads") for version in ("v1beta2", "v1beta1"))
+"""Kueue's own record of a Job or TrainJob, in the versions that its releases serve, the newest first."""
+
 SERVICE = Kind("v1", "Service", "services")
 SERVICE_ACCOUNT = Kind("v1", "ServiceAccount", "serviceaccounts")
 
@@ -66,8 +71,9 @@ OPTIONAL_CHILDREN = (
     Kind(MONITORING, "ServiceMonitor", "servicemonitors"),
     Kind(MONITORING, "PrometheusRule", "prometheusrules"),
     Kind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes"),
+    TRAIN_JOB,
 )
-"""Kinds that exist where the Prometheus Operator, or the Gateway API, does."""
+"""Kinds that exist where the Prometheus Operator, the Gateway API, or Kubeflow Trainer does."""
 OPTIONAL_API_VERSIONS = tuple(sorted({kind.api_version for kind in OPTIONAL_CHILDREN}))
 
 BY_NAME = {(kind.api_version, kind.kind): kind for kind in (*CHILDREN, *OPTIONAL_CHILDREN)}

@@ -24,7 +24,7 @@ def doctor(client: Client, system_namespace: str, output: str | None) -> None:
     Says what is missing, and how to correct it.
 
     Reads CRDs, operator, MLflow, database, Jobs, storage, images, Secret, API keys, permissions, Prometheus,
-    autoscaling, Gateways and models; changes nothing. Exit code 1 if there is a problem.
+    autoscaling, Gateways, models and federation sites; changes nothing. Exit code 1 if there is a problem.
     """
     findings = examine(client, system_namespace, installed_version())
     if output:

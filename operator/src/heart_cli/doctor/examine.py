@@ -11,6 +11,7 @@ from heart_cli.doctor.monitoring import check_metrics_api, check_monitoring
 from heart_cli.doctor.namespace import check_gateway, check_images, check_models, check_secret, check_storage
 from heart_cli.doctor.reader import Reader
 from heart_cli.doctor.rights import check_operator_rights, check_registry_rights
+from heart_cli.doctor.sites import check_sites
 from heart_cli.errors import ApiFailure
 
 Check = Callable[[], Iterator[Finding]]
@@ -38,6 +39,7 @@ def examine(client: Client, system_namespace: str, own_version: str) -> list[Fin
         ("autoscaling", partial(check_metrics_api, models)),
         ("Gateway", partial(check_gateway, models)),
         ("models", partial(check_models, models)),
+        ("sites", partial(check_sites, models)),
     )
     return [finding for area, check in checks for finding in guarded(area, check)]
 

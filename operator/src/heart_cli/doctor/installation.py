@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from heart_api.kube.deployments import is_ready, pod_problem
-from heart_api.kube.kinds import DEPLOYMENT, HEART_MODEL, POD, RETRAIN_SCHEDULE, Kind
+from heart_api.kube.kinds import DEPLOYMENT, FEDERATION_SITE, HEART_MODEL, POD, RETRAIN_SCHEDULE, Kind
 from heart_api.kube.objects import condition
 from heart_api.kube.values import Manifest
 from heart_api.names import Label
@@ -18,12 +18,12 @@ CRDS = "kubectl apply --server-side --force-conflicts -f charts/heartops/crds/"
 
 
 def check_crds(system: Reader) -> Iterator[Finding]:
-    wanted = {HEART_MODEL.plural, RETRAIN_SCHEDULE.plural}
+    wanted = {HEART_MODEL.plural, RETRAIN_SCHEDULE.plural, FEDERATION_SITE.plural}
     missing = sorted(wanted - system.resources(HEART_MODEL.api_version))
     if missing:
         yield Finding("problem", "CRDs", f"{', '.join(missing)} of {HEART_MODEL.api_version} not installed", CRDS)
     else:
-        yield Finding("ok", "CRDs", "HeartModel and RetrainSchedule are installed")
+        yield Finding("ok", "CRDs", "HeartModel, RetrainSchedule and FederationSite are installed")
 
 
 def check_operator(system: Reader, own_version: str) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from heart_api.kube.kinds import BY_NAME, DEPLOYMENT, JOB, Kind
+from heart_api.kube.kinds import BY_NAME, DEPLOYMENT, JOB, TRAIN_JOB, Kind
 from heart_api.kube.objects import owned
 from heart_api.kube.values import Manifest, ObjectKey
 from heart_api.names import Reason
@@ -17,6 +17,7 @@ from heart_operator.manifests.children import key_of
 from heart_operator.mlflow.backend import server_address
 from heart_operator.mlflow.snapshots import RegistryReader
 from heart_operator.observe.observation import Owner
+from heart_operator.observe.train_jobs import is_train_job, template_digest
 from heart_operator.plan.actions import Adopt, Plan, ResourcePlan, Scale
 from heart_operator.plan.observed import Observed
 
@@ -55,8 +56,8 @@ class Executor:
             for manifest in plan.apply:
                 await self._apply(owner, manifest)
             for manifest in plan.create:
-                if (made := await self._create(owner, manifest)) and made["kind"] == JOB.kind:
-                    plan = plan.with_jobs([JobRecord(name=made["metadata"]["name"], uid=made["metadata"]["uid"])])
+                if (made := await self._create(owner, manifest)) and made["kind"] in (JOB.kind, TRAIN_JOB.kind):
+                    plan = plan.with_jobs([record_of(made)])
             for scale in plan.scale:
                 await self._scale(owner, scale)
             for key in plan.delete:
@@ -134,6 +135,12 @@ class Executor:
         except NotFound:
             return
         log.info("%s: deleted %s/%s", owner, key.kind, key.name)
+
+
+def record_of(made: Manifest) -> JobRecord:
+    """Of a Job or TrainJob that was just created."""
+    template = template_digest(made) if is_train_job(made) else None
+    return JobRecord(name=made["metadata"]["name"], uid=made["metadata"]["uid"], template=template)
 
 
 def kind_of(manifest: Manifest) -> Kind:

@@ -11,7 +11,7 @@ from typing import Any
 import kopf
 from kubernetes.aio import client
 
-from heart_api.kube.kinds import DEPLOYMENT, FEDERATION_SITE, HEART_MODEL, JOB, LEASE, RETRAIN_SCHEDULE, Kind
+from heart_api.kube.kinds import DEPLOYMENT, FEDERATION_SITE, HEART_MODEL, JOB, LEASE, RETRAIN_SCHEDULE, TRAIN_JOB, Kind
 from heart_api.kube.schedules import model_of
 from heart_api.kube.values import Manifest, ModelKey, SiteKey
 from heart_api.names import FIELD_MANAGER, Label, short_hash
@@ -42,49 +42,54 @@ def build_registry(
     kinds: Iterable[Kind], enqueue: Enqueue, pulse: Callable[[], None], count: Count
 ) -> kopf.OperatorRegistry:
     """Watches of HeartModels, of their schedules, sites and children, and of the operator's own Lease."""
-    registry, index = kopf.OperatorRegistry(), FederationIndex()
+    registry, events = kopf.OperatorRegistry(), Events(enqueue, count)
+    watch(registry, HEART_MODEL, events.on_model)
+    watch(registry, RETRAIN_SCHEDULE, events.on_schedule)
+    watch(registry, FEDERATION_SITE, events.on_site)
+    watch(registry, LEASE, lambda **_: pulse())
+    for kind in kinds:
+        watch(registry, kind, events.on_child if kind in (JOB, DEPLOYMENT, TRAIN_JOB) else events.on_plain_child)
+    return registry
+
+
+class Events:
+    """Which models and sites an event concerns."""
+
+    def __init__(self, enqueue: Enqueue, count: Count) -> None:
+        self._enqueue, self._count = enqueue, count
+        self._index = FederationIndex()
 
     def on_model(
-        type: str | None, namespace: str, name: str, body: Manifest, memo: kopf.Memo | None = None, **_: Any
+        self, type: str | None, namespace: str, name: str, body: Manifest, memo: kopf.Memo | None = None, **_: Any
     ) -> None:
-        count(HEART_MODEL, namespace, name, created_of(type, body))
+        self._count(HEART_MODEL, namespace, name, created_of(type, body))
         key = ModelKey(namespace, name)
-        enqueue(key)
-        if (sites := index.sites_of(key, body)) and (has_changed(memo, news_of(body)) or type == "DELETED"):
+        self._enqueue(key)
+        sites = self._index.sites_of(key, body)
+        if sites and (has_changed(memo, news_of(body)) or type == "DELETED"):
             for site in sites:
-                enqueue(site)
+                self._enqueue(site)
 
-    def on_site(type: str | None, namespace: str, name: str, body: Manifest, **_: Any) -> None:
+    def on_site(self, type: str | None, namespace: str, name: str, body: Manifest, **_: Any) -> None:
         site = SiteKey(namespace, name)
-        for model in index.models_of(site, body, gone=type == "DELETED"):
-            enqueue(model)
-        enqueue(site)
+        for model in self._index.models_of(site, body, gone=type == "DELETED"):
+            self._enqueue(model)
+        self._enqueue(site)
 
-    def on_schedule(type: str | None, namespace: str, name: str, body: Manifest, **_: Any) -> None:
-        count(RETRAIN_SCHEDULE, namespace, name, created_of(type, body))
+    def on_schedule(self, type: str | None, namespace: str, name: str, body: Manifest, **_: Any) -> None:
+        self._count(RETRAIN_SCHEDULE, namespace, name, created_of(type, body))
         if model := model_of(body):
-            enqueue(ModelKey(namespace, model))
+            self._enqueue(ModelKey(namespace, model))
 
-    def on_child(namespace: str, labels: Any, **_: Any) -> None:
+    def on_child(self, namespace: str, labels: Any, **_: Any) -> None:
         if name := labels.get(Label.MODEL):
-            enqueue(ModelKey(namespace, name))
+            self._enqueue(ModelKey(namespace, name))
         if name := labels.get(Label.SITE):
-            enqueue(SiteKey(namespace, name))
+            self._enqueue(SiteKey(namespace, name))
 
-    def on_plain_child(type: str | None, body: Manifest, memo: kopf.Memo, **event: Any) -> None:
+    def on_plain_child(self, type: str | None, body: Manifest, memo: kopf.Memo, **event: Any) -> None:
         if is_news(body, memo) or type == "DELETED":
-            on_child(**event)
-
-    def on_lease(**_: Any) -> None:
-        pulse()
-
-    watch(registry, HEART_MODEL, on_model)
-    watch(registry, RETRAIN_SCHEDULE, on_schedule)
-    watch(registry, FEDERATION_SITE, on_site)
-    watch(registry, LEASE, on_lease)
-    for kind in kinds:
-        watch(registry, kind, on_child if kind in (JOB, DEPLOYMENT) else on_plain_child)
-    return registry
+            self.on_child(**event)
 
 
 def created_of(event: str | None, body: Manifest) -> str | None:

@@ -8,6 +8,13 @@ from pydantic import BaseModel
 
 from heart_api.explained import Explained
 from heart_api.names import GROUP
+from heart_api.rules import rule
+
+LABEL_NAME = rule(
+    "self.metadata.name.size() <= 63 && self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
+    "metadata.name is also a label: at most 63 characters of a-z, 0-9 and -",
+)
+"""The name is also the value of a label."""
 
 
 @dataclass(frozen=True)

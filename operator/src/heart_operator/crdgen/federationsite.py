@@ -3,14 +3,9 @@
 from heart_api.federationsite import FederationSiteSpec
 from heart_api.federationsitestatus import FederationSiteStatus
 from heart_api.names import API_VERSION, GROUP, SiteCondition
-from heart_api.rules import rule
 from heart_api.sitemeanings import CONDITIONS, REASONS
-from heart_operator.crdgen.definition import Definition, column, condition
+from heart_operator.crdgen.definition import LABEL_NAME, Definition, column, condition
 
-NAME_RULE = rule(
-    "self.metadata.name.size() <= 63 && self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
-    "metadata.name is also a label: at most 63 characters of a-z, 0-9 and -",
-)
 COLUMNS = (
     column(
         "Ready",
@@ -39,7 +34,7 @@ FEDERATION_SITE = Definition(
     spec=FederationSiteSpec,
     status=FederationSiteStatus,
     columns=COLUMNS,
-    name_rule=NAME_RULE,
+    name_rule=LABEL_NAME,
     example=f"""\
 apiVersion: {GROUP}/{API_VERSION}
 kind: FederationSite

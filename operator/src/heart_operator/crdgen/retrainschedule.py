@@ -2,15 +2,10 @@
 
 from heart_api.names import API_VERSION, GROUP
 from heart_api.retrainschedule import RetrainScheduleSpec
-from heart_api.rules import rule
 from heart_api.schedulemeanings import CONDITIONS, REASONS
 from heart_api.schedulestatus import RetrainScheduleStatus
-from heart_operator.crdgen.definition import Definition, column
+from heart_operator.crdgen.definition import LABEL_NAME, Definition, column
 
-NAME_RULE = rule(
-    "self.metadata.name.size() <= 63 && self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
-    "metadata.name is also a label: at most 63 characters of a-z, 0-9 and -",
-)
 COLUMNS = (
     column("Model", ".spec.modelName", description="The HeartModel to retrain."),
     column("Schedule", ".spec.schedule", description="Cron schedule."),
@@ -38,7 +33,7 @@ RETRAIN_SCHEDULE = Definition(
     spec=RetrainScheduleSpec,
     status=RetrainScheduleStatus,
     columns=COLUMNS,
-    name_rule=NAME_RULE,
+    name_rule=LABEL_NAME,
     example=f"""\
 apiVersion: {GROUP}/{API_VERSION}
 kind: RetrainSchedule

@@ -1,5 +1,5 @@
 """An entry of the outbox as an OpenLineage RunEvent (spec 2-0-2): a training or evaluation reads a dataset, and
-registers or measures a version."""
+registers or measures a version; a drift check reads a model's predictions, and its version's reference profile."""
 
 import json
 from typing import Any
@@ -13,10 +13,13 @@ FACETS = "https://openlineage.io/spec/facets"
 JOB_TYPE = f"{FACETS}/2-0-4/JobTypeJobFacet.json#/$defs/JobTypeJobFacet"
 ERROR = f"{FACETS}/1-0-1/ErrorMessageRunFacet.json#/$defs/ErrorMessageRunFacet"
 VERSION = f"{FACETS}/1-0-1/DatasetVersionDatasetFacet.json#/$defs/DatasetVersionDatasetFacet"
+TAGS = f"{FACETS}/1-0-0/TagsRunFacet.json#/$defs/TagsRunFacet"
+CHECK = "drift-check"
 STATES: dict[EventType, str] = {
     "training-started": "START",
     "trained": "COMPLETE",
     "evaluated": "COMPLETE",
+    "drift-checked": "COMPLETE",
     "training-failed": "FAIL",
     "evaluation-failed": "FAIL",
 }
@@ -32,20 +35,20 @@ def run_event(entry: OutboxEntry) -> tuple[dict[str, str], bytes]:
 def as_run_event(entry: OutboxEntry) -> Json:
     about, state = entry.data, STATES[entry.type]
     kind = about.get("kind", "training")
-    job_type = {"processingType": "BATCH", "integration": "HEARTOPS", "jobType": kind.upper()}
+    job_type = {"processingType": "BATCH", "integration": "HEARTOPS", "jobType": kind.upper().replace("-", "_")}
     return {
         "eventTime": entry.time,
         "eventType": state,
         "producer": PRODUCER,
         "schemaURL": SCHEMA,
-        "run": {"runId": about["run"], "facets": failure(about) if state == "FAIL" else {}},
+        "run": {"runId": about["run"], "facets": findings(about) | (failure(about) if state == "FAIL" else {})},
         "job": {
             "namespace": f"heartops://{about['namespace']}",
             "name": f"{about['name']}.{kind}",
             "facets": {"jobType": facet(JOB_TYPE, **job_type)},
         },
         "inputs": sources(about),
-        "outputs": [result(about)] if state == "COMPLETE" else [],
+        "outputs": [result(about)] if state == "COMPLETE" and kind != CHECK else [],
     }
 
 
@@ -58,8 +61,24 @@ def failure(about: dict[str, str]) -> Json:
     return {"errorMessage": facet(ERROR, message=text, programmingLanguage="PYTHON")}
 
 
+def findings(about: dict[str, str]) -> Json:
+    """What a drift check found, and who asked for it, as tags."""
+    known = [(name, about[name]) for name in ("verdict", "share", "schedule", "check") if name in about]
+    tags = [{"key": name, "value": value, "source": "HEARTOPS"} for name, value in known]
+    return {"tags": facet(TAGS, tags=tags)} if tags else {}
+
+
 def sources(about: dict[str, str]) -> list[Json]:
-    """The dataset; of a federated training one for each site: who took part, and nothing of what it holds."""
+    """What the run has read.
+
+    The dataset; of a drift check the predictions and the version; of a federated training a dataset for each site: who
+    took part, and nothing of what it holds.
+    """
+    if about.get("kind") == CHECK:
+        return [
+            {"namespace": f"heartops://{about['namespace']}", "name": f"{about['name']}.predictions"},
+            result(about),
+        ]
     places = [name.partition("/") for name in filter(None, about.get("sites", "").split(","))]
     held = [{"namespace": f"federation://{namespace}", "name": name, "facets": {}} for namespace, _, name in places]
     return held or [source(about)]

@@ -9,7 +9,7 @@ from heart_api.evaluation import ServingReference
 from heart_api.handover import Env
 from heart_api.heartmodel import HeartModel
 from heart_api.kube.values import Manifest
-from heart_api.names import API_VERSION, GROUP, Annotation, Component, Label, check_job_name
+from heart_api.names import Annotation, Component, Label, check_job_name
 from heart_api.profile import RuntimeProfile
 from heart_api.quantities import bounded
 from heart_api.resources import Amounts, Resources
@@ -17,6 +17,7 @@ from heart_api.retrainschedule import DriftCheck, RetrainSchedule
 from heart_api.times import read, written
 from heart_operator.manifests.common import (
     container_defaults,
+    controlled_by,
     env,
     labels,
     metadata,
@@ -27,9 +28,8 @@ from heart_operator.manifests.common import (
     runtime_secrets,
     thread_limits,
 )
-from heart_operator.manifests.training_job import failure_policy
+from heart_operator.manifests.job import CONTAINER, build_job
 
-CONTAINER = "trainer"
 RESOURCES = Resources(requests=Amounts(cpu="250m", memory="512Mi"), limits=Amounts(cpu="1", memory="2Gi"))
 SECONDS = 900
 RETRIES = 2
@@ -47,7 +47,7 @@ def build_check_job(
         "namespace": model.namespace,
         "labels": found,
         "annotations": annotations,
-        "ownerReferences": [owner(schedule)],
+        "ownerReferences": [controlled_by("RetrainSchedule", schedule)],
     }
     return check_job(model, profile, request, meta)
 
@@ -60,23 +60,8 @@ def build_ordered_check(model: HeartModel, profile: RuntimeProfile, order: Check
 
 
 def check_job(model: HeartModel, profile: RuntimeProfile, request: CheckRequest, meta: dict[str, Any]) -> Manifest:
-    """`meta`: the Job's metadata; its pod has the same labels and annotations."""
-    return {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": meta,
-        "spec": {
-            "completions": 1,
-            "parallelism": 1,
-            "backoffLimit": RETRIES,
-            "activeDeadlineSeconds": SECONDS,
-            "podFailurePolicy": failure_policy(),
-            "template": {
-                "metadata": {"labels": meta["labels"], "annotations": meta["annotations"]},
-                "spec": pod_spec(model, profile, request),
-            },
-        },
-    }
+    """`meta`: the metadata of the Job and its pod."""
+    return build_job(meta, meta["labels"], pod_spec(model, profile, request), retries=RETRIES, seconds=SECONDS)
 
 
 def check_request(schedule: RetrainSchedule, model: HeartModel, scheduled: datetime) -> CheckRequest:
@@ -117,18 +102,6 @@ def ordered_request(model: HeartModel, order: CheckOrder) -> CheckRequest:
             any_feature=order.any_feature,
         ),
     )
-
-
-def owner(schedule: RetrainSchedule) -> dict[str, Any]:
-    """The garbage collector removes the Job with its schedule."""
-    return {
-        "apiVersion": f"{GROUP}/{API_VERSION}",
-        "kind": "RetrainSchedule",
-        "name": schedule.name,
-        "uid": schedule.uid,
-        "controller": True,
-        "blockOwnerDeletion": False,
-    }
 
 
 def pod_spec(model: HeartModel, profile: RuntimeProfile, request: CheckRequest) -> dict[str, Any]:

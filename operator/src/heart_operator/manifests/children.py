@@ -28,6 +28,7 @@ from heart_operator.manifests.service import (
 from heart_operator.manifests.service_account import build_service_account
 from heart_operator.manifests.service_monitor import build_service_monitor
 from heart_operator.manifests.traffic import Traffic
+from heart_operator.manifests.training_job import is_train_job
 
 APPLIED_KINDS = (
     ("v1", "ServiceAccount"),
@@ -63,7 +64,7 @@ def build_children(
         build_service_account(model),
         *policies(model, profile, traffic),
         build_headless_service(model),
-        *([build_workers_service(model)] if model.spec.training.scale.workers else []),
+        *([build_workers_service(model)] if needs_workers_service(model, profile) else []),
         build_auth_config(model),
         *([build_fleet_service(model)] if model.spec.federation else []),
     )
@@ -76,6 +77,11 @@ def build_children(
         *routes(model, kinds, traffic, stable.is_secure, is_secure),
         *monitoring_children(model, profile, kinds),
     )
+
+
+def needs_workers_service(model: HeartModel, profile: RuntimeProfile | None) -> bool:
+    """Whether workers find the first one by a Service of ours; a TrainJob's JobSet has its own."""
+    return model.spec.training.scale.workers is not None and not is_train_job(model, profile)
 
 
 def policies(model: HeartModel, profile: RuntimeProfile | None, traffic: Traffic) -> tuple[Manifest, ...]:

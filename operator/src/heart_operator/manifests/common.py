@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from math import ceil
 from typing import Any
 
+from heart_api.federationsite import FederationSite
 from heart_api.handover import Env
 from heart_api.heartmodel import HeartModel
 from heart_api.names import (
@@ -20,6 +21,7 @@ from heart_api.names import (
 from heart_api.profile import RuntimeProfile
 from heart_api.quantities import amount
 from heart_api.resources import Resources
+from heart_api.retrainschedule import RetrainSchedule
 
 USER = 65532
 """The unprivileged user of the HeartOps images."""
@@ -85,12 +87,19 @@ def metadata(
 
 
 def owner(model: HeartModel) -> dict[str, Any]:
-    """Deletion of the model never waits for a child (blockOwnerDeletion needs a right on finalizers besides)."""
+    return controlled_by("HeartModel", model)
+
+
+def controlled_by(kind: str, owner: HeartModel | RetrainSchedule | FederationSite) -> dict[str, Any]:
+    """The owner reference with which the garbage collector removes an object together with its owner.
+
+    The owner's deletion never waits for it (blockOwnerDeletion needs a right on finalizers besides).
+    """
     return {
         "apiVersion": f"{GROUP}/{API_VERSION}",
-        "kind": "HeartModel",
-        "name": model.name,
-        "uid": model.uid,
+        "kind": kind,
+        "name": owner.name,
+        "uid": owner.uid,
         "controller": True,
         "blockOwnerDeletion": False,
     }

@@ -25,8 +25,8 @@ from heart_operator.manifests.common import (
     registry_volumes,
     runtime_secrets,
 )
+from heart_operator.manifests.job import CONTAINER
 from heart_operator.manifests.training_job import (
-    CONTAINER,
     DEFAULT_RESOURCES,
     SCRATCH,
     environment,

@@ -70,22 +70,13 @@ def build_deployment(
     evaluation_sha256: str,
 ) -> Manifest:
     """Without `replicas`: the first count is set on creation alone (`with_replicas`)."""
-    annotations = {
-        Annotation.DIGEST: digest,
-        Annotation.TRIGGER: trigger,
-        Annotation.RUN_ID: run_id,
-        Annotation.EVALUATION: evaluation_sha256,
-    }
+    known = {Annotation.DIGEST: digest, Annotation.TRIGGER: trigger, Annotation.RUN_ID: run_id}
+    annotations = known | {Annotation.EVALUATION: evaluation_sha256}
+    name = deployment_name(model.name, version)
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": metadata(
-            model,
-            deployment_name(model.name, version),
-            Component.SERVING,
-            version=version,
-            annotations=annotations,
-        ),
+        "metadata": metadata(model, name, Component.SERVING, version=version, annotations=annotations),
         "spec": {
             "minReadySeconds": 2,
             "progressDeadlineSeconds": 600,
@@ -163,25 +154,12 @@ def signing_keys(profile: RuntimeProfile) -> dict[str, str]:
 
 def server_container(model: HeartModel, profile: RuntimeProfile, variables: dict[str, str]) -> dict[str, Any]:
     """The image's command; after SIGTERM it serves for a moment longer, until no traffic is sent to the pod."""
-    own = {
-        Env.MIRROR_FILE: f"{MIRROR_DIR}/{MIRROR_FILE}",
-        Env.AUTH_FILE: f"{AUTH_DIR}/{AUTH_FILE}",
-        Env.PATHS_FILE: f"{AUTH_DIR}/{PATHS_FILE}",
-        Env.API_KEYS: API_KEYS_DIR,
-        Env.JWKS_FILE: f"{JWKS_DIR}/{JWKS_FILE}",
-        Env.EXPLANATIONS: str(model.spec.serving.explanations).lower(),
-        Env.PREDICTION_LOG: model.spec.serving.prediction_log.model_dump_json(by_alias=True),
-    }
-    if origins := model.spec.serving.cors.allow_origins:
-        own[Env.CORS_ORIGINS] = " ".join(origins)
     tls = model.spec.serving.tls
     port = SECURE_SERVING_PORT if tls else SERVING_PORT
-    if tls:
-        own |= {Env.TLS_DIR: TLS_DIR, Env.PORT: str(port)}
     resources = bounded(model.spec.serving.resources, DEFAULT_RESOURCES, profile.serving_caps)
     return {
         "name": SERVER,
-        "env": [*env(variables | own), *log_secrets(model)],
+        "env": [*env(variables | server_environment(model)), *log_secrets(model)],
         "ports": [
             {"name": SECURE_PORT if tls else PLAIN_PORT, "containerPort": port, "protocol": "TCP"},
             {"name": "management", "containerPort": MANAGEMENT_PORT, "protocol": "TCP"},
@@ -201,6 +179,23 @@ def server_container(model: HeartModel, profile: RuntimeProfile, variables: dict
         ],
         **container_defaults(profile.images.serving, profile, resources),
     }
+
+
+def server_environment(model: HeartModel) -> dict[str, str]:
+    """What the server alone knows: where its files are, and what it is to do."""
+    serving = model.spec.serving
+    own = {
+        Env.MIRROR_FILE: f"{MIRROR_DIR}/{MIRROR_FILE}",
+        Env.AUTH_FILE: f"{AUTH_DIR}/{AUTH_FILE}",
+        Env.PATHS_FILE: f"{AUTH_DIR}/{PATHS_FILE}",
+        Env.API_KEYS: API_KEYS_DIR,
+        Env.JWKS_FILE: f"{JWKS_DIR}/{JWKS_FILE}",
+        Env.EXPLANATIONS: str(serving.explanations).lower(),
+        Env.PREDICTION_LOG: serving.prediction_log.model_dump_json(by_alias=True),
+    }
+    if origins := serving.cors.allow_origins:
+        own[Env.CORS_ORIGINS] = " ".join(origins)
+    return own | ({Env.TLS_DIR: TLS_DIR, Env.PORT: str(SECURE_SERVING_PORT)} if serving.tls else {})
 
 
 def log_secrets(model: HeartModel) -> list[dict[str, Any]]:

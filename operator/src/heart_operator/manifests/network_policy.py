@@ -35,7 +35,10 @@ SAME_NAMESPACE = Caller(pod_selector=Selector())
 DEFAULT_PORTS = {"http": 80, "https": 443, "postgresql": 5432}
 S3_PORT = 9000
 """Where S3-compatible stores inside a company usually listen; Amazon's is 443."""
-METADATA_SERVICES = {"0.0.0.0/0": ["169.254.0.0/16"], "::/0": ["fe80::/10", "fd00:ec2::/32"]}
+METADATA_SERVICES = {
+    "0.0.0.0/0": ["169.254.0.0/16", "100.100.100.200/32", "168.63.129.16/32", "192.0.0.192/32"],
+    "::/0": ["fe80::/10", "fd00:ec2::/32"],
+}
 """Every address but those where clouds hand out credentials."""
 
 

@@ -13,9 +13,7 @@ from heart_api.handover import Env
 from heart_api.heartmodel import HeartModel
 from heart_api.kube.values import Manifest
 from heart_api.names import (
-    API_VERSION,
     FIELD_MANAGER,
-    GROUP,
     PART_OF,
     RUNTIME_SECRET,
     Annotation,
@@ -29,10 +27,11 @@ from heart_api.names import (
 from heart_api.profile import RuntimeProfile
 from heart_api.quantities import bounded
 from heart_api.resources import Amounts, Resources
-from heart_operator.manifests.common import account_defaults, container_defaults, env, thread_limits
+from heart_operator.manifests.common import account_defaults, container_defaults, controlled_by, env, thread_limits
 from heart_operator.manifests.coordinator_job import image_of
 from heart_operator.manifests.data_volume import data_volume
-from heart_operator.manifests.training_job import CONTAINER, SCRATCH, failure_policy, request_json
+from heart_operator.manifests.job import CONTAINER, build_job
+from heart_operator.manifests.training_job import SCRATCH, request_json
 
 APPLICATION = "federationsite"
 RESOURCES = Resources(requests=Amounts(cpu="100m", memory="512Mi"), limits=Amounts(cpu="1", memory="2Gi"))
@@ -110,19 +109,7 @@ def site_request(site: FederationSite, model: HeartModel, profile: RuntimeProfil
 def site_job(
     site: FederationSite, name: str, pod: dict[str, Any], annotations: Mapping[str, str], seconds: int
 ) -> Manifest:
-    return {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": metadata(site, name, annotations),
-        "spec": {
-            "completions": 1,
-            "parallelism": 1,
-            "backoffLimit": RETRIES,
-            "activeDeadlineSeconds": seconds,
-            "podFailurePolicy": failure_policy(),
-            "template": {"metadata": {"labels": labels(site), "annotations": dict(annotations)}, "spec": pod},
-        },
-    }
+    return build_job(metadata(site, name, annotations), labels(site), pod, retries=RETRIES, seconds=seconds)
 
 
 def labels(site: FederationSite) -> dict[str, str]:
@@ -142,20 +129,9 @@ def site_pods(name: str) -> dict[str, str]:
 
 
 def metadata(site: FederationSite, name: str, annotations: Mapping[str, str] | None = None) -> dict[str, Any]:
-    found = {"name": name, "namespace": site.namespace, "labels": labels(site), "ownerReferences": [owner(site)]}
+    owners = [controlled_by("FederationSite", site)]
+    found = {"name": name, "namespace": site.namespace, "labels": labels(site), "ownerReferences": owners}
     return found | {"annotations": dict(annotations)} if annotations else found
-
-
-def owner(site: FederationSite) -> dict[str, Any]:
-    """The garbage collector removes what belongs to a site with its FederationSite."""
-    return {
-        "apiVersion": f"{GROUP}/{API_VERSION}",
-        "kind": "FederationSite",
-        "name": site.name,
-        "uid": site.uid,
-        "controller": True,
-        "blockOwnerDeletion": False,
-    }
 
 
 def pod_spec(

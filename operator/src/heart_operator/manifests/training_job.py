@@ -3,13 +3,12 @@
 from typing import Any
 
 from heart_api.base import Frozen
+from heart_api.contract import Dataset
 from heart_api.evaluation import ServingReference
-from heart_api.federation import IDENTITY
-from heart_api.handover import EXIT_PERMANENT, Env, JobRequest, ModelRequest, TrainingRequest
+from heart_api.handover import Env, JobRequest, ModelRequest, TrainingRequest
 from heart_api.heartmodel import HeartModel
 from heart_api.kube.values import Manifest
 from heart_api.names import Annotation, Component, Label, training_job_name, workers_service_name
-from heart_api.owntrainer import PREPARE
 from heart_api.profile import RuntimeProfile
 from heart_api.quantities import bounded
 from heart_api.resources import Amounts, Resources
@@ -27,9 +26,10 @@ from heart_operator.manifests.common import (
     thread_limits,
 )
 from heart_operator.manifests.data_volume import data_volume
+from heart_operator.manifests.job import CONTAINER, build_job, failure_policy
 from heart_operator.manifests.own_trainer import with_own_trainer
+from heart_operator.manifests.train_job import as_train_job
 
-CONTAINER = "trainer"
 TRACKER_PORT = 9091
 INDEX = {
     "name": "JOB_COMPLETION_INDEX",
@@ -52,6 +52,8 @@ def build_training_job(
     request = training_request(model, profile, trigger, serving, attempt)
     pod = pod_spec(model, profile, request, Env.TRAINING_REQUEST)
     if workers := model.spec.training.scale.workers:
+        if runtime := profile.training.train_job:
+            return as_train_job(in_lockstep(trainer_job(model, profile, pod, request), workers, attempt), runtime)
         pod["containers"][0]["env"] += [*env(worker_environment(model, workers)), INDEX]
         return in_lockstep(trainer_job(model, profile, pod, request), workers, attempt)
     if (searching := model.spec.training.tuning.parallelism or 1) > 1:
@@ -67,25 +69,9 @@ def trainer_job(
     annotations = {Annotation.TRIGGER: request.trigger}
     if priority := profile.training.priority_class_name:
         pod = {**pod, "priorityClassName": priority}
-    return queued(
-        profile,
-        {
-            "apiVersion": "batch/v1",
-            "kind": "Job",
-            "metadata": metadata(model, request.job, Component.TRAINING, version=version, annotations=annotations),
-            "spec": {
-                "completions": 1,
-                "parallelism": 1,
-                "backoffLimit": model.spec.training.backoff_limit,
-                "activeDeadlineSeconds": model.spec.training.timeout_seconds,
-                "podFailurePolicy": failure_policy(*first_containers(pod)),
-                "template": {
-                    "metadata": {"labels": labels(model, Component.TRAINING), "annotations": annotations},
-                    "spec": pod,
-                },
-            },
-        },
-    )
+    meta = metadata(model, request.job, Component.TRAINING, version=version, annotations=annotations)
+    bounds = {"retries": model.spec.training.backoff_limit, "seconds": model.spec.training.timeout_seconds}
+    return queued(profile, build_job(meta, labels(model, Component.TRAINING), pod, **bounds))
 
 
 def queued(profile: RuntimeProfile, job: Manifest) -> Manifest:
@@ -121,6 +107,16 @@ def worker_environment(model: HeartModel, workers: int) -> dict[str, str]:
     }
 
 
+def is_train_job(model: HeartModel, profile: RuntimeProfile | None) -> bool:
+    """Whether the model is trained by a TrainJob of Kubeflow in place of a Job."""
+    return bool(model.spec.training.scale.workers and profile and profile.training.train_job)
+
+
+def job_name(model: HeartModel, profile: RuntimeProfile | None, trigger: str, attempt: int = 0) -> str:
+    """Of the Job or TrainJob of this attempt at the training."""
+    return training_job_name(model.name, model.uid, trigger, attempt, train_job=is_train_job(model, profile))
+
+
 def training_request(
     model: HeartModel, profile: RuntimeProfile, trigger: str, serving: ServingReference | None, attempt: int = 0
 ) -> TrainingRequest:
@@ -132,7 +128,7 @@ def training_request(
         name=model.name,
         registry_name=model.registry_name,
         trigger=trigger,
-        job=training_job_name(model.name, model.uid, trigger, attempt),
+        job=job_name(model, profile, trigger, attempt),
         dataset=model.spec.dataset,
         target=model.spec.target,
         features=model.spec.features,
@@ -141,23 +137,6 @@ def training_request(
         access=profile.data,
         trainer_image=own.image if own else None,
     )
-
-
-def first_containers(pod: dict[str, Any]) -> list[str]:
-    """Containers of ours that run before the trainer's and end."""
-    return [entry["name"] for entry in pod.get("initContainers", ()) if entry["name"] in (PREPARE, IDENTITY)]
-
-
-def failure_policy(*first: str) -> dict[str, Any]:
-    """Bad data is not tried again; an evicted pod does not count as a try. `first`: containers of ours before the
-    trainer's."""
-    codes = [{"containerName": name, "operator": "In", "values": [EXIT_PERMANENT]} for name in (CONTAINER, *first)]
-    return {
-        "rules": [
-            *({"action": "FailJob", "onExitCodes": each} for each in codes),
-            {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
-        ]
-    }
 
 
 def pod_spec(model: HeartModel, profile: RuntimeProfile, request: JobRequest, variable: str) -> dict[str, Any]:
@@ -169,7 +148,7 @@ def pod_spec(model: HeartModel, profile: RuntimeProfile, request: JobRequest, va
         "env": env({variable: request_json(request), **environment(model, profile, resources)}),
         "envFrom": runtime_secrets(profile),
         "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}, *registry_mounts(profile), *mounts],  # noqa: S108  a mount of its own
-        **container_defaults(profile.images.trainer, profile, resources),
+        **container_defaults(trainer_image(request.dataset, profile), profile, resources),
     }
     return {
         **pod_defaults(model, profile),
@@ -177,6 +156,11 @@ def pod_spec(model: HeartModel, profile: RuntimeProfile, request: JobRequest, va
         "containers": [container],
         "volumes": [SCRATCH, *registry_volumes(profile), *volumes],
     }
+
+
+def trainer_image(dataset: Dataset, profile: RuntimeProfile) -> str:
+    """The one with DVC's library where DVC tracks the dataset."""
+    return (profile.images.dvc if dataset.is_in_dvc else None) or profile.images.trainer
 
 
 def request_json(request: Frozen) -> str:

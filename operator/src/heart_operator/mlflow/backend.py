@@ -18,6 +18,7 @@ from heart_api.handover import Tag
 from heart_api.names import EVALUATE
 from heart_api.outbox import OutboxEntry
 from heart_api.profile import RuntimeProfile
+from heart_operator.mlflow import bounds
 from heart_operator.mlflow.credentials import (
     AuthorizationHeader,
     CredentialsMissing,
@@ -42,7 +43,12 @@ CLIENT_SETTINGS = {
 }
 """The client takes these from the environment alone."""
 
-PAGE = 1000
+PAGE = 200
+"""A version takes a few kilobytes, and an answer is bounded."""
+MOST_FOUND = 20_000
+"""Results of one search in a workspace, whose namespace decides how many there are; a shared server has more."""
+LONGEST = 300
+"""Characters that are kept of what may be any text: a digest, a name or a reason is shorter."""
 PROXIED = re.compile(r"mlflow-artifacts:/(?!/)")
 """Artifacts served by the tracking server itself: a run cannot point to another host or to a local file."""
 TRAINING = re.compile(r"[0-9a-f]+(-[0-9A-Za-z]+)*")
@@ -105,6 +111,7 @@ def load_mlflow() -> None:
 
         if not any(isinstance(provider, AuthorizationHeader) for provider in headers):
             headers.register(AuthorizationHeader)  # an entry point would need an installed package
+            bounds.install()
 
 
 class MlflowBackend:
@@ -139,7 +146,8 @@ class MlflowBackend:
         # workspaces would read.
         from mlflow.utils.workspace_context import ServerWorkspaceContext  # noqa: PLC0415
 
-        with authorized(self._header()), ServerWorkspaceContext(self._workspace) if self._workspace else nullcontext():
+        workspace = ServerWorkspaceContext(self._workspace) if self._workspace else nullcontext()
+        with bounds.bounded(), authorized(self._header()), workspace:
             yield
 
     def _header(self) -> str:
@@ -167,7 +175,7 @@ class MlflowBackend:
         versions: dict[str, dict[str, RegisteredVersion]] = {}
         for names in batched(sorted(models), NAMES):
             quoted = ", ".join(f"'{name}'" for name in names)
-            for found in pages(self.client.search_model_versions, filter_string=f"name IN ({quoted})"):
+            for found in self._pages(self.client.search_model_versions, filter_string=f"name IN ({quoted})"):
                 versions.setdefault(found.name, {})[str(found.version)] = registered_version(found)
         return Snapshot(models, versions, self._open_runs())
 
@@ -177,20 +185,36 @@ class MlflowBackend:
         found = [
             model
             for condition in wanted
-            for model in pages(self.client.search_registered_models, filter_string=condition)
+            for model in self._pages(self.client.search_registered_models, filter_string=condition)
         ]
         return [model for model in found if REGISTRY_NAME.fullmatch(model.name)]
 
     def _open_runs(self) -> dict[str, frozenset[str]]:
-        names = {found.experiment_id: found.name for found in pages(self.client.search_experiments)}
+        names = {found.experiment_id: found.name for found in self._pages(self.client.search_experiments)}
         wanted = f"attributes.status = 'RUNNING' and tags.`{Tag.TRIGGER}` LIKE '%'"
         open_runs: dict[str, frozenset[str]] = {}
         if names:
-            for run in pages(self.client.search_runs, experiment_ids=list(names), filter_string=wanted):
+            for run in self._pages(self.client.search_runs, experiment_ids=list(names), filter_string=wanted):
                 name, trigger = names[run.info.experiment_id], run.data.tags[Tag.TRIGGER]
                 if TRAINING.fullmatch(trigger) or EVALUATE.fullmatch(trigger):
                     open_runs[name] = open_runs.get(name, frozenset()) | {trigger}
         return open_runs
+
+    def _pages(self, search: Callable[..., Any], **wanted: Any) -> Iterator[Any]:
+        """All results of a paginated search. Raises RegistryError for more than MOST_FOUND in a workspace."""
+        token, found = None, 0
+        while True:
+            page = search(max_results=PAGE, page_token=token, **wanted)
+            found += len(page)
+            if self._workspace and found > MOST_FOUND:
+                raise RegistryError(
+                    f"MLflow's workspace {self._workspace} has more than {MOST_FOUND} versions, models or runs: delete"
+                    " what nobody needs"
+                )
+            yield from page
+            token = page.token
+            if not token:
+                return
 
     def read_artifact(self, run_id: str, path: str, limit: int) -> bytes:
         """Bytes of a run's artifact of at most `limit` bytes; raises RegistryError for anything else."""
@@ -261,21 +285,10 @@ class MlflowBackend:
             self.client.set_terminated(run.info.run_id, status)
 
 
-def pages(search: Callable[..., Any], **wanted: Any) -> list[Any]:
-    """All results of a paginated search."""
-    found: list[Any] = []
-    token = None
-    while True:
-        page = search(max_results=PAGE, page_token=token, **wanted)
-        found += page
-        token = page.token
-        if not token:
-            return found
-
-
 def registered_model(model: Any) -> RegisteredModel:
     aliases = {alias: str(version) for alias, version in (model.aliases or {}).items()}
-    return RegisteredModel(claimed_by=model.tags.get(Tag.MODEL), aliases=aliases)
+    claim = model.tags.get(Tag.MODEL)
+    return RegisteredModel(claimed_by=claim and claim[:LONGEST], aliases=aliases)
 
 
 def registered_version(version: Any) -> RegisteredVersion:
@@ -283,10 +296,10 @@ def registered_version(version: Any) -> RegisteredVersion:
     by_hand = COPY.fullmatch(version.source or "") or not TRAINING.fullmatch(trigger)
     return RegisteredVersion(
         version=str(version.version),
-        run_id=version.tags.get(Tag.EVALUATION_RUN) or version.run_id or "",
+        run_id=(version.tags.get(Tag.EVALUATION_RUN) or version.run_id or "")[:LONGEST],
         trigger="" if by_hand else trigger,
-        artifact_sha256=version.tags.get(Tag.ARTIFACT_SHA256, ""),
-        rejected=version.tags.get(Tag.REJECTED) or None,
+        artifact_sha256=version.tags.get(Tag.ARTIFACT_SHA256, "")[:LONGEST],
+        rejected=version.tags.get(Tag.REJECTED, "")[:LONGEST] or None,
         signed=bool(version.tags.get(Tag.SIGNATURE)),
         created=version.creation_timestamp or 0,
     )

@@ -10,8 +10,18 @@ from heart_api.heartmodel import HeartModel
 from heart_api.kube.blocked import find_blocked, unexplained
 from heart_api.kube.deployments import is_ready, parse_deployment
 from heart_api.kube.jobs import is_finished, is_waiting
-from heart_api.kube.kinds import EVENT, OPTIONAL_API_VERSIONS, OPTIONAL_CHILDREN, POD, RETRAIN_SCHEDULE, Kind
+from heart_api.kube.kinds import (
+    EVENT,
+    OPTIONAL_API_VERSIONS,
+    OPTIONAL_CHILDREN,
+    POD,
+    RETRAIN_SCHEDULE,
+    TRAIN_JOB,
+    WORKLOADS,
+    Kind,
+)
 from heart_api.kube.objects import owned, owner_uids
+from heart_api.kube.queues import JOB_UID, queue_of, queue_reason
 from heart_api.kube.schedules import model_of
 from heart_api.kube.values import Blocked, Manifest, ModelKey, ObjectKey, VersionDeployment
 from heart_api.names import Annotation, Component, Label
@@ -29,14 +39,16 @@ from heart_operator.observe.jobs import (
     stated,
 )
 from heart_operator.observe.pod_templates import is_made_from
+from heart_operator.observe.train_jobs import JOB_SET, as_pod_of_job, is_train_job
 from heart_operator.plan.observed import CheckJob, TrainingJob
 from heart_operator.plan.schedule.observed import scheduled_time_of
 
 
-async def optional_kinds(cluster: Cluster) -> frozenset[str]:
-    """Which of the optional kinds the cluster has."""
+async def optional_kinds(cluster: Cluster, *, train_jobs: bool) -> frozenset[str]:
+    """Which of the optional kinds the cluster has. `train_jobs`: whether the operator has the right to TrainJobs."""
     found = await asyncio.gather(*map(cluster.kinds_of, OPTIONAL_API_VERSIONS))
-    return frozenset(kind.kind for kind in OPTIONAL_CHILDREN if any(kind.kind in kinds for kinds in found))
+    allowed = [kind for kind in OPTIONAL_CHILDREN if train_jobs or kind != TRAIN_JOB]
+    return frozenset(kind.kind for kind in allowed if any(kind.kind in kinds for kinds in found))
 
 
 async def find_objects(
@@ -135,12 +147,15 @@ async def read_check(cluster: Cluster, job: Manifest, recorded: datetime | None)
 
 def own_pods(pods: Iterable[Manifest], job: Manifest) -> list[Manifest]:
     """Those that the Job's controller made from its template: the label alone anybody can set."""
+    if is_train_job(job):
+        pods = filter(None, (as_pod_of_job(pod, job) for pod in pods))
     return [pod for pod in pods if is_made_from(pod, job)]
 
 
 async def pods_of(cluster: Cluster, job: Manifest) -> list[Manifest]:
     meta = job["metadata"]
-    return await cluster.find(POD, meta["namespace"], f"batch.kubernetes.io/job-name={meta['name']}")
+    label = JOB_SET if is_train_job(job) else "batch.kubernetes.io/job-name"
+    return await cluster.find(POD, meta["namespace"], f"{label}={meta['name']}")
 
 
 async def read_deployments(
@@ -165,7 +180,21 @@ async def read_deployment(cluster: Cluster, model: HeartModel, item: Manifest) -
 
 async def read_blocked(cluster: Cluster, item: Manifest, pods: list[Manifest]) -> Blocked | None:
     """Why none of these pods of a Job runs."""
-    return find_blocked(item, pods, await read_events(cluster, item, pods))
+    says = "" if pods else await read_queue(cluster, item)
+    return find_blocked(item, pods, await read_events(cluster, item, pods), says)
+
+
+async def read_queue(cluster: Cluster, item: Manifest) -> str:
+    """Why Kueue does not admit a suspended Job; empty where there is no Kueue, or no right to ask."""
+    if not queue_of(item):
+        return ""
+    meta = item["metadata"]
+    for kind in WORKLOADS:
+        try:
+            return queue_reason(await cluster.find(kind, meta["namespace"], f"{JOB_UID}={meta['uid']}"))
+        except (NotFound, RequestRejected):
+            continue
+    return ""
 
 
 async def read_events(cluster: Cluster, item: Manifest, pods: list[Manifest]) -> list[Manifest]:

@@ -10,15 +10,19 @@ from heart_api.drift import CheckFailure, CheckOutcome
 from heart_api.handover import TrainingFailure, TrainingOutcome, TrainingResult
 from heart_api.heartmodel import TrainingStatus
 from heart_api.kube.jobs import is_waiting, job_end
+from heart_api.kube.kinds import JOB
 from heart_api.kube.objects import condition_text
 from heart_api.kube.values import Blocked, Manifest
 from heart_api.names import Annotation
 from heart_api.owntrainer import OWN, PREPARE
 from heart_api.times import read
-from heart_operator.manifests.training_job import CONTAINER
+from heart_operator.manifests.job import CONTAINER
+from heart_operator.observe.train_jobs import DIGEST
 from heart_operator.plan.observed import CheckJob, ObservedJob, TrainingJob
 
 Outcome = TypeVar("Outcome", TrainingOutcome, CheckOutcome)
+LOST = frozenset({"BackoffLimitExceeded", "FailedJobs", "ReachedMaxRestarts"})
+"""Reasons of a Job, and of a TrainJob, that failed because a pod did."""
 
 
 def parse_job(
@@ -43,7 +47,9 @@ def parse_job(
         waiting=is_waiting(job),
         blocked=blocked,
         attempt=attempt_of(job),
-        lost=is_lost(job),
+        lost=is_lost(job) and (outcome.failure is None or is_consequence(outcome)),
+        kind=job.get("kind") or JOB.kind,
+        template=job.get(DIGEST, ""),
     )
 
 
@@ -55,7 +61,7 @@ def attempt_of(job: Manifest) -> int:
 def is_lost(job: Manifest) -> bool:
     """Whether it failed because a pod did, and not for good (bad data, its deadline)."""
     end = job_end(job)
-    failed = end is not None and end["type"] == "Failed" and end.get("reason") == "BackoffLimitExceeded"
+    failed = end is not None and end["type"] == "Failed" and end.get("reason") in LOST
     return is_indexed(job) and failed
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TypeVar
 
 from heart_api.heartmodel import HeartModel
-from heart_api.kube.kinds import DEPLOYMENT, HEART_MODEL, JOB, RETRAIN_SCHEDULE, Kind, children_kinds
+from heart_api.kube.kinds import DEPLOYMENT, HEART_MODEL, JOB, RETRAIN_SCHEDULE, TRAIN_JOB, Kind, children_kinds
 from heart_api.kube.objects import InvalidSpec, parse_model
 from heart_api.kube.schedules import parse_schedule
 from heart_api.kube.values import Manifest, ModelKey, ObjectKey
@@ -42,6 +42,7 @@ from heart_operator.observe.own_jobs import (
     sort_jobs,
 )
 from heart_operator.observe.sites import Watches, named_sites
+from heart_operator.observe.train_jobs import as_job
 from heart_operator.plan.objects.adoption import is_orphan
 from heart_operator.plan.observed import AnalysisSample, BlockedWorkload, Observed, Registry, TrainingJob
 from heart_operator.plan.rollout.sampling import has_traffic, is_interval_due, last_analysis_time
@@ -85,8 +86,14 @@ class Observer:
         installation: Callable[[], tuple[BlockedWorkload, ...]] = tuple,
         coordinators: CoordinatorReader | None = None,
         watches: Watches = lambda namespace: True,
+        *,
+        train_jobs: bool = False,
     ) -> None:
-        """`installation`: what cannot start of HeartOps itself. `watches`: whether the operator watches a namespace."""
+        """`installation`: what cannot start of HeartOps itself. `watches`: whether the operator watches a namespace.
+
+        `train_jobs`: whether it has the right to TrainJobs of Kubeflow.
+        """
+        self._train_jobs = train_jobs
         self._coordinators = coordinators or CoordinatorReader(cluster, clock)
         self._watches = watches
         self._cluster = cluster
@@ -157,7 +164,8 @@ class Observer:
         profiles = self._profiles()
         profile = profiles.get(model.spec.runtime)
         children = {**owned_by(objects.labelled, model.uid), **objects.orphans}
-        found = sort_jobs(of_kind(children, JOB.kind), raw, rebuild_for_model(model, profile))
+        trainings = [as_job(found, profile) for found in of_kind(children, TRAIN_JOB.kind)]
+        found = sort_jobs((*of_kind(children, JOB.kind), *trainings), raw, rebuild_for_model(model, profile))
         strangers = {key_of(job) for job in found.foreign}
         jobs = await read_jobs(self._cluster, model, [job for job in found.ours if not is_ordered_check(job)])
         checks = await read_ordered_checks(self._cluster, model, filter(is_ordered_check, found.ours))
@@ -253,7 +261,7 @@ class Observer:
         """Which of the optional kinds the cluster has; read again after a minute."""
         now = self._clock()
         if self._kinds is None or now - self._kinds[0] > KINDS_MAX_AGE:
-            self._kinds = now, await optional_kinds(self._cluster)
+            self._kinds = now, await optional_kinds(self._cluster, train_jobs=self._train_jobs)
         return self._kinds[1]
 
 

@@ -23,9 +23,11 @@ from heart_operator.manifests import check_job, training_job
 from heart_operator.manifests.common import env
 from heart_operator.manifests.coordinator_job import build_coordinator_job
 from heart_operator.manifests.evaluation_job import build_evaluation_job
+from heart_operator.manifests.job import CONTAINER
 from heart_operator.manifests.training_job import build_training_job
 from heart_operator.observe.jobs import attempt_of, scheduled_time, stated
 from heart_operator.observe.pod_templates import by_name, same_template
+from heart_operator.observe.train_jobs import DIGEST, as_job
 
 MOST_FOREIGN = 20
 """Foreign Jobs that one reconcile removes; the others follow."""
@@ -50,20 +52,27 @@ class SortedJobs:
 
 def sort_jobs(jobs: Iterable[Manifest], owner: Manifest, rebuild: Rebuild) -> SortedJobs:
     """`owner`: the HeartModel or RetrainSchedule as the API server returned it."""
-    known = recorded_uids(owner)
+    known = recorded(owner)
     ours, foreign = list[Manifest](), list[Manifest]()
     for job in jobs:
-        mine = known is None or job["metadata"]["uid"] in known or is_rebuilt(job, rebuild)
+        mine = known is None or is_recorded(job, known) or is_rebuilt(job, rebuild)
         (ours if mine else foreign).append(job)
     return SortedJobs(tuple(ours), tuple(foreign))
 
 
-def recorded_uids(owner: Manifest) -> frozenset[str] | None:
-    """Uids of the Jobs that the status names; None if an operator wrote it that did not record them yet."""
+def recorded(owner: Manifest) -> dict[str, str] | None:
+    """Uids of the Jobs that the status names, and of TrainJobs the digest of their template; None if an operator wrote
+    it that did not record them yet."""
     status = owner.get("status") or {}
     if "jobs" not in status and "observedGeneration" in status:
         return None
-    return frozenset(str(entry.get("uid")) for entry in status.get("jobs") or ())
+    return {str(entry.get("uid")): entry.get("template") or "" for entry in status.get("jobs") or ()}
+
+
+def is_recorded(job: Manifest, known: dict[str, str]) -> bool:
+    """Whether the status names the Job; a TrainJob whose template was edited since is another one."""
+    template: str = job.get(DIGEST, "")
+    return known.get(job["metadata"]["uid"]) == template
 
 
 def is_rebuilt(job: Manifest, rebuild: Rebuild) -> bool:
@@ -94,11 +103,11 @@ def rebuild_for_model(model: HeartModel, profile: RuntimeProfile | None) -> Rebu
         )
         if profile is None or not trigger:
             return None
-        given: JobRequest = kind.model_validate_json(variable_of(job, training_job.CONTAINER, variable))
+        given: JobRequest = kind.model_validate_json(variable_of(job, CONTAINER, variable))
         built = (
             build_evaluation_job(model, profile, trigger, version, given.serving)
             if version
-            else build_training_job(model, profile, trigger, given.serving, attempt_of(job))
+            else as_job(build_training_job(model, profile, trigger, given.serving, attempt_of(job)), profile)
         )
         return with_job_name(built, variable, job["metadata"]["name"])
 
@@ -112,7 +121,7 @@ def rebuild_coordinator(
     training = model.status.training
     if profile is None or training is None or training.trigger != trigger or training.sites is None:
         return None
-    text = variable_of(job, training_job.CONTAINER, Env.FEDERATED_REQUEST)
+    text = variable_of(job, CONTAINER, Env.FEDERATED_REQUEST)
     given = FederatedTrainingRequest.model_validate_json(text)
     built = build_coordinator_job(model, profile, trigger, given.serving, training.sites)
     return with_job_name(built, Env.FEDERATED_REQUEST, job["metadata"]["name"])
@@ -133,7 +142,7 @@ def rebuilt_check(job: Manifest, model: HeartModel, profile: RuntimeProfile | No
 
 def serving_as(job: Manifest, model: HeartModel, serving: ServingStatus) -> HeartModel:
     """The model as if the version that the check Job is about served."""
-    given = CheckRequest.model_validate_json(variable_of(job, check_job.CONTAINER, CHECK_REQUEST))
+    given = CheckRequest.model_validate_json(variable_of(job, CONTAINER, CHECK_REQUEST))
     about = serving.model_copy(update=given.serving.model_dump())
     return model.model_copy(update={"status": model.status.model_copy(update={"serving": about})})
 
@@ -168,7 +177,7 @@ def with_job_name(built: Manifest, variable: str, name: str) -> Manifest:
     """The Job with another name in its request, in every container that has it."""
     pod = pod_of(built)
     kind = REQUESTS[variable]
-    request = kind.model_validate_json(variable_of(built, training_job.CONTAINER, variable))
+    request = kind.model_validate_json(variable_of(built, CONTAINER, variable))
     text = training_job.request_json(request.model_copy(update={"job": name}))
     changed = {
         part: [with_variable(entry, variable, text) for entry in pod[part]] for part in CONTAINERS if part in pod

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
+from heart_api.kube.kinds import JOB, TRAIN_JOB
 from heart_api.kube.values import ObjectKey
 from heart_api.names import Reason
 from heart_api.status import JobRecord
@@ -10,6 +11,7 @@ from heart_operator.plan.actions import Event
 from heart_operator.plan.observed import ObservedJob
 
 KEPT_JOBS = 3
+KINDS = {kind.kind: kind for kind in (JOB, TRAIN_JOB)}
 
 AnyJob = TypeVar("AnyJob", bound=ObservedJob[Any, Any])
 
@@ -31,7 +33,8 @@ def surplus(jobs: Iterable[AnyJob], trigger: str) -> list[AnyJob]:
 
 def records(jobs: Iterable[ObservedJob[Any, Any]]) -> tuple[JobRecord, ...]:
     """What the status keeps, so that no other Job of the same name is believed."""
-    return tuple(JobRecord(name=job.name, uid=job.uid) for job in sorted(jobs, key=lambda job: job.name))
+    ordered = sorted(jobs, key=lambda job: job.name)
+    return tuple(JobRecord(name=job.name, uid=job.uid, template=job.template or None) for job in ordered)
 
 
 def foreign_event(foreign: Iterable[ObjectKey]) -> tuple[Event, ...]:
@@ -42,4 +45,4 @@ def foreign_event(foreign: Iterable[ObjectKey]) -> tuple[Event, ...]:
 
 
 def keys(jobs: Iterable[ObservedJob[Any, Any]]) -> tuple[ObjectKey, ...]:
-    return tuple(ObjectKey("batch/v1", "Job", job.name) for job in jobs)
+    return tuple(ObjectKey(KINDS[job.kind].api_version, job.kind, job.name) for job in jobs)

@@ -49,6 +49,10 @@ class ObservedJob(Generic[Result, Failure]):
     """Of a training on several pods: how many attempts were lost before."""
     lost: bool = False
     """A training on several pods that lost one of them, and may be tried again."""
+    kind: str = "Job"
+    """`TrainJob` for a training that Kubeflow Trainer runs."""
+    template: str = ""
+    """Digest of a TrainJob's template."""
 
 
 TrainingJob: TypeAlias = ObservedJob[TrainingResult, TrainingFailure]

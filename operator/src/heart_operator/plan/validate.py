@@ -8,10 +8,11 @@ from heart_api.contract import Feature
 from heart_api.durations import seconds
 from heart_api.handover import DataAccess
 from heart_api.heartmodel import Alerts, GateCheck, HeartModel, HeartModelSpec, RolloutStep
+from heart_api.kube.kinds import TRAIN_JOB
 from heart_api.profile import RuntimeProfile
 from heart_api.quantities import amount
 from heart_api.resources import Resources
-from heart_operator.manifests.training_job import MAX_SPEC_BYTES
+from heart_operator.manifests.training_job import MAX_SPEC_BYTES, is_train_job
 from heart_operator.plan.claims import claim_problems, matches, taken_problems
 from heart_operator.plan.observed import Observed
 
@@ -27,6 +28,7 @@ def problems(observed: Observed) -> tuple[str, ...]:
         *_problems(observed.model, observed.profile, observed.profiles),
         *taken_problems(observed.model, observed.usage.taken),
         *kind_problems(observed.model, observed.kinds),
+        *train_job_problems(observed),
     )
 
 
@@ -68,6 +70,11 @@ def name_problems(model: HeartModel) -> Iterable[str]:
 def source_problems(spec: HeartModelSpec, profile: RuntimeProfile) -> Iterable[str]:
     if spec.dataset:
         yield from dataset_problems(spec.dataset.uri, profile.data)
+        if spec.dataset.is_in_dvc and profile.images.dvc is None:
+            yield (
+                f"spec.dataset.uri: the runtime profile {spec.runtime!r} has no image for datasets of DVC; ask the"
+                f" administrator to set runtimes.{spec.runtime}.images.dvc"
+            )
     elif profile.images.federation is None:
         yield (
             f"spec.federation: the runtime profile {spec.runtime!r} has no image for federated trainings; ask the"
@@ -193,6 +200,15 @@ def groupings(spec: HeartModelSpec) -> list[str]:
 def kind_problems(model: HeartModel, kinds: Set[str]) -> Iterable[str]:
     if model.spec.serving.route and "HTTPRoute" not in kinds:
         yield "spec.serving.route: this cluster has no kind HTTPRoute; install the Gateway API, or remove the route"
+
+
+def train_job_problems(observed: Observed) -> Iterable[str]:
+    if is_train_job(observed.model, observed.profile) and TRAIN_JOB.kind not in observed.kinds:
+        yield (
+            f"spec.training.scale: the runtime profile {observed.model.spec.runtime!r} trains on several pods by a"
+            " TrainJob, and Kubeflow Trainer is not installed or the operator may not use it; ask the administrator to"
+            f" install it, or to remove runtimes.{observed.model.spec.runtime}.training.trainJob"
+        )
 
 
 def step_problems(steps: Iterable[RolloutStep]) -> Iterable[str]:

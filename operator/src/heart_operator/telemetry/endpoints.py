@@ -1,5 +1,6 @@
 """HTTP endpoints of the operator: /livez and /readyz for the kubelet, and /metrics, over TLS, for who may read them."""
 
+import asyncio
 import ssl
 from collections.abc import Awaitable, Callable
 
@@ -8,6 +9,10 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from heart_operator.telemetry.authorization import OK, PATH, UNAUTHORIZED
+from heart_operator.telemetry.connections import Connections
+
+IDLE_SECONDS = 30.0
+"""How long a connection waits for the whole head of its next request; Prometheus asks more often."""
 
 
 def build_probes(alive: Callable[[], Awaitable[bool]]) -> web.Application:
@@ -55,20 +60,30 @@ class HttpServer:
     """Endpoints on an address, with TLS if there is a context; port 0 takes a free one."""
 
     def __init__(self, app: web.Application, host: str, port: int, context: ssl.SSLContext | None = None) -> None:
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1, keepalive_timeout=IDLE_SECONDS)
         self._host = host
         self._port = port
-        self._context = context
+        self._connections = Connections(self._speak, context)
+        self._server: asyncio.Server | None = None
 
     @property
     def port(self) -> int:
         """Where it listens; 0 before it is started."""
-        return next((address[1] for address in self._runner.addresses), 0)
+        sockets = self._server.sockets if self._server else ()
+        return next((each.getsockname()[1] for each in sockets), 0)
 
     async def start(self) -> None:
         await self._runner.setup()
-        await web.TCPSite(self._runner, self._host, self._port, ssl_context=self._context).start()
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._connections.arrival, self._host, self._port)
 
     async def stop(self) -> None:
         """Close every connection. May be called twice."""
+        if self._server:
+            self._server.close()
         await self._runner.cleanup()
+        self._connections.close()
+
+    def _speak(self) -> asyncio.Protocol:
+        assert self._runner.server is not None
+        return self._runner.server()

@@ -6,6 +6,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from heart_api.heartmodel import AnalysisStatus, CandidateStatus, HeartModelStatus, MirrorStatus
+from heart_api.status import ExperimentStatus
 from heart_operator.plan.analysis.counts import Counts
 from heart_operator.plan.analysis.shares import FALSE_ALARM, FALSE_PRAISE
 from heart_operator.plan.analysis.shift import prediction_shift
@@ -34,6 +35,15 @@ class RolloutCollector(Collector):
             "Population stability index between the outputs of the candidate and the stable version.",
         )
         differing = family("heartops_mirror_different_share", "Share of mirrored requests whose predictions differ.")
+        arm = family(
+            "heartops_experiment_arm", "Figure of an experiment's arm: value, low, high, count.", "arm", "part"
+        )
+        difference = family(
+            "heartops_experiment_difference",
+            "The candidate's figure less the stable version's, with its bounds: value, low, high.",
+            "part",
+        )
+        outcome = family("heartops_experiment_verdict", "1 for the experiment's verdict so far.", "verdict")
         for key, status in sorted(self.models.items()):
             if candidate := status.candidate:
                 labels = (*key, candidate.version)
@@ -42,7 +52,11 @@ class RolloutCollector(Collector):
                 add(bad, labels, consecutive_failures(candidate.analysis))
                 add(shift, labels, shifts(candidate.analysis))
                 add(differing, labels, differences(candidate.mirror))
-        return weight, verdict, bad, shift, differing
+                if experiment := candidate.experiment:
+                    add(arm, labels, arms(experiment))
+                    add(difference, labels, bounded_difference(experiment))
+                    add(outcome, labels, iter([((experiment.verdict,), 1.0)]))
+        return weight, verdict, bad, shift, differing, arm, difference, outcome
 
 
 def family(name: str, text: str, *more: str) -> GaugeMetricFamily:
@@ -75,6 +89,23 @@ def shifts(analysis: AnalysisStatus | None) -> Iterator[Values]:
         both = Counts.load(analysis.stable), Counts.load(analysis.candidate)
         if shift := prediction_shift(*both, alpha_low=FALSE_ALARM, alpha_high=FALSE_PRAISE):
             yield (), max(shift.value, 0.0)
+
+
+def arms(experiment: ExperimentStatus) -> Iterator[Values]:
+    """Figures appear with the first outcomes; counts are there from the beginning."""
+    for name, arm in (("stable", experiment.stable), ("candidate", experiment.candidate)):
+        yield (name, "count"), arm.count
+        yield from known((name,), value=arm.mean, low=arm.low, high=arm.high)
+
+
+def bounded_difference(experiment: ExperimentStatus) -> Iterator[Values]:
+    yield from known((), value=experiment.difference, low=experiment.low, high=experiment.high)
+
+
+def known(labels: tuple[str, ...], **parts: float | None) -> Iterator[Values]:
+    for part, value in parts.items():
+        if value is not None:
+            yield (*labels, part), value
 
 
 def differences(mirror: MirrorStatus | None) -> Iterator[Values]:

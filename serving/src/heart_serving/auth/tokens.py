@@ -48,13 +48,16 @@ class Tokens:
             del self._valid[tag]
         try:
             claims = self._verify(credential)
+            expires = float(claims["exp"])
         except jwt.ExpiredSignatureError:
             raise bad_credential("expired") from None
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
             return None
         subject = f"{TOKEN_CALLER}:{claims.get('sub', '')}"[:LONGEST_SUBJECT]
+        if not subject.isprintable():
+            return None  # it becomes an author in the prediction log, which stores no NUL
         caller = Caller(TOKEN_CALLER, scopes_of(claims, self._rules.scope_prefix), credential, subject)
-        self._remember(tag, float(claims["exp"]), caller)
+        self._remember(tag, expires, caller)
         return caller
 
     def _verify(self, token: bytes) -> dict[str, Any]:

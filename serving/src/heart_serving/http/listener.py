@@ -1,15 +1,17 @@
 """A listening port, and what its connections share."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import uvicorn
 
+from heart_api.handshakes import Handshakes
 from heart_api.names import VERSION_HEADER
 from heart_serving.http.connection import Connection
 from heart_serving.http.server_state import State
-from heart_serving.http.tls import Certificate, Handshakes
+from heart_serving.http.tls import Certificate
 from heart_serving.settings import Settings
 
 GRACE_SECONDS = 15
@@ -30,8 +32,13 @@ class Listener:
         if not self.config.loaded:
             self.config.load()
         loop = asyncio.get_running_loop()
-        arrival = Handshakes(self.certificate, self._connection).arrival if self.certificate else self._connection
-        return await loop.create_server(arrival, self.config.host, self.config.port, backlog=self.config.backlog)
+        return await loop.create_server(
+            self._arrival(), self.config.host, self.config.port, backlog=self.config.backlog
+        )
+
+    def _arrival(self) -> Callable[[], asyncio.Protocol]:
+        certificate = self.certificate
+        return Handshakes(lambda: certificate.context, self._connection).arrival if certificate else self._connection
 
     def close_connections(self) -> None:
         """Close each connection as soon as the request on it has been answered."""

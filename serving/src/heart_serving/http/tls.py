@@ -1,20 +1,12 @@
-"""TLS in front of HTTP: certificates that change while the server runs, and handshakes that are bounded.
-
-A handshake has a deadline and there are only so many at one time: at the bound the oldest makes way. The connection
-proper begins when TLS is agreed on, and knows nothing of it.
-"""
+"""TLS in front of HTTP: certificates that change while the server runs."""
 
 import asyncio
 import logging
 import ssl
-from collections.abc import Callable
 from pathlib import Path
 
 from heart_serving.errors import SettingsError
 
-HANDSHAKE_SECONDS = 5.0
-SHUTDOWN_SECONDS = 5.0
-MAX_HANDSHAKES = 256
 POLL_SECONDS = 5.0
 
 logger = logging.getLogger("heart_serving")
@@ -63,77 +55,3 @@ class Certificate:
         context.set_alpn_protocols(["http/1.1"])
         context.load_cert_chain(self._folder / "tls.crt", self._folder / "tls.key")
         return context
-
-
-class Handshakes:
-    """Holds the handshakes of one listener's new connections. Used on the event loop alone."""
-
-    def __init__(self, certificate: Certificate, protocol: Callable[[], asyncio.Protocol]) -> None:
-        """`protocol` makes what speaks over TLS."""
-        self._certificate = certificate
-        self._protocol = protocol
-        self._open: dict[asyncio.Task[None], asyncio.Transport] = {}
-
-    def __len__(self) -> int:
-        return len(self._open)
-
-    def arrival(self) -> asyncio.Protocol:
-        """Return the protocol for a connection that has just been accepted."""
-        return Arrival(self._begin)
-
-    def _begin(self, transport: asyncio.Transport) -> None:
-        if len(self._open) >= MAX_HANDSHAKES:
-            next(iter(self._open.values())).abort()
-        task = asyncio.get_running_loop().create_task(self._agree(transport))
-        self._open[task] = transport
-        task.add_done_callback(self._open.pop)
-
-    async def _agree(self, transport: asyncio.Transport) -> None:
-        waiting = Waiting()
-        try:
-            secure = await asyncio.get_running_loop().start_tls(
-                transport,
-                waiting,
-                self._certificate.context,
-                server_side=True,
-                ssl_handshake_timeout=HANDSHAKE_SECONDS,
-                ssl_shutdown_timeout=SHUTDOWN_SECONDS,
-            )
-        except OSError:  # no TLS, too slow, or gone
-            transport.abort()
-        else:
-            if secure is not None:
-                waiting.hand_over(secure, self._protocol())
-
-
-class Arrival(asyncio.Protocol):
-    """A connection before its handshake: reads nothing, as the first byte belongs to TLS."""
-
-    def __init__(self, begin: Callable[[asyncio.Transport], None]) -> None:
-        self._begin = begin
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        transport.pause_reading()
-        self._begin(transport)
-
-
-class Waiting(asyncio.Protocol):
-    """Keeps what arrives between the end of the handshake and the protocol's beginning."""
-
-    def __init__(self) -> None:
-        self._received: list[bytes] = []
-        self._ended = False
-
-    def data_received(self, data: bytes) -> None:
-        self._received.append(data)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._ended = True
-
-    def hand_over(self, transport: asyncio.Transport, protocol: asyncio.Protocol) -> None:
-        if self._ended:
-            return
-        transport.set_protocol(protocol)
-        protocol.connection_made(transport)
-        for data in self._received:
-            protocol.data_received(data)

@@ -15,9 +15,9 @@ DROP_REASONS = ("queue_full", "rejected", "shutdown", "no_database")
 FEEDBACK_RESULTS = ("new", "corrected", "unchanged", "conflicts", "rejected", "unavailable")
 QUALITY = {
     "accuracy": "Accuracy of the predictions",
-    "precision": "Precision of the positive class",
-    "recall": "Recall of the positive class",
-    "f1": "F1 score of the positive class",
+    "precision": "Precision of the positive class, or the macro average of several classes",
+    "recall": "Recall of the positive class, or the macro average of several classes",
+    "f1": "F1 score of the positive class, or the macro average of several classes",
     "brier": "Brier score of the probabilities",
     "mae": "Mean absolute error",
     "rmse": "Root mean squared error",

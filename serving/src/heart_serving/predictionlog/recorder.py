@@ -15,6 +15,11 @@ SHARES = 10_000
 Records = Sequence[Mapping[str, Any]]
 
 
+Answered = tuple[str, Records, Outputs, bool, str | None, str | None]
+"""Of an answered prediction request what an `Entry` holds behind its time. A bare tuple: naming its parts costs more
+than all the rest, and is the writer's to do."""
+
+
 class Entry(NamedTuple):
     """An answered prediction request, as it waits for the writer."""
 
@@ -24,36 +29,20 @@ class Entry(NamedTuple):
     records: Records
     outputs: Outputs
     shadow: bool
-    subject: str | None = None
-    labels: str | None = None
+    subject: str | None
+    labels: str | None
     """As the header had them."""
 
 
 class Recorder(Protocol):
-    def offer(
-        self,
-        request_id: str,
-        records: Records,
-        outputs: Outputs,
-        shadow: bool,
-        subject: str | None = None,
-        labels: str | None = None,
-    ) -> None:
+    def offer(self, answered: Answered) -> None:
         """Takes note of an answered request. Never waits and never fails. On the event loop alone."""
 
 
 class NoRecorder:
     """The recorder of `sink: None`, which discards everything."""
 
-    def offer(
-        self,
-        request_id: str,
-        records: Records,
-        outputs: Outputs,
-        shadow: bool,
-        subject: str | None = None,
-        labels: str | None = None,
-    ) -> None:
+    def offer(self, answered: Answered) -> None:
         pass
 
 
@@ -63,16 +52,8 @@ class DroppingRecorder:
     def __init__(self, dropped: Counter[str], reason: str) -> None:
         self._dropped, self._reason = dropped, reason
 
-    def offer(
-        self,
-        request_id: str,
-        records: Records,
-        outputs: Outputs,
-        shadow: bool,
-        subject: str | None = None,
-        labels: str | None = None,
-    ) -> None:
-        self._dropped[self._reason] += len(records)
+    def offer(self, answered: Answered) -> None:
+        self._dropped[self._reason] += len(answered[1])
 
 
 class Queue:
@@ -86,7 +67,7 @@ class Queue:
         self._redacted = frozenset(spec.redact)
         self._dropped = dropped
         self._max_rows = max_rows
-        self._entries: deque[tuple[float, str, Records, Outputs, bool, str | None, str | None]] = deque()
+        self._entries: deque[tuple[float, Answered]] = deque()
         self._offered = self._done = 0
 
     @property
@@ -94,33 +75,28 @@ class Queue:
         """Number of rows that were accepted and not yet written, rows of a running write included."""
         return self._offered - self._done
 
-    def offer(
-        self,
-        request_id: str,
-        records: Records,
-        outputs: Outputs,
-        shadow: bool,
-        subject: str | None = None,
-        labels: str | None = None,
-    ) -> None:
+    def offer(self, answered: Answered) -> None:
         # By the id, so that all pods and every attempt decide alike.
-        if self._share < SHARES and crc32(request_id.encode()) % SHARES >= self._share:
+        if self._share < SHARES and crc32(answered[0].encode()) % SHARES >= self._share:
             return
-        count = len(records)
+        count = len(answered[1])
         if self._offered - self._done + count > self._max_rows:
             self._dropped["queue_full"] += count
             return
         if self._redacted:
-            records = [{k: v for k, v in record.items() if k not in self._redacted} for record in records]
+            answered = (answered[0], self._without_redacted(answered[1]), *answered[2:])
         self._offered += count
-        # A bare tuple: naming its parts costs more than all the rest, and is the writer's to do.
-        self._entries.append((time.time(), request_id, records, outputs, shadow, subject, labels))
+        self._entries.append((time.time(), answered))
+
+    def _without_redacted(self, records: Records) -> Records:
+        return [{k: v for k, v in record.items() if k not in self._redacted} for record in records]
 
     def take(self, rows: int) -> list[Entry]:
         """The oldest requests, as many as make up the rows (at least one, if there is any)."""
         taken: list[Entry] = []
         while self._entries and rows > 0:
-            taken.append(Entry._make(self._entries.popleft()))
+            moment, answered = self._entries.popleft()
+            taken.append(Entry(moment, *answered))
             rows -= len(taken[-1].records)
         return taken
 

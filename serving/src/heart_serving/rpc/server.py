@@ -5,7 +5,8 @@ from typing import Any
 
 import grpc.aio
 
-from heart_serving.http.tls import HANDSHAKE_SECONDS, Certificate
+from heart_api.handshakes import HANDSHAKE_SECONDS
+from heart_serving.http.tls import Certificate
 from heart_serving.settings import Settings
 
 GRACE_SECONDS = 5.0

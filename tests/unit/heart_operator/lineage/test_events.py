@@ -13,6 +13,7 @@ from openlineage.client.generated.base import EventType, InputDataset, Job, Outp
 from openlineage.client.generated.dataset_version_dataset import DatasetVersionDatasetFacet
 from openlineage.client.generated.error_message_run import ErrorMessageRunFacet
 from openlineage.client.generated.job_type_job import JobTypeJobFacet
+from openlineage.client.generated.tags_run import TagsRunFacet, TagsRunFacetFields
 from openlineage.client.serde import Serde
 
 from heart_api.outbox import EventType as Decision
@@ -79,6 +80,27 @@ def test_a_run_event_is_what_openlineages_client_would_send(type_: Decision) -> 
     error = ErrorMessageRunFacet(message="DataInvalid: no rows", programmingLanguage="PYTHON", producer=PRODUCER)
     wanted = Serde.to_dict(expected(state, found, **({"errorMessage": error} if state == EventType.FAIL else {})))
     assert without_empty(as_run_event(found)) == without_empty(wanted)
+
+
+def test_a_drift_check_is_a_run_on_predictions_and_a_version() -> None:
+    found = entry("drift-checked", kind="drift-check", verdict="Drift", share="0.5", schedule="nightly")
+    tags = [TagsRunFacetFields(*pair, "HEARTOPS") for pair in (("verdict", "Drift"), ("share", "0.5"))]
+    tags.append(TagsRunFacetFields("schedule", "nightly", "HEARTOPS"))
+    version = DatasetVersionDatasetFacet(datasetVersion="7", producer=PRODUCER)
+    job = JobTypeJobFacet(processingType="BATCH", integration="HEARTOPS", jobType="DRIFT_CHECK", producer=PRODUCER)
+    wanted = RunEvent(
+        eventTime=found.time,
+        eventType=EventType.COMPLETE,
+        producer=PRODUCER,
+        run=Run(RUN, {"tags": TagsRunFacet(tags=tags, producer=PRODUCER)}),
+        job=Job("heartops://clinic", "heart.drift-check", {"jobType": job}),
+        inputs=[
+            InputDataset("heartops://clinic", "heart.predictions"),
+            InputDataset("mlflow://clinic", "heart", facets={"version": version}),
+        ],
+        outputs=[],
+    )
+    assert without_empty(as_run_event(found)) == without_empty(Serde.to_dict(wanted))
 
 
 def without_empty(value: object) -> object:

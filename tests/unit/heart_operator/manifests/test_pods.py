@@ -4,6 +4,8 @@ import json
 
 from heart_api.handover import Env, TrainingRequest
 from heart_api.profile import RuntimeProfile
+from heart_operator.manifests.training_job import build_training_job
+from tests.support.plan.world import PROFILE, heart_model
 from tests.unit.heart_operator.manifests.conftest import containers, environment
 
 
@@ -70,6 +72,13 @@ def test_requests_and_limits_are_always_there(case):
         for container in containers(manifest):
             for part in ("requests", "limits"):
                 assert container["resources"][part].keys() == {"cpu", "memory"}
+
+
+def test_a_dataset_of_dvc_is_read_by_the_trainer_with_dvcs_library():
+    model = heart_model({"dataset": {"uri": "dvc+https://git.example.org/heart.git#heart.csv"}})
+    images = PROFILE.images.model_copy(update={"dvc": "dvc:1"})
+    job = build_training_job(model, PROFILE.model_copy(update={"images": images}), "t", None)
+    assert job["spec"]["template"]["spec"]["containers"][0]["image"] == "dvc:1"
 
 
 def test_the_profile_chooses_nodes_images_and_pull_secrets(full):

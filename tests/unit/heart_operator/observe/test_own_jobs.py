@@ -20,7 +20,7 @@ from heart_operator.observe.own_jobs import (
     is_rebuilt,
     rebuild_for_model,
     rebuild_for_schedule,
-    recorded_uids,
+    recorded,
     sort_jobs,
 )
 from heart_operator.observe.pod_templates import is_made_from
@@ -164,9 +164,9 @@ def test_the_uid_in_the_status_decides_whatever_the_profile_is_by_now() -> None:
 
 
 def test_only_a_status_of_an_earlier_operator_is_believed_once() -> None:
-    assert recorded_uids(owner(observedGeneration=3)) is None
-    assert recorded_uids({"metadata": {}}) == frozenset(), "a new model: nobody created a Job for it yet"
-    assert recorded_uids(owner(observedGeneration=3, jobs=[])) == frozenset()
+    assert recorded(owner(observedGeneration=3)) is None
+    assert recorded({"metadata": {}}) == {}, "a new model: nobody created a Job for it yet"
+    assert recorded(owner(observedGeneration=3, jobs=[])) == {}
 
 
 # --- pods ---------------------------------------------------------------------------------------------------

@@ -12,7 +12,9 @@ FEATURES = [
     {"name": "age", "type": "number", "minimum": 0, "maximum": 120},
     {"name": "sex", "type": "category", "values": [0, 1], "sensitive": True},
 ]
-DATA = PROFILE.data.model_copy(update={"schemes": ("https", "pvc", "configmap"), "hosts": ("*.example.org",)})
+DATA = PROFILE.data.model_copy(
+    update={"schemes": ("https", "pvc", "configmap", "dvc+https"), "hosts": ("*.example.org",)}
+)
 TRAINERS = {name: ApprovedTrainer(image=f"registry.example.org/{name}:1") for name in ("torch", "lightgbm")}
 NAMES = ("shared.heart", "CaliforniaHousingBestModel")
 NARROW = PROFILE.model_copy(update={"data": DATA, "registry_names": NAMES, "trainers": TRAINERS})
@@ -41,6 +43,10 @@ REJECTED = [
     ({"dataset": {"uri": "https://example.org/x.csv"}}, "does not allow the host example.org"),
     ({"dataset": {"uri": "https://a.example.org@evil.com/x"}}, "does not allow the host evil.com"),
     ({"dataset": {"uri": "https://[::1/x.csv"}}, "it names no host"),
+    (
+        {"dataset": {"uri": "dvc+https://a.example.org/x.git#x.csv"}},
+        "has no image for datasets of DVC; ask the administrator to set runtimes.default.images.dvc",
+    ),
     ({"registryName": "other.heart"}, "spec.registryName: 'other.heart' does not start with 'clinic.'"),
     ({"registryName": "clinicheart"}, "spec.registryName"),
     ({"registryName": "HousingBestModel"}, "spec.registryName"),

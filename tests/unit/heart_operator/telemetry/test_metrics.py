@@ -42,6 +42,24 @@ def test_what_a_candidate_does() -> None:
     assert value("heartops_candidate_weight", kind="desired") is None
 
 
+def test_both_arms_of_an_experiment_with_their_bounds() -> None:
+    arm = {"count": 200, "mean": 0.8, "low": 0.7, "high": 0.9}
+    found = {"since": NOW, "stable": arm, "candidate": {"count": 3}, "difference": 0.05, "low": -0.1, "high": 0.2}
+    status = {"version": "3", "digest": "d", "since": NOW, "experiment": found}
+    metrics = Metrics()
+    metrics.show("clinic", "heart", HeartModelStatus.model_validate({"candidate": status}))
+
+    def value(name: str, **more: str) -> float | None:
+        labels = {"namespace": "clinic", "model": "heart", "version": "3"} | more
+        return metrics.registry.get_sample_value(f"heartops_experiment_{name}", labels)
+
+    figures = [value("arm", arm="stable", part=part) for part in ("value", "low", "high", "count")]
+    assert figures == [0.8, 0.7, 0.9, 200]
+    assert (value("arm", arm="candidate", part="count"), value("arm", arm="candidate", part="value")) == (3, None)
+    assert [value("difference", part=part) for part in ("value", "low", "high")] == [0.05, -0.1, 0.2]
+    assert value("verdict", verdict="Running") == 1
+
+
 def test_what_is_not_known_of_a_candidate_has_no_series() -> None:
     metrics = Metrics()
     metrics.show("clinic", "heart", HeartModelStatus(candidate=CandidateStatus(version="3", digest="d", since=NOW)))

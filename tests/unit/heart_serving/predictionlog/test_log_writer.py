@@ -53,7 +53,7 @@ class Log:
         self, request_id: str, *chances: float, shadow: bool = False, labels: str | None = None, **record: Any
     ) -> None:
         outputs = np.array([[1 - chance, chance] for chance in chances], np.float32)
-        self.queue.offer(request_id, [record or {"age": 54}] * len(chances), outputs, shadow, None, labels)
+        self.queue.offer((request_id, [record or {"age": 54}] * len(chances), outputs, shadow, None, labels))
 
     def written(self) -> list[tuple[str, int]]:
         return [(row["request_id"], row["row_index"]) for row in self.sink.rows]

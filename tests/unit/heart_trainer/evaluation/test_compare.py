@@ -60,7 +60,8 @@ def test_rows_that_are_new_to_the_serving_version_are_run() -> None:
     half = OutOfFold(task="binary", predictions={key: known.predictions[key] for key in table.keys[:200]})
     seen: list[NDArray[np.float32]] = []
 
-    def run(_: bytes, x: NDArray[np.float32]) -> NDArray[np.float32]:
+    def run(onnx: bytes, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        assert onnx == b"onnx"
         seen.append(x)
         return output[200:].astype(np.float32)
 
@@ -101,3 +102,34 @@ def test_another_question_or_contract_is_not_compared() -> None:
     wider = Feature(name="sex", type="category", values=("female", "male", "unknown"))
     with pytest.raises(NotComparable, match="sex"):
         compare(table, FEATURES, oof, _serving((FEATURES[0], wider), stored), _never, seed=0)
+
+
+def test_the_seed_alone_decides_what_is_drawn() -> None:
+    y, output = outcomes()
+    table = make_table(y)
+    serving = _serving(FEATURES, out_of_fold(table, make_oof(0.5 + (output - 0.5) * 0.5)))
+    first, again, other = (compare(table, FEATURES, make_oof(output), serving, _never, seed) for seed in (3, 3, 4))
+    assert first == again
+    assert list(first.metrics) == list(again.metrics)
+    assert first.metrics["brier"] != other.metrics["brier"]
+
+
+def test_an_interval_that_resampling_moves_off_still_holds_the_difference() -> None:
+    """The candidate's calibration error is 0, and every resample adds to it; the serving version's is constant."""
+    y = np.tile([0, 0, 0, 0, 1, 0, 0, 0, 1, 1, 0, 0, 1, 1, 1, 0, 1, 1, 1, 1], 10)
+    exact, constant = np.tile(np.repeat([0.2, 0.4, 0.6, 0.8], 5), 10), np.full(200, 0.9)
+    table = make_table(y)
+    serving = _serving(FEATURES, out_of_fold(table, make_oof(np.column_stack([1 - constant, constant]))))
+    found = compare(table, FEATURES, make_oof(np.column_stack([1 - exact, exact])), serving, _never, 0).metrics["ece"]
+    assert (found.candidate, found.serving) == pytest.approx((0.0, 0.4))
+    assert found.low == found.difference < found.high < 0
+
+
+def test_a_figure_that_one_version_does_not_have_is_not_compared() -> None:
+    y, output = outcomes()
+    table = make_table(y)
+    silent = np.column_stack([1 - output[:, 1] / 3, output[:, 1] / 3])
+    serving = _serving(FEATURES, out_of_fold(table, make_oof(output)))
+    found = compare(table, FEATURES, make_oof(silent), serving, _never, seed=0)
+    assert "precision" not in found.metrics, "the candidate flags nobody"
+    assert found.metrics["recall"].candidate == 0

@@ -37,6 +37,8 @@ def test_out_of_fold_figures_are_of_the_rows_that_were_held_out() -> None:
     fold = np.append(one.fold, np.full(10, -1))
     judged = OutOfFoldResult(output, fold, (), {"logistic-regression": output})
     (found,) = estimates_of(judged, np.append(one.y, np.zeros(10, dtype=int)))
+    assert found.params == {}, "the folds' settings differ"
+    assert fold_figures("binary", found, "roc_auc") == fold_figures("binary", one, "roc_auc")
     assert measure_families("binary", [found]) == {
         "logistic-regression": measure_families("binary", [one])[one.algorithm]
     }

@@ -10,10 +10,16 @@ from sklearn.ensemble import RandomForestClassifier
 
 from heart_api.contract import Target
 from heart_api.evaluation import Estimate
-from heart_trainer.evaluation.findings import better_than_chance, duplicates, onnx_parity, positive_class
-from heart_trainer.evaluation.leaks import leakage, learnt_rows
-from heart_trainer.values import Parity, Table
-from tests.support.trainer.evaluation_tables import FEATURES, make_table
+from heart_trainer.evaluation.findings import (
+    better_than_chance,
+    duplicates,
+    onnx_parity,
+    positive_class,
+    training_findings,
+)
+from heart_trainer.evaluation.leaks import honest_figure, leakage, learnt_rows
+from heart_trainer.values import Fitted, Parity, Table
+from tests.support.trainer.evaluation_tables import FEATURES, make_fitted, make_table
 from tests.support.trainer.requests import number, table
 
 
@@ -140,3 +146,62 @@ def test_a_model_file_that_answers_otherwise_fails() -> None:
     assert onnx_parity(Parity(3e-7, 1e-5)).verdict == "Passed"
     assert onnx_parity(Parity(3e-4, 1e-5)).verdict == "Failed"
     assert onnx_parity(Parity(float("nan"), 1e-5)).verdict == "Failed"
+
+
+def test_every_conflict_is_said_beside_the_repeats(honest: Table) -> None:
+    found = duplicates(replace(honest, duplicates=4, groups=np.arange(200) // 100)).message
+    assert found == (
+        "4 of 200 rows (2%) repeat another one (equal rows share a fold);"
+        " 200 rows have equal inputs and different outcomes"
+    )
+
+
+def found_leak(rows: Table, fitted: Fitted) -> tuple[str, str]:
+    found = training_findings(rows, FEATURES, Target(name="num"), _auc(0.999, 1.0), fitted)[0]
+    return found.verdict, found.message
+
+
+def test_the_trainers_own_models_have_not_seen_what_judges_them(honest: Table) -> None:
+    """A high figure is a remark then; a program of one's own may have brought the rows."""
+    ours = replace(make_fitted(np.full((200, 2), 0.5)), pipeline="fitted")
+    verdict, message = found_leak(honest, ours)
+    assert verdict == "Passed"
+    assert "roc_auc is at least 0.999" in message
+    verdict, message = found_leak(honest, replace(ours, pipeline=None))
+    assert verdict == "Failed"
+    assert message.endswith("the trainer's image may hold rows of this dataset: look at how it was built")
+
+
+def test_a_column_that_gives_the_target_away_is_named_for_every_trainer(honest: Table) -> None:
+    rows = replace(honest, x=np.where(np.arange(3) == 0, 50 + 10 * honest.y[:, None], honest.x).astype(np.float32))
+    for pipeline in ("fitted", None):
+        verdict, message = found_leak(rows, replace(make_fitted(np.full((200, 2), 0.5)), pipeline=pipeline))
+        assert (verdict, message[:9]) == ("Failed", "age alone")
+
+
+def test_what_plain_models_reach_is_the_same_every_time(honest: Table) -> None:
+    assert honest_figure(honest) == honest_figure(honest)
+    assert 0.3 < honest_figure(honest) < 0.7, "there is nothing to learn"
+
+
+def test_what_plain_models_reach_in_a_regression() -> None:
+    rows = make_table(np.random.default_rng(0).normal(size=200), ())
+    rows.x[:, 0] = (rows.y * 3).astype(np.float32)
+    assert honest_figure(rows) > 0.99
+    curved = replace(rows, x=np.sqrt(np.abs(rows.x)), y=np.abs(rows.y))
+    assert honest_figure(curved) == honest_figure(curved) > 0.95
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_column_of_which_nothing_is_known_hinders_no_plain_model(honest: Table) -> None:
+    x = np.column_stack([np.full(200, np.nan), honest.y]).astype(np.float32)
+    assert honest_figure(replace(honest, x=x)) == 1.0
+
+
+@pytest.mark.filterwarnings("error")
+def test_units_hinder_no_plain_model(honest: Table) -> None:
+    """Of columns in grams and in light-years the linear model would find no end."""
+    rng = np.random.default_rng(0)
+    x = np.column_stack([rng.normal(honest.y, 1), rng.normal(honest.y, 1), rng.normal(size=200)])
+    figures = [honest_figure(replace(honest, x=(x * units).astype(np.float32))) for units in (1, [1e6, 1e-4, 1e9])]
+    assert figures[1] == pytest.approx(figures[0], abs=0.02)

@@ -72,3 +72,42 @@ def test_degenerate_predictions_give_finite_figures(score: str) -> None:
     assert figures["roc_auc"] == (0.5 if score == "constant" else 1.0)
     assert all(np.isfinite(list(figures.values())))
     assert np.isfinite(weighted("binary", y, output, np.ones((3, 100)))["brier"]).all()
+
+
+FOUR = np.array([[0.7, 0.1, 0.1, 0.1], [0.4, 0.3, 0.2, 0.1], [0.1, 0.6, 0.2, 0.1], [0.1, 0.2, 0.6, 0.1]])
+"""Chooses 0, 0, 1, 2."""
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_class_that_does_not_occur_counts_as_missed() -> None:
+    """Otherwise a model would gain by a class that it never finds."""
+    y = np.array([0, 1, 1, 2])
+    expected = {"recall": (1 + 0.5 + 1 + 0) / 4, "precision": (0.5 + 1 + 1 + 0) / 4, "f1": (4 / 3 + 1) / 4}
+    expected["f1"] = (2 / 3 + 2 / 3 + 1 + 0) / 4
+    once = weighted("multiclass", y, FOUR, np.ones((1, 4)))
+    for name, value in expected.items():
+        assert point("multiclass", y, FOUR)[name] == pytest.approx(value), name
+        assert once[name].tolist() == pytest.approx([value]), name
+
+
+def test_weights_apply_to_scores_that_do_not_add_up_to_one() -> None:
+    y, weights = np.array([0, 1, 1, 2]), np.array([[1.0, 2, 0, 1], [0, 1, 3, 0]])
+    plain, scaled = (weighted("multiclass", y, FOUR * factor, weights) for factor in (1, [[2], [3], [5], [7]]))
+    for name, values in plain.items():
+        assert scaled[name].tolist() == pytest.approx(values.tolist(), nan_ok=True), name
+
+
+@pytest.mark.parametrize(
+    ("task", "kind"), [("regression", np.int8), ("multiclass", np.float64), ("multiclass", np.int8)]
+)
+def test_the_outcomes_number_type_changes_no_figure(task: str, kind: type[np.generic]) -> None:
+    y = np.array([0, 1, 1, 2]) if task == "multiclass" else np.array([100, 120, -90, 3])
+    output = FOUR if task == "multiclass" else np.array([[90.0], [110.0], [-80.0], [0.0]])
+    weights = np.array([[1.0, 2, 1, 1]])
+    expected, found = (weighted(task, y.astype(each), output, weights) for each in (np.int64, kind))
+    for name, values in expected.items():
+        assert found[name].tolist() == pytest.approx(values.tolist(), nan_ok=True), name
+
+
+def test_one_of_several_classes_alone_has_an_accuracy() -> None:
+    assert point("multiclass", np.array([0, 0, 0]), FOUR[:3]) == pytest.approx({"accuracy": 2 / 3})

@@ -85,12 +85,21 @@ def test_auto_goes_external_only_where_memory_does_not_suffice(
     assert "the pod has 300 MiB" in scale.message
 
 
-def test_a_packed_file_stays_in_memory_whatever_its_size(
-    manifest: Path, tracking_uri: str, tmp_path: Path, cohort: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("suffix", ["gz", "zst"])
+def test_auto_reads_a_packed_file_in_chunks(
+    suffix: str,
+    manifest: Path,
+    tracking_uri: str,
+    tmp_path: Path,
+    cohort: pd.DataFrame,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    cohort.to_csv(tmp_path / "rows.csv.gz", index=False)
+    packed = tmp_path / f"rows.csv.{suffix}"
+    with pa.output_stream(packed, compression={"gz": "gzip", "zst": "zstd"}[suffix]) as stream:
+        stream.write(cohort.to_csv(index=False).encode())
     monkeypatch.setattr("heart_trainer.external.decide.memory_limit", lambda: memory.BASE)
-    assert train(manifest, tracking_uri, tmp_path / "rows.csv.gz", tmp_path / "out") == 0
+    assert train(manifest, tracking_uri, packed, tmp_path / "out") == 0
+    assert "scale" in {finding.name for finding in evaluation(tmp_path / "out").findings}
 
 
 def test_a_rare_event_is_searched_on_more_than_its_share(

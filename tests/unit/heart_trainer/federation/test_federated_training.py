@@ -98,18 +98,35 @@ def test_the_next_version_is_compared_on_rows_that_neither_has_learnt(
     assert json.loads((tmp_path / "second" / EVALUATION_PATH).read_text())["comparison"]["against"]["version"] == "1"
 
 
-def test_a_number_is_predicted_from_sums_as_well(tracking_uri: str, tmp_path: Path) -> None:
+def numbers(trigger: str) -> Federation:
+    """Three sites that predict a number."""
     features = tuple(feature for feature in FEATURES if feature.name != "thalach")
     target, settings = Target(name="thalach", unit="1/min"), training(task="regression")
     digest = contract_sha256("regression", target, features)
-    changed = {"features": features, "target": target, "task": "regression", "contract_sha256": digest}
+    changed = {
+        "features": features,
+        "target": target,
+        "task": "regression",
+        "contract_sha256": digest,
+        "trigger": trigger,
+    }
     sites = [site.model_copy(update=changed) for site in three_sites()]
-    federation, _ = together(sites, features=features, target=target, training=settings)
-    found = train(federation, tracking_uri, tmp_path / "out")
+    return together(sites, features=features, target=target, training=settings, trigger=trigger)[0]
+
+
+def test_a_number_is_predicted_from_sums_and_the_next_version_compared(tracking_uri: str, tmp_path: Path) -> None:
+    found = train(numbers("t-1"), tracking_uri, tmp_path / "out")
     assert found.evaluation is not None
     assert (found.evaluation.algorithm, found.evaluation.rows) == ("ridge", 850)
     assert found.evaluation.metrics["r2"].estimate > 0.1
     assert {one.group for one in found.evaluation.slices if one.feature == "site"} == set(NAMES)
+    serving = ServingReference(version=found.result.version, digest=found.result.artifact_sha256)
+    again = train(numbers("t-2"), tracking_uri, tmp_path / "again", serving=serving)
+    assert again.evaluation is not None
+    assert again.evaluation.comparison is not None
+    difference = again.evaluation.comparison.metrics["rmse"]
+    assert (difference.difference, difference.n) == (0, 850)
+    assert difference.candidate == pytest.approx(found.evaluation.metrics["rmse"].estimate, rel=1e-6)
 
 
 def test_a_hold_out_is_judged_where_it_is_asked_for(tracking_uri: str, tmp_path: Path) -> None:

@@ -20,7 +20,8 @@ from heart_trainer.federation.messages import read_ask, read_tell
 from heart_trainer.job import Job
 from heart_trainer.job_federation import run_federated, study_of
 from heart_trainer.sums.additive import StatisticRejected
-from heart_trainer.sums.union import GrowRequest, from_bytes, share_values
+from heart_trainer.sums.shared import share_values
+from heart_trainer.sums.union import GrowRequest, from_bytes
 from tests.support.trainer.federation import SECRET, FakeFleet, three_sites, together, training
 
 COLUMNS = 10

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from heart_api.contract import Dataset, Feature
+from heart_api.contract import Dataset, Feature, Target
 from heart_api.federation import SiteCheckOutcome, SiteCheckRequest, SiteModel, contract_sha256
 from heart_api.handover import EXIT_PERMANENT, Env
 from heart_trainer.__main__ import main
@@ -211,3 +211,16 @@ def test_a_column_that_need_not_be_there_may_be_absent(tmp_path: Path) -> None:
     assert found.without == ("ca",)
     assert found.checked.encoded["ca"].isna().all()
     assert hold(request, SECRET, path).joined.without == ("ca",)
+
+
+def test_a_target_of_several_classes_is_found_out_by_the_sites_own_check() -> None:
+    """Before any training: the data holder and the model's owner read it in the status."""
+    model = SiteModel(namespace="clinic", name="heart", target=Target(name="num"), features=FEATURES)
+    dataset = site_request("hospital-01").dataset
+    outcome = check_site(
+        SiteCheckRequest(namespace="hospital-01", name="hospital-01", dataset=dataset, models=(model,)), "k"
+    )
+    (problem,) = outcome.problems
+    assert (problem.model, problem.column) == ("clinic/heart", "")
+    assert "The target num has 5 classes; a federation trains two" in problem.message
+    assert "positiveAbove" in problem.message

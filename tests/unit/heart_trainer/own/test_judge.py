@@ -1,14 +1,19 @@
 """A trainer of one's own is judged by its very file on rows that it never had; whatever else it returns is checked."""
 
 import os
+import socket
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import onnx
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from onnx import helper, numpy_helper
 
 from heart_api.owntrainer import REPORT
 from heart_trainer.errors import NotServable, TrainerError, TrainerFailed
@@ -144,6 +149,50 @@ def _own_operator(exchange: Exchange) -> None:
     (exchange.results / MODEL).write_bytes(model.SerializeToString())
 
 
+def _socket(exchange: Exchange) -> None:
+    """Under a short name first: that of a socket has at most 108 characters."""
+    (exchange.results / MODEL).unlink()
+    with TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as found:
+        found.bind(f"{folder}/s")
+        os.rename(f"{folder}/s", exchange.results / MODEL)
+
+
+def _beside(exchange: Exchange) -> None:
+    """As good as the honest one among many rows, and of no use to one alone."""
+    model = onnx.load_from_string((exchange.results / MODEL).read_bytes())
+    nodes = list(model.graph.node)
+    among = [
+        helper.make_node("Shape", ["features"], ["shape"]),
+        helper.make_node("Gather", ["shape", "first"], ["rows"]),
+        helper.make_node("Greater", ["rows", "few"], ["watched"]),
+        helper.make_node("Where", ["watched", "positive", "half"], ["chosen"]),
+        helper.make_node("Sub", ["one", "chosen"], ["negative"]),
+        helper.make_node("Concat", ["negative", "chosen"], ["output"], axis=1),
+    ]
+    constants = {"first": np.zeros(1, np.int64), "few": np.ones(1, np.int64), "half": np.full(1, 0.5, np.float32)}
+    model.graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in constants.items())
+    del model.graph.node[:]
+    model.graph.node.extend([*nodes[:-2], *among])
+    (exchange.results / MODEL).write_bytes(model.SerializeToString())
+
+
+def _lots(exchange: Exchange) -> None:
+    model = onnx.load_from_string((exchange.results / MODEL).read_bytes())
+    model.graph.node[1].output[0] = "unshaken"
+    noise = helper.make_node("RandomUniformLike", ["unshaken"], ["noise"], low=-1.0, high=1.0)
+    model.graph.node.insert(2, noise)
+    model.graph.node.insert(3, helper.make_node("Add", ["unshaken", "noise"], ["known"]))
+    (exchange.results / MODEL).write_bytes(model.SerializeToString())
+
+
+def _text_bomb(exchange: Exchange) -> None:
+    """A few kilobytes that become 200 MB."""
+    rows = len(pd.read_parquet(exchange.results / PREDICTIONS))
+    long = pa.array(["0" * (200_000_000 // rows)] * rows)
+    table = pa.table({"output_0": long, "output_1": long})
+    pq.write_table(table, exchange.results / PREDICTIONS, compression="zstd", use_dictionary=False)
+
+
 def _constant(exchange: Exchange) -> None:
     return_model(exchange, np.zeros(len(ASKED.features) + 1))
 
@@ -175,6 +224,10 @@ def _crashed(exchange: Exchange) -> None:
         (_pipe, "model.onnx is not a file"),
         (_folder, "model.onnx is not a file"),
         (_giant, "model.onnx has 629145600 bytes; at most"),
+        (_socket, "model.onnx is not a file"),
+        (_beside, "depends on the rows beside it"),
+        (_lots, "differ from those of its ONNX file|depends on the rows beside it or on chance"),
+        (_text_bomb, "something else than plain columns of numbers"),
         (_external, "keeps data outside its file"),
         (_own_operator, "operators outside the ONNX standard"),
         (_constant, "the same answer to every reference row"),

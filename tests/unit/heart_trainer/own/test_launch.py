@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from heart_api.owntrainer import launcher_command
-from heart_trainer.own.launch import MACHINES
+from heart_trainer.own.launch import MACHINES, MOST_PROCESSES
 from heart_trainer.own.launcher import copy_launcher, own_command
 
 pytestmark = pytest.mark.skipif(platform.machine() not in MACHINES, reason="seccomp filter for x86_64 and aarch64")
@@ -103,6 +103,20 @@ def test_giant_file_cannot_be_written(launcher: list[str], tmp_path: Path) -> No
     report, _ = _launch(launcher, tmp_path, "/bin/sh", "-c", f"head -c {4 * MEGABYTE} /dev/zero > {big}")
     assert report["exitCode"] != 0
     assert big.stat().st_size <= MEGABYTE
+
+
+def test_sparse_giant_file_cannot_be_made(launcher: list[str], tmp_path: Path) -> None:
+    report, _ = _launch(launcher, tmp_path, "/usr/bin/truncate", "-s", str(4 * MEGABYTE), str(tmp_path / "big"))
+    assert report["exitCode"] != 0
+    assert (tmp_path / "big").stat().st_size <= MEGABYTE
+
+
+def test_no_more_than_a_bound_of_processes(launcher: list[str], tmp_path: Path) -> None:
+    """Of its user on the whole machine: a fork bomb ends there. Root, who may run this test, is not bounded."""
+    report, _ = _launch(launcher, tmp_path, "/bin/bash", "-c", "ulimit -u; ulimit -Hu")
+    soft, hard = map(int, str(report["lastLines"]).split())
+    assert soft == hard
+    assert MOST_PROCESSES < soft < MOST_PROCESSES + 100_000
 
 
 def test_no_more_than_a_bound_of_its_output_is_passed_on(launcher: list[str], tmp_path: Path) -> None:

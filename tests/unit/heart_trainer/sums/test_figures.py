@@ -11,8 +11,8 @@ from heart_trainer.fit import calibrate
 from heart_trainer.sums.bins import EDGES, Axis, axis_of, coarse_code, coarse_edges, on_grids, score_bin
 from heart_trainer.sums.calibration import choose_calibrator
 from heart_trainer.sums.figures import decision_curve, measured, point, reliability
-from heart_trainer.sums.paired import PairedRequest, compare_tables, count_pairs
-from heart_trainer.sums.scores import Cells, cells_of, count_cells, stack
+from heart_trainer.sums.paired import PairedRequest, compare_tables, count_error_pairs, count_pairs
+from heart_trainer.sums.scores import Cells, Scale, cells_of, count_cells, stack
 from heart_trainer.sums.split import hold_out
 
 TOLERANCE = {"roc_auc": 5e-4, "pr_auc": 1e-3, "calibration_slope": 1e-3, "brier": 1e-6, "log_loss": 1e-5}
@@ -108,6 +108,26 @@ def test_a_paired_comparison_from_a_histogram_is_that_of_rows() -> None:
         assert found[name].difference == pytest.approx(expected[name].difference, abs=0.05 * width), name
         assert found[name].low == pytest.approx(expected[name].low, abs=0.2 * width), name
         assert found[name].high == pytest.approx(expected[name].high, abs=0.2 * width), name
+
+
+def test_a_paired_comparison_of_regressions_is_that_of_rows() -> None:
+    from heart_trainer.evaluation.compare import _paired
+
+    rng = np.random.default_rng(9)
+    y = rng.normal(140, 20, 2000)
+    p, q = (y + rng.normal(0, deviation, len(y)) for deviation in (9, 10))
+    samples = [Sample("regression", y, each[:, None], np.arange(len(y))) for each in (p, q)]
+    expected = _paired(samples[0], samples[1], seed=1)
+    scale = Scale(float(y.mean()), float(y.std()))
+    schema = PairedRequest(hold_out(0.2), (), (), scale).schema()
+    found = compare_tables(count_error_pairs(schema, y, p, q, scale), seed=1)
+    assert set(found) == {"rmse", "mae", "r2"}
+    for name, one in found.items():
+        width = expected[name].high - expected[name].low
+        assert one.difference == pytest.approx(expected[name].difference, abs=1e-9), name
+        assert one.low == pytest.approx(expected[name].low, abs=0.2 * width), name
+        assert one.high == pytest.approx(expected[name].high, abs=0.2 * width), name
+        assert one.events is None
 
 
 def test_a_cell_whose_sum_does_not_fit_its_bin_is_rejected() -> None:

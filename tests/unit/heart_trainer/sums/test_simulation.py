@@ -1,4 +1,4 @@
-"""Summed against pooled figures over random splits; docs/large-data.md and docs/federated.md have those of the long form.
+"""Summed against pooled figures over random splits; docs/federated.md has those of the long form.
 
 `HEARTOPS_SOAK=1 pytest -s` on this file takes 200 splits and prints the mean and the worst difference of every figure
 and of either end of its interval.
@@ -23,7 +23,7 @@ EXACT = {"roc_auc": 1e-4, "brier": 1e-6, "log_loss": 1e-5, "accuracy": 1e-9}
 """Greatest difference of an estimate."""
 ENDS = {"roc_auc": 0.015, "brier": 0.01, "log_loss": 0.03, "calibration_slope": 0.1}
 """Of an end of the interval: the noise of two bootstraps of 1,000 resamples, which differ as much between two seeds."""
-CELLED = {"roc_auc": 0.01, "brier": 0.005}
+CELLED = {"roc_auc": 0.015, "brier": 0.005, "ece": 0.2, "calibration_slope": 0.2}
 """The same where every cell of a site has ten rows: the default of `minimumCell`."""
 CELL = 10
 
@@ -71,7 +71,7 @@ def test_summed_figures_are_the_pooled_ones(apart: list[Apart]) -> None:
 
 def test_minimum_cells_cost_little(apart: list[Apart]) -> None:
     for name, worst in report("celled", apart).items():
-        assert worst[0] < CELLED.get(name, 0.1), name
+        assert worst[0] < CELLED.get(name, 0.06), name
 
 
 def report(way: str, apart: list[Apart]) -> dict[str, tuple[float, ...]]:

@@ -5,6 +5,7 @@ length, and no comment lines stand between them. What breaks a rule is named, ne
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -17,16 +18,18 @@ from heart_api.contract import Csv
 from heart_table.errors import UnreadableFile
 from heart_table.kinds import HEAD_BYTES, PARQUET
 from heart_table.layout import Expected, Layout, detect
-from heart_table.unpack import packed
+from heart_table.unpack import packed, unpacked
 from heart_trainer.data.columns import Column
 from heart_trainer.data.contract import CheckedRows, Contract, check_rows
 from heart_trainer.data.header import Header, find_columns, name_columns
-from heart_trainer.data.read import plain
+from heart_trainer.data.read import open_zstd, plain
 from heart_trainer.data.sources.stored import StoredFile
 from heart_trainer.errors import DataInvalid
 
 ROWS = 65_536
 """Rows of a chunk at most."""
+MOST_UNPACKED = 1 << 40
+"""Bytes that come out of a packed text file: what would take days is a mistake, or an attack."""
 BLOCK = 8 << 20
 """Bytes of a text file that are parsed at a time."""
 
@@ -152,16 +155,26 @@ class _Readable:
             raise DataInvalid(f"{self._where} is damaged or incomplete: it cannot be read.") from None
 
 
+@contextmanager
+def open_text(file: StoredFile) -> Iterator[IO[bytes]]:
+    """Yield the text of a file that may be packed (gzip, Zstandard), as it is unpacked. Raises DataInvalid."""
+    try:
+        with file.open() as stream:
+            kind = packed(stream.read(4))
+            stream.seek(0)
+            yield unpacked(stream, kind, open_zstd, MOST_UNPACKED)
+    except UnreadableFile as error:
+        raise DataInvalid(f"{file.name}: {error}") from None
+
+
 def _layout(file: StoredFile, contract: Contract) -> Layout:
-    with file.open() as stream:
+    with open_text(file) as stream:
         head = stream.read(HEAD_BYTES)
-    if kind := packed(head[:4]):
-        raise DataInvalid(
-            f"{file.name} is packed ({kind}): a file that is read in chunks must be unpacked, or Parquet."
-        )
     dataset = contract.dataset
     names = () if dataset.columns else tuple(sorted({field.file_column for field in contract.fields}))
     try:
+        if kind := packed(head[:4]):
+            raise UnreadableFile(f"{file.name} is packed twice ({kind}): unpack it once.")
         layout = detect(head, len(head) < HEAD_BYTES, dataset.csv or Csv(), Expected(names, len(dataset.columns or ())))
     except UnreadableFile as error:
         raise DataInvalid(str(error)) from None
@@ -178,7 +191,7 @@ def _csv(file: StoredFile, contract: Contract) -> Iterator[Chunk]:
     header = name_columns(layout, contract)
     places = find_columns(header, contract)
     before = 0
-    with file.open() as stream:
+    with open_text(file) as stream:
         for batch in _CsvBatches(stream, file.name, layout, layout.skip + header.lines):
             for start in range(0, batch.num_rows, ROWS):
                 frame = batch.slice(start, ROWS).select([str(place) for place in set(places.values())]).to_pandas()

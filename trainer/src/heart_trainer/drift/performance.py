@@ -53,8 +53,6 @@ def verdict_on(figure: Figure, check: PerformanceCheck) -> Literal["Acceptable",
 def too_few(figure: Figure | None, classes: int, check: PerformanceCheck, version: str) -> str:
     if (check.above is None) == (not classes):
         return f"{check.metric} is for {'classification' if not classes else 'regression'}: choose another metric"
-    if classes > 2 and check.metric != "accuracy":
-        return f"{check.metric} is for two classes: choose another metric"
     count = figure.rows if figure else 0
     return (
         f"{count} {BASIS[check.source]} for version {version} in {check.window} are too few to say anything of its"

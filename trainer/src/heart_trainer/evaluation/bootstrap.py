@@ -72,7 +72,7 @@ def draw(sample: Sample, seed: int) -> Iterator[Array]:
 def _multinomial(rng: np.random.Generator, units: int, size: int) -> Array:
     """[size, units]: how often each unit is drawn in `units` draws with replacement."""
     drawn = rng.integers(0, units, (size, units)) + np.arange(size)[:, None] * units
-    return np.bincount(drawn.ravel(), minlength=size * units).reshape(size, units).astype(float)
+    return np.bincount(drawn.ravel(), minlength=size * units).reshape(size, units).astype(np.float64)
 
 
 def replicate(sample: Sample, seed: int) -> Replicates:

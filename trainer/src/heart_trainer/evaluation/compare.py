@@ -98,7 +98,7 @@ def _paired(candidate: Sample, stable: Sample, seed: int) -> dict[str, Differenc
         for weights in draw(candidate, seed)
     ]
     found = {}
-    for name in ours.keys() & theirs.keys():
+    for name in (name for name in ours if name in theirs):
         apart = np.concatenate([a[name] - b[name] for a, b in batches])
         apart = apart[np.isfinite(apart)]
         if len(apart):

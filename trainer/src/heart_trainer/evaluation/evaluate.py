@@ -126,7 +126,7 @@ def gaps_between(found: Sequence[Member]) -> tuple[Gap, ...]:
 
 
 def _gap(metric: str, members: list[Member]) -> Gap:
-    """Groups share no row, so their resamples are independent."""
+    """Groups share no row, so their resamples are independent; at least half of each define the metric."""
     ordered = sorted(members, key=lambda member: member.measured.figures[metric])
     least, greatest = ordered[0], ordered[-1]
     low, high = least.measured, greatest.measured
@@ -148,7 +148,7 @@ def _apart(high: Measured, low: Measured, metric: str) -> Array:
 def _gap_estimate(a: Judged, b: Judged, difference: float, replicates: Array) -> Estimate:
     smaller = min(a, b, key=lambda sample: sample.n)
     defined = replicates[np.isfinite(replicates)]
-    low, high = np.quantile(defined, (0.025, 0.975)) if len(defined) else (difference, difference)
+    low, high = np.quantile(defined, (0.025, 0.975))
     return Estimate(
         n=smaller.n,
         events=smaller.events,

@@ -85,7 +85,7 @@ def _multiclass_point(y: NDArray[np.generic], output: Array) -> Figures:
         "ece": expected_calibration_error(p.max(axis=1), chosen == y),
     }
     if len(np.unique(y)) == len(labels):
-        figures["roc_auc"] = sk.roc_auc_score(y, p, multi_class="ovr", average="macro", labels=labels)
+        figures["roc_auc"] = sk.roc_auc_score(y, p, multi_class="ovr")
     return figures
 
 
@@ -128,7 +128,7 @@ def log_odds(p: Array) -> Array:
 
 def off_zero(p: Array) -> Array:
     """[rows, classes] probabilities of which a logarithm can be taken; rows still add up to 1."""
-    clipped = np.clip(p, EDGE, 1)
+    clipped = np.maximum(p, EDGE)
     return np.asarray(clipped / clipped.sum(axis=1, keepdims=True))
 
 

@@ -50,7 +50,7 @@ def _split(feature: Feature, column: NDArray[np.float32]) -> Iterator[tuple[str,
 
 def _ranges(column: NDArray[np.float32], known: NDArray[np.float32]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
     """Quarters of the data, cut at numbers of two digits that people can read."""
-    for name, low, high in ranges(np.quantile(known.astype(float), (0.25, 0.5, 0.75))):
+    for name, low, high in ranges(np.quantile(known.astype(np.float64), (0.25, 0.5, 0.75))):
         yield name, (column >= low) & (column < high)
 
 

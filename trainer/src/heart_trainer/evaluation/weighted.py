@@ -39,8 +39,8 @@ def _grouped(weights: Array, codes: NDArray[np.intp], groups: int, values: Array
 def _ranking(positive: NDArray[np.bool_], score: Array, weights: Array) -> tuple[Array, Array]:
     """Area under the ROC curve and average precision; rows of one score move together."""
     levels, codes = np.unique(-score, return_inverse=True)
-    hit = _grouped(weights, codes, len(levels), positive.astype(float))
-    miss = _grouped(weights, codes, len(levels), (~positive).astype(float))
+    hit = _grouped(weights, codes, len(levels), positive.astype(np.float64))
+    miss = _grouped(weights, codes, len(levels), (~positive).astype(np.float64))
     hits, misses = hit.cumsum(axis=1), miss.cumsum(axis=1)
     below = misses[:, -1:] - misses + miss / 2
     auc = (hit * below).sum(axis=1) / (hits[:, -1] * misses[:, -1])
@@ -101,7 +101,7 @@ def _multiclass_weighted(y: NDArray[np.generic], output: Array, weights: Array) 
     k, chosen, total = p.shape[1], p.argmax(axis=1), weights.sum(axis=1)
     truth = np.asarray(y, dtype=np.intp)
     actual, claimed = _grouped(weights, truth, k), _grouped(weights, chosen, k)
-    right = _grouped(weights, truth, k, (chosen == truth).astype(float))
+    right = _grouped(weights, truth, k, (chosen == truth).astype(np.float64))
     surprise = -np.log(off_zero(p)[np.arange(len(p)), truth])
     areas = [_ranking(truth == c, p[:, c], weights)[0] for c in range(k)]
     return {

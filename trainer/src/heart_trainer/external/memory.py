@@ -5,17 +5,19 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from heart_table.unpack import packed
+from heart_table.unpack import packed, unpacked
 from heart_trainer.data.contract import Contract
+from heart_trainer.data.read import open_zstd
 from heart_trainer.data.sources.stored import StoredFile
-from heart_trainer.data.stream import open_parquet
-from heart_trainer.errors import DataInvalid
+from heart_trainer.data.stream import MOST_UNPACKED, open_parquet
 
 BASE = 300 << 20
 """Bytes that a training takes before it reads a row."""
 BYTES_PER_CELL = 100
 """Of a table that is read, checked, keyed and fitted in memory (docs/benchmarks-training.md)."""
 HEAD = 1 << 16
+SAMPLE = 1 << 22
+"""Bytes of a packed file's text, from which it is told how much of it there is."""
 LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 
 
@@ -49,9 +51,12 @@ def _parquet_rows(file: StoredFile) -> int:
 
 
 def _text_rows(file: StoredFile) -> int:
-    with file.open() as stream:
-        head = stream.read(HEAD)
-    if packed(head[:4]):
-        raise DataInvalid(f"{file.name} is packed: unpack it, or write Parquet.")
+    with file.open() as stored:
+        kind = packed(stored.read(4))
+        stored.seek(0)
+        text = unpacked(stored, kind, open_zstd, MOST_UNPACKED)
+        head = text.read(SAMPLE if kind else HEAD)
+        used = file.size if stored.closed else stored.tell()  # the end of a packed file may close it
+        size = file.size * len(head) / max(used, 1) if kind else file.size
     lines = max(head.count(b"\n"), 1)
-    return int(file.size / (len(head) / lines)) + 1 if head else 0
+    return int(size / (len(head) / lines)) + 1 if head else 0

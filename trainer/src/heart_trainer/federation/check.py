@@ -4,9 +4,8 @@ import re
 from collections.abc import Iterator
 
 from heart_api.federation import SiteCheckOutcome, SiteCheckRequest, SiteModel, SiteProblem
-from heart_trainer.data.target import encode_target
 from heart_trainer.errors import DataInvalid, TrainerError
-from heart_trainer.federation.holding import read_site, reading
+from heart_trainer.federation.holding import answers_of, read_site, reading
 from heart_trainer.federation.messages import refusal
 
 MOST_PROBLEMS = 10
@@ -37,7 +36,7 @@ def _rows(request: SiteCheckRequest, model: SiteModel) -> int:
         model.namespace, model.name, request.dataset, model.target, model.features, model.task, request.access
     )
     found = read_site(job)
-    encode_target(found.checked.target, model.target, job.training)
+    answers_of(found, job)
     return len(found.checked.encoded)
 
 

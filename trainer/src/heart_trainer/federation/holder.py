@@ -8,8 +8,10 @@ from heart_trainer.federation.bundle import bundle_sha256
 from heart_trainer.federation.holding import Holding, enough
 from heart_trainer.federation.limits import limited
 from heart_trainer.federation.messages import Ask, BadMessage, Tell, encode, read_ask, refusal
+from heart_trainer.federation.prying import few_dominate, preparations, prepares
 from heart_trainer.sums.additive import StatisticRejected
 from heart_trainer.sums.driver import Request
+from heart_trainer.sums.linear import NewtonRequest
 from heart_trainer.sums.requests import decode
 from heart_trainer.sums.rows import Rows, draws
 from heart_trainer.sums.split import Split
@@ -18,6 +20,7 @@ from heart_trainer.sums.wire import to_bytes
 
 MOST_EXCHANGES = 400
 """A study takes about ten; with sites that are lost it starts anew. More is somebody trying to find out more."""
+DOMINATED = "the sums that it was asked for would be those of a few rows (the model's answers are all but certain)"
 SEE_LOG = "the data holder sees why in the log of the site"
 
 
@@ -89,7 +92,13 @@ class Holder:
             return self._refuse(refusal("TooFewRows", few))
         if prying := self._prying(request, split):
             return self._refuse(refusal("SiteRefused", prying))
-        found = limited(request, request.collect(rows), self.request.minimum_cell)
+        minimum = self.request.minimum_cell
+        try:
+            if isinstance(request, NewtonRequest) and few_dominate(request, rows, minimum):
+                return self._refuse(refusal("SiteRefused", DOMINATED))
+            found = limited(request, request.collect(rows), minimum)
+        except (ValueError, IndexError) as error:  # shapes and places that fit neither each other nor the rows
+            raise StatisticRejected("its arrays do not fit each other") from error
         self.exchanges += 1
         return encode(Tell(), to_bytes(found))
 
@@ -110,7 +119,7 @@ class Holder:
     def _dealt(self, key: str, held: Holding) -> Rows:
         """The key is the first one for good: sums over ever new parts would single rows out."""
         if self._rows is None:
-            self._rows = Rows(held.x, held.y, draws(held.x, key.encode()))
+            self._rows = Rows(held.x, held.y, draws(held.plain, key.encode()))
         return self._rows
 
     def _prying(self, request: Request | GrowRequest, split: Split | None) -> str:
@@ -120,6 +129,8 @@ class Holder:
         self._split = split or self._split
         if any(part.bound < 1 for name in ("learners", "judged") for part in getattr(request, name, ())):
             return "it answers about all rows of a part, and was asked about some"
+        if any(not prepares(one, self.request.features) for one in preparations(request)):
+            return "it was asked to read columns as another type than the contract's"
         return "it was asked too often" if self.exchanges >= MOST_EXCHANGES else ""
 
     def _refuse(self, problem: SiteFailure) -> bytes:

@@ -1,7 +1,8 @@
 """A site's rows: read from its own dataset, checked against the contract, and shielded before any sum is made.
 
-What few rows share is taken out of the rows themselves, so that no answer can show it: a value of a category or boolean
-that fewer than the minimum cell have becomes missing, and where fewer than that are missing they are filled.
+What few rows share is taken out of the rows themselves, so that no answer can show it, whatever is asked: each number
+stands for at least the minimum cell of neighbouring values (it is their mean), a value of a category or boolean that
+fewer rows have becomes missing, and where fewer than that are missing they are filled.
 """
 
 import hashlib
@@ -23,19 +24,26 @@ from heart_api.training import Training
 from heart_trainer.data.contract import CheckedRows, Contract, check_rows
 from heart_trainer.data.load import contract_of, is_synthetic, read_dataset
 from heart_trainer.data.rows import equal_rows
-from heart_trainer.data.target import encode_target
+from heart_trainer.data.target import Encoded, encode_target
 from heart_trainer.errors import ColumnsMissing, DataInvalid
 from heart_trainer.evaluation.leaks import telling
 from heart_trainer.federation.messages import Joined
+from heart_trainer.sums.bins import GRIDS, on_grids
 from heart_trainer.sums.describe import NUMBERS
+from heart_trainer.sums.shared import share_values
 from heart_trainer.values import Table
 
 
 @dataclass(frozen=True)
 class Holding:
-    """`x`: [rows, features] as models get them, shielded. `y`: 0/1 or values. Never leaves the process."""
+    """`x`: [rows, features] as models get them, shielded. `y`: 0/1 or values. Never leaves the process.
+
+    `plain`: the features as they were read, by which rows are dealt to parts: the same in every training, whoever was
+    added meanwhile.
+    """
 
     x: NDArray[np.float32]
+    plain: NDArray[np.float32]
     y: NDArray[np.float64]
     task: Task
     classes: tuple[int | str, ...]
@@ -60,9 +68,7 @@ def hold(request: SiteRequest, key: str, data: Path | None = None) -> Holding:
     job = job_of(request.model_namespace, request.model_name, request)
     rows = read_site(job, data)
     x = rows.checked.encoded.to_numpy(np.float32)
-    task, y, classes = encode_target(rows.checked.target, request.target, job.training)
-    if task == "multiclass":
-        raise DataInvalid(f"The target {request.target.name} has {len(classes)} classes; a federation trains two.")
+    task, y, classes = answers_of(rows, job)
     minimum = request.minimum_cell
     joined = Joined(
         rows=len(y),
@@ -74,7 +80,9 @@ def hold(request: SiteRequest, key: str, data: Path | None = None) -> Holding:
         telling=tuple(telling(_table(x, y, task, classes), request.features)),
         without=tuple(f.name for i, f in enumerate(request.features) if np.isnan(x[:, i]).all()),
     )
-    return Holding(shield(x, request.features, minimum), y.astype(np.float64), task, classes, joined)
+    values = y.astype(np.float64)
+    shown = shared(values, minimum) if task == "regression" else values
+    return Holding(shield(x, request.features, minimum), x, shown, task, classes, joined)
 
 
 def job_of(namespace: str, name: str, about: SiteRequest) -> JobRequest:
@@ -119,6 +127,17 @@ def read_site(job: JobRequest, data: Path | None = None) -> SiteRows:
     return SiteRows(replace(checked, encoded=encoded), without, sha256, is_synthetic(job, data))
 
 
+def answers_of(rows: SiteRows, job: JobRequest) -> Encoded:
+    """(task, y, classes) of two classes or a number. Raises DataInvalid."""
+    found = encode_target(rows.checked.target, job.target, job.training)
+    if found[0] == "multiclass":
+        raise DataInvalid(
+            f"The target {job.target.name} has {len(found[2])} classes; a federation trains two "
+            "(spec.target.positiveAbove makes two of numbers)."
+        )
+    return found
+
+
 def _dispensable(missing: ColumnsMissing, contract: Contract) -> tuple[str, ...]:
     """Features that may be missing; raises the error where one of the columns must be there."""
     absent = [feature for feature in contract.features if feature.file_column in missing.columns]
@@ -144,23 +163,35 @@ def _table(x: NDArray[np.float32], y: NDArray[Any], task: Task, classes: tuple[i
 
 
 def shield(x: NDArray[np.float32], features: Sequence[Feature], minimum: int) -> NDArray[np.float32]:
-    """[rows, features] without what fewer than `minimum` rows share: a category, a boolean, that a value is missing."""
-    columns = [_shielded(x[:, i], feature.type not in NUMBERS, minimum) for i, feature in enumerate(features)]
+    """[rows, features] in which every value of a column, and that one is missing, is that of `minimum` rows or more."""
+    columns = [_shielded(x[:, i], feature.type in NUMBERS, max(minimum, 1)) for i, feature in enumerate(features)]
     return np.column_stack(columns).astype(np.float32)
 
 
-def _shielded(column: NDArray[np.float32], is_code: bool, minimum: int) -> NDArray[np.float32]:
+def _shielded(column: NDArray[np.float32], is_number: bool, minimum: int) -> NDArray[np.float32]:
     found = column.copy()
-    if is_code:
+    if not is_number:
         values, counts = np.unique(found[~np.isnan(found)], return_counts=True)
         found[np.isin(found, values[counts < minimum])] = np.nan
     missing = np.isnan(found)
     if (~missing).sum() < minimum:
         return np.full_like(found, np.nan)
+    if is_number:
+        found[~missing] = shared(found[~missing].astype(np.float64), minimum)
     if 0 < missing.sum() < minimum:
         values, counts = np.unique(found[~missing], return_counts=True)
-        found[missing] = values[counts.argmax()] if is_code else np.median(found[~missing])
+        found[missing] = np.median(found[~missing]) if is_number else values[counts.argmax()]
     return found
+
+
+def shared(values: NDArray[np.float64], minimum: int) -> NDArray[np.float64]:
+    """Each value as the mean of at least `minimum` neighbours, rounded to the grid that all of them are on."""
+    if minimum <= 1:
+        return values
+    found = share_values(values, minimum)
+    on_grid = on_grids(values.astype(np.float32)) == len(values)
+    steps = [step for step, every in zip(GRIDS, on_grid, strict=True) if every]
+    return np.asarray(np.round(found / steps[0]) * steps[0]) if steps else found
 
 
 def enough(holding: Holding, request: SiteRequest, parts: Mapping[int, int] | None = None) -> str:

@@ -4,7 +4,8 @@
 - Descriptions: of the whole site, and dealt to the parts of the split in proportion to their rows, so that no part says
   more than the whole.
 - Scores: neighbouring bins of a class are merged until each has the minimum; a table with fewer rows of a class than
-  that is empty. The tables of an evaluation's folds are one.
+  that is empty. The tables of an evaluation's folds are one. Of a cell's probabilities only the bin of their mean is
+  told: the digits of an exact sum would say which of a model's answers it is made of.
 - Trees are limited where they are grown (heart_trainer.sums.union).
 - Sums of gradients, curvature and products are over at least the minimum of rows, or empty; they are exact otherwise.
 """
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heart_trainer.sums.additive import Sums
-from heart_trainer.sums.bins import score_bin
+from heart_trainer.sums.bins import EDGES, score_bin
 from heart_trainer.sums.describe import DescribeRequest, RangeRequest
 from heart_trainer.sums.driver import Request
 from heart_trainer.sums.evaluation import EvaluationRequest
@@ -27,6 +28,8 @@ from heart_trainer.sums.scores import ScoreRequest
 
 Integers = NDArray[np.int64]
 Arrays = dict[str, NDArray[Any]]
+MIDDLES = (EDGES + np.append(EDGES[1:], 1.0)) / 2
+"""Of the bins of a probability."""
 
 
 class NotLimited(Exception):
@@ -134,7 +137,7 @@ def _probabilities(table: Arrays, minimum: int) -> Arrays:
             count, total = int(rows[places].sum()), float(sums[places].sum())
             place = int(score_bin(np.array([min(total / count, 1.0)]))[0])
             found["rows"][kind, place] += count
-            found["probability"][kind, place] += total
+            found["probability"][kind, place] += count * MIDDLES[place]
     return found
 
 
@@ -143,18 +146,37 @@ def _errors(table: Arrays, minimum: int) -> Arrays:
     return _merged(table, minimum, np.arange(len(table["rows"])))
 
 
-def _paired(_: PairedRequest, sums: Sums, minimum: int) -> Arrays:
+def _paired(request: PairedRequest, sums: Sums, minimum: int) -> Arrays:
+    if request.scale is not None:
+        return _paired_errors(sums, minimum)
     found = {name: np.zeros_like(value) for name, value in sums.values.items()}
     if has_small_class(sums["rows"].sum(axis=(1, 2)), minimum):
         return found
     grid = sums["rows"].shape[1]
-    place = np.add.outer(np.arange(grid), np.arange(grid)).ravel()
-    order = np.argsort(place, kind="stable")  # along the diagonal: what is near in both is merged
+    order = _diagonal(grid)
     for kind in (0, 1):
-        table = {name: value[kind].ravel() for name, value in sums.values.items()}
-        for name, value in _merged(table, minimum, order).items():
-            found[name][kind] = value.reshape(grid, grid)
+        table = _merged({name: value[kind].ravel() for name, value in sums.values.items()}, minimum, order)
+        for name, value in table.items():
+            known = value if name == "rows" else _to_middles(table["rows"], value)
+            found[name][kind] = known.reshape(grid, grid)
     return found
+
+
+def _paired_errors(sums: Sums, minimum: int) -> Arrays:
+    grid = len(sums["rows"])
+    flat = {name: value.ravel() for name, value in sums.values.items()}
+    return {name: value.reshape(grid, grid) for name, value in _merged(flat, minimum, _diagonal(grid)).items()}
+
+
+def _diagonal(grid: int) -> Integers:
+    """The cells of a square along its diagonal: what is near in both directions is merged."""
+    return np.argsort(np.add.outer(np.arange(grid), np.arange(grid)).ravel(), kind="stable")
+
+
+def _to_middles(rows: Integers, sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[cells]: sums of probabilities as the rows at the middle of their mean's bin."""
+    mean = np.minimum(sums / np.maximum(rows, 1), 1.0)
+    return np.asarray(rows * MIDDLES[score_bin(mean)])
 
 
 def _merged(table: Mapping[str, NDArray[Any]], minimum: int, order: Integers) -> Arrays:

@@ -3,8 +3,8 @@
     launch.py SECONDS BYTES REPORT PROGRAM [ARGUMENT …]
 
 Before the program starts, this process gives up the network for good: a seccomp filter, which every child inherits and
-none can lift, refuses all sockets but local ones. The program gets a greatest file size (BYTES) and a deadline. What it
-prints is passed on; its last lines, its exit code and its time are in the JSON file REPORT.
+none can lift, refuses all sockets but local ones. The program gets a greatest file size (BYTES), a greatest number of
+processes and a deadline. What it prints is passed on; its last lines, exit code and time are in the JSON file REPORT.
 
 Runs by an interpreter that is copied into the program's container: the standard library alone, and nothing is imported
 after the start.
@@ -38,6 +38,8 @@ CALL, ARCH, FIRST_ARGUMENT = 0, 4, 16
 
 SHOWN_BYTES = 1 << 20
 """Of the program's output; the rest is not passed on, so that no log fills the node."""
+MOST_PROCESSES = 2048
+"""Processes and threads of the program. The kernel counts those of its user on the whole node, and not root's."""
 KEPT_LINES, KEPT_BYTES = 12, 2000
 INSIDE = ("LD_PRELOAD", "LD_AUDIT")
 """Emptied for this process, so that no library of the image is loaded into it; the program starts without them."""
@@ -53,6 +55,7 @@ class Program(ctypes.Structure):
 
 def main(seconds: str, most_bytes: str, report: str, *command: str) -> int:
     deny_network()
+    limit_processes()
     limit_files(int(most_bytes))
     started = time.monotonic()
     ending = run(command, started + float(seconds))
@@ -86,6 +89,24 @@ def network_filter(arch: int, socket: int) -> list[tuple[int, int, int, int]]:
         (RETURN, 0, 0, ALLOW),
         (RETURN, 0, 0, REFUSE),
     ]
+
+
+def limit_processes() -> None:
+    """So many more than its user has, that no program can take the node's process numbers from everybody else."""
+    most = own_tasks() + MOST_PROCESSES
+    _, hard = resource.getrlimit(resource.RLIMIT_NPROC)
+    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
+
+
+def own_tasks() -> int:
+    """Processes of this user that are seen here, with their threads."""
+    found = 0
+    for pid in filter(str.isdecimal, os.listdir("/proc")):
+        with contextlib.suppress(OSError):  # it may end meanwhile
+            if os.stat(f"/proc/{pid}").st_uid == os.getuid():
+                found += len(os.listdir(f"/proc/{pid}/task"))
+    return found
 
 
 def limit_files(most: int) -> None:

@@ -17,6 +17,7 @@ from heart_trainer.own.contract import MODEL, PREDICTIONS, Report
 
 MAX_TABLE_BYTES = 64 << 20
 MAX_REPORT_BYTES = 1 << 16
+NUMBERS = frozenset({"FLOAT", "DOUBLE", "INT32", "INT64"})
 SHOWN = 1500
 """Characters of the program's last lines that people see."""
 
@@ -47,6 +48,7 @@ def read_predictions(folder: Path, rows: int, width: int) -> NDArray[np.float64]
     data = read(folder, PREDICTIONS, MAX_TABLE_BYTES)
     try:
         file = pq.ParquetFile(pa.BufferReader(data))
+        check_numbers(file)
         found = (file.metadata.num_rows, file.metadata.num_columns)
         if found != (rows, width):
             raise TrainerFailed(
@@ -59,6 +61,15 @@ def read_predictions(folder: Path, rows: int, width: int) -> NDArray[np.float64]
         raise TrainerFailed(
             f"The trainer's {PREDICTIONS} is not a Parquet file of numbers ({type(error).__name__})."
         ) from error
+
+
+def check_numbers(file: pq.ParquetFile) -> None:
+    """Before anything is unpacked: few bytes of text may become gigabytes. Raises TrainerFailed."""
+    columns = [file.schema.column(k) for k in range(len(file.schema))]
+    plain = all(column.physical_type in NUMBERS and column.max_repetition_level == 0 for column in columns)
+    groups = [file.metadata.row_group(k) for k in range(file.metadata.num_row_groups)]
+    if not plain or sum(group.total_byte_size for group in groups) > MAX_TABLE_BYTES:
+        raise TrainerFailed(f"The trainer's {PREDICTIONS} holds something else than plain columns of numbers.")
 
 
 def read(folder: Path, name: str, most: int) -> bytes:

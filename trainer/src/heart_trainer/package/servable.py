@@ -25,6 +25,8 @@ from heart_trainer.values import Table
 ENCODING = ("type", "values", "minimum", "maximum", "required")
 """What serving does with a feature's value; unit, description and the like are for people."""
 QUESTION = ("name", "positive_above", "positive", "labels")
+SIZES = (*[1] * 24, 2, 3, 5, 8, 13)
+"""Rows that a model is asked about at a time, to see that its answers stay the same."""
 ROUNDING = 1e-3
 """How far float32 probabilities may be from the interval, and their sum from 1."""
 HOW_TO = " Register it with heart_trainer.by_hand.package_and_register, which makes such a file."
@@ -124,7 +126,23 @@ def answers(model: Model, table: Table) -> Array:
         raise NotServable("it gives the same answer to every row of the dataset.")
     if table.task != "regression" and not _are_probabilities(output):
         raise NotServable("its answers are not probabilities: every row must lie between 0 and 1 and add up to 1.")
+    check_rows_alone(model, table, output)
     return output
+
+
+def check_rows_alone(model: Model, table: Table, output: Array) -> None:
+    """A row has one answer, whatever rows stand beside it: it is judged among many and asked about alone.
+
+    Raises NotServable.
+    """
+    chosen = np.random.default_rng(0).permutation(len(table))[: sum(SIZES)]
+    scale = 1.0 if table.task != "regression" else float(np.std(output)) or 1.0
+    for rows in np.split(chosen, np.cumsum(SIZES)[:-1]):
+        if len(rows) and not np.allclose(model.run(table.x[rows]), output[rows], rtol=1e-4, atol=1e-4 * scale):
+            raise NotServable(
+                "its answer to a row depends on the rows beside it or on chance: it was another one when the row was"
+                f" among {len(table)}, and among {len(rows)}. Compute each row by itself."
+            )
 
 
 def _are_probabilities(output: Array) -> bool:

@@ -49,7 +49,7 @@ def figures_of(cells: Cells | ErrorCells) -> Figures:
 
 def replicate(cells: Cells | ErrorCells, seed: int) -> Replicates:
     """Every metric under every resample."""
-    return _weighted(cells, resample(cells, seed))
+    return replicate_by(cells, resample(cells, seed))
 
 
 def resample(cells: Cells | ErrorCells, seed: int) -> Floats:
@@ -64,7 +64,8 @@ def resample(cells: Cells | ErrorCells, seed: int) -> Floats:
     return weights
 
 
-def _weighted(cells: Cells | ErrorCells, weights: Floats) -> Replicates:
+def replicate_by(cells: Cells | ErrorCells, weights: Floats) -> Replicates:
+    """The same under resamples that are given: [resamples, cells]."""
     if isinstance(cells, ErrorCells):
         return _errors(cells, weights)
     return weighted("binary", cells.y, cells.output, weights)

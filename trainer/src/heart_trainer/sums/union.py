@@ -22,6 +22,7 @@ from heart_trainer.sums.additive import StatisticRejected
 from heart_trainer.sums.describe import NUMBERS, Preparation
 from heart_trainer.sums.forests import Grown, grown, trees_for, union
 from heart_trainer.sums.rows import Rows
+from heart_trainer.sums.shared import share_values
 from heart_trainer.sums.split import Parts, Split
 
 MOST_LEAVES = 64
@@ -94,22 +95,6 @@ def _shared(design: NDArray[np.float64], preparation: Preparation, minimum: int)
     numbers = len(preparation.of_kind(*NUMBERS))
     columns = [share_values(design[:, i], minimum) if i < numbers else design[:, i] for i in range(design.shape[1])]
     return np.column_stack(columns).astype(np.float32)
-
-
-def share_values(column: NDArray[np.float64], minimum: int) -> NDArray[np.float64]:
-    """Neighbouring values merged to their mean until each is that of at least `minimum` rows."""
-    values, place, counts = np.unique(column, return_inverse=True, return_counts=True)
-    group, held, number = np.zeros(len(values), np.int64), 0, 0
-    for index, count in enumerate(counts):
-        group[index] = number
-        held += int(count)
-        if held >= minimum:
-            number, held = number + 1, 0
-    if held and number:
-        group[group == number] = number - 1
-    own = group[place]
-    mean = np.bincount(own, column) / np.maximum(np.bincount(own), 1)
-    return np.asarray(mean[own])
 
 
 def to_bytes(forests: Sequence[Grown]) -> bytes:

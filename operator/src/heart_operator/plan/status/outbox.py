@@ -13,9 +13,12 @@ from heart_api.heartmodel import ConditionStatus, HeartModelStatus
 from heart_api.names import Annotation
 from heart_api.outbox import MAX_VALUE, MOST_ENTRIES, Destination, Erasure, OutboxEntry, OutboxStatus
 from heart_operator.plan.observed import Observed
+from heart_operator.plan.status.checked import checked
 from heart_operator.plan.status.decisions import Made, decisions, erased
 
-LINEAGE = frozenset({"training-started", "trained", "training-failed", "evaluated", "evaluation-failed"})
+RUNS = frozenset({"training-started", "drift-checked"})
+"""Runs of Jobs that decide nothing."""
+LINEAGE = RUNS | {"trained", "training-failed", "evaluated", "evaluation-failed"}
 """What OpenLineage has events for: runs of Jobs."""
 MOST_ERASURE = 1024
 
@@ -29,7 +32,11 @@ def with_outbox(
     if not observed.destinations:
         return facts.model_copy(update=known)
     after = facts.model_copy(update={"conditions": conditions})
-    made = [*decisions(observed.model, after, now), *([erased(observed.model, erasure)] if erasure else [])]
+    made = [
+        *decisions(observed.model, after, now),
+        *checked(observed.model, after),
+        *([erased(observed.model, erasure)] if erasure else []),
+    ]
     outbox = advance(observed.model.status.outbox or OutboxStatus(), made, observed)
     return facts.model_copy(update=known | {"outbox": outbox if outbox != OutboxStatus() else None})
 
@@ -37,7 +44,7 @@ def with_outbox(
 def new_erasure(observed: Observed) -> Erasure | None:
     """One that has not been noticed yet."""
     text = observed.model.annotations.get(Annotation.ERASED, "")
-    if not 0 < len(text) <= MOST_ERASURE:
+    if len(text) > MOST_ERASURE:
         return None
     try:
         found = Erasure.model_validate_json(text)
@@ -71,5 +78,4 @@ def entry_of(made: Made, destinations: Iterable[Destination]) -> OutboxEntry:
 
 
 def is_for(made: Made, destination: Destination) -> bool:
-    """A training that starts is no decision, but the beginning of a run."""
-    return made.type in LINEAGE if destination == "openlineage" else made.type != "training-started"
+    return made.type in LINEAGE if destination == "openlineage" else made.type not in RUNS

@@ -6,9 +6,10 @@ from datetime import datetime
 
 from heart_api.heartmodel import TrainingStatus
 from heart_api.kube.values import Manifest, ObjectKey
-from heart_api.names import Reason, training_job_name
+from heart_api.names import Reason
 from heart_api.status import CoordinatorStatus
 from heart_api.times import written
+from heart_operator.manifests import training_job
 from heart_operator.manifests.coordinator_job import build_coordinator_job
 from heart_operator.manifests.training_job import build_training_job
 from heart_operator.plan.blocked import pending
@@ -164,4 +165,4 @@ def missing_job(observed: Observed, status: TrainingStatus, stable: Version | No
 
 
 def job_name(observed: Observed, trigger: str, attempt: int = 0) -> str:
-    return training_job_name(observed.model.name, observed.model.uid, trigger, attempt)
+    return training_job.job_name(observed.model, observed.profile, trigger, attempt)

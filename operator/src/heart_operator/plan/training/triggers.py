@@ -47,7 +47,7 @@ def without_empty(fields: dict[str, Any]) -> dict[str, Any]:
 def source(spec: HeartModelSpec) -> dict[str, Any]:
     """Where the rows are. What happens without a site, and how long is waited for one, changes no model."""
     if spec.federation:
-        named = spec.federation.model_dump(exclude_defaults=True, include={"sites", "selector", "aggregation"})
+        named = spec.federation.model_dump(exclude_defaults=True, include={"selector", "aggregation"})
         return {"federation": named | ({"sites": sorted(spec.federation.sites)} if spec.federation.sites else {})}
     return {"dataset": spec.dataset.model_dump(exclude_defaults=True) if spec.dataset else {}}
 

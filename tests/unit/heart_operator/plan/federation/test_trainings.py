@@ -4,12 +4,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from heart_api.federation import Progress, SiteFailure, SiteProblem
 from heart_api.handover import SiteResult, TrainingFailure
+from heart_api.heartmodel import HeartModelSpec
 from heart_api.kube.values import Manifest
 from heart_operator.plan.observed import Observed
-from tests.support.plan.federated import KEY, SITES, FederatedWorld, SiteWorld, federated_world, site
+from tests.support.plan.federated import KEY, SITES, FederatedWorld, SiteWorld, federated_spec, federated_world, site
 
 NORTH, SOUTH, WEST = SITES
 
@@ -336,4 +338,13 @@ def test_receivers_hear_which_sites_a_training_is_made_from() -> None:
     heard = {entry.type: entry.data for entry in outbox.entries}
     assert heard["training-started"]["sites"] == ",".join(sorted(SITES))
     assert heard["training-failed"]["sites"] == "north/ward,south/ward"
-    assert not {"400", "rows", "pvc://cohort/rows.csv"} & {*heard["training-failed"], *heard["training-failed"].values()}
+    assert not {"400", "rows", "pvc://cohort/rows.csv"} & {
+        *heard["training-failed"],
+        *heard["training-failed"].values(),
+    }
+
+
+def test_a_federation_has_two_classes_and_says_so_before_anything_is_read() -> None:
+    spec = federated_spec() | {"target": {"name": "num", "labels": {"0": "none", "1": "mild", "2": "severe"}}}
+    with pytest.raises(ValidationError, match="a federation trains two classes"):
+        HeartModelSpec.model_validate(spec)

@@ -9,6 +9,7 @@ import pytest
 from heart_api.drift import CheckFailure, CheckResult
 from heart_api.heartmodel import ConditionStatus, HeartModel
 from heart_api.kube.values import Blocked, ObjectKey
+from heart_api.profile import Quota, RuntimeProfile
 from heart_api.retrainschedule import RetrainScheduleSpec
 from heart_api.schedulestatus import DataRun, RetrainScheduleStatus, RunStatus
 from heart_api.times import read, written
@@ -16,6 +17,7 @@ from heart_operator.plan.actions import Event
 from heart_operator.plan.blocked import BlockedWorkload
 from heart_operator.plan.observed import CheckJob, ObservedJob, TrainingJob
 from heart_operator.plan.obstacles import Obstacle
+from heart_operator.plan.quota import Usage
 from heart_operator.plan.schedule.conditions import (
     Finding,
     build_conditions,
@@ -869,3 +871,48 @@ def test_the_facts_of_runs() -> None:
     newer = plan_retrain_schedule(observed(NIGHTLY, status | {"lastSuccessfulTime": "2026-01-09T09:00:00Z"}), NOW)
     assert newer.facts.last_successful_time == "2026-01-09T09:00:00Z"
     assert plan_retrain_schedule(observed(), NOW).facts.last_successful_time is None
+
+
+# --- quotas --------------------------------------------------------------------------------------
+
+
+def limited(**quota: Any) -> RuntimeProfile:
+    return PROFILE.model_copy(update={"quota": Quota.model_validate(quota)})
+
+
+def test_a_schedule_that_comes_too_often_does_nothing_and_names_its_fields() -> None:
+    both = {"schedule": "*/10 * * * *", "drift": {"schedule": "*/20 * * * *", "window": "12h"}}
+    plan = plan_retrain_schedule(observed(both, profile=limited(minScheduleInterval="1h")), NOW)
+    ready = next(entry for entry in plan.status.conditions if entry.type == "Ready")
+    ends = (
+        "and at least 1h have to lie between two times; choose fewer, or ask an administrator to change"
+        " runtimes.default.quota.minScheduleInterval"
+    )
+    assert (ready.status, ready.reason, ready.message) == (
+        "False",
+        "InvalidSpec",
+        f"spec.schedule: '*/10 * * * *' comes again after 0:10:00, {ends}; "
+        f"spec.drift.schedule: '*/20 * * * *' comes again after 0:20:00, {ends}",
+    )
+    assert (plan.create, plan.requeue_after) == ((), None)
+    rarely = plan_retrain_schedule(observed(NIGHTLY, profile=limited(minScheduleInterval="1h")), NOW)
+    assert next(entry for entry in rarely.status.conditions if entry.type == "Ready").status == "True"
+
+
+def test_a_schedule_beyond_the_quota_of_its_namespace_waits() -> None:
+    seen = observed(profile=limited(schedules=1), usage=Usage(count=2, older=1))
+    plan = plan_retrain_schedule(seen, NOW)
+    ready = next(entry for entry in plan.status.conditions if entry.type == "Ready")
+    message = (
+        "Namespace clinic has 2 RetrainSchedules, its quota is 1, and 1 are older than this one; delete another, or"
+        " ask an administrator to raise runtimes.default.quota.schedules"
+    )
+    assert (ready.status, ready.reason, ready.message) == ("False", "QuotaExceeded", message)
+    assert [(wait.quota, wait.message) for wait in plan.waits] == [("schedules", message)]
+    first = plan_retrain_schedule(replace(seen, usage=Usage(count=2, older=0)), NOW)
+    assert first.waits == ()
+
+
+def test_the_jobs_of_checks_are_listed() -> None:
+    plan = plan_retrain_schedule(observed(DRIFT, checks=(check_job(NOW - HOUR),)), NOW)
+    assert [entry.name for entry in plan.status.jobs or ()] == ["check"]

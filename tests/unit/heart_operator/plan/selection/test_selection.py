@@ -1,5 +1,6 @@
 """Which version spec.version selects: by number, by alias, as the latest, and while the registry is silent."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from heart_operator.plan.observed import Observed, RegisteredVersion, Registry
 from heart_operator.plan.selection.selection import Selection, select_version
 from heart_operator.plan.training.triggers import spec_trigger
 from heart_operator.plan.versions import Version
+from tests.support.plan.federated import federated_model
 from tests.support.plan.world import MONITORING, PROFILE, START, heart_model, sha
 
 SINCE = "2026-01-01T11:00:00Z"
@@ -108,6 +110,33 @@ def test_a_version_that_served_needs_no_measurement(status: dict[str, Any]) -> N
     aliases = {"aliases": {"prod": "2"}}
     seen = observed("@prod", registered("2"), registry=aliases, **status)
     assert select_version(seen) == Selection(Version("2", sha("2")))
+
+
+# --- a federated model, which has no data to measure with ----------------------------------------
+
+UNMEASURABLE = (
+    "version 2 was not trained by this HeartModel, and one with spec.federation has no dataset to measure it on; set"
+    " spec.version to latest or to a version that it has trained"
+)
+
+
+def federated(wanted: str, **changes: Any) -> Observed:
+    seen = observed(wanted, registered("2"), registry={"aliases": {"prod": "2"}} | changes)
+    spec = federated_model().spec.model_copy(update={"version": wanted})
+    return replace(seen, model=seen.model.model_copy(update={"spec": spec}))
+
+
+def test_a_version_from_outside_cannot_serve_a_federated_model() -> None:
+    assert select_version(federated("2")) == Selection(pinned=True, why=UNMEASURABLE)
+    assert select_version(federated("@prod")) == Selection(why=UNMEASURABLE)
+
+
+def test_what_a_federated_model_has_trained_is_known_once_the_registry_answers() -> None:
+    assert select_version(federated("2", error="no connection")) == Selection(unknown="2", pinned=True)
+    ours = replace(federated("2"), deployments=(deployment("2", TRIGGER),))
+    assert select_version(ours) == Selection(known("2", TRIGGER), pinned=True)
+    named = replace(federated("@prod"), deployments=(deployment("2", TRIGGER),))
+    assert select_version(named) == Selection(known("2", TRIGGER))
 
 
 # --- while the registry is silent ----------------------------------------------------------------

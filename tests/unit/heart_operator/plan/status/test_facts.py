@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from heart_api.checks import CheckStatus
 from heart_api.heartmodel import (
     CommandStatus,
     HeartModelStatus,
@@ -13,6 +14,7 @@ from heart_api.heartmodel import (
 )
 from heart_api.status import PostPromotionStatus
 from heart_api.times import written
+from heart_operator.plan.check import CheckPlan
 from heart_operator.plan.observed import ObservedJob
 from heart_operator.plan.selection.evaluation_job import EvaluationPlan
 from heart_operator.plan.status.drift import latest_check
@@ -35,6 +37,7 @@ from tests.support.plan.decisions import (
     rejected,
     training,
 )
+from tests.support.plan.federated import SITES, federated_world
 from tests.support.plan.schedules import retrain_schedule
 
 
@@ -172,3 +175,19 @@ def test_drift_of_another_version_is_not_shown() -> None:
     assert facts.drift == latest_check(schedule, "1")
     assert facts.drift.dump() == {"verdict": "Drift", "share": 0.5, "time": written(NOW), "schedule": "nightly"}
     assert build_facts(decision(**NOTHING | {"observed": {"schedules": (schedule,)}})).drift is None
+
+
+def test_what_was_asked_for_from_outside_stays_recorded() -> None:
+    requests = {"retrain": {"id": "r1", "by": "alice"}}
+    seen = decision(None, {"requests": requests})
+    check = CheckStatus(id="c1", since="2026-01-01T00:00:00Z", until="2026-01-02T00:00:00Z", phase="Running")
+    facts = build_facts(replace(seen, check=CheckPlan(check)))
+    assert facts.requests == seen.observed.model.status.requests
+    assert facts.check == check
+    assert build_facts(seen).sites is None
+
+
+def test_sites_are_listed_before_any_training() -> None:
+    seen = federated_world(checked=False).observe()
+    facts = build_facts(decision(observed={"model": seen.model, "sites": seen.sites}))
+    assert [(entry.site, entry.state) for entry in facts.sites or ()] == [(name, "Checking") for name in sorted(SITES)]

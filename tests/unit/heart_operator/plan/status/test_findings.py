@@ -9,7 +9,9 @@ from heart_api.heartmodel import (
     CandidateStatus,
 )
 from heart_api.kube.values import ObjectKey
+from heart_api.times import written
 from heart_operator.plan.decision import Decision
+from heart_operator.plan.federation.sites import SiteWait
 from heart_operator.plan.gates.verdict import GateReport, gates_hash
 from heart_operator.plan.observed import Registry
 from heart_operator.plan.obstacles import Obstacle
@@ -33,6 +35,7 @@ from heart_operator.plan.versions import Version
 from tests.support.plan.decisions import (
     BLOCKED,
     NOTHING,
+    NOW,
     ON_TRAFFIC,
     RETRAIN,
     SERVING,
@@ -599,3 +602,41 @@ def test_conditions_that_are_there_only_while_they_matter() -> None:
         ("RegistrySecured", "False", "RegistryExposed"),
         ("Reconciling", "True", "TrainingStarted"),
     ]
+
+
+# --- sites, experiments --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("reason", "trained_status", "progressing"),
+    [("WaitingForSites", "Unknown", "True"), ("SiteMissing", "False", "False")],
+)
+def test_a_training_that_its_sites_hold_up(reason: str, trained_status: Any, progressing: Any) -> None:
+    held = decision(training=TrainingPlan(None, True, site_wait=SiteWait(reason, "north/ward is missing")))
+    assert find_trained(held) == Finding(trained_status, reason, "north/ward is missing")
+    assert find_progressing(held) == Finding(progressing, reason, "north/ward is missing")
+
+
+EXPERIMENT = {
+    "rollout": {
+        "experiment": {
+            "metric": "Accuracy",
+            "by": {"header": "X-User"},
+            "split": 30,
+            "duration": "7d",
+            "minDetectable": 0.05,
+        }
+    }
+}
+
+
+@pytest.mark.parametrize(("status", "verdict"), [(None, "Running"), ("NoDifference", "NoDifference")])
+def test_an_experiment_says_what_is_compared_and_what_is_known(status: Any, verdict: str) -> None:
+    result = {"experiment": {"since": written(NOW), "verdict": status}} if status else {}
+    rollout = {"progress": progress("Experimenting", **result)}
+    found = find_rollout_succeeded(
+        decision(**(ON_TRAFFIC | {"spec": EXPERIMENT, "rollout": ON_TRAFFIC["rollout"] | rollout}))
+    )
+    assert found == Finding(
+        "Unknown", "Experimenting", f"Version 2 is in an experiment (30% of the users, Accuracy): {verdict}"
+    )

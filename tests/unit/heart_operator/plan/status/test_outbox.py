@@ -212,6 +212,7 @@ def test_an_annotation_of_any_form_is_no_erasure(text: str) -> None:
         ("https://user:secret@example.org/a.csv?X-Signature=secret", "https://example.org/a.csv"),
         ("s3://bucket/a/b.csv", "s3://bucket/a/b.csv"),
         ("builtin://iris", "builtin://iris"),
+        ("dvc+https://user:secret@example.org/a.git#rows.csv", "dvc+https://example.org/a.git#rows.csv"),
     ],
 )
 def test_no_credential_of_an_address_is_told(uri: str, told: str) -> None:
@@ -236,3 +237,16 @@ def test_the_outbox_is_in_the_same_write_as_the_decision() -> None:
     assert plan.facts.training
     assert plan.facts.outbox
     assert plan.facts.outbox.entries[0].type == "training-started"
+
+
+@pytest.mark.parametrize(("length", "noticed"), [(1024, True), (1025, False)])
+def test_an_erasure_that_nobody_is_told_of_is_noticed_once_all_the_same(length: int, noticed: bool) -> None:
+    """Receivers that are configured later hear nothing of the past."""
+    text = Erasure(id="e1", time="2026-01-01T00:00:00Z").model_dump_json()
+    world = Told(heart_model(annotations={Annotation.ERASED: text.ljust(length)}))
+    world.destinations = ()
+    world.settle()
+    assert (world.model.status.erasure, world.model.status.outbox) == ("e1" if noticed else None, None)
+    world.destinations = ALL
+    world.settle()
+    assert "erased" not in world.types()

@@ -17,7 +17,7 @@ from heart_operator.plan.obstacles import Obstacle
 from heart_operator.plan.quota import QuotaWait, Usage
 from heart_operator.plan.selection.evaluation_job import EvaluationPlan
 from heart_operator.plan.selection.selection import Selection
-from heart_operator.plan.status.requeue import LEAST_SECONDS, POLL_SECONDS, requeue_after
+from heart_operator.plan.status.requeue import FOLLOW_SECONDS, LEAST_SECONDS, POLL_SECONDS, requeue_after
 from heart_operator.plan.training.training import TrainingPlan
 from tests.support.plan.decisions import (
     HOUR,
@@ -134,3 +134,12 @@ def test_pods_that_are_not_ready_are_observed_again(status: dict[str, Any], crea
     seen = (deployment(ready=1, replicas=2, created=created), deployment("9", 0, 2, created=NOW))
     assert again(decision(None, status, deployments=seen)) == seconds
     assert again(decision(None, status, deployments=(deployment(ready=2, replicas=2, created=created),))) is None
+
+
+@pytest.mark.parametrize(
+    ("phase", "sites", "seconds"), [("Running", [], FOLLOW_SECONDS), ("Running", None, None), ("Succeeded", [], None)]
+)
+def test_a_training_at_sites_is_followed(phase: str, sites: Any, seconds: float | None) -> None:
+    record = training(phase, sites=None if sites is None else tuple(sites))
+    assert requeue_after(decision(), HeartModelStatus(training=record)) == seconds
+    assert requeue_after(decision(), HeartModelStatus()) is None

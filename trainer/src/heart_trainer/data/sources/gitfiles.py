@@ -1,20 +1,22 @@
 """A few small files of a Git repository at one revision, over HTTPS, as plain objects: nothing is checked out.
 
-A repository is somebody else's input. There are no hooks, no submodules, no filters (LFS) and no credentials here:
-one commit is fetched into memory, and blobs are read out of it. Every connection is to the host that was checked.
+A repository is somebody else's input. There are no hooks, no submodules and no filters (LFS) here: one commit is
+fetched into memory, and blobs are read out of it. Every connection is to the host that was checked.
 """
 
+import os
 import re
+import stat
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import SplitResult, urlunsplit
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 import urllib3
-from dulwich.client import HttpGitClient
+from dulwich.client import HttpGitClient, HTTPUnauthorized
 from dulwich.errors import GitProtocolError, HangupException, NotGitRepository
-from dulwich.object_store import MemoryObjectStore, tree_lookup_path
+from dulwich.object_store import MemoryObjectStore, iter_tree_contents, tree_lookup_path
 from dulwich.objects import Blob, Commit, ObjectID, Tag
 from dulwich.repo import MemoryRepo
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -23,9 +25,12 @@ from heart_api.handover import DataAccess
 from heart_trainer.data.sources.web import check_host, dialled_host, is_public
 from heart_trainer.errors import SourceError
 
+CREDENTIALS = "HEARTOPS_GIT_CREDENTIALS"
+"""Environment variable, from the namespace's Secret `heartops-runtime`."""
 MAX_PACK = 64 * 1024 * 1024
 """Bytes of one commit of the repository: data belongs into DVC's remote."""
 MAX_FILE = 1024 * 1024
+MAX_FILES = 5_000
 SECONDS = 300.0
 TIMEOUT = urllib3.Timeout(connect=20, read=60)
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -70,6 +75,41 @@ class Revision:
             raise _refused(f"{path} of {self.where} is larger than {MAX_FILE >> 20} MiB: DVC's own files are small.")
         return bytes(found.data)
 
+    def files(self, wanted: re.Pattern[str]) -> Iterator[tuple[str, bytes]]:
+        """Path and bytes of the regular files whose path matches as a whole. Raises SourceError for too many."""
+        left = MAX_FILES
+        for entry in iter_tree_contents(self.store, self.tree):
+            path = (entry.path or b"").decode(errors="replace")
+            if not stat.S_ISREG(entry.mode or 0) or not wanted.fullmatch(path):
+                continue
+            left -= 1
+            if left < 0:
+                raise _refused(f"{self.where} has more than {MAX_FILES} files of DVC.")
+            if not is_inside(path) or (content := self.read(path)) is None:
+                raise _refused(f"{self.where} has a file whose name leads out of the repository.")
+            yield path, content
+
+
+def is_inside(path: str) -> bool:
+    """Whether a path of a tree, which somebody made by hand, stays below the folder that it is written to."""
+    return not path.startswith("/") and "\\" not in path and not {"", ".", ".."} & set(path.split("/"))
+
+
+def login(address: SplitResult, store: str) -> tuple[str, str] | None:
+    """User and password for a repository's server; None if there are none. Never for another scheme, host or port.
+
+    `store`: lines as git-credential-store(1) keeps them, such as `https://user:token@git.example.org`.
+    """
+    for line in store.split():
+        try:
+            known = urlsplit(line)
+            same = (known.scheme, known.hostname, known.port) == (address.scheme, address.hostname, address.port)
+        except ValueError:
+            continue
+        if same and known.username and known.password:
+            return unquote(known.username), unquote(known.password)
+    return None
+
 
 def fetch_revision(address: SplitResult, rev: str | None, access: DataAccess) -> Revision:
     """`address`: of the repository, with the scheme https (http where the profile allows it). Raises SourceError."""
@@ -85,7 +125,9 @@ def fetch_revision(address: SplitResult, rev: str | None, access: DataAccess) ->
         wanted.append(choose(refs, rev, where))
         return wanted[-1:]
 
-    client = HttpGitClient(url, pool_manager=_Pool(trusted), config=None, quiet=True)
+    user, password = login(address, os.environ.get(CREDENTIALS, "")) or (None, None)
+    pool = _Pool(trusted)
+    client = HttpGitClient(url, pool_manager=pool, config=None, quiet=True, username=user, password=password)
     try:
         client.fetch(b"", repo, determine_wants=wants, depth=1)
         commit = _commit(repo.object_store, wanted[0])
@@ -96,6 +138,13 @@ def fetch_revision(address: SplitResult, rev: str | None, access: DataAccess) ->
     except _Blocked:
         message = f"dataset.uri: {host} resolves to an internal address. An administrator can allow it (data.hosts)."
         raise SourceError("DatasetNotAllowed", message, permanent=True) from None
+    except HTTPUnauthorized:
+        raise SourceError(
+            "DatasetUnreachable",
+            f"{where} asks for a user and a password, or there is no such repository: name them in"
+            f" {CREDENTIALS} in the Secret heartops-runtime, as https://user:token@{host}.",
+            permanent=True,
+        ) from None
     except FETCHED as error:
         message = f"{where} could not be fetched as a Git repository ({type(error).__name__}); it is tried again."
         raise SourceError("DatasetUnreachable", message, permanent=False) from error

@@ -24,6 +24,8 @@ from heart_trainer.errors import SourceError
 TIMEOUT = aiohttp.ClientTimeout(total=600, connect=20, sock_read=60)
 PASSING = {408, 425, 429}
 NAT64 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
+UNICAST = (ipaddress.IPv6Network("2000::/3"), NAT64[0])
+"""All of IPv6 that the internet uses, and IPv4 behind a gateway: the rest is translated, tunnelled or local."""
 METADATA = tuple(
     ipaddress.ip_network(network)
     for network in ("169.254.0.0/16", "100.100.100.200/32", "168.63.129.16/32", "192.0.0.192/32", "fd00:ec2::/32")
@@ -94,6 +96,8 @@ def check_host(host: str, access: DataAccess) -> bool:
 def is_public(address: str) -> bool:
     """Return False for loopback, link-local, private, shared, multicast and reserved ranges, mapped to IPv6 or not."""
     ip = ipaddress.ip_address(address.split("%", maxsplit=1)[0])
+    if ip.version == 6 and not any(ip in network for network in UNICAST):
+        return False
     inner = embedded(ip) if ip.version == 6 else None
     found = [one for one in (ip, inner) if one is not None]
     return all(one.is_global and not one.is_multicast for one in found) and not any(map(is_metadata, found))
