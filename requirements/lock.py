@@ -20,6 +20,8 @@ IMAGES = ("operator", "serving", "trainer", "mlflow")
 EXAMPLES = HERE.parent / "examples"
 FLOWER_PINS = "certifi fastapi packaging protobuf rich starlette typer uv uvicorn".split()
 """Of which flwr wants other versions than dev.txt has; only the federation's image holds these."""
+DVC_EXPERIMENTS = "antlr4-python3-runtime hydra-core omegaconf".split()
+"""What DVC configures experiments with, and nothing else. The first has no wheel, and images compile nothing."""
 UV = Path(sys.executable).with_name("uv")
 FLAGS = (
     "pip compile -q --universal --python-version 3.11 --generate-hashes "
@@ -60,7 +62,8 @@ def lock_federation() -> None:
 
 def lock_dvc() -> None:
     """The trainer's packages and DVC's, of the versions that the tests ran with."""
-    compile_lock(HERE / "dvc.txt", "--extra", "trainer", "--group", "dvc", "-c", DEV)
+    left_out = [word for name in DVC_EXPERIMENTS for word in ("--no-emit-package", name)]
+    compile_lock(HERE / "dvc.txt", "--extra", "trainer", "--group", "dvc", "-c", DEV, *left_out)
 
 
 def pin_uv() -> None:

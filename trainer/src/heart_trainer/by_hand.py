@@ -15,22 +15,20 @@ from typing import Any
 from numpy.typing import NDArray
 
 from heart_api.handover import Tag, TrainingRequest
-from heart_api.package import ONNX_INPUT, ONNX_OUTPUT, ServingPackage
+from heart_api.package import ONNX_INPUT, ONNX_OUTPUT
 from heart_trainer.conversion.convert import convert
 from heart_trainer.data.load import load
 from heart_trainer.errors import NotServable
 from heart_trainer.evaluation.bootstrap import Sample
 from heart_trainer.evaluation.evaluate import estimates
 from heart_trainer.evaluation.findings import better_than_chance
-from heart_trainer.fit.onnx_export import attach_package, is_double
 from heart_trainer.manifest import read_manifest
 from heart_trainer.mlflow.client import Store
 from heart_trainer.mlflow.registry import claim, create_version
 from heart_trainer.mlflow.tracking import log_model
 from heart_trainer.package.example import typical_record
-from heart_trainer.package.explanation import by_answers
+from heart_trainer.package.given import packaged
 from heart_trainer.package.profile import feature_profiles
-from heart_trainer.package.reference_rows import reference_rows
 from heart_trainer.package.servable import answers, open_model
 from heart_trainer.values import Table
 
@@ -95,22 +93,6 @@ def _check_answers(output: NDArray[Any], table: Table) -> None:
 
 
 def _package(converted: bytes, request: TrainingRequest, table: Table, algorithm: str) -> bytes:
-    try:
-        reference = reference_rows(converted, table, request.features)
-    except Exception as error:  # the runtime's errors have no common base
-        wanted = f"{ONNX_INPUT} (float32 [rows, {len(request.features)}]) in, {ONNX_OUTPUT} (float32) out"
-        raise NotServable(f"The ONNX file cannot be run as {wanted}: {error}"[:1000]) from error
-    package = ServingPackage(
-        registry_name=request.registry_name,
-        task=table.task,
-        algorithm=algorithm,
-        features=request.features,
-        target=request.target,
-        classes=table.classes,
-        double=is_double(converted),
-        synthetic=table.synthetic,
-        reference=reference,
-        explanation=by_answers(table),
-        example=typical_record(request.features, feature_profiles(table, request.features)),
-    )
-    return attach_package(converted, package)
+    form = f"{ONNX_INPUT} (float32 [rows, {len(request.features)}]) in, {ONNX_OUTPUT} (float32) out"
+    example = typical_record(request.features, feature_profiles(table, request.features))
+    return packaged(converted, table, request, algorithm, f"The ONNX file cannot be run as {form}", example=example)

@@ -29,7 +29,7 @@ LOCK = Path(__file__).resolve().parents[4] / "requirements" / "dvc.txt"
 def interpreter() -> str:
     """Of an environment with DVC, as in its image; the development environment has none."""
     try:
-        return make("dvc", ["--require-hashes", "-r", str(LOCK)], LOCK.read_text()).python
+        return make("dvc", ["--require-hashes", "--no-deps", "-r", str(LOCK)], LOCK.read_text()).python
     except NotInstalled as error:
         pytest.skip(f"DVC cannot be installed here: {error}")
 
@@ -160,6 +160,14 @@ def test_a_list_that_is_another_is_found_out(server: Server) -> None:
     refused(server, "DatasetDigestMismatch", "push it again", path="data/parts/2026/heart.csv")
 
 
+def test_a_remote_may_be_a_bucket(server: Server, bucket: Any) -> None:
+    """With the credentials of the pod, which DVC's process does not have."""
+    server.track_csv(config=server.config("s3://clinic/dvc"))
+    bucket.put_object(Key=f"dvc/files/md5/{md5(CSV)[:2]}/{md5(CSV)[2:]}", Body=CSV)
+    assert server.read() == CSV
+    assert not [path for path in server.asked if path.startswith("/store")]
+
+
 def test_a_private_repository_takes_the_namespaces_credentials(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     server.track_csv()
     server.login = "ci:a b"
@@ -285,6 +293,18 @@ def test_without_dvc_the_message_says_what_is_missing(server: Server, monkeypatc
     monkeypatch.setattr(dvc, "INTERPRETER", sys.executable)
     server.track_csv()
     refused(server, "DatasetNotAllowed", "an administrator sets images.dvc in the runtime profile")
+
+
+def test_dvc_runs_as_a_user_that_the_system_does_not_know(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in the pod, whose user has a number and no name."""
+    (tmp_path / "site").mkdir()
+    nobody = "import pwd\ndef unknown(number): raise KeyError(number)\npwd.getpwuid = unknown\n"
+    (tmp_path / "site" / "sitecustomize.py").write_text(nobody)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    server.track_csv()
+    assert server.read() == CSV
 
 
 def test_dvc_itself_connects_to_nothing_and_starts_nothing(server: Server) -> None:

@@ -12,14 +12,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import boto3
 import numpy as np
 import pandas as pd
 import pytest
 import trustme
 from aiohttp.resolver import ThreadedResolver
-from moto.server import ThreadedMotoServer
-from s3fs import S3FileSystem
 
 from heart_api.contract import Dataset, Feature, Target
 from heart_api.handover import DataAccess
@@ -262,25 +259,6 @@ def test_object_stores_say_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     error = rejection("s3://bucket/key")
     assert (error.reason, error.permanent) == ("DatasetUnreachable", False)
-
-
-@pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A bucket of an object store that speaks S3, as the environment of a pod names one."""
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    S3FileSystem.clear_instance_cache()
-    found = boto3.resource("s3").create_bucket(
-        Bucket="clinic", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
-    )
-    yield found
-    server.stop()
-    S3FileSystem.clear_instance_cache()
 
 
 def test_objects_of_a_store_are_read(bucket: Any) -> None:

@@ -196,3 +196,12 @@ def test_what_plain_models_reach_in_a_regression() -> None:
 def test_a_column_of_which_nothing_is_known_hinders_no_plain_model(honest: Table) -> None:
     x = np.column_stack([np.full(200, np.nan), honest.y]).astype(np.float32)
     assert honest_figure(replace(honest, x=x)) == 1.0
+
+
+@pytest.mark.filterwarnings("error")
+def test_units_hinder_no_plain_model(honest: Table) -> None:
+    """Of columns in grams and in light-years the linear model would find no end."""
+    rng = np.random.default_rng(0)
+    x = np.column_stack([rng.normal(honest.y, 1), rng.normal(honest.y, 1), rng.normal(size=200)])
+    figures = [honest_figure(replace(honest, x=(x * units).astype(np.float32))) for units in (1, [1e6, 1e-4, 1e9])]
+    assert figures[1] == pytest.approx(figures[0], abs=0.02)

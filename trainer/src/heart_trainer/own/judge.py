@@ -10,21 +10,20 @@ from pathlib import Path
 import numpy as np
 
 from heart_api.handover import TrainingRequest
-from heart_api.package import ServingPackage
 from heart_model.errors import ModelRejected
 from heart_model.onnxfile import inspect_onnx
 from heart_trainer.conversion.convert import convert
 from heart_trainer.errors import NotServable, TrainerError
 from heart_trainer.evaluation.metrics import Array
-from heart_trainer.fit.onnx_export import attach_package, difference_of, is_double, output_scale, run_onnx
+from heart_trainer.fit.onnx_export import difference_of, output_scale, run_onnx
 from heart_trainer.own.contract import TASK, task_of
 from heart_trainer.own.prepare import judged_rows, learnt_rows, probes
 from heart_trainer.own.results import check_ending, read_model, read_predictions
-from heart_trainer.package.explanation import by_answers
-from heart_trainer.package.reference_rows import reference_rows
+from heart_trainer.package.given import packaged
 from heart_trainer.package.servable import answers, open_model
 from heart_trainer.values import Fitted, FoldChoice, OutOfFoldResult, Parity, Table
 
+REFUSED = "The trainer's ONNX file cannot be run"
 ADVICE = " The file is what the trainer returned (docs/own-trainer.md)."
 
 
@@ -46,7 +45,8 @@ def judge(table: Table, request: TrainingRequest, exchange: Exchange) -> Fitted:
     check_same_rows(table, request, len(learnt), exchange.rows)
     check_ending(exchange.results)
     converted = convert(checked_file(exchange.results), table, request.features, request.training.seed)
-    output = answers(open_model(packaged(converted, table, request), ADVICE), table)
+    data = packaged(converted, table, request, str(request.training.trainer), REFUSED)
+    output = answers(open_model(data, ADVICE), table)
     parity = check_predictions(converted, table, request, exchange.results)
     judged = judged_rows(table, request)
     name, parameters = str(request.training.trainer), dict(request.training.parameters or {})
@@ -93,24 +93,3 @@ def check_predictions(converted: bytes, table: Table, request: TrainingRequest, 
             "is not exact. Compare both on probes.parquet."
         )
     return found
-
-
-def packaged(converted: bytes, table: Table, request: TrainingRequest) -> bytes:
-    """The file as serving would open it, with what its checks need. Raises NotServable."""
-    try:
-        reference = reference_rows(converted, table, request.features)
-    except Exception as error:  # the runtime's errors have no common base
-        raise NotServable(f"The trainer's ONNX file cannot be run: {error}"[:1000]) from error
-    package = ServingPackage(
-        registry_name=request.registry_name,
-        task=table.task,
-        algorithm=str(request.training.trainer),
-        features=request.features,
-        target=request.target,
-        classes=table.classes,
-        double=is_double(converted),
-        synthetic=table.synthetic,
-        reference=reference,
-        explanation=by_answers(table),
-    )
-    return attach_package(converted, package)

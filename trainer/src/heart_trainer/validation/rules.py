@@ -8,7 +8,7 @@ import cel
 
 from heart_api.quantities import amount
 from heart_api.structural import Schema
-from heart_trainer.validation.schema import field_schema
+from heart_trainer.validation.schema import parts
 
 REASONS = {
     "FieldValueInvalid": "Invalid value",
@@ -30,12 +30,8 @@ def _broken(value: Any, schema: Schema, path: str) -> Iterator[str]:
         # A rule about a change says nothing of a resource that is new.
         if "oldSelf" not in rule["rule"] and not holds(rule["rule"], value):
             yield _line(rule, schema, path)
-    if isinstance(value, dict):
-        for name, entry in value.items():
-            yield from _broken(entry, field_schema(schema, name), f"{path}.{name}".lstrip("."))
-    if isinstance(value, list) and "items" in schema:
-        for index, entry in enumerate(value):
-            yield from _broken(entry, schema["items"], f"{path}[{index}]")
+    for part in parts(value, schema, path):
+        yield from _broken(*part)
 
 
 def holds(rule: str, value: Any) -> bool:

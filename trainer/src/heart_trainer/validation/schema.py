@@ -39,12 +39,18 @@ def _broken(value: Any, schema: Schema, path: str) -> Iterator[str]:
         return
     for check in _CHECKS:
         yield from check(value, schema, path)
+    for part in parts(value, schema, path):
+        yield from _broken(*part)
+
+
+def parts(value: Any, schema: Schema, path: str) -> Iterator[tuple[Any, Schema, str]]:
+    """An object's fields and a list's entries, each with its schema and its path."""
     if isinstance(value, dict):
         for name, entry in value.items():
-            yield from _broken(entry, field_schema(schema, name), f"{path}.{name}".lstrip("."))
+            yield entry, field_schema(schema, name), f"{path}.{name}".lstrip(".")
     if isinstance(value, list) and "items" in schema:
         for index, entry in enumerate(value):
-            yield from _broken(entry, schema["items"], f"{path}[{index}]")
+            yield entry, schema["items"], f"{path}[{index}]"
 
 
 def field_schema(schema: Schema, name: str) -> Schema:
