@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from hack.cluster.lock import locked
+
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "heartops" / "venvs"
 UV = Path(sys.executable).with_name("uv")
 
@@ -37,6 +39,11 @@ def make(name: str, packages: list[str], key: str = "", *, compiled: bool = Fals
 
     `compiled`: byte code is written at once rather than at the first import. Raises NotInstalled.
     """
+    with locked(f"venv-{name}"):  # workers of one test run want it at the same time
+        return _make(name, packages, key, compiled)
+
+
+def _make(name: str, packages: list[str], key: str, compiled: bool) -> Environment:
     folder = CACHE / name
     mark = folder / "made-of"
     digest = sha256("\0".join([*packages, key, sys.version]).encode()).hexdigest()

@@ -70,6 +70,14 @@ def test_a_copy_that_is_made_twice_is_one_version(uri: str, client: MlflowClient
     assert copied(uri) == copied(uri)
 
 
+def test_a_training_that_makes_the_same_bytes_changes_no_number(uri: str, client: MlflowClient) -> None:
+    """An equal spec and equal data give an equal version."""
+    first = copied(uri)
+    known = client.get_model_version("production", first)
+    client.create_model_version("production", known.source, known.run_id, tags={Tag.ARTIFACT_SHA256: DIGEST})
+    assert copied(uri) == first
+
+
 def test_other_bytes_than_those_that_served_are_not_copied(uri: str, client: MlflowClient) -> None:
     """Whoever may write to MLflow cannot put other bytes under a proven number."""
     to = Target("heart", "untouched")

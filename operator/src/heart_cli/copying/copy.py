@@ -77,12 +77,14 @@ def copy_version(source: Workspace, registry_name: str, proven: Proven, target: 
 
 
 def find_copy(target: Workspace, registry_name: str, digest: str) -> str:
-    """The newest version with these bytes; empty: there is none."""
+    """The oldest version with these bytes; empty: there is none.
+
+    A training there may make the same bytes later: the number of a copy stays the same.
+    """
     found = target.read("model-versions/search", filter=f"name = '{registry_name}'", max_results="1000")
-    for version in found.get("model_versions") or ():
-        if {"key": Tag.ARTIFACT_SHA256, "value": digest} in (version.get("tags") or ()):
-            return str(version["version"])
-    return ""
+    wanted = {"key": Tag.ARTIFACT_SHA256, "value": digest}
+    numbers = [int(each["version"]) for each in found.get("model_versions") or () if wanted in (each.get("tags") or ())]
+    return str(min(numbers)) if numbers else ""
 
 
 def read_evaluation(source: Workspace, run_id: str) -> bytes | None:

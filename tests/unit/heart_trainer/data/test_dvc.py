@@ -29,7 +29,7 @@ LOCK = Path(__file__).resolve().parents[4] / "requirements" / "dvc.txt"
 def interpreter() -> str:
     """Of an environment with DVC, as in its image; the development environment has none."""
     try:
-        return make("dvc", ["--require-hashes", "-r", str(LOCK)], LOCK.read_text()).python
+        return make("dvc", ["--require-hashes", "--no-deps", "-r", str(LOCK)], LOCK.read_text()).python
     except NotInstalled as error:
         pytest.skip(f"DVC cannot be installed here: {error}")
 
@@ -293,6 +293,18 @@ def test_without_dvc_the_message_says_what_is_missing(server: Server, monkeypatc
     monkeypatch.setattr(dvc, "INTERPRETER", sys.executable)
     server.track_csv()
     refused(server, "DatasetNotAllowed", "an administrator sets images.dvc in the runtime profile")
+
+
+def test_dvc_runs_as_a_user_that_the_system_does_not_know(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in the pod, whose user has a number and no name."""
+    (tmp_path / "site").mkdir()
+    nobody = "import pwd\ndef unknown(number): raise KeyError(number)\npwd.getpwuid = unknown\n"
+    (tmp_path / "site" / "sitecustomize.py").write_text(nobody)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    server.track_csv()
+    assert server.read() == CSV
 
 
 def test_dvc_itself_connects_to_nothing_and_starts_nothing(server: Server) -> None:

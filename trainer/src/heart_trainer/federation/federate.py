@@ -17,8 +17,11 @@ from heart_trainer.federation.messages import Ask, Joined, Kind, encode, refusal
 from heart_trainer.sums.additive import StatisticRejected, Sums, total
 from heart_trainer.sums.describe import DescribeRequest
 from heart_trainer.sums.driver import Choosing, Request, Trained, start, step
+from heart_trainer.sums.evaluation import EvaluationRequest
 from heart_trainer.sums.forests import Grown
 from heart_trainer.sums.requests import encode as encode_request
+from heart_trainer.sums.scores import ScoreRequest
+from heart_trainer.sums.spread import spread
 from heart_trainer.sums.study import Study
 from heart_trainer.sums.union import GrowRequest, from_bytes, join
 
@@ -102,7 +105,7 @@ class Federation:
             if problem:
                 return problem
             try:
-                found[site.title] = read_sums(request, body, self.known[site.title])
+                found[site.title] = self._as_rows(request, site, read_sums(request, body, self.known[site.title]))
             except StatisticRejected as error:
                 return refusal("SiteRefused", f"its answer is not believed: {error}")
             return None
@@ -112,6 +115,12 @@ class Federation:
             for title, sums in found.items():
                 self.known[title] = replace(self.known[title], parts=tuple(sums["rows"].tolist()))
         return {site.title: found[site.title] for site in self.sites}
+
+    def _as_rows(self, request: Request, site: Site, sums: Sums) -> Sums:
+        """Score tables without the site's cells; everything else as it is."""
+        cells = {f"{ref.namespace}/{ref.name}": ref.minimum_cell for ref in self.request.sites}
+        scores = isinstance(request, ScoreRequest | EvaluationRequest) and request.scale is None
+        return spread(sums) if scores and cells[site.title] > 1 else sums
 
     def grow(self, request: GrowRequest) -> list[Grown]:
         """A forest of all sites' trees for each set. Raises SitesLost or SitesFailed."""

@@ -104,6 +104,10 @@ def ask(question: Question) -> Answer:
     folder = Path(question["root"]).parent
     environment = {name: value for name, value in os.environ.items() if name in ("PATH", "PYTHONPATH", "LANG")}
     environment |= {"HOME": str(folder), "TMPDIR": str(folder), "DVC_SITE_CACHE_DIR": str(folder / "site")}
+    environment |= {
+        "DVC_NO_ANALYTICS": "1",
+        "LOGNAME": "trainer",
+    }  # DVC asks for its user, whom the image does not know
     command = [INTERPRETER, "-P", dvcproject.__file__]
     try:
         done = subprocess.run(  # noqa: S603  a program of ours; what others wrote is in its input alone
@@ -112,7 +116,7 @@ def ask(question: Question) -> Answer:
             capture_output=True,
             text=True,
             timeout=SECONDS,
-            env=environment | {"DVC_NO_ANALYTICS": "1"},
+            env=environment,
             cwd=folder,
             check=False,
         )
