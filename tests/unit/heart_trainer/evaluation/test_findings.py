@@ -88,6 +88,13 @@ def test_a_column_that_is_the_target_of_a_regression_is_named() -> None:
     assert "age alone" in leakage(rows, FEATURES, {}).message
 
 
+def test_a_regressions_values_are_no_classes() -> None:
+    """Negative ones among them."""
+    rows = make_table(np.random.default_rng(0).uniform(-50, 50, 1000), ())
+    rows.x[:, 0] = (rows.y * 3).astype(np.float32)
+    assert "age alone" in leakage(rows, FEATURES, {}).message
+
+
 def test_a_telling_column_is_found_among_many_rows_with_few_events() -> None:
     y = (np.arange(60_000) % 1000 == 0).astype(np.int64)
     rows = make_table(y)
