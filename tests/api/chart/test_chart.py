@@ -293,8 +293,17 @@ def documented() -> set[tuple[str, str, str]]:
     return found
 
 
+QUEUES = (
+    "--set",
+    "runtimes.big.training.trainJob.runtime=heartops",
+    "--set",
+    "runtimes.big.training.queueName=trainings",
+)
+"""A profile for which the operator has every right that it may have."""
+
+
 def test_rights_are_those_that_the_operator_uses() -> None:
-    documents = render()
+    documents = render(*QUEUES)
     found = granted([find(documents, "ClusterRole", "heartops"), *everywhere(documents)])
     assert found == documented()
     assert not [right for right in found if "*" in right or right[1] == "secrets"]
@@ -584,3 +593,21 @@ def test_events_go_where_an_administrator_says_with_a_mounted_token() -> None:
         check=False,
     )
     assert done.returncode != 0, "a password in a URL would be in every manifest"
+
+
+def test_rights_to_trainjobs_and_workloads_are_given_only_where_a_profile_uses_them() -> None:
+    wanted = {"trainer.kubeflow.org", "kueue.x-k8s.io"}
+    plain = render()
+    assert wanted & {group for rule in operator_rules(plain) for group in rule["apiGroups"]} == set()
+    assert "HEARTOPS_TRAIN_JOBS" not in environment(operator_container(plain))
+    found = render(*QUEUES)
+    given = {group: rule for rule in operator_rules(found) for group in rule["apiGroups"] if group in wanted}
+    assert given["trainer.kubeflow.org"]["resources"] == ["trainjobs"]
+    assert given["kueue.x-k8s.io"] == {"apiGroups": ["kueue.x-k8s.io"], "resources": ["workloads"], "verbs": ["list"]}
+    assert environment(operator_container(found))["HEARTOPS_TRAIN_JOBS"] == "true"
+    assert profiles(found)["big"].training.train_job is not None
+
+
+def operator_rules(documents: list[Manifest]) -> list[dict[str, Any]]:
+    rules: list[dict[str, Any]] = find(documents, "ClusterRole", "heartops")["rules"]
+    return rules

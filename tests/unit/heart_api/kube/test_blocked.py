@@ -6,6 +6,7 @@ import pytest
 
 from heart_api.kube.blocked import find_blocked, unexplained
 from heart_api.kube.deployments import parse_deployment
+from heart_api.kube.queues import queue_reason
 from heart_api.times import read
 
 CREATED, LATER = "2026-01-02T03:04:05Z", "2026-01-02T03:05:05Z"
@@ -256,3 +257,21 @@ def test_a_job_that_waits_in_a_queue_says_so_and_one_that_was_admitted_does_not(
     assert "kubectl get workloads" in found.advice
     assert find_blocked({**job, "spec": {"suspend": False}}, []) is None
     assert find_blocked({**job, "metadata": {}}, []) is None, "suspended by somebody else"
+
+
+def workload(created: str, **said: str) -> dict[str, Any]:
+    """With conditions that are False, by their type."""
+    conditions = [{"type": kind, "status": "False", "message": message} for kind, message in said.items()]
+    return {"metadata": {"creationTimestamp": created}, "status": {"conditions": conditions}}
+
+
+def test_kueues_own_words_are_said() -> None:
+    job = {"kind": "Job", "metadata": {"labels": {"kueue.x-k8s.io/queue-name": "trainings"}}, "spec": {"suspend": True}}
+    old = workload("2026-01-01T00:00:00Z", QuotaReserved="it was preempted")
+    new = workload("2026-01-02T00:00:00Z", QuotaReserved="insufficient quota for cpu.", Admitted="no quota yet")
+    found = find_blocked(job, [], (), queue_reason([new, old]))
+    assert found
+    assert found.message == "It waits until the queue trainings admits it (Kueue: insufficient quota for cpu)"
+    assert queue_reason([workload("2026-01-02T00:00:00Z", Admitted="a check is pending")]) == "a check is pending"
+    assert queue_reason([]) == ""
+    assert queue_reason([{"metadata": {"creationTimestamp": "2026-01-02T00:00:00Z"}}]) == ""
