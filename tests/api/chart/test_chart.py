@@ -354,7 +354,7 @@ def test_routes_and_quotas_of_a_profile_reach_the_operator() -> None:
 
 
 def test_an_operator_of_some_namespaces_has_no_right_in_others() -> None:
-    documents = render("--set", "operator.namespaces={clinic,lab}")
+    documents = render(*QUEUES, "--set", "operator.namespaces={clinic,lab}")
     bound = {d["metadata"]["name"] for d in documents if d["kind"] == "ClusterRoleBinding"}
     # A namespace is a workspace: MLflow lists them. And reviews of tokens belong to no namespace.
     assert bound == {"heartops-mlflow", "heartops-metrics-auth"}
