@@ -171,8 +171,11 @@ def test_consent_is_withdrawn_in_the_middle_and_the_job_is_gone(world: World, si
         poll("the model says so", lambda: state_of(sites, f"{north}/ward") == "Withdrawn", 30)
         assert all(sites.running(other) for other in sites.namespaces[1:]), "the others go on"
         if how != "delete":
-            events = [event["reason"] for event in sites.api.list(EVENT, north)]
-            assert "ConsentWithdrawn" in events
+            poll("an event says so", lambda: "ConsentWithdrawn" in reasons(sites, north), 30)
+
+
+def reasons(sites: Sites, namespace: str) -> list[str]:
+    return [event["reason"] for event in sites.api.list(EVENT, namespace)]
 
 
 def state_of(sites: Sites, reference: str) -> str:
@@ -250,7 +253,7 @@ def test_a_forged_job_of_a_site_is_removed_and_not_believed(world: World, sites:
         poll("the site is reconciled", lambda: sites.status(north).get("conditions"))
         sites.api.create(JOB, {"apiVersion": "batch/v1", "kind": "Job", **forged})
         poll("the forged Job is gone", lambda: sites.api.get(JOB, north, "ward-check-00000000") is None)
-        poll("it is said", lambda: "ForeignJob" in [event["reason"] for event in sites.api.list(EVENT, north)])
+        poll("it is said", lambda: "ForeignJob" in reasons(sites, north))
         assert "rows" not in sites.status(north)
 
 

@@ -16,7 +16,7 @@ pytestmark = [
     pytest.mark.skipif(host_address() is None, reason="pods have to reach this machine: needs the cluster tool's node"),
 ]
 
-ROWS = "sepal_length_cm,sepal_width_cm,petal_length_cm,petal_width_cm,species\n"
+ROWS = "sepal_length_cm,sepal_width_cm,petal_length_cm,petal_width_cm,target\n"
 
 
 @pytest.fixture(scope="module")
