@@ -65,5 +65,5 @@ def test_a_remote_with_another_file_stops_the_training(namespace: str, server: D
     server.track(flowers(), "data/iris.csv")
     server.replace(flowers(), b"sepal\n1\n")
     model = declare_iris(namespace, server, "forged")
-    found = model.wait("Ready", "False", TRAINING, reason="TrainingFailed")
+    found = model.wait("Ready", "False", TRAINING, reason="DatasetDigestMismatch")
     assert "push it again" in json.dumps(model.status), found
