@@ -37,7 +37,7 @@ with importing():
     )
     from heart_trainer.errors import NoRowKey, TrainerError
     from heart_trainer.external.place import is_worker, leave
-    from heart_trainer.fit.workers import start_workers
+    from heart_trainer.fit.workers import start_workers, stop_workers
     from heart_trainer.manifest import BadManifest, read_manifest
     from heart_trainer.outcome import failed, write_outcome
     from heart_trainer.report.terminal import report
@@ -255,4 +255,6 @@ def _announce(job: "Job[Any]", trained: "JobResult") -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    stop_workers()
+    sys.exit(code)

@@ -2,6 +2,8 @@
 
 import os
 import threading
+import time
+from pathlib import Path
 from typing import Any
 
 import joblib
@@ -63,6 +65,21 @@ def test_nobody_needs_to_ask_for_the_result_of_work_beside() -> None:
     """A training whose evaluation fails leaves its figures alone."""
     workers.begin_beside(2, os.getpid)
     assert workers.begin_beside(2, os.getpid)() != os.getpid()
+
+
+def test_stopped_workers_are_gone_and_new_ones_come_when_they_are_needed() -> None:
+    old = workers.begin_beside(2, os.getpid)()
+    workers.stop_workers()
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{old}").exists():
+        assert time.monotonic() < deadline, "the worker goes on"
+        time.sleep(0.01)
+    assert workers.begin_beside(2, os.getpid)() not in (old, os.getpid())
+
+
+def test_there_need_be_none_to_stop() -> None:
+    workers.stop_workers()
+    workers.stop_workers()
 
 
 def fail() -> None:
