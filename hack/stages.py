@@ -120,7 +120,7 @@ STAGES = {
     "unit": Stage(unit, warm=9, cold=11),
     "api-tools": Stage(api_tools, warm=0.2, cold=14),
     "tools": Stage(tools, warm=0.2, cold=18),
-    "api": Stage(api, warm=8, cold=8),
+    "api": Stage(api, warm=10, cold=10),
     "images": Stage(images, warm=0.7, cold=11),
     "e2e": Stage(e2e, warm=14, cold=14),
 }
