@@ -152,6 +152,10 @@ def by_check(
 
 
 def contract_text(observed: SiteObserved, problems: list[ColumnProblem], check: SiteCheckStatus) -> str:
+    """Names three columns. Problems that are in the log alone may be those of another model."""
+    if not problems:
+        log = f"see the log of Job {check.job} (problems: {check.more_problems})"
+        return f"data of FederationSite {observed.site.place} may break the contract: {log}"
     shown = "; ".join(": ".join(filter(None, (found.column, found.message))) for found in problems[:3])
     rest = len(problems[3:]) + check.more_problems
     more = f" (and {rest} more, in the log of Job {check.job})" if rest else ""
