@@ -41,7 +41,7 @@ def federated_spec(**federation: Any) -> dict[str, Any]:
     return spec | {"federation": {"sites": list(SITES)} | federation, "gates": {"checks": []}}
 
 
-def federated_model(**federation: Any) -> Any:
+def federated_model(**federation: Any) -> HeartModel:
     return heart_model().model_copy(
         update={"spec": type(heart_model().spec).model_validate(federated_spec(**federation))}
     )
@@ -58,7 +58,8 @@ def site(reference: str = "north/ward", model: str = "clinic/heart", **spec: Any
 def watched(found: FederationSite, *models: HeartModel, **changes: Any) -> SiteObserved:
     """What the plan of a site sees: these models, and nothing else unless told otherwise."""
     known = {f"{model.namespace}/{model.name}": model for model in models}
-    return SiteObserved(**({"site": found, "profile": FEDERATED, "profiles": ("default",), "models": known} | changes))
+    alone = SiteObserved(found, FEDERATED, ("default",), known)
+    return replace(alone, **changes)
 
 
 def reported(found: FederationSite, **status: Any) -> FederationSite:

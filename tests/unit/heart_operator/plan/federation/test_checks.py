@@ -128,7 +128,7 @@ def test_a_check_that_cannot_start_says_why() -> None:
     blocked = Blocked("Quota", "exceeded quota: pods", "Ask for more")
     found = plan(job(waiting=True, blocked=blocked))
     assert found.blocked == f"Job {NAME} cannot start (Quota): exceeded quota: pods. Ask for more"
-    assert found.create == found.delete == ()
+    assert (found.create, found.delete) == ((), ())
 
 
 def test_a_running_check_whose_job_was_deleted_is_made_again() -> None:

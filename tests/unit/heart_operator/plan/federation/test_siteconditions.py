@@ -44,7 +44,7 @@ def said(entry: ConditionStatus) -> tuple[str, str, str]:
 
 # --- Ready ---------------------------------------------------------------------------------------
 
-READY = {
+READY: dict[str, tuple[dict[str, Any], Obstacle | None, tuple[str, str, str]]] = {
     "an obstacle is said before all else": (
         {"models": [model("Ready")], "trainings": [training("Running")]},
         BROKEN,
@@ -120,7 +120,7 @@ def test_a_site_elsewhere_is_ready_elsewhere_and_has_no_data_to_check() -> None:
 
 # --- Checked -------------------------------------------------------------------------------------
 
-CHECKED = {
+CHECKED: dict[str, tuple[dict[str, Any], str, tuple[str, str, str]]] = {
     "nothing yet": ({}, "", ("Unknown", "Checking", "Nothing has been checked yet")),
     "blocked": (
         {"check": CHECK},
