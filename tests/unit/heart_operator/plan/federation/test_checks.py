@@ -57,6 +57,7 @@ def trigger(*models: HeartModel, **spec: Any) -> str:
 def test_an_upgrade_of_the_operator_reads_no_data_again() -> None:
     assert trigger(MODEL) == "f7b62d73"
     assert trigger(MODEL, dataset=None, publicKey=KEY) == "753a81fe"
+    assert trigger(MODEL, dataset={"uri": "pvc://cohort/rows.parquet", "format": "parquet"}) == "eb91016e"
 
 
 def test_data_are_read_again_when_an_answer_may_change() -> None:
@@ -172,6 +173,8 @@ def test_checks_of_something_else_are_stopped_and_the_oldest_results_removed() -
     found = plan(*old, running, job())
     assert found.delete == (key("ward-check-other"), *(key(f"ward-check-{day}") for day in (4, 3, 2, 1)))
     assert plan(*old[:2], job()).delete == ()
+    early = job("Succeeded", created=read("2026-01-01T00:00:00Z"), result=outcome())
+    assert plan(*old[2:], early).delete == (), "the one that counts is kept"
 
 
 # --- how it ended --------------------------------------------------------------------------------
@@ -199,6 +202,12 @@ def test_a_check_without_a_result_has_failed(end: dict[str, Any], why: str, phas
     found = plan(job(phase, **end))
     expected = SiteCheckStatus(job=NAME, trigger=TRIGGER, phase="Failed", time=ENDED, message=f"Job {NAME}: {why}")
     assert found == CheckPlan(expected)
+
+
+def test_a_job_that_failed_after_its_answer_has_answered() -> None:
+    found = plan(job("Failed", result=outcome(), why="DeadlineExceeded"))
+    assert found.status == SiteCheckStatus.model_validate(RECORD)
+    assert found.found["rows"] == 430
 
 
 def test_a_job_without_an_end_ended_when_it_was_made() -> None:
@@ -231,7 +240,9 @@ def test_an_answer_is_taken_once(phase: str) -> None:
 
 
 def test_an_answer_to_a_running_check_is_taken() -> None:
-    assert plan(job("Succeeded", result=outcome()), check=RECORD | {"phase": "Running"}).found["rows"] == 430
+    found = plan(job("Succeeded", result=outcome()), check=RECORD | {"phase": "Running"})
+    assert found.found["rows"] == 430
+    assert found.status == SiteCheckStatus.model_validate(RECORD)
     assert plan(job("Failed"), check=RECORD | {"phase": "Running"}).found == {}
 
 
