@@ -18,7 +18,6 @@ from heart_operator.plan.federation.observed import SiteCheckJob
 from heart_operator.plan.observed import ObservedJob
 from tests.support.plan.federated import KEY, federated_model, reported, site, watched
 
-NOW = read("2026-01-10T03:00:00Z")
 BEGAN, ENDED = "2026-01-10T01:00:00Z", "2026-01-10T02:00:00Z"
 MODEL = federated_model()
 LUNG = MODEL.model_copy(update={"name": "lung"})
@@ -40,7 +39,7 @@ def outcome(**changes: Any) -> SiteCheckOutcome:
 
 def plan(*jobs: SiteCheckJob, at: FederationSite = SITE, may_start: bool = True, **status: Any) -> CheckPlan:
     known = reported(at, **status) if status else at
-    return plan_check(watched(known, MODEL, checks=jobs), may_start=may_start, now=NOW)
+    return plan_check(watched(known, MODEL, checks=jobs), may_start=may_start)
 
 
 def key(name: str) -> ObjectKey:
@@ -115,7 +114,7 @@ def test_a_new_site_is_checked_by_one_job_for_all_models() -> None:
 def test_no_data_are_read_without_consent_or_for_nobody(at: FederationSite, may_start: bool, models: Any) -> None:
     known = reported(at, check=RECORD)
     jobs = (job(), job("Succeeded", "old", "ward-check-old", result=outcome()))
-    found = plan_check(watched(known, *models, checks=jobs), may_start=may_start, now=NOW)
+    found = plan_check(watched(known, *models, checks=jobs), may_start=may_start)
     assert found == CheckPlan(SiteCheckStatus.model_validate(RECORD), delete=(key(NAME),)), "the latest is remembered"
 
 
@@ -162,6 +161,13 @@ def test_the_record_of_another_check_does_not_count() -> None:
     ended = plan(job("Succeeded", result=outcome()), check=RECORD | {"trigger": "old"})
     assert ended.status == SiteCheckStatus.model_validate(RECORD)
     assert ended.found["rows"] == 430
+
+
+@pytest.mark.parametrize("known", [{}, {"check": RECORD | {"phase": "Running", "time": None}}])
+def test_one_check_runs_at_a_time(known: dict[str, Any]) -> None:
+    found = plan(job("Running", "other", "ward-check-other"), **known)
+    assert [manifest["metadata"]["name"] for manifest in found.create] == [NAME]
+    assert found.delete == (key("ward-check-other"),)
 
 
 def test_checks_of_something_else_are_stopped_and_the_oldest_results_removed() -> None:
