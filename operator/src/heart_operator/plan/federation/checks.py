@@ -56,7 +56,7 @@ def plan_check(observed: SiteObserved, *, may_start: bool) -> CheckPlan:
         running = SiteCheckStatus(job=name, trigger=trigger, phase="Running")
         return CheckPlan(running, create=new_job(observed, trigger), delete=delete)
     found = answers(observed, job) if job else {}
-    blocked = job_text(job.name, job.blocked) if job and job.blocked else ""
+    blocked = job_text(job.name, job.blocked) if job and job.blocked and job.phase == "Running" else ""
     return CheckPlan(record, found, delete=delete, blocked=blocked)
 
 

@@ -311,6 +311,8 @@ def test_jobs_that_waited_in_vain_have_failed() -> None:
     assert found.facts.check
     assert (found.facts.check.phase, found.facts.check.time) == ("Failed", NEW)
     assert found.facts.check.message == f"Job {CHECK}: it ended early: {why}"
+    checked = next(entry for entry in found.conditions if entry.type == "Checked")
+    assert (checked.status, checked.reason) == ("False", "CheckFailed")
     (entry,) = found.facts.trainings
     assert (entry.phase, entry.message, entry.finished_at) == ("Failed", why, NEW)
     assert found.blocked == ()
