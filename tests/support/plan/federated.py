@@ -15,6 +15,7 @@ from heart_api.federation import (
 )
 from heart_api.federationsite import FederationSite
 from heart_api.federationsitestatus import FederationSiteStatus
+from heart_api.heartmodel import HeartModel
 from heart_api.kube.values import Manifest, ObjectKey
 from heart_api.names import Annotation
 from heart_api.profile import RuntimeProfile
@@ -40,7 +41,7 @@ def federated_spec(**federation: Any) -> dict[str, Any]:
     return spec | {"federation": {"sites": list(SITES)} | federation, "gates": {"checks": []}}
 
 
-def federated_model(**federation: Any) -> Any:
+def federated_model(**federation: Any) -> HeartModel:
     return heart_model().model_copy(
         update={"spec": type(heart_model().spec).model_validate(federated_spec(**federation))}
     )
@@ -52,6 +53,25 @@ def site(reference: str = "north/ward", model: str = "clinic/heart", **spec: Any
     wanted = {"dataset": {"uri": "pvc://cohort/rows.csv"}, "allow": [{"model": model}], "minimumRows": 50}
     found = {"namespace": namespace, "name": name, "uid": f"uid-{namespace}", "spec": wanted | spec}
     return FederationSite.model_validate(found)
+
+
+def watched(found: FederationSite, *models: HeartModel, **changes: Any) -> SiteObserved:
+    """What the plan of a site sees: these models, and nothing else unless told otherwise."""
+    known = {f"{model.namespace}/{model.name}": model for model in models}
+    alone = SiteObserved(found, FEDERATED, ("default",), known)
+    return replace(alone, **changes)
+
+
+def reported(found: FederationSite, **status: Any) -> FederationSite:
+    """The site with these fields of its status."""
+    return found.model_copy(update={"status": FederationSiteStatus.model_validate(status)})
+
+
+def answered(found: FederationSite, model: HeartModel, state: str = "Ready", message: str = "") -> FederationSite:
+    """The site with what a check of its 1200 rows found for the model."""
+    entry = {"model": f"{model.namespace}/{model.name}", "contractHash": model.contract_hash}
+    models = [entry | {"state": state, "message": message}]
+    return reported(found, observedGeneration=found.generation, rows=1200, publicKey=KEY, models=models)
 
 
 @dataclass

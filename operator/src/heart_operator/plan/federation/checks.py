@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from heart_api.federationsitestatus import AllowedModelStatus, ColumnProblem, ModelState, SiteCheckStatus
@@ -44,7 +43,7 @@ def check_trigger(observed: SiteObserved) -> str:
     return short_hash(json.dumps(parts, sort_keys=True))
 
 
-def plan_check(observed: SiteObserved, *, may_start: bool, now: datetime) -> CheckPlan:
+def plan_check(observed: SiteObserved, *, may_start: bool) -> CheckPlan:
     """One Job for all models. Data are read only while the consent lasts and some model wants them."""
     trigger = check_trigger(observed)
     if not may_start or observed.site.spec.dataset is None or not observed.consenting:
@@ -54,11 +53,11 @@ def plan_check(observed: SiteObserved, *, may_start: bool, now: datetime) -> Che
     record = check_record(observed, job, trigger)
     if record is None:
         name = site_check_job_name(observed.site.name, observed.site.uid, trigger)
-        return CheckPlan(SiteCheckStatus(job=name, trigger=trigger, phase="Running"), create=new_job(observed, trigger))
-    found = answers(observed, job, now) if job and job.phase != "Running" else {}
-    create = new_job(observed, trigger) if record.phase == "Running" and job is None else ()
-    blocked = job_text(job.name, job.blocked) if job and job.blocked else ""
-    return CheckPlan(record, found, create, delete, blocked)
+        running = SiteCheckStatus(job=name, trigger=trigger, phase="Running")
+        return CheckPlan(running, create=new_job(observed, trigger), delete=delete)
+    found = answers(observed, job) if job else {}
+    blocked = job_text(job.name, job.blocked) if job and job.blocked and job.phase == "Running" else ""
+    return CheckPlan(record, found, delete=delete, blocked=blocked)
 
 
 def new_job(observed: SiteObserved, trigger: str) -> tuple[Manifest, ...]:
@@ -67,12 +66,12 @@ def new_job(observed: SiteObserved, trigger: str) -> tuple[Manifest, ...]:
 
 
 def check_record(observed: SiteObserved, job: SiteCheckJob | None, trigger: str) -> SiteCheckStatus | None:
-    """What is known of today's check; None: it has to be made. One that failed is made again once its Job is gone."""
+    """What is known of today's check; None: it has to be made, as after a failure whose Job is gone."""
     known = observed.site.status.check
     known = known if known and known.trigger == trigger else None
     if known and known.phase != "Running" and (job or known.phase == "Succeeded"):
         return known
-    return of_job(observed, job) if job else known if known and known.phase == "Running" else None
+    return of_job(observed, job) if job else None
 
 
 def of_job(observed: SiteObserved, job: SiteCheckJob) -> SiteCheckStatus:
@@ -88,8 +87,8 @@ def of_job(observed: SiteObserved, job: SiteCheckJob) -> SiteCheckStatus:
     return status.model_copy(update={"phase": "Succeeded", "time": time, "enough_rows": enough, "more_problems": more})
 
 
-def answers(observed: SiteObserved, job: SiteCheckJob, now: datetime) -> dict[str, Any]:
-    """What the status takes from a check that has ended; nothing once its pods are gone."""
+def answers(observed: SiteObserved, job: SiteCheckJob) -> dict[str, Any]:
+    """What the status takes from a check that has ended; nothing before, and nothing once its pods are gone."""
     known = observed.site.status.check
     if job.result is None or (known and known.trigger == job.trigger and known.phase != "Running"):
         return {}
@@ -152,6 +151,10 @@ def by_check(
 
 
 def contract_text(observed: SiteObserved, problems: list[ColumnProblem], check: SiteCheckStatus) -> str:
+    """Names three columns. Problems that are in the log alone may be those of another model."""
+    if not problems:
+        log = f"see the log of Job {check.job} (problems: {check.more_problems})"
+        return f"data of FederationSite {observed.site.place} may break the contract: {log}"
     shown = "; ".join(": ".join(filter(None, (found.column, found.message))) for found in problems[:3])
     rest = len(problems[3:]) + check.more_problems
     more = f" (and {rest} more, in the log of Job {check.job})" if rest else ""

@@ -33,7 +33,7 @@ def plan_site(observed: SiteObserved, now: datetime) -> SitePlan:
     """What to do next. At a fixed point the plan holds no action and no event, and its status is the stored one."""
     observed = settled(observed, now)
     obstacle = find_obstacle(observed)
-    check = plan_check(observed, may_start=obstacle is None, now=now)
+    check = plan_check(observed, may_start=obstacle is None)
     parts = plan_parts(observed, may_start=obstacle is None, now=now)
     facts = build_facts(observed, check, parts)
     conditions = build_site_conditions(observed, facts, obstacle, check.blocked, now)
