@@ -46,7 +46,8 @@ def pending(model: Model, cause: str, *texts: str) -> None:
         found = model.wait("Trained", "Unknown", SOON, reason="TrainingPending")
         return found if f"({cause})" in found["message"] else {}
 
-    found = eventually(named, SOON, f"{model.name} to name {cause}")
+    # Beside other tests the node may have no room at first, and then that is the cause.
+    found = eventually(named, 300, f"{model.name} to name {cause}")
     for text in texts:
         assert text in found["message"]
     assert f"({cause})" in model.condition("Ready")["message"]
