@@ -12,7 +12,7 @@ from tests.support.apiserver.world import World
 pytestmark = pytest.mark.api
 
 CONFIG_MAP = BY_NAME["v1", "ConfigMap"]
-SECONDS = 60
+SECONDS = 75
 
 
 def uids(world: World) -> dict[tuple[str, str], str]:

@@ -292,7 +292,7 @@ def test_a_job_with_a_copied_owner_reference_is_not_believed(attacked: World, ma
         attacked.wait_condition("Ready", "True", seconds=90)
         assert attacked.status()["serving"]["digest"] != EVIL.artifact_sha256
         assert EVIL.artifact_sha256 not in str(attacked.deployments())
-        assert "ForeignJob" in attacked.event_reasons()
+        attacked.wait_event("ForeignJob")
         (recorded,) = attacked.status()["jobs"]
         assert recorded["uid"] not in (job["metadata"]["uid"], None)
 

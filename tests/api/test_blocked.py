@@ -41,7 +41,7 @@ def pending(world: World, cause: str, *texts: str) -> None:
         assert text in found["message"]
         assert text in world.condition("Ready")["message"]
     assert world.status()["training"]["message"] == found["message"]
-    poll("an event", lambda: "TrainingPending" in world.event_reasons(), SECONDS)
+    world.wait_event("TrainingPending", seconds=SECONDS)
 
 
 def test_a_quota_that_is_too_small_and_is_raised(world: World) -> None:
@@ -117,7 +117,7 @@ def test_serving_pods_that_a_quota_forbids(world: World) -> None:
         assert "1 of 3 pods of version 1 are ready (Quota): " in found["message"]
         assert "exceeded quota: small" in found["message"]
         assert world.condition("Available")["status"] == "True"
-        poll("an event", lambda: "PodsPending" in world.event_reasons(), SECONDS)
+        world.wait_event("PodsPending", seconds=SECONDS)
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ def test_the_service_spreads_and_narrows_again(world: World) -> None:
         poll("the Service selects one version", lambda: service(world) == ("2", "2"))
         last = world.status()["history"][-1]
         assert (last["version"], last["reason"], last["by"], last["message"]) == ("2", "Promoted", ME, "looks fine")
-        assert "CommandExecuted" in world.event_reasons()
+        world.wait_event("CommandExecuted")
         submit(world, "rollback", "2", reason="complaints")
         world.wait_serving("1")
         poll("the Service selects the version before", lambda: service(world) == ("1", "1"))
@@ -128,6 +128,6 @@ def test_a_version_by_hand_is_measured_and_served(world: World) -> None:
         world.wait_serving("1")
         world.registry.register_by_hand(f"{world.namespace}.heart")
         world.wait_serving("2", seconds=40)
-        assert "Evaluating" in world.event_reasons()
+        world.wait_event("Evaluating")
         names = [job["metadata"]["name"] for job in world.jobs()]
         assert sum("evaluate" in name for name in names) == 1

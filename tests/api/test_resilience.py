@@ -15,6 +15,8 @@ from tests.support.soak import SOAK
 
 pytestmark = pytest.mark.api
 HEALTHY = 50 if SOAK else 5
+COLLECTED = 75
+"""Seconds. A new cluster's garbage collector learns of our resources every half minute."""
 
 
 def test_an_operator_that_starts_late_finds_what_happened(world: World) -> None:
@@ -66,7 +68,7 @@ def test_deleting_the_model_deletes_everything(world: World) -> None:
         world.wait_serving("1")
         assert not world.model()["metadata"].get("finalizers")
         world.api.delete(HEART_MODEL, world.namespace, "heart")
-        poll("all children are gone", lambda: not world.children(), 30)
+        poll("all children are gone", lambda: not world.children(), COLLECTED)
         poll("its metrics are gone", lambda: f'namespace="{world.namespace}"' not in operator.metrics())
 
 
@@ -74,14 +76,29 @@ def test_a_model_made_anew_under_its_old_name_starts_anew(world: World) -> None:
     with world.start():
         world.create()
         world.wait_serving("1")
-        old = world.model()["metadata"]["uid"]
         world.api.delete(HEART_MODEL, world.namespace, "heart")
+        poll("all children are gone", lambda: not world.children(), COLLECTED)
         world.create()
         world.wait_serving("2", seconds=40)
-        new = world.model()["metadata"]["uid"]
-        assert new != old
-        poll("the old children are gone", lambda: world.owners() == {new}, 30)
+        assert world.owners() == {world.model()["metadata"]["uid"]}
         assert world.selected() == "2"
+
+
+def test_a_model_made_anew_before_its_children_are_collected_serves(world: World) -> None:
+    """What the garbage collector has not removed yet is adopted, and what it has removed is made anew."""
+    with world.start():
+        world.create()
+        world.wait_serving("1")
+        old = world.model()["metadata"]["uid"]
+        world.api.delete(HEART_MODEL, world.namespace, "heart")
+        new = world.create()["metadata"]["uid"]
+        assert new != old
+        world.wait_condition("Ready", "True", seconds=40)
+        poll("nothing belongs to the old model", lambda: world.owners() == {new}, COLLECTED)
+        world.settle()
+        world.wait_condition("Ready", "True")
+        assert world.selected() == world.serving()
+        assert set(world.deployments()) == {world.serving()}
 
 
 def test_one_bad_model_does_not_stop_the_others(world: World) -> None:

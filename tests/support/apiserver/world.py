@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from kubernetes.aio.client import Configuration
 
@@ -32,6 +32,8 @@ from tests.support.apiserver.client import KubeApi, Resource, poll
 from tests.support.apiserver.fake_kubelet import FakeKubelet
 from tests.support.apiserver.running_operator import RunningOperator
 from tests.support.registry.fake import FakeRegistry
+
+T = TypeVar("T")
 
 OPERATOR_NAMESPACE = "heartops"
 ACCOUNT = f"system:serviceaccount:{OPERATOR_NAMESPACE}:heartops"
@@ -152,8 +154,12 @@ class World:
             found = self.condition(type_, name)
             return found if found.get("status") == status and reason in (None, found["reason"]) else None
 
+        return self._poll_status(f"{type_}={status} ({reason or 'any reason'})", met, name, seconds)
+
+    def _poll_status(self, what: str, probe: Callable[[], T | None], name: str, seconds: float) -> T:
+        """`poll`, and the status in the failure."""
         try:
-            return poll(f"{type_}={status} ({reason or 'any reason'}) of {name}", met, seconds)
+            return poll(f"{what} of {name}", probe, seconds)
         except AssertionError as error:
             raise AssertionError(f"{error}; it has {json.dumps(self.status(name), indent=1)}") from None
 
@@ -163,7 +169,7 @@ class World:
 
     def wait_serving(self, version: str = "1", name: str = "heart", seconds: float = 20) -> None:
         """Until the version serves and the model is ready."""
-        poll(f"version {version} of {name} serves", lambda: self.serving(name) == version, seconds)
+        self._poll_status(f"serving version {version}", lambda: self.serving(name) == version, name, seconds)
         self.wait_condition("Ready", "True", name=name, seconds=seconds)
 
     def selected(self, name: str = "heart") -> str | None:
@@ -192,6 +198,10 @@ class World:
         events = self.api.list(EVENT, self.namespace)
         ours = [event for event in events if event["involvedObject"].get("name") == name]
         return [event["reason"] for event in ours if event["source"].get("component") == FIELD_MANAGER]
+
+    def wait_event(self, reason: str, name: str = "heart", seconds: float = 20) -> None:
+        """Events are written after the status."""
+        poll(f"an event {reason} of {name}", lambda: reason in self.event_reasons(name), seconds)
 
     def writes(self) -> list[str]:
         """Every mutating request of operators about this namespace."""
