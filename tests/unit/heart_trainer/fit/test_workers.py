@@ -77,14 +77,6 @@ def test_stopped_workers_are_gone_and_new_ones_come_when_they_are_needed() -> No
     assert workers.begin_beside(2, os.getpid)() not in (old, os.getpid())
 
 
-def test_without_psutil_they_end_with_the_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The images have none, and joblib then fails on the way and hangs."""
-    at_work = workers.begin_beside(2, os.getpid)()
-    monkeypatch.setattr(workers, "find_spec", lambda name: None)
-    workers.stop_workers()
-    assert Path(f"/proc/{at_work}").exists()
-
-
 def test_there_need_be_none_to_stop() -> None:
     workers.stop_workers()
     workers.stop_workers()

@@ -4,7 +4,6 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
-from importlib.util import find_spec
 from typing import TypeVar
 
 import joblib
@@ -37,12 +36,8 @@ def workers_of(training: Training) -> int:
 
 
 def stop_workers() -> None:
-    """End them at once. At its own end the interpreter would wait until each has cleaned up, most of a second.
-
-    joblib can do so with psutil alone; where that is missing, as in the images, the interpreter waits.
-    """
-    if find_spec("psutil"):
-        get_reusable_executor(reuse=True).shutdown(kill_workers=True)
+    """End them at once. At its own end the interpreter would wait until each has cleaned up, most of a second."""
+    get_reusable_executor(reuse=True).shutdown(kill_workers=True)  # needs psutil
 
 
 def begin_beside(workers: int, work: Callable[[], T]) -> Callable[[], T]:
