@@ -30,6 +30,7 @@ from heart_operator.plan.heartmodel import decide, find_verdict, keeps_children,
 from heart_operator.plan.jobs import KEPT_JOBS, keys, newest_first, superseded, surplus
 from heart_operator.plan.observed import (
     BlockedWorkload,
+    CheckJob,
     Observed,
     ObservedJob,
     RegisteredVersion,
@@ -455,6 +456,8 @@ def test_the_deployment_of_exactly_these_bytes() -> None:
         "1", name=as_deployment(observed(), ONE).name, uid="", created=EPOCH, replicas=0, ready=0, up_to_date=False
     )
     assert as_deployment(observed(), ONE).name.startswith("heart-")
+    assert not as_deployment(observed(), ONE).is_secure
+    assert as_deployment(observed(spec={"serving": {"tls": {"secretName": "heart-tls"}}}), ONE).is_secure
 
 
 # --- Jobs ----------------------------------------------------------------------------------------
@@ -583,6 +586,8 @@ def test_trainings_and_evaluations_are_given_up_alike() -> None:
     waiting = job(phase="Running", blocked=MISSING)
     seen = settled(observed(jobs=(waiting,), evaluations=(waiting, job("3"))), NOW + TEN)
     assert [entry.phase for entry in (*seen.jobs, *seen.evaluations)] == ["Failed", "Failed", "Succeeded"]
+    check: CheckJob = ObservedJob("check", "u", "t", NOW, "Running", blocked=MISSING)
+    assert [entry.phase for entry in settled(observed(checks=(check,)), NOW + TEN).checks] == ["Failed"]
     assert not is_given_up(job())
     assert not is_given_up(job(phase="Failed", result=None, failure=TrainingFailure(reason="DataInvalid", message="m")))
 
