@@ -10,6 +10,7 @@ from heart_api.evaluation import ServingReference
 from heart_api.handover import TrainingFailure, TrainingResult
 from heart_api.heartmodel import HeartModelStatus, TrainingStatus
 from heart_api.kube.values import Blocked, ObjectKey, VersionDeployment
+from heart_api.names import deployment_name
 from heart_api.profile import RouteAccess, RuntimeProfile
 from heart_api.status import ServingStatus
 from heart_operator.plan import validate
@@ -329,7 +330,14 @@ def test_nothing_is_listed_by_default() -> None:
 
 @pytest.mark.parametrize(
     ("value", "patterns", "listed"),
-    [("a", ["*"], True), ("a.b", ["*.b"], True), ("b", ["*.b"], False), ("a", ["a"], True), ("a", [], False)],
+    [
+        ("a", ["*"], True),
+        ("a.b", ["*.b"], True),
+        ("b", ["*.b"], False),
+        ("x.b", ["a.b"], False),
+        ("a", ["a"], True),
+        ("a", [], False),
+    ],
 )
 def test_what_a_pattern_lists(value: str, patterns: list[str], listed: bool) -> None:
     assert is_listed(value, patterns) is listed
@@ -364,6 +372,7 @@ def test_which_children_may_be_applied() -> None:
 def test_what_other_tenants_could_miss() -> None:
     ingress = {"spec": {"ingressClassName": "public", "rules": [{"host": "a"}, {}]}}
     assert claims(ingress) == ("public", ["a", None], [])
+    assert claims({"spec": {}}) == (None, [], []), "somebody removed its rules"
     assert claims(http_route()) == (None, ["heart.clinic.example.org"], [("clinic", "own")])
 
 
@@ -386,6 +395,9 @@ def test_a_version_is_read_from_whatever_is_left() -> None:
     status = TrainingStatus(job="j", trigger="t-1", phase="Succeeded", **result("1").model_dump())
     assert of_training(status) == ONE
     assert of_training(TrainingStatus(job="j", trigger="t", phase="Running")) == Version("", "", "t")
+    sealed = of_training(status.model_copy(update={"sealed": True, "seal_message": "no seal"}))
+    assert (sealed.sealed, sealed.seal_message) == (True, "no seal")
+    assert (of_training(status).sealed, of_training(status).seal_message) == (False, "")
     assert ONE.reference == ServingReference(version="1", digest=sha("1"))
 
 
@@ -455,7 +467,7 @@ def test_the_deployment_of_exactly_these_bytes() -> None:
     assert as_deployment(observed(), ONE) == deployment(
         "1", name=as_deployment(observed(), ONE).name, uid="", created=EPOCH, replicas=0, ready=0, up_to_date=False
     )
-    assert as_deployment(observed(), ONE).name.startswith("heart-")
+    assert as_deployment(observed(), ONE).name == deployment_name("heart", "1")
     assert not as_deployment(observed(), ONE).is_secure
     assert as_deployment(observed(spec={"serving": {"tls": {"secretName": "heart-tls"}}}), ONE).is_secure
 
