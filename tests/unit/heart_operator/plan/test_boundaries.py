@@ -260,7 +260,8 @@ def test_hosts_that_a_profile_allows() -> None:
         "spec.dataset.uri: the runtime profile does not allow the host data.example.org.evil;"
         " allowed are: Data.Example.org, *.lab",
     )
-    assert about("https://[::1/x") == ("spec.dataset.uri: it names no host; write https://host/path",)
+    for uri in ("https://[::1/x", "https://:443/x"):
+        assert about(uri) == ("spec.dataset.uri: it names no host; write https://host/path",)
     assert about("pvc://a/b") == (
         "spec.dataset.uri: the runtime profile does not allow pvc://; use one of: https, http, s3",
     )
