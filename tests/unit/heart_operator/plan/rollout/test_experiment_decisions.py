@@ -121,6 +121,7 @@ BETTER, WORSE, EQUAL, UNCLEAR = (
         ({}, None, "Running"),
         ({"metric": "ErrorRate"}, BETTER, "Worse"),
         ({"metric": "ErrorRate"}, WORSE, "Better"),
+        ({"metric": "ErrorRate"}, EQUAL, "NoDifference"),
         ({"metric": "MeanOutcome"}, BETTER, "Better"),
         ({"metric": "MeanOutcome", "goal": "Minimize"}, BETTER, "Worse"),
         ({"goal": "Minimize"}, BETTER, "Better"),
