@@ -561,6 +561,19 @@ def test_a_phase_keeps_the_time_since_when_it_holds() -> None:
     assert (moved.phase, moved.phase_since, moved.message) == ("Held", written(NOW), "its gate")
 
 
+def test_who_vouches_for_it_is_noted_and_an_approval_from_outside_says_why() -> None:
+    found = in_phase(context(manual=True, origin="Outside", outside="no seal"), at_end(analysis=GOOD))
+    assert (found.origin, found.phase) == ("Outside", "AwaitingApproval")
+    assert found.message == (
+        "waiting for approval (version from outside: no seal); `kubectl heart promote` approves it"
+    )
+
+
+def test_callers_reach_it_from_the_first_percent_on() -> None:
+    one = context(rollout=rollout(steps=[{"setWeight": 1}, {"pause": {}}]))
+    assert with_traffic(one, at_pause(), pods=1)[1].closed == ""
+
+
 def test_a_first_phase_begins_now() -> None:
     starting = in_phase(context(deployment=deployment(ready=0)), status())
     assert (starting.phase, starting.phase_since, starting.step_since) == ("Starting", written(NOW), None)
