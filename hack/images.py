@@ -56,7 +56,7 @@ IMAGES = (
 )
 EXAMPLES = (
     Image("lightgbm-trainer", "examples/trainers/lightgbm/Dockerfile"),
-    Image("pytorch-trainer", "examples/trainers/pytorch/Dockerfile"),
+    Image("pytorch-trainer", "examples/trainers/pytorch/Dockerfile", base="debian-base"),
 )
 """Trainers of one's own (docs/own-trainer.md)."""
 

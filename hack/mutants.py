@@ -45,7 +45,7 @@ class Target:
     mutate: tuple[str, ...]
     tests: tuple[str, ...]
     ignore: tuple[str, ...] = ()
-    """Searches at random: what they notice once they may miss the next time."""
+    """Searches at random, which may miss the next time what they notice once; tests of other packages."""
     without: tuple[str, ...] = ()
     """Modules that another target has."""
 
@@ -59,7 +59,10 @@ PLAN_MODULES = (
     *("actions", "blocked", "check", "claims", "decision", "heartmodel", "jobs", "observed", "obstacles", "quota"),
     *("validate", "versions"),
 )
-SEARCHES = ("test_state_machine.py", "test_schedule_machine.py", "test_analysis_simulation.py")
+SEARCHES = (
+    *("test_state_machine.py", "test_schedule_machine.py", "test_consent_always_holds.py"),
+    *("test_analysis_simulation.py", "test_experiment_simulation.py"),
+)
 
 
 def of_plan(name: str, *more: str, without: tuple[str, ...] = ()) -> Target:
@@ -73,7 +76,7 @@ TARGETS = {
     "gates": of_plan("gates"),
     "canary": Target(
         tuple(f"{PLAN}/rollout/{name}.py" for name in ("canary", "phases", "steps", "traffic")),
-        (f"{PLAN_TESTS}/rollout/test_candidate_moves.py",),
+        tuple(f"{PLAN_TESTS}/rollout/test_{name}.py" for name in ("candidate_moves", "experiment_moves")),
     ),
     "rollout": of_plan("rollout", without=("canary", "phases", "steps", "traffic")),
     "analysis": of_plan("analysis"),
@@ -83,7 +86,9 @@ TARGETS = {
     "objects": of_plan("objects"),
     "status": of_plan("status"),
     "federation": of_plan("federation"),
-    "plan": Target(tuple(f"{PLAN}/{name}.py" for name in PLAN_MODULES), (PLAN_TESTS,), SEARCHES),
+    "plan": Target(
+        tuple(f"{PLAN}/{name}.py" for name in PLAN_MODULES), (PLAN_TESTS,), (*SEARCHES, "heart_operator/plan/*/*")
+    ),
     "contract": Target(
         ("heart_trainer/data/contract.py", "heart_trainer/data/cells.py"),
         tuple(f"tests/unit/heart_trainer/data/test_{name}.py" for name in ("contract", "contract_messages")),

@@ -53,11 +53,11 @@ def test_a_quota_that_is_too_small_and_is_raised(world: World) -> None:
         series = (
             f'cause="Quota",kind="Job",model="heart",name="{job["metadata"]["name"]}",namespace="{world.namespace}"'
         )
-        assert operator.metric(f"heartops_blocked_workloads{{{series}}}") == 1
+        operator.wait_metric(f"heartops_blocked_workloads{{{series}}}", 1)
         assert world.event_reasons().count("TrainingPending") == 1
         world.api.call("DELETE", f"/api/v1/namespaces/{world.namespace}/resourcequotas/small")
         world.wait_serving("1", seconds=90)
-        assert series not in operator.metrics()
+        poll("the cause is gone from the metrics", lambda: series not in operator.metrics())
 
 
 def test_a_limit_range_with_a_lower_maximum(world: World) -> None:
@@ -154,7 +154,7 @@ def test_a_job_of_the_installation_that_a_quota_forbids(
         assert "exceeded quota: small" in said["message"]
         assert "Raise the namespace's ResourceQuota" in said["message"]
         name = f'kind="Job",model="",name="{INSTALLATION_JOB}",namespace="{OPERATOR_NAMESPACE}"'
-        assert operator.metric(f'heartops_blocked_workloads{{cause="Quota",{name}}}') == 1
+        operator.wait_metric(f'heartops_blocked_workloads{{cause="Quota",{name}}}', 1)
         world.create()
         shown = admin("status", "heart", "-n", world.namespace, "--system-namespace", OPERATOR_NAMESPACE)
         assert f"{OPERATOR_NAMESPACE}: Job {INSTALLATION_JOB} cannot run (Quota): " in shown.stdout, shown.stderr

@@ -52,6 +52,10 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         "includeFeedback is for a model's own dataset",
     ),
     "a way out of the volume": ({"spec.dataset.uri": "pvc://cohort/../rows.csv"}, "may not hold"),
+    "a file that DVC tracks": (
+        {"spec.dataset": {"uri": "dvc+https://git.example.org/cohort.git#rows.csv"}},
+        "the image of sites has no DVC",
+    ),
     "an image": ({"spec.image": "evil"}, "spec.image"),
     "a name that is no label": ({"metadata.name": "wa.rd"}, "metadata.name"),
 }

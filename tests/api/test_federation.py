@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from heart_api.federation import (
     FederatedTrainingRequest,
     SiteCheckOutcome,
     SiteCheckRequest,
+    SiteFailure,
     SiteOutcome,
     SiteProblem,
     SiteRequest,
@@ -17,6 +19,7 @@ from heart_api.federation import (
 from heart_api.handover import TrainingOutcome
 from heart_api.kube.kinds import EVENT, FEDERATION_SITE, HEART_MODEL, JOB, SERVICE, Kind
 from heart_api.names import Label
+from heart_operator.plan.federation import attempts
 from tests.support.apiserver.client import KubeApi, Resource, poll
 from tests.support.apiserver.fake_kubelet import FakeKubelet
 from tests.support.apiserver.tenant import answer, give_edit
@@ -197,6 +200,22 @@ def test_a_broken_contract_is_named_by_column_in_both_namespaces(world: World, s
         assert "age: 12 cells are no numbers" in found["message"]
         assert sites.status(north)["problems"][0]["column"] == "age"
         assert world.jobs() == []
+
+
+def test_a_check_that_got_no_answer_is_made_again(world: World, sites: Sites, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attempts, "WAITS", (timedelta(seconds=1),) * len(attempts.WAITS))
+    north = sites.namespaces[0]
+    silent = SiteFailure(reason="DatasetUnreachable", message="the data source does not answer")
+    failures = [SiteCheckOutcome(failure=silent)]
+    sites.kubelets[north].check_site = lambda request: failures.pop() if failures else sites.check(request)
+    with world.start():
+        sites.create(north)
+        sites.create_model(sites=[f"{north}/ward"], minSites=1)
+        poll("the data are read", lambda: sites.status(north).get("rows") == 430, 60)
+        poll("an event says what was wrong", lambda: "CheckFailed" in reasons(sites, north), 30)
+        names = poll("one Job is left", lambda: len(found := sites.jobs(north, "check")) == 1 and found)
+        assert names[0]["metadata"]["name"] == sites.status(north)["check"]["job"]
+        poll("the site joins", lambda: sites.joined == [north], 60)
 
 
 # --- what somebody else may try ----------------------------------------------------------------------------

@@ -38,14 +38,14 @@ def test_apply_ends_in_a_version_that_serves(world: World) -> None:
         reasons = world.event_reasons()
         assert sorted(reasons) == sorted(set(reasons)), "an event was written twice"
         track = f'heartops_model_track{{model="heart",namespace="{world.namespace}",track="stable",version="1"}}'
-        assert operator.metric(track) == 1
+        operator.wait_metric(track, 1)
         labels = f'model="heart",namespace="{world.namespace}"'
-        assert operator.metric(f'heartops_trainings_total{{{labels},result="succeeded",trigger="spec"}}') == 1
-        assert operator.metric(f'heartops_rollouts_total{{{labels},result="promoted"}}') == 1
-        assert operator.metric(f"heartops_training_duration_seconds_count{{{labels}}}") == 1
-        assert operator.metric(f"heartops_lead_time_seconds_count{{{labels}}}") == 1
+        operator.wait_metric(f'heartops_trainings_total{{{labels},result="succeeded",trigger="spec"}}', 1)
+        operator.wait_metric(f'heartops_rollouts_total{{{labels},result="promoted"}}', 1)
+        operator.wait_metric(f"heartops_training_duration_seconds_count{{{labels}}}", 1)
+        operator.wait_metric(f"heartops_lead_time_seconds_count{{{labels}}}", 1)
         assert operator.metric(f"heartops_time_to_restore_seconds_count{{{labels}}}") == 0
-        assert operator.metric("heartops_is_leader") == 1
+        operator.wait_metric("heartops_is_leader", 1)
         assert operator.metric("heartops_reconcile_errors_total") == 0
         assert operator.fetch("/livez") == "ok\n"
 
@@ -78,7 +78,7 @@ def test_a_version_that_fails_its_gate_is_never_served(world: World) -> None:
         assert world.condition("Ready")["status"] == "False"
         assert world.condition("Available")["status"] == "False"
         labels = f'model="heart",namespace="{world.namespace}"'
-        assert operator.metric(f'heartops_rollouts_total{{{labels},result="gate_failed"}}') == 1
+        operator.wait_metric(f'heartops_rollouts_total{{{labels},result="gate_failed"}}', 1)
         assert operator.metric(f'heartops_rollouts_total{{{labels},result="rejected"}}') == 0
 
 

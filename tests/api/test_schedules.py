@@ -59,14 +59,15 @@ def test_a_scheduled_time_and_a_finding_train_once_and_their_versions_take_over(
         shown = kubectl("-n", world.namespace, "get", "rts", "-o", "wide").stdout
         assert "MODEL" in shown
         assert "Succeeded" in shown
-        told = world.event_reasons("watchful")
-        assert sorted(told) == sorted(set(told)), "an event was told twice"
-        assert {"DriftDetected", "RetrainRequested", "RetrainingCompleted"} <= set(told)
+        for reason in ("DriftDetected", "RetrainRequested", "RetrainingCompleted"):
+            world.wait_event(reason, "watchful")
+        reasons = world.event_reasons("watchful")
+        assert sorted(reasons) == sorted(set(reasons)), "an event was written twice"
         labels = f'model="lungs",namespace="{world.namespace}",schedule="watchful"'
         assert operator.metric(f"heartops_drift_detected{{{labels}}}") == 0
         assert operator.metric(f"heartops_retraining_failed{{{labels}}}") == 0
         labels = f'model="lungs",namespace="{world.namespace}"'
-        assert operator.metric(f'heartops_trainings_total{{{labels},result="succeeded",trigger="drift"}}') == 1
+        operator.wait_metric(f'heartops_trainings_total{{{labels},result="succeeded",trigger="drift"}}', 1)
         assert operator.metric("heartops_reconcile_errors_total") == 0
     assert world.audit.forbidden() == []
 

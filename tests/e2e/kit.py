@@ -186,6 +186,11 @@ class Model:
         about = f"involvedObject.kind=HeartModel,involvedObject.name={self.name}"
         return items("events", "-n", self.namespace, "--field-selector", about)
 
+    def wait_events(self, *reasons: str, seconds: float = 20) -> None:
+        """Events are written after the status."""
+        wanted = "events " + ", ".join(reasons)
+        eventually(lambda: set(reasons) <= {event["reason"] for event in self.events()}, seconds, wanted)
+
     def predict(self, proxy: str, records: Any, **options: Any) -> httpx.Response:
         return HTTP.post(f"{self.address(proxy)}/predict", json=records, **options)
 

@@ -1,6 +1,5 @@
 """Why nothing runs: what stops a pod is named in the status within seconds, in the cluster's words, with what to do."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -52,7 +51,7 @@ def pending(model: Model, cause: str, *texts: str) -> None:
         assert text in found["message"]
     assert f"({cause})" in model.condition("Ready")["message"]
     assert f"({cause})" in model.status["training"]["message"]
-    eventually(lambda: "TrainingPending" in [event["reason"] for event in model.events()], SOON, "an event")
+    model.wait_events("TrainingPending", seconds=SOON)
 
 
 def test_a_quota_that_is_too_small_for_the_training_and_is_raised() -> None:
@@ -113,5 +112,4 @@ def test_serving_pods_that_a_quota_forbids() -> None:
         assert "1 of 3 pods of version 1 are ready (Quota): " in message
         assert "exceeded quota: small" in message
         assert model.condition("Available")["status"] == "True"
-        reasons = json.dumps([event["reason"] for event in model.events()])
-        assert "PodsPending" in reasons
+        model.wait_events("PodsPending", seconds=SOON)

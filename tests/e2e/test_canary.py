@@ -68,7 +68,7 @@ def test_a_good_version_takes_over_step_by_step(steps: Watched, load: Traffic, m
     assert sum(analysis["candidate"]["outputs"].values()) >= 30
     eventually(lambda: aliases(mlflow, steps.model) == {"serving": "2", "previous": "1"}, 30, "true aliases")
     assert [(entry["version"], entry["reason"]) for entry in steps.status["history"]][-1] == ("2", "Promoted")
-    assert {"RollingOut", "Promoted"} <= {event["reason"] for event in steps.model.events()}
+    steps.model.wait_events("RollingOut", "Promoted")
     check_load(load, gone="1", since=promoted)
     print(kubectl("get", "hm", "steps", "-n", steps.model.namespace, "-o", "wide"), row, analysis["message"])
 
@@ -111,7 +111,7 @@ def test_a_person_rolls_back_and_nobody_else_can_in_their_name(steps: Watched, l
     last = steps.status["history"][-1]
     assert (last["version"], last["reason"], last["message"]) == ("1", "RolledBack", "complaints")
     assert last["by"] not in ("", "heartops", "mallory")
-    assert {"CommandExecuted", "RolledBack"} <= {event["reason"] for event in steps.model.events()}
+    steps.model.wait_events("CommandExecuted", "RolledBack")
     print(heart(steps.model, "history"))
 
 

@@ -110,6 +110,10 @@ SiteFailureReason = Literal[
 ]
 
 
+PASSING: frozenset[SiteFailureReason] = frozenset({"CoordinatorUnreachable", "DatasetUnreachable", "Withdrawn"})
+"""What another attempt may mend: the Job's pod is tried again."""
+
+
 class SiteFailure(FrozenLenient):
     reason: SiteFailureReason
     message: str = Field(max_length=2000)

@@ -36,6 +36,11 @@ class FederationSiteSpec(Frozen):
                 "includeFeedback is for a model's own dataset",
                 ".dataset.includeFeedback",
             ),
+            rule(
+                "!has(self.dataset) || !self.dataset.uri.startsWith('dvc+')",
+                "the image of sites has no DVC: pull the file to a volume of the namespace, and name that (pvc://)",
+                ".dataset.uri",
+            ),
         )
     )
 

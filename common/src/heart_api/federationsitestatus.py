@@ -37,6 +37,9 @@ class SiteCheckStatus(FrozenLenient):
     trigger: str = Field(description="Hash of what was checked: dataset, bounds and contracts.")
     phase: Literal["Running", "Succeeded", "Failed"] = Field(description="Phase of the Job.")
     time: Time | None = Field(None, description="Time at which the Job finished.")
+    next_attempt_time: Time | None = Field(
+        None, description="Time at which a check that failed is tried again; absent if it is not."
+    )
     enough_rows: bool = Field(True, description="True if there are at least `spec.minimumRows` valid rows.")
     more_problems: int = Field(0, description="Problems that are in the Job's log alone.")
     message: str = Field("", description="Why it failed.")

@@ -255,9 +255,10 @@ def check_job_name(schedule: str, uid: str, scheduled_time: str) -> str:
     return child_name(schedule, "check", short_hash(uid, scheduled_time), limit=52)
 
 
-def site_check_job_name(site: str, uid: str, trigger: str) -> str:
-    """One Job per (site uid, what is checked)."""
-    return child_name(site, "check", short_hash(uid, trigger), limit=52)
+def site_check_job_name(site: str, uid: str, trigger: str, attempt: int = 0) -> str:
+    """One Job per (site uid, what is checked) and attempt at it."""
+    tries = (str(attempt),) if attempt else ()
+    return child_name(site, "check", short_hash(uid, trigger, *tries), limit=52)
 
 
 def site_training_job_name(site: str, uid: str, model: str, trigger: str) -> str:

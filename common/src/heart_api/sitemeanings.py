@@ -42,8 +42,9 @@ REASONS = {
         "A check Job is reading the data.", "Wait; `kubectl logs job/NAME` shows its progress."
     ),
     SiteReason.CHECK_FAILED: Explained(
-        "The data could not be read; the message says why.",
-        "Correct `spec.dataset` or the data; a change of the spec, or deleting the check Job, checks again.",
+        "The data could not be read; the message says why. An attempt whose pod was lost or could not start, or whose"
+        " data source did not answer, is repeated after a minute, after ten, and after an hour.",
+        "Correct `spec.dataset` or the data; a change of the spec, or deleting the check Job, checks again at once.",
     ),
     SiteReason.CHECK_PENDING: Explained(
         "The check Job has no running pod; the message says why and what to do.",

@@ -78,7 +78,7 @@ class Tabular(Trainer):
 
     def to_onnx(self, model, task):
         file = io.BytesIO()
-        # The exporter by tracing: it needs no other package, and every step of the network is a plain operator.
+        # The exporter by tracing: besides onnx it needs no other package, and every step is a plain operator.
         torch.onnx.export(
             model,
             torch.zeros(2, len(task.features)),
@@ -87,6 +87,7 @@ class Tabular(Trainer):
             output_names=["output"],
             dynamic_axes={"features": {0: "rows"}, "output": {0: "rows"}},
             opset_version=16,
+            dynamo=False,
         )
         return file.getvalue()
 

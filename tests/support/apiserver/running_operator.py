@@ -11,6 +11,7 @@ from prometheus_client import generate_latest
 from heart_operator.mlflow.calls import Backend
 from heart_operator.operator import Operator
 from heart_operator.settings import Settings
+from tests.support.apiserver.client import poll
 
 
 class RunningOperator:
@@ -72,6 +73,10 @@ class RunningOperator:
         """Value of `name{labels}` as Prometheus would read it; 0 when it is absent."""
         lines = (line.rpartition(" ") for line in self.metrics().splitlines())
         return next((float(value) for name, _, value in lines if name == series), 0.0)
+
+    def wait_metric(self, series: str, value: float, seconds: float = 10) -> None:
+        """Metrics are set after the status is written."""
+        poll(f"{series} is {value:g}", lambda: self.metric(series) == value, seconds)
 
     def _main(self) -> None:
         try:

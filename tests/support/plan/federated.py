@@ -176,9 +176,17 @@ class FederatedWorld(World):
     def fail_check(self, name: str, message: str = "no such file") -> None:
         found = self.sites[name]
         (job,) = found.checks.values()
-        failure = SiteFailure(reason="DatasetUnreachable", message=message)
+        failure = SiteFailure(reason="DataInvalid", message=message)
         found.checks[job.name] = replace(job, phase="Failed", finished=self.now, failure=failure)
         self.rest()
+
+    def lose_check(self, name: str) -> None:
+        """The pod of a running check is lost, more often than its Job makes another."""
+        found = self.sites[name]
+        for job in found.checks.values():
+            if job.phase == "Running":
+                found.checks[job.name] = replace(job, phase="Failed", finished=self.now, why="BackoffLimitExceeded")
+        self.reconcile_site(name)
 
     def end_part(self, name: str, failure: SiteFailure | None = None) -> None:
         found = self.sites[name]

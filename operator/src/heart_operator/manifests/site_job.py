@@ -40,10 +40,10 @@ RETRIES = 3
 
 
 def build_site_check_job(
-    site: FederationSite, models: Iterable[HeartModel], profile: RuntimeProfile, trigger: str
+    site: FederationSite, models: Iterable[HeartModel], profile: RuntimeProfile, trigger: str, attempt: int = 0
 ) -> Manifest:
     """Reads the data once, for the contracts of all of these models; created once (POST), never patched."""
-    name = site_check_job_name(site.name, site.uid, trigger)
+    name = site_check_job_name(site.name, site.uid, trigger, attempt)
     request = request_json(check_request(site, models, profile))
     pod = pod_spec(site, profile, ["site", "check"], {Env.SITE_CHECK_REQUEST: request})
     return site_job(site, name, pod, {Annotation.TRIGGER: trigger}, CHECK_SECONDS)

@@ -55,11 +55,10 @@ def plan_heart_model(observed: Observed, selection: Selection, now: datetime) ->
 
 def quota_waits(decision: Decision) -> tuple[QuotaWait, ...]:
     """What of the model waits for a quota of its namespace."""
-    observed = decision.observed
+    observed, wait = decision.observed, decision.training.wait
     if decision.has_obstacle(Reason.QUOTA_EXCEEDED):
         wait = models_wait(observed.model.namespace, observed.model.spec.runtime, observed.profile, observed.usage)
-        return (wait,) if wait else ()
-    return (decision.training.wait,) if decision.training.wait else ()
+    return (wait,) if wait else ()
 
 
 def decide(observed: Observed, selection: Selection, now: datetime) -> Decision:

@@ -10,6 +10,7 @@ from heart_api.evaluation import ServingReference
 from heart_api.handover import TrainingFailure, TrainingResult
 from heart_api.heartmodel import HeartModelStatus, TrainingStatus
 from heart_api.kube.values import Blocked, ObjectKey, VersionDeployment
+from heart_api.names import deployment_name
 from heart_api.profile import RouteAccess, RuntimeProfile
 from heart_api.status import ServingStatus
 from heart_operator.plan import validate
@@ -30,6 +31,7 @@ from heart_operator.plan.heartmodel import decide, find_verdict, keeps_children,
 from heart_operator.plan.jobs import KEPT_JOBS, keys, newest_first, superseded, surplus
 from heart_operator.plan.observed import (
     BlockedWorkload,
+    CheckJob,
     Observed,
     ObservedJob,
     RegisteredVersion,
@@ -328,7 +330,14 @@ def test_nothing_is_listed_by_default() -> None:
 
 @pytest.mark.parametrize(
     ("value", "patterns", "listed"),
-    [("a", ["*"], True), ("a.b", ["*.b"], True), ("b", ["*.b"], False), ("a", ["a"], True), ("a", [], False)],
+    [
+        ("a", ["*"], True),
+        ("a.b", ["*.b"], True),
+        ("b", ["*.b"], False),
+        ("x.b", ["a.b"], False),
+        ("a", ["a"], True),
+        ("a", [], False),
+    ],
 )
 def test_what_a_pattern_lists(value: str, patterns: list[str], listed: bool) -> None:
     assert is_listed(value, patterns) is listed
@@ -363,6 +372,7 @@ def test_which_children_may_be_applied() -> None:
 def test_what_other_tenants_could_miss() -> None:
     ingress = {"spec": {"ingressClassName": "public", "rules": [{"host": "a"}, {}]}}
     assert claims(ingress) == ("public", ["a", None], [])
+    assert claims({"spec": {}}) == (None, [], []), "somebody removed its rules"
     assert claims(http_route()) == (None, ["heart.clinic.example.org"], [("clinic", "own")])
 
 
@@ -385,6 +395,9 @@ def test_a_version_is_read_from_whatever_is_left() -> None:
     status = TrainingStatus(job="j", trigger="t-1", phase="Succeeded", **result("1").model_dump())
     assert of_training(status) == ONE
     assert of_training(TrainingStatus(job="j", trigger="t", phase="Running")) == Version("", "", "t")
+    sealed = of_training(status.model_copy(update={"sealed": True, "seal_message": "no seal"}))
+    assert (sealed.sealed, sealed.seal_message) == (True, "no seal")
+    assert (of_training(status).sealed, of_training(status).seal_message) == (False, "")
     assert ONE.reference == ServingReference(version="1", digest=sha("1"))
 
 
@@ -454,7 +467,9 @@ def test_the_deployment_of_exactly_these_bytes() -> None:
     assert as_deployment(observed(), ONE) == deployment(
         "1", name=as_deployment(observed(), ONE).name, uid="", created=EPOCH, replicas=0, ready=0, up_to_date=False
     )
-    assert as_deployment(observed(), ONE).name.startswith("heart-")
+    assert as_deployment(observed(), ONE).name == deployment_name("heart", "1")
+    assert not as_deployment(observed(), ONE).is_secure
+    assert as_deployment(observed(spec={"serving": {"tls": {"secretName": "heart-tls"}}}), ONE).is_secure
 
 
 # --- Jobs ----------------------------------------------------------------------------------------
@@ -583,6 +598,8 @@ def test_trainings_and_evaluations_are_given_up_alike() -> None:
     waiting = job(phase="Running", blocked=MISSING)
     seen = settled(observed(jobs=(waiting,), evaluations=(waiting, job("3"))), NOW + TEN)
     assert [entry.phase for entry in (*seen.jobs, *seen.evaluations)] == ["Failed", "Failed", "Succeeded"]
+    check: CheckJob = ObservedJob("check", "u", "t", NOW, "Running", blocked=MISSING)
+    assert [entry.phase for entry in settled(observed(checks=(check,)), NOW + TEN).checks] == ["Failed"]
     assert not is_given_up(job())
     assert not is_given_up(job(phase="Failed", result=None, failure=TrainingFailure(reason="DataInvalid", message="m")))
 

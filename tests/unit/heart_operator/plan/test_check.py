@@ -1,6 +1,7 @@
 """A drift check that somebody requested: one Job for each order, whatever happens in between."""
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -160,3 +161,95 @@ def test_the_models_plan_creates_the_job_records_it_and_keeps_the_requests() -> 
     assert plan.status.requests == asked
     assert plan.status.check
     assert plan.status.check.phase == "Running"
+
+
+PROBLEMS: list[tuple[Observed, str]] = [
+    (observed(spec={"suspend": True}), "The model is suspended; set spec.suspend to false to resume"),
+    (
+        replace(observed(), profile=None),
+        "There is no runtime profile default: spec.runtime must name one of an administrator's",
+    ),
+    (
+        observed(spec={"serving": {"predictionLog": {"sink": "None"}}}),
+        "The model has no prediction log: set spec.serving.predictionLog.sink to PostgreSQL",
+    ),
+    (
+        observed(
+            ORDER.model_copy(update={"where": {"ward": "1", "site": "2", "age": "3"}}),
+        ),
+        "Predictions are not logged with the label age, ward: add it to spec.serving.predictionLog.labels",
+    ),
+    (observed(serving=None), "No version is serving yet: nothing has been predicted"),
+]
+
+
+@pytest.mark.parametrize(("seen", "message"), PROBLEMS)
+def test_what_is_in_the_way_is_said_in_full_and_an_older_check_makes_room(seen: Observed, message: str) -> None:
+    plan = plan_check(replace(seen, checks=(job("older"),)), START)
+    assert plan.status
+    assert (plan.status.phase, plan.status.message, plan.status.id) == ("Pending", message, ORDER.id)
+    assert names(plan) == ([], ["older"])
+
+
+def test_the_status_repeats_the_whole_order() -> None:
+    status = plan_check(observed(), START).status
+    assert status == CheckStatus(
+        id=ORDER.id, by="alice", since=ORDER.since, until=ORDER.until, where=ORDER.where, phase="Running", job=NAME
+    )
+
+
+def test_jobs_of_older_checks_go_and_the_orders_own_stays() -> None:
+    others = (job("older"), job("oldest"))
+    assert names(plan_check(observed(checks=others), START)) == ([NAME], ["older", "oldest"])
+    assert names(plan_check(observed(checks=(*others, job())), START)) == ([], ["older", "oldest"])
+    ended = CheckStatus(id=ORDER.id, since=ORDER.since, until=ORDER.until, phase="Failed")
+    assert names(plan_check(observed(checks=(*others, job()), check=ended), START)) == ([], ["older", "oldest"])
+    assert names(plan_check(observed(None, checks=others, check=ended), START)) == ([], ["older", "oldest"])
+    assert names(plan_check(observed(None, checks=others), START)) == ([], ["older", "oldest"])
+    newer = ended.model_copy(update={"id": LATER.id})
+    assert plan_check(observed(checks=others, check=newer), START).status == newer
+    assert names(plan_check(observed(checks=others, check=newer), START)) == ([], ["older", "oldest"])
+
+
+def test_a_check_that_waited_is_made_once_it_can() -> None:
+    waiting = plan_check(observed(serving=None), START).status
+    plan = plan_check(observed(check=waiting), START)
+    assert names(plan) == ([NAME], [])
+    assert plan.status
+    assert (plan.status.phase, plan.status.message) == ("Running", "")
+
+
+def test_an_ended_job_counts_although_a_new_one_could_not_start() -> None:
+    ended = job(phase="Succeeded", result=CheckResult(drift=FOUND), finished=START)
+    found = plan_check(observed(checks=(ended,), serving=None), START).status
+    assert found
+    assert found.phase == "Succeeded"
+
+
+@pytest.mark.parametrize(
+    ("finished", "told"), [(START, "2026-01-01T00:00:00Z"), (None, "2025-12-31T23:00:00Z")], ids=["known", "unknown"]
+)
+def test_when_the_job_ended_or_else_when_it_was_created(finished: datetime | None, told: str) -> None:
+    created = START - timedelta(hours=1)
+    for ended in ({"phase": "Failed"}, {"phase": "Succeeded", "result": CheckResult(drift=FOUND)}):
+        found = plan_check(observed(checks=(job(created=created, finished=finished, **ended),)), START).status
+        assert found
+        assert (found.job, found.finished_at) == (NAME, told)
+
+
+@pytest.mark.parametrize("result", [None, CheckResult(drift=None)])
+def test_a_job_without_a_result_has_failed_without_a_reason(result: CheckResult | None) -> None:
+    found = plan_check(observed(checks=(job(phase="Succeeded", result=result),)), START).status
+    assert found
+    assert (found.phase, found.message) == ("Failed", f"Job {NAME} ended early: without a reason")
+
+
+def test_a_running_job_is_named_with_what_blocks_it() -> None:
+    blocked = Blocked("Quota", "exceeded", "ask for more")
+    found = plan_check(observed(checks=(job(blocked=blocked),)), START).status
+    assert found
+    assert (found.phase, found.job, found.finished_at) == ("Running", NAME, None)
+    assert found.message == f"Job {NAME} cannot start (Quota): exceeded. ask for more"
+    found = plan_check(observed(checks=(job(),)), START).status
+    assert found
+    assert found.message == ""

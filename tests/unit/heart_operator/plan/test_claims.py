@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
+from heart_api.heartmodel import HeartModel
 from heart_api.profile import RouteAccess
-from heart_operator.plan.claims import addresses, may_claim
+from heart_operator.plan.claims import addresses, may_claim, taken_problems
 from heart_operator.plan.quota import Usage
 from heart_operator.plan.validate import problems
-from tests.support.plan.world import PROFILE, World, serving_world
+from tests.support.plan.world import PROFILE, World, heart_model, serving_world
 
 INGRESS = {"className": "nginx", "host": "heart.example.org"}
 ROUTE = {"gateway": {"name": "public"}, "hostnames": ["heart.example.org"]}
@@ -92,3 +93,67 @@ def test_models_share_a_host_by_their_paths() -> None:
     observed = world.observe()
     others = {"heart.example.org/predict/housing/ of IngressClass nginx": "housing"}
     assert problems(replace(observed, usage=Usage(2, 1, taken=others))) == ()
+
+
+def of(serving: dict[str, Any]) -> HeartModel:
+    return heart_model({"serving": serving})
+
+
+@pytest.mark.parametrize(
+    ("serving", "found"),
+    [
+        ({}, set()),
+        ({"ingress": INGRESS}, {"heart.example.org/ of IngressClass nginx"}),
+        ({"ingress": {"host": "a.org", "path": "/predict/heart/"}}, {"a.org/predict/heart/ of IngressClass (default)"}),
+        ({"route": ROUTE}, {"heart.example.org/ of Gateway clinic/public"}),
+        (
+            {
+                "route": {
+                    "gateway": {"namespace": "edge", "name": "public"},
+                    "hostnames": ["a.org", "b.org"],
+                    "pathPrefix": "/heart/",
+                }
+            },
+            {"a.org/heart/ of Gateway edge/public", "b.org/heart/ of Gateway edge/public"},
+        ),
+        ({"route": {"gateway": {"name": "public"}}}, {"*/ of Gateway clinic/public"}),
+        (
+            {"ingress": INGRESS, "route": ROUTE},
+            {"heart.example.org/ of IngressClass nginx", "heart.example.org/ of Gateway clinic/public"},
+        ),
+    ],
+)
+def test_where_a_model_is_reached_from_outside(serving: dict[str, Any], found: set[str]) -> None:
+    assert addresses(of(serving)) == found
+
+
+def test_each_address_that_is_taken_is_named_with_its_owner_and_a_way_out() -> None:
+    model = of({"ingress": INGRESS, "route": ROUTE})
+    taken = {
+        "heart.example.org/ of IngressClass nginx": "older",
+        "heart.example.org/ of Gateway clinic/public": "oldest",
+        "elsewhere/ of IngressClass nginx": "another",
+    }
+    assert list(taken_problems(model, taken)) == [
+        "spec.serving.route.pathPrefix: the HeartModel oldest is at heart.example.org/ of Gateway clinic/public"
+        " already; choose another path, such as /predict/heart",
+        "spec.serving.ingress.path: the HeartModel older is at heart.example.org/ of IngressClass nginx already; choose"
+        " another path, such as /predict/heart",
+    ]
+
+
+@pytest.mark.parametrize("kind", CLAIMS)
+def test_neither_ways_claim_speaks_against_the_other_kind(kind: str) -> None:
+    """A class that is not listed takes the Ingress alone, and a gateway the HTTPRoute."""
+    one = RouteAccess(ingress_classes=("nginx",), hosts=("*.example.org",))
+    if kind == "HTTPRoute":
+        one = RouteAccess(gateways=("{namespace}/public",), hosts=("*.example.org",))
+    world = serving_world()
+    world.kinds = world.kinds | {"HTTPRoute"}
+    world.merge_spec({"serving": CLAIMS["Ingress"] | CLAIMS["HTTPRoute"]})
+    world.settle()
+    ingress, route = world.child("Ingress"), world.child("HTTPRoute")
+    assert ingress
+    assert route
+    seen = replace(world.observe(), profile=PROFILE.model_copy(update={"routes": one}))
+    assert (may_claim(seen, ingress), may_claim(seen, route)) == (kind == "Ingress", kind == "HTTPRoute")

@@ -1,7 +1,9 @@
 """Quotas of a namespace: what waits, why, and until when."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -9,7 +11,7 @@ from heart_api.names import training_job_name
 from heart_api.profile import Quota, RuntimeProfile
 from heart_operator.plan.actions import Plan
 from heart_operator.plan.heartmodel import plan_heart_model
-from heart_operator.plan.quota import StartedTraining, Usage
+from heart_operator.plan.quota import QuotaWait, StartedTraining, Usage, models_wait, schedules_wait, training_wait
 from heart_operator.plan.schedule.cron import shortest_interval
 from heart_operator.plan.schedule.schedule import plan_retrain_schedule
 from heart_operator.plan.selection.selection import select_version
@@ -158,3 +160,41 @@ def test_a_schedule_that_comes_too_often_names_field_and_interval(field: str) ->
     assert "comes again after 0:05:00, and at least 1h have to lie between two times" in ready.message
     assert "runtimes.default.quota.minScheduleInterval" in ready.message
     assert found.create == ()
+
+
+ASK = "delete another, or ask an administrator to raise runtimes.gpu.quota"
+
+
+@pytest.mark.parametrize(
+    ("wait", "quota", "kinds"),
+    [(models_wait, "models", "HeartModels"), (schedules_wait, "schedules", "RetrainSchedules")],
+)
+def test_what_is_beyond_the_quota_and_what_to_do(wait: Callable[..., Any], quota: Any, kinds: str) -> None:
+    profile, usage = limited(**{quota: 3}), Usage(count=5, older=3)
+    message = f"Namespace lab has 5 {kinds}, its quota is 3, and 3 are older than this one; {ASK}.{quota}"
+    assert wait("lab", "gpu", profile, usage) == QuotaWait(quota, message)
+    assert wait("lab", "gpu", profile, replace(usage, older=2)) is None
+    assert wait("lab", "gpu", limited(), usage) is None
+    assert wait("lab", "gpu", None, usage) is None
+
+
+def test_who_waits_for_the_hours_quota_and_until_when() -> None:
+    started = Usage(trainings=minutes_ago(50, 40, 30, 60))
+    found = training_wait("lab", "gpu", limited(trainingsPerHour=2), started, "mine", START)
+    assert found == QuotaWait(
+        "trainingsPerHour",
+        "Namespace lab has started 3 trainings within an hour and its quota is 2; the training waits until"
+        " 2026-01-01T00:20:00Z at least (runtimes.gpu.quota.trainingsPerHour)",
+        START + timedelta(minutes=20),
+    )
+    assert training_wait("lab", "gpu", limited(trainingsPerHour=3), started, "mine", START)
+    assert training_wait("lab", "gpu", limited(trainingsPerHour=4), started, "mine", START) is None
+    assert training_wait("lab", "gpu", limited(), started, "mine", START) is None
+    assert training_wait("lab", "gpu", None, started, "mine", START) is None
+
+
+def test_only_the_trainings_own_plan_does_not_count() -> None:
+    one = limited(trainingsPerHour=1)
+    for job, pending, waits in (("mine", True, False), ("mine", False, True), ("other", True, True)):
+        usage = Usage(trainings=minutes_ago(0, job=job, pending=pending))
+        assert (training_wait("lab", "gpu", one, usage, "mine", START) is not None) is waits

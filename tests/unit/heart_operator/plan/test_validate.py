@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from heart_api.profile import ApprovedTrainer, RouteAccess, RuntimeProfile
+from heart_api.profile import ApprovedTrainer, RouteAccess, RuntimeProfile, TrainingPods, TrainJobRuntime
 from heart_operator.plan.validate import problems
 from tests.support.plan.world import PROFILE, World, heart_model
 
@@ -217,3 +217,195 @@ def test_sites_run_no_trainer_of_ones_own() -> None:
     training = {"trainer": "torch", "holdout": 0.2}
     model = heart_model({"dataset": None, "federation": {"sites": ["a/b", "c/d"]}, "training": training})
     assert any("sites train HeartOps' own algorithms" in each for each in problems(World(model=model).observe()))
+
+
+POSTGRES = {"serving": {"predictionLog": {"sink": "PostgreSQL"}}}
+EXPERIMENT = {"duration": "10m", "by": {"header": "X-User-Id"}, "minDetectable": 0.05}
+SITES = {"dataset": None, "federation": {"sites": ["a/b", "c/d"]}}
+DATA_OF_DVC = {"dataset": {"uri": "dvc+https://a.example.org/x.git#x.csv"}}
+IMAGES = NARROW.images.model_copy(update={"dvc": "dvc:1", "federation": "federation:1"})
+WITH_IMAGES = NARROW.model_copy(update={"images": IMAGES})
+
+
+def about(spec: dict[str, Any], profile: RuntimeProfile = NARROW, kinds: frozenset[str] = frozenset()) -> list[str]:
+    spec = {"dataset": {"uri": "https://data.example.org/heart.csv"}} | spec
+    return list(problems(World(model=heart_model(spec), profile=profile, kinds=kinds).observe()))
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        (
+            DATA_OF_DVC,
+            "spec.dataset.uri: the runtime profile 'default' has no image for datasets of DVC; ask the administrator to"
+            " set runtimes.default.images.dvc",
+        ),
+        (
+            SITES,
+            "spec.federation: the runtime profile 'default' has no image for federated trainings; ask the administrator"
+            " to set runtimes.default.images.federation",
+        ),
+        (
+            {"registryName": "other.heart"},
+            "spec.registryName: 'other.heart' does not start with 'clinic.'; choose such a name, or ask the"
+            " administrator to allow this one in the runtime profile (registryNames)",
+        ),
+        (
+            {"training": {"parameters": {"depth": 3}}},
+            "spec.training.parameters: they are for a trainer of your own; name it in training.trainer",
+        ),
+        (
+            {"training": {"trainer": "catboost", "holdout": 0.2}},
+            "spec.training.trainer: the runtime profile 'default' approves no trainer 'catboost' (approved: lightgbm,"
+            " torch); name one of these, or ask the administrator to add it",
+        ),
+        (
+            check(metric="recall", maxGap=0.1, slice="age"),
+            "spec.gates.checks[0].slice: age is not a sensitive feature; set sensitive: true on it in spec.features",
+        ),
+        (
+            check(metric="recall", maxGap=0.1),
+            "spec.gates.checks[0]: maxGap and slice belong together",
+        ),
+        (
+            {"dataset": {"uri": "s3://bucket/key"}},
+            "spec.dataset.uri: the runtime profile does not allow s3://; use one of: https, pvc, configmap, dvc+https",
+        ),
+        (
+            {"dataset": {"uri": "https://a.example.org/x", "columns": ["age", "sex"]}},
+            "spec.dataset.columns: num is not among them; add it or remove it from the contract",
+        ),
+        (
+            {"features": [{"name": "num", "type": "number"}]},
+            "spec.features: num is the target; a model must not see what it predicts",
+        ),
+        (
+            {"training": {"resources": {"requests": {"cpu": "2"}, "limits": {"cpu": "500m"}}}},
+            "spec.training.resources.requests.cpu: 2 is above the limit 500m",
+        ),
+        (
+            {"rollout": {"experiment": EXPERIMENT}, "serving": {"predictionLog": {"sink": "Stdout"}}},
+            "spec.rollout.experiment.metric: Accuracy needs the outcomes that people report; set"
+            " serving.predictionLog.sink to PostgreSQL, or use ErrorRate",
+        ),
+        (
+            {"training": {"task": "regression"}, "gates": {"checks": []}, "target": {"name": "num"}}
+            | {"rollout": {"experiment": EXPERIMENT}}
+            | POSTGRES,
+            "spec.rollout.experiment.metric: Accuracy does not exist for training.task regression; use MeanOutcome or"
+            " ErrorRate",
+        ),
+    ],
+)
+def test_the_whole_message(spec: dict[str, Any], message: str) -> None:
+    assert about(spec) == [message]
+
+
+@pytest.mark.parametrize("scheme", ["http", "https", "dvc+http", "dvc+https"])
+def test_hosts_are_checked_for_whatever_is_fetched_over_http(scheme: str) -> None:
+    data = DATA.model_copy(update={"schemes": (scheme,)})
+    profile = WITH_IMAGES.model_copy(update={"data": data})
+    suffix = ".git#x.csv" if scheme.startswith("dvc") else ".csv"
+    assert about({"dataset": {"uri": f"{scheme}://a.example.org/x{suffix}"}}, profile) == []
+    assert about({"dataset": {"uri": f"{scheme}://evil.com/x{suffix}"}}, profile) == [
+        "spec.dataset.uri: the runtime profile does not allow the host evil.com; allowed are: *.example.org"
+    ]
+
+
+def test_with_its_image_the_profile_reads_dvc_and_trains_at_sites() -> None:
+    assert about(DATA_OF_DVC, WITH_IMAGES) == []
+    assert about(SITES, WITH_IMAGES) == []
+
+
+def test_a_trainer_that_is_approved_and_where_none_is() -> None:
+    training = {"training": {"trainer": "torch", "holdout": 0.2, "parameters": {"depth": 3}}}
+    assert about(training) == []
+    assert about(training, NARROW.model_copy(update={"trainers": {}})) == [
+        "spec.training.trainer: the runtime profile 'default' approves no trainer 'torch' (approved: none); name one of"
+        " these, or ask the administrator to add it"
+    ]
+    assert about(SITES | {"training": {"trainer": "torch", "holdout": 0.2}}, WITH_IMAGES) == [
+        "spec.training.trainer: sites train HeartOps' own algorithms; remove it, or give the model a dataset"
+    ]
+
+
+def test_plain_http_to_mlflow_is_said_with_both_ways_out() -> None:
+    assert about({}, NARROW.model_copy(update={"tracking_uri": "http://mlflow:5000"})) == [
+        "spec.runtime: the runtime profile 'default' reaches MLflow over plain HTTP without credentials; ask the"
+        " administrator for https and a trackingSecret, or for insecure: true"
+    ]
+
+
+def test_a_federated_models_groups_are_its_sites_too() -> None:
+    gap = check(metric="recall", maxGap=0.1, slice="site")
+    assert about(SITES | gap, WITH_IMAGES) == []
+    (found,) = about(gap)
+    assert found.startswith("spec.gates.checks[0].slice: site is not a sensitive feature")
+    assert about(SITES | check(metric="recall", maxGap=0.1, slice="sex"), WITH_IMAGES) == []
+
+
+def test_a_train_job_needs_kubeflow_trainer() -> None:
+    scale = {"algorithms": ["xgboost"], "scale": {"mode": "Distributed", "workers": 2}}
+    pods = TrainingPods(train_job=TrainJobRuntime(runtime="heartops"))
+    kubeflow = NARROW.model_copy(update={"training": pods})
+    spec = {"dataset": {"uri": "pvc://cohorts/2024/", "format": "parquet"}, "training": scale}
+    assert about(spec, kubeflow) == [
+        "spec.training.scale: the runtime profile 'default' trains on several pods by a TrainJob, and Kubeflow Trainer"
+        " is not installed or the operator may not use it; ask the administrator to install it, or to remove"
+        " runtimes.default.training.trainJob"
+    ]
+    assert about(spec, kubeflow, frozenset({"TrainJob"})) == []
+    assert about(spec) == []
+
+
+@pytest.mark.parametrize(
+    ("metric", "task", "log", "count"),
+    [
+        ("ErrorRate", "regression", "None", 0),
+        ("Accuracy", "classification", "PostgreSQL", 0),
+        ("MeanOutcome", "regression", "PostgreSQL", 0),
+        ("MeanOutcome", "regression", "Stdout", 1),
+        ("Accuracy", "regression", "Stdout", 2),
+    ],
+)
+def test_what_an_experiment_can_measure(metric: str, task: str, log: str, count: int) -> None:
+    target = {"name": "num"} if task == "regression" else {"name": "num", "positiveAbove": 0}
+    spec = {"training": {"task": task}, "gates": {"checks": []}, "target": target}
+    rollout = {"rollout": {"experiment": EXPERIMENT | {"metric": metric}}}
+    found = about(spec | rollout | {"serving": {"predictionLog": {"sink": log}}})
+    assert len(found) == count
+    assert all(each.startswith("spec.rollout.experiment.metric: ") for each in found)
+
+
+def test_problems_come_from_every_part_of_the_spec_in_its_order() -> None:
+    spec = {
+        "dataset": {"uri": "s3://bucket/key"},
+        "registryName": "other.heart",
+        "features": [*FEATURES, FEATURES[0]],
+        "training": {
+            "parameters": {"depth": 3},
+            "resources": {"requests": {"cpu": "2", "memory": "2Gi"}, "limits": {"cpu": "1", "memory": "1Gi"}},
+        },
+        "gates": {"checks": [{"metric": "recall"}]},
+        "monitoring": {"alerts": {"errorRate": {"warning": 0.1, "critical": 0.05}}},
+        "rollout": {"steps": [{"setWeight": 20}, {"setWeight": 10}]},
+        "serving": {
+            "ingress": {"className": "internal", "host": "a.example.org"},
+            "resources": {"requests": {"cpu": "2"}, "limits": {"cpu": "1"}},
+            "autoscaling": {"minReplicas": 5, "maxReplicas": 4},
+        },
+    }
+    assert [problem.split(":")[0] for problem in about(spec)] == [
+        "spec.dataset.uri",
+        "spec.registryName",
+        "spec.serving.ingress.className",
+        "spec.training.parameters",
+        "spec.features",
+        "spec.gates.checks[0]",
+        "spec.monitoring.alerts.errorRate",
+        "spec.rollout.steps[1].setWeight",
+        "spec.training.resources.requests.cpu",
+        "spec.training.resources.requests.memory",
+        "spec.serving.resources.requests.cpu",
+        "spec.serving.autoscaling",
+    ]

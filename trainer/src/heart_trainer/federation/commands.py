@@ -13,6 +13,7 @@ import yaml
 from pydantic import ValidationError
 
 from heart_api.federation import (
+    PASSING,
     PROGRESS_PORT,
     FederatedTrainingRequest,
     SiteCheckOutcome,
@@ -34,7 +35,6 @@ from heart_trainer.federation.progress import Board, publish
 from heart_trainer.federation.serve_site import Monotonic, read_holding, serve
 from heart_trainer.outcome import LIMIT
 
-PASSING = ("CoordinatorUnreachable", "DatasetUnreachable", "Withdrawn")
 SUPERLINK = "127.0.0.1:8000"
 SUPERLINK_VARIABLE = "HEARTOPS_SUPERLINK"
 PROGRESS_VARIABLE = "HEARTOPS_PROGRESS_PORT"

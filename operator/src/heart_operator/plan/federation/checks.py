@@ -3,20 +3,35 @@
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from heart_api.federationsitestatus import AllowedModelStatus, ColumnProblem, ModelState, SiteCheckStatus
 from heart_api.kube.values import Manifest, ObjectKey
-from heart_api.names import short_hash, site_check_job_name
-from heart_api.times import written
+from heart_api.names import short_hash
+from heart_api.times import read, written
 from heart_operator.manifests.site_job import build_site_check_job
 from heart_operator.plan.blocked import job_text
+from heart_operator.plan.federation.attempts import (
+    ATTEMPTS,
+    attempt_names,
+    attempt_of,
+    latest_attempt,
+    may_pass,
+    name_after,
+    next_attempt,
+)
 from heart_operator.plan.federation.consent import names, refusal
 from heart_operator.plan.federation.observed import SiteCheckJob, SiteObserved
 from heart_operator.plan.federation.sites import rounded
 from heart_operator.plan.jobs import keys, superseded, surplus
+from heart_operator.plan.training.failures import sentence
 
 MOST_PROBLEMS = 20
+USED_UP = (
+    f"After {ATTEMPTS} attempts it is not tried again until the FederationSite's spec or a contract changes, or the Job"
+    " is deleted"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +45,8 @@ class CheckPlan:
     delete: tuple[ObjectKey, ...] = ()
     blocked: str = ""
     """Why its pod does not run."""
+    next_attempt: datetime | None = None
+    """When it is tried again."""
 
 
 def check_trigger(observed: SiteObserved) -> str:
@@ -43,35 +60,64 @@ def check_trigger(observed: SiteObserved) -> str:
     return short_hash(json.dumps(parts, sort_keys=True))
 
 
-def plan_check(observed: SiteObserved, *, may_start: bool) -> CheckPlan:
+def plan_check(observed: SiteObserved, *, may_start: bool, now: datetime) -> CheckPlan:
     """One Job for all models. Data are read only while the consent lasts and some model wants them."""
     trigger = check_trigger(observed)
     if not may_start or observed.site.spec.dataset is None or not observed.consenting:
         return CheckPlan(observed.site.status.check, delete=keys(superseded(observed.checks, "")))
-    job = next((job for job in observed.checks if job.trigger == trigger), None)
-    delete = keys((*superseded(observed.checks, trigger), *surplus(observed.checks, trigger)))
-    record = check_record(observed, job, trigger)
-    if record is None:
-        name = site_check_job_name(observed.site.name, observed.site.uid, trigger)
-        running = SiteCheckStatus(job=name, trigger=trigger, phase="Running")
-        return CheckPlan(running, create=new_job(observed, trigger), delete=delete)
+    job = latest_attempt(observed, trigger)
+    known = check_record(observed, job, trigger)
+    record = begun_if_due(observed, known, trigger, now)
+    delete = keys((*unwanted(observed, record), *surplus(observed.checks, trigger)))
+    if record.phase == "Running" and (job is None or job.name != record.job):
+        return CheckPlan(record, create=new_job(observed, record), delete=delete)
     found = answers(observed, job) if job else {}
     blocked = job_text(job.name, job.blocked) if job and job.blocked and job.phase == "Running" else ""
-    return CheckPlan(record, found, delete=delete, blocked=blocked)
+    again = read(record.next_attempt_time) if record.next_attempt_time else None
+    return CheckPlan(record, found, delete=delete, blocked=blocked, next_attempt=again)
 
 
-def new_job(observed: SiteObserved, trigger: str) -> tuple[Manifest, ...]:
+def begun_if_due(observed: SiteObserved, known: SiteCheckStatus | None, trigger: str, now: datetime) -> SiteCheckStatus:
+    """The record as it is, or that of the attempt that begins now: the first, or the one after a failure."""
+    if known is None:
+        return SiteCheckStatus(job=attempt_names(observed.site, trigger)[0], trigger=trigger, phase="Running")
+    if known.next_attempt_time is None or now < read(known.next_attempt_time):
+        return known
+    return SiteCheckStatus(job=name_after(observed.site, trigger, known.job), trigger=trigger, phase="Running")
+
+
+def unwanted(observed: SiteObserved, record: SiteCheckStatus) -> list[SiteCheckJob]:
+    """Running checks of something else, and the attempts before this one."""
+    before = [job for job in observed.checks if job.trigger == record.trigger and job.name != record.job]
+    return [*superseded(observed.checks, record.trigger), *before]
+
+
+def new_job(observed: SiteObserved, record: SiteCheckStatus) -> tuple[Manifest, ...]:
     assert observed.profile, "a check starts only where the spec is valid"
-    return (build_site_check_job(observed.site, observed.consenting, observed.profile, trigger),)
+    site, attempt = observed.site, attempt_of(observed.site, record.trigger, record.job)
+    return (build_site_check_job(site, observed.consenting, observed.profile, record.trigger, attempt),)
 
 
 def check_record(observed: SiteObserved, job: SiteCheckJob | None, trigger: str) -> SiteCheckStatus | None:
-    """What is known of today's check; None: it has to be made, as after a failure whose Job is gone."""
+    """What is known of today's check; None: it has to be made, as after a failure whose Job somebody deleted."""
     known = observed.site.status.check
     known = known if known and known.trigger == trigger else None
-    if known and known.phase != "Running" and (job or known.phase == "Succeeded"):
+    if known and known.phase == "Succeeded":
         return known
-    return of_job(observed, job) if job else None
+    if job is None:
+        return known if known and known.phase == "Running" else None
+    return of_job(observed, job) if known is None or says_more(observed, job, known) else known
+
+
+def says_more(observed: SiteObserved, job: SiteCheckJob, known: SiteCheckStatus) -> bool:
+    """Whether the Job goes before the record, as of a later attempt, or one that began after it was given up.
+
+    An ended Job may have lost its pods, and what they said, since the record was made.
+    """
+    recorded, found = (attempt_of(observed.site, known.trigger, name) for name in (known.job, job.name))
+    if found != recorded:
+        return found > recorded
+    return known.phase == "Running" or job.phase == "Running" or job.result is not None
 
 
 def of_job(observed: SiteObserved, job: SiteCheckJob) -> SiteCheckStatus:
@@ -80,17 +126,26 @@ def of_job(observed: SiteObserved, job: SiteCheckJob) -> SiteCheckStatus:
         return status
     time = written(job.finished or job.created)
     if job.result is None:
-        why = job.failure.message if job.failure else f"it ended early: {job.why or 'its pod was removed'}"
-        return status.model_copy(update={"phase": "Failed", "time": time, "message": f"Job {job.name}: {why}"})
+        return status.model_copy(update={"phase": "Failed", "time": time, **failure(observed, job)})
     enough = job.result.rows >= observed.site.spec.minimum_rows
     more = job.result.more_problems
     return status.model_copy(update={"phase": "Succeeded", "time": time, "enough_rows": enough, "more_problems": more})
 
 
+def failure(observed: SiteObserved, job: SiteCheckJob) -> dict[str, str]:
+    """Why a check has no answer, and when it is tried again."""
+    why = job.failure.message if job.failure else f"it ended early: {job.why or 'its pod was removed'}"
+    message, attempt = f"Job {job.name}: {why}", attempt_of(observed.site, job.trigger, job.name)
+    if again := next_attempt(job, attempt):
+        time = written(again)
+        return {"message": f"{sentence(message)} It is tried again at {time}", "next_attempt_time": time}
+    return {"message": f"{sentence(message)} {USED_UP}" if may_pass(job) else message}
+
+
 def answers(observed: SiteObserved, job: SiteCheckJob) -> dict[str, Any]:
     """What the status takes from a check that has ended; nothing before, and nothing once its pods are gone."""
     known = observed.site.status.check
-    if job.result is None or (known and known.trigger == job.trigger and known.phase != "Running"):
+    if job.result is None or (known and known.trigger == job.trigger and known.phase == "Succeeded"):
         return {}
     problems = [ColumnProblem.model_validate(found.model_dump()) for found in job.result.problems]
     return {

@@ -33,7 +33,7 @@ def plan_site(observed: SiteObserved, now: datetime) -> SitePlan:
     """What to do next. At a fixed point the plan holds no action and no event, and its status is the stored one."""
     observed = settled(observed, now)
     obstacle = find_obstacle(observed)
-    check = plan_check(observed, may_start=obstacle is None)
+    check = plan_check(observed, may_start=obstacle is None, now=now)
     parts = plan_parts(observed, may_start=obstacle is None, now=now)
     facts = build_facts(observed, check, parts)
     conditions = build_site_conditions(observed, facts, obstacle, check.blocked, now)
@@ -46,7 +46,7 @@ def plan_site(observed: SiteObserved, now: datetime) -> SitePlan:
         delete=(*observed.foreign_jobs, *check.delete, *parts.delete, *to_remove(observed, children)),
         conditions=conditions,
         events=(*build_site_events(before, facts, conditions), *foreign_event(observed.foreign_jobs)),
-        requeue_after=requeue_after(observed, parts, now),
+        requeue_after=requeue_after(observed, check, parts, now),
         blocked=blocked_workloads((*observed.checks, *(part.job for part in observed.parts))),
     )
 
@@ -106,10 +106,13 @@ def to_remove(observed: SiteObserved, wanted: tuple[Manifest, ...]) -> tuple[Obj
     return tuple(key for key in observed.children if key.kind in APPLIED and key not in keep)
 
 
-def requeue_after(observed: SiteObserved, parts: PartsPlan, now: datetime) -> float | None:
-    """Seconds until pods that do not run are observed again, or a Job that should have ended is removed."""
+def requeue_after(observed: SiteObserved, check: CheckPlan, parts: PartsPlan, now: datetime) -> float | None:
+    """Seconds until pods that do not run are observed again, a Job that should have ended is removed, or a check is
+    tried again."""
     jobs: list[ObservedJob[Any, Any]] = [*observed.checks, *(part.job for part in observed.parts)]
     waits = observe_again_after((job.created for job in jobs if job.phase == "Running" and job.waiting), now)
     if parts.lingering:
         waits.append(LINGER.total_seconds())
+    if check.next_attempt:
+        waits.append((check.next_attempt - now).total_seconds())
     return max(LEAST_SECONDS, min(waits)) if waits else None

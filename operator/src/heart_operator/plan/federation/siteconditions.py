@@ -45,6 +45,8 @@ def build_site_conditions(
     ready = found[0]
     if ready.status != "False" or ready.reason in (SiteReason.SUSPENDED, SiteReason.WAITING_FOR_MODEL):
         return found
+    if ready.reason == SiteReason.CHECK_FAILED and facts.check and facts.check.next_attempt_time:
+        return found  # nobody has to act yet
     return set_abnormal(found, old.values(), SiteCondition.STALLED, ready, now)
 
 

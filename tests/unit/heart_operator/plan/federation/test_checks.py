@@ -18,7 +18,7 @@ from heart_operator.plan.federation.observed import SiteCheckJob
 from heart_operator.plan.observed import ObservedJob
 from tests.support.plan.federated import KEY, federated_model, reported, site, watched
 
-BEGAN, ENDED = "2026-01-10T01:00:00Z", "2026-01-10T02:00:00Z"
+BEGAN, ENDED, LATE = "2026-01-10T01:00:00Z", "2026-01-10T02:00:00Z", "2026-01-20T00:00:00Z"
 MODEL = federated_model()
 LUNG = MODEL.model_copy(update={"name": "lung"})
 OTHER = "sha256:" + "0" * 64
@@ -37,9 +37,11 @@ def outcome(**changes: Any) -> SiteCheckOutcome:
     return SiteCheckOutcome.model_validate({"public_key": KEY, "rows": 437} | changes)
 
 
-def plan(*jobs: SiteCheckJob, at: FederationSite = SITE, may_start: bool = True, **status: Any) -> CheckPlan:
+def plan(
+    *jobs: SiteCheckJob, at: FederationSite = SITE, may_start: bool = True, now: str = ENDED, **status: Any
+) -> CheckPlan:
     known = reported(at, **status) if status else at
-    return plan_check(watched(known, MODEL, checks=jobs), may_start=may_start)
+    return plan_check(watched(known, MODEL, checks=jobs), may_start=may_start, now=read(now))
 
 
 def key(name: str) -> ObjectKey:
@@ -114,7 +116,7 @@ def test_a_new_site_is_checked_by_one_job_for_all_models() -> None:
 def test_no_data_are_read_without_consent_or_for_nobody(at: FederationSite, may_start: bool, models: Any) -> None:
     known = reported(at, check=RECORD)
     jobs = (job(), job("Succeeded", "old", "ward-check-old", result=outcome()))
-    found = plan_check(watched(known, *models, checks=jobs), may_start=may_start)
+    found = plan_check(watched(known, *models, checks=jobs), may_start=may_start, now=read(ENDED))
     assert found == CheckPlan(SiteCheckStatus.model_validate(RECORD), delete=(key(NAME),)), "the latest is remembered"
 
 
@@ -146,8 +148,8 @@ def test_a_check_that_succeeded_is_not_repeated_when_its_job_is_gone() -> None:
 
 
 def test_a_check_that_failed_is_repeated_once_its_job_is_gone() -> None:
-    failed = RECORD | {"phase": "Failed", "message": "no such file"}
-    there = job("Failed", failure=SiteFailure(reason="DatasetUnreachable", message="x"))
+    failed = RECORD | {"phase": "Failed", "message": "no column age"}
+    there = job("Failed", failure=SiteFailure(reason="DataInvalid", message="x"))
     assert plan(there, check=failed) == CheckPlan(SiteCheckStatus.model_validate(failed))
     again = plan(check=failed)
     assert again.status == SiteCheckStatus(job=NAME, trigger=TRIGGER, phase="Running")
@@ -198,16 +200,24 @@ def test_a_check_counts_the_rows_against_the_minimum(rows: int, enough: bool) ->
 @pytest.mark.parametrize(
     ("end", "why"),
     [
-        ({"failure": SiteFailure(reason="DatasetUnreachable", message="no such file"), "why": "Error"}, "no such file"),
-        ({"why": "OOMKilled"}, "it ended early: OOMKilled"),
-        ({}, "it ended early: its pod was removed"),
+        ({"failure": SiteFailure(reason="DatasetUnreachable", message="a time-out."), "why": "Error"}, "a time-out."),
+        ({"why": "OOMKilled"}, "it ended early: OOMKilled."),
+        ({}, "it ended early: its pod was removed."),
     ],
 )
 @pytest.mark.parametrize("phase", ["Failed", "Succeeded"])
-def test_a_check_without_a_result_has_failed(end: dict[str, Any], why: str, phase: str) -> None:
+def test_a_check_without_a_result_has_failed_and_is_tried_again(end: dict[str, Any], why: str, phase: str) -> None:
     found = plan(job(phase, **end))
-    expected = SiteCheckStatus(job=NAME, trigger=TRIGGER, phase="Failed", time=ENDED, message=f"Job {NAME}: {why}")
-    assert found == CheckPlan(expected)
+    message = f"Job {NAME}: {why} It is tried again at 2026-01-10T02:01:00Z"
+    known = {"phase": "Failed", "message": message, "nextAttemptTime": "2026-01-10T02:01:00Z"}
+    assert found.status == SiteCheckStatus.model_validate(RECORD | known)
+    assert (found.create, found.delete, found.next_attempt) == ((), (), read("2026-01-10T02:01:00Z"))
+
+
+def test_a_check_of_bad_data_is_not_tried_again() -> None:
+    found = plan(job("Failed", failure=SiteFailure(reason="DataInvalid", message="no column age")), now=LATE)
+    known = {"phase": "Failed", "message": f"Job {NAME}: no column age"}
+    assert found == CheckPlan(SiteCheckStatus.model_validate(RECORD | known))
 
 
 def test_a_job_that_failed_after_its_answer_has_answered() -> None:
@@ -240,9 +250,8 @@ def test_twenty_problems_are_kept() -> None:
     assert [entry.column for entry in found] == [f"c{at}" for at in range(20)]
 
 
-@pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
-def test_an_answer_is_taken_once(phase: str) -> None:
-    assert plan(job("Succeeded", result=outcome()), check=RECORD | {"phase": phase}).found == {}
+def test_an_answer_is_taken_once() -> None:
+    assert plan(job("Succeeded", result=outcome()), check=RECORD).found == {}
 
 
 def test_an_answer_to_a_running_check_is_taken() -> None:

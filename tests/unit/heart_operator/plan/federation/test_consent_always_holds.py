@@ -65,6 +65,7 @@ CHANGES: dict[str, Change] = {
     ),
     "check": lambda world, name: world.answer_checks(),
     "too few rows": lambda world, name: world.answer_checks(rows=20),
+    "lose the check": lambda world, name: world.lose_check(name) if name in world.sites else None,
     "time": lambda world, name: world.pass_time(120),
 }
 

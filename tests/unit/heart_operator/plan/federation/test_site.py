@@ -23,6 +23,7 @@ from tests.support.plan.federated import FEDERATED, IDENTITY, KEY, federated_mod
 
 NOW = read("2026-01-10T03:00:00Z")
 BEGAN, ENDED, NEW = "2026-01-10T01:00:00Z", "2026-01-10T02:00:00Z", "2026-01-10T03:00:00Z"
+SOON = "2026-01-10T03:01:00Z"
 MODEL = federated_model()
 TRAINING = MODEL.model_copy(
     update={
@@ -276,9 +277,9 @@ def test_the_last_error_is_that_of_the_latest_training(trainings: Any, expected:
 
 
 def test_the_error_of_a_check_is_the_last_one() -> None:
-    failed = check("Failed", finished=read(ENDED), why="OOMKilled")
+    failed = check("Failed", finished=NOW, why="OOMKilled")
     found = plan(reported(site(), trainings=[training("Failed", 1)]), checks=(failed,))
-    assert found.facts.last_error == f"Job {CHECK}: it ended early: OOMKilled"
+    assert found.facts.last_error == f"Job {CHECK}: it ended early: OOMKilled. It is tried again at {SOON}"
     assert facts(training("Failed", 1), check=GOOD | {"phase": "Running"}).last_error == "Failed at 1"
 
 
@@ -310,12 +311,26 @@ def test_jobs_that_waited_in_vain_have_failed() -> None:
     why = "its pod could not start within 10 minutes (no claim cohort)"
     assert found.facts.check
     assert (found.facts.check.phase, found.facts.check.time) == ("Failed", NEW)
-    assert found.facts.check.message == f"Job {CHECK}: it ended early: {why}"
+    assert found.facts.check.message == f"Job {CHECK}: it ended early: {why}. It is tried again at {SOON}"
     checked = next(entry for entry in found.conditions if entry.type == "Checked")
     assert (checked.status, checked.reason) == ("False", "CheckFailed")
     (entry,) = found.facts.trainings
     assert (entry.phase, entry.message, entry.finished_at) == ("Failed", why, NEW)
     assert found.blocked == ()
+    assert found.requeue_after == 60
+
+
+def test_nobody_has_to_act_while_a_check_is_tried_again() -> None:
+    failed = {"job": CHECK, "trigger": TRIGGER, "phase": "Failed", "time": NEW, "message": "no answer"}
+    for again, kinds in (({"nextAttemptTime": SOON}, ["Ready", "Checked"]), ({}, ["Ready", "Checked", "Stalled"])):
+        found = plan(reported(site(), check=failed | again), checks=(check("Failed", finished=NOW),))
+        assert [entry.type for entry in found.conditions] == kinds
+        assert ready(found)[:2] == ("False", "CheckFailed")
+
+
+def test_a_site_that_may_start_nothing_is_not_looked_at_again_for_an_attempt() -> None:
+    failed = {"job": CHECK, "trigger": TRIGGER, "phase": "Failed", "time": ENDED, "nextAttemptTime": ENDED}
+    assert plan(reported(site(), check=failed), profile=None).requeue_after is None
 
 
 def test_jobs_are_waited_for_until_then() -> None:

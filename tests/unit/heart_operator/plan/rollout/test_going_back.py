@@ -133,6 +133,14 @@ def test_a_cold_version_takes_over_with_all_its_pods(changes: dict[str, Any], ac
         assert (found.stable, found.candidate, found.candidate_pods) == (TWO, ONE, 3)
 
 
+def test_a_warm_version_that_was_rejected_too_is_no_longer_kept() -> None:
+    world = observed(*map(deployment, "123"), history=served("3", "1", "2"))
+    plan = replace(COLD, rejected=(rejection("1"), rejection("2")), previous=previous("1"))
+    found = go_back(world, plan, TWO, NOW)
+    assert found
+    assert (found.stable, found.previous, found.action) == (THREE, None, "Return")
+
+
 @pytest.mark.parametrize(("ready", "action"), [(0, "Go"), (1, "Return")])
 def test_one_pod_at_least_has_to_be_ready(ready: int, action: str) -> None:
     nothing = {"serving": {"replicas": 0}}
@@ -178,6 +186,7 @@ def test_without_a_status_the_newest_ready_version_besides_is_the_previous_one()
     assert found == warm_from(world, ONE, NOW), "the youngest Deployment"
     assert found.version == "1"
     assert keep_previous(world, THREE, THREE, NOW) == found
+    assert recover_previous(observed(deployment("1", ready=1)), {THREE}, NOW) == found, "one pod can answer"
     assert recover_previous(observed(deployment("1", ready=0)), {THREE}, NOW) is None
     assert recover_previous(observed(deployment("1")), {ONE}, NOW) is None
     known = observed(deployment("1"), serving=ServingStatus(version="3", digest=sha("3"), since=BEFORE))

@@ -6,16 +6,17 @@ from typing import Any
 
 import pytest
 
-from heart_api.heartmodel import CandidateStatus, CommandStatus, HeartModelStatus, RejectedStatus
+from heart_api.heartmodel import CandidateStatus, CommandStatus, HeartModelStatus, Pause, RejectedStatus, RolloutStep
 from heart_api.kube.values import ObjectKey, VersionDeployment
 from heart_api.names import Reason, short_hash
 from heart_api.profile import Signing
-from heart_api.status import PostPromotionStatus, PreviousStatus, ServingStatus
+from heart_api.status import ExperimentStatus, PostPromotionStatus, PreviousStatus, ServingStatus
 from heart_api.times import written
 from heart_operator.manifests.traffic import Traffic
+from heart_operator.plan.analysis.experiment import Sums
 from heart_operator.plan.analysis.watch import analyse_serving
 from heart_operator.plan.gates.verdict import GateReport
-from heart_operator.plan.observed import AnalysisSample, Observed, RegisteredVersion, Registry
+from heart_operator.plan.observed import AnalysisSample, Arms, Observed, RegisteredVersion, Registry
 from heart_operator.plan.obstacles import Obstacle
 from heart_operator.plan.rollout.advance import find_hold, go_on, is_admitted, missing_signature, settle
 from heart_operator.plan.rollout.canary import Move
@@ -28,6 +29,7 @@ from heart_operator.plan.rollout.context import (
     known_candidate,
     needs_approval,
     origin_of,
+    splits_exactly,
 )
 from heart_operator.plan.rollout.result import RolloutPlan
 from heart_operator.plan.rollout.rollout import as_it_is, plan_rollout, standing_rejections
@@ -148,6 +150,27 @@ def test_a_first_version_skips_the_steps_and_copies() -> None:
     first = effective_rollout(seen, None)
     assert (first.steps, first.mirror.percent) == ((), 0)
     assert first.history_limit == seen.model.spec.rollout.history_limit
+
+
+EXPERIMENT = {"duration": "10m", "split": 40, "by": {"header": "X-User-Id"}, "minDetectable": 0.05}
+
+
+def test_an_experiment_is_a_rollout_of_one_weight_and_one_pause_that_its_result_ends() -> None:
+    seen = observed(deployment("1"), spec={"rollout": {"experiment": EXPERIMENT, "mirror": {"percent": 30}}})
+    found = effective_rollout(seen, ONE)
+    assert found.steps == (RolloutStep(set_weight=40), RolloutStep(pause=Pause()))
+    assert (found.mirror.percent, found.experiment) == (0, seen.model.spec.rollout.experiment)
+    assert splits_exactly(seen)
+    assert build_context(seen, ONE, TWO, deployment("2"), "", NOW).exact
+    assert first_pods(seen, ONE) == 2, "forty percent of four pods, and no more than that"
+    first = effective_rollout(seen, None)
+    assert (first.steps, first.experiment) == ((), None)
+    assert first_pods(seen, None) == 4
+
+
+def test_who_splits_the_traffic() -> None:
+    assert not splits_exactly(observed())
+    assert splits_exactly(observed(spec=ROUTE))
 
 
 def test_what_a_move_depends_on() -> None:
@@ -408,6 +431,18 @@ def move(outcome: Any = "Stay", **changes: Any) -> Move:
 MOVING = RolloutPlan(ONE, candidate=TWO, previous=previous(), post_promotion=PostPromotionStatus(time=BEFORE))
 
 
+def test_outcomes_are_noted_with_the_move() -> None:
+    noted = candidate(phase="Experimenting", actual_weight=40, experiment=ExperimentStatus(since=BEFORE))
+    outcomes = Arms(stable_outcomes=Sums(2, 1, 1), candidate_outcomes=Sums(3, 1, 1))
+    spec = {"rollout": {"experiment": EXPERIMENT}}
+    status, sample = {"candidate": noted, "serving": serving()}, AnalysisSample(arms=outcomes)
+    seen = observed(deployment("1"), deployment("2"), spec=spec, status=status, sample=sample)
+    found = go_on(seen, RolloutPlan(stable=ONE), Selection(TWO), noted, PASSED, None, NOW).progress
+    assert found
+    assert found.experiment
+    assert (found.experiment.stable.count, found.experiment.candidate.count) == (2, 3)
+
+
 def test_the_roles_after_a_promotion() -> None:
     seen = observed(deployment("1"), spec={"rollout": {"rollbackWindow": "30m"}})
     found = settle(seen, MOVING, move("Promote"), NOW)
@@ -447,7 +482,14 @@ def test_the_roles_while_it_goes_on(phase: Any, action: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spec", "weight", "kept"), [({}, 0, True), ({}, 10, False), (ROUTE, 10, True), (ROUTE, 0, True)]
+    ("spec", "weight", "kept"),
+    [
+        ({}, 0, True),
+        ({}, 10, False),
+        (ROUTE, 10, True),
+        (ROUTE, 0, True),
+        ({"rollout": {"experiment": EXPERIMENT}}, 10, True),
+    ],
 )
 def test_a_third_version_goes_before_the_service_spreads(spec: dict[str, Any], weight: int, kept: bool) -> None:
     found = settle(observed(deployment("1"), spec=spec), MOVING, move(status=candidate(weight=weight)), NOW)
