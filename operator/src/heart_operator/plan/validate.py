@@ -83,7 +83,7 @@ def source_problems(spec: HeartModelSpec, profile: RuntimeProfile) -> Iterable[s
 
 
 def dataset_problems(uri: str, access: DataAccess) -> Iterable[str]:
-    scheme = uri.split("://", maxsplit=1)[0]
+    scheme = uri.partition("://")[0]
     if scheme not in access.schemes:
         allowed = ", ".join(access.schemes)
         yield f"spec.dataset.uri: the runtime profile does not allow {scheme}://; use one of: {allowed}"

@@ -254,13 +254,14 @@ def test_hosts_that_a_profile_allows() -> None:
     def about(uri: str) -> tuple[str, ...]:
         return problems(observed(spec={"dataset": {"uri": uri}}, profile=profile))
 
-    for uri in ("https://data.example.org/x", "http://a.lab/x", "s3://anything/key"):
+    for uri in ("https://data.example.org/x", "http://a.lab/x?of=pvc://a/b", "s3://anything/key"):
         assert about(uri) == ()
     assert about("http://data.example.org.evil/x") == (
         "spec.dataset.uri: the runtime profile does not allow the host data.example.org.evil;"
         " allowed are: Data.Example.org, *.lab",
     )
-    assert about("https://[::1/x") == ("spec.dataset.uri: it names no host; write https://host/path",)
+    for uri in ("https://[::1/x", "https://:443/x"):
+        assert about(uri) == ("spec.dataset.uri: it names no host; write https://host/path",)
     assert about("pvc://a/b") == (
         "spec.dataset.uri: the runtime profile does not allow pvc://; use one of: https, http, s3",
     )

@@ -13,6 +13,8 @@ from heart_operator.plan.observed import Arms, Observed
 
 SHARES = ("Accuracy", "ErrorRate")
 """Metrics between 0 and 1, which are told in percent. A mean outcome may be one or not."""
+UNDECIDED = ("NoDifference", "TimeUp")
+"""Verdicts after which `onInconclusive` says what follows."""
 RESULTS = {
     "Better": "the candidate is better",
     "Worse": "the candidate is worse",
@@ -105,18 +107,18 @@ def is_better_up(experiment: Experiment) -> bool:
 
 def is_won(experiment: Experiment, status: CandidateStatus) -> bool:
     """The candidate may take over: by its outcomes, and while its answers do not fail."""
-    if status.analysis is None or status.analysis.verdict == "Failed":
+    if status.experiment is None or status.analysis is None or status.analysis.verdict == "Failed":
         return False
-    verdict = status.experiment.verdict if status.experiment else "Running"
-    undecided = verdict in ("NoDifference", "TimeUp")
-    return verdict == "Better" or (undecided and experiment.on_inconclusive == "Promote")
+    undecided = status.experiment.verdict in UNDECIDED
+    return status.experiment.verdict == "Better" or (undecided and experiment.on_inconclusive == "Promote")
 
 
 def why_lost(experiment: Experiment, status: CandidateStatus) -> str:
     """Why it is rejected; empty: it is not."""
-    verdict = status.experiment.verdict if status.experiment and not status.forced else "Running"
-    undecided = verdict in ("NoDifference", "TimeUp")
-    lost = verdict == "Worse" or (undecided and experiment.on_inconclusive == "Rollback")
+    if status.experiment is None or status.forced:
+        return ""
+    undecided = status.experiment.verdict in UNDECIDED
+    lost = status.experiment.verdict == "Worse" or (undecided and experiment.on_inconclusive == "Rollback")
     return describe(experiment, status) if lost else ""
 
 

@@ -121,6 +121,7 @@ BETTER, WORSE, EQUAL, UNCLEAR = (
         ({}, None, "Running"),
         ({"metric": "ErrorRate"}, BETTER, "Worse"),
         ({"metric": "ErrorRate"}, WORSE, "Better"),
+        ({"metric": "ErrorRate"}, EQUAL, "NoDifference"),
         ({"metric": "MeanOutcome"}, BETTER, "Better"),
         ({"metric": "MeanOutcome", "goal": "Minimize"}, BETTER, "Worse"),
         ({"goal": "Minimize"}, BETTER, "Better"),
@@ -226,6 +227,8 @@ def test_what_people_read_of_means_and_before_the_first_user() -> None:
         "experiment (MeanOutcome): the candidate has 3 (mean of 50), the stable version 2.5 (mean of 100);"
         " difference +0.5 (between -0.25 and +1.25): not decided yet"
     )
+    much = found.model_copy(update={"difference": 2e6})
+    assert "difference +2e+06 (" in describe(experiment(metric="MeanOutcome"), status(much))
     assert describe(experiment(), status()) == "experiment: waiting for its first users"
 
 

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from heart_api.commands import Command
 from heart_api.heartmodel import CandidateStatus, CommandStatus, HeartModelStatus, Pause, RejectedStatus, RolloutStep
 from heart_api.kube.values import ObjectKey, VersionDeployment
 from heart_api.names import Reason, short_hash
 from heart_api.profile import Signing
-from heart_api.status import ExperimentStatus, PostPromotionStatus, PreviousStatus, ServingStatus
+from heart_api.status import ExperimentStatus, HistoryEntry, PostPromotionStatus, PreviousStatus, ServingStatus
 from heart_api.times import written
 from heart_operator.manifests.traffic import Traffic
 from heart_operator.plan.analysis.experiment import Sums
@@ -539,6 +540,22 @@ def test_a_rejection_of_an_earlier_registration_no_longer_stands() -> None:
 def plan(seen: Observed, selection: Selection = TO_TWO, gate: GateReport | None = PASSED, **more: Any) -> RolloutPlan:
     values: dict[str, Any] = {"stable": ONE, "unservable": None, "obstacle": None, "now": NOW} | more
     return plan_rollout(seen, selection=selection, gate=gate, **values)
+
+
+def test_the_rejection_of_a_version_that_cannot_be_served_is_in_the_plan() -> None:
+    unservable = rejection("3", Reason.NOT_SERVABLE, digest="", gates_hash="t")
+    assert plan(observed(deployment("1")), unservable=unservable).rejected == (unservable,)
+    assert plan(observed(deployment("1"))).rejected == ()
+
+
+def test_the_serving_version_is_no_way_back_from_itself() -> None:
+    rollback = Command(action="rollback", version="1", digest=sha("1"), id="c-2", by="alice")
+    entry = HistoryEntry.model_validate({"version": "1", "digest": sha("1"), "reason": "Promoted", "from": BEFORE})
+    status = {"serving": serving(), "history": (entry,)}
+    found = plan(observed(deployment("1"), status=status, annotations=rollback.annotations())).command
+    assert found
+    result = "there is no previous version to roll back to; set spec.version to one"
+    assert (found.done, found.result) == (False, result)
 
 
 def test_an_obstacle_leaves_rejections_as_they_are() -> None:
