@@ -14,6 +14,7 @@ from hack.cluster.paths import (
     extras_dir,
     gateway_dir,
     images_dir,
+    object_store_dir,
     policies_dir,
     queueing_dir,
     versions,
@@ -103,6 +104,14 @@ def build_queueing() -> None:
     check_machine()
     with locked("cluster-build"):
         _step("queueing", queueing_dir(), gobuild.build_queueing)
+        gobuild.drop_caches()
+
+
+def build_object_store() -> None:
+    """Make the server of buckets that tests of `s3://` start; no cluster has it."""
+    check_machine()
+    with locked("cluster-build"):
+        _step("object-store", object_store_dir(), gobuild.build_object_store)
         gobuild.drop_caches()
 
 

@@ -13,6 +13,7 @@ from hack.cluster.build import (
     build_for_api,
     build_full,
     build_gateway,
+    build_object_store,
     build_policies,
     build_queueing,
 )
@@ -39,6 +40,8 @@ def _build(options: argparse.Namespace) -> None:
         build_policies()
     elif options.queueing:
         build_queueing()
+    elif options.object_store:
+        build_object_store()
     elif options.extras:
         build_extras()
     elif options.api:
@@ -142,6 +145,7 @@ def _parser() -> argparse.ArgumentParser:
     parts.add_argument("--gateway", action="store_true", help="only the gateway controller of some api tests")
     parts.add_argument("--network-policies", action="store_true", help="only what `enforce` starts")
     parts.add_argument("--queueing", action="store_true", help="only Kueue, JobSet and Kubeflow Trainer")
+    parts.add_argument("--object-store", action="store_true", help="only the server of buckets of some unit tests")
     parts.add_argument("--extras", action="store_true", help="only prometheus-adapter, and the checks that tests run")
     starting = command("up", _up, "start a cluster and wait until everything is ready")
     starting.add_argument("--no-monitoring", action="store_true", help="without metrics-server and Prometheus")

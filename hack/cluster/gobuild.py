@@ -174,6 +174,15 @@ def build_policies(target: Path) -> None:
     _compile("kube-network-policies", HERE / "netpol", [package], target / "bin", "-s -w")
 
 
+def build_object_store(target: Path) -> None:
+    """Compile versitygw, which keeps the objects of buckets as files of a folder."""
+    require("go", "install a Go toolchain (version 1.26 or later)")
+    check_pins("objectstore")
+    (target / "bin").mkdir(parents=True, exist_ok=True)
+    package = "github.com/versity/versitygw/cmd/versitygw"
+    _compile("versitygw", HERE / "objectstore", [package], target / "bin", "-s -w")
+
+
 def build_queueing(target: Path) -> None:
     """Compile Kueue, Kubeflow Trainer and JobSet.
 

@@ -69,6 +69,12 @@ def queueing_dir() -> Path:
     return cache_dir() / "queueing" / digest(repr(versions()["queueing"]).encode(), *sources)
 
 
+def object_store_dir() -> Path:
+    """bin/versitygw, a server of buckets: apart, as one test asks for it."""
+    sources = (f.read_bytes() for f in source_files(HERE / "objectstore"))
+    return cache_dir() / "object-store" / digest(repr(versions()["objectstore"]).encode(), *sources)
+
+
 def extras_dir() -> Path:
     """bin/ with prometheus-adapter and the checks that tests run: apart, as few tests ask for them."""
     sources = (f.read_bytes() for f in source_files(HERE / "extras"))

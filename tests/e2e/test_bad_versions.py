@@ -27,9 +27,9 @@ from tests.e2e.canaries import (
     artifact,
     brought_up,
     cohort,
+    heart,
     register,
     register_unchecked,
-    retrained,
 )
 from tests.e2e.kit import RELEASE, SYSTEM, TRAINING, Object, declare, eventually, kubectl
 from tests.e2e.traffic import Traffic, traffic
@@ -101,7 +101,9 @@ class Ward:
 
     def spoilt(self) -> Outcome:
         """Somebody writes to the artifact store after the training."""
-        retrained(self.watched, "2", TRAINING, seed=2)
+        self.watched.model.patch(training={"seed": 2})
+        heart(self.watched.model, "retrain")  # version 1 is pinned: a changed spec alone trains nothing
+        self.watched.until(lambda status: status["training"].get("version") == "2", TRAINING, "training of 2")
         digest = self.watched.status["training"]["artifactSha256"].removeprefix("sha256:")
         mlflow = ("exec", "-n", SYSTEM, f"deployment/{RELEASE}-mlflow", "--")
         assert kubectl(*mlflow, "python3", "-c", SPOIL, digest), "no file of that digest"

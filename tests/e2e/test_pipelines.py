@@ -116,6 +116,7 @@ def test_three_pipelines_deliver_and_roll_back(clinic: Clinic, tmp_path: Path) -
     assert delivered.returncode == 0, delivered.stdout + delivered.stderr
     first = clinic.production.wait_serving("1", 30)
     assert first["digest"] == clinic.staging.status["serving"]["digest"], "the bytes that served in staging"
+    assert clinic.production.status.get("training") is None, "nothing is trained where a number is named"
 
     repository.write("heartmodel.yaml", model_file(training={**QUICK, "seed": 7}))
     staged = gitlab(repository, "--manual", "production")

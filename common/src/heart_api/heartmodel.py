@@ -192,7 +192,8 @@ class HeartModelSpec(Frozen):
     suspend: bool = Field(False, description="Suspend reconciliation; pods continue to serve.")
     version: int | str = Field(
         "latest",
-        description="Version to serve: `latest`, a version number, or `@alias` of the registry.",
+        description="Version to serve: `latest`, a version number, or `@alias` of the registry. While it is a number,"
+        " changes of the spec and RetrainSchedules train nothing; `kubectl heart retrain` does.",
         json_schema_extra=VERSION_RULES,
     )
     approval: Literal["Automatic", "Manual"] = Field(
@@ -229,6 +230,11 @@ class HeartModelSpec(Frozen):
     serving: Serving = Field(default=Serving())
     rollout: Rollout = Field(default=Rollout())
     monitoring: Monitoring = Field(default=Monitoring())
+
+    @property
+    def pinned_version(self) -> str:
+        """The version that `version` names by its number; empty for `latest` and aliases, which follow the registry."""
+        return named if (named := str(self.version)).isdecimal() else ""
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

@@ -31,6 +31,11 @@ REASONS = {
     Reason.NEVER_TRAINED: Explained(
         "No training has finished yet.", "Wait for the first training; `kubectl heart status NAME` shows its progress."
     ),
+    Reason.VERSION_PINNED: Explained(
+        "`spec.version` names a version by its number: nothing is trained for the spec as it is now.",
+        "Nothing, if that version is the one to serve. Otherwise set `spec.version` to `latest` or an alias, or train"
+        " without serving by `kubectl heart retrain NAME`.",
+    ),
     Reason.WAITING_FOR_SITES: Explained(
         "The training waits for sites whose data are being checked.",
         "Wait for the checks; `kubectl get fsite -A` shows their state.",

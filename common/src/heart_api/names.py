@@ -87,6 +87,7 @@ class Reason:
     TRAINING_FAILED = "TrainingFailed"
     TRAINING_PENDING = "TrainingPending"  # the Job has no running pod, and the message says why
     NEVER_TRAINED = "NeverTrained"
+    VERSION_PINNED = "VersionPinned"  # by its number: the spec is not trained for
     WAITING_FOR_SITES = "WaitingForSites"  # their data are being checked
     SITE_MISSING = "SiteMissing"
     SITE_REFUSED = "SiteRefused"
@@ -193,6 +194,7 @@ class ScheduleReason:
     WAITING = "Waiting"
     RUN_MISSED = "RunMissed"
     SUSPENDED = "Suspended"
+    VERSION_PINNED = "VersionPinned"  # of the model: nothing is requested
     INVALID_SPEC = "InvalidSpec"
     QUOTA_EXCEEDED = "QuotaExceeded"
     APPLY_FAILED = "ApplyFailed"

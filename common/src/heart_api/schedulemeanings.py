@@ -24,6 +24,11 @@ REASONS = {
         " catches up.",
     ),
     ScheduleReason.SUSPENDED: Explained("`spec.suspend` is true.", "Set `spec.suspend` to false to resume."),
+    ScheduleReason.VERSION_PINNED: Explained(
+        "`spec.version` of the HeartModel names a version by its number: no training is requested, checks go on.",
+        "Set `spec.version` of the HeartModel to `latest` or an alias to resume; `kubectl heart retrain` trains at"
+        " once.",
+    ),
     ScheduleReason.INVALID_SPEC: Explained(
         "The spec is invalid; the message names the field.", "Correct the named field and apply the resource again."
     ),

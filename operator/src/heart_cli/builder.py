@@ -5,7 +5,7 @@ An approval holds for one version and its bytes, so a command names both, from t
 
 from heart_api.commands import Action, Command, read_command
 from heart_api.heartmodel import HeartModel
-from heart_cli.targets import TARGETS, NotApplicable, is_number, newest, typed, way_back
+from heart_cli.targets import TARGETS, NotApplicable, newest, typed, way_back
 
 HELD = ("Paused", "Held", "Experimenting", "AwaitingApproval")
 """Phases that a person may end."""
@@ -66,7 +66,7 @@ def notes(model: HeartModel, command: Command) -> list[str]:
         )
     if command.action == "rollback":
         found.append(f"Rolling back from version {command.version} to version {way_back(model).version}.")
-    if command.action == "retrain" and is_number(model.spec.version):
+    if command.action == "retrain" and model.spec.pinned_version:
         found.append(
             f"spec.version requests version {model.spec.version}: a new version is not served until"
             f" spec.version changes."

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from heart_api.driftstatus import DriftStatus
+from heart_api.names import ScheduleReason
 from heart_api.retrainschedule import RetrainSchedule
 from heart_api.schedulestatus import PerformanceStatus, Phase, RunStatus
 from heart_api.statustypes import DriftVerdict
@@ -40,9 +41,15 @@ def schedule_head(schedule: RetrainSchedule, now: datetime) -> str:
     status = schedule.status
     if schedule.spec.suspend:
         return f"schedule {schedule.name} · suspended"
+    held = ["no runs: spec.version names a number"] if is_held(schedule) else []
     times = (("next run", status.next_schedule_time), ("next check", status.next_check_time))
     ahead = [f"{name} {until(stamp, now)}" for name, stamp in times if stamp]
-    return " · ".join((f"schedule {schedule.name}", *ahead))
+    return " · ".join((f"schedule {schedule.name}", *held, *ahead))
+
+
+def is_held(schedule: RetrainSchedule) -> bool:
+    """Its model's version is pinned, so that nothing is requested."""
+    return any(entry.reason == ScheduleReason.VERSION_PINNED for entry in schedule.status.conditions)
 
 
 def until(stamp: str, now: datetime) -> str:

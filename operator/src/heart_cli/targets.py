@@ -73,7 +73,7 @@ def rollback_target(model: HeartModel, version: str) -> Target:
     serving, candidate = model.status.serving, model.status.candidate
     if serving is None:
         raise NotApplicable(f"No version of {model.name} is serving yet: there is nothing to roll back")
-    if is_number(model.spec.version):
+    if model.spec.pinned_version:
         raise NotApplicable(
             f"spec.version of {model.name} requests version {model.spec.version}: set it to the version that should "
             f"serve instead ({patch_version(model, '…')})"
@@ -141,11 +141,6 @@ def no_target(model: HeartModel, version: str) -> Target:
 
 def newest(rejected: Iterable[RejectedStatus]) -> list[RejectedStatus]:
     return sorted(rejected, key=lambda entry: entry.time, reverse=True)
-
-
-def is_number(version: int | str) -> bool:
-    """Whether spec.version names one version, not `latest` or an alias."""
-    return str(version).isdigit()
 
 
 def what_serves(model: HeartModel) -> str:

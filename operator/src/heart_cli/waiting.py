@@ -31,6 +31,8 @@ def judge(model: HeartModel, goal: str, version: str = "") -> Progress:
         return Progress("reached", reached)
     if version and (rejected := rejection(model, version)):
         return Progress("failed", rejected)
+    if goal == "trained" and (pinned := find(model, Condition.TRAINED)) and pinned.reason == Reason.VERSION_PINNED:
+        return Progress("failed", line(pinned))
     progressing = find(model, Condition.PROGRESSING)
     if progressing and (progressing.status == "False" or progressing.reason == Reason.SUSPENDED):
         return Progress("failed", line(progressing))

@@ -51,6 +51,7 @@ PINNED = {
     "prometheus-adapter": (minor(cluster("sigs.k8s.io/prometheus-adapter")),),
     "OLM": (minor(cluster("github.com/operator-framework/api")),),
     "Gateway API": (minor(cluster("sigs.k8s.io/gateway-api")), cluster("github.com/traefik/traefik/v3")),
+    "stores that speak S3": (minor(cluster("github.com/versity/versitygw")),),
     "Flux and others": (cluster("sigs.k8s.io/cli-utils"),),
     "docker compose": (cluster("github.com/compose-spec/compose-go/v2"),),
     "GitHub Actions": (

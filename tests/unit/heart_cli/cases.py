@@ -63,6 +63,16 @@ def healthy() -> View:
     return build_view(heart_model(status), [deployment("6"), deployment("5")], OLD_PODS)
 
 
+def pinned() -> View:
+    """The spec has changed since, and nothing is trained for it."""
+    message = "spec.version names version 6: nothing is trained for this spec"
+    conditions = [READY, condition("Trained", "Unknown", "VersionPinned", message)]
+    status = {"conditions": conditions, "serving": serving(), "training": TRAINED | {"version": "6"}}
+    held = condition("Ready", "True", "VersionPinned", "spec.version of HeartModel heart names version 6")
+    schedules = [retrain_schedule({"conditions": [held], "nextCheckTime": "2026-11-21T12:00:00Z"})]
+    return build_view(heart_model(status, {"version": 6}), [deployment("6")], OLD_PODS, schedules=schedules)
+
+
 def at_a_step() -> View:
     """A canary in its first pause, with traffic."""
     return build_view(
@@ -284,6 +294,7 @@ CASES = {
     case.__name__: case
     for case in (
         healthy,
+        pinned,
         at_a_step,
         first_version,
         paused,

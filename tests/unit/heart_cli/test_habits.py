@@ -196,6 +196,7 @@ UP_TO_DATE = condition("Progressing", "True", "UpToDate", "Up to date")
 ROLLING = condition("Progressing", "True", "RollingOut", "Version 7 is rolling out")
 GATED = condition("Progressing", "False", "GateFailed", "Version 7 was rejected: roc_auc 0.8 is below 0.99")
 READY = condition("Ready", "True", "Serving", "Version 6 serves")
+PINNED = condition("Trained", "Unknown", "VersionPinned", "spec.version names version 6: nothing is trained for it")
 SERVES = {"serving": serving("6"), "observedGeneration": 4}
 
 
@@ -229,6 +230,13 @@ SERVES = {"serving": serving("6"), "observedGeneration": 4}
             0,
             "version 8 was trained",
         ),
+        (
+            ("--for", "trained"),
+            SERVES | {"conditions": [READY, UP_TO_DATE, PINNED]},
+            1,
+            "VersionPinned: spec.version names version 6",
+        ),
+        ((), SERVES | {"conditions": [READY, UP_TO_DATE, PINNED]}, 0, "version 6 serves"),
         (
             (),
             {"observedGeneration": 4, "conditions": [condition("Progressing", "Unknown", "Suspended", "spec.suspend")]},

@@ -246,8 +246,7 @@ class Observer:
         self._registered[key] = server, model.registry_name
         if self._looks_now(key, model):
             self._registry.renew(server)
-        named = str(model.spec.version)
-        return await self._registry.view(server, model.registry_name, select, named if named.isdecimal() else "")
+        return await self._registry.view(server, model.registry_name, select, model.spec.pinned_version)
 
     def _looks_now(self, key: ModelKey, model: HeartModel) -> bool:
         """Whether somebody has requested a look at the registry since the last reconcile of the model."""

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from heart_api.names import Annotation, evaluated_version
+from heart_api.names import Annotation, evaluated_version, short_hash
 from heart_operator.plan.analysis.counts import Share
 from heart_operator.plan.analysis.experiment import Sums
 from heart_operator.plan.gates.verdict import judge
@@ -102,6 +102,13 @@ class Operator(RuleBasedStateMachine):
         pinned = str(world.model.spec.version) == candidate
         assert not held or pinned or candidate in world.running_versions, "what its gate holds is called a candidate"
 
+    def watch_pinned(self, world: World, begun: set[str]) -> None:
+        """While a number is named only what a person asks for is trained."""
+        asked = short_hash(world.model.annotations.get(Annotation.RETRAIN) or "")
+        trainings = [trigger for trigger in begun if evaluated_version(trigger) is None]
+        if world.model.spec.pinned_version:
+            assert all(asked in trigger.split("-") for trigger in trainings), "nobody asked for a training"
+
     def watch_promotion(self, world: World, version: str) -> None:
         """Nothing gets behind the Service unproven; what has served before may come back at any time."""
         known, deployment, spec = world.trained[version], world.deployment(version), world.model.spec
@@ -127,6 +134,7 @@ class Operator(RuleBasedStateMachine):
     def reconcile_once(self, fuse: int | None = None) -> None:
         """One reconcile, which may die after `fuse` actions."""
         jobs = {job.name: job.trigger for job in self.world.jobs.values()}
+        begun = set(self.world.jobs_created)
         writes, suspended = self.world.writes, self.world.model.spec.suspend
         status = self.world.model.status
         self.selected = self.world.selected
@@ -139,6 +147,7 @@ class Operator(RuleBasedStateMachine):
         finally:
             self.world.fuse = None
         self.jobs_gone.update(jobs[name] for name in jobs.keys() - self.world.jobs.keys())
+        self.watch_pinned(self.world, self.world.jobs_created.keys() - begun)
         if suspended:
             assert self.world.writes - writes <= (self.world.model.status != status), "it acts while suspended"
 

@@ -17,12 +17,15 @@ import pandas as pd
 import pytest
 import trustme
 from aiohttp.resolver import ThreadedResolver
+from botocore.exceptions import ClientError
+from s3fs import S3FileSystem
 
 from heart_api.contract import Dataset, Feature, Target
 from heart_api.handover import DataAccess
 from heart_trainer.data.load import load
 from heart_trainer.data.sources import fetch, limits, mounts
 from heart_trainer.data.sources.cohort import heart_cohort, in_kaggle_coding
+from heart_trainer.data.sources.objects import cause
 from heart_trainer.errors import SourceError
 from tests.support.trainer.requests import HEART, number, request
 
@@ -259,6 +262,32 @@ def test_object_stores_say_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     error = rejection("s3://bucket/key")
     assert (error.reason, error.permanent) == ("DatasetUnreachable", False)
+    assert "(EndpointConnectionError)" in error.message
+    S3FileSystem.clear_instance_cache()
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    error = rejection("s3://bucket/key")
+    assert (error.reason, error.permanent) == ("DatasetUnreachable", False)
+    assert "Put AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY into the namespace's Secret" in error.message
+
+
+def answered(code: object) -> OSError:
+    error = OSError("a text of the server's")
+    error.__cause__ = ClientError({"Error": {"Code": code}}, "HeadObject")  # type: ignore[typeddict-item]
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (answered("AuthorizationHeaderMalformed"), "OSError: AuthorizationHeaderMalformed"),
+        (answered("301"), "OSError: 301"),
+        (answered("<b>a text</b>"), "OSError"),
+        (answered(None), "OSError"),
+        (OSError("a text"), "OSError"),
+    ],
+)
+def test_of_what_a_store_answers_its_code_alone_is_repeated(error: OSError, said: str) -> None:
+    assert cause(error) == said
 
 
 def test_objects_of_a_store_are_read(bucket: Any) -> None:

@@ -91,8 +91,8 @@ def origin_of(wanted: Version, deployment: VersionDeployment | None, known: Cand
 
 def needs_approval(spec: HeartModelSpec, origin: Origin) -> bool:
     """Every version, or only those from outside that are not named by number in `spec.version`."""
-    named = str(spec.version).isdecimal()
-    return spec.approval == "Manual" or (origin == "Outside" and not named and spec.versions_from_outside == "Approve")
+    asks = origin == "Outside" and not spec.pinned_version and spec.versions_from_outside == "Approve"
+    return spec.approval == "Manual" or asks
 
 
 def full_count(observed: Observed, stable: Version | None, wanted: Version) -> int:

@@ -33,6 +33,7 @@ PERFORMANCE: dict[str, tuple[Answer, str]] = {
 ANNOUNCED = {
     ScheduleReason.RUN_MISSED,
     ScheduleReason.SUSPENDED,
+    ScheduleReason.VERSION_PINNED,
     ScheduleReason.INVALID_SPEC,
     ScheduleReason.QUOTA_EXCEEDED,
     ScheduleReason.MODEL_NOT_FOUND,
@@ -47,6 +48,9 @@ ANNOUNCED = {
     ScheduleReason.RETRAINING_FAILED,
 }
 """Reasons that make an event when they come up, or when they speak of something new."""
+
+ON_PURPOSE = (ScheduleReason.SUSPENDED, ScheduleReason.VERSION_PINNED)
+"""Reasons for which a person has stopped it, with nothing to mend."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +98,9 @@ def dated(type_: str, finding: Finding, old: ConditionStatus | None, generation:
 
 
 def find_ready(status: RetrainScheduleStatus, obstacle: Obstacle | None, due: Due | None) -> Finding:
-    """Whether the schedule does what it says; a suspended one does, too."""
+    """Whether the schedule does what it says; one that somebody has stopped does, too."""
     if obstacle:
-        suspended = obstacle.reason == ScheduleReason.SUSPENDED
-        return Finding("True" if suspended else "False", obstacle.reason, obstacle.message)
+        return Finding("True" if obstacle.reason in ON_PURPOSE else "False", obstacle.reason, obstacle.message)
     if due and due.wait:
         return Finding("True", ScheduleReason.WAITING, f"The run of {written(due.moment)} is waiting: {due.wait}")
     if status.overdue_since and not any(run.phase == "Requested" for run in status.runs):

@@ -68,14 +68,19 @@ def of_version(model: HeartModel, run: RunStatus, version: str) -> RunStatus:
         return changed(run, gate=Reason.GATE_PASSED, rollout=weight, message=status.candidate.waits_for)
     if status.training and status.training.version not in (None, version):
         return changed(run, phase="Failed", message=f"Version {status.training.version} replaced it")
+    if (pinned := model.spec.pinned_version) and pinned != version:
+        return changed(run, message=f"spec.version names version {pinned}: version {version} is not served")
     return changed(run, gate=reason_of(model, Condition.GATE_PASSED), message=waits_for(model))
 
 
 def still_wanted(observed: ScheduleObserved, run: RunStatus, now: datetime) -> RunStatus:
-    """A request that no training has answered yet: withdrawn by suspension, and after the deadline."""
+    """A request that no training has answered yet: withdrawn by suspension, a pinned version, and the deadline."""
     spec = observed.schedule.spec
     if spec.suspend:
         return changed(run, phase="Missed", message="The schedule was suspended before the training started")
+    if observed.model and (pinned := observed.model.spec.pinned_version):
+        message = f"spec.version was set to version {pinned} before the training started"
+        return changed(run, phase="Missed", message=message)
     why = waits_for(observed.model) if observed.model else ""
     if now > read(run.requested_at) + timedelta(seconds=spec.starting_deadline_seconds):
         late = f"The training did not start within {spec.starting_deadline_seconds} s"

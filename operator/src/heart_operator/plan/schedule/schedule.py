@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from heart_api.heartmodel import HeartModel
 from heart_api.kube.values import Manifest
 from heart_api.names import ScheduleReason
 from heart_api.retrainschedule import RetrainScheduleSpec
@@ -93,7 +94,17 @@ def find_timing(observed: ScheduleObserved, now: datetime) -> tuple[Obstacle | N
         return Obstacle(ScheduleReason.QUOTA_EXCEEDED, wait.message), Timing()
     if problems := interval_problems(observed):
         return Obstacle(ScheduleReason.INVALID_SPEC, "; ".join(problems)), Timing()
+    if observed.model.spec.pinned_version:
+        pinned = Obstacle(ScheduleReason.VERSION_PINNED, pinned_text(observed.model))
+        return pinned, Timing(next_check=upcoming[1], check=check)
     return None, Timing(*upcoming, overdue, check)
+
+
+def pinned_text(model: HeartModel) -> str:
+    return (
+        f"spec.version of HeartModel {model.name} names version {model.spec.pinned_version}: no training is requested,"
+        " for nobody would serve it; checks go on. Set it to latest or an alias to resume"
+    )
 
 
 def find_quota(observed: ScheduleObserved) -> QuotaWait | None:

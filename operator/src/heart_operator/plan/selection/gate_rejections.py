@@ -45,8 +45,8 @@ def judge_rejections(
 
 def without_renamed(observed: Observed) -> Rejected:
     """Naming a version in `spec.version` again retries it, whatever was found before."""
-    wanted, before = str(observed.model.spec.version), observed.model.status.desired_version
+    wanted, before = observed.model.spec.pinned_version, observed.model.status.desired_version
     rejected = observed.model.status.rejected
-    if before in (None, wanted) or not wanted.isdecimal():
+    if before in (None, wanted) or not wanted:
         return rejected
     return tuple(entry for entry in rejected if entry.version != wanted)

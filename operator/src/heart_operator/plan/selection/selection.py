@@ -41,7 +41,7 @@ def select_version(observed: Observed) -> Selection:
     if wanted == LATEST:
         return select_latest(observed)
     if observed.registry.error and (going := version_on_its_way(observed)):
-        return Selection(going, pinned=wanted.isdecimal())
+        return Selection(going, pinned=bool(observed.model.spec.pinned_version))
     return select_alias(observed, wanted[1:]) if wanted.startswith("@") else select_number(observed, wanted)
 
 
@@ -61,10 +61,15 @@ def select_number(observed: Observed, name: str) -> Selection:
         return Selection(pinned=True, why=f"version {name} {UNMEASURABLE}")
     if name in observed.registry.versions or observed.registry.error:
         return Selection(unknown=name, pinned=True)
-    newest = max(observed.registry.versions, key=order, default="none")
-    return Selection(
-        pinned=True, why=f"the registry has no version {name} of {observed.model.registry_name} (newest: {newest})"
-    )
+    return Selection(pinned=True, why=f"the registry has no version {name} of {what_it_has(observed)}")
+
+
+def what_it_has(observed: Observed) -> str:
+    """The registered model and its newest version; without one, how to get there."""
+    name, versions = observed.model.registry_name, observed.registry.versions
+    if versions:
+        return f"{name} (newest: {max(versions, key=order)})"
+    return f"{name}, nor any other, and none is trained while a number is named; to train one, set it to latest"
 
 
 def select_named(observed: Observed, name: str) -> Selection:

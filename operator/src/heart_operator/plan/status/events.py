@@ -14,6 +14,7 @@ ANNOUNCED = {
         Reason.TRAINING_SUCCEEDED,
         Reason.QUOTA_EXCEEDED,
         Reason.WAITING_FOR_SITES,
+        Reason.VERSION_PINNED,
     },
     Condition.GATE_PASSED: {
         Reason.GATE_PASSED,

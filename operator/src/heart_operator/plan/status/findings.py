@@ -3,7 +3,7 @@
 `Unknown` is for what waits (training, evidence, an outage, a suspension); `False` for what needs a user's attention.
 """
 
-from heart_api.heartmodel import ConditionStatus
+from heart_api.heartmodel import ConditionStatus, HeartModel
 from heart_api.names import Annotation, Condition, Reason
 from heart_operator.plan.blocked import is_pending, pods_text
 from heart_operator.plan.decision import Decision
@@ -99,7 +99,7 @@ def find_progressing(decision: Decision) -> Finding:
         return measured._replace(status="True") if measured.status == "Unknown" else measured
     if decision.selection.why:
         return Finding("False", Reason.VERSION_NOT_FOUND, f"spec.version: {decision.selection.why}")
-    if training and training.phase == "Failed":
+    if training and training.phase == "Failed" and not decision.training.pinned:
         return find_trained(decision)
     if rejection:
         return Finding("False", rejection.reason, f"Version {rejection.version} was rejected: {rejection.message}")
@@ -115,6 +115,8 @@ def waits_for_gate(decision: Decision) -> bool:
 def find_trained(decision: Decision) -> Finding:
     """A version was trained for what the spec says now."""
     training = decision.training.status
+    if decision.training.pinned:
+        return find_pinned(decision.observed.model)
     if decision.training.wait:
         return Finding("Unknown", Reason.QUOTA_EXCEEDED, decision.training.wait.message)
     if held := decision.training.site_wait:
@@ -131,6 +133,13 @@ def find_trained(decision: Decision) -> Finding:
     if training.phase == "Failed":
         return Finding("False", training.reason or Reason.TRAINING_FAILED, training.message or "")
     return Finding("True", Reason.TRAINING_SUCCEEDED, f"Version {training.version} was trained for this spec")
+
+
+def find_pinned(model: HeartModel) -> Finding:
+    """The spec names the version to serve: no other one has to be trained for it."""
+    asks = f"`kubectl heart retrain {model.name}` trains without serving, `latest` or an alias trains and serves"
+    message = f"spec.version names version {model.spec.pinned_version}: nothing is trained for this spec. {asks}"
+    return Finding("Unknown", Reason.VERSION_PINNED, message)
 
 
 def untrained(decision: Decision) -> Finding:

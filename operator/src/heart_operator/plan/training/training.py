@@ -19,7 +19,7 @@ from heart_operator.plan.observed import Observed, TrainingJob
 from heart_operator.plan.quota import QuotaWait, training_wait
 from heart_operator.plan.training.attempts import another_attempt, latest_attempt
 from heart_operator.plan.training.failures import failure_of
-from heart_operator.plan.training.triggers import current_trigger
+from heart_operator.plan.training.triggers import current_trigger, is_asked_for
 from heart_operator.plan.versions import Version, of_deployment
 
 
@@ -34,6 +34,8 @@ class TrainingPlan:
     """Why its Job is not created yet."""
     site_wait: SiteWait | None = None
     """The same, where sites are the reason."""
+    pinned: bool = False
+    """The spec was not trained for, and is not, as it names the version to serve by its number."""
     create: tuple[Manifest, ...] = ()
     delete: tuple[ObjectKey, ...] = ()
 
@@ -43,8 +45,11 @@ def plan_training(observed: Observed, stable: Version | None, *, may_start: bool
     trigger = current_trigger(observed)
     record = training_record(observed, trigger)
     others = superseded(observed.jobs, trigger)
+    pinned = record is None and bool(observed.model.spec.pinned_version) and not is_asked_for(observed)
     if not may_start:
-        return TrainingPlan(record or last_record(observed), record is None)
+        return TrainingPlan(record or last_record(observed), record is None and not pinned, pinned=pinned)
+    if pinned:
+        return without_training(observed, others, trigger)
     if others:
         return TrainingPlan(record or last_record(observed, but=others), record is None, delete=keys(others))
     delete = keys(surplus(observed.jobs, trigger))
@@ -55,6 +60,14 @@ def plan_training(observed: Observed, stable: Version | None, *, may_start: bool
     if create and (wait := find_wait(observed, status.job, now)):
         return TrainingPlan(record or last_record(observed), record is None, wait, delete=delete)
     return TrainingPlan(status, wanted=False, create=create, delete=delete)
+
+
+def without_training(observed: Observed, others: Iterable[TrainingJob], trigger: str) -> TrainingPlan:
+    """Nothing is trained for a spec that names the version to serve; what ran for an earlier one is called off."""
+    last = last_record(observed, but=others)
+    ended = last if last and last.phase != "Running" else None
+    delete = keys((*others, *surplus(observed.jobs, trigger)))
+    return TrainingPlan(ended, wanted=False, pinned=True, delete=delete)
 
 
 def find_wait(observed: Observed, job: str, now: datetime) -> QuotaWait | None:

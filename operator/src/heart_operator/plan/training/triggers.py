@@ -74,6 +74,12 @@ def annotation_request(model: HeartModel) -> tuple[str, ...]:
     return tuple(dict.fromkeys(short_hash(value) for value in values if value))
 
 
+def is_asked_for(observed: Observed) -> bool:
+    """Whether a person, or a caller over HTTP, asks for a training that has not begun, whatever its spec was."""
+    answered = {part for trigger in past_triggers(observed) for part in trigger.split("-")[1:]}
+    return not answered.issuperset(annotation_request(observed.model))
+
+
 def past_triggers(observed: Observed) -> Iterable[str]:
     """Newest first, as far as known: status, the running Job, versions newer than the serving one, that one itself (it
     must not give way to an older Job), Jobs, other Deployments."""

@@ -167,6 +167,46 @@ def test_suspension_withdraws_what_has_not_begun() -> None:
     assert world.phases == [("s20260101T030000Z", "Missed")]
 
 
+def test_a_pinned_version_is_retrained_by_no_schedule() -> None:
+    world = scheduled_world({"schedule": "0 * * * *"})
+    world.merge_spec({"version": 1})
+    world.until("2026-01-01T09:30:00Z")
+    world.rest()
+    assert (trainings(world), world.runs) == (1, ())
+    assert (world.status.next_schedule_time, world.status.overdue_since) == (None, None)
+    assert world.answer("Ready") == ("True", "VersionPinned")
+    assert world.events.count("VersionPinned") == 1
+    world.merge_spec({"version": "latest"})
+    world.rest()
+    assert world.phases == [("s20260101T090000Z", "Training")], "the latest scheduled time, within its deadline"
+
+
+def test_a_pinned_version_is_checked_for_drift_and_not_retrained() -> None:
+    world = scheduled_world(DRIFT)
+    world.merge_spec({"version": 1})
+    world.until("2026-01-01T06:00:00Z")
+    world.rest()
+    world.finish_check(drift_found(world.now, "1"))
+    world.rest()
+    assert world.answer("InputsStable") == ("False", "DriftDetected")
+    assert (trainings(world), world.runs) == (1, ())
+    assert world.status.next_check_time == "2026-01-01T12:00:00Z"
+    world.merge_spec({"version": "latest"})
+    world.rest()
+    assert trainings(world) == 2
+
+
+def test_pinning_withdraws_what_has_not_begun() -> None:
+    world = scheduled_world()
+    world.change_spec(suspend=True)
+    world.until("2026-01-01T03:00:00Z")
+    world.rest()
+    world.merge_spec({"version": 1, "suspend": False})
+    world.rest()
+    assert trainings(world) == 1
+    assert world.phases == [("s20260101T030000Z", "Missed")]
+
+
 def test_a_model_that_cannot_train_in_time_misses_the_run_and_says_why() -> None:
     world = scheduled_world()
     world.registry_error = "connection refused"

@@ -326,6 +326,7 @@ def test_overdue_is_what_no_training_has_followed() -> None:
     ("status", "obstacle", "due", "expected"),
     [
         (status_of(), Obstacle("Suspended", "why"), None, Finding("True", "Suspended", "why")),
+        (status_of(), Obstacle("VersionPinned", "why"), None, Finding("True", "VersionPinned", "why")),
         (status_of(), Obstacle("InvalidSpec", "why"), None, Finding("False", "InvalidSpec", "why")),
         (
             *(status_of(), None, Due("Drift", NOW, wait="cooldown")),
@@ -621,6 +622,10 @@ def test_a_run_whose_version_is_on_its_way() -> None:
     assert (found.phase, found.gate, found.message) == ("RollingOut", "Evaluating", "waits for evidence")
     found = followed({"model": model(**trained)})
     assert (found.phase, found.gate, found.message) == ("RollingOut", None, "")
+    found = followed({"model": model({"version": 1}, **trained)})
+    assert (found.phase, found.message) == ("RollingOut", "spec.version names version 1: version 2 is not served")
+    found = followed({"model": model({"version": 2}, **trained, conditions=conditions)})
+    assert (found.phase, found.message) == ("RollingOut", "waits for evidence")
 
 
 def test_a_run_that_rolls_out_while_another_training_is_recorded() -> None:
@@ -661,6 +666,10 @@ def test_a_request_that_nobody_answers() -> None:
     suspended = followed({}, suspend=True)
     assert (suspended.phase, suspended.message) == (
         *("Missed", "The schedule was suspended before the training started"),
+    )
+    pinned = followed({"model": model({"version": 7})})
+    assert (pinned.phase, pinned.message) == (
+        *("Missed", "spec.version was set to version 7 before the training started"),
     )
 
 
@@ -822,6 +831,12 @@ def test_a_plan_without_a_profile_starts_no_check() -> None:
             *(NIGHTLY, {"model": None}, "ModelNotFound"),
             'HeartModel "heart" not found in this namespace; create it, or delete this schedule',
             "2026-01-11T03:00:00Z",
+        ),
+        (
+            *(NIGHTLY, {"model": model({"version": 7})}, "VersionPinned"),
+            "spec.version of HeartModel heart names version 7: no training is requested, for nobody would serve it;"
+            " checks go on. Set it to latest or an alias to resume",
+            None,
         ),
     ],
 )

@@ -82,6 +82,11 @@ class Scheduling(RuleBasedStateMachine):
         self.excuse_open_runs()
         self.world.merge_spec({"training": {"seed": seed}})
 
+    @rule(version=st.sampled_from(["latest", 1]))
+    def version_is_pinned(self, version: int | str) -> None:
+        self.excuse_open_runs()
+        self.world.merge_spec({"version": version})
+
     @rule(suspend=st.booleans())
     def schedule_is_suspended(self, suspend: bool) -> None:
         self.world.change_schedule(suspend=suspend)
@@ -129,6 +134,7 @@ class Scheduling(RuleBasedStateMachine):
         """Everybody is kind again: the next tick trains, and its version takes over."""
         world = self.world
         world.change_schedule(suspend=False, drift=None)
+        world.merge_spec({"version": "latest"})
         world.calm()
         while world.running_job():
             world.finish_job(auc=0.5)

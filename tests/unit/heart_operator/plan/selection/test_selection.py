@@ -76,12 +76,17 @@ def test_a_number_is_measured_when_the_registry_can_be_read_again() -> None:
     assert select_version(seen) == Selection(unknown="2", pinned=True)
 
 
-@pytest.mark.parametrize(("versions", "newest"), [((), "none"), ((registered("9"), registered("10")), "10")])
-def test_a_number_that_does_not_exist_is_named_with_the_newest(
-    versions: tuple[RegisteredVersion, ...], newest: str
-) -> None:
-    why = f"the registry has no version 11 of clinic.heart (newest: {newest})"
-    assert select_version(observed("11", *versions)) == Selection(pinned=True, why=why)
+def test_a_number_that_does_not_exist_is_named_with_the_newest() -> None:
+    why = "the registry has no version 11 of clinic.heart (newest: 10)"
+    assert select_version(observed("11", registered("9"), registered("10"))) == Selection(pinned=True, why=why)
+
+
+def test_a_number_in_an_empty_registry_says_how_a_version_comes_there() -> None:
+    why = (
+        "the registry has no version 11 of clinic.heart, nor any other, and none is trained while a number is named; to"
+        " train one, set it to latest"
+    )
+    assert select_version(observed("11")) == Selection(pinned=True, why=why)
 
 
 # --- an alias ------------------------------------------------------------------------------------

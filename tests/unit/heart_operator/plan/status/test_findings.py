@@ -382,6 +382,14 @@ def test_progress_of_a_candidate(seen: Decision, expected: Finding) -> None:
             decision(training=replace(trained(wanted=True), wait=QuotaWait("trainingsPerHour", "one an hour"))),
             Finding("Unknown", "QuotaExceeded", "one an hour"),
         ),
+        (
+            decision({"version": 1}, training=replace(trained("Failed"), pinned=True)),
+            Finding(
+                *("Unknown", "VersionPinned"),
+                "spec.version names version 1: nothing is trained for this spec. `kubectl heart retrain heart` trains"
+                " without serving, `latest` or an alias trains and serves",
+            ),
+        ),
     ],
 )
 def test_trained(seen: Decision, expected: Finding) -> None:

@@ -1,5 +1,6 @@
 """`s3://bucket/key` and `gs://bucket/key` through fsspec; credentials and endpoint come from the pod's environment."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,6 +11,11 @@ import fsspec
 from heart_api.handover import DataAccess
 from heart_trainer.data.sources.limits import CHUNK, collect
 from heart_trainer.errors import SourceError
+
+NO_CREDENTIALS = ("NoCredentialsError", "PartialCredentialsError")
+CREDENTIALS = " Put AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY into the namespace's Secret heartops-runtime."
+CODE = re.compile(r"[A-Za-z0-9]{1,64}")
+"""Of an error, as S3 defines them; anything else that a server may say is not repeated."""
 
 
 def read(address: SplitResult, _: DataAccess) -> bytes:
@@ -36,8 +42,17 @@ def reported(uri: str) -> Iterator[None]:
         why = "does not exist" if isinstance(error, FileNotFoundError) else "may not be read with these credentials"
         raise SourceError("DatasetUnreachable", f"{uri} {why}.", permanent=True) from error
     except Exception as error:  # every driver has its own
-        message = f"{uri} could not be read ({type(error).__name__}); it is tried again."
+        advice = CREDENTIALS if type(error).__name__ in NO_CREDENTIALS else ""
+        message = f"{uri} could not be read ({cause(error)}); it is tried again.{advice}"
         raise SourceError("DatasetUnreachable", message, permanent=False) from error
+
+
+def cause(error: Exception) -> str:
+    """The exception's name, and the code that the store has answered with, if it has."""
+    response = getattr(error.__cause__, "response", None)
+    code = response.get("Error", {}).get("Code") if isinstance(response, dict) else None
+    known = isinstance(code, str) and CODE.fullmatch(code)
+    return f"{type(error).__name__}: {code}" if known else type(error).__name__
 
 
 def file_system(scheme: str) -> Any:
