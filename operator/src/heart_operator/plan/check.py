@@ -4,7 +4,6 @@ It never triggers a training.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from heart_api.checks import CheckOrder, CheckStatus, newest_order
 from heart_api.kube.values import Manifest, ObjectKey
@@ -30,7 +29,7 @@ class CheckPlan:
 NO_CHECK = CheckPlan()
 
 
-def plan_check(observed: Observed, now: datetime) -> CheckPlan:
+def plan_check(observed: Observed) -> CheckPlan:
     """One check at a time: a newer order takes the place of an older one. An ended one stays in the status."""
     model = observed.model
     requested = model.status.requests.check if model.status.requests else None

@@ -77,7 +77,7 @@ def decide(observed: Observed, selection: Selection, now: datetime) -> Decision:
     )
     gate = find_verdict(observed, stable, selection.version)
     rollout = plan_rollout(observed, stable, selection, gate, evaluation.rejected, obstacle, now)
-    check = plan_check(observed, now)
+    check = plan_check(observed)
     return Decision(observed, now, obstacle, training, evaluation, selection, gate, rollout, check)
 
 

@@ -64,32 +64,32 @@ def names(plan: CheckPlan) -> tuple[list[str], list[str]]:
 
 
 def test_without_an_order_nothing_happens() -> None:
-    assert plan_check(observed(None), START) == CheckPlan()
+    assert plan_check(observed(None)) == CheckPlan()
 
 
 def test_an_order_makes_one_job_that_checks_what_was_ordered() -> None:
-    plan = plan_check(observed(), START)
+    plan = plan_check(observed())
     assert names(plan) == ([NAME], [])
     assert plan.status
     assert (plan.status.phase, plan.status.by, plan.status.where) == ("Running", "alice", {"site": "hospital-01"})
     (container,) = plan.create[0]["spec"]["template"]["spec"]["containers"]
     assert '"where":{"site":"hospital-01"}' in container["env"][0]["value"]
-    again = plan_check(observed(checks=(job(),), check=plan.status), START)
+    again = plan_check(observed(checks=(job(),), check=plan.status))
     assert names(again) == ([], [])
 
 
 def test_a_job_that_was_deleted_while_it_ran_is_made_again() -> None:
-    running = plan_check(observed(), START).status
-    assert names(plan_check(observed(check=running), START)) == ([NAME], [])
+    running = plan_check(observed()).status
+    assert names(plan_check(observed(check=running))) == ([NAME], [])
 
 
 def test_what_it_found_is_kept_and_the_job_is_not_made_again() -> None:
     ended = job(phase="Succeeded", result=CheckResult(drift=FOUND), finished=START)
-    found = plan_check(observed(checks=(ended,)), START).status
+    found = plan_check(observed(checks=(ended,))).status
     assert found
     assert (found.phase, found.drift, found.message) == ("Succeeded", FOUND, "all moved")
-    assert plan_check(observed(check=found), START) == CheckPlan(found)
-    assert plan_check(observed(None, check=found), START).status == found, "the annotation may go"
+    assert plan_check(observed(check=found)) == CheckPlan(found)
+    assert plan_check(observed(None, check=found)).status == found, "the annotation may go"
 
 
 @pytest.mark.parametrize(
@@ -100,32 +100,32 @@ def test_what_it_found_is_kept_and_the_job_is_not_made_again() -> None:
     ],
 )
 def test_a_check_that_failed_says_why(ended: dict[str, Any], why: str) -> None:
-    found = plan_check(observed(checks=(job(phase="Failed", **ended),)), START).status
+    found = plan_check(observed(checks=(job(phase="Failed", **ended),))).status
     assert found
     assert (found.phase, found.message, found.drift) == ("Failed", why, None)
 
 
 def test_a_blocked_job_says_why() -> None:
     blocked = Blocked("Quota", "exceeded", "ask for more")
-    found = plan_check(observed(checks=(job(blocked=blocked),)), START).status
+    found = plan_check(observed(checks=(job(blocked=blocked),))).status
     assert found
     assert "exceeded" in found.message
 
 
 def test_a_newer_order_takes_the_place_of_the_running_one() -> None:
-    running = plan_check(observed(), START).status
-    plan = plan_check(observed(LATER, checks=(job(),), check=running), START)
+    running = plan_check(observed()).status
+    plan = plan_check(observed(LATER, checks=(job(),), check=running))
     assert names(plan) == ([check_job_name("heart", "u-1", LATER.id)], [NAME])
 
 
 def test_an_older_order_is_never_carried_out_again() -> None:
     """A tool that applies files puts an old annotation back."""
     done = CheckStatus(id=LATER.id, since=LATER.since, until=LATER.until, phase="Succeeded", drift=FOUND)
-    assert plan_check(observed(check=done), START) == CheckPlan(done)
+    assert plan_check(observed(check=done)) == CheckPlan(done)
 
 
 def test_an_order_over_http_counts_as_the_annotation_does() -> None:
-    plan = plan_check(observed(None, requests=RequestsStatus(check=ORDER)), START)
+    plan = plan_check(observed(None, requests=RequestsStatus(check=ORDER)))
     assert names(plan)[0] == [NAME]
 
 
@@ -140,7 +140,7 @@ def test_an_order_over_http_counts_as_the_annotation_does() -> None:
     ],
 )
 def test_a_check_that_cannot_start_says_why_and_makes_no_job(seen: Observed, why: str) -> None:
-    plan = plan_check(seen, START)
+    plan = plan_check(seen)
     assert plan.status
     assert (plan.status.phase, why in plan.status.message) == ("Pending", True), plan.status.message
     assert not plan.create
@@ -185,14 +185,14 @@ PROBLEMS: list[tuple[Observed, str]] = [
 
 @pytest.mark.parametrize(("seen", "message"), PROBLEMS)
 def test_what_is_in_the_way_is_said_in_full_and_an_older_check_makes_room(seen: Observed, message: str) -> None:
-    plan = plan_check(replace(seen, checks=(job("older"),)), START)
+    plan = plan_check(replace(seen, checks=(job("older"),)))
     assert plan.status
     assert (plan.status.phase, plan.status.message, plan.status.id) == ("Pending", message, ORDER.id)
     assert names(plan) == ([], ["older"])
 
 
 def test_the_status_repeats_the_whole_order() -> None:
-    status = plan_check(observed(), START).status
+    status = plan_check(observed()).status
     assert status == CheckStatus(
         id=ORDER.id, by="alice", since=ORDER.since, until=ORDER.until, where=ORDER.where, phase="Running", job=NAME
     )
@@ -200,20 +200,20 @@ def test_the_status_repeats_the_whole_order() -> None:
 
 def test_jobs_of_older_checks_go_and_the_orders_own_stays() -> None:
     others = (job("older"), job("oldest"))
-    assert names(plan_check(observed(checks=others), START)) == ([NAME], ["older", "oldest"])
-    assert names(plan_check(observed(checks=(*others, job())), START)) == ([], ["older", "oldest"])
+    assert names(plan_check(observed(checks=others))) == ([NAME], ["older", "oldest"])
+    assert names(plan_check(observed(checks=(*others, job())))) == ([], ["older", "oldest"])
     ended = CheckStatus(id=ORDER.id, since=ORDER.since, until=ORDER.until, phase="Failed")
-    assert names(plan_check(observed(checks=(*others, job()), check=ended), START)) == ([], ["older", "oldest"])
-    assert names(plan_check(observed(None, checks=others, check=ended), START)) == ([], ["older", "oldest"])
-    assert names(plan_check(observed(None, checks=others), START)) == ([], ["older", "oldest"])
+    assert names(plan_check(observed(checks=(*others, job()), check=ended))) == ([], ["older", "oldest"])
+    assert names(plan_check(observed(None, checks=others, check=ended))) == ([], ["older", "oldest"])
+    assert names(plan_check(observed(None, checks=others))) == ([], ["older", "oldest"])
     newer = ended.model_copy(update={"id": LATER.id})
-    assert plan_check(observed(checks=others, check=newer), START).status == newer
-    assert names(plan_check(observed(checks=others, check=newer), START)) == ([], ["older", "oldest"])
+    assert plan_check(observed(checks=others, check=newer)).status == newer
+    assert names(plan_check(observed(checks=others, check=newer))) == ([], ["older", "oldest"])
 
 
 def test_a_check_that_waited_is_made_once_it_can() -> None:
-    waiting = plan_check(observed(serving=None), START).status
-    plan = plan_check(observed(check=waiting), START)
+    waiting = plan_check(observed(serving=None)).status
+    plan = plan_check(observed(check=waiting))
     assert names(plan) == ([NAME], [])
     assert plan.status
     assert (plan.status.phase, plan.status.message) == ("Running", "")
@@ -221,7 +221,7 @@ def test_a_check_that_waited_is_made_once_it_can() -> None:
 
 def test_an_ended_job_counts_although_a_new_one_could_not_start() -> None:
     ended = job(phase="Succeeded", result=CheckResult(drift=FOUND), finished=START)
-    found = plan_check(observed(checks=(ended,), serving=None), START).status
+    found = plan_check(observed(checks=(ended,), serving=None)).status
     assert found
     assert found.phase == "Succeeded"
 
@@ -232,24 +232,24 @@ def test_an_ended_job_counts_although_a_new_one_could_not_start() -> None:
 def test_when_the_job_ended_or_else_when_it_was_created(finished: datetime | None, told: str) -> None:
     created = START - timedelta(hours=1)
     for ended in ({"phase": "Failed"}, {"phase": "Succeeded", "result": CheckResult(drift=FOUND)}):
-        found = plan_check(observed(checks=(job(created=created, finished=finished, **ended),)), START).status
+        found = plan_check(observed(checks=(job(created=created, finished=finished, **ended),))).status
         assert found
         assert (found.job, found.finished_at) == (NAME, told)
 
 
 @pytest.mark.parametrize("result", [None, CheckResult(drift=None)])
 def test_a_job_without_a_result_has_failed_without_a_reason(result: CheckResult | None) -> None:
-    found = plan_check(observed(checks=(job(phase="Succeeded", result=result),)), START).status
+    found = plan_check(observed(checks=(job(phase="Succeeded", result=result),))).status
     assert found
     assert (found.phase, found.message) == ("Failed", f"Job {NAME} ended early: without a reason")
 
 
 def test_a_running_job_is_named_with_what_blocks_it() -> None:
     blocked = Blocked("Quota", "exceeded", "ask for more")
-    found = plan_check(observed(checks=(job(blocked=blocked),)), START).status
+    found = plan_check(observed(checks=(job(blocked=blocked),))).status
     assert found
     assert (found.phase, found.job, found.finished_at) == ("Running", NAME, None)
     assert found.message == f"Job {NAME} cannot start (Quota): exceeded. ask for more"
-    found = plan_check(observed(checks=(job(),)), START).status
+    found = plan_check(observed(checks=(job(),))).status
     assert found
     assert found.message == ""
