@@ -80,6 +80,12 @@ def test_a_tracked_file_is_read_from_the_remote(server: Server) -> None:
     assert server.read() == CSV
 
 
+def test_the_jobs_log_names_commit_and_hash(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    commit = server.track_csv()
+    server.read()
+    assert f"of commit {commit}, MD5 {md5(CSV)}" in capsys.readouterr().err
+
+
 def test_a_branch_a_tag_and_a_commit_are_revisions(server: Server) -> None:
     first = server.track_csv()
     porcelain.branch_create(server.repo, "before")

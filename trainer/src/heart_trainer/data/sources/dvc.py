@@ -8,7 +8,6 @@ file after, are read as any dataset is, within an administrator's bounds; the fi
 import configparser
 import hashlib
 import json
-import logging
 import os
 import re
 import subprocess
@@ -23,8 +22,6 @@ from heart_trainer.data.sources import dvcproject, objects, web
 from heart_trainer.data.sources.dvcproject import Answer, Question
 from heart_trainer.data.sources.gitfiles import Revision, fetch_revision
 from heart_trainer.errors import SourceError
-
-log = logging.getLogger(__name__)
 
 PREFIX = "dvc+"
 MD5 = re.compile(r"[0-9a-f]{32}")
@@ -67,7 +64,7 @@ def read(address: SplitResult, rev: str | None, access: DataAccess) -> bytes:
     revision = fetch_revision(repository, rev, access)
     place = locate(revision, path, access)
     data = download(place, path, access)
-    log.info("%s of commit %s, MD5 %s", path, revision.commit, place.md5)
+    print(f"{path} of commit {revision.commit}, MD5 {place.md5}", file=sys.stderr, flush=True)  # the Job's log
     return data
 
 
