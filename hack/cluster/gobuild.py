@@ -167,20 +167,20 @@ def build_gateway(target: Path) -> None:
 
 def build_policies(target: Path) -> None:
     """Compile kube-network-policies from its own module's pins (two minutes of processor time)."""
-    require("go", "install a Go toolchain (version 1.26 or later)")
-    check_pins("netpol")
-    (target / "bin").mkdir(parents=True, exist_ok=True)
-    package = "sigs.k8s.io/kube-network-policies/cmd"
-    _compile("kube-network-policies", HERE / "netpol", [package], target / "bin", "-s -w")
+    _build_pinned("kube-network-policies", "netpol", "sigs.k8s.io/kube-network-policies/cmd", target)
 
 
 def build_object_store(target: Path) -> None:
     """Compile versitygw, which keeps the objects of buckets as files of a folder."""
+    _build_pinned("versitygw", "objectstore", "github.com/versity/versitygw/cmd/versitygw", target)
+
+
+def _build_pinned(name: str, folder: str, package: str, target: Path) -> None:
+    """Compile a program of another module, whose versions the go.mod in our `folder` pins."""
     require("go", "install a Go toolchain (version 1.26 or later)")
-    check_pins("objectstore")
+    check_pins(folder)
     (target / "bin").mkdir(parents=True, exist_ok=True)
-    package = "github.com/versity/versitygw/cmd/versitygw"
-    _compile("versitygw", HERE / "objectstore", [package], target / "bin", "-s -w")
+    _compile(name, HERE / folder, [package], target / "bin", "-s -w")
 
 
 def build_queueing(target: Path) -> None:
