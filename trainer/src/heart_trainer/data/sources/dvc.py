@@ -15,7 +15,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from heart_api.handover import DataAccess
 from heart_trainer.data.sources import dvcproject, objects, web
@@ -64,7 +64,8 @@ def read(address: SplitResult, rev: str | None, access: DataAccess) -> bytes:
     revision = fetch_revision(repository, rev, access)
     place = locate(revision, path, access)
     data = download(place, path, access)
-    print(f"{path} of commit {revision.commit}, MD5 {place.md5}", file=sys.stderr, flush=True)  # the Job's log
+    # For the Job's log. Quoted, as a name in a repository may have control characters.
+    print(f"{quote(path)} of commit {revision.commit}, MD5 {place.md5}", file=sys.stderr, flush=True)
     return data
 
 
