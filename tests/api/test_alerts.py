@@ -657,6 +657,14 @@ def test_the_routing_example_names_its_receivers_and_every_severity():
     assert all(f'severity = \\"{severity}\\"' in text for severity in ("critical", "info"))
 
 
+def test_every_alert_of_a_model_names_it_as_routes_and_inhibitions_expect():
+    """A label that one of two alerts lacks is not equal, and the inhibition would be without effect."""
+    chart = next(yaml.safe_load_all(rendered()))["spec"]
+    models = [rule for model in (MODEL, REGRESSION, GUARDED) for rule in alerts_of(built(model))]
+    found = [*models, *(rule for rule in alerts_of(chart) if rule["alert"].startswith("HeartModel"))]
+    assert {rule["labels"].get("model_name") for rule in found} == {"heart", "{{ $labels.model }}"}
+
+
 @pytest.mark.parametrize(
     ("alert", "minute", "series", "words"),
     [

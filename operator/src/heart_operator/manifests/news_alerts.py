@@ -16,7 +16,7 @@ def news(model: HeartModel) -> list[Rule]:
 def deployed(model: HeartModel) -> Rule:
     """Two versions that were the stable one within the window, or the first one of the model.
 
-    The first one only while the operator was already scraped before: after an outage of it, every version would seem new.
+    The first one only while the operator was scraped before: after an outage of it, every version would seem new.
     """
     labels = f"namespace={quoted(model.namespace)},model={quoted(model.name)},track={quoted('stable')}"
     series = f"heartops_model_track{{{labels}}}"
