@@ -35,6 +35,8 @@ from tests.support.registry.mlflow import QUIET, ROOT, image_python, running_wor
 
 pytestmark = pytest.mark.api
 MINE, THEIRS, HEIR = "ward-a", "ward-b", "ward-c"
+AUDIT = "audit"
+"""An account of a model's own namespace may change its workspace, as pods there have to."""
 API = "/api/2.0/mlflow"
 MODEL, RUN_TAGS = f"{THEIRS}.heart", {"heartops.trigger": "spec-1a2b3c4d"}
 
@@ -58,12 +60,13 @@ def tokens(kube_api: KubeApi, kubectl: Kubectl, tools: Path) -> dict[str, str]:
         assert done.returncode == 0, done.stderr
         done = kubectl("apply", "-f", "-", stdin=binding(namespace, "heartops-registry"))
         assert done.returncode == 0, done.stderr
-    auditor = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "auditor", "namespace": THEIRS}}
+    kube_api.create_namespace(AUDIT)
+    auditor = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "auditor", "namespace": AUDIT}}
     assert kubectl("apply", "-f", "-", stdin=auditor).returncode == 0
-    reads = ("--clusterrole=heartops-registry-view", f"--serviceaccount={THEIRS}:auditor", "-n", THEIRS)
+    reads = ("--clusterrole=heartops-registry-view", f"--serviceaccount={AUDIT}:auditor", "-n", THEIRS)
     assert kubectl("create", "rolebinding", "auditor", *reads).returncode == 0
     found = {namespace: token(kube_api, namespace, "m") for namespace in (MINE, THEIRS)}
-    found["auditor"] = token(kube_api, THEIRS, "auditor")
+    found["auditor"] = token(kube_api, AUDIT, "auditor")
     return found | {"operator": token(kube_api, OPERATOR_NAMESPACE, "heartops-registry")}
 
 
