@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from heart_trainer.data.sources.cohort import COLUMNS, heart_cohort
-from tests.e2e.kit import Model, Object, apply, items, kubectl
+from tests.e2e.kit import Model, Object, apply, declare, items, kubectl
 
 CLAIM, LOADER = "cohort", "loader"
 CATEGORIES = {"cp": [1, 2, 3, 4], "restecg": [0, 1, 2], "slope": [1, 2, 3], "thal": [3, 6, 7]}
@@ -105,3 +105,18 @@ def two_workers(namespace: str, name: str, **spec: Any) -> Object:
     manifest = large_model(namespace, name, f"pvc://{CLAIM}/small/", training)
     manifest["spec"] |= spec
     return manifest
+
+
+def trained_in_two_gibibytes(
+    namespace: str, name: str, path: str, seconds: int, measured: Callable[[str], None]
+) -> None:
+    """A pod that took more would be killed: its limit is the kernel's to keep."""
+    resources = {"requests": {"cpu": "200m", "memory": "512Mi"}, "limits": {"cpu": "2", "memory": "2Gi"}}
+    training = {"scale": {"mode": "External"}, "resources": resources, "timeoutSeconds": seconds}
+    model = declare(large_model(namespace, name, f"pvc://{CLAIM}/{path}", training))
+    model.wait_serving("1", seconds)
+    (job,) = jobs(model)
+    limit = job["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["memory"]
+    assert limit == "2Gi"
+    status = job["status"]
+    measured(f"{path} in a pod of {limit}: {status['startTime']} to {status['completionTime']}")

@@ -5,15 +5,13 @@ from collections.abc import Callable
 import pytest
 
 from heart_trainer.data.sources.cohort import COLUMNS, heart_cohort
-from tests.e2e.cohorts import CLAIM, jobs, large_model, parquet, two_workers, writer_of_claim
+from tests.e2e.cohorts import jobs, parquet, trained_in_two_gibibytes, two_workers, writer_of_claim
 from tests.e2e.kit import TRAINING, Model, declare, eventually, items, kubectl
 from tests.support.soak import SOAK
 
 pytestmark = pytest.mark.timeout(1500)
 
 SMALL, LARGE = 6_000, 5_000_000
-FILES = 10
-"""Of LARGE rows each: fifty million."""
 long = pytest.mark.skipif(not SOAK, reason="minutes: in make test-soak")
 
 
@@ -65,28 +63,3 @@ def test_five_million_rows_are_trained_in_two_gibibytes(
 ) -> None:
     volume("large.parquet", parquet(LARGE))
     trained_in_two_gibibytes(namespace, "large", "large.parquet", 1200, measured)
-
-
-@long
-@pytest.mark.timeout(7200)
-def test_fifty_million_rows_are_trained_in_two_gibibytes(
-    namespace: str, volume: Callable[[str, bytes], None], measured: Callable[[str], None]
-) -> None:
-    for number in range(FILES):
-        volume(f"fifty/part-{number}.parquet", parquet(LARGE, seed=number * LARGE))
-    trained_in_two_gibibytes(namespace, "fifty", "fifty/", 6000, measured)
-
-
-def trained_in_two_gibibytes(
-    namespace: str, name: str, path: str, seconds: int, measured: Callable[[str], None]
-) -> None:
-    """A pod that took more would be killed: its limit is the kernel's to keep."""
-    resources = {"requests": {"cpu": "500m", "memory": "2Gi"}, "limits": {"cpu": "2", "memory": "2Gi"}}
-    training = {"scale": {"mode": "External"}, "resources": resources, "timeoutSeconds": seconds}
-    model = declare(large_model(namespace, name, f"pvc://{CLAIM}/{path}", training))
-    model.wait_serving("1", seconds)
-    (job,) = jobs(model)
-    limit = job["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["memory"]
-    assert limit == "2Gi"
-    status = job["status"]
-    measured(f"{path} in a pod of {limit}: {status['startTime']} to {status['completionTime']}")
