@@ -99,6 +99,23 @@ def test_every_decision_is_listed_newest_first(heart, mlflow: MLflow) -> None:
     assert not any("secret" in path for path, _, _ in mlflow.asked)
 
 
+def test_years_of_decisions_are_all_listed(heart, mlflow: MLflow) -> None:
+    """The status keeps a hundred at most."""
+    months = [f"{year}-{month:02}" for year in (2025, 2026) for month in range(1, 13)]
+    mlflow.files = {
+        f"history/{month}.jsonl": merged(
+            b"",
+            [entry(f"{month}-{day}", "gated", f"{month}-{day:02}T06:00:00Z", version=str(day)) for day in range(1, 29)],
+        )
+        for month in months
+    }
+    _, *rows = heart("history", "heart", "--all").stdout.splitlines()
+    assert len(rows) == 24 * 28
+    assert rows[0].startswith("2026-12-28")
+    assert rows[-1].startswith("2025-01-01")
+    assert len(json.loads(heart("history", "heart", "--all", "-o", "json").stdout)["history"]) == 24 * 28
+
+
 def test_machines_get_the_entries(heart, mlflow: MLflow) -> None:
     found = json.loads(heart("history", "heart", "--all", "-o", "json").stdout)["history"]
     assert [one["id"] for one in found] == ["a", "b", "c"]
