@@ -1,7 +1,7 @@
-"""examples/one-host as users get it: a real controller carries requests for two models at one host.
+"""The HTTPRoutes of examples/one-host: a real gateway controller carries requests for two models at one host.
 
-The pods are played: for those of each model a server answers with the path that it was asked for. That pods cut an
-Ingress' path off is shown by tests/unit/heart_serving and tests/e2e/test_one_host.py.
+The pods are played: for those of each model a server answers with the path that it was asked for. The Ingresses are
+tested in test_ingress.py and tests/e2e/test_one_host.py.
 """
 
 import json
@@ -18,7 +18,7 @@ from hack.cluster.paths import gateway_dir
 from tests.api.conftest import CLUSTER, ROOT, Kubectl
 from tests.support.apiserver.client import poll
 from tests.support.apiserver.endpoints import publish
-from tests.support.apiserver.gateway import Gateway, answering, gateway_objects, ingress_class, running
+from tests.support.apiserver.gateway import Gateway, answering, gateway_objects, running
 from tests.support.apiserver.world import PROFILES, World
 from tests.support.soak import SOAK
 
@@ -29,25 +29,25 @@ pytestmark = [
     pytest.mark.timeout(1800),
 ]
 
-ADDRESSES = {"iris": "192.0.2.11", "housing": "192.0.2.12"}
-"""By model; the range is for examples and nobody's."""
+ADDRESSES = {"iris": "192.0.2.13", "housing": "192.0.2.14"}
+"""By model, and no other test's; the range is for examples and nobody's."""
 HOST = "models.example.org"
 
 
-def example(name: str, suffix: str = "") -> dict[str, Any]:
+def example(name: str) -> dict[str, Any]:
     """`spec.serving` of the patch."""
-    serving: dict[str, Any] = yaml.safe_load((ROOT / "examples/one-host" / f"{name}{suffix}.yaml").read_text())["spec"]
-    return serving["serving"]
+    patch: dict[str, Any] = yaml.safe_load((ROOT / "examples/one-host" / f"{name}-gateway.yaml").read_text())
+    return patch["spec"]["serving"]
 
 
 @pytest.fixture(scope="module")
 def entrance(kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    """A controller that takes the Ingresses and HTTPRoutes of the example."""
+    """A controller that takes the HTTPRoutes of the example."""
     subprocess.run((*CLUSTER, "build", "--gateway"), cwd=ROOT, check=True)
     log = tmp_path_factory.mktemp("entrance") / "traefik.log"
     with running(gateway_dir() / "bin" / "traefik", kubectl.kubeconfig, log) as found:
-        taken = [*gateway_objects(found.port), ingress_class(example("iris")["ingress"]["className"])]
-        done = kubectl("apply", "-f", "-", stdin={"apiVersion": "v1", "kind": "List", "items": taken})
+        taken = {"apiVersion": "v1", "kind": "List", "items": gateway_objects(found.port)}
+        done = kubectl("apply", "-f", "-", stdin=taken)
         assert done.returncode == 0, done.stderr
         yield found
 
@@ -67,14 +67,14 @@ def answer(entrance: Gateway, path: str) -> tuple[str, str] | None:
 
 def allow(world: World) -> None:
     """What an administrator lists for the example (`runtimes.default.routes` of the chart)."""
-    routes = {"gateways": ["gateways/public"], "ingressClasses": ["nginx"], "hosts": [HOST]}
+    routes = {"gateways": ["gateways/public"], "hosts": [HOST]}
     world.profiles.write_text(json.dumps({"default": PROFILES["default"] | {"routes": routes}}))
 
 
-def serve(world: World, servers: dict[str, str], suffix: str = "") -> None:
+def serve(world: World, servers: dict[str, str]) -> None:
     """Both models, each at the address of the example."""
     for name, url in servers.items():
-        world.create(name, serving={"replicas": 1} | example(name, suffix))
+        world.create(name, serving={"replicas": 1} | example(name))
         world.wait_serving("1", name)
         poll(f"pods of {name}", lambda name=name, url=url: publish_and_see(world, name, url), 30)
 
@@ -84,26 +84,11 @@ def publish_and_see(world: World, service: str, url: str) -> bool:
     return True
 
 
-@pytest.mark.parametrize("name", ADDRESSES)
-def test_an_ingress_leads_each_path_to_its_model(
-    world: World, entrance: Gateway, servers: dict[str, str], name: str
-) -> None:
-    """Paths arrive as they were asked for: the pods cut the model's own off."""
-    allow(world)
-    with world.start():
-        serve(world, servers)
-        at = f"/predict/{name}"
-        poll(f"an answer of {name}", lambda: answer(entrance, at) == (name, at), 30)
-        assert answer(entrance, f"{at}/v2/models/{name}/infer") == (name, f"{at}/v2/models/{name}/infer")
-        assert answer(entrance, f"{at}s") is None
-        assert answer(entrance, "/predict") is None
-
-
 def test_an_http_route_leads_each_path_to_its_model(world: World, entrance: Gateway, servers: dict[str, str]) -> None:
     """The Gateway cuts the path off, and `/predict/NAME` itself becomes `/predict`."""
     allow(world)
     with world.start():
-        serve(world, servers, "-gateway")
+        serve(world, servers)
         for name in ADDRESSES:
             poll(
                 f"an answer of {name}", lambda name=name: answer(entrance, f"/predict/{name}") == (name, "/predict"), 30

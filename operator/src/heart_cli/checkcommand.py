@@ -19,12 +19,13 @@ from heart_api.times import written
 from heart_cli.checkreport import check_lines, exit_code
 from heart_cli.client import Client
 from heart_cli.completing import complete_models
+from heart_cli.dryrun import DRY_RUN, DryRun, told
 from heart_cli.errors import Failure
-from heart_cli.options import NAME, on_cluster
+from heart_cli.options import NAME, Length, on_cluster
 from heart_cli.output import STRUCTURED, print_data
 from heart_cli.reading import read_model, read_schedules
 from heart_cli.text import clean
-from heart_cli.waitcommand import TIMED_OUT, Length
+from heart_cli.waitcommand import TIMED_OUT
 
 POLL_SECONDS = 1.0
 DEFAULT = DriftCheck()
@@ -70,6 +71,7 @@ class Selection(click.ParamType[dict[str, str]]):
 @click.option("--threshold", type=click.FloatRange(0, 1, min_open=True), help="Share of features that is drift.")
 @click.option("--wait/--no-wait", "waits", default=True, help="Wait for the result (the default).")
 @click.option("--timeout", type=Length(), default="10m", show_default=True, help="Longest time to wait.")
+@DRY_RUN
 @STRUCTURED
 @on_cluster
 def check(
@@ -82,6 +84,7 @@ def check(
     threshold: float | None,
     waits: bool,
     timeout: float,
+    dry: DryRun,
     output: str | None,
 ) -> None:
     """Check the logged predictions for drift now.
@@ -94,9 +97,10 @@ def check(
     changes = {"min_samples": min_samples, "threshold": threshold}
     settings = settings.model_copy(update={key: value for key, value in changes.items() if value is not None})
     order = build_order(model, client.user_name(), since, until, merged(where), settings)
-    client.annotate(name, order.annotations())
-    if not waits:
-        click.echo(clean(f"{name}: drift check {order.id} requested by {order.by}"))
+    client.rehearsing(dry).annotate(name, order.annotations())
+    if dry != "none" or not waits:
+        done = "requested" if dry == "none" else "would be requested"
+        click.echo(clean(told(f"{name}: drift check {order.id} {done} by {order.by}", dry)))
         return
     found = await_check(client, name, order, deadline)
     if output:

@@ -8,8 +8,12 @@ import click
 from heart_api.commands import Action
 from heart_cli.client import Client
 from heart_cli.completing import complete_models
-from heart_cli.options import NAME, VERSION, Function, ReasonText, on_cluster, version_text
-from heart_cli.submit import DryRun, await_result, submit
+from heart_cli.dryrun import DRY_RUN, DryRun, told
+from heart_cli.errors import Failure
+from heart_cli.options import NAME, VERSION, Function, Length, ReasonText, on_cluster, version_text
+from heart_cli.output import OBJECT, print_object
+from heart_cli.reading import read_raw
+from heart_cli.submit import Submitted, await_result, submit
 from heart_cli.text import clean
 
 NAMED_VERSION = click.option("--version", type=VERSION, help="Fail unless this version is the candidate.")
@@ -19,15 +23,9 @@ COMMON_OPTIONS = (
     click.option(
         "--wait/--no-wait", default=True, help="Wait until the operator has executed the command (the default)."
     ),
-    click.option("--timeout", type=click.FloatRange(min=0), default=30, show_default=True, help="Seconds to wait."),
-    click.option(
-        "--dry-run",
-        "dry",
-        type=click.Choice(["none", "client", "server"]),
-        default="none",
-        show_default=True,
-        help="client: check that the command applies; server: the API server checks it, too. Nothing is stored.",
-    ),
+    click.option("--timeout", type=Length(), default="30s", show_default=True, help="Longest time to wait."),
+    DRY_RUN,
+    OBJECT,
 )
 
 
@@ -35,31 +33,64 @@ def command(function: Function) -> Function:
     """`function` turns a command's own options into (action, version); the rest is the same for all."""
 
     @functools.wraps(function)
-    def run(client: Client, name: str, reason: str, wait: bool, timeout: float, dry: DryRun, **options: Any) -> None:
+    def run(
+        client: Client,
+        name: str,
+        reason: str,
+        wait: bool,
+        timeout: float,
+        dry: DryRun,
+        output: str | None,
+        **options: Any,
+    ) -> None:
         action, version = function(**options)
-        give(client, name, action, version_text(version), reason, timeout if wait else None, dry)
+        give(client, name, action, version_text(version), reason, timeout if wait else None, dry, output)
 
     return functools.reduce(lambda wrapped, option: option(wrapped), reversed(COMMON_OPTIONS), on_cluster(run))
 
 
 def give(
-    client: Client, name: str, action: Action, version: str, reason: str, timeout: float | None, dry: DryRun
+    client: Client,
+    name: str,
+    action: Action,
+    version: str,
+    reason: str,
+    timeout: float | None,
+    dry: DryRun,
+    output: str | None,
 ) -> None:
-    """Writes the command; with a timeout (seconds) also waits for what comes of it. A dry run changes nothing."""
-    command, notes = submit(client, name, action, version, reason, dry)
-    for note in notes:
+    """Writes the command; with a timeout (seconds) also waits for what comes of it. A dry run changes nothing.
+
+    `output`: print the HeartModel in this format, and not what was done.
+    """
+    given = submit(client, name, action, version, reason, dry)
+    for note in given.notes:
         click.echo(clean(note), err=True)
-    subject = f"{name}: {command.action} {command.version}".rstrip()
-    if dry != "none":
-        click.echo(f"{subject} would be requested by {clean(command.by)} ({dry} dry run)")
-        return
-    if timeout is None:
-        click.echo(f"{subject} requested by {clean(command.by)}")
-        return
-    handled = await_result(client, name, command, timeout)
+    resource = given.resource
+    if timeout is None or dry != "none":
+        done = requested(name, given, dry)
+    else:
+        done, resource = finish(client, name, given, timeout), read_raw(client, name)
+    if output is None:
+        click.echo(clean(done))
+    else:
+        print_object(output, resource)
+
+
+def finish(client: Client, name: str, given: Submitted, timeout: float) -> str:
+    """What came of the command. Raises Failure."""
+    handled = await_result(client, name, given.command, timeout)
     if not handled.done:
-        raise click.ClickException(clean(f"{subject} failed: {handled.result}"))
-    click.echo(clean(f"{subject}: {handled.result or 'done'}"))
+        raise Failure(f"{subject(name, given)} failed: {handled.result}")
+    return f"{subject(name, given)}: {handled.result or 'done'}"
+
+
+def requested(name: str, given: Submitted, dry: DryRun) -> str:
+    return told(f"{subject(name, given)} {'' if dry == 'none' else 'would be '}requested by {given.command.by}", dry)
+
+
+def subject(name: str, given: Submitted) -> str:
+    return f"{name}: {given.command.action} {given.command.version}".rstrip()
 
 
 @click.command()

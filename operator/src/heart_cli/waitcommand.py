@@ -1,33 +1,19 @@
 """`kubectl heart wait`: for pipelines, with a line for each change and an exit code."""
 
-import re
 import time
 from datetime import UTC, datetime
 
 import click
 
-from heart_api.base import DURATION_PATTERN
-from heart_api.durations import seconds
 from heart_cli.client import Client
 from heart_cli.completing import complete_models
-from heart_cli.options import NAME, VERSION, on_cluster, version_text
+from heart_cli.options import NAME, VERSION, Length, on_cluster, version_text
 from heart_cli.reading import read_model
 from heart_cli.text import clean
 from heart_cli.waiting import GOALS, judge
 
 POLL_SECONDS = 1.0
 TIMED_OUT = 3
-
-
-class Length(click.ParamType[float]):
-    """A length of time such as `90s` or `20m`, in seconds."""
-
-    name = "duration"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        if re.fullmatch(DURATION_PATTERN, str(value)) is None:
-            self.fail("must be a duration such as 90s, 20m or 1h30m", param, ctx)
-        return seconds(str(value))
 
 
 @click.command()

@@ -121,23 +121,26 @@ def ingress_class(name: str) -> Resource:
 
 
 @contextmanager
-def answering(version: str, address: str) -> Iterator[str]:
-    """A server on an address that the loopback interface has for so long; yields its URL.
-
-    An EndpointSlice must not have 127.0.0.1. The answer is JSON: the version and the path that was asked for.
-    """
+def assigned(address: str) -> Iterator[None]:
+    """The loopback interface has this address for so long: an EndpointSlice must not have 127.0.0.1."""
     run("ip", "address", "replace", f"{address}/32", "dev", "lo")
     try:
-        with ThreadingHTTPServer((address, 0), handler(version)) as server:
-            thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-            thread.start()
-            try:
-                yield f"http://{address}:{server.server_address[1]}"
-            finally:
-                server.shutdown()
-                thread.join()
+        yield
     finally:
         run("ip", "address", "delete", f"{address}/32", "dev", "lo")
+
+
+@contextmanager
+def answering(version: str, address: str) -> Iterator[str]:
+    """A server at that address; yields its URL. The answer is JSON: the version and the path that was asked for."""
+    with assigned(address), ThreadingHTTPServer((address, 0), handler(version)) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield f"http://{address}:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def handler(version: str) -> type[BaseHTTPRequestHandler]:
