@@ -465,6 +465,13 @@ def rendered(*options: str) -> str:
     return subprocess.run((*command, "--kube-version", "1.34"), capture_output=True, text=True, check=True).stdout
 
 
+def chart_objects() -> list[dict[str, Any]]:
+    options = ("--set", "predictionLog.separateServer=true", "--kube-version", "1.34")
+    command = ("helm", "template", "heartops", str(ROOT / "charts/heartops"), "--namespace", "ops", *options)
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return [item for item in yaml.safe_load_all(text) if item]
+
+
 def promtool(tools: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run((str(tools / "promtool"), *arguments), capture_output=True, text=True, check=False)
 
@@ -622,6 +629,8 @@ def test_each_database_of_the_chart_is_watched_by_name():
         return [r["labels"]["service"] for r in alerts_of(chart) if r["alert"] == "HeartOpsDatabaseDown"]
 
     assert watched() == ["heartops-postgresql"]
+    names = {item["metadata"]["name"] for item in chart_objects() if item["kind"] == "Service"}
+    assert {"heartops-postgresql", "heartops-log-postgresql"} <= names, "Prometheus' label `service` is its name"
     assert watched("--set", "predictionLog.separateServer=true") == ["heartops-postgresql", "heartops-log-postgresql"]
     assert watched("--set", "postgresql.metrics.enabled=false") == []
 
