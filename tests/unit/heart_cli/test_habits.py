@@ -13,6 +13,8 @@ from heart_api import names
 from heart_api.drift import CheckFailureReason
 from heart_api.federation import SiteFailureReason
 from heart_api.handover import FailureReason
+from heart_api.kube.blocked import ADVICE
+from heart_api.kube.installation import JOB_FAILED
 from heart_cli import completing, waitcommand
 from heart_cli.cli import cli
 from heart_cli.completion import suggest
@@ -75,8 +77,11 @@ def test_a_reason_is_found_whatever_its_case_and_a_wrong_one_names_similar_ones(
     assert "similar: GateFailed" in done.stderr
 
 
-def test_a_cause_of_a_blocked_pod_is_explained(heart):
-    assert "imagePullSecrets" in heart("explain", "ImagePull").stdout
+@pytest.mark.parametrize("cause", [*ADVICE, JOB_FAILED])
+def test_a_cause_of_a_blocked_pod_or_a_failed_job_is_explained(heart, cause):
+    done = heart("explain", cause).stdout
+    assert "What to do: " in done
+    assert "{" not in done, "no field of the advice is left open"
 
 
 def test_history_as_data(heart, cluster):
