@@ -20,7 +20,7 @@ pytestmark = pytest.mark.api
 
 Findings = dict[str, list[dict[str, str]]]
 PARTS = ("rbac.yaml", "operator.yaml", "runtimes.yaml", "mlflow.yaml", "postgresql.yaml", "registry-rbac.yaml")
-WATCHED = ("servicemonitors.yaml", "networkpolicies.yaml")
+WATCHED = ("servicemonitors.yaml", "alerts.yaml", "networkpolicies.yaml")
 RELEASE_LABEL = {"matchLabels": {"release": "stack"}}
 
 
