@@ -22,7 +22,7 @@ from heart_api.names import auth_config_name
 from tests.api.conftest import CLUSTER, ROOT, Kubectl
 from tests.support.apiserver.client import Resource, poll
 from tests.support.apiserver.endpoints import publish
-from tests.support.apiserver.gateway import INGRESS_CONTROLLER, Gateway, assigned, running
+from tests.support.apiserver.gateway import Gateway, assigned, ingress_class, running
 from tests.support.apiserver.world import PROFILES, World
 from tests.support.serving.app import environment, free_port, start
 from tests.support.serving.tiny_model import tiny_model
@@ -47,18 +47,9 @@ def entrance(kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> Iter
     subprocess.run((*CLUSTER, "build", "--gateway"), cwd=ROOT, check=True)
     log = tmp_path_factory.mktemp("ingress") / "traefik.log"
     with running(gateway_dir() / "bin" / "traefik", kubectl.kubeconfig, log) as found:
-        done = kubectl("apply", "-f", "-", stdin=ingress_class())
+        done = kubectl("apply", "-f", "-", stdin=ingress_class(CLASS))
         assert done.returncode == 0, done.stderr
         yield found
-
-
-def ingress_class() -> Resource:
-    return {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "IngressClass",
-        "metadata": {"name": CLASS},
-        "spec": {"controller": INGRESS_CONTROLLER},
-    }
 
 
 @contextmanager

@@ -14,10 +14,13 @@ from typing import Any
 
 import httpx
 
-from tests.support.apiserver.client import poll
+from tests.support.apiserver.client import Resource, poll
 
 CONTROLLER = "traefik.io/gateway-controller"
 INGRESS_CONTROLLER = "traefik.io/ingress-controller"
+API = "gateway.networking.k8s.io/v1"
+GATEWAY = {"name": "public", "namespace": "gateways"}
+"""That of the examples and documents."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,7 @@ def running(binary: Path, kubeconfig: Path, log: Path) -> Iterator[Gateway]:
         str(binary),
         "--providers.kubernetesgateway=true",
         "--providers.kubernetesingress=true",
+        "--providers.kubernetesingress.strictprefixmatching=true",  # whole elements of a path, as Kubernetes says
         "--providers.providersthrottleduration=100ms",
         f"--entrypoints.web.address=127.0.0.1:{gateway.port}",
         f"--entrypoints.traefik.address=127.0.0.1:{gateway.own_port}",
@@ -83,6 +87,37 @@ def running(binary: Path, kubeconfig: Path, log: Path) -> Iterator[Gateway]:
             yield gateway
         finally:
             process.terminate()
+
+
+def gateway_objects(port: int) -> list[Resource]:
+    """The Gateway of the documents, open to the routes of every namespace, and what it needs."""
+    listener = {"name": "web", "port": port, "protocol": "HTTP", "allowedRoutes": {"namespaces": {"from": "All"}}}
+    return [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": GATEWAY["namespace"]}},
+        {
+            "apiVersion": API,
+            "kind": "GatewayClass",
+            "metadata": {"name": "here"},
+            "spec": {"controllerName": CONTROLLER},
+        },
+        {
+            "apiVersion": API,
+            "kind": "Gateway",
+            "metadata": GATEWAY,
+            "spec": {"gatewayClassName": "here", "listeners": [listener]},
+        },
+    ]
+
+
+def ingress_class(name: str) -> Resource:
+    """The controller takes the Ingresses of this class, whatever its name."""
+    meta = {"name": name}
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "IngressClass",
+        "metadata": meta,
+        "spec": {"controller": INGRESS_CONTROLLER},
+    }
 
 
 @contextmanager
