@@ -13,7 +13,7 @@ KIND_TEXT = "Name of the REST resource that this object represents. Cannot be up
 
 
 def told_defaults(schema: Schema) -> Schema:
-    """The same with each default in its description, as the core kinds have it: `kubectl explain` shows none but there."""
+    """The same with each default in its description, as the core kinds have it: `kubectl explain` prints that alone."""
     found = dict(schema)
     default, text = schema.get("default"), str(schema.get("description", ""))
     if isinstance(default, str | int | float) and default != "" and text and "efault" not in text:
