@@ -20,7 +20,7 @@ from heart_cli.checkreport import check_lines, exit_code
 from heart_cli.client import Client
 from heart_cli.completing import complete_models
 from heart_cli.dryrun import DRY_RUN, DryRun, told
-from heart_cli.errors import Failure
+from heart_cli.errors import ApiFailure, Failure
 from heart_cli.options import NAME, Length, on_cluster
 from heart_cli.output import STRUCTURED, print_data
 from heart_cli.reading import read_model, read_schedules
@@ -166,7 +166,7 @@ def await_check(client: Client, name: str, order: CheckOrder, deadline: float) -
     """The check when it has ended. Raises Failure when a newer one took its place or when it cannot start."""
     last = ""
     while True:
-        found = read_model(client, name).status.check
+        found = read_check(client, name)
         if found and found.id > order.id:
             raise Failure(f"The check was replaced by {found.id}, which {found.by or 'somebody'} requested")
         if found and found.id == order.id:
@@ -182,3 +182,13 @@ def await_check(client: Client, name: str, order: CheckOrder, deadline: float) -
             click.echo(f"Error: {name}: timed out; the check goes on: kubectl heart status {name}", err=True)
             click.get_current_context().exit(TIMED_OUT)
         time.sleep(POLL_SECONDS)
+
+
+def read_check(client: Client, name: str) -> CheckStatus | None:
+    """The latest check; None, too, where the API server does not answer for now. Raises ApiFailure."""
+    try:
+        return read_model(client, name).status.check
+    except ApiFailure as error:
+        if not error.passes:
+            raise
+        return None

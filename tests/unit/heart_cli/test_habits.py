@@ -13,10 +13,12 @@ from heart_api import names
 from heart_api.drift import CheckFailureReason
 from heart_api.federation import SiteFailureReason
 from heart_api.handover import FailureReason
+from heart_api.kube.blocked import ADVICE
+from heart_api.kube.installation import JOB_FAILED
 from heart_cli import completing, waitcommand
 from heart_cli.cli import cli
 from heart_cli.completion import suggest
-from heart_cli.errors import Failure
+from heart_cli.errors import ApiFailure, Failure
 from tests.support.apiserver.heart_objects import candidate, condition, heart_model, rejected, served, serving, sha
 
 CRDS = Path(__file__).resolve().parents[3] / "crds"
@@ -75,8 +77,11 @@ def test_a_reason_is_found_whatever_its_case_and_a_wrong_one_names_similar_ones(
     assert "similar: GateFailed" in done.stderr
 
 
-def test_a_cause_of_a_blocked_pod_is_explained(heart):
-    assert "imagePullSecrets" in heart("explain", "ImagePull").stdout
+@pytest.mark.parametrize("cause", [*ADVICE, JOB_FAILED])
+def test_a_cause_of_a_blocked_pod_or_a_failed_job_is_explained(heart, cause):
+    done = heart("explain", cause).stdout
+    assert "What to do: " in done
+    assert "{" not in done, "no field of the advice is left open"
 
 
 def test_history_as_data(heart, cluster):
@@ -383,6 +388,35 @@ def test_waiting_says_what_changes_until_the_goal_is_reached(heart, cluster, mon
         "heart: RollingOut: Version 7 is rolling out",
         "heart: version 7 serves",
     ]
+
+
+@pytest.mark.parametrize("status", [0, 429, 503])
+def test_an_api_server_that_is_away_for_a_while_ends_no_wait(heart, cluster, monkeypatch, status):
+    cluster.model = heart_model(SERVES | {"conditions": [READY, ROLLING]})
+    get, answers = cluster.get, iter((False, True, True, False))
+
+    def flaky(*words: Any) -> Any:
+        if next(answers):
+            raise ApiFailure("cannot be reached", status)
+        return get(*words)
+
+    def promoted(_: float) -> None:
+        cluster.model = heart_model(SERVES | {"serving": serving("7"), "conditions": [READY, UP_TO_DATE]})
+
+    monkeypatch.setattr(cluster, "get", flaky)
+    monkeypatch.setattr(waitcommand.time, "sleep", promoted)
+    done = heart("wait", "heart")
+    assert (done.exit_code, done.stdout.splitlines()[-1].split(" ", 1)[1]) == (0, "heart: version 7 serves")
+    assert done.stdout.count("the API server does not answer, trying again: cannot be reached") == 1
+
+
+@pytest.mark.parametrize("status", [0, 401, 403])
+def test_an_api_server_that_never_answered_or_says_no_ends_it_at_once(heart, cluster, monkeypatch, status):
+    def refuse(*_: Any) -> None:
+        raise ApiFailure("no", status)
+
+    monkeypatch.setattr(cluster, "get", refuse)
+    assert heart("wait", "heart").exit_code == 1
 
 
 # --- completion -----------------------------------------------------------------------------------

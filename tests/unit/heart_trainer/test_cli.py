@@ -56,6 +56,7 @@ def test_laptop_training_ends_in_figures_card_and_version(
     assert "ROC-AUC" in printed
     assert "SYNTHETIC" in printed
     assert "version      1 of clinic.small" in printed
+    assert "serve it     python -m heart_serving " in printed
     card = (tmp_path / "out" / CARD_PATH).read_text()
     assert "Trained on synthetic data" in card
 
