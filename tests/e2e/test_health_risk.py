@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from heart_trainer.data.sources.vitals import TARGET, vitals_cohort
+from tests.e2e.canaries import heart
 from tests.e2e.kit import (
     HTTP,
     ROOT,
@@ -130,32 +131,7 @@ def test_the_hospitals_are_compared_by_a_gate(risk: Model) -> None:
     assert "site" in gate["message"]
 
 
-def test_a_withdrawn_consent_holds_the_next_training_and_what_serves_goes_on(risk: Model, proxy: str) -> None:
-    patch_site("hospital-02", suspend=True)
-    kubectl("annotate", "heartmodel", risk.name, "-n", risk.namespace, "heartops.dev/retrain=withdrawn", "--overwrite")
-    found = risk.wait("Trained", "False", 60, reason="SiteRefused")
-    assert "hospital-02" in found["message"]
-    assert risk.condition("Ready")["status"] == "True"
-    risk.predict(proxy, ONE).raise_for_status()
-    patch_site("hospital-02", suspend=False)
-    eventually(lambda: (risk.status.get("training") or {}).get("phase") == "Running", 120, "the training to begin")
-    eventually(lambda: len(running_parts()) == len(HOSPITALS), 120, "every hospital to join")
-    patch_site("hospital-01", suspend=True)
-    eventually(lambda: "hospital-01" not in running_parts(), 60, "the part of hospital-01 to end")
-    patch_site("hospital-01", suspend=False)
-
-
-def patch_site(name: str, **spec: Any) -> None:
-    kubectl("patch", "fsite", name, "-n", name, "--type=merge", "-p", json.dumps({"spec": spec}))
-
-
-def running_parts() -> set[str]:
-    """Hospitals where a Job of a training runs."""
-    jobs = (job for name in HOSPITALS for job in items("jobs", "-n", name) if "-site-" in job["metadata"]["name"])
-    return {job["metadata"]["namespace"] for job in jobs if job.get("status", {}).get("active")}
-
-
-@pytest.mark.skipif(not SOAK, reason="ten minutes: in make test-soak")
+@pytest.mark.skipif(not SOAK, reason="six minutes: in make test-soak")
 def test_a_hot_week_with_bad_air_is_noticed_and_learnt(risk: Model, proxy: str) -> None:
     before = risk.status["serving"]["version"]
     drift = {"schedule": "* * * * *", "window": "1m", "minSamples": 50, "threshold": 0.5}
@@ -169,10 +145,13 @@ def test_a_hot_week_with_bad_air_is_noticed_and_learnt(risk: Model, proxy: str) 
         eventually(lambda: drift_run(risk), 600, "a training that drift has requested", every=2)
         eventually(lambda: risk.status["training"].get("version", before) != before, TRAINING, "a new version", every=2)
         check_one_hospital(risk, seconds=int(time.monotonic() - begun) // 2)
+        assert {entry["state"] for entry in sites(risk).values()} == {"Completed"}
+        eventually(lambda: risk.status.get("candidate", {}).get("phase") == "Paused", 180, "the pause of the rollout")
+        heart(risk, "promote", "--reason", "in place of a pause of five minutes")
+        assert risk.wait_serving(risk.status["training"]["version"], 180)["version"] != before
     finally:
         stop.set()
         sender.join()
-    assert {entry["state"] for entry in sites(risk).values()} == {"Completed"}
 
 
 def check_one_hospital(risk: Model, seconds: int) -> None:
@@ -200,3 +179,28 @@ def send(address: str, stop: threading.Event) -> None:
 def drift_run(model: Model) -> bool:
     runs = get("rts", model.name, "-n", model.namespace).get("status", {}).get("runs", [])
     return any(run["cause"] == "Drift" for run in runs)
+
+
+def test_a_withdrawn_consent_holds_the_next_training_and_what_serves_goes_on(risk: Model, proxy: str) -> None:
+    patch_site("hospital-02", suspend=True)
+    kubectl("annotate", "heartmodel", risk.name, "-n", risk.namespace, "heartops.dev/retrain=withdrawn", "--overwrite")
+    found = risk.wait("Trained", "False", 60, reason="SiteRefused")
+    assert "hospital-02" in found["message"]
+    assert risk.condition("Ready")["status"] == "True"
+    risk.predict(proxy, ONE).raise_for_status()
+    patch_site("hospital-02", suspend=False)
+    eventually(lambda: (risk.status.get("training") or {}).get("phase") == "Running", 120, "the training to begin")
+    eventually(lambda: len(running_parts()) == len(HOSPITALS), 120, "every hospital to join")
+    patch_site("hospital-01", suspend=True)
+    eventually(lambda: "hospital-01" not in running_parts(), 60, "the part of hospital-01 to end")
+    patch_site("hospital-01", suspend=False)
+
+
+def patch_site(name: str, **spec: Any) -> None:
+    kubectl("patch", "fsite", name, "-n", name, "--type=merge", "-p", json.dumps({"spec": spec}))
+
+
+def running_parts() -> set[str]:
+    """Hospitals where a Job of a training runs."""
+    jobs = (job for name in HOSPITALS for job in items("jobs", "-n", name) if "-site-" in job["metadata"]["name"])
+    return {job["metadata"]["namespace"] for job in jobs if job.get("status", {}).get("active")}

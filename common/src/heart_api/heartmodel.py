@@ -258,6 +258,24 @@ class HeartModelSpec(Frozen):
             raise ValueError("target.labels: a federation trains two classes; with positiveAbove numbers become two")
         return self
 
+    @model_validator(mode="after")
+    def _chunks_have_two_classes(self) -> Self:
+        """As far as labels say; the Job sees the classes of the data in the first chunks."""
+        mode = self.training.scale.mode
+        if mode not in ("External", "Distributed"):
+            return self
+        if len(self.target.labels or ()) > 2:
+            raise ValueError(
+                f"target.labels: {mode} trains two classes or a number; set training.scale.mode to Single"
+                " (with training.resources for the whole table), or make two classes of numbers with positiveAbove"
+            )
+        if self.dataset is not None and self.dataset.include_feedback:
+            raise ValueError(
+                f"dataset.includeFeedback: feedback is not read in mode {mode}; turn it off, or set"
+                " training.scale.mode to Single"
+            )
+        return self
+
 
 class HeartModel(Frozen):
     """A HeartModel with the part of its metadata that decisions use."""

@@ -40,6 +40,10 @@ class Layout:
     """The first rows, the header among them."""
     found: tuple[str, ...] = ()
     """Names of the fields of `dataset.csv` that were detected rather than given."""
+    first_lines: int = 1
+    """Lines of the first row, and of nothing above it: more than one where a name holds a line break."""
+    blank_before_quote: bool = False
+    """Whether blanks stand between a separator and a quote, so that the quote is one for lenient readers alone."""
 
     def __str__(self) -> str:
         """`CSV separated by semicolons, decimal comma, utf-8`"""
@@ -92,6 +96,23 @@ def _reader(lines: Iterable[str], separator: str, quote: str) -> Iterator[Row]:
     return csv.reader(lines, delimiter=separator, quotechar=quote, skipinitialspace=True)
 
 
+def _first_lines(lines: Sequence[str], separator: str, quote: str) -> int:
+    reader = csv.reader(lines, delimiter=separator, quotechar=quote)
+    try:
+        next(row for row in reader if row)
+    except (StopIteration, csv.Error):
+        return 1
+    return reader.line_num
+
+
+def _blank_before_quote(lines: Sequence[str], separator: str, quote: str) -> bool:
+    try:
+        rows = list(csv.reader(lines, delimiter=separator, quotechar=quote))
+    except csv.Error:
+        return False
+    return any(cell[:1] == " " and cell.lstrip(" ").startswith(quote) for row in rows for cell in row)
+
+
 class _Detection:
     """One file's first lines, step by step: preamble, comments, quotes, separator, decimal mark."""
 
@@ -122,6 +143,8 @@ class _Detection:
             width=max(_width(rows), len(rows[0])),
             rows=tuple(tuple(row) for row in rows),
             found=tuple(self.found),
+            first_lines=_first_lines(lines[skip:], separator, quote),
+            blank_before_quote=_blank_before_quote(lines[skip:], separator, quote),
         )
 
     def _preamble(self, lines: list[str]) -> tuple[int, str | None]:

@@ -78,6 +78,8 @@ def healthy() -> Answers:
         "/apis/gateway.networking.k8s.io/v1": resources("gateways", "httproutes"),
         ROOT: resources("servicemonitors", "prometheusrules", "prometheuses"),
         f"{ROOT}/prometheuses": {"items": [prometheus(serviceMonitorSelector={}, ruleSelector={})]},
+        f"{ROOT}/namespaces/{system}/servicemonitors": {"items": [monitor("heartops-operator")]},
+        f"{ROOT}/namespaces/{system}/prometheusrules": {"items": [monitor("heartops-operator")]},
         "/apis/storage.k8s.io/v1/storageclasses": {"items": []},
         f"/apis/apps/v1/namespaces/{system}/deployments": {
             "items": [workload("heartops-operator", "operator"), workload("heartops-mlflow", "mlflow")]
@@ -155,6 +157,15 @@ def test_a_selector_that_nothing_matches_names_the_label(doctor):
     labelled = {f"{ROOT}/namespaces/clinic/servicemonitors": {"items": [monitor(release="stack")]}}
     left = findings(doctor(healthy() | chosen | labelled, "-o", "json"), "monitoring")
     assert ["heartops-system" in each["message"] for each in left if each["level"] == "problem"] == [True]
+
+
+def test_an_installation_that_is_older_than_the_prometheus_operator_is_told_of(doctor):
+    """The chart leaves its ServiceMonitors out where the cluster does not know the kind."""
+    older = {f"{ROOT}/namespaces/heartops-system/{kind}": None for kind in ("servicemonitors", "prometheusrules")}
+    found = findings(doctor(healthy() | older, "-o", "json"), "monitoring")
+    notes = [each for each in found if each["level"] == "note"]
+    assert ["ServiceMonitor" in notes[0]["message"], "PrometheusRule" in notes[1]["message"]] == [True, True]
+    assert all("--set monitoring.serviceMonitor=true" in each["fix"] for each in notes)
 
 
 @pytest.mark.parametrize(

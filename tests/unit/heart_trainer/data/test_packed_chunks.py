@@ -80,5 +80,5 @@ def test_one_that_is_packed_twice_is_named() -> None:
 
 def test_what_comes_out_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """A small file may hold more rows than any scratch space."""
-    monkeypatch.setattr("heart_trainer.data.stream.MOST_UNPACKED", 1 << 20)
+    monkeypatch.setattr("heart_trainer.data.textblocks.MOST_UNPACKED", 1 << 20)
     assert "The unpacked file is larger than 1 MiB" in rejection(gzip.compress(TEXT, 1))

@@ -1,6 +1,8 @@
 """Files below an address: which they are, in which order, and what their digest is."""
 
+import gzip
 import hashlib
+import io
 from pathlib import Path
 
 import boto3
@@ -10,9 +12,11 @@ from moto.server import ThreadedMotoServer
 
 from heart_api.contract import Dataset, Feature, Target
 from heart_api.handover import DataAccess, TrainingRequest
+from heart_trainer.data.contract import Contract
 from heart_trainer.data.load import load
 from heart_trainer.data.sources import mounts, objects
 from heart_trainer.data.sources.stored import digest_of, is_prefix, stored_files
+from heart_trainer.data.stream import read_chunks
 from heart_trainer.errors import SourceError
 
 ACCESS = DataAccess()
@@ -116,3 +120,49 @@ def test_a_bucket_is_read_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
             assert stream.read() == b"2024/a.parquet"
     finally:
         server.stop()
+
+
+class Failing(io.BytesIO):
+    """A connection that is lost once it has given so many bytes."""
+
+    def __init__(self, content: bytes, most: int) -> None:
+        super().__init__(content)
+        self.left = most
+
+    def read(self, size: int | None = -1) -> bytes:
+        found = super().read(size)
+        self.left -= len(found)
+        if self.left < 0:
+            raise ConnectionResetError(104, "Connection reset by peer")
+        return found
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv", "csv.gz"])
+def test_a_connection_that_is_lost_in_the_middle_is_no_damaged_file(
+    suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = rows(0, 60_000)
+    content = frame.to_parquet(row_group_size=1000) if suffix == "parquet" else frame.to_csv(index=False).encode()
+    content = gzip.compress(content, 1) if suffix == "csv.gz" else content
+
+    class System:
+        def size(self, uri: str) -> int:
+            return len(content)
+
+        def open(self, uri: str, mode: str) -> io.BytesIO:
+            return Failing(content, 2 * len(content) // 3)
+
+    monkeypatch.setattr(objects, "file_system", lambda scheme: System())
+    form = "parquet" if suffix == "parquet" else "csv"
+    asked = Dataset.model_validate({"uri": f"s3://cohorts/rows.{suffix}", "format": form})
+    contract = Contract((Feature(name="age", type="number"),), Target(name="num"), asked)
+    with pytest.raises(SourceError) as caught:
+        list(read_chunks(stored_files(asked, ACCESS), contract))
+    said = f"s3://cohorts/rows.{suffix} could not be read (ConnectionResetError); it is tried again."
+    assert (caught.value.message, caught.value.permanent) == (said, False)
+
+
+def test_a_folder_without_its_slash_is_named(volume: Path) -> None:
+    rows(0, 40).to_parquet(volume / "a.parquet")
+    with pytest.raises(SourceError, match=r"pvc://data/cohort is a folder: end the address with / to have"):
+        stored_files(dataset("pvc://data/cohort"), ACCESS)

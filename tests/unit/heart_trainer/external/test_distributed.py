@@ -19,8 +19,9 @@ import yaml
 
 from heart_api.handover import EXIT_PERMANENT, Env, TrainingOutcome
 from heart_trainer.data.load import contract_of
+from heart_trainer.data.rowgroups import Share
 from heart_trainer.data.sources.stored import stored_files
-from heart_trainer.data.stream import Share, read_chunks
+from heart_trainer.data.stream import read_chunks
 from heart_trainer.errors import DataInvalid
 from heart_trainer.external.decide import decide
 from heart_trainer.external.distributed import check_workers, follow, lead

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -192,8 +193,8 @@ def test_a_row_group_that_breaks_the_contract_is_named_with_its_rows(
 @pytest.mark.parametrize(
     ("broken", "message"),
     [
-        ("54,1,150\n", "line 2002 has 3 cells instead of 5"),
-        ("54,1,150,1.2,1,9\n", "line 2002 has 6 cells instead of 5"),
+        ("54,1,150\n", "row 2001, at line 2002 or below, has 3 cells instead of 5"),
+        ("54,1,150,1.2,1,9\n", "row 2001, at line 2002 or below, has 6 cells instead of 5"),
         ("54,1,many,1.2,1\n", "row 2001: thalach is not a number"),
     ],
 )
@@ -229,13 +230,39 @@ def test_a_full_disk_is_named(
     assert "The scratch space is full" in capsys.readouterr().err
 
 
-def test_more_classes_than_two_are_not_trained_from_sums(
+def test_more_classes_than_two_are_named_before_the_rest_is_read(
     manifest: Path, tracking_uri: str, tmp_path: Path, cohort: pd.DataFrame, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    cohort.loc[len(cohort) - 1, "sex"] = 7  # breaks the contract in the last chunk
     cohort.to_csv(tmp_path / "rows.csv", index=False)
     document = yaml.safe_load(manifest.read_text())
     document["spec"]["target"] = {"name": "num"}
     document["spec"]["training"]["scale"] = {"mode": "External"}
     manifest.write_text(yaml.safe_dump(document))
     assert train(manifest, tracking_uri, tmp_path / "rows.csv", tmp_path / "out") == 2
-    assert "has 5 classes; External trains two classes or a number" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "The target num has 5 classes or more; External and Distributed train two classes or a number" in said
+    assert "set spec.training.scale.mode: Single; or make two classes of numbers with spec.target.positiveAbove" in said
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        (
+            {"target": {"positiveAbove": None, "labels": ["none", "mild", "severe"]}},
+            "target.labels: External trains two classes or a number; set training.scale.mode to Single",
+        ),
+        ({"dataset": {"includeFeedback": True}}, "dataset.includeFeedback: feedback is not read in mode External"),
+    ],
+)
+def test_what_is_not_trained_in_chunks_is_said_before_anything_is_read(
+    spec: dict[str, Any], message: str, manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change(manifest, training={"scale": {"mode": "External"}}, **spec)
+    document = yaml.safe_load(manifest.read_text())
+    document["spec"]["target"] = {
+        name: value for name, value in document["spec"]["target"].items() if value is not None
+    }
+    manifest.write_text(yaml.safe_dump(document))
+    assert train(manifest, "sqlite://", tmp_path / "none.csv", tmp_path / "out") == 2
+    assert message in capsys.readouterr().err

@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -223,6 +223,63 @@ def test_what_cannot_be_is_not_believed(lie: Callable[[dict[str, Any]], None], t
     (liar,) = [site for site in federation.results if site.name == "hospital-03"]
     assert liar.state == "Refused"
     assert "not believed" in liar.message
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What the third site does. `reason` and `state`: how a training that holds ends, and how the site is left."""
+
+    reason: str
+    state: str
+    request: Callable[[SiteRequest], SiteRequest] = lambda site: site
+    happen: Callable[[FakeFleet], None] = lambda fleet: None
+
+
+def behaves(behave: Callable[[bytes, int], bytes | None]) -> Callable[[FakeFleet], None]:
+    return lambda fleet: setattr(fleet.nodes[3], "behave", behave)
+
+
+FAULTS = {
+    "killed before": Fault("SiteMissing", "Waiting", happen=lambda fleet: setattr(fleet.nodes[3], "online", False)),
+    "killed over a question": Fault("SiteMissing", "Offline", happen=lambda fleet: behaves(gone(fleet, 5))(fleet)),
+    "slow": Fault("SiteMissing", "Late", happen=behaves(lambda answer, count: answer if count < 4 else None)),
+    "lies about rows": Fault("SiteRefused", "Refused", happen=behaves(lambda answer, count: edited(answer, more_rows))),
+    "NaN": Fault("SiteRefused", "Refused", happen=behaves(lambda answer, count: edited(answer, nan))),
+    "another bundle": Fault(
+        "SiteRefused", "Refused", happen=lambda fleet: setattr(fleet.nodes[3], "bundle", f"sha256:{'0' * 64}")
+    ),
+    "another contract": Fault(
+        "ContractMismatch", "Refused", lambda site: site.model_copy(update={"contract_sha256": f"sha256:{'2' * 64}"})
+    ),
+    "too few rows": Fault("SiteRefused", "Refused", lambda site: site.model_copy(update={"minimum_rows": 1000})),
+}
+
+
+def broken(fault: Fault, on_missing_site: str) -> Federation:
+    sites = three_sites()
+    sites[2] = fault.request(sites[2])
+    federation, fleet = together(sites, on_missing_site=on_missing_site)
+    fault.happen(fleet)
+    return federation
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_a_training_that_holds_ends_for_every_fault_and_names_the_site(fault: Fault) -> None:
+    federation = broken(fault, "Hold")
+    error = fails(federation)
+    assert error.reason == fault.reason
+    assert "hospital-03/hospital-03" in error.message
+    assert {one.name: one.state for one in error.sites}["hospital-03"] == fault.state
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_a_training_that_continues_has_nothing_of_a_faulty_site_in_its_model(
+    fault: Fault, two_sites_alone: Trained
+) -> None:
+    federation = broken(fault, "Continue")
+    assert same(study(federation), two_sites_alone)
+    assert states(federation)["hospital-03"] == fault.state
+    assert federation.clock.now() <= 2 * DEADLINE + 30
 
 
 @pytest.mark.parametrize("answer", [b"", b"\n", b"garbage" * 100, b'{"protocol": 9}\n', encode(Tell()), b"{" * 100_000])

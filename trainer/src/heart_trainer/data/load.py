@@ -12,17 +12,18 @@ from numpy.typing import NDArray
 
 from heart_api.contract import Feature, Target
 from heart_api.handover import Env, JobRequest
+from heart_trainer.data.chunk import check_all
 from heart_trainer.data.columns import numbers
 from heart_trainer.data.contract import CheckedRows, Contract, check_rows
 from heart_trainer.data.feedback import add_feedback
 from heart_trainer.data.findings import file_findings
-from heart_trainer.data.read import RawRows, read_columns
+from heart_trainer.data.read import read_columns
 from heart_trainer.data.rows import equal_rows, row_keys
 from heart_trainer.data.sources import fetch
 from heart_trainer.data.sources.builtin import SYNTHETIC, VITALS
 from heart_trainer.data.sources.fetch import digest
 from heart_trainer.data.sources.stored import digest_of, is_prefix, stored_files
-from heart_trainer.data.stream import how_read, in_memory, read_chunks
+from heart_trainer.data.stream import how_read, read_chunks
 from heart_trainer.data.target import check_enough, encode_target
 from heart_trainer.values import Table
 
@@ -35,24 +36,26 @@ log = logging.getLogger(__name__)
 def load(request: JobRequest, environ: Mapping[str, str], data: Path | None = None) -> Table:
     """Return the dataset of a request, checked. `data`: a local file in place of its URI. Raises TrainerError."""
     contract = contract_of(request, data)
-    raw, sha256 = read_dataset(request, contract, data)
-    rows = check_rows(raw.columns, contract)
+    rows, notes, sha256 = read_dataset(request, contract, data)
     findings = file_findings(rows, request.features)
     synthetic = is_synthetic(request, data)
     if request.dataset.include_feedback:
         rows, sha256 = add_feedback(rows, sha256, request, environ)
     table = _table(rows, request, row_key(environ), sha256, synthetic)
-    return replace(table, reading=raw.notes, findings=findings)
+    return replace(table, reading=notes, findings=findings)
 
 
-def read_dataset(request: JobRequest, contract: Contract, data: Path | None) -> tuple[RawRows, str]:
-    """The columns, and the digest of what they were read from."""
+def read_dataset(
+    request: JobRequest, contract: Contract, data: Path | None
+) -> tuple[CheckedRows, tuple[str, ...], str]:
+    """Return the rows, checked by the contract, how they were read, and the digest of what they were read from."""
     if is_prefix(request.dataset) or (data is not None and data.is_dir()):
         files = stored_files(request.dataset, request.access, data)
         sha256 = digest_of(files, request.dataset)
-        return RawRows(in_memory(read_chunks(files, contract)), (how_read(files, contract),)), sha256
+        return check_all(read_chunks(files, contract), contract), (how_read(files, contract),), sha256
     content = fetch(request.dataset, request.access, data)
-    return read_columns(content, contract), digest(content)
+    raw = read_columns(content, contract)
+    return check_rows(raw.columns, contract), raw.notes, digest(content)
 
 
 def is_synthetic(request: JobRequest, data: Path | None) -> bool:

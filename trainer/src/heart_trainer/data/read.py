@@ -89,9 +89,17 @@ def _read_text(data: bytes, layout: Layout) -> pd.DataFrame:
         raise DataInvalid("The file is empty.") from None
     except pd.errors.ParserError as error:
         raise DataInvalid(_not_csv(str(error), layout)) from None
+    except UnicodeDecodeError:
+        raise DataInvalid(not_text(layout.encoding, _undecodable(data, layout.encoding), None)) from None
+
+
+def _undecodable(data: bytes, encoding: str) -> int:
+    """Return the first line of another encoding; pandas counts from the beginning of its own block."""
+    try:
+        data.decode(encoding)
     except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise DataInvalid(not_text(layout.encoding, line, None)) from None
+        return data[: error.start].count(b"\n") + 1
+    return 1
 
 
 def _not_csv(error: str, layout: Layout) -> str:
@@ -149,7 +157,7 @@ def _parquet(data: bytes, contract: Contract) -> RawRows:
     if not data.startswith(PARQUET):
         raise DataInvalid("The file is not Parquet; is dataset.format right?")
     try:
-        file = pq.ParquetFile(io.BytesIO(data))
+        file = pq.ParquetFile(io.BytesIO(data), page_checksum_verification=True)
         names = tuple(str(name).strip() for name in file.schema_arrow.names)
         places = find_columns(Header(names), contract)
         wanted = sorted({file.schema_arrow.names[place] for place in places.values()})
@@ -161,8 +169,22 @@ def _parquet(data: bytes, contract: Contract) -> RawRows:
 
 
 def plain(values: "pd.Series[Any]") -> "pd.Series[Any]":
-    """Return numbers and booleans as they are, and everything else as stripped text."""
+    """Return numbers and booleans as they are, and everything else as stripped text; bytes as the UTF-8 text that
+    writers without a type for text (Impala, Hive) mean.
+    """
+    if values.dtype == object:
+        values = _of_objects(values)
     if pd.api.types.is_bool_dtype(values.dtype) or pd.api.types.is_numeric_dtype(values.dtype):
         return values
     texts = values.astype(object).map(lambda value: str(value).strip(), na_action="ignore")
     return text_column(texts).values
+
+
+def _of_objects(values: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Booleans with missing ones among them, and bytes, come as objects."""
+    kind = pd.api.types.infer_dtype(values, skipna=True)
+    if kind == "boolean":
+        return values.astype("boolean")
+    if kind == "bytes":
+        return values.map(lambda value: value.decode("utf-8", "replace"), na_action="ignore")
+    return values

@@ -8,8 +8,9 @@ import pyarrow.parquet as pq
 from heart_table.unpack import packed, unpacked
 from heart_trainer.data.contract import Contract
 from heart_trainer.data.read import open_zstd
+from heart_trainer.data.rowgroups import open_parquet
 from heart_trainer.data.sources.stored import StoredFile
-from heart_trainer.data.stream import MOST_UNPACKED, open_parquet
+from heart_trainer.data.textblocks import MOST_UNPACKED
 
 BASE = 300 << 20
 """Bytes that a training takes before it reads a row."""

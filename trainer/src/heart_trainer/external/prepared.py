@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from heart_api.evaluation import Task
 from heart_api.handover import TrainingRequest
+from heart_trainer.data.chunk import ROWS, Chunk
 from heart_trainer.data.classes import threshold_names
 from heart_trainer.data.columns import numbers
 from heart_trainer.data.contract import CheckedRows, Contract
-from heart_trainer.data.stream import ROWS, Chunk
 from heart_trainer.data.target import encode_target
 from heart_trainer.errors import DataInvalid, TrainerError
 from heart_trainer.external.peers import Peers, gather_arrays, gather_values
@@ -32,8 +32,6 @@ Encoding = tuple[Task, NDArray[np.float64], tuple[int | str, ...]]
 SAMPLE = 20_000
 BYTES_PER_CELL, BYTES_PER_ROW = 4, 16
 """On scratch space: of a feature, and of target and hash."""
-MOST_TEXTS = 1000
-"""Different values of a class target from which on it is no class target."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +99,15 @@ def full_disk(what: str) -> TrainerError:
     return TrainerError("TrainingFailed", message, permanent=True)
 
 
+def _check_classes(classes: tuple[int | str, ...], request: TrainingRequest) -> None:
+    if len(classes) > 2:
+        raise DataInvalid(
+            f"The target {request.target.name} has {len(classes)} classes or more; External and Distributed train two"
+            " classes or a number. Give the pod more memory (spec.training.resources), and set"
+            " spec.training.scale.mode: Single; or make two classes of numbers with spec.target.positiveAbove."
+        )
+
+
 def _layout(features: int) -> np.dtype[Any]:
     return np.dtype([("x", "<f4", (features,)), ("y", "<f8"), ("draw", "<u8")])
 
@@ -138,12 +145,18 @@ class _Writer:
             above = self.request.target.positive_above
             return np.asarray(values if above is None else values > above, dtype=np.float64)
         place, found = pd.factorize(texts)
+        known = len(self.codes)
         for text in found:
             self.codes.setdefault(text, len(self.codes))
-        if len(self.codes) > MOST_TEXTS:
-            encode_target(pd.Series(list(self.codes), dtype="str"), self.request.target, self.request.training)
+        if len(self.codes) > known and len(self.codes) > 2:
+            self._reject_classes()
         code = np.array([self.codes[text] for text in found], dtype=np.float64)
         return np.asarray(code[place])
+
+    def _reject_classes(self) -> None:
+        """Raises DataInvalid where the texts so far are more than two classes, before the rest is read."""
+        texts = pd.Series(list(self.codes), dtype="str")
+        _check_classes(encode_target(texts, self.request.target, self.request.training)[2], self.request)
 
     def _keep(self, *arrays: NDArray[Any]) -> None:
         self.parts.append(arrays)
@@ -161,11 +174,7 @@ class _Writer:
         unused = [set(names) for names in gather_values(peers, sorted(self.unused or ()))]
         encoded, target, draw, y = self._sample(peers, texts)
         task, values, classes = self._encoding(target, texts)
-        if task == "multiclass":
-            raise DataInvalid(
-                f"The target {self.request.target.name} has {len(classes)} classes; External trains two classes or a"
-                " number. Give the pod more memory (spec.training.resources), and set spec.training.scale.mode: Single."
-            )
+        _check_classes(classes, self.request)
         sample = Sample(encoded, target, _decoded(y, values), draw, frozenset(set.intersection(*unused)))
         own = values[[texts.index(text) for text in self.codes]] if len(values) else values
         rows = sum(gather_values(peers, self.rows))

@@ -17,9 +17,10 @@ from heart_api.training import Scoring
 from heart_trainer.data.contract import CheckedRows, Contract
 from heart_trainer.data.findings import file_findings
 from heart_trainer.data.load import readable, row_key, with_target
+from heart_trainer.data.rowgroups import Share
 from heart_trainer.data.rows import equal_rows, row_keys
 from heart_trainer.data.sources.stored import digest_of
-from heart_trainer.data.stream import Share, how_read, read_chunks
+from heart_trainer.data.stream import how_read, read_chunks
 from heart_trainer.evaluation.evaluate import Measurement
 from heart_trainer.external.decide import Scale
 from heart_trainer.external.learned import Learned, Progress, ask

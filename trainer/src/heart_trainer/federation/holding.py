@@ -21,7 +21,7 @@ from heart_api.evaluation import Task
 from heart_api.federation import SiteRequest, TrainingTask
 from heart_api.handover import DataAccess, JobRequest
 from heart_api.training import Training
-from heart_trainer.data.contract import CheckedRows, Contract, check_rows
+from heart_trainer.data.contract import CheckedRows, Contract
 from heart_trainer.data.load import contract_of, is_synthetic, read_dataset
 from heart_trainer.data.rows import equal_rows
 from heart_trainer.data.target import Encoded, encode_target
@@ -117,12 +117,11 @@ def read_site(job: JobRequest, data: Path | None = None) -> SiteRows:
     contract = contract_of(job, data)
     without: tuple[str, ...] = ()
     try:
-        raw, sha256 = read_dataset(job, contract, data)
+        checked, _, sha256 = read_dataset(job, contract, data)
     except ColumnsMissing as missing:
         without = _dispensable(missing, contract)
         contract = replace(contract, features=tuple(f for f in contract.features if f.name not in without))
-        raw, sha256 = read_dataset(job, contract, data)
-    checked = check_rows(raw.columns, contract)
+        checked, _, sha256 = read_dataset(job, contract, data)
     encoded = checked.encoded.reindex(columns=[feature.name for feature in job.features]).astype(np.float64)
     return SiteRows(replace(checked, encoded=encoded), without, sha256, is_synthetic(job, data))
 

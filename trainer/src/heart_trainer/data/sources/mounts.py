@@ -1,6 +1,7 @@
 """`pvc://claim/path` and `configmap://name/key`: volumes that the operator mounted below /data."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import SplitResult, unquote
 
@@ -33,8 +34,15 @@ def resolve(address: SplitResult) -> Path:
 
 def read_file(path: Path, name: str) -> bytes:
     """Return the file's bytes. Raises SourceError, which calls it `name`."""
-    try:
+    with reported(name):
         return collect(_chunks(path), name)
+
+
+@contextmanager
+def reported(name: str) -> Iterator[None]:
+    """Turn a file system's errors within the block into a SourceError that names the file."""
+    try:
+        yield
     except OSError as error:
         why = error.strerror or type(error).__name__
         raise SourceError("DatasetUnreachable", f"{name} could not be read: {why}.", permanent=True) from error

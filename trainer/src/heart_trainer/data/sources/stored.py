@@ -9,7 +9,7 @@ import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, cast
 from urllib.parse import SplitResult
 
 from heart_api.contract import Dataset
@@ -17,9 +17,11 @@ from heart_api.handover import DataAccess
 from heart_trainer.data.sources import mounts, objects
 from heart_trainer.data.sources.fetch import allowed_address, compare_digest, fetch
 from heart_trainer.data.sources.limits import CHUNK
+from heart_trainer.data.sources.watched import Reported, Watched
 from heart_trainer.errors import SourceError
 
-SUFFIX = ".parquet"
+SUFFIXES = (".parquet", ".parq", ".pq")
+"""In upper case as well."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def digest_of(files: tuple[StoredFile, ...], dataset: Dataset) -> str:
 
 def _sha256(file: StoredFile) -> str:
     digest = hashlib.sha256()
-    with objects.reported(file.name), file.open() as stream:
+    with file.open() as stream:
         while chunk := stream.read(CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
@@ -77,21 +79,40 @@ def _sha256(file: StoredFile) -> str:
 def _local(path: Path, uri: str, prefix: bool) -> tuple[StoredFile, ...]:
     try:
         if not prefix:
-            return (StoredFile(uri, path.stat().st_size, lambda: path.open("rb")),)
-        found = tuple(_local_file(path, each) for each in sorted(path.rglob(f"*{SUFFIX}")) if _is_shown(path, each))
+            return (_single(path, uri),)
+        found = tuple(_local_file(path, each) for each in sorted(path.rglob("*")) if _is_shown(path, each))
     except OSError as error:
         raise _unreachable(f"{uri} could not be read: {error.strerror or type(error).__name__}.") from error
     return _not_empty(found, uri)
 
 
+def _single(path: Path, uri: str) -> StoredFile:
+    if path.is_dir():
+        raise _unreachable(f"{uri} is a folder: end the address with / to have the Parquet files below it read.")
+    return _on_disk(uri, path)
+
+
 def _local_file(folder: Path, path: Path) -> StoredFile:
-    return StoredFile(str(path.relative_to(folder)), path.stat().st_size, lambda: path.open("rb"))
+    return _on_disk(str(path.relative_to(folder)), path)
+
+
+def _on_disk(name: str, path: Path) -> StoredFile:
+    return StoredFile(name, path.stat().st_size, lambda: _watched(name, lambda: path.open("rb"), mounts.reported))
+
+
+def _watched(name: str, open_stream: Callable[[], IO[bytes]], reported: Reported) -> IO[bytes]:
+    return cast(IO[bytes], Watched(name, open_stream, reported))
 
 
 def _is_shown(folder: Path, path: Path) -> bool:
     """Hidden files and what writers leave (`_temporary/…`) are no data, and links must not leave the folder."""
-    hidden = any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
-    return not hidden and path.is_file() and folder.resolve() in path.resolve().parents
+    named = _is_data(path.relative_to(folder).as_posix())
+    return named and path.is_file() and folder.resolve() in path.resolve().parents
+
+
+def _is_data(name: str) -> bool:
+    hidden = any(part.startswith((".", "_")) for part in name.split("/"))
+    return not hidden and name.lower().endswith(SUFFIXES)
 
 
 def _objects(address: SplitResult, prefix: bool) -> tuple[StoredFile, ...]:
@@ -99,7 +120,7 @@ def _objects(address: SplitResult, prefix: bool) -> tuple[StoredFile, ...]:
     system = objects.file_system(address.scheme)
     with objects.reported(uri):
         if not prefix:
-            return (StoredFile(uri, int(system.size(uri)), lambda: system.open(uri, "rb")),)
+            return (_in_bucket(system, uri, uri, int(system.size(uri))),)
         start = uri.split("://", 1)[1]
         found = system.find(uri, detail=True)
         return _not_empty(tuple(_object_files(system, start, found)), uri)
@@ -108,13 +129,17 @@ def _objects(address: SplitResult, prefix: bool) -> tuple[StoredFile, ...]:
 def _object_files(system: object, start: str, found: dict[str, dict[str, int]]) -> Iterator[StoredFile]:
     for key, entry in sorted(found.items()):
         name = key.removeprefix(start)
-        if name.endswith(SUFFIX) and not any(part.startswith((".", "_")) for part in name.split("/")):
-            yield StoredFile(name, int(entry["size"]), lambda key=key: system.open(key, "rb"))  # type: ignore[misc,attr-defined]
+        if _is_data(name):
+            yield _in_bucket(system, name, key, int(entry["size"]))
+
+
+def _in_bucket(system: Any, name: str, key: str, size: int) -> StoredFile:
+    return StoredFile(name, size, lambda: _watched(name, lambda: system.open(key, "rb"), objects.reported))
 
 
 def _not_empty(files: tuple[StoredFile, ...], uri: str) -> tuple[StoredFile, ...]:
     if not files:
-        raise _unreachable(f"{uri} holds no file that ends in {SUFFIX}.")
+        raise _unreachable(f"{uri} holds no file that ends in {SUFFIXES[0]}.")
     return files
 
 
