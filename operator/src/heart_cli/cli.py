@@ -230,9 +230,9 @@ def offboard_namespace(client: Client, target: str, system_namespace: str, yes: 
     """
     about = client.elsewhere(target), client.elsewhere(system_namespace), kubectl_exec(connection_options())
     if dry != "none" or not yes:
+        planned = plan_offboarding(*about)
         click.echo(f"To be deleted, for good, of namespace {target}:")
-        for line in plan_offboarding(*about):
-            click.echo(f"  {line}")
+        click.echo("\n".join(f"  {line}" for line in planned))
     if dry != "none":
         return
     if not yes:

@@ -212,6 +212,38 @@ def test_a_dry_run_stores_nothing(heart, cluster, dry):
     assert len(cluster.dry_runs) == (dry == "server")
 
 
+@pytest.fixture
+def two_models(cluster, monkeypatch):
+    """`heart` has a candidate, `iris` has none."""
+    cluster.model = heart_model({"serving": serving("6"), "candidate": candidate("7", phase="Paused")})
+    iris = heart_model({"serving": serving("1")})
+    iris["metadata"]["name"] = "iris"
+    get, asked = cluster.get, []
+
+    def listed(kind: Any, *, everywhere: bool = False, **query: str) -> list[Any]:
+        asked.append((everywhere, query))
+        return [cluster.model, iris]
+
+    monkeypatch.setattr(cluster, "list", listed)
+    monkeypatch.setattr(cluster, "get", lambda kind, name: iris if name == "iris" else get(kind, name))
+    return asked
+
+
+def test_a_command_for_the_models_of_a_label_reaches_each(heart, two_models):
+    done = heart("pause", "-l", "team=cardiology", "--dry-run=client")
+    assert two_models == [(False, {"labelSelector": "team=cardiology"})]
+    assert done.stdout == "heart: pause 7 would be requested by alice (client dry run)\n"
+    assert (done.exit_code, done.stderr) == (1, "Error: iris has no candidate; version 1 serves\n")
+
+
+def test_a_command_for_no_model_or_for_an_unclear_one_is_not_given(heart, cluster):
+    cluster.model = None
+    done = heart("retrain", "-l", "team=nobody")
+    assert (done.exit_code, done.stderr) == (0, "No resources found in clinic namespace.\n")
+    for words in (("retrain",), ("retrain", "heart", "-l", "a=b"), ("promote", "-l", "a=b", "--version", "7")):
+        assert heart(*words).exit_code == 2
+
+
 WRITES = {
     **dict.fromkeys(("promote", "abort", "pause", "resume", "rollback", "retry", "retrain"), ("heart",)),
     "check": ("heart",),
