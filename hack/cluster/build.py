@@ -9,6 +9,7 @@ from hack.cluster import gobuild, ownimages, packages
 from hack.cluster.archive import tar_layer, write_archive
 from hack.cluster.lock import locked
 from hack.cluster.paths import (
+    alertmanager_dir,
     base_dir,
     build_dir,
     extras_dir,
@@ -88,6 +89,14 @@ def build_gateway() -> None:
     check_machine()
     with locked("cluster-build"):
         _step("gateway", gateway_dir(), gobuild.build_gateway)
+        gobuild.drop_caches()
+
+
+def build_alertmanager() -> None:
+    """Make the server that the tests of alert routing ask; no cluster has it."""
+    check_machine()
+    with locked("cluster-build"):
+        _step("alertmanager", alertmanager_dir(), gobuild.build_alertmanager)
         gobuild.drop_caches()
 
 

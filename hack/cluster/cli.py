@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hack.cluster import adapter, cgroups, cleanup, images, policies, processes, store
 from hack.cluster.build import (
+    build_alertmanager,
     build_bases,
     build_basic,
     build_extras,
@@ -36,6 +37,8 @@ def main() -> int:
 def _build(options: argparse.Namespace) -> None:
     if options.gateway:
         build_gateway()
+    elif options.alertmanager:
+        build_alertmanager()
     elif options.network_policies:
         build_policies()
     elif options.queueing:
@@ -143,6 +146,7 @@ def _parser() -> argparse.ArgumentParser:
     parts.add_argument("--api", action="store_true", help="what the api tests need; needs no root")
     parts.add_argument("--basic", action="store_true", help="what a cluster without monitoring needs; no base images")
     parts.add_argument("--gateway", action="store_true", help="only the gateway controller of some api tests")
+    parts.add_argument("--alertmanager", action="store_true", help="only the Alertmanager of some api tests")
     parts.add_argument("--network-policies", action="store_true", help="only what `enforce` starts")
     parts.add_argument("--queueing", action="store_true", help="only Kueue, JobSet and Kubeflow Trainer")
     parts.add_argument("--object-store", action="store_true", help="only the server of buckets of some unit tests")

@@ -19,6 +19,7 @@ DAEMONS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-
 OPERATOR = "github.com/prometheus-operator/prometheus-operator"
 PROMETHEUS = "github.com/prometheus/prometheus"
 TRAEFIK = "github.com/traefik/traefik/v3"
+ALERTMANAGER = "github.com/prometheus/alertmanager"
 DNS_CLIENTS = "github.com/go-acme/lego/v4/providers/dns"
 ADAPTER = "sigs.k8s.io/prometheus-adapter"
 
@@ -163,6 +164,20 @@ def build_gateway(target: Path) -> None:
     user.write_text(user.read_text().replace(f'"{DNS_CLIENTS}"', f'"{TRAEFIK}/pkg/nodns"'))
     (target / "bin").mkdir(parents=True, exist_ok=True)
     _compile("traefik", source, ["./cmd/traefik"], target / "bin", "-s -w")
+
+
+def build_alertmanager(target: Path) -> None:
+    """Compile alertmanager and amtool in a copy of their module, with empty pages: npm makes those of releases."""
+    require("go", "install a Go toolchain (version 1.26 or later)")
+    check_pins("alertmanager")
+    source = _copy_module(
+        "alertmanager", _module_folder("alertmanager", ALERTMANAGER, versions()["alertmanager"][ALERTMANAGER])
+    )
+    pages = source / "ui" / "app" / "dist"
+    pages.mkdir(parents=True, exist_ok=True)
+    (pages / "index.html").touch()
+    (target / "bin").mkdir(parents=True, exist_ok=True)
+    _compile("alertmanager", source, ["./cmd/alertmanager", "./cmd/amtool"], target / "bin", "-s -w")
 
 
 def build_policies(target: Path) -> None:

@@ -153,7 +153,16 @@ def _stage(target: Path, context: Path, files: list[Path]) -> Path:
 
 
 def _drop_old(name: str, keep: int = 3) -> None:
-    """Keep the newest archives of an image."""
+    """Keep the newest archives of an image, and of its builds those that have an archive, with their layers."""
     archives = sorted((cache_dir() / "images").glob(f"{name}-*.tar"), key=lambda path: path.stat().st_mtime)
     for path in archives[:-keep]:
         path.unlink()
+    built = _buildah("images", "--format", "{{.Name}}:{{.Tag}}").split()
+    if stale := without_archive(name, built, {path.stem for path in archives[-keep:]}):
+        _buildah("rmi", "--force", *stale)
+
+
+def without_archive(name: str, built: list[str], archives: set[str]) -> list[str]:
+    """References of the image `name` (localhost/heartops/NAME:dev-KEY) whose archive (NAME-KEY) is gone."""
+    ours = f"localhost/heartops/{name}:dev-"
+    return [each for each in built if each.startswith(ours) and f"{name}-{each.removeprefix(ours)}" not in archives]

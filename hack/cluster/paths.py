@@ -57,6 +57,12 @@ def gateway_dir() -> Path:
     return cache_dir() / "gateway" / digest(repr(versions()["gateway"]).encode(), *sources)
 
 
+def alertmanager_dir() -> Path:
+    """bin/alertmanager and bin/amtool: apart, as one test asks for them."""
+    sources = (f.read_bytes() for f in source_files(HERE / "alertmanager"))
+    return cache_dir() / "alertmanager" / digest(repr(versions()["alertmanager"]).encode(), *sources)
+
+
 def policies_dir() -> Path:
     """The enforcement of NetworkPolicies, a binary and its image: apart like the gateway."""
     sources = (f.read_bytes() for f in source_files(HERE / "netpol"))

@@ -60,7 +60,7 @@ def versions() -> tuple[Any, ...]:
         ),
         numbers(
             "Rollouts",
-            "Versions promoted, rejected, rolled back, or rejected by their gates, in the time range.",
+            "Versions promoted, rejected, rolled back, or rejected by gates or experiments, in the time range.",
             "short",
             Series(rollouts, "{{result}}"),
         ),

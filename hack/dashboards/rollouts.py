@@ -93,7 +93,8 @@ def delivery_by_model() -> tuple[Any, ...]:
         ),
         bars(
             "Rollouts",
-            "Rollouts by result; gate_failed: versions that their gates rejected before a rollout.",
+            "Rollouts by result; gate_failed: versions that their gates rejected before a rollout; experiment_lost: by"
+            " their users' outcomes.",
             "short",
             Series(f"sum by (result) (increase({of('heartops_rollouts_total')}{RANGE}))", "{{result}}"),
         ),

@@ -337,6 +337,12 @@ def deployed() -> list[Scenario]:
             "the way back", [leads, track("1", "1x20 stale _x19 1x40"), track("2", "_x21 1x19 stale")], fires=(30, 45)
         ),
         scenario(
+            "back within minutes",
+            [leads, track("1", "1x30 stale _x4 1x60"), track("2", "_x31 1x4 stale")],
+            fires=(33, 40, 48),
+            silent=(30, 60),
+        ),
+        scenario(
             "the operator is new", [{**leads, "values": "_x30 1x60"}, track("1", "_x30 1x60")], silent=(35, 44, 60)
         ),
         scenario("a candidate", [leads, track("2", "_x30 1x60", track="candidate")], silent=(35, 60)),
@@ -389,15 +395,22 @@ SCENARIOS = [
 
 
 def no_key() -> list[Scenario]:
-    def scenario(name: str, *pods: str, **when: Sequence[int]) -> Scenario:
-        series = [{"series": selector("caller_keys", pod=str(i)), "values": values} for i, values in enumerate(pods)]
-        return Scenario(name, "HeartModelAdmitsNobody", "warning", series, **when)
+    def scenario(
+        name: str, *pods: str, fires: Sequence[int] = (), silent: Sequence[int] = (), **labels: str
+    ) -> Scenario:
+        series = [
+            {"series": selector("caller_keys", pod=str(i), **labels), "values": values} for i, values in enumerate(pods)
+        ]
+        return Scenario(name, "HeartModelAdmitsNobody", "warning", series, fires, silent)
 
     return [
         scenario("no pod has a key", "0x60", "0x60", fires=(20, 60), silent=(5, 9)),
         scenario("a pod has read the new key", "0x60", "0x30 1x30", fires=(25,), silent=(40,)),
         scenario("there are keys", "2x60", silent=(20, 60)),
+        scenario("a new pod has not read its keys yet", "2x60", "0x60", silent=(20, 60)),
         scenario("nothing is measured", silent=(20, 60)),
+        scenario("another model", "0x60", silent=(20, 60), model_name="lungs"),
+        scenario("the same name elsewhere", "0x60", silent=(20, 60), namespace="ward"),
     ]
 
 
@@ -450,6 +463,13 @@ def rendered(*options: str) -> str:
     shown = ("--set", "monitoring.serviceMonitor=true", "--show-only", "templates/alerts.yaml", *options)
     command = ("helm", "template", "heartops", str(ROOT / "charts/heartops"), "--namespace", "ops", *shown)
     return subprocess.run((*command, "--kube-version", "1.34"), capture_output=True, text=True, check=True).stdout
+
+
+def chart_objects() -> list[dict[str, Any]]:
+    options = ("--set", "predictionLog.separateServer=true", "--kube-version", "1.34")
+    command = ("helm", "template", "heartops", str(ROOT / "charts/heartops"), "--namespace", "ops", *options)
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return [item for item in yaml.safe_load_all(text) if item]
 
 
 def promtool(tools: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -507,11 +527,11 @@ def check(tools: Path, rules: Path, tmp_path: Path, scenario: Scenario) -> None:
 def test_every_alert_has_seven_scenarios():
     known = {
         (rule["alert"], rule["labels"]["severity"], rule["labels"].get("window"))
-        for model in (MODEL, REGRESSION)
+        for model in (MODEL, REGRESSION, GUARDED)
         for rule in alerts_of(built(model))
     }
     counts = dict.fromkeys(known, 0)
-    for scenario in (*SCENARIOS, *OF_A_REGRESSION):
+    for scenario in (*SCENARIOS, *OF_A_REGRESSION, *OF_A_GUARDED_MODEL):
         counts[scenario.alert, scenario.severity, scenario.labels.get("window")] += 1
     assert min(counts.values()) >= 7, counts
 
@@ -529,6 +549,14 @@ def test_prometheus_accepts_the_rules(tools, request, file):
 def volume(metric: str, values: str, claim: str = "data-heartops-postgresql-0") -> Series:
     labels = f'namespace="ops",persistentvolumeclaim="{claim}"'
     return {"series": f"kubelet_volume_stats_{metric}_bytes{{{labels}}}", "values": values}
+
+
+def waiting(values: str) -> Series:
+    return {"series": 'heartops_events_waiting{namespace="ops",pod="a"}', "values": values}
+
+
+def pg_up(values: str, service: str = "heartops-postgresql") -> Series:
+    return {"series": f'pg_up{{namespace="ops",service="{service}"}}', "values": values}
 
 
 def blocked(values: str, cause: str = "ImagePull", **labels: str) -> Series:
@@ -573,6 +601,16 @@ def blocked(values: str, cause: str = "ImagePull", **labels: str) -> Series:
             [{"series": 'heartops_registry_available{namespace="ops",server="m"}', "values": "1x60"}],
             False,
         ),
+        ("HeartOpsEventsUndelivered", "warning", [waiting("3x60")], True),
+        ("HeartOpsEventsUndelivered", "warning", [waiting("0x60")], False),
+        ("HeartOpsEventsUndelivered", "warning", [waiting("3x20 0x5 3x40")], False),  # for fifteen minutes
+        ("HeartOpsEventsUndelivered", "warning", [], False),
+        ("HeartOpsDatabaseDown", "critical", [], True),
+        ("HeartOpsDatabaseDown", "critical", [pg_up("0x60")], True),
+        ("HeartOpsDatabaseDown", "critical", [pg_up("1x60")], False),
+        ("HeartOpsDatabaseDown", "critical", [pg_up("1x20 0x3 1x40")], False),
+        ("HeartOpsDatabaseDown", "critical", [pg_up("1x20 stale _x40")], True),
+        ("HeartOpsDatabaseDown", "critical", [pg_up("1x60", "other-postgresql")], True),
         ("HeartOpsVolumeFillingUp", "critical", [volume("available", "4x60"), volume("capacity", "100x60")], True),
         ("HeartOpsVolumeFillingUp", "critical", [volume("available", "10x60"), volume("capacity", "100x60")], False),
         ("HeartOpsVolumeFillingUp", "warning", [volume("available", "10x60"), volume("capacity", "100x60")], True),
@@ -591,6 +629,18 @@ def test_the_installations_alerts(tools, chart_rules, tmp_path, alert, severity,
     test = {"interval": "1m", "input_series": series, "promql_expr_test": expected}
     done = run(tools, chart_rules, tmp_path, test)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_each_database_of_the_chart_is_watched_by_name():
+    def watched(*options: str) -> list[str]:
+        chart = next(yaml.safe_load_all(rendered(*options)))["spec"]
+        return [r["labels"]["service"] for r in alerts_of(chart) if r["alert"] == "HeartOpsDatabaseDown"]
+
+    assert watched() == ["heartops-postgresql"]
+    names = {item["metadata"]["name"] for item in chart_objects() if item["kind"] == "Service"}
+    assert {"heartops-postgresql", "heartops-log-postgresql"} <= names, "Prometheus' label `service` is its name"
+    assert watched("--set", "predictionLog.separateServer=true") == ["heartops-postgresql", "heartops-log-postgresql"]
+    assert watched("--set", "postgresql.metrics.enabled=false") == []
 
 
 def test_every_alert_has_a_runbook_and_every_runbook_an_alert():
@@ -622,6 +672,14 @@ def test_the_routing_example_names_its_receivers_and_every_severity():
     assert {route["receiver"] for route in routes} == {receiver["name"] for receiver in example["receivers"]}
     text = json.dumps(routes)
     assert all(f'severity = \\"{severity}\\"' in text for severity in ("critical", "info"))
+
+
+def test_every_alert_of_a_model_names_it_as_routes_and_inhibitions_expect():
+    """A label that one of two alerts lacks is not equal, and the inhibition would be without effect."""
+    chart = next(yaml.safe_load_all(rendered()))["spec"]
+    models = [rule for model in (MODEL, REGRESSION, GUARDED) for rule in alerts_of(built(model))]
+    found = [*models, *(rule for rule in alerts_of(chart) if rule["alert"].startswith("HeartModel"))]
+    assert {rule["labels"].get("model_name") for rule in found} == {"heart", "{{ $labels.model }}"}
 
 
 @pytest.mark.parametrize(

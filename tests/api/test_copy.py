@@ -43,9 +43,9 @@ def client(uri: str, tmp_path_factory: pytest.TempPathFactory) -> MlflowClient:
     return client
 
 
-def copied(uri: str, digest: str = DIGEST, to: Target = PRODUCTION) -> str:
+def copied(uri: str, digest: str = DIGEST, to: Target = PRODUCTION, *, dry: bool = False) -> str:
     staging, production = Workspace(uri, "clinic-staging", {}), Workspace(uri, "clinic", {})
-    return copy_version(staging, "staging", Proven("1", digest), production, to)
+    return copy_version(staging, "staging", Proven("1", digest), production, to, dry=dry)
 
 
 def tags_of(client: MlflowClient, version: str) -> dict[str, Any]:
@@ -68,6 +68,17 @@ def test_the_copy_has_the_bytes_and_the_evaluation_and_no_seal(uri: str, client:
 
 def test_a_copy_that_is_made_twice_is_one_version(uri: str, client: MlflowClient) -> None:
     assert copied(uri) == copied(uri)
+
+
+def test_a_dry_run_checks_the_bytes_and_writes_nothing(uri: str, client: MlflowClient) -> None:
+    to = Target("heart", "rehearsed")
+    assert copied(uri, to=to, dry=True) == ""
+    with pytest.raises(Failure, match="MLflow has other bytes"):
+        copied(uri, f"sha256:{'0' * 64}", to, dry=True)
+    assert client.search_registered_models("name = 'rehearsed'") == []
+    assert client.get_experiment_by_name("rehearsed") is None
+    number = copied(uri)
+    assert copied(uri, dry=True) == number
 
 
 def test_a_training_that_makes_the_same_bytes_changes_no_number(uri: str, client: MlflowClient) -> None:

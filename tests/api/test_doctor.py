@@ -20,6 +20,7 @@ pytestmark = pytest.mark.api
 
 Findings = dict[str, list[dict[str, str]]]
 PARTS = ("rbac.yaml", "operator.yaml", "runtimes.yaml", "mlflow.yaml", "postgresql.yaml", "registry-rbac.yaml")
+WATCHED = ("servicemonitors.yaml", "alerts.yaml", "networkpolicies.yaml")
 RELEASE_LABEL = {"matchLabels": {"release": "stack"}}
 
 
@@ -28,7 +29,7 @@ def installed(kubectl: Kubectl, kube_api: KubeApi, tools: Path) -> Iterator[str]
     """The chart's objects in a namespace of their own, without a node that would run them."""
     namespace = "doctor-system"
     kube_api.create_namespace(namespace)
-    text = render_part(tools, namespace, *PARTS)
+    text = render_part(tools, namespace, *PARTS, *WATCHED, settings=("monitoring.serviceMonitor=true",))
     done = kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=text)
     assert done.returncode == 0, done.stderr
     yield namespace
@@ -149,9 +150,10 @@ def prometheus(world: World, name: str, **spec: Any) -> dict[str, Any]:
 
 
 def test_prometheus_selectors(
-    world: World, admin: Person, installed: str, kubectl: Kubectl, prometheus_crd: None
+    world: World, admin: Person, installed: str, kubectl: Kubectl, tools: Path, prometheus_crd: None
 ) -> None:
-    """None; one that selects a label that nothing has, with the fix; one that selects everything."""
+    """None; one that selects a label that nothing has, with the fix; one that selects everything, but may not reach
+    MLflow; one that may."""
     _, found = examine(admin, world, installed)
     assert levels(found, "monitoring") == {"note"}
     everywhere = {"serviceMonitorNamespaceSelector": {}, "ruleNamespaceSelector": {}}
@@ -169,6 +171,13 @@ def test_prometheus_selectors(
     name = f"reader-{world.namespace}"
     role = ("--clusterrole=heartops-metrics-reader", f"--serviceaccount={world.namespace}:default")
     assert kubectl("create", "clusterrolebinding", name, *role).returncode == 0
+    _, found = examine(admin, world, installed)
+    (closed,) = [finding for finding in found["monitoring"] if finding["level"] != "ok"]
+    assert closed["message"].endswith(f"keep namespace {world.namespace} from the metrics of mlflow")
+    assert closed["fix"].endswith(f"--set 'monitoring.namespaces={{{world.namespace}}}'")
+    named = (f"monitoring.namespaces={{{world.namespace}}}", "monitoring.serviceMonitor=true")
+    policies = render_part(tools, installed, "networkpolicies.yaml", settings=named)
+    assert kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=policies).returncode == 0
     _, found = examine(admin, world, installed)
     assert levels(found, "monitoring") == {"ok"}
     assert kubectl("-n", world.namespace, "delete", "prometheus", "--all").returncode == 0

@@ -17,7 +17,7 @@ from heart_api.kube.kinds import BY_NAME
 from tests.api.conftest import CLUSTER, ROOT, Kubectl
 from tests.support.apiserver.client import Resource, poll
 from tests.support.apiserver.endpoints import publish
-from tests.support.apiserver.gateway import CONTROLLER, Gateway, answering, running
+from tests.support.apiserver.gateway import API, GATEWAY, Gateway, answering, gateway_objects, running
 from tests.support.apiserver.lifecycle import HELD, retrain, submit
 from tests.support.apiserver.world import World
 from tests.support.soak import SOAK
@@ -29,8 +29,7 @@ pytestmark = [
     pytest.mark.timeout(1800),
 ]
 
-HTTP_ROUTE = BY_NAME[("gateway.networking.k8s.io/v1", "HTTPRoute")]
-GATEWAY = {"name": "public", "namespace": "gateways"}
+HTTP_ROUTE = BY_NAME[(API, "HTTPRoute")]
 CLOSED = {"name": "closed", "namespace": "gateways"}
 """Takes routes of its own namespace alone, which is the default."""
 ADDRESSES = {"1": "192.0.2.1", "2": "192.0.2.2"}
@@ -53,30 +52,14 @@ def gateway(kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 def objects(port: int) -> list[Resource]:
     """A Gateway that is open to the routes of every namespace, one that is not, and what they need."""
-    api = "gateway.networking.k8s.io/v1"
     listener = {"name": "web", "port": port, "protocol": "HTTP"}
-    everybodys = listener | {"allowedRoutes": {"namespaces": {"from": "All"}}}
-    return [
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": GATEWAY["namespace"]}},
-        {
-            "apiVersion": api,
-            "kind": "GatewayClass",
-            "metadata": {"name": "here"},
-            "spec": {"controllerName": CONTROLLER},
-        },
-        {
-            "apiVersion": api,
-            "kind": "Gateway",
-            "metadata": GATEWAY,
-            "spec": {"gatewayClassName": "here", "listeners": [everybodys]},
-        },
-        {
-            "apiVersion": api,
-            "kind": "Gateway",
-            "metadata": CLOSED,
-            "spec": {"gatewayClassName": "here", "listeners": [listener]},
-        },
-    ]
+    closed = {
+        "apiVersion": API,
+        "kind": "Gateway",
+        "metadata": CLOSED,
+        "spec": {"gatewayClassName": "here", "listeners": [listener]},
+    }
+    return [*gateway_objects(port), closed]
 
 
 @pytest.fixture(scope="module")

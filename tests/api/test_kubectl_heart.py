@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 import pytest
 import trustme
 
-from heart_api.kube.kinds import HEART_MODEL, JOB, POD, SERVICE, Kind
-from heart_api.names import Annotation
+from heart_api.kube.kinds import DEPLOYMENT, HEART_MODEL, JOB, POD, SERVICE, Kind
+from heart_api.names import Annotation, Component, Label
 from tests.api.conftest import Kubectl, install_part
 from tests.support.apiserver.client import KubeApi, poll
 from tests.support.apiserver.heart_objects import candidate, previous, serving, sha
@@ -166,6 +166,52 @@ def test_an_editor_prepares_a_namespace_without_the_log(world: World, alice: Per
     assert not keys(world, world.namespace, "heartops-runtime")
     assert worked(alice(*words, "--no-log")).startswith("Added HEARTOPS_ROW_KEY")
     assert keys(world, world.namespace, "heartops-runtime").keys() == {"HEARTOPS_ROW_KEY", "HEARTOPS_PROOF_KEY"}
+
+
+def test_what_changes_something_can_be_tried_on_the_api_server(
+    world: World, admin: Person, vera: Person, log_database: str
+) -> None:
+    """Admitted with the user's own rights, and not stored."""
+    world.create()
+    report(world, ROLLOUT)
+    world.api.create(DEPLOYMENT, logging_deployment(world.namespace))
+    before = world.model()["metadata"]["resourceVersion"], keys(world, log_database, "heartops-log-namespaces")
+    there, dry = ("-n", world.namespace), "--dry-run=server"
+    for words in (
+        ("init-namespace", world.namespace, "--system-namespace", log_database),
+        ("key", "create", "heart", "clinic", *there),
+        ("promote", "heart", *there),
+        ("check", "heart", *there),
+        ("erase", "heart", "--subject", "s-1", *there),
+    ):
+        said = worked(admin(*words, dry)).splitlines()
+        assert said
+        assert all(line.endswith("(server dry run)") for line in said), said
+    assert before == (
+        world.model()["metadata"]["resourceVersion"],
+        keys(world, log_database, "heartops-log-namespaces"),
+    )
+    assert not keys(world, world.namespace, "heartops-runtime")
+    assert not keys(world, world.namespace, "heart-api-keys")
+    assert not world.api.list(JOB, world.namespace)
+    failed(vera("promote", "heart", dry), "cannot patch")
+    failed(vera("key", "create", "heart", "clinic", dry), "forbidden")
+    shown = worked(admin("promote", "heart", *there, dry, "-o", "jsonpath={.metadata.annotations}"))
+    assert json.loads(shown)[Annotation.COMMAND].startswith("promote 7 ")
+
+
+def logging_deployment(namespace: str) -> dict[str, Any]:
+    """As much of version 6's as an erasure reads."""
+    labels = {Label.MODEL: "heart", Label.COMPONENT: Component.SERVING}
+    server = {
+        "name": "server",
+        "image": "serving:1",
+        "env": [{"name": "HEARTOPS_DATABASE_URL", "value": "postgresql://ns-clinic@db:5432/heartops"}],
+        "securityContext": {"allowPrivilegeEscalation": False},
+    }
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [server]}}
+    spec = {"replicas": 0, "selector": {"matchLabels": labels}, "template": template}
+    return {"metadata": {"name": "heart-v6", "namespace": namespace, "labels": labels}, "spec": spec}
 
 
 def test_without_a_database_the_key_is_all(world: World, admin: Person) -> None:

@@ -16,13 +16,13 @@ import yaml
 
 from hack.cluster.paths import queueing_dir
 from heart_api.handover import TrainingFailure, TrainingOutcome, TrainingRequest
-from heart_api.kube.kinds import JOB, POD, TRAIN_JOB, Kind
+from heart_api.kube.kinds import JOB, POD, TRAIN_JOB
 from heart_api.names import Label
 from tests.api.conftest import ROOT, Kubectl, install_part, render_part
 from tests.api.test_workers import SEVERAL
 from tests.support.apiserver.client import KubeApi, Resource, poll
 from tests.support.apiserver.fake_kubelet import failing
-from tests.support.apiserver.queueing import controllers
+from tests.support.apiserver.queueing import Queue, controllers
 from tests.support.apiserver.world import OPERATOR_NAMESPACE, PROFILES, World
 from tests.support.soak import SOAK
 
@@ -34,8 +34,6 @@ pytestmark = [
 ]
 
 RUNTIME = ROOT / "examples/kubeflow/training-runtime.yaml"
-LOCAL_QUEUE = Kind("kueue.x-k8s.io/v1beta2", "LocalQueue", "localqueues")
-CLUSTER_QUEUES, FLAVORS = "/apis/kueue.x-k8s.io/v1beta2/clusterqueues", "/apis/kueue.x-k8s.io/v1beta2/resourceflavors"
 RIGHTS = ("runtimes.default.training.trainJob.runtime=heartops", "runtimes.default.training.queueName=trainings")
 QUEUE, BY_TRAINER = {"queueName": "trainings"}, {"trainJob": {"runtime": "heartops"}}
 LOST = TrainingOutcome(failure=TrainingFailure(reason="TrainingInterrupted", message="worker 1 was lost"))
@@ -61,38 +59,11 @@ def queueing(
 
 
 @pytest.fixture
-def queue(queueing: None, world: World, kube_api: KubeApi) -> Iterator["Queue"]:
+def queue(queueing: None, world: World, kube_api: KubeApi) -> Iterator[Queue]:
     """A queue without room, which the world's namespace may use."""
     found = Queue(kube_api, world.namespace)
     yield found
     found.remove()
-
-
-class Queue:
-    """A ClusterQueue of its own, its flavor, and the LocalQueue `trainings`."""
-
-    def __init__(self, api: KubeApi, namespace: str) -> None:
-        self._api, self._name = api, namespace
-        flavor = {"apiVersion": "kueue.x-k8s.io/v1beta2", "kind": "ResourceFlavor", "metadata": {"name": namespace}}
-        poll("the flavor", lambda: api.call("POST", FLAVORS, flavor), seconds=60)
-        spec = {"namespaceSelector": {}, "resourceGroups": self._groups("0", "0")}
-        body = {"apiVersion": "kueue.x-k8s.io/v1beta2", "kind": "ClusterQueue", "metadata": {"name": namespace}}
-        api.call("POST", CLUSTER_QUEUES, body | {"spec": spec})
-        local = {"apiVersion": LOCAL_QUEUE.api_version, "kind": "LocalQueue"}
-        metadata = {"name": "trainings", "namespace": namespace}
-        api.create(LOCAL_QUEUE, local | {"metadata": metadata, "spec": {"clusterQueue": namespace}})
-
-    def _groups(self, cpu: str, memory: str) -> list[Resource]:
-        resources = [{"name": "cpu", "nominalQuota": cpu}, {"name": "memory", "nominalQuota": memory}]
-        return [{"coveredResources": ["cpu", "memory"], "flavors": [{"name": self._name, "resources": resources}]}]
-
-    def make_room(self) -> None:
-        change = {"spec": {"resourceGroups": self._groups("8", "32Gi")}}
-        self._api.call("PATCH", f"{CLUSTER_QUEUES}/{self._name}", change, "application/merge-patch+json")
-
-    def remove(self) -> None:
-        for path in (CLUSTER_QUEUES, FLAVORS):
-            self._api.call("DELETE", f"{path}/{self._name}")
 
 
 def use(world: World, **training: Any) -> None:

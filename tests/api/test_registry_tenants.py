@@ -15,6 +15,7 @@ import yaml
 from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.utils.workspace_context import WorkspaceContext
+from requests import HTTPError
 
 from heart_api.handover import Env
 from heart_api.kube.objects import parse_model
@@ -35,6 +36,8 @@ from tests.support.registry.mlflow import QUIET, ROOT, image_python, running_wor
 
 pytestmark = pytest.mark.api
 MINE, THEIRS, HEIR = "ward-a", "ward-b", "ward-c"
+AUDIT = "audit"
+"""An account of a model's own namespace may change its workspace, as pods there have to."""
 API = "/api/2.0/mlflow"
 MODEL, RUN_TAGS = f"{THEIRS}.heart", {"heartops.trigger": "spec-1a2b3c4d"}
 
@@ -58,7 +61,13 @@ def tokens(kube_api: KubeApi, kubectl: Kubectl, tools: Path) -> dict[str, str]:
         assert done.returncode == 0, done.stderr
         done = kubectl("apply", "-f", "-", stdin=binding(namespace, "heartops-registry"))
         assert done.returncode == 0, done.stderr
+    kube_api.create_namespace(AUDIT)
+    auditor = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "auditor", "namespace": AUDIT}}
+    assert kubectl("apply", "-f", "-", stdin=auditor).returncode == 0
+    reads = ("--clusterrole=heartops-registry-view", f"--serviceaccount={AUDIT}:auditor", "-n", THEIRS)
+    assert kubectl("create", "rolebinding", "auditor", *reads).returncode == 0
     found = {namespace: token(kube_api, namespace, "m") for namespace in (MINE, THEIRS)}
+    found["auditor"] = token(kube_api, AUDIT, "auditor")
     return found | {"operator": token(kube_api, OPERATOR_NAMESPACE, "heartops-registry")}
 
 
@@ -272,7 +281,7 @@ def finds(store: Store, run_id: str) -> dict[str, bool]:
 def succeeds(attempt: Callable[[], object]) -> bool:
     try:
         attempt()
-    except (MlflowException, RegistryUnavailable, StopIteration):
+    except (MlflowException, RegistryUnavailable, StopIteration, HTTPError):
         return False
     return True
 
@@ -348,8 +357,27 @@ def test_the_operator_keeps_a_history_in_the_workspace_that_its_people_read_and_
         return list(entries_of(WholeHistory(uri, headers, urllib3.PoolManager(retries=False)), model))
 
     assert [found.id for found in read(THEIRS)] == ["a"]
+    assert [found.id for found in read("auditor")] == ["a"]
     with pytest.raises(Failure, match=r"403|404"):
         read(MINE)
+
+
+def test_an_auditor_reads_everything_and_changes_nothing(pod: Pod, uri: str, their_run: str) -> None:
+    pod.become("auditor", THEIRS)
+    store = Store(uri)
+    assert store.client.get_registered_model(MODEL).name == MODEL
+    assert store.read_run(their_run, "evaluation.json") == b"theirs"
+    attacks = {
+        "overwrite a tag": lambda: store.client.set_model_version_tag(MODEL, "1", "heartops.seal", "x"),
+        "move an alias": lambda: store.client.set_registered_model_alias(MODEL, "champion", "1"),
+        "register a version": lambda: store.client.create_model_version(MODEL, f"runs:/{their_run}/model"),
+        "delete a run": lambda: store.client.delete_run(their_run),
+        "write a tag": lambda: store.client.set_tag(their_run, "a", "b"),
+        "write a file": lambda: store.client.log_text(their_run, "mine", "evaluation.json"),
+        "delete a model": lambda: store.client.delete_registered_model(MODEL),
+    }
+    assert [name for name, attack in attacks.items() if succeeds(attack)] == []
+    assert store.read_run(their_run, "evaluation.json") == b"theirs"
 
 
 def test_serving_pods_find_their_models_files_with_their_own_token(pod: Pod, uri: str, their_run: str) -> None:

@@ -43,6 +43,7 @@ LONGEST_FIRST = (
     "test_analysis_sources",
     "test_dashboard",
     "test_first_light",
+    "test_large_data",
     "test_two_tenants",
     "test_failures",
     "test_late_faults",

@@ -10,6 +10,7 @@ from tests.e2e.kit import HTTP, PROMETHEUS, ROOT, SYSTEM, Model, declare, eventu
 from tests.e2e.traffic import traffic
 from tests.support.apiserver.dashboard import OF_HISTORY, OF_SYSTEM, Query, all_queries, filled
 from tests.support.apiserver.prometheus import finite
+from tests.support.soak import SOAK
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -46,6 +47,28 @@ def test_every_panel_shows_data(canary: Model, proxy: str, query: Query) -> None
     namespace = SYSTEM if query.board in OF_SYSTEM else canary.namespace
     expression = filled(query.expression, namespace, canary.name, range_=f"{RANGE}s")
     assert eventually(lambda: shown(proxy, expression, query.instant), 180, f"data for {expression}")
+
+
+INSTALLATION = (
+    "HeartOpsDatabaseDown",
+    "HeartOpsEventsUndelivered",
+    "HeartOpsOperatorDown",
+    "HeartOpsRegistryUnavailable",
+)
+"""Alerts that ask for series by their labels: with a wrong one they would always fire, or never."""
+
+
+@pytest.mark.skipif(not SOAK, reason="in make test-soak")
+@pytest.mark.parametrize("alert", INSTALLATION)
+def test_a_healthy_installation_alerts_nobody(canary: Model, proxy: str, alert: str) -> None:
+    """Not even for the minutes before an alert fires."""
+
+    def is_quiet() -> bool:
+        groups = HTTP.get(f"{proxy}/{PROMETHEUS}/rules").raise_for_status().json()["data"]["groups"]
+        rules = [rule for group in groups for rule in group["rules"] if rule["name"] == alert]
+        return bool(rules) and all(rule["health"] == "ok" and not rule["alerts"] for rule in rules)
+
+    assert eventually(is_quiet, 180, f"{alert} to be evaluated, and silent")
 
 
 def shown(proxy: str, expression: str, instant: bool) -> list[float]:

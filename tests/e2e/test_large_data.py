@@ -1,119 +1,31 @@
-"""Data in chunks on a real node: two workers that train one model, and five million rows in two gibibytes."""
+"""Data in chunks on a real node: two workers that train one model, and millions of rows in two gibibytes."""
 
-import base64
-import io
 from collections.abc import Callable
 
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from heart_trainer.data.sources.cohort import COLUMNS, heart_cohort
-from tests.e2e.kit import TRAINING, Model, Object, apply, declare, eventually, items, kubectl
+from tests.e2e.cohorts import jobs, parquet, trained_in_two_gibibytes, two_workers, writer_of_claim
+from tests.e2e.kit import TRAINING, Model, declare, eventually, items, kubectl
 from tests.support.soak import SOAK
 
-pytestmark = pytest.mark.timeout(2400)
+pytestmark = pytest.mark.timeout(1500)
 
-CLAIM, LOADER = "cohort", "loader"
-CATEGORIES = {"cp": [1, 2, 3, 4], "restecg": [0, 1, 2], "slope": [1, 2, 3], "thal": [3, 6, 7]}
-SMALL, LARGE, GROUP = 6_000, 5_000_000, 250_000
+SMALL, LARGE = 6_000, 5_000_000
 long = pytest.mark.skipif(not SOAK, reason="minutes: in make test-soak")
 
 
 @pytest.fixture(scope="module")
 def volume(namespace: str, images: dict[str, str]) -> Callable[[str, bytes], None]:
     """Writes a file to the claim's folder."""
-    claim = {
-        "apiVersion": "v1",
-        "kind": "PersistentVolumeClaim",
-        "metadata": {"name": CLAIM, "namespace": namespace},
-        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
-    }
-    apply(claim, loader(namespace, images["serving"]))
-    kubectl("wait", f"pod/{LOADER}", "-n", namespace, "--for=condition=Ready", "--timeout=120s")
-
-    def write(path: str, content: bytes) -> None:
-        words = ("sh", "-c", f"mkdir -p $(dirname /data/{path}) && base64 -d > /data/{path}")
-        kubectl("exec", "-i", LOADER, "-n", namespace, "--", *words, stdin=base64.b64encode(content).decode())
-
-    return write
-
-
-def loader(namespace: str, image: str) -> Object:
-    container = {
-        "name": "loader",
-        "image": image,
-        "command": ["sleep", "3600"],
-        "volumeMounts": [{"name": "data", "mountPath": "/data"}],
-        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
-    }
-    profile = {"seccompProfile": {"type": "RuntimeDefault"}, "runAsNonRoot": True, "runAsUser": 65532}
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": LOADER, "namespace": namespace},
-        "spec": {
-            "securityContext": {**profile, "fsGroup": 65532},
-            "terminationGracePeriodSeconds": 0,
-            "containers": [container],
-            "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": CLAIM}}],
-        },
-    }
-
-
-def parquet(rows: int, seed: int = 0) -> bytes:
-    """The synthetic cohort in row groups."""
-    stream = io.BytesIO()
-    writer = None
-    for start in range(0, rows, GROUP):
-        frame: pd.DataFrame = heart_cohort(min(GROUP, rows - start), seed=seed + start)
-        table = pa.Table.from_pandas(frame, preserve_index=False)
-        writer = writer or pq.ParquetWriter(stream, table.schema)
-        writer.write_table(table, row_group_size=max(rows // 8, 1000))
-    assert writer is not None
-    writer.close()
-    return stream.getvalue()
-
-
-def large_model(namespace: str, name: str, uri: str, training: Object) -> Object:
-    features = [
-        {"name": each, "type": "category", "values": CATEGORIES[each]}
-        if each in CATEGORIES
-        else {"name": each, "type": "number", "required": False}
-        for each in COLUMNS
-    ]
-    spec = {
-        "dataset": {"uri": uri, "format": "parquet"},
-        "target": {"name": "num", "positiveAbove": 0},
-        "features": features,
-        "training": {"algorithms": ["xgboost"], "tuning": {"trials": 0}, "timeoutSeconds": 1800, **training},
-        "gates": {"checks": [{"metric": "roc_auc", "min": 0.7}]},
-        "serving": {"replicas": 1},
-        "rollout": {"readyDeadline": "4m", "steps": []},
-    }
-    meta = {"name": name, "namespace": namespace}
-    return {"apiVersion": "heartops.dev/v1alpha1", "kind": "HeartModel", "metadata": meta, "spec": spec}
-
-
-def jobs(model: Model) -> list[Object]:
-    selector = f"heartops.dev/model={model.name},app.kubernetes.io/component=training"
-    return items("jobs", "-n", model.namespace, "-l", selector)
-
-
-def two_workers(namespace: str, name: str) -> Model:
-    scale = {"mode": "Distributed", "workers": 2}
-    requests = {"cpu": "200m", "memory": "512Mi"}
-    resources = {"requests": requests, "limits": {"cpu": "1", "memory": "2Gi"}}
-    training = {"scale": scale, "resources": resources}
-    return declare(large_model(namespace, name, f"pvc://{CLAIM}/small/", training))
+    return writer_of_claim(namespace, images["serving"])
 
 
 def test_two_workers_train_the_model_that_serves(
     namespace: str, volume: Callable[[str, bytes], None], proxy: str
 ) -> None:
     volume("small/part-0.parquet", parquet(SMALL))
-    model = two_workers(namespace, "workers")
+    model = declare(two_workers(namespace, "workers"))
     model.wait_serving("1", TRAINING)
     (job,) = jobs(model)
     assert (job["spec"]["completions"], job["status"]["succeeded"]) == (2, 2)
@@ -129,7 +41,7 @@ def test_a_deleted_worker_ends_the_attempt_and_the_next_one_trains(
     namespace: str, volume: Callable[[str, bytes], None]
 ) -> None:
     volume("small/part-0.parquet", parquet(SMALL))
-    model = two_workers(namespace, "lost")
+    model = declare(two_workers(namespace, "lost"))
     first = eventually(lambda: running_workers(model), TRAINING, "both workers to run")
     kubectl("delete", "pod", first[1], "-n", namespace, "--grace-period=0", "--force")
     model.wait_serving("1", TRAINING)
@@ -146,18 +58,8 @@ def running_workers(model: Model) -> list[str]:
     return names if len(names) == 2 else []
 
 
-@long
 def test_five_million_rows_are_trained_in_two_gibibytes(
     namespace: str, volume: Callable[[str, bytes], None], measured: Callable[[str], None]
 ) -> None:
-    """A pod that took more would be killed: its limit is the kernel's to keep."""
     volume("large.parquet", parquet(LARGE))
-    resources = {"requests": {"cpu": "500m", "memory": "2Gi"}, "limits": {"cpu": "2", "memory": "2Gi"}}
-    training = {"scale": {"mode": "External"}, "resources": resources}
-    model = declare(large_model(namespace, "large", f"pvc://{CLAIM}/large.parquet", training))
-    model.wait_serving("1", 1800)
-    (job,) = jobs(model)
-    limit = job["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["memory"]
-    assert limit == "2Gi"
-    status = job["status"]
-    measured(f"{LARGE} rows in a pod of {limit}: {status['startTime']} to {status['completionTime']}")
+    trained_in_two_gibibytes(namespace, "large", "large.parquet", 1200, measured)

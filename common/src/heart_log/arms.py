@@ -9,24 +9,31 @@ from heart_log.read import live, same_answer
 from heart_log.tables import feedback, predictions
 from heart_log.values import ArmSums, Outcome
 
-MOST_GROUPS = 100_000
-"""Different outcomes: of classes there are few, of values as many as rows."""
+MOST_VALUES = 100_000
+"""Outcomes of a regression that count: nearly all differ, so that a group has one row."""
 Group = tuple[str | None, Outcome, int]
 """Predicted label, outcome, and how many rows have both."""
 
 
-def read_arm(connection: Connection, model: str, version: str, since: datetime, ending: str = "") -> list[Group]:
-    """Predictions of the version since then whose outcome is known. `ending`: of their request ids."""
-    query = (
-        select(predictions.c.label, feedback.c.outcome, func.count())
+def read_arm(
+    connection: Connection, model: str, version: str, since: datetime, ending: str = "", most: int | None = None
+) -> list[Group]:
+    """Predictions of the version since then whose outcome is known; `most`: the earliest of them alone.
+
+    `ending`: of their request ids.
+    """
+    rows = (
+        select(predictions.c.label, feedback.c.outcome)
         .join_from(feedback, predictions, same_answer(feedback))
         .where(predictions.c.time >= since, feedback.c.author.is_not(None))
-        .group_by(predictions.c.label, feedback.c.outcome)
-        .limit(MOST_GROUPS)
     )
     if ending:
-        query = query.where(predictions.c.request_id.endswith(ending, autoescape=True))
-    return [(label, outcome, rows) for label, outcome, rows in connection.execute(live(query, model, version))]
+        rows = rows.where(predictions.c.request_id.endswith(ending, autoescape=True))
+    if most is not None:
+        rows = rows.order_by(predictions.c.time, predictions.c.request_id).limit(most)
+    found = live(rows, model, version).subquery()
+    query = select(found.c.label, found.c.outcome, func.count()).group_by(found.c.label, found.c.outcome)
+    return [(label, outcome, count) for label, outcome, count in connection.execute(query)]
 
 
 def accuracy(groups: Iterable[Group], labels: Sequence[str]) -> ArmSums:

@@ -24,7 +24,7 @@ def create_key(client: Client, model: HeartModel, caller: str, scopes: Sequence[
     key = new_api_key()
     text = write_keys([*kept, hashed(key, scopes)])
     if stored is None:
-        client.call("POST", SECRET.path(client.namespace), body=new_secret(model, {caller: text}))
+        client.write("POST", SECRET.path(client.namespace), new_secret(model, {caller: text}))
     else:
         stored.write(client, caller, text)
     return key

@@ -12,45 +12,46 @@ from rich.console import Console
 
 from heart_api.heartmodel import HeartModel
 from heart_cli.checkcommand import check
+from heart_cli.choosing import nothing_found, read_chosen, require_name_or_choice
 from heart_cli.client import Client
 from heart_cli.commands import COMMANDS
-from heart_cli.completing import complete_models, complete_reasons
+from heart_cli.completing import complete_models, complete_namespaces, complete_reasons
 from heart_cli.copying.command import copy
 from heart_cli.doctor.command import doctor
-from heart_cli.erasure import announce
+from heart_cli.dryrun import DRY_RUN, DryRun, told
+from heart_cli.erasure import announce, start_erasure
 from heart_cli.erasure import erase as erase_rows
 from heart_cli.explaining import find_explanations, similar
 from heart_cli.following import follow, follow_list, show
 from heart_cli.habits import Habitual
+from heart_cli.historycommand import history
 from heart_cli.installation import texts_for
 from heart_cli.keycommands import key
-from heart_cli.listing import Columns, history_table, models_table, print_table, whole_history_table
+from heart_cli.listing import Columns, models_table, print_table
 from heart_cli.load.command import load
 from heart_cli.load.records import read_example
 from heart_cli.mlflowdata import kubectl_exec
 from heart_cli.mlflowproxy import open_mlflow
 from heart_cli.modelservice import open_service, with_key
+from heart_cli.namespaces import after_rotation, plan_offboarding
 from heart_cli.namespaces import init_namespace as init
 from heart_cli.namespaces import offboard_namespace as offboard
-from heart_cli.namespaces import plan_offboarding
 from heart_cli.namespaces import rotate_namespace as rotate
 from heart_cli.new.command import new
 from heart_cli.options import NAME, SYSTEM_NAMESPACE, VERSION, connection_options, on_cluster, version_text
 from heart_cli.output import (
     ALL_NAMESPACES,
+    NO_HEADERS,
     OUTPUT,
     SELECTOR,
-    STRUCTURED,
     installed_version,
-    print_data,
     print_objects,
 )
 from heart_cli.podlogs import copy_logs, find_pods
 from heart_cli.predict import predict as ask
-from heart_cli.reading import read_model, read_models, read_view
+from heart_cli.reading import read_view
 from heart_cli.text import clean, harmless
 from heart_cli.waitcommand import wait
-from heart_cli.wholehistory import read_history
 
 
 @click.group(cls=Habitual, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -59,7 +60,7 @@ def cli() -> None:
     """Inspect HeartModels and control their rollouts."""
 
 
-for entry in (*COMMANDS, check, copy, doctor, key, load, new, wait):
+for entry in (*COMMANDS, check, copy, doctor, history, key, load, new, wait):
     cli.add_command(entry)
 
 
@@ -69,7 +70,7 @@ for entry in (*COMMANDS, check, copy, doctor, key, load, new, wait):
 @OUTPUT
 @SELECTOR
 @ALL_NAMESPACES
-@click.option("--no-headers", is_flag=True, help="Do not print the names of the columns.")
+@NO_HEADERS
 @SYSTEM_NAMESPACE
 @on_cluster
 def status(
@@ -88,8 +89,7 @@ def status(
     also what keeps the installation's own Jobs and Deployments from running, if you may read its namespace.
     With -o, prints the HeartModels themselves, as kubectl get does.
     """
-    if name and (selector or everywhere):
-        raise click.UsageError("NAME cannot be combined with --selector or --all-namespaces")
+    require_name_or_choice(name, selector, everywhere)
     if output and output != "wide":
         options = kubectl_options(client, again, selector, everywhere)
         watched(partial(print_objects, output, [name] if name else [], options))
@@ -99,10 +99,6 @@ def status(
     else:
         columns = Columns(namespace=everywhere, wide=output == "wide", header=not no_headers)
         list_models(client, partial(read_chosen, client, name, selector, everywhere), columns, system_namespace, again)
-
-
-def read_chosen(client: Client, name: str | None, selector: str, everywhere: bool) -> list[HeartModel]:
-    return [read_model(client, name)] if name else read_models(client, selector, everywhere=everywhere)
 
 
 def list_models(
@@ -115,7 +111,7 @@ def list_models(
     if models := read():
         print_table(models_table(models, datetime.now(UTC), columns))
     else:
-        click.echo(f"No resources found{'' if columns.namespace else f' in {client.namespace} namespace.'}", err=True)
+        nothing_found(client, columns.namespace)
     for text in texts_for(client, system_namespace):
         click.echo(f"Installation: {clean(text)}", err=True)
 
@@ -134,32 +130,6 @@ def kubectl_options(client: Client, again: bool, selector: str, everywhere: bool
 def watch(client: Client, name: str, system_namespace: str) -> None:
     """Watch the status tree until interrupted."""
     watched(partial(follow, partial(read_view, client, name, system_namespace), Console()))
-
-
-@cli.command()
-@click.argument("name", type=NAME, shell_complete=complete_models)
-@click.option("--all", "whole", is_flag=True, help="Every decision since the beginning, from MLflow.")
-@SYSTEM_NAMESPACE
-@STRUCTURED
-@on_cluster
-def history(client: Client, name: str, whole: bool, system_namespace: str, output: str | None) -> None:
-    """List serving and rejected versions, with reasons.
-
-    The status keeps the newest (spec.rollout.historyLimit). --all reads every decision: trained, gated, approved,
-    promoted, rolled back, rejected, drift, erased.
-    """
-    model = read_model(client, name)
-    if whole:
-        entries = read_history(client, client.elsewhere(system_namespace), connection_options(), model)
-        if output:
-            print_data(output, {"history": [entry.model_dump(by_alias=True, exclude={"pending"}) for entry in entries]})
-        else:
-            print_table(whole_history_table(entries))
-    elif output:
-        status = model.status.dump()
-        print_data(output, {"history": status.get("history", []), "rejected": status.get("rejected", [])})
-    else:
-        print_table(history_table(model))
 
 
 @cli.command()
@@ -219,45 +189,51 @@ def predict(client: Client, name: str, record: str | None, file: IO[str] | None,
 
 
 @cli.command("init-namespace")
-@click.argument("target", metavar="NAMESPACE", type=NAME)
+@click.argument("target", metavar="NAMESPACE", type=NAME, shell_complete=complete_namespaces)
 @SYSTEM_NAMESPACE
 @click.option("--log/--no-log", default=True, help="Also set up the prediction log (the default).")
+@DRY_RUN
 @on_cluster
-def init_namespace(client: Client, target: str, system_namespace: str, log: bool) -> None:
+def init_namespace(client: Client, target: str, system_namespace: str, log: bool, dry: DryRun) -> None:
     """Create the Secret that a namespace with models needs."""
+    client = client.rehearsing(dry)
     system = client.elsewhere(system_namespace) if log else None
     for line in init(client.elsewhere(target), system):
-        click.echo(line)
+        click.echo(told(line, dry))
 
 
 @cli.command("rotate-namespace")
-@click.argument("target", metavar="NAMESPACE", type=NAME)
+@click.argument("target", metavar="NAMESPACE", type=NAME, shell_complete=complete_namespaces)
 @SYSTEM_NAMESPACE
+@DRY_RUN
 @on_cluster
-def rotate_namespace(client: Client, target: str, system_namespace: str) -> None:
+def rotate_namespace(client: Client, target: str, system_namespace: str, dry: DryRun) -> None:
     """Change a namespace's password for the prediction log."""
+    client = client.rehearsing(dry)
     for line in rotate(client.elsewhere(target), client.elsewhere(system_namespace)):
-        click.echo(line)
+        click.echo(told(line, dry))
+    if dry == "none":
+        click.echo("\n".join(after_rotation(target)))
 
 
 @cli.command("offboard-namespace")
-@click.argument("target", metavar="NAMESPACE", type=NAME)
+@click.argument("target", metavar="NAMESPACE", type=NAME, shell_complete=complete_namespaces)
 @SYSTEM_NAMESPACE
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
-@click.option("--dry-run", is_flag=True, help="Say what would be deleted, and delete nothing.")
+@DRY_RUN
 @on_cluster
-def offboard_namespace(client: Client, target: str, system_namespace: str, yes: bool, dry_run: bool) -> None:
+def offboard_namespace(client: Client, target: str, system_namespace: str, yes: bool, dry: DryRun) -> None:
     """Delete all that a namespace leaves behind.
 
     Its key, its models in MLflow, its login and its prediction log are deleted for good: a later namespace of the same
     name inherits nothing.
     """
     about = client.elsewhere(target), client.elsewhere(system_namespace), kubectl_exec(connection_options())
-    if dry_run or not yes:
+    if dry != "none" or not yes:
+        planned = plan_offboarding(*about)
         click.echo(f"To be deleted, for good, of namespace {target}:")
-        for line in plan_offboarding(*about):
-            click.echo(f"  {line}")
-    if dry_run:
+        click.echo("\n".join(f"  {line}" for line in planned))
+    if dry != "none":
         return
     if not yes:
         click.confirm("Delete all of it?", abort=True)
@@ -269,11 +245,16 @@ def offboard_namespace(client: Client, target: str, system_namespace: str, yes: 
 @click.argument("name", type=NAME, shell_complete=complete_models)
 @click.option("--request-id", "requests", multiple=True, help="Erase this request; may be given several times.")
 @click.option("--subject", help="Erase every request that was sent with this subject key.")
+@DRY_RUN
 @on_cluster
-def erase(client: Client, name: str, requests: tuple[str, ...], subject: str | None) -> None:
+def erase(client: Client, name: str, requests: tuple[str, ...], subject: str | None, dry: DryRun) -> None:
     """Delete predictions and their outcomes from the log."""
     if not requests and subject is None:
         raise click.UsageError("give --request-id or --subject")
+    if dry != "none":
+        job = start_erasure(client.rehearsing(dry), name, requests, subject)
+        click.echo(told(f"Job {job} would delete them from the log of {name}", dry))
+        return
     report = erase_rows(client, name, requests, subject)
     click.echo(clean(report))
     if why := announce(client, name, report):

@@ -13,9 +13,11 @@ from urllib3.exceptions import HTTPError
 
 from heart_api.kube.kinds import HEART_MODEL, Kind
 from heart_api.kube.values import Manifest
+from heart_cli.dryrun import DryRun
 from heart_cli.errors import ApiFailure, Failure
 
 FIELD_MANAGER = "kubectl-heart"
+MERGE_PATCH = "application/merge-patch+json"
 TIMEOUT = 20.0
 ENDLESS = (TIMEOUT, None)
 """Seconds to connect, and no limit for what is followed."""
@@ -33,14 +35,18 @@ class Response:
 class Client:
     """One cluster, as one user; `namespace` is the default of the commands."""
 
-    def __init__(self, api: client.ApiClient, namespace: str) -> None:
-        self._api = api
+    def __init__(self, api: client.ApiClient, namespace: str, dry: DryRun = "none") -> None:
+        self._api, self._dry = api, dry
         self._api.user_agent = FIELD_MANAGER
         self.namespace = namespace
 
     def elsewhere(self, namespace: str) -> "Client":
         """The same user, in another namespace."""
-        return Client(self._api, namespace)
+        return Client(self._api, namespace, self._dry)
+
+    def rehearsing(self, dry: DryRun) -> "Client":
+        """The same user, whose changes are not stored unless `dry` is `none`."""
+        return Client(self._api, self.namespace, dry)
 
     def acting_as(self, user: str) -> "Client":
         """Another user, whom this one may impersonate, with that user's rights."""
@@ -54,7 +60,7 @@ class Client:
         configuration.retries = 0
         api = client.ApiClient(configuration)
         api.default_headers.update(self._api.default_headers)
-        return Client(api, self.namespace)
+        return Client(api, self.namespace, self._dry)
 
     def get(self, kind: Kind, name: str) -> Manifest:
         found: Manifest = self.call("GET", kind.path(self.namespace, quote(name, safe="")))
@@ -66,15 +72,23 @@ class Client:
         items: list[Manifest] = self.call("GET", path, query)["items"]
         return items
 
-    def annotate(self, name: str, annotations: Mapping[str, str], *, dry_run: bool = False) -> None:
-        """One merge patch of a HeartModel; other annotations stay. A dry run is admitted and not stored."""
-        self.call(
-            "PATCH",
-            HEART_MODEL.path(self.namespace, quote(name, safe="")),
-            {"fieldManager": FIELD_MANAGER} | ({"dryRun": "All"} if dry_run else {}),
-            {"metadata": {"annotations": dict(annotations)}},
-            media="application/merge-patch+json",
-        )
+    def annotate(self, name: str, annotations: Mapping[str, str]) -> Manifest:
+        """One merge patch of a HeartModel, and the HeartModel then; other annotations stay."""
+        path = HEART_MODEL.path(self.namespace, quote(name, safe=""))
+        body = {"metadata": {"annotations": dict(annotations)}}
+        changed: Manifest = self.write("PATCH", path, body, media=MERGE_PATCH)
+        return changed
+
+    def write(self, method: str, path: str, body: Any = None, *, media: str = "application/json") -> Any:
+        """A change, and the API server's answer to it. Raises ApiFailure.
+
+        In a dry run nothing is stored: of `server` the API server admits the change, of `client` it is not sent, and
+        the answer is the body.
+        """
+        if self._dry == "client":
+            return body or {}
+        query = {"fieldManager": FIELD_MANAGER} if method in ("POST", "PATCH") else {}
+        return self.call(method, path, query | ({"dryRun": "All"} if self._dry == "server" else {}), body, media=media)
 
     def user_name(self) -> str:
         """The user, as identified by the API server."""

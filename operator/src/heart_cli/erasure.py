@@ -16,6 +16,7 @@ from heart_api.outbox import Erasure
 from heart_api.times import written
 from heart_cli.client import Client
 from heart_cli.errors import ApiFailure, Failure
+from heart_cli.logdatabase import name_of
 from heart_cli.podlogs import JOB_LABEL
 
 POLL_SECONDS = 1.0
@@ -28,13 +29,17 @@ COPIED = ("serviceAccountName", "securityContext", "imagePullSecrets", "nodeSele
 
 def erase(client: Client, model: str, requests: Sequence[str], subject: str | None) -> str:
     """Report of the erasure, from the Job's log. Raises Failure."""
-    job = client.call("POST", JOB.path(client.namespace), body=build_job(client, model, requests, subject))
-    name = job["metadata"]["name"]
+    name = start_erasure(client, model, requests, subject)
     succeeded = wait_for(client, name)
     lines = read_lines(client, name)
     if not succeeded:
         raise Failure(f"Nothing is known to be erased: Job {name} failed{': ' + lines[-1] if lines else ''}")
     return lines[-1] if lines else f"Job {name} has erased it"
+
+
+def start_erasure(client: Client, model: str, requests: Sequence[str], subject: str | None) -> str:
+    """The name of the Job. Raises Failure."""
+    return name_of(client.write("POST", JOB.path(client.namespace), build_job(client, model, requests, subject)))
 
 
 def announce(client: Client, model: str, report: str) -> str:

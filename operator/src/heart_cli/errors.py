@@ -16,3 +16,8 @@ class ApiFailure(Failure):
         super().__init__(message)
         self.status = status
         self.body = body
+
+    @property
+    def passes(self) -> bool:
+        """Whether the same request may succeed later: nobody answered, or the server could not."""
+        return self.status in (0, 429) or self.status >= 500

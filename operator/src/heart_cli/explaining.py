@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from heart_api import meanings, schedulemeanings, sitemeanings
 from heart_api.explained import Explained
 from heart_api.kube.blocked import ADVICE
+from heart_api.kube.installation import JOB_FAILED
 from heart_api.wordmeanings import WORDS
 
 Entry = tuple[str, Explained]
@@ -15,6 +16,8 @@ TABLES = (
     ("FederationSite", sitemeanings.CONDITIONS, sitemeanings.REASONS),
 )
 RESOURCES = "spec.training.resources or spec.serving.resources"
+FAILED = "A Job of the installation has failed for good: one that makes Secrets, or that prepares the prediction log."
+RETRY = "See `kubectl logs` of the Job that the message names; delete the Job and run `helm upgrade` to try again."
 
 
 def entries() -> Iterator[tuple[str, Entry]]:
@@ -30,6 +33,7 @@ def entries() -> Iterator[tuple[str, Entry]]:
     for cause, advice in ADVICE.items():
         meaning = "Why a Job or Deployment has no running pods: the cause in brackets of a message."
         yield cause, ("cause", Explained(meaning, f"{advice.format(resources=RESOURCES)}."))
+    yield JOB_FAILED, ("cause", Explained(FAILED, RETRY))
 
 
 def find_explanations(name: str) -> list[tuple[str, Entry]]:

@@ -3,9 +3,11 @@
 import re
 from collections.abc import Sequence
 from difflib import get_close_matches
+from itertools import pairwise
 
 import click
 
+from heart_cli.dryrun import MODES
 from heart_cli.text import clean
 
 SHORT = re.compile(r"(-[A-Za-z])=(.*)", re.DOTALL)
@@ -33,7 +35,7 @@ class Habitual(click.Group):
 def as_click_reads(words: Sequence[str]) -> list[str]:
     """The same words in click's order and spelling; what follows `--` stays as it is."""
     end = list(words).index("--") if "--" in words else len(words)
-    known, rest = [part for word in words[:end] for part in separated(word)], list(words[end:])
+    known, rest = with_modes([part for word in words[:end] for part in separated(word)]), list(words[end:])
     moved = []
     while known and (match := LEADING.fullmatch(known[0])):
         length = 1 if match[2] else 2
@@ -42,6 +44,14 @@ def as_click_reads(words: Sequence[str]) -> list[str]:
     if known[:1] == ["help"]:
         known = [*known[1:], "--help"]
     return [*known, *moved, *rest]
+
+
+def with_modes(words: Sequence[str]) -> list[str]:
+    """`--dry-run` alone is that of the client."""
+    return [
+        "--dry-run=client" if word == "--dry-run" and after not in MODES else word
+        for word, after in pairwise((*words, ""))
+    ]
 
 
 def separated(word: str) -> tuple[str, ...]:

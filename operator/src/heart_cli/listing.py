@@ -1,6 +1,6 @@
 """All models of a namespace, and the versions that one had."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -20,7 +20,7 @@ PIPE_WIDTH = 1000
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Which columns the list of models has besides the usual ones."""
+    """Which columns a list has besides the usual ones."""
 
     namespace: bool = False
     wide: bool = False
@@ -66,11 +66,16 @@ def usual_cells(model: HeartModel, now: datetime) -> list[str]:
     ]
 
 
-def history_table(model: HeartModel) -> Table:
-    """Versions that served and rejected versions, newest first; times in UTC."""
-    table = plain_table("VERSION", "FROM", "UNTIL", "REASON", "BY", "MESSAGE", "DIGEST")
-    for _, row in sorted([*served_rows(model), *rejected_rows(model)], reverse=True):
-        add(table, *row)
+def history_table(models: Sequence[HeartModel], columns: Columns = Columns(), *, several: bool = False) -> Table:
+    """Versions that served and rejected versions, newest first; times in UTC. `several`: with the models' names."""
+    whose = ["NAMESPACE"] * columns.namespace + ["MODEL"] * several
+    table = plain_table(*whose, "VERSION", "FROM", "UNTIL", "REASON", "BY", "MESSAGE", "DIGEST")
+    table.show_header = columns.header
+    found = [(row, model) for model in models for row in [*served_rows(model), *rejected_rows(model)]]
+    for (_, cells), model in sorted(found, key=lambda each: each[0], reverse=True):
+        names = [model.namespace] * columns.namespace + [model.name] * several
+        *cells, digest = cells
+        add(table, *names, *cells, digest if columns.wide else short(digest))
     return table
 
 
@@ -91,13 +96,13 @@ def whole_history_table(entries: Iterable[OutboxEntry]) -> Table:
 def served_rows(model: HeartModel) -> Iterable[tuple[str, list[str]]]:
     for entry in model.status.history:
         until = clock(entry.until) if entry.until else "serves"
-        row = [entry.version, clock(entry.from_), until, entry.reason, entry.by, entry.message, short(entry.digest)]
+        row = [entry.version, clock(entry.from_), until, entry.reason, entry.by, entry.message, entry.digest]
         yield entry.from_, row
 
 
 def rejected_rows(model: HeartModel) -> Iterable[tuple[str, list[str]]]:
     for entry in newest(model.status.rejected):
-        row = [entry.version, clock(entry.time), "rejected", entry.reason, "", entry.message, short(entry.digest)]
+        row = [entry.version, clock(entry.time), "rejected", entry.reason, "", entry.message, entry.digest]
         yield entry.time, row
 
 

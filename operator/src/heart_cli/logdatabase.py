@@ -64,8 +64,13 @@ def start_job(system: Client, database: LogDatabase, command: Sequence[str] = ()
         "metadata": {"generateName": f"{meta['name']}-", "labels": template.get("metadata", {}).get("labels", {})},
         "spec": spec,
     }
-    name: str = system.call("POST", JOB.path(system.namespace), body=job)["metadata"]["name"]
-    return name
+    return name_of(system.write("POST", JOB.path(system.namespace), job))
+
+
+def name_of(made: Manifest) -> str:
+    """Of what was created; of what a dry run did not send, the part that is known."""
+    metadata = made["metadata"]
+    return str(metadata.get("name") or f"{metadata['generateName']}…")
 
 
 def recorded_uids(system: Client, database: LogDatabase) -> dict[str, str]:

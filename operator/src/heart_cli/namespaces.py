@@ -5,6 +5,7 @@ the prediction log. Each step reads first and then changes what is missing, so t
 repeated.
 """
 
+import json
 from urllib.parse import urlsplit
 
 from heart_api.credentials import LONGEST_NAMESPACE, log_url, new_key, new_password
@@ -13,7 +14,7 @@ from heart_api.kube.kinds import HEART_MODEL, SECRET
 from heart_api.names import PART_OF, RUNTIME_SECRET, Component, Label
 from heart_cli.client import Client
 from heart_cli.errors import ApiFailure, Failure
-from heart_cli.logdatabase import LogDatabase, find_database, record_uids, recorded_uids, start_job
+from heart_cli.logdatabase import NAMESPACES, LogDatabase, find_database, record_uids, recorded_uids, start_job
 from heart_cli.mlflowdata import Exec, find_mlflow
 from heart_cli.registryrights import grant_registry, revoke_registry
 from heart_cli.secretkeys import add_keys, patch_secret, read_secret
@@ -51,8 +52,10 @@ def join_log(system: Client, database: LogDatabase, client: Client, url: str) ->
     if url and namespace in kept:
         return url, []
     password = kept.get(namespace) or urlsplit(url).password or new_password()
-    added = add_keys(system, database.passwords, kept, {namespace: password})
-    record_uids(system, database, uids | {namespace: uid})
+    recorded = {NAMESPACES: json.dumps(uids | {namespace: uid})}
+    added = add_keys(system, database.passwords, kept, {namespace: password}, recorded)
+    if namespace in kept:
+        record_uids(system, database, uids | {namespace: uid})
     job = start_job(system, database)
     done = f"Job {job} in namespace {system.namespace} creates the login and the tables of the prediction log"
     return log_url(database.host, namespace, password), [added, done]
@@ -72,6 +75,12 @@ def rotate_namespace(client: Client, system: Client) -> list[str]:
         f"Changed {namespace} in the Secret {database.passwords} in namespace {system.namespace}",
         f"Changed {Env.DATABASE_URL} in the Secret {RUNTIME_SECRET} in namespace {namespace}",
         f"Job {job} in namespace {system.namespace} changes the login's password",
+    ]
+
+
+def after_rotation(namespace: str) -> list[str]:
+    """What is left to do, line by line."""
+    return [
         "Once it has completed, restart the pods that serve; until then what they log waits in memory:",
         f"  kubectl rollout restart deployment --namespace {namespace} --selector {SERVING_PODS}",
     ]
@@ -132,7 +141,7 @@ def unknown_mlflow(namespace: str) -> str:
 
 def delete_secret(client: Client) -> str:
     try:
-        client.call("DELETE", SECRET.path(client.namespace, RUNTIME_SECRET))
+        client.write("DELETE", SECRET.path(client.namespace, RUNTIME_SECRET))
     except ApiFailure as error:
         if error.status == 404:
             return f"There is no Secret {RUNTIME_SECRET}"

@@ -7,9 +7,11 @@ from typing import Any
 
 import click
 
-from heart_api.base import NAME_PATTERN
+from heart_api.base import DURATION_PATTERN, NAME_PATTERN
 from heart_api.commands import MAX_REASON
+from heart_api.durations import seconds
 from heart_cli.client import connect
+from heart_cli.completing import complete_contexts, complete_namespaces
 from heart_cli.errors import Failure
 from heart_cli.targets import NotApplicable
 from heart_cli.text import clean
@@ -39,19 +41,42 @@ class ReasonText(click.ParamType[str]):
         return clean(value)
 
 
+class Length(click.ParamType[float]):
+    """A length of time such as `90s` or `20m`, in seconds; a number alone counts them."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if re.fullmatch(NUMBER, str(value)):
+            return float(value)
+        if re.fullmatch(DURATION_PATTERN, str(value)) is None:
+            self.fail("must be a duration such as 90s, 20m or 1h30m", param, ctx)
+        return seconds(str(value))
+
+
+NUMBER = r"[0-9]{1,6}(\.[0-9]{1,3})?"
 NAME = Name()
 SYSTEM_NAMESPACE = click.option(
     "--system-namespace",
     type=NAME,
     default="heartops-system",
+    shell_complete=complete_namespaces,
     show_default=True,
     help="Namespace of the HeartOps installation.",
 )
 VERSION = click.IntRange(min=1)
 
 WHERE = (
-    click.option("-n", "--namespace", type=NAME, help="Namespace; defaults to the context's."),
-    click.option("--context", help="Context of the kubeconfig; defaults to the current one."),
+    click.option(
+        "-n",
+        "--namespace",
+        type=NAME,
+        shell_complete=complete_namespaces,
+        help="Namespace; defaults to the context's.",
+    ),
+    click.option(
+        "--context", shell_complete=complete_contexts, help="Context of the kubeconfig; defaults to the current one."
+    ),
     click.option(
         "--kubeconfig", type=click.Path(dir_okay=False), help="Path of the kubeconfig; defaults to KUBECONFIG."
     ),

@@ -25,14 +25,14 @@ def grant_registry(client: Client) -> list[str]:
     except ApiFailure as error:
         if error.status != 404:
             raise
-        client.call("POST", ROLE_BINDING.path(client.namespace), body=binding(client.namespace, role))
+        client.write("POST", ROLE_BINDING.path(client.namespace), binding(client.namespace, role))
         return [f"Created the RoleBinding {BINDING} in namespace {client.namespace}: its pods may use their workspace"]
     return [f"Unchanged: namespace {client.namespace} has the RoleBinding {BINDING}"]
 
 
 def revoke_registry(client: Client) -> list[str]:
     try:
-        client.call("DELETE", ROLE_BINDING.path(client.namespace, BINDING))
+        client.write("DELETE", ROLE_BINDING.path(client.namespace, BINDING))
     except ApiFailure as error:
         if error.status == 404:
             return []

@@ -2,39 +2,54 @@
 
 import secrets
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
 
 from heart_api.commands import Action, Command
 from heart_api.heartmodel import CommandStatus
+from heart_api.kube.values import Manifest
 from heart_api.names import Annotation
 from heart_cli.builder import build_command, notes
 from heart_cli.client import Client
+from heart_cli.dryrun import DryRun
 from heart_cli.errors import Failure
-from heart_cli.reading import read_model
+from heart_cli.reading import parsed, read_model, read_raw
 
 POLL_SECONDS = 0.5
-DryRun = Literal["none", "client", "server"]
 
 
-def submit(
-    client: Client, name: str, action: Action, version: str, reason: str, dry: DryRun = "none"
-) -> tuple[Command, list[str]]:
-    """Writes the command for the model as it is now; what a person should know besides comes with it.
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A command on its way."""
 
-    A `client` dry run writes nothing; in a `server` one the API server admits the write and does not store it.
+    command: Command
+    notes: tuple[str, ...]
+    """What a person should know besides."""
+    resource: Manifest
+    """The HeartModel with the command on it."""
+
+
+def submit(client: Client, name: str, action: Action, version: str, reason: str, dry: DryRun = "none") -> Submitted:
+    """Writes the command for the model as it is now. A dry run stores nothing; that of `server` the API server admits.
 
     Raises:
         NotApplicable: it makes no sense now.
     """
-    model = read_model(client, name)
+    raw = read_raw(client, name)
+    model = parsed(name, raw)
     command = build_command(model, action, version, id_=new_id(), by=client.user_name(), reason=reason)
     annotations = command.annotations()
     if action == "retrain":
         annotations[Annotation.RETRAIN] = command.id
-    if dry != "client":
-        client.annotate(name, annotations, dry_run=dry == "server")
-    return command, notes(model, command)
+    answer = client.rehearsing(dry).annotate(name, annotations)
+    resource = annotated(raw, annotations) if dry == "client" else answer
+    return Submitted(command, tuple(notes(model, command)), resource)
+
+
+def annotated(raw: Manifest, annotations: Mapping[str, str]) -> Manifest:
+    metadata = raw["metadata"]
+    return {**raw, "metadata": {**metadata, "annotations": {**(metadata.get("annotations") or {}), **annotations}}}
 
 
 def new_id() -> str:

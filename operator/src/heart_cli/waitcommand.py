@@ -1,33 +1,20 @@
 """`kubectl heart wait`: for pipelines, with a line for each change and an exit code."""
 
-import re
 import time
 from datetime import UTC, datetime
 
 import click
 
-from heart_api.base import DURATION_PATTERN
-from heart_api.durations import seconds
 from heart_cli.client import Client
 from heart_cli.completing import complete_models
-from heart_cli.options import NAME, VERSION, on_cluster, version_text
+from heart_cli.errors import ApiFailure
+from heart_cli.options import NAME, VERSION, Length, on_cluster, version_text
 from heart_cli.reading import read_model
 from heart_cli.text import clean
-from heart_cli.waiting import GOALS, judge
+from heart_cli.waiting import GOALS, Progress, judge
 
 POLL_SECONDS = 1.0
 TIMED_OUT = 3
-
-
-class Length(click.ParamType[float]):
-    """A length of time such as `90s` or `20m`, in seconds."""
-
-    name = "duration"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        if re.fullmatch(DURATION_PATTERN, str(value)) is None:
-            self.fail("must be a duration such as 90s, 20m or 1h30m", param, ctx)
-        return seconds(str(value))
 
 
 @click.command()
@@ -45,7 +32,7 @@ def wait(client: Client, name: str, goal: str, version: int | None, timeout: flo
     """
     deadline, last = time.monotonic() + timeout, ""
     while True:
-        progress = judge(read_model(client, name), goal, version_text(version))
+        progress = look(client, name, goal, version_text(version), patient=last != "")
         if progress.message != last:
             click.echo(clean(f"{datetime.now(UTC):%H:%M:%S} {name}: {progress.message}"))
             last = progress.message
@@ -57,3 +44,13 @@ def wait(client: Client, name: str, goal: str, version: int | None, timeout: flo
             click.echo(f"Error: {name}: timed out after {timeout:g} s", err=True)
             click.get_current_context().exit(TIMED_OUT)
         time.sleep(min(POLL_SECONDS, max(0.0, deadline - time.monotonic())))
+
+
+def look(client: Client, name: str, goal: str, version: str, *, patient: bool) -> Progress:
+    """`patient`: an API server that does not answer for a while, as when it is upgraded, ends no pipeline."""
+    try:
+        return judge(read_model(client, name), goal, version)
+    except ApiFailure as error:
+        if patient and error.passes:
+            return Progress("waiting", f"the API server does not answer, trying again: {error}")
+        raise

@@ -1,7 +1,9 @@
 """`kubectl heart history --all`: every decision about a model, from the history that the operator keeps in MLflow."""
 
 import json
+import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -20,6 +22,8 @@ from heart_cli.mlflowproxy import find_service, forwarded, request_token
 API = "/api/2.0/mlflow"
 ARTIFACTS = "mlflow-artifacts:/"
 TIMEOUT = urllib3.Timeout(20.0)
+ADDRESS, TOKEN = "MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_TOKEN"
+USER, PASSWORD = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"
 MOST_FILES = 1200
 """A hundred years."""
 
@@ -67,11 +71,42 @@ class Registry:
 
 def read_history(client: Client, system: Client, options: Sequence[str], model: HeartModel) -> list[OutboxEntry]:
     """Oldest first. Raises Failure."""
-    service, token = find_service(system), request_token(client)
-    with forwarded(options, system.namespace, service) as address:
-        headers = {"Authorization": f"Bearer {token}", "X-MLFLOW-WORKSPACE": client.namespace}
-        registry = Registry(address, headers, urllib3.PoolManager(retries=False))
+    with reached(client, system, options) as registry:
         return sorted(entries_of(registry, model), key=lambda entry: (entry.time, entry.id))
+
+
+@contextmanager
+def reached(client: Client, system: Client, options: Sequence[str]) -> Iterator[Registry]:
+    """The MLflow that the user's variables name; else HeartOps' own through kubectl, with a token of the namespace.
+
+    Raises Failure.
+    """
+    pool, workspace = urllib3.PoolManager(retries=False), {"X-MLFLOW-WORKSPACE": client.namespace}
+    if given := os.environ.get(ADDRESS, ""):
+        if not given.startswith(("http://", "https://")):
+            raise Failure(f"{ADDRESS} has to be an address of MLflow that begins with http:// or https://")
+        yield Registry(given.rstrip("/"), credentials() | workspace, pool)
+        return
+    service, token = own_service(system), request_token(client)
+    with forwarded(options, system.namespace, service) as address:
+        yield Registry(address, {"Authorization": f"Bearer {token}"} | workspace, pool)
+
+
+def own_service(system: Client) -> str:
+    """Raises Failure."""
+    try:
+        return find_service(system)
+    except Failure as failure:
+        hint = f"set {ADDRESS} to the address of MLflow, and {TOKEN}, or {USER} and {PASSWORD}"
+        raise Failure(f"{failure}. Otherwise {hint}") from None
+
+
+def credentials() -> dict[str, str]:
+    """As MLflow's own client finds them: user and password before a token."""
+    found = os.environ.get
+    if user := found(USER):
+        return urllib3.make_headers(basic_auth=f"{user}:{found(PASSWORD, '')}")
+    return {"Authorization": f"Bearer {token}"} if (token := found(TOKEN)) else {}
 
 
 def entries_of(registry: Registry, model: HeartModel) -> Iterator[OutboxEntry]:

@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from heart_api.startup import importing
 
@@ -15,7 +16,7 @@ with importing():
     from heart_serving.errors import SettingsError
     from heart_serving.log import configure_logging, leave_message
     from heart_serving.server import serve
-    from heart_serving.settings import read_settings
+    from heart_serving.settings import Settings, read_settings
 
 EXIT_REJECTED = 2
 
@@ -23,7 +24,7 @@ logger = logging.getLogger("heart_serving")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Exit codes: 0 stopped, 2 wrong settings or a model that is rejected."""
+    """Exit codes: 0 stopped, 1 a port that is taken, 2 wrong settings or a model that is rejected."""
     configure_logging()
     try:
         settings = read_settings(prepare(arguments, os.environ))
@@ -35,11 +36,14 @@ def main(arguments: Sequence[str]) -> int:
         leave_message(f"not serving: {error}")
         return EXIT_REJECTED
     logger.info("model opened and self-check passed in %.0f ms", (time.perf_counter() - started) * 1000)
-    if arguments:
-        where = f"http://{settings.host}:{settings.port}"
-        print(f"Serving {settings.name} at {where} (try {where}/docs; Ctrl-C ends it)", file=sys.stderr)
-    serve(application, settings)
+    serve(application, settings, partial(welcome, settings) if arguments else None)
     return 0
+
+
+def welcome(settings: Settings) -> None:
+    """For the person who has started it."""
+    where = f"http://{settings.host}:{settings.port}"
+    print(f"Serving {settings.name} at {where} (try {where}/docs; Ctrl-C ends it)", file=sys.stderr, flush=True)
 
 
 def prepare(arguments: Sequence[str], environ: Mapping[str, str]) -> Mapping[str, str]:

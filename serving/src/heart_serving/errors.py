@@ -4,12 +4,14 @@
     ├── SettingsError    the pod's environment is incomplete: the process ends before it listens
     ├── ModelRejected     the file is not the model that the operator named, or does not behave: likewise
     ├── FetchFailed      the init container could not get the file
+    ├── CannotListen     a port is taken, or not this user's to open: the process ends
     └── Problem          a request cannot be answered; becomes an HTTP response
         └── Invalid      … because its records break the data contract (422)
 
 Messages are for people, and none of them holds a value that a client sent.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -24,6 +26,17 @@ class SettingsError(Exception):
 
 class FetchFailed(Exception):
     """The model file could not be fetched; the message says why and what to do."""
+
+
+class CannotListen(Exception):
+    """A port cannot be opened; the message says which one and what to do."""
+
+    def __init__(self, host: str, port: int, error: OSError) -> None:
+        why = os.strerror(error.errno).lower() if error.errno else str(error)
+        super().__init__(
+            f"cannot listen at {host}:{port}: {why}; choose other ports (--port and --management-port, or"
+            " HEARTOPS_PORT and HEARTOPS_MANAGEMENT_PORT)"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,11 +104,16 @@ def where(error: BaseException) -> str:
     return f"{type(error).__name__}{place}"
 
 
+MIGRATION_PARTS = "alembic.runtime.plugins"
+"""Logger of a library that has a line for each of its own parts, when a log in an SQLite file is prepared."""
+
+
 def configure_logging(**common: str) -> None:
     """Everything that is logged goes to standard output as JSON lines, with `common` in each."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonFormatter(**common))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.getLogger(MIGRATION_PARTS).setLevel(logging.WARNING)
 
 
 def leave_message(text: str) -> None:

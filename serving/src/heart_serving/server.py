@@ -11,14 +11,17 @@ import logging
 import socket
 import sys
 import time
+from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING
 
 import uvicorn
 
 from heart_serving.app import Application
+from heart_serving.errors import CannotListen
 from heart_serving.http.listener import Listener, server_config
 from heart_serving.http.server_state import State
+from heart_serving.log import leave_message
 from heart_serving.settings import Settings
 
 if TYPE_CHECKING:
@@ -46,6 +49,8 @@ class Server(uvicorn.Server):
         self.server_state = predictions.state
         self._drain_seconds = settings.drain_seconds
         self._closes: float | None = None
+        self.listening: Callable[[], None] = lambda: None
+        """Called once the ports are open."""
 
     @property
     def _listeners(self) -> list[Listener]:
@@ -56,10 +61,12 @@ class Server(uvicorn.Server):
             await self._start_grpc(self.application.grpc)
         try:
             self.servers = [await listener.listen() for listener in self._listeners]
-        except OSError as error:
-            logger.error("cannot listen: %s", error)
+        except CannotListen as error:
+            logger.error("%s", error)
+            leave_message(str(error))
             sys.exit(1)
         self.started = True
+        self.listening()
         self._running = [asyncio.create_task(run()) for run in self.application.background]
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -113,9 +120,11 @@ def build_server(application: Application, settings: Settings) -> Server:
     return server
 
 
-def serve(application: Application, settings: Settings) -> None:
-    """Answers until the process gets a signal to stop."""
+def serve(application: Application, settings: Settings, listening: Callable[[], None] | None = None) -> None:
+    """Answers until the process gets a signal to stop; `listening` is called once its ports are open."""
     server = build_server(application, settings)
+    if listening:
+        server.listening = listening
     application.predictions.start()
     # What is loaded by now stays until the end: the garbage collector need not scan it again and again.
     gc.collect()

@@ -14,9 +14,13 @@ from typing import Any
 
 import httpx
 
-from tests.support.apiserver.client import poll
+from tests.support.apiserver.client import Resource, poll
 
 CONTROLLER = "traefik.io/gateway-controller"
+INGRESS_CONTROLLER = "traefik.io/ingress-controller"
+API = "gateway.networking.k8s.io/v1"
+GATEWAY = {"name": "public", "namespace": "gateways"}
+"""That of the examples and documents."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,8 @@ def running(binary: Path, kubeconfig: Path, log: Path) -> Iterator[Gateway]:
     command = (
         str(binary),
         "--providers.kubernetesgateway=true",
+        "--providers.kubernetesingress=true",
+        "--providers.kubernetesingress.strictprefixmatching=true",  # whole elements of a path, as Kubernetes says
         "--providers.providersthrottleduration=100ms",
         f"--entrypoints.web.address=127.0.0.1:{gateway.port}",
         f"--entrypoints.traefik.address=127.0.0.1:{gateway.own_port}",
@@ -83,24 +89,58 @@ def running(binary: Path, kubeconfig: Path, log: Path) -> Iterator[Gateway]:
             process.terminate()
 
 
-@contextmanager
-def answering(version: str, address: str) -> Iterator[str]:
-    """A server on an address that the loopback interface has for so long; yields its URL.
+def gateway_objects(port: int) -> list[Resource]:
+    """The Gateway of the documents, open to the routes of every namespace, and what it needs."""
+    listener = {"name": "web", "port": port, "protocol": "HTTP", "allowedRoutes": {"namespaces": {"from": "All"}}}
+    return [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": GATEWAY["namespace"]}},
+        {
+            "apiVersion": API,
+            "kind": "GatewayClass",
+            "metadata": {"name": "here"},
+            "spec": {"controllerName": CONTROLLER},
+        },
+        {
+            "apiVersion": API,
+            "kind": "Gateway",
+            "metadata": GATEWAY,
+            "spec": {"gatewayClassName": "here", "listeners": [listener]},
+        },
+    ]
 
-    An EndpointSlice must not have 127.0.0.1. The answer is JSON: the version and the path that was asked for.
-    """
+
+def ingress_class(name: str) -> Resource:
+    """The controller takes the Ingresses of this class, whatever its name."""
+    meta = {"name": name}
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "IngressClass",
+        "metadata": meta,
+        "spec": {"controller": INGRESS_CONTROLLER},
+    }
+
+
+@contextmanager
+def assigned(address: str) -> Iterator[None]:
+    """The loopback interface has this address for so long: an EndpointSlice must not have 127.0.0.1."""
     run("ip", "address", "replace", f"{address}/32", "dev", "lo")
     try:
-        with ThreadingHTTPServer((address, 0), handler(version)) as server:
-            thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-            thread.start()
-            try:
-                yield f"http://{address}:{server.server_address[1]}"
-            finally:
-                server.shutdown()
-                thread.join()
+        yield
     finally:
         run("ip", "address", "delete", f"{address}/32", "dev", "lo")
+
+
+@contextmanager
+def answering(version: str, address: str) -> Iterator[str]:
+    """A server at that address; yields its URL. The answer is JSON: the version and the path that was asked for."""
+    with assigned(address), ThreadingHTTPServer((address, 0), handler(version)) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield f"http://{address}:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def handler(version: str) -> type[BaseHTTPRequestHandler]:

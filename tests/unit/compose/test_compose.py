@@ -1,5 +1,6 @@
 """compose.yaml: the files that it mounts exist, everything listens on loopback, and its programs accept its options."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,23 @@ def test_grafana_finds_its_dashboards_and_its_prometheus() -> None:
     folder = ROOT / "compose/grafana"
     (source,) = yaml.safe_load((folder / "datasources.yml").read_text())["datasources"]
     assert source["url"] == "http://prometheus:9090"
+    assert (source["type"], source["isDefault"]) == ("prometheus", True)
+    assert SERVICES["grafana"]["depends_on"] == ["prometheus"]
     (provider,) = yaml.safe_load((folder / "dashboards.yml").read_text())["providers"]
-    targets = [entry.split(":")[1] for entry in SERVICES["grafana"]["volumes"]]
-    assert provider["options"]["path"] in targets
+    targets = {entry.split(":")[1]: entry.split(":")[0] for entry in SERVICES["grafana"]["volumes"]}
+    dashboards = ROOT / targets[provider["options"]["path"]]
+    home = SERVICES["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+    assert (dashboards / Path(home).relative_to(provider["options"]["path"])).exists()
+    for path in sorted(dashboards.glob("*.json")):
+        assert asked_sources(json.loads(path.read_text())) == {("prometheus", "${datasource}")}, path.name
+
+
+def asked_sources(board: Any) -> set[tuple[str, str]]:
+    """(type, uid) of every data source that a dashboard names; a variable's value is Grafana's default one."""
+    if isinstance(board, list):
+        return {found for each in board for found in asked_sources(each)}
+    if not isinstance(board, dict):
+        return set()
+    own = board.get("datasource")
+    here = {(own["type"], own["uid"])} if isinstance(own, dict) and "uid" in own else set()
+    return here | {found for each in board.values() for found in asked_sources(each)}

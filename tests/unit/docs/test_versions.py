@@ -52,6 +52,12 @@ PINNED = {
     "OLM": (minor(cluster("github.com/operator-framework/api")),),
     "Gateway API": (minor(cluster("sigs.k8s.io/gateway-api")), cluster("github.com/traefik/traefik/v3")),
     "stores that speak S3": (minor(cluster("github.com/versity/versitygw")),),
+    "Kueue, Kubeflow Trainer": (
+        minor(cluster("sigs.k8s.io/kueue")),
+        minor(cluster("github.com/kubeflow/trainer/v2")),
+    ),
+    "Flower": (minor(locked("federation.txt", "flwr")),),
+    "network plugins": (minor(cluster("sigs.k8s.io/kube-network-policies")),),
     "Flux and others": (cluster("sigs.k8s.io/cli-utils"),),
     "docker compose": (cluster("github.com/compose-spec/compose-go/v2"),),
     "GitHub Actions": (

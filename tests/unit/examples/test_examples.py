@@ -161,6 +161,20 @@ def test_the_schedule_is_of_the_model_beside_it() -> None:
     assert next_scheduled_time(schedule.schedule or "", schedule.time_zone, datetime(2026, 11, 21, tzinfo=UTC))
 
 
+def test_the_heart_example_is_retrained_weekly_and_when_patients_or_quality_change() -> None:
+    folder = ROOT / "examples" / "heart-disease"
+    resource, model = yaml.safe_load((folder / "retrainschedule.yaml").read_text()), manifest("heart-disease")
+    schedule = RetrainScheduleSpec.model_validate(resource["spec"])
+    assert schedule.model_name == model["metadata"]["name"]
+    assert resource["metadata"]["namespace"] == model["metadata"]["namespace"]
+    assert schedule.schedule == "0 3 * * 0"
+    assert schedule.drift
+    assert schedule.performance
+    assert (schedule.drift.schedule, schedule.drift.threshold) == ("0 */6 * * *", 0.5)
+    assert (schedule.performance.metric, schedule.performance.below) == ("accuracy", 0.75)
+    assert spec("heart-disease").serving.prediction_log.sink == "PostgreSQL", "checks read the prediction log"
+
+
 def test_a_folder_of_an_example_can_be_applied_as_it_is() -> None:
     """`kubectl apply -f FOLDER` takes .json and .yaml in the order of their names: the namespace must come first."""
     for name in EXAMPLES:

@@ -1,5 +1,6 @@
 """The health checks for Argo CD, run by a Lua interpreter on the status that the operator plans."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,20 +9,20 @@ import pytest
 import yaml
 
 from heart_api.kube.kinds import HEART_MODEL
-from heart_api.names import API_VERSION, GROUP
+from heart_api.names import API_VERSION, GROUP, Reason
 from tests.support.plan.federated import SiteWorld, federated_world
-from tests.support.plan.world import World, bring_up, serving_world
+from tests.support.plan.world import World, bring_up, serving_world, watch
 
 ROOT = Path(__file__).resolve().parents[3]
 CHECKS = yaml.safe_load((ROOT / "examples/gitops/argocd/argocd-cm.yaml").read_text())["data"]
 
 
-def health(kind: str, resource: dict[str, Any]) -> tuple[str, str]:
+def health(kind: str, resource: dict[str, Any], group: str = GROUP) -> tuple[str, str]:
     """(status, message) as Argo CD gets them: it runs the script with `obj` in its globals and no libraries of the
     system."""
     lua = lupa.LuaRuntime(register_eval=False, register_builtins=False)
     lua.globals()["obj"] = lua.table_from(resource, recursive=True)
-    found = lua.execute(CHECKS[f"resource.customizations.health.{GROUP}_{kind}"])
+    found = lua.execute(CHECKS[f"resource.customizations.health.{group}_{kind}"])
     return found["status"], found["message"]
 
 
@@ -84,7 +85,77 @@ def test_a_candidate_that_awaits_approval_is_suspended() -> None:
     world.finish_job()
     bring_up(world)
     status, message = health("HeartModel", resource(world))
-    assert (status, message.startswith("Version 2: ")) == ("Suspended", True)
+    assert (status, message.startswith("AwaitingApproval: Version 2 ")) == ("Suspended", True)
+
+
+def test_a_candidate_without_traffic_is_suspended_and_does_not_progress_for_ever() -> None:
+    world = serving_world()
+    world.merge_spec({"rollout": {"steps": [{"setWeight": 50}, {"pause": {"duration": "5m"}}], "analysis": {}}})
+    world.retrain("again")
+    world.settle()
+    world.finish_job()
+    world.start_pods()
+    world.settle()
+    watch(world, 3600)
+    status, message = health("HeartModel", resource(world))
+    assert (status, message.startswith("OnHold: Version 2 ")) == ("Suspended", True), message
+
+
+def test_a_version_whose_gate_cannot_tell_is_suspended() -> None:
+    world = serving_world()
+    world.retrain("again")
+    world.settle()
+    world.finish_job(regression=-0.02)
+    bring_up(world)
+    status, message = health("HeartModel", resource(world))
+    assert (status, message.startswith("InsufficientEvidence: ")) == ("Suspended", True), message
+
+
+def test_an_outage_of_the_registry_progresses() -> None:
+    world = serving_world()
+    world.registry_error = "down"
+    world.settle()
+    assert health("HeartModel", resource(world))[0] == "Progressing"
+
+
+def test_an_invalid_spec_and_a_failed_training_are_degraded() -> None:
+    world = serving_world()
+    world.merge_spec({"monitoring": {"alerts": {"errorRate": {"warning": 0.1, "critical": 0.05}}}})
+    world.settle()
+    status, message = health("HeartModel", resource(world))
+    assert (status, message.startswith("InvalidSpec: ")) == ("Degraded", True), message
+    world = World()
+    world.settle()
+    world.fail_job()
+    world.settle()
+    assert health("HeartModel", resource(world))[0] == "Degraded"
+
+
+def test_a_version_that_its_traffic_rejects_is_degraded() -> None:
+    world = serving_world()
+    world.retrain("again")
+    world.settle()
+    world.finish_job(starts=False)
+    bring_up(world)
+    watch(world, 7200)
+    status, message = health("HeartModel", resource(world))
+    assert (status, message.startswith("ReadyDeadlineExceeded: ")) == ("Degraded", True), message
+
+
+def test_words_by_which_the_check_decides_are_reasons() -> None:
+    script = CHECKS[f"resource.customizations.health.{GROUP}_HeartModel"]
+    named = re.findall(r"(\w+) = true", script)
+    assert len(named) == 5
+    assert set(named) <= set(vars(Reason).values())
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [({}, ("Progressing", "Waiting for Argo CD")), ({"health": {"status": "Degraded"}}, ("Degraded", ""))],
+)
+def test_an_application_is_as_healthy_as_what_it_syncs(status: dict[str, Any], expected: tuple[str, str]) -> None:
+    """Argo CD has no check for Applications of its own, so that waves of them would not wait."""
+    assert health("Application", {"status": status}, "argoproj.io") == expected
 
 
 def test_a_suspended_model_is_suspended() -> None:

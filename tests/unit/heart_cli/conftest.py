@@ -44,6 +44,20 @@ class FakeCluster:
     posted: list[tuple[str, Any]] = field(default_factory=list)
     where: tuple[str | None, ...] = ()
     user: str = "alice"
+    dry: str = "none"
+
+    def rehearsing(self, dry: str) -> "FakeCluster":
+        """Shares what it holds."""
+        found = copy.copy(self)
+        found.dry = dry
+        return found
+
+    def write(self, method: str, path: str, body: Any = None, *, media: str = "") -> Any:
+        if self.dry == "none":
+            return self.call(method, path, body=body, media=media)
+        if self.dry == "server":
+            self.dry_runs.append(body)
+        return body or {}
 
     def acting_as(self, user: str) -> "FakeCluster":
         self.user = user
@@ -70,17 +84,22 @@ class FakeCluster:
         found = {HEART_MODEL: models, DEPLOYMENT: self.deployments, POD: self.pods, EVENT: self.events, JOB: self.jobs}
         return found[kind]
 
-    def annotate(self, name: str, annotations: Mapping[str, str], *, dry_run: bool = False) -> None:
+    def annotate(self, name: str, annotations: Mapping[str, str]) -> Object:
         assert self.model
-        if dry_run:
+        if self.dry == "server":
             self.dry_runs.append(dict(annotations))
-            return
+            changed = copy.deepcopy(self.model)
+            changed["metadata"]["annotations"] |= annotations
+            return changed
+        if self.dry == "client":
+            return {}
         self.written.append(dict(annotations))
         self.model["metadata"]["annotations"] |= annotations
         command = read_command(self.model["metadata"]["annotations"])
         if command and self.handled is not None:
             note = {"id": command.id, "action": command.action, "time": "2026-11-21T08:00:00Z"}
             self.model["status"]["command"] = note | dict(self.handled)
+        return copy.deepcopy(self.model)
 
     def user_name(self) -> str:
         return self.user

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from heart_api.checks import newest_order
+from heart_cli.errors import ApiFailure
 from tests.support.apiserver.heart_objects import heart_model, retrain_schedule, serving
 
 LABELS = {"serving": {"predictionLog": {"labels": ["site", "ward"]}}}
@@ -110,6 +111,19 @@ def test_a_check_that_takes_longer_ends_with_3_and_goes_on(heart, checked) -> No
     checked(None, phase="Running", job="heart-check-1")
     done = heart("check", "heart", "--timeout", "30ms")
     assert (done.exit_code, "timed out" in done.stderr) == (3, True)
+
+
+def test_an_api_server_that_is_away_for_a_while_ends_no_check(heart, checked, monkeypatch) -> None:
+    cluster, answers = checked("Drift"), iter((False, True))
+    get = cluster.get
+
+    def flaky(*words: Any) -> Any:
+        if next(answers, False):
+            raise ApiFailure("cannot be reached", 503)
+        return get(*words)
+
+    monkeypatch.setattr(cluster, "get", flaky)
+    assert heart("check", "heart").exit_code == 4
 
 
 def test_a_newer_check_ends_the_wait(heart, checked) -> None:

@@ -78,6 +78,8 @@ def healthy() -> Answers:
         "/apis/gateway.networking.k8s.io/v1": resources("gateways", "httproutes"),
         ROOT: resources("servicemonitors", "prometheusrules", "prometheuses"),
         f"{ROOT}/prometheuses": {"items": [prometheus(serviceMonitorSelector={}, ruleSelector={})]},
+        f"{ROOT}/namespaces/{system}/servicemonitors": {"items": [monitor("heartops-operator")]},
+        f"{ROOT}/namespaces/{system}/prometheusrules": {"items": [monitor("heartops-operator")]},
         "/apis/storage.k8s.io/v1/storageclasses": {"items": []},
         f"/apis/apps/v1/namespaces/{system}/deployments": {
             "items": [workload("heartops-operator", "operator"), workload("heartops-mlflow", "mlflow")]
@@ -157,6 +159,15 @@ def test_a_selector_that_nothing_matches_names_the_label(doctor):
     assert ["heartops-system" in each["message"] for each in left if each["level"] == "problem"] == [True]
 
 
+def test_an_installation_that_is_older_than_the_prometheus_operator_is_told_of(doctor):
+    """The chart leaves its ServiceMonitors out where the cluster does not know the kind."""
+    older = {f"{ROOT}/namespaces/heartops-system/{kind}": None for kind in ("servicemonitors", "prometheusrules")}
+    found = findings(doctor(healthy() | older, "-o", "json"), "monitoring")
+    notes = [each for each in found if each["level"] == "note"]
+    assert ["ServiceMonitor" in notes[0]["message"], "PrometheusRule" in notes[1]["message"]] == [True, True]
+    assert all("--set monitoring.serviceMonitor=true" in each["fix"] for each in notes)
+
+
 @pytest.mark.parametrize(
     ("served", "level", "words"),
     [
@@ -181,11 +192,113 @@ def test_a_prometheus_that_may_not_read_metrics_gets_a_binding(doctor):
     assert "may not" in problem(done, "permissions")["message"]
 
 
+def scraped(component: str) -> Answers:
+    """A ServiceMonitor of the chart."""
+    labels = OURS | {"app.kubernetes.io/component": component}
+    meta = {"name": f"heartops-{component}", "labels": labels}
+    return {"metadata": meta, "spec": {"selector": {"matchLabels": pod_labels(component)}}}
+
+
+def pod_labels(component: str) -> dict[str, str]:
+    return {"app.kubernetes.io/instance": "heartops", "app.kubernetes.io/component": component}
+
+
+def policy(component: str, *rules: Answers) -> Answers:
+    spec = {"podSelector": {"matchLabels": pod_labels(component)}, "policyTypes": ["Ingress"], "ingress": list(rules)}
+    return {"metadata": {"name": f"heartops-{component}"}, "spec": spec}
+
+
+OUR_PODS = {"namespaceSelector": {}, "podSelector": {"matchLabels": OURS}}
+BY_NAME = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["monitoring"]}
+WATCHERS = {"namespaceSelector": {"matchExpressions": [BY_NAME]}}
+
+
+@pytest.mark.parametrize(
+    ("rules", "closed"),
+    [
+        ([{"ports": [{"port": 5000}], "from": [OUR_PODS]}], True),
+        ([{"ports": [{"port": 5000}], "from": [OUR_PODS, WATCHERS]}], False),
+        ([{"ports": [{"port": 5000}]}], False),
+        ([{}], False),
+        ([{"ports": [{"port": 8080}]}], True),
+        ([], True),
+    ],
+)
+def test_a_prometheus_that_a_policy_keeps_from_mlflow_is_told_of(doctor, rules, closed):
+    path = "/apis/networking.k8s.io/v1/namespaces/heartops-system/networkpolicies"
+    monitors = {
+        f"{ROOT}/namespaces/heartops-system/servicemonitors": {"items": [scraped("mlflow"), scraped("operator")]}
+    }
+    policies = {path: {"items": [policy("mlflow", *rules), policy("other")]}}
+    done = doctor(healthy() | monitors | policies, "-o", "json")
+    assert done.exit_code == 0, "a network plugin may not enforce them"
+    notes = [each for each in findings(done, "monitoring") if each["level"] == "note"]
+    assert len(notes) == closed
+    for note in notes:
+        assert note["message"].endswith("keep namespace monitoring from the metrics of mlflow")
+        assert note["fix"].endswith("--set 'monitoring.namespaces={monitoring}'")
+
+
+def test_a_profile_that_keeps_prometheus_from_the_models_is_told_of(doctor):
+    profile = {"default": {"monitoringNamespaces": ["elsewhere"]}}
+    stored = {"metadata": {"name": "heartops-runtimes"}, "data": {"profiles.yaml": json.dumps(profile)}}
+    stored["metadata"]["labels"] = OURS | {"app.kubernetes.io/component": "operator"}
+    answers = healthy() | {
+        f"{ROOT}/namespaces/heartops-system/servicemonitors": {"items": [scraped("operator")]},
+        "/api/v1/namespaces/heartops-system/configmaps": {"items": [stored]},
+    }
+    (note,) = [each for each in findings(doctor(answers, "-o", "json"), "monitoring") if each["level"] == "note"]
+    assert note["message"].endswith("the metrics of models in namespace clinic")
+
+
 def test_what_may_not_be_read_is_no_problem(doctor):
     forbidden = {"/api/v1/namespaces/clinic/secrets/heartops-runtime": ApiFailure("secrets is forbidden", 403)}
     done = doctor(healthy() | forbidden, "-o", "json")
     assert done.exit_code == 0
     assert [each["level"] for each in findings(done, "Secret")] == ["unknown"]
+    secret = {f"{ROOT}/prometheuses": ApiFailure("prometheuses is forbidden", 403)}
+    found = findings(doctor(healthy() | secret, "-o", "json"), "monitoring")
+    assert [each["level"] for each in found] == ["unknown"], "said once, though two checks ask for it"
+
+
+def claim(name: str, **spec: Any) -> Answers:
+    return {"metadata": {"name": name}, "spec": spec, "status": {"phase": "Pending"}}
+
+
+def with_claim(found: Answers, *pods: Answers, **storage_class: Any) -> Answers:
+    standard = {"metadata": {"name": "standard"}, "volumeBindingMode": "WaitForFirstConsumer"} | storage_class
+    return healthy() | {
+        "/apis/storage.k8s.io/v1/storageclasses": {"items": [standard]},
+        "/api/v1/namespaces/clinic/persistentvolumeclaims": {"items": [found]},
+        "/api/v1/namespaces/clinic/pods": {"items": list(pods)},
+    }
+
+
+def mounting(name: str) -> Answers:
+    volumes = [{"name": "tmp", "emptyDir": {}}, {"name": "data", "persistentVolumeClaim": {"claimName": name}}]
+    return {"metadata": {"name": "heart-train"}, "spec": {"volumes": volumes}, "status": {}}
+
+
+STANDARD = claim("rows", storageClassName="standard")
+
+
+@pytest.mark.parametrize(
+    ("answers", "level", "words"),
+    [
+        (with_claim(STANDARD), "note", "made for the first pod"),
+        (with_claim(STANDARD, mounting("other")), "note", "made for the first pod"),
+        (with_claim(STANDARD, mounting("rows")), "problem", "kubectl describe pvc rows -n clinic"),
+        (with_claim(STANDARD, volumeBindingMode="Immediate"), "problem", "kubectl describe pvc rows -n clinic"),
+        (with_claim(claim("rows", storageClassName="fast")), "problem", "there is no StorageClass fast"),
+        (with_claim(claim("rows")), "problem", "no default StorageClass"),
+        (with_claim(claim("rows", storageClassName="")), "problem", "kubectl describe pvc rows -n clinic"),
+    ],
+)
+def test_a_claim_that_waits_says_for_what(doctor, answers, level, words):
+    """Most storage classes wait for a pod: a claim that no pod mounts yet is fine."""
+    (found,) = findings(doctor(answers, "-o", "json"), "storage")
+    assert found["level"] == level
+    assert words in f"{found['message']} → {found['fix']}"
 
 
 def test_a_job_of_the_installation_that_has_no_pod_and_one_that_failed(doctor):

@@ -7,16 +7,19 @@ from typing import Any, get_args
 
 import pytest
 import yaml
+from click import Argument, Command, Group
 
 from heart_api import names
 from heart_api.drift import CheckFailureReason
 from heart_api.federation import SiteFailureReason
 from heart_api.handover import FailureReason
+from heart_api.kube.blocked import ADVICE
+from heart_api.kube.installation import JOB_FAILED
 from heart_cli import completing, waitcommand
 from heart_cli.cli import cli
 from heart_cli.completion import suggest
-from heart_cli.errors import Failure
-from tests.support.apiserver.heart_objects import candidate, condition, heart_model, rejected, served, serving
+from heart_cli.errors import ApiFailure, Failure
+from tests.support.apiserver.heart_objects import candidate, condition, heart_model, rejected, served, serving, sha
 
 CRDS = Path(__file__).resolve().parents[3] / "crds"
 SAY_IT_THEMSELVES = frozenset(
@@ -74,8 +77,11 @@ def test_a_reason_is_found_whatever_its_case_and_a_wrong_one_names_similar_ones(
     assert "similar: GateFailed" in done.stderr
 
 
-def test_a_cause_of_a_blocked_pod_is_explained(heart):
-    assert "imagePullSecrets" in heart("explain", "ImagePull").stdout
+@pytest.mark.parametrize("cause", [*ADVICE, JOB_FAILED])
+def test_a_cause_of_a_blocked_pod_or_a_failed_job_is_explained(heart, cause):
+    done = heart("explain", cause).stdout
+    assert "What to do: " in done
+    assert "{" not in done, "no field of the advice is left open"
 
 
 def test_history_as_data(heart, cluster):
@@ -86,6 +92,27 @@ def test_history_as_data(heart, cluster):
     assert found == yaml.safe_load(as_yaml.stdout)
     assert [entry["by"] for entry in found["history"]] == ["alice"]
     assert [entry["reason"] for entry in found["rejected"]] == ["Crashing"]
+
+
+def test_the_history_of_all_models_has_their_names_and_whole_digests_if_it_is_wide(heart, cluster):
+    past = [served("6", "2026-11-18T04:00:00Z", reason="Approved", by="alice", message="checked")]
+    cluster.model = heart_model({"history": past, "rejected": [rejected("7", "Crashing", "OOM")]})
+    head, *rows = heart("history", "-A", "-o", "wide").stdout.splitlines()
+    assert head.split()[:3] == ["NAMESPACE", "MODEL", "VERSION"]
+    assert [row.split()[:3] for row in rows] == [["clinic", "heart", "7"], ["clinic", "heart", "6"]]
+    assert rows[0].split()[-1] == sha("7")
+    assert heart("history", "--no-headers").stdout.split()[:2] == ["heart", "7"]
+    (entry,) = json.loads(heart("history", "-l", "team=a", "-o", "json").stdout)["items"]
+    assert (entry["namespace"], entry["name"], len(entry["history"])) == ("clinic", "heart", 1)
+    assert heart("history", "heart", "-A").exit_code == 2
+    assert heart("history", "--all").exit_code == 2
+
+
+def test_keys_as_data(heart, cluster):
+    cluster.model = heart_model({"serving": serving("6")})
+    heart("key", "create", "heart", "clinic")
+    (key,) = json.loads(heart("key", "list", "heart", "-o", "json").stdout)["keys"]
+    assert (key["caller"], key["scopes"], len(key["sha256"])) == ("clinic", ["predict", "explain"], 12)
 
 
 def test_the_list_has_more_columns_if_it_is_wide_or_of_all_namespaces(heart, cluster):
@@ -185,6 +212,135 @@ def test_a_dry_run_stores_nothing(heart, cluster, dry):
     assert len(cluster.dry_runs) == (dry == "server")
 
 
+@pytest.fixture
+def two_models(cluster, monkeypatch):
+    """`heart` has a candidate, `iris` has none."""
+    cluster.model = heart_model({"serving": serving("6"), "candidate": candidate("7", phase="Paused")})
+    iris = heart_model({"serving": serving("1")})
+    iris["metadata"]["name"] = "iris"
+    get, asked = cluster.get, []
+
+    def listed(kind: Any, *, everywhere: bool = False, **query: str) -> list[Any]:
+        asked.append((everywhere, query))
+        return [cluster.model, iris]
+
+    monkeypatch.setattr(cluster, "list", listed)
+    monkeypatch.setattr(cluster, "get", lambda kind, name: iris if name == "iris" else get(kind, name))
+    return asked
+
+
+def test_a_command_for_the_models_of_a_label_reaches_each(heart, two_models):
+    done = heart("pause", "-l", "team=cardiology", "--dry-run=client")
+    assert two_models == [(False, {"labelSelector": "team=cardiology"})]
+    assert done.stdout == "heart: pause 7 would be requested by alice (client dry run)\n"
+    assert (done.exit_code, done.stderr) == (1, "Error: iris has no candidate; version 1 serves\n")
+
+
+def test_a_command_for_no_model_or_for_an_unclear_one_is_not_given(heart, cluster):
+    cluster.model = None
+    done = heart("retrain", "-l", "team=nobody")
+    assert (done.exit_code, done.stderr) == (0, "No resources found in clinic namespace.\n")
+    for words in (("retrain",), ("retrain", "heart", "-l", "a=b"), ("promote", "-l", "a=b", "--version", "7")):
+        assert heart(*words).exit_code == 2
+
+
+WRITES = {
+    **dict.fromkeys(("promote", "abort", "pause", "resume", "rollback", "retry", "retrain"), ("heart",)),
+    "check": ("heart",),
+    "copy": ("heart", "--to", "other"),
+    "erase": ("heart", "--subject", "s-1"),
+    "key create": ("heart", "ward-3"),
+    "key revoke": ("heart", "clinic"),
+    "init-namespace": ("clinic",),
+    "rotate-namespace": ("clinic",),
+    "offboard-namespace": ("clinic",),
+}
+"""Commands that change something, with arguments."""
+READS = {
+    "doctor",
+    "explain",
+    "history",
+    "load",
+    "logs",
+    "mlflow",
+    "new",
+    "predict",
+    "status",
+    "wait",
+    "watch",
+    "key list",
+}
+
+
+def all_commands() -> Iterator[tuple[str, Command]]:
+    for name, command in cli.commands.items():
+        if isinstance(command, Group):
+            yield from ((f"{name} {below}", each) for below, each in command.commands.items())
+        else:
+            yield name, command
+
+
+def options_of(command: Command) -> set[str]:
+    return {name for each in command.params for name in each.opts}
+
+
+def test_every_command_that_changes_something_can_be_tried() -> None:
+    assert {name for name, command in all_commands() if "--dry-run" in options_of(command)} == set(WRITES)
+    assert {name for name, _ in all_commands()} == set(WRITES) | READS
+
+
+@pytest.mark.parametrize("words", [("--dry-run",), ("--dry-run=client",), ("--dry-run", "client")])
+def test_a_dry_run_alone_is_that_of_the_client(heart, cluster, words):
+    cluster.model = heart_model({"serving": serving("6"), "candidate": candidate("7", phase="Paused")})
+    done = heart("promote", *words, "heart")
+    assert done.stdout == "heart: promote 7 would be requested by alice (client dry run)\n"
+
+
+@pytest.mark.parametrize("dry", ["client", "server"])
+@pytest.mark.parametrize("command", ["check", "key create", "key revoke"])
+def test_a_dry_run_says_so_and_stores_nothing(heart, cluster, command, dry):
+    cluster.model = heart_model({"serving": serving("6")})
+    heart("key", "create", "heart", "clinic")
+    before = len(cluster.written_secrets)
+    done = heart(*command.split(), *WRITES[command], "--dry-run", dry)
+    assert done.exit_code == 0, done.stderr
+    assert {line.endswith(f"({dry} dry run)") for line in done.stdout.splitlines()} == {True}
+    assert "heart_" not in done.stdout, "no key is shown that does not exist"
+    assert (cluster.written, len(cluster.written_secrets)) == ([], before)
+
+
+def test_a_copy_is_tried_by_the_status_alone(heart, cluster):
+    cluster.model = heart_model({"serving": serving("6")})
+    done = heart("copy", "heart", "--to", "other", "--dry-run=client")
+    assert done.stdout.splitlines()[0] == (
+        "Version 6 of clinic/heart would become a version of other/heart (client dry run)"
+    )
+    assert heart("copy", "heart", "--to", "other", "--version", "9", "--dry-run=client").exit_code == 1
+
+
+@pytest.mark.parametrize("dry", ["client", "server"])
+def test_a_changed_model_is_printed_as_kubectl_does(heart, cluster, dry):
+    """`-o yaml --dry-run=server` is how one looks at a change before it is made."""
+    cluster.model = heart_model({"serving": serving("6"), "candidate": candidate("7", phase="Paused")})
+    found = yaml.safe_load(heart("promote", "heart", "--dry-run", dry, "-o", "yaml").stdout)
+    assert found["metadata"]["annotations"][names.Annotation.COMMAND].startswith("promote 7 ")
+    assert found["spec"] == cluster.model["spec"]
+    assert heart("pause", "heart", "--dry-run", dry, "-o", "name").stdout == "heartmodel.heartops.dev/heart\n"
+
+
+def test_a_command_that_was_carried_out_prints_the_model_then(heart, cluster):
+    cluster.model = heart_model({"serving": serving("6"), "candidate": candidate("7", phase="Paused")})
+    found = json.loads(heart("promote", "heart", "-o", "json").stdout)
+    assert found["status"]["command"]["result"] == "advanced past step 2"
+
+
+@pytest.mark.parametrize("timeout", ["30", "0.5", "30s", "1m30s"])
+def test_a_length_of_time_has_a_unit_or_is_seconds(heart, cluster, timeout):
+    cluster.model = heart_model({"serving": serving("6"), "candidate": candidate("7", phase="Paused")})
+    assert heart("promote", "heart", "--timeout", timeout).exit_code == 0
+    assert heart("wait", "heart", "--timeout", "soon").exit_code == 2
+
+
 def test_a_dry_run_of_what_does_not_apply_fails(heart, cluster):
     cluster.model = heart_model({"serving": serving("6")})
     assert heart("promote", "heart", "--dry-run=client").exit_code == 1
@@ -266,6 +422,35 @@ def test_waiting_says_what_changes_until_the_goal_is_reached(heart, cluster, mon
     ]
 
 
+@pytest.mark.parametrize("status", [0, 429, 503])
+def test_an_api_server_that_is_away_for_a_while_ends_no_wait(heart, cluster, monkeypatch, status):
+    cluster.model = heart_model(SERVES | {"conditions": [READY, ROLLING]})
+    get, answers = cluster.get, iter((False, True, True, False))
+
+    def flaky(*words: Any) -> Any:
+        if next(answers):
+            raise ApiFailure("cannot be reached", status)
+        return get(*words)
+
+    def promoted(_: float) -> None:
+        cluster.model = heart_model(SERVES | {"serving": serving("7"), "conditions": [READY, UP_TO_DATE]})
+
+    monkeypatch.setattr(cluster, "get", flaky)
+    monkeypatch.setattr(waitcommand.time, "sleep", promoted)
+    done = heart("wait", "heart")
+    assert (done.exit_code, done.stdout.splitlines()[-1].split(" ", 1)[1]) == (0, "heart: version 7 serves")
+    assert done.stdout.count("the API server does not answer, trying again: cannot be reached") == 1
+
+
+@pytest.mark.parametrize("status", [0, 401, 403])
+def test_an_api_server_that_never_answered_or_says_no_ends_it_at_once(heart, cluster, monkeypatch, status):
+    def refuse(*_: Any) -> None:
+        raise ApiFailure("no", status)
+
+    monkeypatch.setattr(cluster, "get", refuse)
+    assert heart("wait", "heart").exit_code == 1
+
+
 # --- completion -----------------------------------------------------------------------------------
 
 
@@ -277,6 +462,25 @@ def test_commands_options_models_and_reasons_are_suggested(cluster, monkeypatch)
     assert "--dry-run" in {line.split("\t")[0] for line in suggest(["promote", "heart", "--d"])}
     assert list(suggest(["promote", ""])) == ["heart", ":4"]
     assert list(suggest(["explain", "gatef"])) == ["GateFailed", ":4"]
+
+
+def test_every_name_of_a_model_is_suggested():
+    """Whichever command it is of: a new one is not forgotten. `new` makes the name up."""
+    for name, command in all_commands():
+        for each in command.params:
+            if isinstance(each, Argument) and each.name == "name" and name != "new":
+                assert each._custom_shell_complete is completing.complete_models, name
+
+
+def test_namespaces_contexts_and_formats_are_suggested(cluster, monkeypatch):
+    monkeypatch.setattr(completing, "connect", lambda *_: cluster)
+    monkeypatch.setattr(completing.config, "list_kube_config_contexts", lambda _: ([{"name": "test"}], None))
+    cluster.answer = {"items": [{"metadata": {"name": name}} for name in ("ward", "clinic")]}
+    assert list(suggest(["status", "-n", ""])) == ["clinic", "ward", ":4"]
+    assert list(suggest(["init-namespace", "w"])) == ["ward", ":4"]
+    assert list(suggest(["copy", "heart", "--to", "c"])) == ["clinic", ":4"]
+    assert list(suggest(["status", "--context", ""])) == ["test", ":4"]
+    assert "jsonpath=" in list(suggest(["status", "-o", "j"]))
 
 
 def test_without_a_cluster_nothing_is_suggested(monkeypatch):

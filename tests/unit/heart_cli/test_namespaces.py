@@ -12,7 +12,13 @@ from heart_cli.erasure import build_job
 from heart_cli.errors import ApiFailure, Failure
 from heart_cli.logdatabase import CRON_JOB
 from heart_cli.mlflowproxy import MLFLOW as MLFLOW_LABELS
-from heart_cli.namespaces import init_namespace, offboard_namespace, plan_offboarding, rotate_namespace
+from heart_cli.namespaces import (
+    after_rotation,
+    init_namespace,
+    offboard_namespace,
+    plan_offboarding,
+    rotate_namespace,
+)
 from heart_cli.registryrights import ROLE_BINDING
 from heart_cli.text import harmless
 
@@ -86,6 +92,9 @@ class FakeClient:
             return self.cluster.mlflow if self.namespace == "system" else []
         prefix = kind.path(self.namespace) + "/"
         return [value for path, value in self.cluster.objects.items() if path.startswith(prefix)]
+
+    def write(self, method: str, path: str, body: Any = None, *, media: str = "") -> Any:
+        return self.call(method, path, body=body, media=media)
 
     def call(self, method: str, path: str, query: Any = None, body: Any = None, *, media: str = "") -> Any:
         objects = self.cluster.objects
@@ -171,7 +180,8 @@ def test_a_rotation_changes_both_secrets_alike(cluster: Cluster) -> None:
     done = rotate_namespace(cluster.client("clinic"), cluster.client("system"))
     assert password(cluster) != before
     assert url(cluster) == f"postgresql://ns-clinic:{password(cluster)}@db:5432/heartops"
-    assert "kubectl rollout restart" in done[-1]
+    assert "changes the login's password" in done[-1]
+    assert "kubectl rollout restart" in after_rotation("clinic")[-1]
     assert before not in "".join(done)
     assert len(cluster.started) == 2
 

@@ -12,6 +12,7 @@ import pytest
 from heart_api.historyfile import merged
 from heart_api.outbox import OutboxEntry
 from heart_cli import wholehistory
+from heart_cli.errors import Failure
 from tests.support.apiserver.heart_objects import heart_model, serving, sha
 
 
@@ -77,6 +78,7 @@ def mlflow(cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[MLflow]:
     def forwarded(*_: Any) -> Iterator[str]:
         yield f"http://127.0.0.1:{server.server_address[1]}"
 
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setattr(wholehistory, "forwarded", forwarded)
     monkeypatch.setattr(wholehistory, "find_service", lambda system: "mlflow")
     monkeypatch.setattr(wholehistory, "request_token", lambda client: "token")
@@ -99,6 +101,23 @@ def test_every_decision_is_listed_newest_first(heart, mlflow: MLflow) -> None:
     assert not any("secret" in path for path, _, _ in mlflow.asked)
 
 
+def test_years_of_decisions_are_all_listed(heart, mlflow: MLflow) -> None:
+    """The status keeps a hundred at most."""
+    months = [f"{year}-{month:02}" for year in (2025, 2026) for month in range(1, 13)]
+    mlflow.files = {
+        f"history/{month}.jsonl": merged(
+            b"",
+            [entry(f"{month}-{day}", "gated", f"{month}-{day:02}T06:00:00Z", version=str(day)) for day in range(1, 29)],
+        )
+        for month in months
+    }
+    _, *rows = heart("history", "heart", "--all").stdout.splitlines()
+    assert len(rows) == 24 * 28
+    assert rows[0].startswith("2026-12-28")
+    assert rows[-1].startswith("2025-01-01")
+    assert len(json.loads(heart("history", "heart", "--all", "-o", "json").stdout)["history"]) == 24 * 28
+
+
 def test_machines_get_the_entries(heart, mlflow: MLflow) -> None:
     found = json.loads(heart("history", "heart", "--all", "-o", "json").stdout)["history"]
     assert [one["id"] for one in found] == ["a", "b", "c"]
@@ -108,6 +127,54 @@ def test_machines_get_the_entries(heart, mlflow: MLflow) -> None:
 def test_without_workspaces_the_name_has_its_prefix(heart, mlflow: MLflow) -> None:
     mlflow.experiment = "clinic.heart.history"
     assert heart("history", "heart", "--all").exit_code == 0
+
+
+@pytest.fixture
+def external(mlflow: MLflow, monkeypatch: pytest.MonkeyPatch) -> MLflow:
+    """The same MLflow, as one that HeartOps did not install."""
+
+    def find(_: Any) -> str:
+        raise Failure("Namespace heartops-system has no MLflow of HeartOps")
+
+    monkeypatch.setattr(wholehistory, "find_service", find)
+    return mlflow
+
+
+@pytest.mark.parametrize(
+    ("variables", "sent"),
+    [
+        ({}, None),
+        ({"MLFLOW_TRACKING_TOKEN": "t"}, "Bearer t"),
+        ({"MLFLOW_TRACKING_USERNAME": "me", "MLFLOW_TRACKING_PASSWORD": "pw"}, "Basic bWU6cHc="),
+    ],
+)
+def test_an_mlflow_of_ones_own_is_asked_by_the_users_own_variables(
+    heart, external: MLflow, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], sent: str | None
+) -> None:
+    with wholehistory.forwarded() as address:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"{address}/")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    done = heart("history", "heart", "--all")
+    assert done.exit_code == 0, done.output
+    assert len(done.stdout.splitlines()) == 4
+    assert {given for _, given, _ in external.asked} == {sent}
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("", "has no MLflow of HeartOps. Otherwise set MLFLOW_TRACKING_URI"),
+        ("sqlite:///mlflow.db", "MLFLOW_TRACKING_URI has to be an address"),
+    ],
+)
+def test_without_a_way_to_mlflow_it_says_what_to_set(
+    heart, external: MLflow, monkeypatch: pytest.MonkeyPatch, address: str, words: str
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    done = heart("history", "heart", "--all")
+    assert done.exit_code == 1
+    assert words in done.stderr
 
 
 def test_where_nothing_is_kept_it_says_why(heart, mlflow: MLflow) -> None:

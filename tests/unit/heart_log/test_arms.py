@@ -48,6 +48,16 @@ def test_values_have_a_mean_and_squares(engine: Engine) -> None:
     assert mean_outcome(found, ()) == ArmSums(3, 7.5, 20.25)
 
 
+def test_of_very_many_values_the_earliest_count(engine: Engine) -> None:
+    """Whatever they are: a part of the outcomes that depends on them would have another mean."""
+    for minutes, name in enumerate(("late", "middle", "early")):
+        store(engine, EIGHTH, row(name, outputs=[1.0], label=None, time=hours_ago(0.1 * (minutes + 1))))
+    report(engine, late=1.0, middle=5.0, early=9.0)
+    with engine.begin() as connection:
+        found = read_arm(connection, "heart", "8", hours_ago(1), most=2)
+    assert mean_outcome(found, ()) == ArmSums(2, 14.0, 106.0)
+
+
 def test_what_the_model_does_not_have_is_no_outcome() -> None:
     groups = [("disease", "disease", 3), ("disease", "other", 5), (None, 1.0, 2)]
     assert accuracy(groups, LABELS) == ArmSums(3, 3, 3)

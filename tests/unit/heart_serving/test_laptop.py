@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -46,6 +47,17 @@ def test_a_trained_folder_is_served_with_its_docs_log_and_metrics(folder: Path) 
         process.terminate()
         process.wait(30)
     assert f"Serving heart at http://127.0.0.1:{port}" in log.read_text()
+    assert "setup plugin" not in log.read_text()
+
+
+def test_a_port_that_is_taken_is_named_and_nothing_is_said_to_be_served(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        command = [sys.executable, "-m", "heart_serving", str(folder), "--port", str(port), "--management-port", "0"]
+        done = subprocess.run(command, env=PLAIN, capture_output=True, text=True, timeout=60)
+    message = json.loads(done.stdout.splitlines()[-1])["message"]
+    assert message.startswith(f"cannot listen at 127.0.0.1:{port}: address already in use; choose other ports (--port")
+    assert (done.returncode, "Serving" in done.stderr, "Traceback" in done.stderr) == (1, False, False)
 
 
 def test_options_win_over_variables_and_those_over_defaults(folder: Path) -> None:

@@ -56,6 +56,7 @@ def test_laptop_training_ends_in_figures_card_and_version(
     assert "ROC-AUC" in printed
     assert "SYNTHETIC" in printed
     assert "version      1 of clinic.small" in printed
+    assert "serve it     python -m heart_serving " in printed
     card = (tmp_path / "out" / CARD_PATH).read_text()
     assert "Trained on synthetic data" in card
 
@@ -70,6 +71,7 @@ def test_every_family_that_was_tried_has_its_figures(tracking_uri: str, manifest
     metrics = client.get_run(version.run_id).data.metrics
     values = [metrics[f"family.{name}.roc_auc"] for name in tried]
     assert all(0.5 < value <= 1 for value in values)
+    assert all(0.5 < metrics[f"family.{name}.out_of_fold.roc_auc"] <= 1 for name in tried)
     assert values[0] != values[1]
     assert "plots/families.png" in _paths(client, version.run_id)
     card = (tmp_path / "out" / CARD_PATH).read_text()

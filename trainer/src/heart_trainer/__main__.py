@@ -264,6 +264,8 @@ def _announce(job: "Job[Any]", trained: "JobResult") -> None:
     if job.out:
         print(f"\nmodel card   {(job.out / 'model_card.html').resolve()}")
     print(f"version      {trained.result.version} of {job.request.registry_name} ({trained.result.artifact_sha256})")
+    if job.out:
+        print(f"serve it     python -m heart_serving {job.out}")
 
 
 if __name__ == "__main__":

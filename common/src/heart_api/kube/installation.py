@@ -63,10 +63,14 @@ def failed_jobs(kind: Kind, jobs: Sequence[Manifest]) -> list[BlockedComponent]:
     return [BlockedComponent(kind, job, failed) for job in newest.values() if (failed := _failure(job))]
 
 
+JOB_FAILED = "JobFailed"
+"""The cause of a Job that will not be tried again."""
+
+
 def _failure(job: Manifest) -> Blocked | None:
     ended = condition(job, "Failed")
     advice = f"See `kubectl logs job/{job['metadata']['name']}`; delete the Job and run `helm upgrade` to try again"
-    return Blocked("JobFailed", condition_text(ended), advice) if ended else None
+    return Blocked(JOB_FAILED, condition_text(ended), advice) if ended else None
 
 
 def _component(job: Manifest) -> str:

@@ -2,11 +2,13 @@
 
 import click
 
+from heart_api.heartmodel import HeartModel
 from heart_api.kube.kinds import HEART_MODEL
 from heart_cli.client import Client
-from heart_cli.completing import complete_models
-from heart_cli.copying.copy import Target, copy_version, find_proven
+from heart_cli.completing import complete_models, complete_namespaces
+from heart_cli.copying.copy import Proven, Target, copy_version, find_proven
 from heart_cli.copying.workspace import Workspace
+from heart_cli.dryrun import DRY_RUN, DryRun, told
 from heart_cli.errors import ApiFailure
 from heart_cli.mlflowproxy import find_service, forwarded, request_token
 from heart_cli.options import NAME, SYSTEM_NAMESPACE, VERSION, connection_options, on_cluster, version_text
@@ -16,10 +18,18 @@ from heart_cli.text import clean
 
 @click.command()
 @click.argument("name", type=NAME, shell_complete=complete_models)
-@click.option("--to", "other", type=NAME, required=True, help="Namespace that gets the version.")
+@click.option(
+    "--to",
+    "other",
+    type=NAME,
+    required=True,
+    shell_complete=complete_namespaces,
+    help="Namespace that gets the version.",
+)
 @click.option("--name", "other_name", type=NAME, help="Name of the HeartModel there; by default the same.")
 @click.option("--version", type=VERSION, help="A version that has served; by default the one that serves.")
 @click.option("-q", "--quiet", is_flag=True, help="Print the copy's number alone, for scripts.")
+@DRY_RUN
 @SYSTEM_NAMESPACE
 @on_cluster
 def copy(
@@ -29,6 +39,7 @@ def copy(
     other_name: str | None,
     version: int | None,
     quiet: bool,
+    dry: DryRun,
     system_namespace: str,
 ) -> None:
     """Copy a proven version to another namespace.
@@ -40,20 +51,25 @@ def copy(
     model = read_model(client, name)
     proven = find_proven(model, version_text(version))
     target = find_target(client.elsewhere(other), other_name or name)
-    system = client.elsewhere(system_namespace)
-    service = find_service(system)
-    with forwarded(connection_options(), system.namespace, service) as url:
-        source = workspace(url, client)
-        number = copy_version(
-            source, model.spec.registry_name or name, proven, workspace(url, client.elsewhere(other)), target
-        )
-    if quiet:
+    title = f"Version {proven.version} of {client.namespace}/{name}"
+    number = "" if dry == "client" else carried_over(client, model, proven, other, target, system_namespace, dry)
+    if quiet and dry == "none":
         click.echo(number)
         return
-    click.echo(
-        clean(f"Version {proven.version} of {client.namespace}/{name} is version {number} of {other}/{target.model}")
-    )
+    fate = f"is version {number}" if number else "would become a version"
+    click.echo(clean(told(f"{title} {fate} of {other}/{target.model}", dry)))
     click.echo(f"Digest: {proven.digest}")
+
+
+def carried_over(
+    client: Client, model: HeartModel, proven: Proven, other: str, target: Target, system_namespace: str, dry: DryRun
+) -> str:
+    """The version's number in the other namespace; in a dry run empty, if it would get one. Raises Failure."""
+    system = client.elsewhere(system_namespace)
+    with forwarded(connection_options(), system.namespace, find_service(system)) as url:
+        source, destination = workspace(url, client), workspace(url, client.elsewhere(other))
+        registered = model.spec.registry_name or model.name
+        return copy_version(source, registered, proven, destination, target, dry=dry != "none")
 
 
 def find_target(client: Client, name: str) -> Target:

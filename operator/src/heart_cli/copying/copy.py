@@ -59,15 +59,21 @@ def find_proven(model: HeartModel, version: str) -> Proven:
     return Proven(wanted, digests[wanted])
 
 
-def copy_version(source: Workspace, registry_name: str, proven: Proven, target: Workspace, to: Target) -> str:
-    """The number of the copy; of bytes that were copied before, the number that they have. Raises Failure."""
+def copy_version(
+    source: Workspace, registry_name: str, proven: Proven, target: Workspace, to: Target, *, dry: bool = False
+) -> str:
+    """The number of the copy; of bytes that were copied before, the number that they have. Raises Failure.
+
+    `dry`: all of it is checked, and nothing is written; empty where there is no copy yet.
+    """
     origin = f"{source.namespace}/{registry_name}/{proven.version}"
     known = source.read("model-versions/get", name=registry_name, version=proven.version)["model_version"]
     address = source.read("model-versions/get-download-uri", name=registry_name, version=proven.version)
     data = source.download(address["artifact_uri"], MODEL_FILE)
     if (digest := f"sha256:{hashlib.sha256(data).hexdigest()}") != proven.digest:
         raise Failure(f"MLflow has other bytes for {origin} ({digest}) than those that served ({proven.digest})")
-    if found := find_copy(target, to.registry_name, proven.digest):
+    found = find_copy(target, to.registry_name, proven.digest)
+    if found or dry:
         return found
     tags = {tag["key"]: tag["value"] for tag in known.get("tags") or ()}
     about = {Tag.MODEL: f"{target.namespace}/{to.model}", Tag.COPIED_FROM: origin, Tag.ARTIFACT_SHA256: proven.digest}

@@ -11,6 +11,7 @@ from heart_cli.doctor.monitoring import check_metrics_api, check_monitoring
 from heart_cli.doctor.namespace import check_gateway, check_images, check_models, check_secret, check_storage
 from heart_cli.doctor.reader import Reader
 from heart_cli.doctor.rights import check_operator_rights, check_registry_rights
+from heart_cli.doctor.scraping import check_scraping
 from heart_cli.doctor.sites import check_sites
 from heart_cli.errors import ApiFailure
 
@@ -36,12 +37,14 @@ def examine(client: Client, system_namespace: str, own_version: str) -> list[Fin
         ("permissions", partial(check_operator_rights, system, models)),
         ("permissions", partial(check_registry_rights, models)),
         ("monitoring", partial(check_monitoring, system, models)),
+        ("monitoring", partial(check_scraping, system, models)),
         ("autoscaling", partial(check_metrics_api, models)),
         ("Gateway", partial(check_gateway, models)),
         ("models", partial(check_models, models)),
         ("sites", partial(check_sites, models)),
     )
-    return [finding for area, check in checks for finding in guarded(area, check)]
+    found = (finding for area, check in checks for finding in guarded(area, check))
+    return list(dict.fromkeys(found))  # two checks may not be allowed the same
 
 
 def guarded(area: str, check: Check) -> Iterator[Finding]:

@@ -7,15 +7,16 @@ from heart_api.kube.values import Manifest
 from heart_api.metrics import PREDICTION_RATE
 from heart_api.names import PART_OF, Label
 from heart_cli.doctor.findings import Finding
-from heart_cli.doctor.reader import Reader, read_profiles
+from heart_cli.doctor.reader import OURS, Reader, read_profiles
 from heart_cli.doctor.rights import may_get
-from heart_cli.doctor.selectors import FIELDS, Monitored, fixes, selects
+from heart_cli.doctor.selectors import FIELDS, UPGRADE, Monitored, fixes, selects
 
 AREA, AUTOSCALING = "monitoring", "autoscaling"
 RATE_FIELD = "targetPredictionsPerSecond"
 USAGE_FIELDS = frozenset({"targetCPUUtilizationPercentage", "targetMemoryUtilizationPercentage"})
 CUSTOM_METRICS = ("custom.metrics.k8s.io/v1beta2", "custom.metrics.k8s.io/v1beta1")
 KINDS = {kind.kind: kind for kind in OPTIONAL_CHILDREN if kind.kind in FIELDS}
+AGAIN = f"{UPGRADE} --set monitoring.serviceMonitor=true, or kustomize/components/monitoring"
 STACK = "Install the Prometheus Operator, for example with the chart kube-prometheus-stack"
 
 
@@ -30,9 +31,13 @@ def check_monitoring(system: Reader, models: Reader) -> Iterator[Finding]:
         yield Finding("note", AREA, "no Prometheus in the cluster: metrics and alerts are not collected", STACK)
         return
     yield from check_readers(system, prometheuses)
-    for kind in KINDS:
-        for monitored in (example(system, system, kind), example(models, system, kind)):
-            yield judge(prometheuses, monitored)
+    for name, kind in KINDS.items():
+        if system.objects(kind, labelSelector=OURS):
+            yield judge(prometheuses, example(system, system, name))
+        else:
+            message = f"the installation in namespace {system.namespace} has no {name}"
+            yield Finding("note", AREA, f"{message}: it was made before the cluster knew the kind, or without", AGAIN)
+        yield judge(prometheuses, example(models, system, name))
 
 
 def check_readers(system: Reader, prometheuses: list[Manifest]) -> Iterator[Finding]:
@@ -55,7 +60,7 @@ def example(reader: Reader, system: Reader, kind: str) -> Monitored:
     """An object of HeartOps in the namespace; where there is none yet, what the operator would create."""
     meta = (reader.path(f"/api/v1/namespaces/{reader.namespace}") or {}).get("metadata", {})
     labelled: dict[str, str] = meta.get("labels") or {}
-    for item in reader.objects(KINDS[kind], labelSelector=f"{Label.PART_OF}={PART_OF}"):
+    for item in reader.objects(KINDS[kind], labelSelector=OURS):
         return Monitored(kind, item["metadata"]["name"], item["metadata"]["labels"], reader.namespace, labelled)
     return Monitored(kind, "", planned_labels(system), reader.namespace, labelled)
 

@@ -17,6 +17,8 @@ CLAIM = Kind("v1", "PersistentVolumeClaim", "persistentvolumeclaims")
 GATEWAY = Kind("gateway.networking.k8s.io/v1", "Gateway", "gateways")
 ROLLOUT_WAITS = (Reason.PAUSED, Reason.ON_HOLD, Reason.AWAITING_APPROVAL)
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
+AT_FIRST_POD = "WaitForFirstConsumer"
+"""The binding mode of most clouds: a claim waits, and nothing is wrong, until a pod mounts it."""
 
 
 def check_secret(system: Reader, models: Reader) -> Iterator[Finding]:
@@ -77,27 +79,24 @@ def unique(*readers: Reader) -> list[Reader]:
 def check_storage(system: Reader, models: Reader) -> Iterator[Finding]:
     """Claims that are not bound, with what their storage class lacks."""
     found = system.path("/apis/storage.k8s.io/v1/storageclasses") or {"items": []}
-    classes = {item["metadata"]["name"] for item in found["items"]}
-    has_default = any(
-        (item["metadata"].get("annotations") or {}).get(DEFAULT_CLASS) == "true" for item in found["items"]
-    )
+    classes = {item["metadata"]["name"]: item for item in found["items"]}
     pending = [
-        (reader.namespace, claim)
+        (reader, claim)
         for reader in unique(system, models)
         for claim in reader.objects(CLAIM)
         if (claim.get("status") or {}).get("phase") == "Pending"
     ]
-    for namespace, claim in pending:
-        yield judge_claim(namespace, claim, classes, has_default)
+    for reader, claim in pending:
+        yield judge_claim(reader, claim, classes)
     yield from missing_claims(models)
     if not pending:
         yield Finding("ok", "storage", "no PersistentVolumeClaim waits for a volume")
 
 
-def judge_claim(namespace: str, claim: Manifest, classes: set[str], has_default: bool) -> Finding:
+def judge_claim(reader: Reader, claim: Manifest, classes: dict[str, Manifest]) -> Finding:
     name, wanted = claim["metadata"]["name"], claim["spec"].get("storageClassName")
-    message = f"PersistentVolumeClaim {name} in namespace {namespace} is pending"
-    if not wanted and not has_default:
+    message = f"PersistentVolumeClaim {name} in namespace {reader.namespace} is pending"
+    if wanted is None and not any(map(is_default, classes.values())):
         fix = (
             "Mark a StorageClass as default, or set persistence.storageClassName of mlflow and postgresql in the values"
         )
@@ -105,7 +104,21 @@ def judge_claim(namespace: str, claim: Manifest, classes: set[str], has_default:
     if wanted and wanted not in classes:
         fix = f"Create it, or name one of: {', '.join(sorted(classes)) or 'none exists'}"
         return Finding("problem", "storage", f"{message}: there is no StorageClass {wanted}", fix)
-    return Finding("problem", "storage", message, f"kubectl describe pvc {name} -n {namespace}")
+    fix = f"kubectl describe pvc {name} -n {reader.namespace}"
+    if wanted and classes[wanted].get("volumeBindingMode") == AT_FIRST_POD and not is_mounted(reader, name):
+        return Finding("note", "storage", f"{message}: its volume is made for the first pod that mounts it", fix)
+    return Finding("problem", "storage", message, fix)
+
+
+def is_default(storage_class: Manifest) -> bool:
+    annotations: dict[str, str] = storage_class["metadata"].get("annotations") or {}
+    return annotations.get(DEFAULT_CLASS) == "true"
+
+
+def is_mounted(reader: Reader, claim: str) -> bool:
+    """Whether a pod names the claim, running or not."""
+    volumes = (volume for pod in reader.objects(POD) for volume in pod["spec"].get("volumes") or ())
+    return any((volume.get("persistentVolumeClaim") or {}).get("claimName") == claim for volume in volumes)
 
 
 def missing_claims(models: Reader) -> Iterator[Finding]:

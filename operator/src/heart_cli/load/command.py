@@ -9,6 +9,7 @@ import click
 
 from heart_api.durations import seconds as parse_duration
 from heart_cli.client import Client
+from heart_cli.completing import complete_models
 from heart_cli.listing import print_table
 from heart_cli.load.plan import MOST_REQUESTS, Plan
 from heart_cli.load.records import draw, read_examples
@@ -40,7 +41,7 @@ class Length(click.ParamType[float]):
 
 
 @click.command()
-@click.argument("name", type=NAME)
+@click.argument("name", type=NAME, shell_complete=complete_models)
 @click.option(
     "--rate",
     type=click.FloatRange(min=0, max=1000),

@@ -1,5 +1,8 @@
-"""An entry of the outbox as an OpenLineage RunEvent (spec 2-0-2): a training or evaluation reads a dataset, and
-registers or measures a version; a drift check reads a model's predictions, and its version's reference profile."""
+"""An entry of the outbox as an OpenLineage RunEvent (spec 2-0-2).
+
+A training reads a dataset and registers a version. An evaluation reads a dataset and the version that it measures, a
+drift check a model's predictions and the version's reference profile: neither makes anything that others read.
+"""
 
 import json
 from typing import Any
@@ -14,7 +17,7 @@ JOB_TYPE = f"{FACETS}/2-0-4/JobTypeJobFacet.json#/$defs/JobTypeJobFacet"
 ERROR = f"{FACETS}/1-0-1/ErrorMessageRunFacet.json#/$defs/ErrorMessageRunFacet"
 VERSION = f"{FACETS}/1-0-1/DatasetVersionDatasetFacet.json#/$defs/DatasetVersionDatasetFacet"
 TAGS = f"{FACETS}/1-0-0/TagsRunFacet.json#/$defs/TagsRunFacet"
-CHECK = "drift-check"
+EVALUATION, CHECK = "evaluation", "drift-check"
 STATES: dict[EventType, str] = {
     "training-started": "START",
     "trained": "COMPLETE",
@@ -48,7 +51,7 @@ def as_run_event(entry: OutboxEntry) -> Json:
             "facets": {"jobType": facet(JOB_TYPE, **job_type)},
         },
         "inputs": sources(about),
-        "outputs": [result(about)] if state == "COMPLETE" and kind != CHECK else [],
+        "outputs": [result(about)] if state == "COMPLETE" and kind not in (EVALUATION, CHECK) else [],
     }
 
 
@@ -71,8 +74,8 @@ def findings(about: dict[str, str]) -> Json:
 def sources(about: dict[str, str]) -> list[Json]:
     """What the run has read.
 
-    The dataset; of a drift check the predictions and the version; of a federated training a dataset for each site: who
-    took part, and nothing of what it holds.
+    The dataset; of an evaluation also the version, of a drift check predictions and the version; of a federated
+    training a dataset for each site: who took part, and nothing of what it holds.
     """
     if about.get("kind") == CHECK:
         return [
@@ -81,7 +84,8 @@ def sources(about: dict[str, str]) -> list[Json]:
         ]
     places = [name.partition("/") for name in filter(None, about.get("sites", "").split(","))]
     held = [{"namespace": f"federation://{namespace}", "name": name, "facets": {}} for namespace, _, name in places]
-    return held or [source(about)]
+    measured = [result(about)] if about.get("kind") == EVALUATION else []
+    return [*(held or [source(about)]), *measured]
 
 
 def source(about: dict[str, str]) -> Json:

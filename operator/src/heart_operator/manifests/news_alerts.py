@@ -14,13 +14,18 @@ def news(model: HeartModel) -> list[Rule]:
 
 
 def deployed(model: HeartModel) -> Rule:
-    """Only while the operator was already scraped before: after an outage of it, every version would seem new."""
+    """Two versions that were the stable one within the window, or the first one of the model.
+
+    The first one only while the operator was scraped before: after an outage of it, every version would seem new.
+    """
     labels = f"namespace={quoted(model.namespace)},model={quoted(model.name)},track={quoted('stable')}"
     series = f"heartops_model_track{{{labels}}}"
+    now, earlier = f"max by (version) ({series})", f"group by (version) (last_over_time({series}[{FRESH}]))"
     return alert(
         model,
         "HeartModelVersionDeployed",
-        f"max by (version) ({series}) unless on (version) ({series} offset {FRESH})"
+        f"{now} and on () (count({earlier}) > 1)"
+        f" or {now} unless on (version) ({series} offset {FRESH})"
         f" and on () (max(heartops_is_leader offset {FRESH}) == 1)",
         "info",
         hold=AT_ONCE,

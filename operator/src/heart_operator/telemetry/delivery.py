@@ -1,7 +1,8 @@
 """What ended between two recorded states of a model, with the times of DORA's four key metrics. Pure.
 
 A deployment is a version that becomes the stable one. It failed if it was taken back after it had traffic: rejected
-during its rollout, or rolled back after its promotion.
+during its rollout, or rolled back after its promotion. A version that an experiment did not find better has not failed:
+to be compared for days was its purpose, and there is nothing to restore.
 """
 
 from collections.abc import Iterator
@@ -14,8 +15,8 @@ from heart_api.status import TrainingStatus
 from heart_api.times import read
 from heart_operator.plan.training.requests import CAUSES, requests_of
 
-Result = Literal["promoted", "rejected", "rolled_back", "gate_failed"]
-"""rejected: during its rollout; gate_failed: before one began."""
+Result = Literal["promoted", "rejected", "rolled_back", "gate_failed", "experiment_lost"]
+"""rejected: during its rollout; gate_failed: before one began; experiment_lost: by the outcomes of its users."""
 RESULTS: tuple[Result, ...] = get_args(Result)
 BEFORE_A_ROLLOUT = (Reason.GATE_FAILED, Reason.INSUFFICIENT_EVIDENCE, Reason.NOT_SERVABLE)
 TRIGGERS = (*(cause.lower() for cause in CAUSES.values()), "spec", "retrain", "evaluation")
@@ -97,6 +98,8 @@ def rejections(before: HeartModelStatus, after: HeartModelStatus) -> Iterator[En
 def rejection(before: HeartModelStatus, entry: RejectedStatus) -> EndedRollout:
     if entry.reason in BEFORE_A_ROLLOUT:
         return EndedRollout("gate_failed")
+    if entry.reason == Reason.EXPERIMENT_FAILED:
+        return EndedRollout("experiment_lost")
     candidate = before.candidate
     since = candidate.since if candidate and candidate.version == entry.version else None
     return EndedRollout("rejected", time_to_restore=seconds_between(since, entry.time))

@@ -9,6 +9,7 @@ import uvicorn
 
 from heart_api.handshakes import Handshakes
 from heart_api.names import VERSION_HEADER
+from heart_serving.errors import CannotListen
 from heart_serving.http.connection import Connection
 from heart_serving.http.server_state import State
 from heart_serving.http.tls import Certificate
@@ -28,13 +29,15 @@ class Listener:
     """None: without TLS."""
 
     async def listen(self) -> asyncio.Server:
-        """Accept connections until the server that is returned is closed. Raises OSError when the port is taken."""
+        """Accept connections until the server that is returned is closed. Raises CannotListen."""
         if not self.config.loaded:
             self.config.load()
         loop = asyncio.get_running_loop()
-        return await loop.create_server(
-            self._arrival(), self.config.host, self.config.port, backlog=self.config.backlog
-        )
+        host, port = self.config.host, self.config.port
+        try:
+            return await loop.create_server(self._arrival(), host, port, backlog=self.config.backlog)
+        except OSError as error:
+            raise CannotListen(host, port, error) from error
 
     def _arrival(self) -> Callable[[], asyncio.Protocol]:
         certificate = self.certificate

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from heart_api.handover import ExperimentTarget
-from heart_log.arms import accuracy, mean_outcome, read_arm
+from heart_log.arms import MOST_VALUES, accuracy, mean_outcome, read_arm
 from heart_log.database import open_database, plain
 from heart_log.read import read_outcomes, read_outputs
 from heart_log.tables import feedback, predictions
@@ -63,9 +63,10 @@ class Store:
     def arms(self, target: ExperimentTarget, ending: str, labels: Sequence[str]) -> dict[str, ArmSums]:
         """Outcomes of both groups. `ending`: of the ids of requests that count for this version's."""
         add_up = accuracy if target.metric == "Accuracy" else mean_outcome
+        most = None if labels else MOST_VALUES
         with self._transaction() as connection:
-            mine = read_arm(connection, self.source.model, self.source.version, target.since, ending)
-            its = read_arm(connection, self.source.model, target.version, target.since)
+            mine = read_arm(connection, self.source.model, self.source.version, target.since, ending, most)
+            its = read_arm(connection, self.source.model, target.version, target.since, most=most)
         return {"stable": add_up(mine, labels), "candidate": add_up(its, labels)}
 
     def forget(self, before: datetime) -> int:

@@ -84,6 +84,9 @@ def test_what_the_plugin_is_asked_gives_the_model_a_part_of_the_log(
         def elsewhere(self, namespace: str) -> "Somewhere":
             return Somewhere(namespace)
 
+        def rehearsing(self, dry: str) -> "Somewhere":
+            return self
+
     def init(client: Somewhere, system: Somewhere | None) -> list[str]:
         asked.append((client.namespace, system.namespace if system else None))
         return []

@@ -11,7 +11,7 @@ from heart_api.handover import FailureReason
 from heart_api.names import Condition, Reason, ScheduleCondition, ScheduleReason
 from heart_api.structural import structural_schema
 from heart_operator.crdgen.__main__ import KINDS, generated, main
-from heart_operator.crdgen.crd import build_crd, root_schema
+from heart_operator.crdgen.crd import build_crd, root_schema, told_defaults
 from heart_operator.crdgen.definition import Definition
 from heart_operator.crdgen.heartmodel import HEART_MODEL
 from heart_operator.crdgen.retrainschedule import RETRAIN_SCHEDULE
@@ -125,6 +125,22 @@ def test_every_field_of_the_spec_is_described_as_in_a_reference(kind: Definition
 
 def constants(names):
     return {value for name, value in vars(names).items() if not name.startswith("_")}
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)
+def test_kubectl_explain_shows_each_default(kind: Definition):
+    """It prints descriptions and enumerations, and no `default`."""
+    schema = build_crd(kind)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    found = {path: node for path, node in nodes("", schema) if isinstance(node.get("default"), str | int | float)}
+    assert found
+    silent = [path for path, node in found.items() if node["default"] != "" and "efault" not in node["description"]]
+    assert silent == []
+
+
+def test_a_default_is_written_as_it_would_be_typed():
+    told = told_defaults({"properties": {"a": {"description": "Is it so?", "default": False}, "b": {"default": 1}}})
+    assert told["properties"]["a"]["description"] == "Is it so? Defaults to false."
+    assert "description" not in told["properties"]["b"]
 
 
 def test_every_condition_and_reason_is_explained():

@@ -82,6 +82,28 @@ def test_a_run_event_is_what_openlineages_client_would_send(type_: Decision) -> 
     assert without_empty(as_run_event(found)) == without_empty(wanted)
 
 
+def test_an_evaluation_reads_the_version_that_it_measures_and_makes_none() -> None:
+    """A catalogue must not believe that a version from outside came from this dataset."""
+    job = JobTypeJobFacet(processingType="BATCH", integration="HEARTOPS", jobType="EVALUATION", producer=PRODUCER)
+    version = DatasetVersionDatasetFacet(datasetVersion="7", producer=PRODUCER)
+    found = entry("evaluated", kind="evaluation")
+    wanted = RunEvent(
+        eventTime=found.time,
+        eventType=EventType.COMPLETE,
+        producer=PRODUCER,
+        run=Run(RUN),
+        job=Job("heartops://clinic", "heart.evaluation", {"jobType": job}),
+        inputs=[
+            InputDataset("s3://bucket", "a/heart.csv"),
+            InputDataset("mlflow://clinic", "heart", facets={"version": version}),
+        ],
+        outputs=[],
+    )
+    assert without_empty(as_run_event(found)) == without_empty(Serde.to_dict(wanted))
+    failed = as_run_event(entry("evaluation-failed", kind="evaluation", reason="DataInvalid"))
+    assert (failed["eventType"], failed["outputs"]) == ("FAIL", [])
+
+
 def test_a_drift_check_is_a_run_on_predictions_and_a_version() -> None:
     found = entry("drift-checked", kind="drift-check", verdict="Drift", share="0.5", schedule="nightly")
     tags = [TagsRunFacetFields(*pair, "HEARTOPS") for pair in (("verdict", "Drift"), ("share", "0.5"))]

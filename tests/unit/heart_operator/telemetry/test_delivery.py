@@ -113,6 +113,15 @@ def test_a_version_that_fails_its_gates_has_no_rollout_that_ended() -> None:
         assert (ended.result, ended.time_to_restore) == ("gate_failed", None)
 
 
+def test_a_version_that_loses_an_experiment_is_no_failed_change() -> None:
+    """Its days of traffic are no time to restore."""
+    candidate = CandidateStatus(version="2", digest="d", since=NOW)
+    before = HeartModelStatus(serving=serving("1"), candidate=candidate)
+    entry = RejectedStatus(version="2", digest="d", reason="ExperimentFailed", message="m", time=LATER)
+    (ended,) = ended_rollouts(before, before.model_copy(update={"rejected": (entry,)}))
+    assert (ended.result, ended.time_to_restore) == ("experiment_lost", None)
+
+
 def test_lead_time_runs_from_the_training_to_the_promotion() -> None:
     trained = TrainingStatus(job="j", trigger="t", phase="Succeeded", started_at=NOW, version="2")
     after = HeartModelStatus(serving=ServingStatus(version="2", digest="d", since=LATER), training=trained)

@@ -20,7 +20,7 @@ def test_a_new_models_series_start_at_zero() -> None:
     """`increase()` does not count the value with which a series begins."""
     metrics = Metrics()
     metrics.show("clinic", "heart", HeartModelStatus())
-    for result in ("promoted", "rejected", "rolled_back", "gate_failed"):
+    for result in ("promoted", "rejected", "rolled_back", "gate_failed", "experiment_lost"):
         assert value(metrics, "heartops_rollouts_total", result=result) == 0
     assert value(metrics, "heartops_trainings_total", trigger="drift", result="failed") == 0
     assert value(metrics, "heartops_lead_time_seconds_count") == 0

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from heart_trainer.external import memory, trees
+from heart_trainer.external import boosting, memory, trees
 from heart_trainer.fit.onnx_export import run_onnx
 from tests.support.trainer.large_files import ROWS, change, evaluation, train
 
@@ -63,6 +63,20 @@ def test_the_size_of_chunks_and_pages_changes_nothing(
     x = np.array([[60, 1, 120, 2.5], [40, 0, 180, 0.0], [np.nan, 1, np.nan, 1.0]], np.float32)
     many, one = (run_onnx((tmp_path / out / "model.onnx").read_bytes(), x) for out in ("many", "one"))
     np.testing.assert_allclose(many, one, atol=0.03)
+
+
+def test_trees_of_parts_in_turn_are_as_good(
+    manifest: Path, tracking_uri: str, tmp_path: Path, rows: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change(manifest, training=TREES)
+    assert train(manifest, tracking_uri, rows, tmp_path / "at_once") == 0
+    monkeypatch.setattr(boosting, "MOST_ROWS", 700)
+    for out in ("in_turn", "again"):
+        assert train(manifest, tracking_uri, rows, tmp_path / out) == 0
+    at_once, in_turn = (evaluation(tmp_path / out).metrics["roc_auc"] for out in ("at_once", "in_turn"))
+    assert in_turn.estimate == pytest.approx(at_once.estimate, abs=0.02)
+    models = [(tmp_path / out / "model.onnx").read_bytes() for out in ("at_once", "in_turn", "again")]
+    assert models[0] != models[1] == models[2]
 
 
 def test_a_number_is_trained(manifest: Path, tracking_uri: str, tmp_path: Path, cohort: pd.DataFrame) -> None:

@@ -5,7 +5,7 @@ kept for calibration. With several workers each reads its own rows, and XGBoost 
 """
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,18 +14,18 @@ from threading import Thread
 from typing import Any, TypeVar, cast
 
 import numpy as np
-import xgboost
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from heart_api.handover import TrainingRequest
 from heart_trainer.data.rows import EqualRowsTogether
+from heart_trainer.external.boosting import Batch, News, boost, turns_of
 from heart_trainer.external.learned import Learned, Progress, ask
 from heart_trainer.external.peers import Peers, of_the_first
 from heart_trainer.external.prepared import BYTES_PER_CELL, BYTES_PER_ROW, Prepared, full_disk
 from heart_trainer.fit import families
-from heart_trainer.fit.boosted import MAX_BIN, Boosted, binary_objective, margin_of, regression_objective
+from heart_trainer.fit.boosted import Boosted, binary_objective, margin_of, regression_objective
 from heart_trainer.fit.calibrate import CalibratedModel, Calibrator, Method
 from heart_trainer.fit.families import Setting
 from heart_trainer.fit.offset import ShiftedModel
@@ -45,12 +45,11 @@ HOLD_OUT = 0.2
 """Share of the rows that figures come from, unless spec.training.holdout says another."""
 PARTS, CALIBRATION_PARTS = 60, 3
 """One row in 20 is kept for calibration; its parts are the folds between which the method is chosen."""
+UNCALIBRATED_PARTS = 20
 PAGE = 1 << 19
 """Rows that XGBoost takes at a time."""
-ROUNDS_BETWEEN_NEWS = 25
 
 T = TypeVar("T")
-Batch = tuple[NDArray[np.float32], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ def train_trees(
     description = describe(study, prepared, peers, progress)
     check_enough(study, description)
     params = of_the_first(peers, search(request, study, prepared, progress) if peers.rank == 0 else None)
-    model = grow(study, description, prepared, params, progress)
+    model = grow(study, description, prepared, params, peers.count, progress)
     method, calibrator = calibrate(study, model, prepared, peers, progress)
     # The requests are answered in this process: they need a model that answers, not one that can be sent.
     answering: Any = CalibratedLinearModel(cast(Any, model), calibrator) if calibrator else model
@@ -106,7 +105,7 @@ def train_trees(
 
 def split_of(holdout: float, calibrated: bool) -> Split:
     """Sets: what is learnt from, and (if calibrated) what calibration is learnt from."""
-    parts = PARTS if calibrated else 1
+    parts = PARTS if calibrated else UNCALIBRATED_PARTS
     learned = tuple(range(parts - CALIBRATION_PARTS if calibrated else parts))
     kept = tuple(range(len(learned), parts))
     return Split(parts + 1, holdout, (learned, kept) if kept else (learned,), (Owner(0, (parts,), ()),))
@@ -157,7 +156,12 @@ def aside(work: Callable[[], T]) -> T:
 
 
 def grow(
-    study: Study, description: Description, prepared: Prepared, params: dict[str, Any], progress: Progress
+    study: Study,
+    description: Description,
+    prepared: Prepared,
+    params: dict[str, Any],
+    workers: int,
+    progress: Progress,
 ) -> TreeModel:
     """Trees from all rows that are learnt from. All workers return equal ones."""
     setting = Setting(study.features, study.regression, study.seed)
@@ -168,21 +172,17 @@ def grow(
     offset = None if not study.regression else mean if needs_double(study, description) else float(np.float32(mean))
     objective = regression_objective() if study.regression else binary_objective(mean)
 
-    def batches() -> Iterator[Batch]:
+    def batches(parts: Sequence[int]) -> Iterator[Batch]:
         for rows in prepared.chunks(PAGE):
-            own = rows.take(np.isin(study.split.part_of(rows.draw), learned))
+            own = rows.take(np.isin(study.split.part_of(rows.draw), parts))
             if len(own):
                 yield columns_of(preparation, own.x), own.y - (offset or 0.0)
 
+    turns = turns_of(learned, description.rows(learned), workers, params["n_estimators"])
     with TemporaryDirectory(dir=prepared.path.parent) as folder:
         check_room(prepared, preparation.columns, free_bytes(folder))
-        pages = _Pages(batches, Path(folder) / "pages")
-        matrix = xgboost.ExtMemQuantileDMatrix(pages, max_bin=MAX_BIN, nthread=1)
-        progress("rows are binned; growing trees")
-        news = _News(params["n_estimators"], progress)
-        settings = {**estimator.settings(), **objective}
-        booster = xgboost.train(settings, matrix, params["n_estimators"], callbacks=[news])
-        del matrix
+        news = News(params["n_estimators"], progress)
+        booster = boost({**estimator.settings(), **objective}, turns, batches, Path(folder), news)
     estimator.fitted(booster, 0.0 if study.regression else margin_of(mean), 1)
     if not study.regression:
         estimator.classes_ = np.array([0, 1])
@@ -233,32 +233,3 @@ def estimator_of(model: TreeModel, calibrator: Calibrator | None, setting: Setti
     if setting.regression:
         return ShiftedModel(pipeline, model.offset or 0.0, double)
     return CalibratedModel(pipeline, calibrator) if calibrator else pipeline
-
-
-class _Pages(xgboost.DataIter):
-    """Batches for XGBoost, which keeps their bins beside `cache`."""
-
-    def __init__(self, batches: Callable[[], Iterator[Batch]], cache: Path) -> None:
-        self._batches, self._left = batches, iter(())  # type: Callable[[], Iterator[Batch]], Iterator[Batch]
-        super().__init__(cache_prefix=str(cache))
-
-    def next(self, input_data: Callable[..., None]) -> bool:
-        found = next(self._left, None)
-        if found is None:
-            return False
-        input_data(data=found[0], label=found[1])
-        return True
-
-    def reset(self) -> None:
-        self._left = self._batches()
-
-
-class _News(xgboost.callback.TrainingCallback):
-    def __init__(self, rounds: int, progress: Progress) -> None:
-        super().__init__()
-        self._rounds, self._progress = rounds, progress
-
-    def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
-        if (epoch + 1) % ROUNDS_BETWEEN_NEWS == 0 or epoch + 1 == self._rounds:
-            self._progress(f"{epoch + 1} of {self._rounds} trees are grown")
-        return False
