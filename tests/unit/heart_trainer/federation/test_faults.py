@@ -211,11 +211,17 @@ def certain(arrays: dict[str, Any]) -> None:
         arrays["probability"] = arrays["rows"].astype(float)
 
 
+def more_rows_judged(arrays: dict[str, Any]) -> None:
+    """Every cell of its scores three times as heavy: the means of their probabilities still fit."""
+    if "probability" in arrays and "hessian" not in arrays:
+        arrays["rows"], arrays["probability"] = arrays["rows"] * 3, arrays["probability"] * 3
+
+
 def another_shape(arrays: dict[str, Any]) -> None:
     arrays["rows" if "rows" in arrays else "coarse"] = np.zeros((3, 3), np.int64)
 
 
-@pytest.mark.parametrize("lie", [more_rows, more_rows_described, nan, certain, another_shape])
+@pytest.mark.parametrize("lie", [more_rows, more_rows_described, more_rows_judged, nan, certain, another_shape])
 def test_what_cannot_be_is_not_believed(lie: Callable[[dict[str, Any]], None], two_sites_alone: Trained) -> None:
     federation, fleet = together(three_sites(), on_missing_site="Continue")
     fleet.nodes[3].behave = lambda answer, count: edited(answer, lie)
@@ -280,6 +286,22 @@ def test_a_training_that_continues_has_nothing_of_a_faulty_site_in_its_model(
     assert same(study(federation), two_sites_alone)
     assert states(federation)["hospital-03"] == fault.state
     assert federation.clock.now() <= 2 * DEADLINE + 30
+
+
+def joins_with_more_rows(answer: bytes, count: int) -> bytes:
+    tell, body = read_tell(answer)
+    if tell.joined is None:
+        return answer
+    joined = tell.joined.model_copy(update={"rows": 10 * tell.joined.rows})
+    return encode(tell.model_copy(update={"joined": joined}), body)
+
+
+def test_rows_that_a_site_joins_with_are_those_that_it_describes(two_sites_alone: Trained) -> None:
+    federation, fleet = together(three_sites(), on_missing_site="Continue")
+    fleet.nodes[3].behave = joins_with_more_rows
+    assert same(study(federation), two_sites_alone)
+    (liar,) = [site for site in federation.results if site.name == "hospital-03"]
+    assert liar.message.endswith("its answer is not believed: rows: describes 300, joined with 3000")
 
 
 @pytest.mark.parametrize("answer", [b"", b"\n", b"garbage" * 100, b'{"protocol": 9}\n', encode(Tell()), b"{" * 100_000])
