@@ -551,6 +551,10 @@ def volume(metric: str, values: str, claim: str = "data-heartops-postgresql-0") 
     return {"series": f"kubelet_volume_stats_{metric}_bytes{{{labels}}}", "values": values}
 
 
+def waiting(values: str) -> Series:
+    return {"series": 'heartops_events_waiting{namespace="ops",pod="a"}', "values": values}
+
+
 def pg_up(values: str, service: str = "heartops-postgresql") -> Series:
     return {"series": f'pg_up{{namespace="ops",service="{service}"}}', "values": values}
 
@@ -597,6 +601,10 @@ def blocked(values: str, cause: str = "ImagePull", **labels: str) -> Series:
             [{"series": 'heartops_registry_available{namespace="ops",server="m"}', "values": "1x60"}],
             False,
         ),
+        ("HeartOpsEventsUndelivered", "warning", [waiting("3x60")], True),
+        ("HeartOpsEventsUndelivered", "warning", [waiting("0x60")], False),
+        ("HeartOpsEventsUndelivered", "warning", [waiting("3x20 0x5 3x40")], False),  # for fifteen minutes
+        ("HeartOpsEventsUndelivered", "warning", [], False),
         ("HeartOpsDatabaseDown", "critical", [], True),
         ("HeartOpsDatabaseDown", "critical", [pg_up("0x60")], True),
         ("HeartOpsDatabaseDown", "critical", [pg_up("1x60")], False),

@@ -49,7 +49,12 @@ def test_every_panel_shows_data(canary: Model, proxy: str, query: Query) -> None
     assert eventually(lambda: shown(proxy, expression, query.instant), 180, f"data for {expression}")
 
 
-INSTALLATION = ("HeartOpsDatabaseDown", "HeartOpsOperatorDown", "HeartOpsRegistryUnavailable")
+INSTALLATION = (
+    "HeartOpsDatabaseDown",
+    "HeartOpsEventsUndelivered",
+    "HeartOpsOperatorDown",
+    "HeartOpsRegistryUnavailable",
+)
 """Alerts that ask for series by their labels: with a wrong one they would always fire, or never."""
 
 

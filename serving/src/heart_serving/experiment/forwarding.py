@@ -1,12 +1,13 @@
 """The way to the candidate: a request of one of its users, and its answer, as they are."""
 
+import asyncio
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import aiohttp
 
-from heart_serving.mirroring.peer import UNKNOWN, know_peer
+from heart_serving.mirroring.peer import UNKNOWN, know_peer, renewed
 from heart_serving.protocols.base import Reply
 
 CONNECTIONS = 128
@@ -45,6 +46,7 @@ class Forwarder:
 
     def __init__(self, url: str, tls: Path | None = None) -> None:
         """`tls`: folder with this pod's own certificate. Raises OSError or ValueError when that cannot be used."""
+        self._tls = tls
         self._peer = know_peer(tls) if url.startswith("https:") else UNKNOWN
         self._rests_until = 0.0
         self._session = aiohttp.ClientSession(
@@ -72,8 +74,10 @@ class Forwarder:
             async with request as response:
                 found = await response.content.read(MAX_ANSWER)
                 return Reply(found, handed_back(response.headers), response.status)
-        except (aiohttp.ClientError, OSError, ValueError):  # a timeout is an OSError
+        except (aiohttp.ClientError, OSError, ValueError) as error:  # a timeout is an OSError
             self._rests_until = time.monotonic() + REST_SECONDS
+            if isinstance(error, aiohttp.ClientConnectorCertificateError):
+                self._peer = await asyncio.to_thread(renewed, self._peer, self._tls)
             raise Unreachable from None
 
     async def close(self) -> None:

@@ -11,7 +11,7 @@ from heart_api.authentication import KEY_HEADER
 from heart_serving.admission.request_body import Head
 from heart_serving.metrics import Mirrored
 from heart_serving.mirroring.comparison import Comparison, compare
-from heart_serving.mirroring.peer import UNKNOWN, know_peer
+from heart_serving.mirroring.peer import UNKNOWN, know_peer, renewed
 from heart_serving.protocols.base import Reply
 from heart_serving.protocols.oip_binary import HEADER as JSON_LENGTH
 
@@ -63,6 +63,7 @@ class Shadow:
         """`mark`: id of a request to the value of X-HeartOps-Shadow. `tls`: the folder with this pod's own certificate,
         if it has one."""
         self._mark = mark
+        self._tls = tls
         self._peer = know_peer(tls) if url.startswith("https:") else UNKNOWN
         self._counts = counts
         self._relative = relative
@@ -97,6 +98,10 @@ class Shadow:
             self._bytes -= copy.size
             try:
                 comparison = await self._compare(copy, await self._ask(copy))
+            except aiohttp.ClientConnectorCertificateError:  # a ValueError, too
+                self._peer = await asyncio.to_thread(renewed, self._peer, self._tls)
+                self._counts.results["failed"] += 1
+                await asyncio.sleep(REST_SECONDS)
             except (aiohttp.ClientResponseError, ValueError):
                 self._counts.results["failed"] += 1
             except (aiohttp.ClientError, OSError):  # a timeout is an OSError

@@ -30,6 +30,17 @@ def know_peer(folder: Path | None) -> Peer:
     return Peer(context, own_name((folder / "tls.crt").read_bytes()))
 
 
+def renewed(known: Peer, folder: Path | None) -> Peer:
+    """After a certificate was not believed: both pods' may have been renewed, by an authority that has changed with it.
+
+    What was known stays where the files cannot be read.
+    """
+    try:
+        return know_peer(folder)
+    except (OSError, ValueError):
+        return known
+
+
 def own_name(chain: bytes) -> str:
     """The first DNS name of a certificate; of a wildcard one that it matches. Raises ValueError."""
     from cryptography import x509  # noqa: PLC0415  a pod without TLS does not load it, and its memory counts

@@ -9,15 +9,17 @@ from typing import Any
 
 import httpx
 import pytest
+import trustme
 from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
 
 from heart_api.handover import EXPERIMENT_FILE
 from heart_serving.experiment import experiment as module
+from heart_serving.experiment import forwarding
 from heart_serving.experiment.experiment import MARK
 from heart_serving.predictionlog.settings import LogSettings
 from tests.support.serving.app import PROOF_KEY, InProcess, free_port, in_process, serving
-from tests.support.serving.callers import KEY, with_key
+from tests.support.serving.callers import KEY, certificate, with_key
 from tests.support.serving.tiny_model import RECORD, tiny_model
 
 CANDIDATE_ANSWER = {"prediction": 1, "model_version": "8", "request_id": "theirs"}
@@ -225,6 +227,35 @@ async def test_the_candidate_learns_who_asks_and_nothing_else(tmp_path: Path, ca
         _, _, headers = candidate.asked[-1]
         assert (headers["x-api-key"], headers["x-heartops-subject"]) == (KEY, "p-7")
         assert not {"cookie", "x-user-id", "x-heartops-shadow"} & headers.keys()
+
+
+async def test_over_tls_the_candidate_has_a_certificate_like_ones_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody else gets the caller's key; one that was renewed meanwhile is believed after a request that failed."""
+    monkeypatch.setattr(forwarding, "REST_SECONDS", 0)
+    theirs, authority = tmp_path / "candidate", trustme.CA()
+    theirs.mkdir()
+    own = certificate(tmp_path / "tls", trustme.CA(), "heart.example")
+    auth, asked = with_key(tmp_path), [(b"x-api-key", KEY.encode()), (b"content-type", b"application/json")]
+    tls = certificate(theirs / "tls", authority, "heart.example")
+    async with serving(tiny_model(), theirs, tls=tls, auth=auth) as (candidate, port):
+        forwarder = forwarding.Forwarder(f"https://127.0.0.1:{port}", own)
+        try:
+            for _ in range(2):
+                with pytest.raises(forwarding.Unreachable):
+                    await forwarder.ask("/predict", asked, json.dumps(RECORD).encode())
+                certificate(own, authority, "heart.example")
+            assert candidate.application.predictor.metrics.callers == {}
+            reply = await forwarder.ask("/predict", asked, json.dumps(RECORD).encode())
+            assert reply.status == 200
+            certificate(own, authority, "kidney.example")
+            other = forwarding.Forwarder(f"https://127.0.0.1:{port}", own)
+            with pytest.raises(forwarding.Unreachable):
+                await other.ask("/predict", asked, json.dumps(RECORD).encode())
+            await other.close()
+        finally:
+            await forwarder.close()
 
 
 async def test_over_a_connection_the_answer_names_one_version(tmp_path: Path, candidate: Candidate) -> None:

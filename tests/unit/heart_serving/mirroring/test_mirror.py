@@ -211,6 +211,30 @@ async def test_a_candidate_with_somebody_elses_certificate_gets_no_copy(
             assert candidate.application.predictor.metrics.predictions == 0
 
 
+async def test_a_renewed_certificate_is_followed_while_copies_are_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A self-signed one is its own authority, and a rollout may last longer than it."""
+    monkeypatch.setattr(mirror_module, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(shadow_module, "REST_SECONDS", 0.01)
+    own = certificate(tmp_path / "tls", trustme.CA(), "heart.example")
+    after, theirs = trustme.CA(), tmp_path / "candidate"
+    theirs.mkdir()
+    async with (
+        serving(tiny_model(), theirs, tls=certificate(theirs / "tls", after, "heart.example")) as (_, port),
+        stable_version(tmp_path, tiny_model(), tls=own) as stable,
+    ):
+        stable.mounted.point_to(f"https://127.0.0.1:{port}")
+        await stable.until(bool)
+        await stable.ask(1)
+        await stable.until(lambda counts: counts["failed"] == 1)
+        certificate(own, after, "heart.example")
+        await stable.ask(1)
+        await stable.until(lambda counts: counts["failed"] == 2)
+        await stable.ask(1)
+        await stable.until(lambda counts: counts["equal"] == 1)
+
+
 async def test_the_candidate_has_no_path_of_our_version(stable: Stable, candidate: Candidate) -> None:
     stable.mounted.point_to(candidate.url)
     await stable.until(bool)

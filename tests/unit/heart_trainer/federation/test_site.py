@@ -119,13 +119,29 @@ def test_a_sites_file_names_key_and_certificate(tmp_path: Path) -> None:
     assert secret
 
 
+def writes(text: str) -> Callable[[Path], Any]:
+    return lambda path: path.write_text(text)
+
+
+def replaces(old: str, new: str) -> Callable[[Path], Any]:
+    def change(path: Path) -> None:
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda path: path.write_text("- a list"), "no YAML mapping"),
-        (lambda path: path.write_text("a: ["), "no YAML mapping"),
-        (lambda path: path.write_text(path.read_text().replace("site.key", "other.key")), "cannot be read"),
-        (lambda path: path.write_text(path.read_text().replace("coordinator:", "coordinater:")), "coordinator"),
+        (writes("- a list"), "no YAML mapping"),
+        (writes("a: ["), "no YAML mapping"),
+        (replaces("site.key", "other.key"), "cannot be read"),
+        (replaces("coordinator:", "coordinater:"), "no field coordinater"),
+        (replaces("minimumCell:", "minimumcell:"), "no field minimumcell"),
+        (replaces("coordinator: ", "coordinator: http:/"), "coordinator: is not of the form"),
+        (replaces("task: classification", "task: regression"), "another task, target or features"),
     ],
 )
 def test_a_wrong_file_is_explained(tmp_path: Path, change: Callable[[Path], Any], said: str) -> None:
@@ -133,6 +149,46 @@ def test_a_wrong_file_is_explained(tmp_path: Path, change: Callable[[Path], Any]
     change(path)
     with pytest.raises(BadSite, match=said):
         read_site_file(path)
+
+
+def test_a_file_without_bounds_has_those_of_a_federation_site(tmp_path: Path) -> None:
+    path = site_file(tmp_path)
+    found = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump({name: found[name] for name in found if not name.startswith("minimum")}))
+    request, _, _ = read_site_file(path)
+    assert (request.minimum_rows, request.minimum_cell) == (100, 10)
+
+
+def test_a_hospital_tries_its_file_without_any_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, rows = site_file(tmp_path, minimumRows=80), tmp_path / "rows.csv"
+    frame = heart_cohort(100, 2)
+    checks = [
+        (frame, 0, ""),
+        (frame[:79], EXIT_PERMANENT, "TooFewRows: fewer than minimumRows (80)"),
+        (frame.assign(age=200), EXIT_PERMANENT, "ContractMismatch: age: 100 cells break the contract"),
+        (frame.drop(columns="sex"), EXIT_PERMANENT, "ContractMismatch: sex: the data have no such column"),
+    ]
+    for written, code, said in checks:
+        written.to_csv(rows, index=False)
+        assert main(["site", "check", "--file", str(path), "--data", str(rows)]) == code
+        found = capsys.readouterr()
+        assert said in found.err
+        assert json.loads(found.out)["publicKey"].startswith("ecdsa-sha2-nistp384 ")
+    assert main(["site", "check", "--file", str(path), "--data", str(tmp_path / "none.csv")]) == 1
+    assert "none.csv could not be read: No such file or directory." in capsys.readouterr().err
+
+
+def test_a_site_without_flower_names_the_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("heart_trainer.federation.commands.find_spec", lambda name: None)
+    assert main(["site", "--file", str(site_file(tmp_path))]) == EXIT_PERMANENT
+    assert "run a site from the image heartops/federation" in capsys.readouterr().err
+
+
+def test_a_key_that_cannot_be_written_is_explained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["site", "key", str(tmp_path / "none/node.key")]) == EXIT_PERMANENT
+    assert "cannot be written (No such file or directory)" in capsys.readouterr().err
 
 
 def test_a_wrong_key_is_explained(tmp_path: Path) -> None:
@@ -182,7 +238,7 @@ def test_a_check_counts_rows_and_names_columns() -> None:
 def test_a_check_says_that_a_required_column_is_missing() -> None:
     absent = Feature(name="bilirubin", type="number")
     (problem,) = check(model(features=(*FEATURES, absent))).problems
-    assert "no column called bilirubin" in problem.message
+    assert (problem.column, problem.message) == ("bilirubin", "the data have no such column")
 
 
 def test_a_check_fails_where_there_is_nothing_to_read() -> None:
@@ -221,6 +277,6 @@ def test_a_target_of_several_classes_is_found_out_by_the_sites_own_check() -> No
         SiteCheckRequest(namespace="hospital-01", name="hospital-01", dataset=dataset, models=(model,)), "k"
     )
     (problem,) = outcome.problems
-    assert (problem.model, problem.column) == ("clinic/heart", "")
+    assert (problem.model, problem.column) == ("clinic/heart", "num")
     assert "The target num has 5 classes; a federation trains two" in problem.message
     assert "positiveAbove" in problem.message

@@ -6,11 +6,13 @@ import ssl
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
+from pydantic.alias_generators import to_camel
 
 from heart_api.federation import (
     PASSING,
@@ -21,7 +23,9 @@ from heart_api.federation import (
     SiteFailure,
     SiteOutcome,
     SiteRequest,
+    contract_sha256,
 )
+from heart_api.federationsite import FederationSiteSpec
 from heart_api.handover import EXIT_PERMANENT, Env
 from heart_trainer.errors import NoRowKey, TrainerError
 from heart_trainer.federation import keys
@@ -35,6 +39,10 @@ from heart_trainer.federation.progress import Board, publish
 from heart_trainer.federation.serve_site import Monotonic, read_holding, serve
 from heart_trainer.outcome import LIMIT
 
+ABOUT = "Answer a federated training with sums of a site's rows. Rows stay here (docs/federated.md)."
+PLAIN = {"missing": "is missing", "string_pattern_mismatch": "is not of the form that docs/federated.md shows"}
+CONSENT = {name: FederationSiteSpec.model_fields[name].default for name in ("minimum_rows", "minimum_cell")}
+"""What a FederationSite has where it says nothing."""
 SUPERLINK = "127.0.0.1:8000"
 SUPERLINK_VARIABLE = "HEARTOPS_SUPERLINK"
 PROGRESS_VARIABLE = "HEARTOPS_PROGRESS_PORT"
@@ -46,15 +54,17 @@ class BadSite(Exception):
 
 def run_site(words: Sequence[str], say: Callable[[str], None]) -> int:
     """`site`, `site --file FILE`, `site check`, `site key FILE`: the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m heart_trainer site", description=__doc__)
-    parser.add_argument("action", nargs="?", choices=("run", "check", "key"), default="run")
-    parser.add_argument("path", nargs="?", type=Path, help="file of a new key")
+    parser = argparse.ArgumentParser(prog="python -m heart_trainer site", description=ABOUT)
+    about = "run: answer one training (default); check: read the data without any network; key: make a key"
+    parser.add_argument("action", nargs="?", choices=("run", "check", "key"), default="run", help=about)
+    parser.add_argument("path", nargs="?", type=Path, help="key: the new file")
     parser.add_argument("--file", type=Path, help="YAML file of a site that no operator starts")
+    parser.add_argument("--data", type=Path, help="local file in place of the dataset that --file names")
     options = parser.parse_args(words)
     try:
         if options.action == "key":
             return _new_key(options.path)
-        return _check(options, os.environ, say) if options.action == "check" else _run(options, os.environ, say)
+        return _check(options, os.environ) if options.action == "check" else _run(options, os.environ, say)
     except (BadSite, keys.BadKey) as problem:
         print(problem, file=sys.stderr)
         return EXIT_PERMANENT
@@ -66,15 +76,19 @@ def _new_key(path: Path | None) -> int:
     if path.exists():
         raise BadSite(f"{path} is there already: another key would make the site a stranger to its coordinators")
     data = keys.new_key()
-    write_private(path, data)
+    try:
+        write_private(path, data)
+    except OSError as error:
+        raise BadSite(f"{path} cannot be written ({error.strerror}): name a file in a folder of your own") from error
     print(keys.public_text(keys.read_key(data)))
     return 0
 
 
 def _run(options: argparse.Namespace, environ: Mapping[str, str], say: Callable[[str], None]) -> int:
     request, key, secret = _site(options, environ)
+    _need_flower()
     say(f"site {request.namespace}/{request.name} of {request.model_namespace}/{request.model_name}")
-    held = read_holding(request, secret)
+    held = read_holding(request, secret, options.data)
     say(held.message if isinstance(held, SiteFailure) else f"{len(held)} rows pass the data contract")
     from heart_trainer.federation.flower.node import SuperNode  # noqa: PLC0415  only the federation's image has Flower
 
@@ -91,6 +105,11 @@ def _run(options: argparse.Namespace, environ: Mapping[str, str], say: Callable[
         return 0
     print(f"{outcome.failure.reason}: {outcome.failure.message}", file=sys.stderr)
     return 1 if outcome.failure.reason in PASSING else EXIT_PERMANENT
+
+
+def _need_flower() -> None:
+    if find_spec("flwr") is None:
+        raise BadSite("Flower is not installed here: run a site from the image heartops/federation (docs/federated.md)")
 
 
 def _site(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[SiteRequest, keys.Key, str]:
@@ -117,15 +136,31 @@ def read_site_file(path: Path) -> tuple[SiteRequest, keys.Key, str]:
         raise BadSite(
             f"{error.filename}: cannot be read ({error.strerror}); {path} names keyFile and certificateFile"
         ) from error
+    return _written_request(path, found), keys.read_key(key), key.hex()
+
+
+def _written_request(path: Path, found: dict[str, Any]) -> SiteRequest:
+    """A person wrote it: a word that is not known may be a bound that would not hold."""
+    known = {name for field, one in SiteRequest.model_fields.items() for name in (field, one.alias)}
+    if surplus := sorted(str(name) for name in found.keys() - known):
+        raise BadSite(f"{path}: there is no field {', '.join(surplus)}; docs/federated.md has an example")
     try:
-        request = SiteRequest.model_validate(found)
+        request = SiteRequest.model_validate(_with_defaults(found))
     except ValidationError as error:
         raise BadSite(f"{path}: {_fields(error)}") from error
-    return request, keys.read_key(key), key.hex()
+    own = contract_sha256(request.task, request.target, request.features)
+    if request.contract_sha256 not in ("", own):
+        raise BadSite(f"{path}: contractSha256 is that of another task, target or features; those of this file: {own}")
+    return request
+
+
+def _with_defaults(found: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in CONSENT.items() if to_camel(name) not in found} | found
 
 
 def _fields(error: ValidationError) -> str:
-    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_input=False))
+    found = error.errors(include_input=False)
+    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {PLAIN.get(one['type'], one['msg'])}" for one in found)
 
 
 def _from_environment(kind: type[Any], environ: Mapping[str, str], variable: str) -> Any:
@@ -144,7 +179,7 @@ def _row_key(environ: Mapping[str, str], namespace: str) -> str:
     return found
 
 
-def _check(options: argparse.Namespace, environ: Mapping[str, str], say: Callable[[str], None]) -> int:
+def _check(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     if options.file:
         site, key, _ = read_site_file(options.file)
         request = SiteCheckRequest.model_validate(
@@ -159,12 +194,23 @@ def _check(options: argparse.Namespace, environ: Mapping[str, str], say: Callabl
     else:
         request = _from_environment(SiteCheckRequest, environ, Env.SITE_CHECK_REQUEST)
         key = keys.node_key(_row_key(environ, request.namespace), request.namespace, request.name)
-    outcome = check_site(request, keys.public_text(key))
+    outcome = check_site(request, keys.public_text(key), options.data)
     _tell(environ, outcome)
-    say(outcome.model_dump_json(by_alias=True, indent=2))
+    print(outcome.model_dump_json(by_alias=True, indent=2))
     if outcome.failure:
+        print(f"{outcome.failure.reason}: {outcome.failure.message}", file=sys.stderr)
         return 1 if outcome.failure.reason in PASSING else EXIT_PERMANENT
-    return 0
+    return _judged(site, outcome) if options.file else 0
+
+
+def _judged(site: SiteRequest, outcome: SiteCheckOutcome) -> int:
+    """What an operator would say of the data: the exit code."""
+    for problem in outcome.problems:
+        print(": ".join(filter(None, ("ContractMismatch", problem.column, problem.message))), file=sys.stderr)
+    few = not outcome.problems and outcome.rows < site.minimum_rows
+    if few:
+        print(f"TooFewRows: fewer than minimumRows ({site.minimum_rows}): a training gets no answer", file=sys.stderr)
+    return EXIT_PERMANENT if few or outcome.problems else 0
 
 
 def _as_model(site: SiteRequest) -> dict[str, Any]:

@@ -126,11 +126,15 @@ def read_site(job: JobRequest, data: Path | None = None) -> SiteRows:
     return SiteRows(replace(checked, encoded=encoded), without, sha256, is_synthetic(job, data))
 
 
+class SeveralClasses(DataInvalid):
+    """A federation trains two."""
+
+
 def answers_of(rows: SiteRows, job: JobRequest) -> Encoded:
     """(task, y, classes) of two classes or a number. Raises DataInvalid."""
     found = encode_target(rows.checked.target, job.target, job.training)
     if found[0] == "multiclass":
-        raise DataInvalid(
+        raise SeveralClasses(
             f"The target {job.target.name} has {len(found[2])} classes; a federation trains two "
             "(spec.target.positiveAbove makes two of numbers)."
         )

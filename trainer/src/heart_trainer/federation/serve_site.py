@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Protocol
 
 from heart_api.federation import SiteFailure, SiteOutcome, SiteRequest
@@ -46,10 +47,13 @@ class Monotonic:
         time.sleep(seconds)
 
 
-def read_holding(request: SiteRequest, key: str) -> Holding | SiteFailure:
-    """The rows, or why there are none to answer about: the coordinator is told either way."""
+def read_holding(request: SiteRequest, key: str, data: Path | None = None) -> Holding | SiteFailure:
+    """The rows, or why there are none to answer about: the coordinator is told either way.
+
+    `data`: a local file in place of the dataset's address.
+    """
     try:
-        return hold(request, key)
+        return hold(request, key, data)
     except TrainerError as error:
         return refusal(error.reason, error.message)
 

@@ -12,6 +12,9 @@ from heart_api.heartmodel import HeartModel
 from heart_api.status import SiteConsent
 from heart_operator.plan.observed import ObservedSite
 
+MOST_COLUMNS = 3
+SEE_STATUS = "the status of the FederationSite says more to the holder of the data"
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -86,8 +89,23 @@ def checked(model: HeartModel, site: FederationSite) -> SiteConsent:
         case "Ready":
             return SiteConsent(site=place, state="Ready", rows=site.status.rows)
         case "ContractMismatch":
-            return SiteConsent(site=place, state="ContractMismatch", rows=site.status.rows, message=entry.message)
-        case "TooFewRows" | "CheckFailed":
+            columns = columns_text(site, name)
+            return SiteConsent(site=place, state="ContractMismatch", rows=site.status.rows, message=columns)
+        case "TooFewRows":
             return SiteConsent(site=place, state="Rejected", rows=site.status.rows, message=entry.message)
+        case "CheckFailed":
+            message = f"the data of FederationSite {place} cannot be read; {SEE_STATUS}"
+            return SiteConsent(site=place, state="Rejected", rows=site.status.rows, message=message)
         case _:
             return SiteConsent(site=place, state="Checking", message=entry.message)
+
+
+def columns_text(site: FederationSite, model: str) -> str:
+    """The contract's own columns, at most three. What a check says of the file as a whole may name files and other
+    columns of the holder's, which are none of the model's owner's business.
+    """
+    found = [problem for problem in site.status.problems if problem.model == model]
+    named = [f"{problem.column}: {problem.message}" for problem in found if problem.column]
+    more = f"; {SEE_STATUS}" if len(named) > MOST_COLUMNS or len(named) < len(found) or not named else ""
+    shown = "; ".join(named[:MOST_COLUMNS]) or "not in a column alone"
+    return f"data of FederationSite {site.place} break the contract: {shown}{more}"

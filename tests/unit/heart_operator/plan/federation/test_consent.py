@@ -142,23 +142,52 @@ def test_a_site_is_being_checked_until_todays_contract_was() -> None:
     assert asked(checked.model_copy(update={"status": old})) == checking, "another contract was checked"
 
 
+SEE_STATUS = "the status of the FederationSite says more to the holder of the data"
+BREAK = "data of FederationSite north/ward break the contract: "
+UNREADABLE = f"the data of FederationSite north/ward cannot be read; {SEE_STATUS}"
+
+
 @pytest.mark.parametrize(
-    ("found", "state", "rows"),
+    ("found", "state", "rows", "message"),
     [
-        ("Ready", "Ready", 1200),
-        ("ContractMismatch", "ContractMismatch", 1200),
-        ("TooFewRows", "Rejected", 1200),
-        ("CheckFailed", "Rejected", 1200),
-        ("Checking", "Checking", None),
-        ("ModelNotFound", "Checking", None),
-        ("NotNamed", "Checking", None),
+        ("Ready", "Ready", 1200, ""),
+        ("ContractMismatch", "ContractMismatch", 1200, f"{BREAK}not in a column alone; {SEE_STATUS}"),
+        ("TooFewRows", "Rejected", 1200, "said to the holder"),
+        ("CheckFailed", "Rejected", 1200, UNREADABLE),
+        ("Checking", "Checking", None, "said to the holder"),
+        ("ModelNotFound", "Checking", None, "said to the holder"),
+        ("NotNamed", "Checking", None, "said to the holder"),
     ],
 )
-def test_a_site_answers_with_what_its_check_found(found: str, state: str, rows: int | None) -> None:
-    message = "" if found == "Ready" else "12 cells are no numbers"
-    assert asked(answered(site(), MODEL, found, message)) == SiteConsent.model_validate(
+def test_a_site_answers_with_what_its_check_found(found: str, state: str, rows: int | None, message: str) -> None:
+    said = "" if found == "Ready" else "said to the holder"
+    assert asked(answered(site(), MODEL, found, said)) == SiteConsent.model_validate(
         {"site": "north/ward", "state": state, "rows": rows, "message": message}
     )
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        (["a"], "a: bad"),
+        (["a", "b", "c"], "a: bad; b: bad; c: bad"),
+        (["a", "b", "c", "d"], f"a: bad; b: bad; c: bad; {SEE_STATUS}"),
+        (["a", ""], f"a: bad; {SEE_STATUS}"),
+        ([""], f"not in a column alone; {SEE_STATUS}"),
+    ],
+)
+def test_the_models_owner_is_told_the_contracts_columns_and_nothing_of_the_file(
+    columns: list[str], expected: str
+) -> None:
+    """A file's name, and the names of the holder's other columns, stay in the holder's namespace."""
+    broken = answered(site(), MODEL, "ContractMismatch", "smith.parquet: no column a. It has: diagnosis")
+    told = ["bad" if column else "smith.parquet is damaged" for column in columns]
+    problems = [
+        {"model": "clinic/lung", "column": "x", "message": "another model's"},
+        *({"model": "clinic/heart", "column": c, "message": m} for c, m in zip(columns, told, strict=True)),
+    ]
+    found = reported(broken, observedGeneration=1, models=broken.status.models, problems=problems)
+    assert asked(found).message == BREAK + expected
 
 
 def test_the_entry_of_the_model_counts_and_no_other() -> None:
