@@ -11,6 +11,7 @@
 import argparse
 import logging
 import os
+import shlex
 import signal
 import sys
 import time
@@ -156,6 +157,7 @@ def _job(options: argparse.Namespace, environ: Mapping[str, str], evaluates: boo
     now = datetime.now(UTC)
     make = _evaluation if evaluates else _training
     request, out = make(options, environ, f"cli-{now:%Y%m%dT%H%M%S%f}")
+    _check_trainer(getattr(options, "trainer", ""), request)
     if not options.manifest and not environ.get(Env.ROW_KEY):
         raise NoRowKey(request.namespace)
     if isinstance(request, TrainingRequest):
@@ -172,6 +174,16 @@ def _job(options: argparse.Namespace, environ: Mapping[str, str], evaluates: boo
         out=out,
         trainer=getattr(options, "trainer", ""),
     )
+
+
+def _check_trainer(command: str, request: ModelRequest) -> None:
+    """Raises BadManifest where `--trainer` would be left out, or is no command."""
+    if command and not request.training.trainer:
+        raise BadManifest("--trainer: the HeartModel names no spec.training.trainer that this program could stand for")
+    try:
+        shlex.split(command)
+    except ValueError:
+        raise BadManifest(f"--trainer: {command} is no command: is a quote missing?") from None
 
 
 def _training(

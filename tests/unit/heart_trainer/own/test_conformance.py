@@ -67,3 +67,19 @@ def test_examples_keep_the_contract(
     command = ["python3", str(ROOT / f"examples/trainers/{example}/trainer.py")]
     assert main(["conformance", *tasks, "--parameters", parameters, "--", *command]) == 0
     assert f"{12 if SOAK else 4} of {12 if SOAK else 4} checks passed" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--parameters", "{bad"], "--parameters: no JSON object of settings"),
+        (["--parameters", "[1]"], "--parameters: no JSON object of settings"),
+        (["--parameters", '{"a b": 1}'], "--parameters: "),
+        (["--timeout", "0"], "--timeout: "),
+    ],
+)
+def test_options_that_cannot_be_are_named(options: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["conformance", *options, "--", "python3", "trainer.py"]) == 2
+    printed = capsys.readouterr().err
+    assert printed.startswith(said)
+    assert "pydantic" not in printed

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import onnx
 import pytest
+import yaml
 from mlflow import MlflowClient
 
 from heart_api.evaluation import CARD_PATH, EVALUATION_PATH, OOF_PATH, Evaluation, OutOfFold
@@ -78,6 +79,20 @@ def test_laptop_is_told_how_to_name_the_program(
 ) -> None:
     assert main([str(own_manifest), "--tracking-uri", tracking_uri]) == EXIT_PERMANENT
     assert "--trainer 'python3 trainer.py'" in capsys.readouterr().err
+
+
+def test_laptop_is_told_that_a_program_would_be_left_out(
+    manifest: Path, own_manifest: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = own_manifest.read_text()
+    assert main([str(own_manifest), "--trainer", "python3 'trainer.py"]) == EXIT_PERMANENT
+    assert "is no command: is a quote missing?" in capsys.readouterr().err
+    document = yaml.safe_load(text)
+    for name in ("trainer", "parameters"):
+        document["spec"]["training"].pop(name, None)
+    manifest.write_text(yaml.safe_dump(document))
+    assert main([str(manifest), "--trainer", "python3 trainer.py"]) == EXIT_PERMANENT
+    assert "names no spec.training.trainer" in capsys.readouterr().err
 
 
 def test_containers_of_a_pod_one_after_the_other(pod: Path, tmp_path: Path, tracking_uri: str) -> None:

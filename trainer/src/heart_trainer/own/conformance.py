@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
@@ -83,20 +84,32 @@ TRIALS = {
 """Numbers, categories, booleans and missing values; two and three classes; values."""
 
 
+def _settings(parameters: str, timeout: int) -> dict[str, Any]:
+    """As `spec.training`. Raises ValueError."""
+    try:
+        found = json.loads(parameters)
+        assert isinstance(found, dict)
+    except (ValueError, AssertionError):
+        raise ValueError("""no JSON object of settings, such as '{"epochs": 20}'""") from None
+    return {"trainer": "conformance", "holdout": HOLDOUT, "parameters": found, "timeoutSeconds": timeout}
+
+
+def _option(place: Sequence[str | int]) -> str:
+    return "timeout" if "timeoutSeconds" in place else "parameters"
+
+
 def run_conformance(words: Sequence[str]) -> int:
     """The exit code: 0 if every check passed; what was found is printed."""
     options = _parser().parse_args(words)
     try:
-        parameters = json.loads(options.parameters)
-        settings = {
-            "trainer": "conformance",
-            "holdout": HOLDOUT,
-            "parameters": parameters,
-            "timeoutSeconds": options.timeout,
-        }
+        settings = _settings(options.parameters, options.timeout)
         requests = {task: TRIALS[task].request(settings) for task in options.task or TRIALS}
-    except (ValueError, ValidationError) as error:
-        print(f"--parameters or --timeout: {error}", file=sys.stderr)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False)
+        print("; ".join(f"--{_option(one['loc'])}: {one['msg']}" for one in found), file=sys.stderr)
+        return 2
+    except ValueError as error:
+        print(f"--parameters: {error}", file=sys.stderr)
         return 2
     try:
         run = _runner(options.image, options.command)
