@@ -85,3 +85,19 @@ def test_the_model_of_a_schedule_stays(kubectl) -> None:
     assert "create another RetrainSchedule" in done.stderr
     assert apply(kubectl, changed({"spec.schedule": "0 4 * * 0"}, SMALLEST)).returncode == 0
     kubectl("delete", "rts", "weekly")
+
+
+def test_columns_tell_which_schedule_needs_a_person(kubectl):
+    """Without the plugin: whose model is not there is seen in the list of all."""
+    assert apply(kubectl, changed({"metadata.name": "lost"}, SMALLEST)).returncode == 0
+    ready = {"type": "Ready", "status": "False", "reason": "ModelNotFound", "message": "there is no HeartModel heart"}
+    status = {"conditions": [ready | {"lastTransitionTime": "2026-11-22T06:00:00Z"}]}
+    patch = ("patch", "rts", "lost", "--subresource=status", "--type=merge", "-p", json.dumps({"status": status}))
+    done = kubectl(*patch)
+    assert done.returncode == 0, done.stderr
+    head, row = kubectl("get", "rts", "lost", "-o", "wide").stdout.splitlines()
+    assert head.split()[:4] == ["NAME", "READY", "MODEL", "SCHEDULE"]
+    assert row.split()[:2] == ["lost", "False"]
+    assert "ModelNotFound" in row
+    assert kubectl("get", "rts", "lost").stdout.splitlines()[0].split()[:2] == ["NAME", "READY"]
+    kubectl("delete", "rts", "lost")

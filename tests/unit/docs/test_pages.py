@@ -194,6 +194,15 @@ def test_every_page_is_in_the_index() -> None:
     assert pages - linked == {index}
 
 
+def test_the_page_of_the_commands_says_which_role_each_needs() -> None:
+    text = (ROOT / "docs/kubectl-heart.md").read_text()
+    table = text.partition("| you want to |")[2].partition("\n\n")[0]
+    named = {
+        span.split()[0] for row in table.splitlines() for span in CODE.findall(row.split("|")[1] if "|" in row else "")
+    }
+    assert set(COMMANDS) - named == set()
+
+
 def test_the_demo_ends_with_commands_that_exist() -> None:
     for words in ("kubectl heart status", "/docs", "MLflow", "kubectl heart history", "make demo-down"):
         assert words in TOLD

@@ -1,12 +1,17 @@
 """The kind RetrainSchedule."""
 
-from heart_api.names import API_VERSION, GROUP
+from heart_api.names import API_VERSION, GROUP, ScheduleCondition
 from heart_api.retrainschedule import RetrainScheduleSpec
 from heart_api.schedulemeanings import CONDITIONS, REASONS
 from heart_api.schedulestatus import RetrainScheduleStatus
-from heart_operator.crdgen.definition import LABEL_NAME, Definition, column
+from heart_operator.crdgen.definition import LABEL_NAME, Definition, column, condition
 
 COLUMNS = (
+    column(
+        "Ready",
+        condition(ScheduleCondition.READY, "status"),
+        description="The schedule is active, or suspended as requested.",
+    ),
     column("Model", ".spec.modelName", description="The HeartModel to retrain."),
     column("Schedule", ".spec.schedule", description="Cron schedule."),
     column("Suspend", ".spec.suspend", kind="boolean", description="True if the schedule is suspended."),
@@ -14,6 +19,12 @@ COLUMNS = (
     column("Drift", ".status.lastDrift.share", kind="number", description="Share of drifted features."),
     column("Last", ".status.lastScheduleTime", kind="date", description="Last scheduled time that was acted on."),
     column("Next", ".status.nextScheduleTime", description="Next scheduled time."),
+    column(
+        "Reason",
+        condition(ScheduleCondition.READY, "reason"),
+        wide=True,
+        description="Reason of the Ready condition.",
+    ),
     column("Run", ".status.runs[0].phase", wide=True, description="Phase of the latest run."),
     column("Version", ".status.runs[0].version", wide=True, description="Version registered by the latest run."),
     column("Gate", ".status.runs[0].gate", wide=True, description="Gate result of that version."),
