@@ -1,6 +1,7 @@
 """The prediction log: outcomes become live quality, and the next version learns from them."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -43,16 +44,19 @@ def test_a_check_on_demand_looks_at_one_site_and_the_history_has_every_decision(
     assert flowers.model.status["training"]["version"] == "1", "nothing is retrained"
 
     def told() -> set[str]:
-        listed = json.loads(heart("history", flowers.model, "--all", "--system-namespace", SYSTEM, "-o", "json").stdout)
-        return {entry["type"] for entry in listed["history"]}
+        listed = heart("history", flowers.model, "--all", "--system-namespace", SYSTEM, "-o", "json")
+        assert listed.returncode == 0, listed.stderr
+        return {entry["type"] for entry in json.loads(listed.stdout)["history"]}
 
     eventually(lambda: {"trained", "gated", "promoted"} <= told(), 60, "the history in MLflow", every=2)
     eventually(lambda: "outbox" not in flowers.model.status, 60, "an empty outbox")
 
 
 def heart(command: str, model: Model, *options: str) -> subprocess.CompletedProcess[str]:
+    """As somebody whose shell names no MLflow: `history --all` finds HeartOps' own."""
     words = (sys.executable, "-m", "heart_cli", command, model.name, "-n", model.namespace, *options)
-    return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False, timeout=400)
+    shell = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+    return subprocess.run(words, cwd=ROOT, env=shell, capture_output=True, text=True, check=False, timeout=400)
 
 
 def test_the_next_version_learns_from_outcomes(
