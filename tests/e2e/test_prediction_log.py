@@ -45,7 +45,9 @@ def test_a_check_on_demand_looks_at_one_site_and_the_history_has_every_decision(
 
     def told() -> set[str]:
         listed = heart("history", flowers.model, "--all", "--system-namespace", SYSTEM, "-o", "json")
-        assert listed.returncode == 0, listed.stderr
+        if listed.returncode:
+            print(listed.stderr)  # MLflow may be slow to answer: asked again
+            return set()
         return {entry["type"] for entry in json.loads(listed.stdout)["history"]}
 
     eventually(lambda: {"trained", "gated", "promoted"} <= told(), 60, "the history in MLflow", every=2)
