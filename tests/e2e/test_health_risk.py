@@ -201,6 +201,24 @@ def test_a_withdrawn_consent_holds_the_next_training_and_what_serves_goes_on(ris
     patch_site("hospital-01", suspend=False)
 
 
+@pytest.mark.skipif(not SOAK, reason="minutes: in make test-soak")
+def test_a_training_whose_coordinator_is_evicted_begins_anew(risk: Model) -> None:
+    """As on a node that is drained: the sites' Jobs find the next pod, or are made again for the next attempt."""
+    known = risk.status["training"].get("version")
+    kubectl("annotate", "heartmodel", risk.name, "-n", risk.namespace, "heartops.dev/retrain=drained", "--overwrite")
+    eventually(lambda: len(running_parts()) == len(HOSPITALS), 300, "every hospital to join")
+    (pod,) = eventually(lambda: running_coordinators(risk), 60, "the coordinator")
+    risk.evict(pod)
+    eventually(lambda: risk.status["training"].get("version") not in (None, known), TRAINING, "a version", every=2)
+    assert {entry["state"] for entry in sites(risk).values()} == {"Completed"}
+
+
+def running_coordinators(risk: Model) -> list[str]:
+    """Names of the pods of the latest training."""
+    found = items("pods", "-n", risk.namespace, "-l", f"job-name={risk.status['training']['job']}")
+    return [pod["metadata"]["name"] for pod in found if pod["status"]["phase"] == "Running"]
+
+
 def patch_site(name: str, **spec: Any) -> None:
     kubectl("patch", "fsite", name, "-n", name, "--type=merge", "-p", json.dumps({"spec": spec}))
 
