@@ -108,6 +108,10 @@ class RegistryReader:
         """The next view reads the server again."""
         self._entries.pop(uri, None)
 
+    def leave(self, uri: str) -> None:
+        """No model uses the server any more: it is not polled, and nothing is said of it."""
+        self._used.pop(uri, None)
+
     async def act(self, uri: str, registry_name: str, action: RegistryAction) -> None:
         """Raises RegistryUnavailable when it was not done for sure."""
         try:

@@ -137,7 +137,7 @@ class Observer:
         try:
             raw = await self._cluster.get(HEART_MODEL, key.namespace, key.name)
         except NotFound:
-            self._registered.pop(key, None)
+            self._leave_registry(key)
             self._looked.pop(key, None)
             self._metrics.forget(key.namespace, key.name)
             return None
@@ -247,6 +247,12 @@ class Observer:
         if self._looks_now(key, model):
             self._registry.renew(server)
         return await self._registry.view(server, model.registry_name, select, model.spec.pinned_version)
+
+    def _leave_registry(self, key: ModelKey) -> None:
+        """A workspace goes with its namespace: what nobody uses any more must not count as unavailable."""
+        server, _ = self._registered.pop(key, ("", ""))
+        if server and not any(where == server for where, _ in self._registered.values()):
+            self._registry.leave(server)
 
     def _looks_now(self, key: ModelKey, model: HeartModel) -> bool:
         """Whether somebody has requested a look at the registry since the last reconcile of the model."""

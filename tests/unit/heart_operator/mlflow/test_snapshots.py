@@ -156,6 +156,19 @@ async def test_the_metric_says_which_server_answers(
     assert metrics.get_sample_value(*series) == 0
 
 
+async def test_a_server_that_no_model_uses_any_more_is_not_unavailable(
+    reader: RegistryReader, backend: FakeRegistry, clock: Clock
+) -> None:
+    """A namespace is deleted, and its workspace with it."""
+    backend.down = True
+    await reader.view(URI, NAME, nothing)
+    assert reader.availability() == {"http://mlflow:5000": False}
+    reader.leave(URI)
+    assert reader.availability() == {}
+    await reader.view(URI, NAME, nothing)
+    assert reader.availability() == {"http://mlflow:5000": False}, "a model uses it again"
+
+
 async def test_an_outage_says_so_and_hides_the_password(reader: RegistryReader, backend: FakeRegistry) -> None:
     backend.down = True
     view, _ = await reader.view(URI, NAME, nothing)

@@ -8,6 +8,7 @@ import pytest
 from heart_api.handover import TrainingOutcome, TrainingResult
 from heart_api.kube.kinds import EVENT, HEART_MODEL, JOB, POD, Kind
 from heart_api.kube.values import ModelKey
+from heart_operator.kube.errors import NotFound
 from heart_operator.manifests.evaluation_job import build_evaluation_job
 from heart_operator.manifests.training_job import build_training_job
 from heart_operator.mlflow.snapshots import RegistryReader
@@ -42,8 +43,12 @@ class Cluster:
         """Of the pods, against their Job's template."""
         self.events: list[dict[str, Any]] = []
         self.reads: list[str] = []
+        self.gone: set[str] = set()
+        """Names of deleted HeartModels."""
 
     async def get(self, kind: Kind, namespace: str, name: str) -> dict[str, Any]:
+        if name in self.gone:
+            raise NotFound(name)
         meta = {"namespace": namespace, "name": name, "uid": MODEL.uid, "generation": 1, "resourceVersion": "1"}
         meta["creationTimestamp"] = "2026-02-01T00:00:00Z"
         return {
@@ -94,6 +99,24 @@ def training(end: str | None = None) -> dict[str, Any]:
 
 def evaluation(end: str | None = None) -> dict[str, Any]:
     return stored(build_evaluation_job(MODEL, PROFILE, EVALUATION, "8", None), end)
+
+
+async def test_a_registry_is_left_with_its_last_model() -> None:
+    """Its workspace goes with the namespace, and would be reported as unavailable."""
+    known: Any = Cluster([])
+    reader = RegistryReader(lambda uri: FakeRegistry(), clock=lambda: 0.0)
+    observer = Observer(known, reader, lambda: {"default": PROFILE}, lambda: 0.0)
+    keys = [ModelKey(MODEL.namespace, name) for name in ("heart", "lungs")]
+    for key in keys:
+        await observer.observe(key)
+    found = reader.availability()
+    assert list(found.values()) == [True]
+    known.gone = {keys[0].name}
+    await observer.observe(keys[0])
+    assert reader.availability() == found, "another model uses it"
+    known.gone.add(keys[1].name)
+    await observer.observe(keys[1])
+    assert reader.availability() == {}
 
 
 async def test_who_measures_is_not_taken_for_who_trains() -> None:
