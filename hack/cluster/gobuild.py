@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hack.cluster import adaptersource
 from hack.cluster.paths import HERE, cache_dir, versions
 from hack.cluster.report import Problem, say
 from hack.cluster.shell import require, run
@@ -235,26 +236,11 @@ def build_extras(target: Path) -> None:
     shutil.copytree(HERE / "extras", source)
     adapter = _copy_module("adapter", _module_folder("extras", ADAPTER, versions()["extras"][ADAPTER]))
     run("go", "mod", "edit", f"-replace={ADAPTER}={adapter}", cwd=source, env=_environment())
-    main, client = adapter / "cmd" / "adapter" / "adapter.go", adapter / "pkg" / "client" / "api.go"
-    (source / "adapter").mkdir()
-    (source / "adapter" / "main.go").write_text(with_todays_libraries(main.read_text()))
-    # How long Prometheus may take: until the request's deadline, which requests did not have before.
-    client.write_text(client.read_text().replace("time.Since(deadline)", "time.Until(deadline)"))
+    adaptersource.adapt(adapter, source / "adapter")
     (target / "bin").mkdir(parents=True, exist_ok=True)
     packages = ["./adapter", "./dashboards", "./bundle", "./kstatus", "./compose"]
     _compile("prometheus-adapter", source, packages, target / "bin", "-s -w")
     (target / "bin" / "adapter").rename(target / "bin" / "prometheus-adapter")
-
-
-def with_todays_libraries(main: str) -> str:
-    """The main file of prometheus-adapter's last release, which was written for older libraries of Kubernetes: how they
-    are stopped has changed, and they describe the API (OpenAPI) by themselves."""
-    start = "stopCh := genericapiserver.SetupSignalHandler()"
-    main = main.replace(start, "ctx := genericapiserver.SetupSignalContext()\n\tstopCh := ctx.Done()")
-    main = main.replace("cmd.Run(stopCh)", "cmd.Run(ctx)")
-    description = r"\tif cmd\.OpenAPIConfig == nil \{.*?(?=\t// if --metrics-max-age)"
-    main = re.sub(description, "", main, flags=re.DOTALL)
-    return re.sub(r"^\t(openapinamer|customexternalmetrics|generatedopenapi) .*\n", "", main, flags=re.MULTILINE)
 
 
 def drop_caches() -> None:

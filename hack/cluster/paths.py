@@ -83,7 +83,8 @@ def object_store_dir() -> Path:
 
 def extras_dir() -> Path:
     """bin/ with prometheus-adapter and the checks that tests run: apart, as few tests ask for them."""
-    sources = (f.read_bytes() for f in source_files(HERE / "extras"))
+    files = [*source_files(HERE / "extras"), HERE / "adaptersource.py"]
+    sources = (file.read_bytes() for file in files)
     return cache_dir() / "extras" / digest(repr(versions()["extras"]).encode(), *sources)
 
 
