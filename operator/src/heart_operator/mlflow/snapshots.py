@@ -109,8 +109,9 @@ class RegistryReader:
         self._entries.pop(uri, None)
 
     def leave(self, uri: str) -> None:
-        """No model uses the server any more: it is not polled, and nothing is said of it."""
-        self._used.pop(uri, None)
+        """No model uses the server any more: it is not polled, reported or remembered."""
+        for known in (self._used, self._entries, self._latest, self._named):
+            known.pop(uri, None)
 
     async def act(self, uri: str, registry_name: str, action: RegistryAction) -> None:
         """Raises RegistryUnavailable when it was not done for sure."""

@@ -243,13 +243,15 @@ class Observer:
             return silent, select(silent)
         server = server_address(profile, model.namespace)
         key = ModelKey(model.namespace, model.name)
+        if self._registered.get(key, (server, ""))[0] != server:
+            self._leave_registry(key)
         self._registered[key] = server, model.registry_name
         if self._looks_now(key, model):
             self._registry.renew(server)
         return await self._registry.view(server, model.registry_name, select, model.spec.pinned_version)
 
     def _leave_registry(self, key: ModelKey) -> None:
-        """A workspace goes with its namespace: what nobody uses any more must not count as unavailable."""
+        """The model is gone, or its profile names another server: what nobody uses must not count as unavailable."""
         server, _ = self._registered.pop(key, ("", ""))
         if server and not any(where == server for where, _ in self._registered.values()):
             self._registry.leave(server)

@@ -119,6 +119,18 @@ async def test_a_registry_is_left_with_its_last_model() -> None:
     assert reader.availability() == {}
 
 
+async def test_a_registry_is_left_when_the_profile_names_another() -> None:
+    known: Any = Cluster([])
+    profiles = {"default": PROFILE}
+    reader = RegistryReader(lambda uri: FakeRegistry(), clock=lambda: 0.0)
+    observer = Observer(known, reader, lambda: profiles, lambda: 0.0)
+    key = ModelKey(MODEL.namespace, MODEL.name)
+    await observer.observe(key)
+    profiles["default"] = PROFILE.model_copy(update={"tracking_uri": "https://elsewhere.example.org"})
+    await observer.observe(key)
+    assert ["elsewhere" in server for server in reader.availability()] == [True]
+
+
 async def test_who_measures_is_not_taken_for_who_trains() -> None:
     observed = await observe(training(), evaluation())
     assert [job.trigger for job in observed.jobs] == [TRAINING]
