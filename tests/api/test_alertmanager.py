@@ -4,7 +4,6 @@ Alerts have the labels that the rules give them. The AlertmanagerConfig is for t
 checks it.
 """
 
-import socket
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import pytest
 from hack.cluster.paths import alertmanager_dir
 from tests.api.conftest import CLUSTER, ROOT, Kubectl
 from tests.support.apiserver.client import poll
+from tests.support.apiserver.prometheus import ready
 from tests.support.soak import SOAK
 
 pytestmark = [pytest.mark.api, pytest.mark.timeout(1800)]
@@ -70,25 +70,9 @@ def binaries() -> Path:
 @pytest.fixture
 def alertmanager(binaries: Path, tmp_path: Path) -> Iterator[Alertmanager]:
     """With the example as it is, and no alert yet. Its receivers cannot be reached."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    words = (f"--config.file={CONFIG}", f"--storage.path={tmp_path}", f"--web.listen-address=127.0.0.1:{port}")
-    command = (str(binaries / "alertmanager"), *words, "--cluster.listen-address=", "--log.level=error")
-    with subprocess.Popen(command) as process:
-        try:
-            found = Alertmanager(f"http://127.0.0.1:{port}")
-            poll("Alertmanager to be ready", lambda: is_ready(found.url), 30)
-            yield found
-        finally:
-            process.terminate()
-
-
-def is_ready(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/-/ready", timeout=2).status_code == 200
-    except httpx.TransportError:
-        return False
+    options = (f"--config.file={CONFIG}", f"--storage.path={tmp_path}", "--cluster.listen-address=")
+    with ready(binaries / "alertmanager", *options) as url:
+        yield Alertmanager(url)
 
 
 @built

@@ -85,16 +85,21 @@ def running(binary: Path, folder: Path, targets: list[Target]) -> Iterator[Prome
     ]
     settings = {"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}, "scrape_configs": jobs}
     (folder / "prometheus.yml").write_text(yaml.safe_dump(settings))
+    with ready(binary, f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data") as url:
+        yield Prometheus(url)
+
+
+@contextmanager
+def ready(binary: Path, *options: str) -> Iterator[str]:
+    """Prometheus or Alertmanager on a free port of the loopback interface, once it is ready; yields its URL."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    words = (f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data")
-    command = (str(binary), *words, f"--web.listen-address=127.0.0.1:{port}", "--log.level=error")
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    command = (str(binary), *options, f"--web.listen-address={address}", "--log.level=error")
     with subprocess.Popen(command) as process:
         try:
-            url = f"http://127.0.0.1:{port}"
-            poll("Prometheus to be ready", lambda: is_ready(url), 30)
-            yield Prometheus(url)
+            poll(f"{binary.name} to be ready", lambda: is_ready(f"http://{address}"), 30)
+            yield f"http://{address}"
         finally:
             process.terminate()
 
