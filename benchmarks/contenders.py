@@ -10,8 +10,8 @@ from typing import Any
 from benchmarks import environments
 from benchmarks.environments import ROOT, Environment, NotInstalled
 from benchmarks.models import BenchModel
+from hack.cluster.ports import free_port
 from tests.support.serving.app import environment as serving_variables
-from tests.support.serving.app import free_port
 from tests.support.trainer.requests import HEART
 
 PEERS = Path(__file__).parent / "peers"

@@ -14,7 +14,7 @@ from benchmarks import machine
 from benchmarks.contenders import Contender
 from benchmarks.load import Result, generate, generate_paced
 from benchmarks.models import BenchModel
-from tests.support.serving.app import free_port
+from hack.cluster.ports import free_port
 
 CONNECTIONS = 16
 COLD_SECONDS = 90.0

@@ -8,7 +8,6 @@ import argparse
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ import yaml
 from benchmarks.environments import peer
 from benchmarks.machine import cpu_seconds, resident
 from benchmarks.training_external import manifest, write
+from hack.cluster.ports import free_port
 
 HERE = Path(__file__).parent
 EVERY = 0.2
@@ -75,9 +75,7 @@ def places(workers: int) -> list[dict[str, str]]:
     """The environment of each worker."""
     if workers == 1:
         return [{}]
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
+    port = str(free_port())
     names = {"DMLC_TRACKER_URI": "127.0.0.1", "DMLC_TRACKER_PORT": port, "DMLC_NUM_WORKER": str(workers)}
     return [{**names, "DMLC_TASK_ID": str(rank)} for rank in range(workers)]
 

@@ -1,10 +1,10 @@
 """etcd, kube-apiserver, kube-controller-manager and kube-scheduler."""
 
-import socket
 from dataclasses import dataclass
 
 from hack.cluster.certs import write_kubeconfig
 from hack.cluster.paths import HERE, Cluster, bin_dir
+from hack.cluster.ports import free_port
 from hack.cluster.processes import check_alive, start
 from hack.cluster.shell import succeeds, wait_for
 
@@ -27,11 +27,7 @@ class Endpoints:
 
 def local_endpoints() -> Endpoints:
     """Free ports of the loopback interface, for a control plane without a node."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return Endpoints("127.0.0.1", *ports, services="10.96.0.0/16")
+    return Endpoints("127.0.0.1", free_port(), free_port(), free_port(), services="10.96.0.0/16")
 
 
 def start_etcd(cluster: Cluster, at: Endpoints) -> None:

@@ -12,10 +12,11 @@ import pytest
 import yaml
 
 from hack.cluster.paths import extras_dir
+from hack.cluster.ports import free_port
 from tests.support.apiserver.client import poll
 from tests.support.apiserver.dashboard import DASHBOARDS, filled, queries
 from tests.support.apiserver.prometheus import Prometheus, finite, is_ready
-from tests.support.serving.app import Running, free_port, wait_ready
+from tests.support.serving.app import Running, wait_ready
 from tests.support.serving.tiny_model import tiny_model
 
 pytestmark = pytest.mark.api

@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from hack.cluster.paths import gateway_dir
+from hack.cluster.ports import free_port
 from heart_api.handover import PATHS_FILE, Env
 from heart_api.kube.kinds import BY_NAME
 from heart_api.names import auth_config_name
@@ -24,7 +25,7 @@ from tests.support.apiserver.client import Resource, poll
 from tests.support.apiserver.endpoints import publish
 from tests.support.apiserver.gateway import Gateway, assigned, ingress_class, running
 from tests.support.apiserver.world import PROFILES, World
-from tests.support.serving.app import environment, free_port, start
+from tests.support.serving.app import environment, start
 from tests.support.serving.tiny_model import tiny_model
 from tests.support.soak import SOAK
 

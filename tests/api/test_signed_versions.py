@@ -18,6 +18,7 @@ import yaml
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from hack.cluster.ports import free_port
 from heart_api.handover import Env
 from tests.support.apiserver.client import poll
 from tests.support.registry.mlflow import ROOT, answers, running_mlflow
@@ -33,8 +34,7 @@ Done = subprocess.CompletedProcess[str]
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Of the gate."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     gate = [sys.executable, str(ROOT / "tests/support/registry/gate.py")]
     with running_mlflow(tmp_path_factory.mktemp("mlflow")) as behind:
         login = {"USER_NAME": LOGIN["MLFLOW_TRACKING_USERNAME"], "PASSWORD": LOGIN["MLFLOW_TRACKING_PASSWORD"]}

@@ -11,8 +11,8 @@ from typing import Any
 import boto3
 import httpx
 
+from hack.cluster.ports import free_port
 from tests.support.apiserver.client import poll
-from tests.support.apiserver.gateway import free_ports
 
 REGION = "eu-west-1"
 
@@ -50,7 +50,7 @@ class ObjectStore:
 @contextmanager
 def running(binary: Path, folder: Path) -> Iterator[ObjectStore]:
     """`binary`: what `hack.cluster build --object-store` made. Needs nothing but an empty folder."""
-    address = f"127.0.0.1:{free_ports(1)[0]}"
+    address = f"127.0.0.1:{free_port()}"
     store = ObjectStore(f"http://{address}")
     objects, metadata, log = folder / "objects", folder / "metadata", folder / "versitygw.log"
     for each in (objects, metadata):

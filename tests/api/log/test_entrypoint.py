@@ -14,9 +14,10 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 
+from hack.cluster.ports import free_port
 from heart_log.database import parse_url
 from tests.support.apiserver.client import poll
-from tests.support.registry.postgres import NOBODY, find_binaries, free_port, unprivileged
+from tests.support.registry.postgres import NOBODY, find_binaries, unprivileged
 
 pytestmark = pytest.mark.api
 SCRIPT = Path(__file__).resolve().parents[3] / "charts" / "images" / "postgres" / "entrypoint.sh"

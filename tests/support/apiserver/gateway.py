@@ -1,7 +1,6 @@
 """A real gateway controller on this machine, and servers that answer for the pods of a version."""
 
 import os
-import socket
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from typing import Any
 
 import httpx
 
+from hack.cluster.ports import free_port
 from tests.support.apiserver.client import Resource, poll
 
 CONTROLLER = "traefik.io/gateway-controller"
@@ -66,7 +66,7 @@ class Gateway:
 @contextmanager
 def running(binary: Path, kubeconfig: Path, log: Path) -> Iterator[Gateway]:
     """The controller beside the API server; it asks nobody else for anything."""
-    gateway = Gateway(*free_ports(2))
+    gateway = Gateway(free_port(), free_port())
     command = (
         str(binary),
         "--providers.kubernetesgateway=true",
@@ -157,14 +157,6 @@ def handler(version: str) -> type[BaseHTTPRequestHandler]:
             """Quiet."""
 
     return Handler
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports: list[int] = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 def run(*command: str) -> None:

@@ -1,6 +1,5 @@
 """A real Prometheus on this machine, and servers that it scrapes as if they were pods."""
 
-import socket
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from typing import Any
 import httpx
 import yaml
 
+from hack.cluster.ports import free_port
 from tests.support.apiserver.client import poll
 
 Labels = Mapping[str, str]
@@ -92,9 +92,7 @@ def running(binary: Path, folder: Path, targets: list[Target]) -> Iterator[Prome
 @contextmanager
 def ready(binary: Path, *options: str) -> Iterator[str]:
     """Prometheus or Alertmanager on a free port of the loopback interface, once it is ready; yields its URL."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     command = (str(binary), *options, f"--web.listen-address={address}", "--log.level=error")
     with subprocess.Popen(command) as process:
         try:

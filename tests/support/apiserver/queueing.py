@@ -16,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from hack.cluster.ports import free_port
 from heart_api.kube.kinds import Kind
 from tests.support.apiserver.client import KubeApi, Resource, poll
 
@@ -102,7 +103,7 @@ def certificate(folder: Path, address: str) -> Path:
 
 @contextmanager
 def running(part: Part, kubeconfig: Path, built: Path, folder: Path, webhook: tuple[str, int]) -> Iterator[None]:
-    health, certs = free_port("127.0.0.1"), folder / "k8s-webhook-server" / "serving-certs"
+    health, certs = free_port(), folder / "k8s-webhook-server" / "serving-certs"
     addresses: dict[str, Any] = {
         "health": {"healthProbeBindAddress": f"127.0.0.1:{health}"},
         "metrics": {"bindAddress": "0"},
@@ -155,13 +156,6 @@ def at_home(hook: Resource, server: str, authority: bytes) -> Resource:
     pods = any("pods" in rule["resources"] for rule in hook["rules"])
     selector = {"matchExpressions": [{"key": JOB_SET, "operator": "Exists"}]}  # as in JobSet's own kustomization
     return {**hook, "clientConfig": client, **({"objectSelector": selector} if pods else {})}
-
-
-def free_port(address: str) -> int:
-    with socket.socket() as found:
-        found.bind((address, 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 class Queue:

@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from hack.cluster.lock import locked
 from hack.cluster.paths import cache_dir, digest
+from hack.cluster.ports import free_port
 from tests.support.apiserver.client import poll
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -30,8 +30,7 @@ def running_mlflow(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def _running(python: Path, folder: Path, options: Sequence[str], variables: Mapping[str, str]) -> Iterator[str]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     store = (
         "--backend-store-uri",
         f"sqlite:///{folder}/mlflow.db",

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import psycopg2
+
+from hack.cluster.ports import free_port
 
 PASSWORD = "x"
 NOBODY = 65534
@@ -91,12 +92,6 @@ def running_postgres() -> Iterator[Postgres]:
             yield server
         finally:
             server.stop()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 LOGINS = Path(__file__).resolve().parents[3] / "charts" / "images" / "postgres" / "logins.sql"

@@ -4,7 +4,6 @@ import asyncio
 import io
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from typing import Any
 
 import httpx
 
+from hack.cluster.ports import free_port
 from heart_api.handover import Env
 from heart_model.model import load_model
 from heart_serving.app import Application, create_app
@@ -196,10 +196,3 @@ def outcome_of(request_id: str, outcome: Any, row: int = 0, records: int = 1) ->
     """An outcome of a request for so many records, with its proof."""
     proof = PROOFS.prove(request_id, records)
     return {"request_id": request_id, "proof": proof, "row": row, "outcome": outcome}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

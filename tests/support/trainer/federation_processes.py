@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -13,6 +12,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
+from hack.cluster.ports import free_port
 from hack.venvs import Environment, make
 from heart_api.federation import CoordinatorIdentity, FederatedTrainingRequest, Progress, SiteOutcome, SiteRequest
 from heart_api.handover import Env, TrainingOutcome
@@ -36,12 +36,6 @@ def until(found: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any
             return value
         time.sleep(0.2)
     raise AssertionError(f"not within {seconds:.0f} s: {what}")
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 @dataclass

@@ -10,10 +10,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from hack.cluster.ports import free_port
 from heart_api.handover import Env
 from heart_serving.laptop import build_environment
 from heart_serving.settings import read_settings
-from tests.support.serving.app import Running, free_port, wait_ready
+from tests.support.serving.app import Running, wait_ready
 from tests.support.serving.tiny_model import tiny_model
 
 PLAIN = {name: value for name, value in os.environ.items() if not name.startswith("HEARTOPS_")}

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import httpx
 
-from tests.support.serving.app import CLIENT, VERSION, free_port, in_process, running, serving
+from hack.cluster.ports import free_port
+from tests.support.serving.app import CLIENT, VERSION, in_process, running, serving
 from tests.support.serving.callers import with_key
 from tests.support.serving.tiny_model import RECORD, tiny_model
 

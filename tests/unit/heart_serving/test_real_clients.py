@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from hack import venvs
-from tests.support.serving.app import CLIENT, Running, free_port, running
+from hack.cluster.ports import free_port
+from tests.support.serving.app import CLIENT, Running, running
 from tests.support.serving.tiny_model import RECORD, tiny_model
 
 FOLDER = Path(__file__).parents[2] / "support" / "serving" / "clients"

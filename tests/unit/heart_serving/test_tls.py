@@ -11,12 +11,13 @@ import httpx
 import pytest
 import trustme
 
+from hack.cluster.ports import free_port
 from heart_api import handshakes
 from heart_serving.errors import SettingsError
 from heart_serving.http.tls import Certificate
 from heart_serving.rpc.messages import CLASSES
 from heart_serving.server import Server
-from tests.support.serving.app import free_port, serving
+from tests.support.serving.app import serving
 from tests.support.serving.callers import KEY, certificate, with_key
 from tests.support.serving.tiny_model import RECORD, tiny_model
 

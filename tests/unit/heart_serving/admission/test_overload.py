@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
+from hack.cluster.ports import free_port
 from heart_model.model import load_model
 from heart_serving.admission import event_loop_budget as budget_module
 from heart_serving.admission.worker import (
@@ -31,7 +32,7 @@ from heart_serving.app import create_app
 from heart_serving.metrics import Exposition
 from heart_serving.server import build_server
 from heart_serving.settings import Settings
-from tests.support.serving.app import Running, free_port, in_process, running
+from tests.support.serving.app import Running, in_process, running
 from tests.support.serving.tiny_model import RECORD, tiny_model
 
 MANY = [RECORD] * 600

@@ -13,12 +13,13 @@ import trustme
 from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
 
+from hack.cluster.ports import free_port
 from heart_api.handover import EXPERIMENT_FILE
 from heart_serving.experiment import experiment as module
 from heart_serving.experiment import forwarding
 from heart_serving.experiment.experiment import MARK
 from heart_serving.predictionlog.settings import LogSettings
-from tests.support.serving.app import PROOF_KEY, InProcess, free_port, in_process, serving
+from tests.support.serving.app import PROOF_KEY, InProcess, in_process, serving
 from tests.support.serving.callers import KEY, certificate, with_key
 from tests.support.serving.tiny_model import RECORD, tiny_model
 

@@ -10,12 +10,13 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from hack.cluster.ports import free_port
 from heart_api.handover import EXPERIMENT_FILE, Env
 from heart_api.predictionlog import PredictionLog
 from heart_serving.predictionlog import maintenance
 from heart_serving.predictionlog.proofs import read_keys
 from heart_serving.predictionlog.settings import LogSettings
-from tests.support.serving.app import PROOF_KEY, free_port, running, serving
+from tests.support.serving.app import PROOF_KEY, running, serving
 from tests.support.serving.tiny_model import RECORD, tiny_model
 
 LABELS = ("no disease", "disease")

@@ -14,12 +14,13 @@ import trustme
 from aiohttp import ClientTimeout, web
 from prometheus_client.parser import text_string_to_metric_families
 
+from hack.cluster.ports import free_port
 from heart_api.handover import Env
 from heart_serving.mirroring import client as shadow_module
 from heart_serving.mirroring import mirror as mirror_module
 from heart_serving.mirroring.client import CONNECTIONS, MAX_BYTES, MAX_COPIES
 from heart_serving.mirroring.mirror import Sampler
-from tests.support.serving.app import CLIENT, InProcess, Running, free_port, in_process, running, serving
+from tests.support.serving.app import CLIENT, InProcess, Running, in_process, running, serving
 from tests.support.serving.callers import KEY, certificate, with_key
 from tests.support.serving.tiny_model import RECORD, TinyModel, tiny_model
 

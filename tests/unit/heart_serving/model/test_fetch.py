@@ -16,6 +16,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from hack.cluster.ports import free_port
 from heart_api.handover import Env
 from heart_model.artifact_path import proxied_path
 from heart_model.signing import sign
@@ -24,7 +25,7 @@ from heart_serving.errors import FetchFailed, SettingsError
 from heart_serving.model import download
 from heart_serving.model.mlflow import credentials
 from heart_serving.settings import Settings
-from tests.support.serving.app import NAME, VERSION, free_port, running
+from tests.support.serving.app import NAME, VERSION, running
 from tests.support.serving.tiny_model import tiny_model
 
 MODEL, OLDER = tiny_model(), tiny_model(seed=1)

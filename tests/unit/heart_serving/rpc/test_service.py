@@ -13,12 +13,13 @@ import httpx
 import numpy as np
 import pytest
 
+from hack.cluster.ports import free_port
 from heart_api.predictionlog import PredictionLog
 from heart_serving.metrics import Exposition
 from heart_serving.predictionlog.proofs import read_keys
 from heart_serving.predictionlog.settings import LogSettings
 from heart_serving.rpc.messages import CLASSES, CONTENTS
-from tests.support.serving.app import PROOF_KEY, PROOFS, environment, free_port, serving, start
+from tests.support.serving.app import PROOF_KEY, PROOFS, environment, serving, start
 from tests.support.serving.callers import KEY, Mounted
 from tests.support.serving.tiny_model import RECORD, tiny_model
 

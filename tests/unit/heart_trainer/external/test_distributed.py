@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from hack.cluster.ports import free_port
 from heart_api.handover import EXIT_PERMANENT, Env, TrainingOutcome
 from heart_trainer.data.load import contract_of
 from heart_trainer.data.rowgroups import Share
@@ -44,12 +44,6 @@ def rows(manifest: Path, tmp_path: Path, cohort: pd.DataFrame) -> Path:
     training = {"scale": {"mode": "Distributed", "workers": 2}, "algorithms": ["xgboost"], "tuning": {"trials": 1}}
     change(manifest, dataset={"uri": "pvc://data/rows/", "format": "parquet"}, training=training)
     return folder
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 class Pods:

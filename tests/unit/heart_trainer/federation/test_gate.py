@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession, TCPConnector, web
 
+from hack.cluster.ports import free_port
 from heart_trainer.federation import gate
 from heart_trainer.federation.files import AUTHORITY, SECRET, write_identity
 from heart_trainer.federation.keys import authority
 from tests.support.trainer.federation import SECRET as ROW_KEY
-from tests.support.trainer.federation_processes import free_port
 
 
 @contextlib.asynccontextmanager
