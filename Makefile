@@ -27,7 +27,7 @@ test: $(VENV)/ready ## Lint, types, unit, api and e2e tests, builds included
 	@$(PYTHON) -m hack.stages lint unit tools api images e2e
 
 # --- parts of the tests ---------------------------------------------------------------------------
-.PHONY: lint fmt verify generate test-unit test-api test-e2e test-soak mutants bench bench-training
+.PHONY: lint fmt verify generate test-unit test-api test-e2e test-soak test-overnight mutants bench bench-training
 lint: $(VENV)/ready ## ruff, mypy, import-linter, generated files
 	@$(PYTHON) -m hack.stages lint
 
@@ -42,6 +42,9 @@ test-e2e: $(VENV)/ready ## A real node, real images; with KUBECONFIG set: that c
 
 test-soak: $(VENV)/ready ## Longer counts of the same tests
 	@HYPOTHESIS_PROFILE=soak HEARTOPS_SOAK=1 $(PYTHON) -m hack.stages unit tools api images e2e
+
+test-overnight: $(VENV)/ready ## 10,000 inputs or sequences of every property (ONLY=FILE for those of one)
+	@HYPOTHESIS_PROFILE=overnight $(BIN)/python -m pytest $(or $(ONLY),tests/unit) -m hypothesis -o timeout=0 -n 2 -q
 
 mutants: $(VENV)/ready ## Mutation tests of the operator's decisions, contract, evaluation and drift (hours; ONLY=plan for one)
 	@nice $(BIN)/python -m hack.mutants $(ONLY)

@@ -18,7 +18,7 @@ from tests.support.serving.tiny_model import RECORD, tiny_model
 
 pytestmark = pytest.mark.timeout(3600)
 CASES = max(300, settings().max_examples)
-"""More than a property has by default: `HYPOTHESIS_PROFILE=soak` makes 10,000 of it."""
+"""More than a property has by default: `make test-overnight` has 10,000."""
 BODIES = [
     json.dumps(body).encode() for body in (RECORD, [RECORD], {"instances": [RECORD]}, {"dataframe_records": [RECORD]})
 ]

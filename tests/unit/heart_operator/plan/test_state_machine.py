@@ -362,4 +362,4 @@ class Operator(RuleBasedStateMachine):
 
 
 TestOperator = Operator.TestCase
-TestOperator.pytestmark = [pytest.mark.timeout(7200)]  # 10,000 sequences in the soak
+TestOperator.pytestmark = [pytest.mark.timeout(7200)]  # many sequences in the soak
