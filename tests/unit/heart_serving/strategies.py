@@ -18,7 +18,7 @@ def features(draw: st.DrawFn, name: str) -> Feature:
         low, high = sorted((draw(st.integers(-1000, 1000)), draw(st.integers(-1000, 1000))))
         fields |= {"minimum": draw(st.sampled_from([None, low])), "maximum": draw(st.sampled_from([None, high]))}
     if kind == "category":
-        values = draw(st.lists(st.integers(-9, 9) | st.text(max_size=5), min_size=2, max_size=6, unique=True))
+        values = draw(st.lists(st.integers(-9, 9) | st.text(max_size=5), min_size=2, max_size=6, unique_by=str))
         fields["values"] = tuple(values)
     return Feature(name=name, type=kind, **fields)
 
