@@ -102,10 +102,10 @@ class Operator(RuleBasedStateMachine):
         pinned = str(world.model.spec.version) == candidate
         assert not held or pinned or candidate in world.running_versions, "what its gate holds is called a candidate"
 
-    def watch_pinned(self, world: World, begun: set[str]) -> None:
-        """While a number is named only what a person asks for is trained."""
+    def watch_pinned(self, world: World, begun: set[str], recorded: str) -> None:
+        """While a number is named only what a person asks for is trained, and what was recorded as begun before."""
         asked = short_hash(world.model.annotations.get(Annotation.RETRAIN) or "")
-        trainings = [trigger for trigger in begun if evaluated_version(trigger) is None]
+        trainings = [trigger for trigger in begun if evaluated_version(trigger) is None and trigger != recorded]
         if world.model.spec.pinned_version:
             assert all(asked in trigger.split("-") for trigger in trainings), "nobody asked for a training"
 
@@ -147,7 +147,8 @@ class Operator(RuleBasedStateMachine):
         finally:
             self.world.fuse = None
         self.jobs_gone.update(jobs[name] for name in jobs.keys() - self.world.jobs.keys())
-        self.watch_pinned(self.world, self.world.jobs_created.keys() - begun)
+        recorded = status.training.trigger if status.training else ""
+        self.watch_pinned(self.world, self.world.jobs_created.keys() - begun, recorded)
         if suspended:
             assert self.world.writes - writes <= (self.world.model.status != status), "it acts while suspended"
 
