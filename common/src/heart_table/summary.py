@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from heart_table.layout import NUMBER, Row
-from heart_table.piles import CODES, find_piles
+from heart_table.sentinels import CODES, find_sentinels
 
 MOST_TEXTS = 256
 """Distinct texts that are kept: from more on, a column is no category."""
 MOST_NUMBERS = 4096
-"""Distinct numbers that are kept, for piles and codes."""
+"""Distinct numbers that are kept, for sentinels and codes."""
 MISSING_TEXTS = frozenset({"?", "na", "n/a", "#n/a", "nan", "null", "nil", ".", "-", "--", "missing", "<na>"})
 FEW_OTHERS = 3
 """Texts in a column of numbers that can be missing values."""
@@ -82,10 +82,10 @@ class Column:
         return self.blank + sum(self.text_counts[word] for word in self.missing_texts)
 
     @property
-    def piles(self) -> list[tuple[float, int]]:
+    def sentinels(self) -> list[tuple[float, int]]:
         """Numbers that may stand for a missing value, with their rows."""
         values = sorted(self.numbers)
-        return find_piles(values, [self.numbers[value] for value in values])
+        return find_sentinels(values, [self.numbers[value] for value in values])
 
 
 MOST_CODES = 6

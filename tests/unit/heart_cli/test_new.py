@@ -11,8 +11,8 @@ import yaml
 from click.testing import CliRunner, Result
 
 from heart_cli.cli import cli
-from heart_cli.new.guesses import contract_name
-from heart_table.piles import find_piles
+from heart_cli.new.infer import contract_name
+from heart_table.sentinels import find_sentinels
 from heart_trainer.by_hand import Rows, read_rows
 
 ROWS = 120
@@ -243,7 +243,7 @@ def test_every_name_becomes_one_that_the_contract_allows(column: str) -> None:
     assert name != "no"
 
 
-PILES = {
+SENTINELS = {
     "missing body mass": ([0, 18.2, 18.4, *(19 + n / 10 for n in range(100))], {0: 11}, [0]),
     "insulin": ([0, 14, 15, 16, 18, 22, 23, 25, 29, 32, 36, *range(37, 200)], {0: 374}, [0]),
     "-9 beside measures": ([-9, *range(85, 300)], {-9: 20}, [-9]),
@@ -261,11 +261,11 @@ PILES = {
 }
 
 
-@pytest.mark.parametrize("name", PILES)
+@pytest.mark.parametrize("name", SENTINELS)
 def test_a_pile_is_apart_from_all_other_values(name: str) -> None:
-    values, piles, expected = PILES[name]
-    counts = [piles.get(value, 1) for value in values]
-    assert [value for value, _ in find_piles(values, counts)] == expected
+    values, sentinels, expected = SENTINELS[name]
+    counts = [sentinels.get(value, 1) for value in values]
+    assert [value for value, _ in find_sentinels(values, counts)] == expected
 
 
 @pytest.mark.parametrize("start", [1_700_000_000, 16_777_217, 1e-7, -0.000123456789])

@@ -27,7 +27,7 @@ from heart_trainer.mlflow.client import Store
 from heart_trainer.mlflow.registry import claim, create_version
 from heart_trainer.mlflow.tracking import log_model
 from heart_trainer.package.example import typical_record
-from heart_trainer.package.given import packaged
+from heart_trainer.package.from_outside import packaged
 from heart_trainer.package.profile import feature_profiles
 from heart_trainer.package.servable import answers, open_model
 from heart_trainer.values import Table

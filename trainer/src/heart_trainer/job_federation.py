@@ -16,7 +16,7 @@ from heart_trainer.external.learned import Learned
 from heart_trainer.external.train import LOGISTIC, RIDGE, linear, profile_of
 from heart_trainer.federation.families import FOREST, choose_families
 from heart_trainer.federation.federate import Federation, SitesLost, attempt, folds_key, with_the_rest
-from heart_trainer.federation.standin import stand_in
+from heart_trainer.federation.synthetic_rows import synthesize
 from heart_trainer.fit import calibrate
 from heart_trainer.fit.families import Setting
 from heart_trainer.fit.onnx_export import export
@@ -59,7 +59,7 @@ def _learn(job: Job[FederatedTrainingRequest], federation: Federation) -> Learnt
     learned, answers = with_the_rest(lambda: _study(request, study, federation), federation)
     measured = _measure(learned, answers, federation)
     here = {site.title: federation.joined[site.title] for site in federation.sites}
-    table, oof = stand_in(learned, request.features, here)
+    table, oof = synthesize(learned, request.features, here)
     fitted = _fitted(job, learned, table, oof)
     return Learnt(
         table,

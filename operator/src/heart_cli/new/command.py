@@ -10,9 +10,9 @@ from pydantic import ValidationError
 
 from heart_api.contract import Csv
 from heart_cli.errors import Failure
-from heart_cli.new.guesses import FeatureGuess, LeftOut, guess_feature
+from heart_cli.new.infer import InferredFeature, LeftOut, infer_feature
 from heart_cli.new.manifest import Draft, render
-from heart_cli.new.target import guess_target
+from heart_cli.new.target import infer_target
 from heart_cli.options import NAME
 from heart_cli.text import clean
 from heart_table.errors import UnreadableFile
@@ -81,8 +81,8 @@ def draft(
     rows = itertools.islice(table.rows, 1 if header else 0, None)
     columns, count = summarise(names, _checked(rows), table.layout.decimal)
     chosen = _choose(columns, target, header)
-    guess = guess_target(chosen, positive)
-    features, left_out = _features(columns, chosen, guess.name, count, repeated)
+    inferred = infer_target(chosen, positive)
+    features, left_out = _features(columns, chosen, inferred.name, count, repeated)
     return Draft(
         name=name,
         uri=uri,
@@ -91,7 +91,7 @@ def draft(
         layout=table.layout,
         columns=tuple(names) if own_names or not header else (),
         missing=tuple(sorted({word for column in columns for word in column.missing_texts if column is not chosen})),
-        target=guess,
+        target=inferred,
         features=features,
         left_out=left_out,
     )
@@ -139,8 +139,8 @@ def _choose(columns: list[Column], target: str, header: bool) -> Column:
 
 def _features(
     columns: list[Column], target: Column, target_name: str, rows: int, repeated: set[str]
-) -> tuple[tuple[FeatureGuess, ...], tuple[LeftOut, ...]]:
-    features: list[FeatureGuess] = []
+) -> tuple[tuple[InferredFeature, ...], tuple[LeftOut, ...]]:
+    features: list[InferredFeature] = []
     left_out: list[LeftOut] = []
     for column in columns:
         if column is target or not column.name:
@@ -148,11 +148,11 @@ def _features(
         if column.name in repeated:
             left_out.append(LeftOut(column.name, "more than one column is called so"))
             continue
-        guess = guess_feature(column, rows, [target_name, *(feature.name for feature in features)])
-        if isinstance(guess, LeftOut):
-            left_out.append(guess)
+        inferred = infer_feature(column, rows, [target_name, *(feature.name for feature in features)])
+        if isinstance(inferred, LeftOut):
+            left_out.append(inferred)
         else:
-            features.append(guess)
+            features.append(inferred)
     if not features:
         why = "; ".join(f"{each.column}: {each.why}" for each in left_out)
         raise Failure(f"No column but {target.name} can be a feature: {why}")

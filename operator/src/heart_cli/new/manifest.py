@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from heart_api.names import API_VERSION, GROUP
-from heart_cli.new.guesses import FeatureGuess, LeftOut, shortest
-from heart_cli.new.target import TargetGuess
+from heart_cli.new.infer import InferredFeature, LeftOut, shortest
+from heart_cli.new.target import InferredTarget
 from heart_table.layout import Layout
 
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
@@ -30,8 +30,8 @@ class Draft:
     layout: Layout
     columns: tuple[str, ...]
     missing: tuple[str, ...]
-    target: TargetGuess
-    features: tuple[FeatureGuess, ...]
+    target: InferredTarget
+    features: tuple[InferredFeature, ...]
     left_out: tuple[LeftOut, ...]
 
 
@@ -83,7 +83,7 @@ def _csv(layout: Layout) -> dict[str, object]:
     return {name: value for name, value in values.items() if name in layout.found or value != USUAL[name]}
 
 
-def _target(target: TargetGuess) -> Iterator[str]:
+def _target(target: InferredTarget) -> Iterator[str]:
     yield "  target:"
     yield f"    name: {_name(target.name)}"
     if target.column:
@@ -98,7 +98,7 @@ def _target(target: TargetGuess) -> Iterator[str]:
         yield f"    # {len(target.classes)} classes; for two, set positiveAbove or positive"
 
 
-def _feature(feature: FeatureGuess) -> Iterator[str]:
+def _feature(feature: InferredFeature) -> Iterator[str]:
     yield from (f"    # {feature.name}: {_comment(remark)}" for remark in feature.remarks)
     yield f"    - name: {_name(feature.name)}"
     if feature.column:
@@ -117,7 +117,7 @@ def _feature(feature: FeatureGuess) -> Iterator[str]:
         yield "      sensitive: true"
 
 
-def _training(target: TargetGuess) -> Iterator[str]:
+def _training(target: InferredTarget) -> Iterator[str]:
     yield "  training:"
     yield f"    task: {target.task}"
     yield "  # gates: {checks: [{metric: …, min: …}]}  # what a version must fulfil before it serves"

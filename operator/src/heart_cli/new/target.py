@@ -5,8 +5,8 @@ import shlex
 from dataclasses import dataclass
 
 from heart_cli.errors import Failure
-from heart_cli.new.guesses import contract_name
-from heart_cli.new.writings import reading_of
+from heart_cli.new.infer import contract_name
+from heart_cli.new.text_formats import reading_of
 from heart_table.summary import Column
 
 MOST_CLASSES = 20
@@ -17,7 +17,7 @@ ABOVE = re.compile(r">\s*([+-]?\d+(?:\.\d+)?)")
 
 
 @dataclass(frozen=True)
-class TargetGuess:
+class InferredTarget:
     name: str
     column: str | None
     task: str
@@ -27,7 +27,7 @@ class TargetGuess:
     """Value and rows, ascending; empty for regression."""
 
 
-def guess_target(column: Column, positive: str | None) -> TargetGuess:
+def infer_target(column: Column, positive: str | None) -> InferredTarget:
     """Raises Failure: the column cannot be a target, or the positive class has to be named."""
     name = contract_name(column.name)
     own = None if name == column.name else column.name
@@ -44,7 +44,7 @@ def guess_target(column: Column, positive: str | None) -> TargetGuess:
             raise Failure(
                 f"{column.name} is a measured number: write --positive '>LIMIT', or leave it out for regression"
             )
-        return TargetGuess(name, own, "regression")
+        return InferredTarget(name, own, "regression")
     if len(classes) == 1:
         raise Failure(f"{column.name} has the same value in every row: there is nothing to learn")
     rare = [value for value, count in classes if count < FEWEST]
@@ -57,7 +57,7 @@ def guess_target(column: Column, positive: str | None) -> TargetGuess:
     if len(classes) > 2:
         if positive:
             raise Failure(f"{column.name} has {len(classes)} classes: {_listed(classes)}. {_CHOICE}")
-        return TargetGuess(name, own, "classification", classes=classes)
+        return InferredTarget(name, own, "classification", classes=classes)
     chosen = next((value for value, _ in classes if str(value) == positive), None)
     if chosen is None:
         first, last = classes[0][0], classes[-1][0]
@@ -65,7 +65,7 @@ def guess_target(column: Column, positive: str | None) -> TargetGuess:
             f"{column.name} has two classes: {_listed(classes)}. Which one is the positive class, the one to find? "
             f"Add --positive {shlex.quote(str(last))} or --positive {shlex.quote(str(first))}"
         )
-    return TargetGuess(name, own, "classification", positive=chosen, classes=classes)
+    return InferredTarget(name, own, "classification", positive=chosen, classes=classes)
 
 
 _CHOICE = "Leave --positive out to tell them all apart, or write --positive '>LIMIT' for two classes of a number"
@@ -84,10 +84,10 @@ def _classes(column: Column) -> tuple[tuple[int | str, int], ...]:
     return tuple((int(value), count) for value, count in sorted(column.numbers.items()))
 
 
-def _above(column: Column, name: str, own: str | None, limit: float) -> TargetGuess:
+def _above(column: Column, name: str, own: str | None, limit: float) -> InferredTarget:
     if not column.is_numeric or column.least > limit or column.greatest <= limit:
         raise Failure(f"{column.name} has not numbers on both sides of {limit:g}")
-    return TargetGuess(name, own, "classification", positive_above=limit)
+    return InferredTarget(name, own, "classification", positive_above=limit)
 
 
 def _listed(classes: tuple[tuple[int | str, int], ...]) -> str:

@@ -1,5 +1,5 @@
 """The PrometheusRule of a model: error rate, latency, availability, no ready pod; callers (caller_alerts.py), quality
-(quality_alerts.py), the prediction log (log_alerts.py), and what is good to know (news_alerts.py).
+(quality_alerts.py), the prediction log (log_alerts.py), and what is good to know (info_alerts.py).
 
 Burn rates are those of the SRE workbook (chapter 5, multiwindow, multi-burn-rate alerts): the long window shows that
 the problem is significant, the short one that it persists.
@@ -14,8 +14,8 @@ from heart_api.names import pods_service_name
 from heart_api.profile import RuntimeProfile
 from heart_operator.manifests.alerting import Rule, alert, matchers, monitoring_metadata, quoted, with_runbook
 from heart_operator.manifests.caller_alerts import caller_alerts
+from heart_operator.manifests.info_alerts import info_alerts
 from heart_operator.manifests.log_alerts import log_alerts
-from heart_operator.manifests.news_alerts import news
 from heart_operator.manifests.quality_alerts import quality_alerts
 
 ERROR_RATIO = "heartops:http_errors:ratio_rate"
@@ -64,7 +64,7 @@ def alerts(model: HeartModel) -> list[Rule]:
     rates = [rate for rate in BURN_RATES if burning(limits, rate) < 1]
     budgets = [error_budget(model, limits, rate) for rate in rates]
     served = [*down, *error_rates(model, limits), *latencies(model, limits), *budgets]
-    return [*served, *caller_alerts(model), *quality_alerts(model), *log_alerts(model), *news(model)]
+    return [*served, *caller_alerts(model), *quality_alerts(model), *log_alerts(model), *info_alerts(model)]
 
 
 def error_ratio(model: HeartModel, window: str) -> Rule:

@@ -6,7 +6,7 @@ import numpy as np
 
 from heart_api.contract import Feature
 from heart_api.evaluation import Finding
-from heart_table.piles import find_piles
+from heart_table.sentinels import find_sentinels
 from heart_trainer.data.contract import CheckedRows
 
 MOST_SHOWN = 10
@@ -30,10 +30,10 @@ def _unused(rows: CheckedRows) -> Iterator[Finding]:
 
 
 def _undeclared(rows: CheckedRows, features: Sequence[Feature]) -> Iterator[Finding]:
-    piles = [text for feature in features if feature.type in NUMERIC for text in _piles(rows, feature)]
-    if piles:
+    sentinels = [text for feature in features if feature.type in NUMERIC for text in _sentinels(rows, feature)]
+    if sentinels:
         message = (
-            f"{_listed(piles)}, away from every other value: if it stands for a missing value, declare it in"
+            f"{_listed(sentinels)}, away from every other value: if it stands for a missing value, declare it in"
             " missingValues; if it is impossible, set minimum or maximum"
         )
         yield Finding(name="undeclared-missing-values", verdict="Failed", message=message)
@@ -61,11 +61,11 @@ def _steps(rows: CheckedRows, feature: Feature) -> str:
     return f"{feature.name} has a standard deviation of {spread:.2g} and steps of {step:.2g}"
 
 
-def _piles(rows: CheckedRows, feature: Feature) -> Iterator[str]:
+def _sentinels(rows: CheckedRows, feature: Feature) -> Iterator[str]:
     column = rows.encoded[feature.name].to_numpy()
     known = column[~np.isnan(column)]
     values, counts = np.unique(known, return_counts=True)
-    for value, count in find_piles(values.tolist(), counts.tolist()):
+    for value, count in find_sentinels(values.tolist(), counts.tolist()):
         yield f"{feature.name} is {value:g} in {count} of {len(column)} rows"
 
 

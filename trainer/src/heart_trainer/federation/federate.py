@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 from heart_api.federation import FederatedTrainingRequest, SiteFailure
 from heart_api.handover import FailureReason, SiteResult
 from heart_trainer.errors import TrainerError
-from heart_trainer.federation.believe import Known, read_sums, told
 from heart_trainer.federation.exchange import Clock, Fleet, Rules, Site, exchange
 from heart_trainer.federation.messages import Ask, Joined, Kind, encode, refusal
+from heart_trainer.federation.plausibility import Known, read_sums, told
 from heart_trainer.sums.additive import StatisticRejected, Sums, total
 from heart_trainer.sums.describe import DescribeRequest
 from heart_trainer.sums.driver import Choosing, Request, Trained, start, step

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from heart_api.federation import SiteFailure, SiteRequest, contract_sha256
 from heart_trainer.federation.bundle import bundle_sha256
+from heart_trainer.federation.disclosure import few_dominate, preparations, prepares
 from heart_trainer.federation.holding import Holding, enough
 from heart_trainer.federation.limits import limited
 from heart_trainer.federation.messages import Ask, BadMessage, Tell, encode, read_ask, refusal
-from heart_trainer.federation.prying import few_dominate, preparations, prepares
 from heart_trainer.sums.additive import StatisticRejected
 from heart_trainer.sums.driver import Request
 from heart_trainer.sums.linear import NewtonRequest
@@ -90,8 +90,8 @@ class Holder:
         split = getattr(request, "split", None)
         if few := enough(held, self.request, _sizes(split, rows) if split else None):
             return self._refuse(refusal("TooFewRows", few))
-        if prying := self._prying(request, split):
-            return self._refuse(refusal("SiteRefused", prying))
+        if disclosed := self._discloses(request, split):
+            return self._refuse(refusal("SiteRefused", disclosed))
         minimum = self.request.minimum_cell
         try:
             if isinstance(request, NewtonRequest) and few_dominate(request, rows, minimum):
@@ -107,8 +107,8 @@ class Holder:
         request, rows = GrowRequest.read(body), self._dealt(ask.folds_key, held)
         if few := enough(held, self.request, _sizes(request.split, rows)):
             return self._refuse(refusal("TooFewRows", few))
-        if prying := self._prying(request, request.split):
-            return self._refuse(refusal("SiteRefused", prying))
+        if disclosed := self._discloses(request, request.split):
+            return self._refuse(refusal("SiteRefused", disclosed))
         try:
             found = grow(request, rows, self.request.minimum_cell)
         except CannotGrow as error:
@@ -122,7 +122,7 @@ class Holder:
             self._rows = Rows(held.x, held.y, draws(held.plain, key.encode()))
         return self._rows
 
-    def _prying(self, request: Request | GrowRequest, split: Split | None) -> str:
+    def _discloses(self, request: Request | GrowRequest, split: Split | None) -> str:
         """Why a request is none of a study: sums that differ in few rows would say what those rows are."""
         if split and self._split not in (None, split):
             return "it answers about one split of its rows, and was asked about another"

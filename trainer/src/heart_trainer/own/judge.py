@@ -19,7 +19,7 @@ from heart_trainer.fit.onnx_export import difference_of, output_scale, run_onnx
 from heart_trainer.own.contract import TASK, task_of
 from heart_trainer.own.prepare import judged_rows, learnt_rows, probes
 from heart_trainer.own.results import check_ending, read_model, read_predictions
-from heart_trainer.package.given import packaged
+from heart_trainer.package.from_outside import packaged
 from heart_trainer.package.servable import answers, open_model
 from heart_trainer.values import Fitted, FoldChoice, OutOfFoldResult, Parity, Table
 

@@ -1,5 +1,5 @@
-"""What the operator tells others and is asked by others, in pods: a receiver of events, and a CI job that has the token
-of its ServiceAccount and nothing else."""
+"""Events and triggers in pods: a receiver of CloudEvents and OpenLineage events, and a CI job that has the token of its
+ServiceAccount and nothing else."""
 
 import json
 from collections.abc import Iterator
@@ -74,12 +74,12 @@ def receiver(namespace: str, images: dict[str, str]) -> Iterator[str]:
     apply(pod(namespace, "receiver", images["serving"], RECEIVE))
     kubectl("wait", "--for=condition=Ready", "pod/receiver", "-n", namespace, "--timeout=90s")
     url = f"http://receiver.{namespace}.svc:8080"
-    tell(images, f"{url}/events", f"{url}/lineage", triggers=True)
+    configure(images, f"{url}/events", f"{url}/lineage", triggers=True)
     yield namespace
-    tell(images, "", "", triggers=False)
+    configure(images, "", "", triggers=False)
 
 
-def tell(images: dict[str, str], events: str, lineage: str, *, triggers: bool) -> None:
+def configure(images: dict[str, str], events: str, lineage: str, *, triggers: bool) -> None:
     settings = (f"events.url={events}", f"events.lineageUrl={lineage}")
     options = [word for setting in settings for word in ("--set-string", setting)]
     helm_upgrade(images, "--reuse-values", *options, "--set", f"triggers.enabled={str(triggers).lower()}")

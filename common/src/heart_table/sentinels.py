@@ -1,4 +1,4 @@
-"""Undeclared numbers that stand for missing values: a pile at 0, -1, -9, 99 or 999 away from all other values."""
+"""Undeclared sentinels: 0, -1, -9, 99 or 999 for missing values, far from all other values."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -9,14 +9,14 @@ USUAL = (0.0, -1.0)
 MEASURED = 10
 """From so many other values on a column is measured rather than coded."""
 FEWEST = 3
-"""Rows that make a pile."""
+"""Rows that make a sentinel."""
 NEIGHBOURS = 20
 APART = 5
-"""A pile is apart by this many times the usual step between its neighbours."""
+"""A sentinel is apart by this many times the usual step between its neighbours."""
 
 
-def find_piles(values: Sequence[float], counts: Sequence[int]) -> list[tuple[float, int]]:
-    """(value, rows) of each suspicious pile; `values` ascending and distinct, `counts` how often each occurs.
+def find_sentinels(values: Sequence[float], counts: Sequence[int]) -> list[tuple[float, int]]:
+    """(value, rows) of each suspected sentinel; `values` ascending and distinct, `counts` how often each occurs.
 
     Several codes at one end (-9 and -99) are taken off from outside to inside.
     """
@@ -24,10 +24,10 @@ def find_piles(values: Sequence[float], counts: Sequence[int]) -> list[tuple[flo
     found: list[tuple[float, int]] = []
     while high - low > 1:
         rest = high - low - 1
-        if _is_pile(values[low], counts[low], values[low + 1 : min(low + 2 + NEIGHBOURS, high)], rest):
+        if _is_sentinel(values[low], counts[low], values[low + 1 : min(low + 2 + NEIGHBOURS, high)], rest):
             found.append((values[low], counts[low]))
             low += 1
-        elif _is_pile(
+        elif _is_sentinel(
             values[high - 1], counts[high - 1], _inwards(values, max(low, high - 2 - NEIGHBOURS), high), rest
         ):
             found.append((values[high - 1], counts[high - 1]))
@@ -42,7 +42,7 @@ def _inwards(values: Sequence[float], start: int, stop: int) -> Sequence[float]:
     return values[start : stop - 1][::-1]
 
 
-def _is_pile(value: float, count: int, nearest: Sequence[float], rest: int) -> bool:
+def _is_sentinel(value: float, count: int, nearest: Sequence[float], rest: int) -> bool:
     """`nearest`: the other values from this end inwards."""
     if value not in CODES or count < FEWEST or rest < (MEASURED if value in USUAL else 2):
         return False

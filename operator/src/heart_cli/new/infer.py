@@ -7,8 +7,8 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from heart_cli.new.writings import reading_of
-from heart_table.piles import USUAL
+from heart_cli.new.text_formats import reading_of
+from heart_table.sentinels import USUAL
 from heart_table.summary import MOST_CODES, MOST_TEXTS, Column
 
 MARGIN = 0.1
@@ -27,7 +27,7 @@ SENSITIVE = re.compile(
 
 
 @dataclass(frozen=True)
-class FeatureGuess:
+class InferredFeature:
     """One feature of the resource; `remarks`: what a person must decide."""
 
     name: str
@@ -48,18 +48,18 @@ class LeftOut:
     why: str
 
 
-def guess_feature(column: Column, rows: int, taken: Iterable[str]) -> FeatureGuess | LeftOut:
+def infer_feature(column: Column, rows: int, taken: Iterable[str]) -> InferredFeature | LeftOut:
     """`taken`: names that other columns have already."""
     why = _no_feature(column, rows)
     if why:
         return LeftOut(column.name, why)
     name = contract_name(column.name, taken)
     kind, values, remarks = _kind(column)
-    codes, pile_remarks = _piles(column, rows) if kind in ("number", "integer") else ((), [])
+    codes, remarks_on_codes = _sentinels(column, rows) if kind in ("number", "integer") else ((), [])
     minimum, maximum = _bounds(column, codes) if kind in ("number", "integer") else (None, None)
     sensitive = SENSITIVE.search(column.name) is not None
-    remarks += [*pile_remarks, *(["sensitive: quality is also measured by group"] if sensitive else [])]
-    return FeatureGuess(
+    remarks += [*remarks_on_codes, *(["sensitive: quality is also measured by group"] if sensitive else [])]
+    return InferredFeature(
         name=name,
         column=None if name == column.name else column.name,
         type=kind,
@@ -122,10 +122,10 @@ def _kind(column: Column) -> tuple[str, tuple[int | str, ...], list[str]]:
     return ("integer" if column.whole else "number"), (), []
 
 
-def _piles(column: Column, rows: int) -> tuple[tuple[float, ...], list[str]]:
+def _sentinels(column: Column, rows: int) -> tuple[tuple[float, ...], list[str]]:
     """(values taken for missing, remarks)"""
     codes, remarks = [], []
-    for value, count in column.piles:
+    for value, count in column.sentinels:
         where = f"{value:g} in {count} of {rows} rows, away from all other values"
         if value in USUAL:
             remarks.append(f"{where}: if it means missing, add missingValues: [{value:g}] and required: false")

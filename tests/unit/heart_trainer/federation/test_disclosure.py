@@ -10,11 +10,11 @@ import pytest
 from heart_api.contract import Dataset, Feature
 from heart_api.federation import SiteRequest, contract_sha256
 from heart_trainer.federation.bundle import bundle_sha256
+from heart_trainer.federation.disclosure import few_dominate, prepares
 from heart_trainer.federation.holder import Holder
 from heart_trainer.federation.holding import Holding, hold, shared, shield
 from heart_trainer.federation.limits import limited
 from heart_trainer.federation.messages import Ask, encode, read_tell
-from heart_trainer.federation.prying import few_dominate, prepares
 from heart_trainer.sums.additive import Sums
 from heart_trainer.sums.bins import Axis
 from heart_trainer.sums.describe import DescribeRequest, Preparation, RangeRequest
@@ -52,7 +52,7 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> Holding:
     ]
     table = np.column_stack(columns).astype(float)
     table[7, [AGE, THALACH]] = OLDEST, FASTEST
-    path: Path = tmp_path_factory.mktemp("prying") / "rows.csv"
+    path: Path = tmp_path_factory.mktemp("disclosure") / "rows.csv"
     header = ",".join(names)
     np.savetxt(path, table, delimiter=",", header=header, comments="", fmt="%.9g")
     return hold(request(), SECRET, path)

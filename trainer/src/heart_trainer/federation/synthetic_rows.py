@@ -26,7 +26,9 @@ from heart_trainer.values import Integers, OutOfFoldResult, Table, Whole
 MOST = 20_000
 
 
-def stand_in(learned: Learned, features: Sequence[Feature], joined: dict[str, Joined]) -> tuple[Table, OutOfFoldResult]:
+def synthesize(
+    learned: Learned, features: Sequence[Feature], joined: dict[str, Joined]
+) -> tuple[Table, OutOfFoldResult]:
     """`joined`: what the sites said of themselves, by title."""
     first, rows = next(iter(joined.values())), learned.description.rows()
     y, output = _judged(learned)

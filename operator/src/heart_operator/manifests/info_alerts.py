@@ -9,7 +9,7 @@ FRESH_SECONDS = 900
 AT_ONCE = "0s"
 
 
-def news(model: HeartModel) -> list[Rule]:
+def info_alerts(model: HeartModel) -> list[Rule]:
     return [deployed(model), retrained(model)]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from heart_trainer.federation.believe import CHECKS, Known
+from heart_trainer.federation.plausibility import CHECKS, Known
 from heart_trainer.sums.additive import StatisticRejected
 from heart_trainer.sums.paired import PairedRequest
 

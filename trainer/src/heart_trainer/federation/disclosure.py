@@ -1,4 +1,4 @@
-"""Requests that no study makes, because their sums would be those of single rows.
+"""Requests whose answers would disclose single rows; no study makes them.
 
 A coordinator chooses coefficients and how columns are prepared; an honest one takes them from sums.
 """
