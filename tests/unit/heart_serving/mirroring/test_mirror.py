@@ -76,7 +76,7 @@ class Candidate:
 @pytest.fixture
 async def candidate() -> AsyncIterator[Candidate]:
     candidate, port = Candidate(), free_port()
-    runner = web.ServerRunner(web.Server(candidate))
+    runner = web.ServerRunner(web.Server(candidate), shutdown_timeout=1)  # a caller may have gone in mid-request
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()
     candidate.url = f"http://127.0.0.1:{port}"
