@@ -8,10 +8,13 @@ import yaml
 
 from tests.e2e.kit import PROMETHEUS_URL, RECORDED, RELEASE, RESTRICTED, ROOT, SYSTEM, apply, items, kubectl, require
 from tests.e2e.profiles import EXTERNAL_SECRET, LOGIN, profiles
+from tests.support.apiserver.gateway import GATEWAY
 
 CHART = ROOT / "charts" / "heartops"
 ENTRANCE, PUBLIC_HOST = "entrance", "models.example.org"
 """IngressClass and host that models may claim."""
+ROUTED_HOST = "routed.example.org"
+"""Host that models may claim at the Gateway of the tests."""
 OF_ANOTHER_RELEASE = "ofAnotherRelease"
 """A field that only the other release's CRDs have."""
 
@@ -33,7 +36,8 @@ def install(images: Mapping[str, str]) -> None:
         f"runtimes.{RECORDED}.prometheusUrl={PROMETHEUS_URL}",
         "monitoring.labels.release=prometheus",
         f"runtimes.default.routes.ingressClasses={{{ENTRANCE}}}",
-        f"runtimes.default.routes.hosts={{{PUBLIC_HOST}}}",
+        f"runtimes.default.routes.hosts={{{PUBLIC_HOST},{ROUTED_HOST}}}",
+        f"runtimes.default.routes.gateways={{{GATEWAY['namespace']}/{GATEWAY['name']}}}",
     )
     given = [word for option in options for word in ("--set-string", option)]
     given += [
