@@ -1,13 +1,14 @@
 """Two namespaces with the same example: each has all of first light, and nothing of the other's, on a real node."""
 
 import base64
+import os
 import re
 import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
@@ -315,6 +316,49 @@ def metrics_attempts(me: Tenant) -> dict[str, bool]:
         tries = {"without a token": {}, "with a tenant's token": {"Authorization": f"Bearer {me.token}"}}
         replies = {what: httpx.get(address, headers=headers, verify=False) for what, headers in tries.items()}
     return {f"read the operator's metrics {what}": reply.status_code in REJECTED for what, reply in replies.items()}
+
+
+def test_an_auditor_reads_a_history_and_changes_nothing(tenants: tuple[Tenant, Tenant], mlflow_address: str) -> None:
+    """By the commands of docs/events.md: only names and MLflow's address differ."""
+    audited, audit = tenants[0], f"e2e-{uuid.uuid4().hex[:6]}"
+    eventually(lambda: "outbox" not in audited.model.status, 60, "a history with everything so far")
+    kubectl("create", "namespace", audit)
+    try:
+        before, listed = picture(audited), run_commands(auditors_commands(audited, audit, mlflow_address))
+        assert {"trained", "gated", "promoted"} <= set(listed.split())
+        token = kubectl("create", "token", "auditor", "-n", audit).strip()
+        auditor = Tenant(replace(audited.model, namespace=audit), token, database_url="")
+        attempts = registry_attempts(auditor, audited, mlflow_address)
+        allowed = [what for what, rejected in attempts.items() if not rejected]
+        assert all(what.startswith(("read", "list")) and what.endswith("in their workspace") for what in allowed)
+        assert len(allowed) == 5
+        assert picture(audited) == before
+    finally:
+        kubectl("delete", "namespace", audit, "--wait=false")
+
+
+def auditors_commands(audited: Tenant, audit: str, address: str) -> str:
+    page = (ROOT / "docs" / "events.md").read_text()
+    [block] = (found for found in re.findall(r"^```sh\n(.*?)^```$", page, re.M | re.S) if "auditor" in found)
+    names = {
+        "heart-disease": audited.model.name,
+        "https://mlflow.example.org": address,
+        "-n clinic": f"-n {audited.namespace}",
+    }
+    for shown, real in (names | {"-n audit": f"-n {audit}", "=audit:": f"={audit}:", ":audit:": f":{audit}:"}).items():
+        assert shown in block
+        block = block.replace(shown, real)
+    return block
+
+
+def run_commands(script: str) -> str:
+    """As in a terminal in which `kubectl heart` is installed; what the last of them prints."""
+    path = f"{ROOT / '.venv/bin'}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["sh", "-euc", script], env=os.environ | {"PATH": path}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def test_an_offboarded_namespace_leaves_nothing_in_mlflow(tenants: tuple[Tenant, Tenant]) -> None:
