@@ -1,7 +1,5 @@
 """Canaries on the node: small models whose versions people retrain, register by hand, and take back."""
 
-import os
-import shutil
 import subprocess
 import time
 from collections.abc import Callable
@@ -21,7 +19,7 @@ from heart_trainer.mlflow.client import Store
 from heart_trainer.mlflow.registry import create_version
 from heart_trainer.mlflow.tracking import log_model
 from heart_trainer.package.reference_rows import reference_rows
-from tests.e2e.kit import HTTP, ROOT, TRAINING, Model, Object, declare, eventually, read, run_kubectl
+from tests.e2e.kit import HTTP, TRAINING, Model, Object, declare, eventually, read, run_kubectl
 from tests.e2e.traffic import Traffic
 from tests.support.trainer.faulty_models import Fault, with_fault
 
@@ -140,12 +138,7 @@ def heart(model: Model, action: str, *words: str) -> str:
 
 
 def run_heart(model: Model, action: str, *words: str) -> subprocess.CompletedProcess[str]:
-    """kubectl finds its plugin on the PATH."""
-    path = f"{ROOT / '.venv/bin'}:{os.environ['PATH']}"
-    kubectl = shutil.which("kubectl")
-    assert kubectl
-    command = [kubectl, "heart", action, model.name, "-n", model.namespace, *words]
-    return subprocess.run(command, env=os.environ | {"PATH": path}, capture_output=True, text=True, check=False)
+    return run_kubectl("heart", action, model.name, "-n", model.namespace, *words)
 
 
 def tell_as(model: Model, who: str, command: str) -> subprocess.CompletedProcess[str]:

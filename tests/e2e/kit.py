@@ -26,6 +26,8 @@ PATIENTS = json.loads((ROOT / "examples/heart-disease/requests/predict.json").re
 TRAINING = 600
 """Seconds for one training, on two cores that other things use too."""
 OPERATOR = f"system:serviceaccount:{SYSTEM}:{RELEASE}"
+LONGEST = 300
+"""Seconds for one command."""
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn", "audit")}
 CHILD_KINDS = (
     "jobs,deployments,replicasets,pods,services,serviceaccounts,horizontalpodautoscalers,poddisruptionbudgets,"
@@ -53,7 +55,14 @@ def kubectl(*words: object, stdin: str | None = None) -> str:
 
 def run_kubectl(*words: object, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
     command = ["kubectl", *map(str, words)]
-    return subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=180)
+    return subprocess.run(
+        command, env=terminal(), input=stdin, capture_output=True, text=True, check=False, timeout=LONGEST
+    )
+
+
+def terminal() -> dict[str, str]:
+    """The environment of a terminal in which `kubectl heart` is installed."""
+    return os.environ | {"PATH": f"{ROOT / '.venv/bin'}:{os.environ['PATH']}"}
 
 
 def get(*words: object) -> Object:

@@ -1,7 +1,6 @@
 """Two namespaces with the same example: each has all of first light, and nothing of the other's, on a real node."""
 
 import base64
-import os
 import re
 import subprocess
 import sys
@@ -35,6 +34,7 @@ from tests.e2e.kit import (
     get,
     kubectl,
     run_kubectl,
+    terminal,
 )
 
 pytestmark = pytest.mark.timeout(600)
@@ -352,11 +352,8 @@ def auditors_commands(audited: Tenant, audit: str, address: str) -> str:
 
 
 def run_commands(script: str) -> str:
-    """As in a terminal in which `kubectl heart` is installed; what the last of them prints."""
-    path = f"{ROOT / '.venv/bin'}:{os.environ['PATH']}"
-    done = subprocess.run(
-        ["sh", "-euc", script], env=os.environ | {"PATH": path}, capture_output=True, text=True, check=False
-    )
+    """What a terminal prints."""
+    done = subprocess.run(["sh", "-euc", script], env=terminal(), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
