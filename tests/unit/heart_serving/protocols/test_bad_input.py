@@ -152,7 +152,11 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> InProcess:
     return in_process(tiny_model(), tmp_path_factory.mktemp("fuzz"))
 
 
-FUZZ = settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = settings(
+    deadline=None,
+    max_examples=max(200, settings().max_examples),
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 
 
 @FUZZ
