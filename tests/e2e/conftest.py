@@ -71,6 +71,11 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 
 MEASURED = "measured"
+READY = (
+    '{range .items[*]}{.metadata.namespace}/{.metadata.name}: {.status.conditions[?(@.type=="Ready")].message}'
+    "{'\\n'}{end}"
+)
+"""What each model's condition Ready says."""
 
 
 @pytest.fixture
@@ -90,7 +95,9 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 def look_around() -> str:
     commands = (
-        ("get", "heartmodels,federationsites,jobs,deployments,pods", "-A", "-o", "wide"),
+        ("get", "heartmodels", "-A", "-o", f"jsonpath={READY}"),
+        ("get", "heartmodels,federationsites", "-A", "-o", "wide"),
+        ("get", "jobs,deployments,pods", "-A", "-o", "wide"),
         ("get", "events", "-A", "--sort-by=.lastTimestamp"),
         ("logs", f"deployment/{RELEASE}-operator", "-n", SYSTEM, "--tail=60"),
     )
