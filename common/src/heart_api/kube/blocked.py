@@ -93,7 +93,7 @@ ENDED_BY_NODE = {
 """Reasons in the status of a pod that its node ended or did not take; besides these OutOfcpu and the like."""
 POD_NAME = re.compile(r'pods "([a-z0-9.-]+)-[a-z0-9]{5}"')
 REPLACEMENT = timedelta(minutes=1)
-"""How long the replacement of an evicted pod may take to start before anything is said of it."""
+"""How long the replacement of a lost pod may take to start before anything is said of it."""
 PREEMPTION = re.compile(r",? *(no new claims to deallocate, *)?preemption: .*", re.DOTALL)
 
 
@@ -123,7 +123,7 @@ def find_blocked(
         or _of_replica_failure(item)
         or _of_events(events, waiting, has_pods=bool(newest))
     )
-    return _with_advice(found, item, max(filter(None, map(disrupted_at, newest)), default=None)) if found else None
+    return _with_advice(found, item, max(filter(None, map(lost_at, newest)), default=None)) if found else None
 
 
 def _of_queue(item: Manifest, says: str) -> _Found | None:
@@ -143,22 +143,31 @@ def has_ended_well(pod: Manifest) -> bool:
     return (pod.get("status") or {}).get("phase") == "Succeeded"
 
 
-def disrupted_at(pod: Manifest) -> datetime | None:
-    """When the pod was evicted, preempted or lost; None if it was not, or the time is not given."""
+def lost_at(pod: Manifest) -> datetime | None:
+    """When the pod was evicted, preempted or lost, or ended with an error for good; None if it was not."""
     disruption = condition(pod, "DisruptionTarget") or {}
-    moment = disruption.get("lastTransitionTime")
-    return read(moment) if moment else None
+    moments = [disruption.get("lastTransitionTime"), *_ends(pod)]
+    return max((read(moment) for moment in moments if moment), default=None)
+
+
+def _ends(pod: Manifest) -> list[str | None]:
+    """Of containers that Kubernetes does not begin again: their Job ends a moment later, or makes another pod."""
+    status = pod.get("status") or {}
+    if status.get("phase") != "Failed":
+        return []
+    ended = [(entry.get("state") or {}).get("terminated") or {} for entry in status.get("containerStatuses") or []]
+    return [entry.get("finishedAt") for entry in ended]
 
 
 def is_being_replaced(blocked: Blocked, now: datetime) -> bool:
-    """Whether a pod was evicted so recently that its replacement may only be starting."""
-    return blocked.disrupted is not None and now - blocked.disrupted < REPLACEMENT
+    """Whether a pod was lost so recently that its replacement may only be starting."""
+    return blocked.lost is not None and now - blocked.lost < REPLACEMENT
 
 
-def _with_advice(found: _Found, item: Manifest, disrupted: datetime | None) -> Blocked:
+def _with_advice(found: _Found, item: Manifest, lost: datetime | None) -> Blocked:
     resources = "spec.serving.resources" if item.get("kind") == "Deployment" else "spec.training.resources"
     advice = ADVICE[found.cause].format(resources=resources)
-    return Blocked(found.cause, plain(found.message), advice, found.hopeless, found.since, disrupted)
+    return Blocked(found.cause, plain(found.message), advice, found.hopeless, found.since, lost)
 
 
 def plain(message: str) -> str:

@@ -52,8 +52,8 @@ class Blocked:
     """Waiting does not help: a user has to create what is missing, or to change the spec."""
     since: datetime | None = None
     """Creation of the pod that waits; None where there is no pod."""
-    disrupted: datetime | None = None
-    """When one of the pods was last evicted, preempted or lost: its replacement may only be starting."""
+    lost: datetime | None = None
+    """When one of the pods was last evicted, or ended with an error: its replacement may only be starting."""
 
     def __str__(self) -> str:
         return f"{self.message}. {self.advice}"

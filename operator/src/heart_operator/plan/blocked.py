@@ -43,7 +43,7 @@ def settled_job(job: Job, now: datetime) -> Job:
 
 
 def unless_replaced(job: Job, now: datetime) -> Job:
-    """The Job, not blocked while an evicted pod of it is being replaced."""
+    """The Job, not blocked while a lost pod of it is being replaced, or its end is about to be noticed."""
     return replace(job, blocked=None) if job.blocked and is_being_replaced(job.blocked, now) else job
 
 

@@ -229,7 +229,16 @@ def test_an_eviction_is_named_with_its_time_and_without_blaming_the_node() -> No
     assert found
     assert (found.cause, found.message) == ("Evicted", "EvictionByEvictionAPI: Eviction API: evicting")
     assert "short" not in found.advice
-    assert found.disrupted == read(LATER)
+    assert found.lost == read(LATER)
+
+
+def test_a_pod_that_ended_with_an_error_is_named_with_its_time() -> None:
+    """Its Job fails a moment later, or makes another pod: nothing is said of it before a minute has passed."""
+    ended = {"exitCode": 2, "reason": "Error", "finishedAt": LATER}
+    crashed = pod(phase="Failed", containerStatuses=[{"name": "trainer", "state": {"terminated": ended}}])
+    found = find_blocked(JOB, [crashed])
+    assert found
+    assert (found.cause, found.message, found.lost) == ("Crash", "Error in trainer: exit code 2", read(LATER))
 
 
 def test_a_deployment_whose_pods_were_never_made_says_so() -> None:

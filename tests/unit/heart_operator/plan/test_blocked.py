@@ -155,7 +155,7 @@ def test_a_candidate_whose_pods_cannot_start_says_why() -> None:
 def test_an_evicted_pod_is_worth_no_word_while_its_replacement_starts() -> None:
     world = serving_world()
     entry = world.deployment("1")
-    evicted = Blocked("Evicted", "EvictionByEvictionAPI: Eviction API: evicting", "See the nodes", disrupted=world.now)
+    evicted = Blocked("Evicted", "EvictionByEvictionAPI: Eviction API: evicting", "See the nodes", lost=world.now)
     world.deployments[entry.name] = replace(entry, ready=1, blocked=evicted, problem=evicted.message)
     plan = world.reconcile()
     assert world.condition("Ready") == ("False", "ReplicasUnavailable")
@@ -170,7 +170,7 @@ def test_an_evicted_pod_is_worth_no_word_while_its_replacement_starts() -> None:
 
 def test_a_training_whose_pod_was_evicted_is_worth_a_word_when_its_replacement_does_not_start() -> None:
     world = started()
-    block(world, Blocked("Scheduling", "Unschedulable: 0/1 nodes are available", "Add a node", disrupted=world.now))
+    block(world, Blocked("Scheduling", "Unschedulable: 0/1 nodes are available", "Add a node", lost=world.now))
     assert world.reconcile().blocked == ()
     assert world.condition("Trained") == ("Unknown", "TrainingStarted")
     world.pass_time(61)

@@ -607,7 +607,7 @@ def test_trainings_and_evaluations_are_given_up_alike() -> None:
 
 @pytest.mark.parametrize(("age", "replaced"), [(0, True), (59, True), (60, False), (3600, False)])
 def test_an_evicted_pod_is_being_replaced_for_a_minute(age: int, replaced: bool) -> None:
-    evicted = replace(QUOTA, disrupted=NOW - timedelta(seconds=age))
+    evicted = replace(QUOTA, lost=NOW - timedelta(seconds=age))
     waiting, pods = job(phase="Running", blocked=evicted), deployment("1", blocked=evicted, problem=evicted.message)
     seen = settled(observed(pods, jobs=(waiting,), evaluations=(waiting,)), NOW)
     assert {entry.blocked for entry in (*seen.jobs, *seen.evaluations)} == {None if replaced else evicted}
