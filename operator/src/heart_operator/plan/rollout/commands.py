@@ -51,6 +51,7 @@ def handle_command(observed: Observed, roles: Roles, rollout: Rollout, now: date
     if command is None:
         return Handled(roles, observed.model.status.command)
     try:
+        check_newness(observed, command)
         roles, result = EFFECTS[command.action](command, roles, rollout, now)
         done = True
     except CommandFailed as error:
@@ -66,6 +67,14 @@ def handle_command(observed: Observed, roles: Roles, rollout: Rollout, now: date
         result=result,
     )
     return Handled(roles, note)
+
+
+def check_newness(observed: Observed, command: Command) -> None:
+    """Raises CommandFailed where nobody knows whether the command was handled before: its annotation outlives a lost
+    status and comes back with a restored manifest, and may be much older than what serves.
+    """
+    if observed.model.status.observed_generation is None and command.action != "retrain":
+        raise CommandFailed("the model has no status that says whether it was carried out before; repeat the command")
 
 
 def candidate_of(command: Command, roles: Roles) -> CandidateStatus:

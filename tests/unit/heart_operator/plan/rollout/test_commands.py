@@ -1,5 +1,6 @@
 """A user's command: what it changes, what is noted of it, and when it cannot be carried out."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -52,7 +53,8 @@ def command(action: str, version: str = "2", **changes: Any) -> Command:
 
 
 def observed(wanted: Command | None, handled: CommandStatus | None = None) -> Observed:
-    model = heart_model(annotations=wanted.annotations() if wanted else {}, status=HeartModelStatus(command=handled))
+    status = HeartModelStatus(command=handled, observed_generation=1)
+    model = heart_model(annotations=wanted.annotations() if wanted else {}, status=status)
     return Observed(model, PROFILE, (), (), (), {}, Registry(), frozenset())
 
 
@@ -95,6 +97,16 @@ def test_a_command_is_handled_once() -> None:
     assert pending_command(observed(command("abort", id="c-2"), done)) is not None
     again = handle_command(observed(wanted, done), roles(), ROLLOUT, NOW)
     assert again == Handled(roles(), done)
+
+
+def test_a_command_that_outlived_the_status_is_not_carried_out_again() -> None:
+    """It may be much older than what serves: a rollback of a version that a person has named since."""
+    model = heart_model(annotations=command("rollback", "1").annotations(), status=HeartModelStatus())
+    handled = handle_command(replace(observed(None), model=model), roles(), ROLLOUT, NOW)
+    assert handled.roles == roles()
+    assert handled.command
+    assert (handled.command.id, handled.command.done) == ("c-1", False)
+    assert handled.command.result.endswith("whether it was carried out before; repeat the command")
 
 
 def test_promote_goes_past_a_pause() -> None:

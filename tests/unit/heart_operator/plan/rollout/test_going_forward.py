@@ -551,7 +551,7 @@ def test_the_rejection_of_a_version_that_cannot_be_served_is_in_the_plan() -> No
 def test_the_serving_version_is_no_way_back_from_itself() -> None:
     rollback = Command(action="rollback", version="1", digest=sha("1"), id="c-2", by="alice")
     entry = HistoryEntry.model_validate({"version": "1", "digest": sha("1"), "reason": "Promoted", "from": BEFORE})
-    status = {"serving": serving(), "history": (entry,)}
+    status = {"serving": serving(), "history": (entry,), "observed_generation": 1}
     found = plan(observed(deployment("1"), status=status, annotations=rollback.annotations())).command
     assert found
     result = "there is no previous version to roll back to; set spec.version to one"
